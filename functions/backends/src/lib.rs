@@ -1,0 +1,1 @@
+//! Baton's outside world on one machine: SQLite store and queue, model clients, back office.

@@ -1,0 +1,1 @@
+//! Baton's HTTP interface: one router, served locally and as a function.

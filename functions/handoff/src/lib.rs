@@ -1,0 +1,1 @@
+//! The domain of Baton: team, turn loop, journal, actions and their ports.

@@ -1,0 +1,1 @@
+//! An OpenAI-compatible model server that follows a script and needs no key.

@@ -1,0 +1,2 @@
+//! The benchmark of Baton beside a plain relay.
+fn main() {}

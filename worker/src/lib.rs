@@ -1,0 +1,1 @@
+//! The pool that executes Baton's queued work.
