@@ -1,1 +1,8 @@
-//! The domain of Baton: team, turn loop, journal, actions and their ports.
+//! The domain of Baton: a team of agents that hand a conversation to each other.
+//!
+//! This crate does no I/O of its own. Everything outside comes through [`ports`]; it knows no HTTP, no AWS, no clock and no
+//! environment variables.
+
+pub mod ids;
+pub mod ports;
+pub mod team;

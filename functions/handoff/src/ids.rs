@@ -1,0 +1,192 @@
+//! Names of things, parsed once where a raw string comes in.
+//! Nothing here is secret, but a conversation's id is what opens it: never log a list of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest id that a client may choose, in bytes; ids become parts of database keys.
+const LONGEST_ID: usize = 128;
+
+/// A string that is not `[A-Za-z0-9_-]{1,128}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must match [A-Za-z0-9_-]{{1,128}}")]
+pub struct BadId;
+
+fn check(raw: &str) -> Result<(), BadId> {
+    let fits = (1..=LONGEST_ID).contains(&raw.len());
+    let plain = raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if fits && plain { Ok(()) } else { Err(BadId) }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a string that matches `[A-Za-z0-9_-]{1,128}`.
+            pub fn parse(raw: &str) -> Result<Self, BadId> {
+                check(raw)?;
+                Ok(Self(Arc::from(raw)))
+            }
+
+            /// The id as it stands in keys and on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadId;
+            fn try_from(raw: String) -> Result<Self, BadId> {
+                Self::parse(&raw)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The lasting exchange with one customer.
+    ConversationId
+}
+
+text_id! {
+    /// A client's own name for one message, so that sending it twice begins one turn.
+    MessageId
+}
+
+impl ConversationId {
+    /// A new id of 128 random bits, in hexadecimal.
+    pub fn random(bits: u128) -> Self {
+        Self(Arc::from(format!("{bits:032x}")))
+    }
+}
+
+/// The number of a turn in its conversation, from 1, never used twice.
+pub type TurnNumber = u32;
+
+/// One accepted call of an action tool: conversation, turn, and a hash of tool and arguments.
+///
+/// Written `CONVERSATION.TURN.HASH`. It never contains the model's call id: a response that is sampled again would bring a
+/// new one, and with it a second effect.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ActionId {
+    /// The conversation in which the action was accepted.
+    pub conversation: ConversationId,
+    /// The turn that accepted it.
+    pub turn: TurnNumber,
+    hash: Arc<str>,
+}
+
+impl ActionId {
+    /// The id of the action that `tool` called with these identifying arguments stands for in this turn.
+    pub fn new(conversation: ConversationId, turn: TurnNumber, tool: &str, identity: &str) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut hasher = Sha256::new();
+        hasher.update(tool.as_bytes());
+        hasher.update([0]);
+        hasher.update(identity.as_bytes());
+        let digest = hasher.finalize();
+        Self { conversation, turn, hash: Arc::from(hex(digest.get(..16).unwrap_or_default())) }
+    }
+
+    /// Reads `CONVERSATION.TURN.HASH`.
+    pub fn parse(raw: &str) -> Result<Self, BadId> {
+        let mut parts = raw.split('.');
+        let (Some(conversation), Some(turn), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Err(BadId);
+        };
+        check(hash)?;
+        Ok(Self {
+            conversation: ConversationId::parse(conversation)?,
+            turn: turn.parse().map_err(|_| BadId)?,
+            hash: Arc::from(hash),
+        })
+    }
+
+    /// The part that tells the actions of one turn apart.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl TryFrom<String> for ActionId {
+    type Error = BadId;
+    fn try_from(raw: String) -> Result<Self, BadId> {
+        Self::parse(&raw)
+    }
+}
+
+impl From<ActionId> for String {
+    fn from(id: ActionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}.{}", self.conversation, self.turn, self.hash)
+    }
+}
+
+impl fmt::Debug for ActionId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_plain_ascii_of_bounded_length() {
+        assert!(ConversationId::parse("a-B_9").is_ok());
+        for bad in ["", "a b", "ä", "a/b", "a#b", &"x".repeat(129)] {
+            assert_eq!(ConversationId::parse(bad), Err(BadId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_action_id_survives_its_text_and_tells_arguments_apart() {
+        let conversation = ConversationId::parse("c").unwrap();
+        let one = ActionId::new(conversation.clone(), 7, "execute_refund", r#"{"item_id":"1"}"#);
+        let two = ActionId::new(conversation, 7, "execute_refund", r#"{"item_id":"2"}"#);
+        assert_ne!(one, two);
+        assert_eq!(ActionId::parse(&one.to_string()), Ok(one));
+        assert_eq!(ActionId::parse("c.x.y"), Err(BadId));
+    }
+}

@@ -1,0 +1,18 @@
+//! What the domain needs from the world, as traits. Each has at least two real implementations.
+//! Nothing here knows SQLite, AWS, HTTP or the clock.
+
+mod env;
+mod model;
+mod queue;
+mod store;
+mod tools;
+
+pub use env::{Env, Millis};
+pub use model::{
+    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest, ModelStream, ToolCall, Usage,
+};
+pub use queue::{Delivery, Lane, Queue, QueueError};
+pub use store::{
+    Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store, StoreError, Stored,
+};
+pub use tools::{Outcome, ToolError, ToolRequest, Tools};

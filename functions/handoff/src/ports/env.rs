@@ -1,0 +1,21 @@
+//! Time, chance and tasks, so that a simulator can own all three.
+
+use futures_util::future::BoxFuture;
+
+/// Milliseconds since 1970, UTC.
+pub type Millis = u64;
+
+/// What the domain may ask of the process that it runs in.
+pub trait Env: Send + Sync {
+    /// Now, by the wall clock. Leases of several processes are compared with it: keep clocks within a second.
+    fn now(&self) -> Millis;
+
+    /// Resolves at or after this moment.
+    fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()>;
+
+    /// 128 random bits from a cryptographic source.
+    fn random(&self) -> u128;
+
+    /// Runs a task to its end, whoever stops waiting for it.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}

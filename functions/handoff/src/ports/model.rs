@@ -1,0 +1,152 @@
+//! A language model that answers a list of messages with a stream.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A call as the model wrote it: arguments are text and may be anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The model's id for this call; unique within one response, nothing more.
+    pub id: String,
+    /// The tool's name, which may be unknown to us.
+    pub name: String,
+    /// The arguments as the model wrote them.
+    pub arguments: String,
+}
+
+/// One message of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Instructions, or a note that is not the customer's.
+    System(Arc<str>),
+    /// What the customer wrote.
+    User(Arc<str>),
+    /// What the model answered; its calls are answered by the `Tool` messages right behind it.
+    Assistant {
+        /// The text; may be empty when there are calls.
+        text: Arc<str>,
+        /// The calls.
+        calls: Arc<[ToolCall]>,
+    },
+    /// The result of one call.
+    Tool {
+        /// The call's id.
+        call: String,
+        /// The result.
+        result: Arc<str>,
+    },
+}
+
+/// What a model is asked. In the messages every call has exactly one result right behind it and no result is without its call.
+#[derive(Debug, Clone)]
+pub struct ModelRequest {
+    /// The messages, oldest first.
+    pub messages: Vec<Message>,
+    /// The tools as a ready-made JSON array of OpenAI function definitions; `[]` for none.
+    pub tools: Arc<RawValue>,
+}
+
+/// A part of a tool call. Parts of several calls may interleave; `index` tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallDelta {
+    /// Which call of the response.
+    pub index: u32,
+    /// The id; comes with the first part of a call.
+    pub id: Option<String>,
+    /// The name; comes with the first part of a call.
+    pub name: Option<String>,
+    /// More of the arguments.
+    pub arguments: String,
+}
+
+/// Why a model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// It was done, with or without calls.
+    Stop,
+    /// It ran into its limit of output tokens.
+    Length,
+    /// The service's filter cut it.
+    ContentFilter,
+}
+
+/// Tokens as the service counted them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the request.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+}
+
+/// One thing that the stream brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelChunk {
+    /// More text; never empty.
+    Text(String),
+    /// More of a call.
+    Call(CallDelta),
+    /// The model is done. Comes exactly once in a whole response, before the stream's end; only `Usage` may follow.
+    Finished(FinishReason),
+    /// The tokens of this response.
+    Usage(Usage),
+}
+
+/// What went wrong, as far as anybody can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelErrorKind {
+    /// 400 and the like: the request is refused, again and again.
+    BadRequest,
+    /// 401 or 403: our key is wrong.
+    Unauthorized,
+    /// 429, still after the retries.
+    RateLimited,
+    /// 5xx, still after the retries.
+    Unavailable,
+    /// Nobody listens at that address, or the name or the TLS handshake failed.
+    Unreachable,
+    /// No first byte, or silence between two chunks, for too long.
+    TimedOut,
+    /// The stream ended before the model was done.
+    Cut,
+    /// What came is not the protocol: bad SSE, bad JSON.
+    BadStream,
+    /// A line, an event, arguments or the whole response over their bound.
+    TooLarge,
+    /// A complete response with neither text nor calls.
+    Empty,
+    /// The service reported an error inside the stream.
+    Reported,
+}
+
+/// A model failure. The detail is for logs; customers see a fixed sentence.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("model {kind:?}: {detail}")]
+pub struct ModelError {
+    /// What went wrong.
+    pub kind: ModelErrorKind,
+    /// For the log; never contains prompts, answers or keys.
+    pub detail: String,
+}
+
+impl ModelError {
+    /// An error of this kind.
+    pub fn new(kind: ModelErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+/// A response while it is being written. An `Err` is the last item. Dropping it closes the connection.
+pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelChunk, ModelError>> + Send>>;
+
+/// A language model service.
+pub trait Model: Send + Sync {
+    /// Asks; resolves when the response's head is there. All retries happen before that.
+    fn stream(self: Arc<Self>, request: ModelRequest) -> BoxFuture<'static, Result<ModelStream, ModelError>>;
+}

@@ -1,0 +1,180 @@
+//! Versioned records with an atomic compare-and-set over several of them.
+
+use async_trait::async_trait;
+
+use super::Millis;
+
+/// Where a record lives. Records of one partition are sorted by `sort`, bytewise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// What belongs together and is read together, such as one conversation.
+    pub partition: String,
+    /// The place within the partition; numbers in it are zero-padded.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key of these two parts.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { partition: partition.into(), sort: sort.into() }
+    }
+}
+
+/// What is written: the text, and by what the indexes find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The number of the body's format; a reader refuses a newer one than it knows.
+    pub format: u16,
+    /// The record itself, JSON.
+    pub body: String,
+    /// When somebody must look at it, for [`Index::Due`]. Milliseconds since 1970.
+    pub due_at: Option<Millis>,
+    /// The list in which it stands, for [`Index::Listed`].
+    pub listed: Option<Listing>,
+    /// After this moment the record may vanish, and readers must not see it. Milliseconds since 1970.
+    pub expires_at: Option<Millis>,
+}
+
+/// A place in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The name of the list.
+    pub group: String,
+    /// Lists are read from the highest rank down; equal ranks in any stable order.
+    pub rank: u64,
+}
+
+/// A record as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Where it is.
+    pub key: Key,
+    /// 1 when it is created, one more each time it is replaced.
+    pub version: u64,
+    /// What it is.
+    pub record: Record,
+}
+
+/// One part of a commit. A commit names a key at most once and has at most 100 parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Writes a record where none is (an expired one counts as none). It gets version 1.
+    Create(Key, Record),
+    /// Writes over the record of exactly this version.
+    Replace(Key, u64, Record),
+    /// Removes the record of exactly this version, or whatever is there when none is given.
+    Remove(Key, Option<u64>),
+    /// Writes nothing; holds if the record has this version, or is absent when none is given.
+    Require(Key, Option<u64>),
+}
+
+impl Change {
+    /// The key that this part reads or writes.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Create(key, _) | Self::Replace(key, _, _) | Self::Remove(key, _) | Self::Require(key, _) => key,
+        }
+    }
+}
+
+/// From which end a range is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Lowest sort key first.
+    Ascending,
+    /// Highest sort key first.
+    Descending,
+}
+
+/// A question for the records of one partition whose sort key begins with `prefix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The partition.
+    pub partition: String,
+    /// What the sort key begins with; may be empty.
+    pub prefix: String,
+    /// Go on behind this sort key, in the order of the query.
+    pub after: Option<String>,
+    /// From which end.
+    pub order: Order,
+    /// At most this many; at least 1, at most 1,000.
+    pub limit: usize,
+}
+
+/// A part of a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The records, in the order of the query.
+    pub records: Vec<Stored>,
+    /// Whether more records may follow; then ask again with `after` the last one's sort key.
+    pub more: bool,
+}
+
+/// An order of records across partitions. It finds and never decides: what it shows may be a moment old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Index {
+    /// Records whose `due_at` is at or before the moment, the longest due first as far as the store can tell.
+    Due(Millis),
+    /// Records of one list, highest rank first.
+    Listed(String),
+}
+
+/// Where an index page ended. Opaque, safe to hand to a client and to take back: a wrong one is [`StoreError::BadCursor`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// A part of an index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexPage {
+    /// The records, as the index saw them.
+    pub records: Vec<Stored>,
+    /// Where to go on, when more may follow.
+    pub next: Option<Cursor>,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Not now; asking again later may work.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be understood. Asking again will not help; nothing was overwritten.
+    #[error("the store is damaged or too new: {0}")]
+    Damaged(String),
+    /// The cursor is not one of this index.
+    #[error("that is not a cursor of this list")]
+    BadCursor,
+}
+
+/// Why a commit was not confirmed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// A condition did not hold; nothing was written. Read again and decide anew.
+    #[error("somebody else wrote first")]
+    Conflict,
+    /// Written or not: nobody knows. Read again and see.
+    #[error("the commit may or may not have happened: {0}")]
+    Ambiguous(String),
+    /// Nothing was written; trying again later may work.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// Nothing was written, and trying again will not help: a record over 350 KB, two parts with one key, over 100 parts.
+    #[error("the commit was refused: {0}")]
+    Refused(String),
+}
+
+/// Versioned records. All implementations pass one conformance suite.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The record at a key, read consistently: a commit that was confirmed before is seen.
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
+
+    /// Records of one partition in order, read consistently.
+    async fn range(&self, range: &Range) -> Result<Page, StoreError>;
+
+    /// All parts or none.
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+
+    /// Records across partitions; may lag behind by a moment.
+    async fn index(&self, index: &Index, after: Option<&Cursor>, limit: usize) -> Result<IndexPage, StoreError>;
+}

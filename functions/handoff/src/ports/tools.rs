@@ -1,0 +1,51 @@
+//! What tools do: the embedded back office, and services behind HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::ids::ConversationId;
+use crate::team::{Arguments, Tool};
+
+/// One call with checked arguments.
+#[derive(Debug, Clone)]
+pub struct ToolRequest {
+    /// The tool of the team.
+    pub tool: Arc<Tool>,
+    /// Arguments that the tool's schema accepts.
+    pub arguments: Arc<Arguments>,
+    /// In whose name.
+    pub conversation: ConversationId,
+}
+
+/// A lookup that did not work; the sentence is told to the model.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+/// How one try of an action ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has its effect; this is the result.
+    Done(String),
+    /// It has no effect and never will; this is the reason.
+    Rejected(String),
+    /// Maybe; the same key may be tried again, after this long at the earliest where the service asked for it.
+    Retry(String, Option<Duration>),
+    /// Maybe, and it must not be tried again: the service has no idempotency keys. A person must look.
+    Unknown(String),
+}
+
+/// Executes tools.
+#[async_trait]
+pub trait Tools: Send + Sync {
+    /// A lookup: no side effect, so it may be dropped or repeated at any time.
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError>;
+
+    /// One try of an action. The same key never has a second effect.
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome;
+
+    /// The amount that an action moves, in US cents, for approval limits. `None` when it cannot be told.
+    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64>;
+}
