@@ -1,0 +1,165 @@
+//! The turns that run in this process, and their listeners.
+//!
+//! A turn appends its events to one log; every listener reads the log at its own pace. So a slow listener never slows the turn,
+//! any number may listen, and one who comes late gets what was said before. The log is bounded by what one turn may say.
+//! Nothing here is durable: after a crash the journal serves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::event::Event;
+use crate::ids::{ConversationId, TurnNumber};
+
+/// A mutex that is poisoned guards plain data here: a panic between two statements leaves it whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The events of one turn that this process runs or waits for.
+#[derive(Debug, Default)]
+pub struct TurnLog {
+    state: Mutex<LogState>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct LogState {
+    events: Vec<Event>,
+    ended: bool,
+}
+
+impl TurnLog {
+    /// Adds an event. After the one that ends the stream nothing is added any more.
+    pub fn push(&self, event: Event) {
+        {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return;
+            }
+            state.ended = event.kind.ends_stream();
+            state.events.push(event);
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the event that ends the stream is there.
+    pub fn has_ended(&self) -> bool {
+        lock(&self.state).ended
+    }
+
+    /// Hands the events behind the first `seen` ones to `read` as soon as there are any, and says how many there are now and
+    /// whether the last of them ends the stream.
+    pub async fn read<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Registered before the look, so that nothing is missed between the look and the wait.
+            changed.as_mut().enable();
+            {
+                let state = lock(&self.state);
+                if let Some(news) = state.events.get(seen..).filter(|news| !news.is_empty()) {
+                    return (read(news), state.events.len(), state.ended);
+                }
+            }
+            changed.await;
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    logs: BTreeMap<TurnNumber, Arc<TurnLog>>,
+    driving: bool,
+    pokes: u64,
+    poked: Arc<Notify>,
+}
+
+/// All conversations that this process has to do with at the moment.
+#[derive(Debug, Default)]
+pub struct Hub {
+    slots: Mutex<HashMap<ConversationId, Slot>>,
+}
+
+impl Hub {
+    /// The log of a turn, made when there is none.
+    pub fn log(&self, conversation: &ConversationId, turn: TurnNumber) -> Arc<TurnLog> {
+        let mut slots = lock(&self.slots);
+        slots.entry(conversation.clone()).or_default().logs.entry(turn).or_default().clone()
+    }
+
+    /// The log of a turn, if this process runs it or waits for it.
+    pub fn find_log(&self, conversation: &ConversationId, turn: TurnNumber) -> Option<Arc<TurnLog>> {
+        lock(&self.slots).get(conversation)?.logs.get(&turn).cloned()
+    }
+
+    /// Forgets the log of a turn; who listens keeps it.
+    pub fn forget_log(&self, conversation: &ConversationId, turn: TurnNumber) {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get_mut(conversation) {
+            slot.logs.remove(&turn);
+            if slot.logs.is_empty() && !slot.driving {
+                slots.remove(conversation);
+            }
+        }
+    }
+
+    /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
+    pub fn start_driving(&self, conversation: &ConversationId) -> bool {
+        let mut slots = lock(&self.slots);
+        let slot = slots.entry(conversation.clone()).or_default();
+        slot.pokes += 1;
+        slot.poked.notify_waiters();
+        !std::mem::replace(&mut slot.driving, true)
+    }
+
+    /// How often somebody asked for a look. A driver remembers it before it looks.
+    pub fn pokes(&self, conversation: &ConversationId) -> u64 {
+        lock(&self.slots).get(conversation).map_or(0, |slot| slot.pokes)
+    }
+
+    /// What wakes up who waits for the conversation to change.
+    pub fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
+        lock(&self.slots).entry(conversation.clone()).or_default().poked.clone()
+    }
+
+    /// Tells whoever waits for this conversation to look again.
+    pub fn poke(&self, conversation: &ConversationId) {
+        if let Some(slot) = lock(&self.slots).get_mut(conversation) {
+            slot.pokes += 1;
+            slot.poked.notify_waiters();
+        }
+    }
+
+    /// Ends the driving, unless somebody asked for a look since `seen`: then the driver must look once more.
+    pub fn stop_driving(&self, conversation: &ConversationId, seen: u64) -> bool {
+        let mut slots = lock(&self.slots);
+        let Some(slot) = slots.get_mut(conversation) else { return true };
+        if slot.pokes != seen {
+            return false;
+        }
+        slot.driving = false;
+        if slot.logs.is_empty() {
+            slots.remove(conversation);
+        }
+        true
+    }
+
+    /// How many conversations are being driven or waited for.
+    pub fn len(&self) -> usize {
+        lock(&self.slots).len()
+    }
+
+    /// Whether nothing goes on.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every log that has not ended, with its turn.
+    pub fn open_logs(&self) -> Vec<(ConversationId, TurnNumber, Arc<TurnLog>)> {
+        let slots = lock(&self.slots);
+        let each = slots.iter().flat_map(|(id, slot)| slot.logs.iter().map(move |(turn, log)| (id, turn, log)));
+        each.filter(|(_, _, log)| !log.has_ended()).map(|(id, turn, log)| (id.clone(), *turn, log.clone())).collect()
+    }
+}
