@@ -1,0 +1,181 @@
+//! How a tool calls a service. Parsed and checked here, carried out elsewhere.
+//! Knows templates and names only; never a socket, an address or the value of an environment variable.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// One HTTP call, as the team file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpCall {
+    /// The request method.
+    pub method: HttpMethod,
+    /// The address; only its path and query may hold parameters.
+    pub url: UrlTemplate,
+    /// Headers of the request, in the order of their names.
+    pub headers: Vec<(String, HeaderValueSource)>,
+    /// What is sent as the request's body.
+    pub body: HttpBody,
+    /// Whether the service honours `Idempotency-Key`. A service that does not is called at most once per action.
+    pub idempotency_keys: bool,
+    /// How long the service remembers a key. Nothing is retried past it.
+    pub key_life: Duration,
+    /// Whether the host may be a private or loopback address.
+    pub allow_private: bool,
+}
+
+/// The request methods that a tool may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the methods of RFC 9110, section 9.3")]
+pub enum HttpMethod {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl HttpMethod {
+    /// The method as it is written in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// GET and DELETE have no defined body (RFC 9110, sections 9.3.1 and 9.3.5).
+    pub(super) fn usual_body(self) -> HttpBody {
+        match self {
+            Self::Get | Self::Delete => HttpBody::None,
+            Self::Post | Self::Put | Self::Patch => HttpBody::Arguments,
+        }
+    }
+}
+
+/// What is sent as the request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpBody {
+    /// Nothing.
+    None,
+    /// All arguments, as canonical JSON.
+    Arguments,
+}
+
+/// Where the value of a header comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderValueSource {
+    /// The team file itself.
+    Literal(String),
+    /// An environment variable, so that no secret is in the team file.
+    Environment {
+        /// The variable's name.
+        variable: String,
+        /// Text in front of its value, for example `Bearer `.
+        prefix: String,
+    },
+}
+
+/// An address with parameters in its path and query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlTemplate {
+    /// Scheme, host and port, without a parameter and without a slash at the end.
+    pub origin: String,
+    /// Path and query in their order; their concatenation begins with `/` or `?`, or is empty.
+    pub parts: Vec<UrlPart>,
+}
+
+/// A piece of a path or query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UrlPart {
+    /// Taken as it is.
+    Text(String),
+    /// Replaced by the argument of this name, percent-encoded.
+    Parameter(String),
+}
+
+impl UrlTemplate {
+    /// Err completes the sentence "the URL …".
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let scheme_len = ["https://", "http://"]
+            .into_iter()
+            .find(|scheme| text.starts_with(scheme))
+            .map(str::len)
+            .ok_or("must begin with https:// or http://")?;
+        let authority_len = text
+            .bytes()
+            .skip(scheme_len)
+            .take_while(|byte| !matches!(byte, b'/' | b'?' | b'#'))
+            .count();
+        let (origin, rest) = text.split_at(scheme_len + authority_len);
+        check_authority(origin.get(scheme_len..).unwrap_or_default())?;
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+            return Err("may hold printable ASCII without spaces and backslashes only".into());
+        }
+        if rest.contains('#') {
+            return Err("must not have a fragment (`#`), which is never sent".into());
+        }
+        Ok(Self {
+            origin: origin.to_owned(),
+            parts: split_parameters(rest)?,
+        })
+    }
+
+    /// The parameters that it needs, in their order.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            UrlPart::Text(_) => None,
+            UrlPart::Parameter(name) => Some(name.as_str()),
+        })
+    }
+}
+
+/// The host decides who gets the customer's data, so a model must have no say in it.
+fn check_authority(authority: &str) -> Result<(), String> {
+    if authority.contains(['{', '}']) {
+        return Err("must name its host literally, without a parameter".into());
+    }
+    if authority.contains('@') {
+        return Err("must not hold a user or password; use a header from the environment".into());
+    }
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address, port),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port_is_number = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    if host.is_empty() {
+        return Err("must have a host".into());
+    }
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(port_is_number) {
+        return Err("must have a port from 1 to 65535, or none".into());
+    }
+    Ok(())
+}
+
+fn split_parameters(mut rest: &str) -> Result<Vec<UrlPart>, String> {
+    const UNBALANCED: &str = "must have every { closed by a }";
+    let mut parts = Vec::new();
+    while let Some((text, after)) = rest.split_once('{') {
+        let (name, tail) = after.split_once('}').ok_or(UNBALANCED)?;
+        if text.contains('}') || name.contains('{') {
+            return Err(UNBALANCED.into());
+        }
+        if !text.is_empty() {
+            parts.push(UrlPart::Text(text.to_owned()));
+        }
+        parts.push(UrlPart::Parameter(name.to_owned()));
+        rest = tail;
+    }
+    if rest.contains('}') {
+        return Err(UNBALANCED.into());
+    }
+    if !rest.is_empty() {
+        parts.push(UrlPart::Text(rest.to_owned()));
+    }
+    Ok(parts)
+}

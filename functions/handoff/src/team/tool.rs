@@ -1,0 +1,109 @@
+//! A tool: what a model may call, with which arguments, and how the call is carried out.
+//! Knows the declaration only; never how a call reaches the back office or a service.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::arguments::Arguments;
+use super::http::HttpCall;
+use super::schema::Validator;
+
+/// The tools of the embedded back office: the only ones that run without a `[tool.http]` section.
+pub const BACK_OFFICE: &[(&str, ToolKind)] = &[
+    ("look_up_item", ToolKind::Lookup),
+    ("execute_order", ToolKind::Action),
+    ("execute_refund", ToolKind::Action),
+];
+
+/// Something that a model may call.
+#[derive(Debug)]
+pub struct Tool {
+    /// The name that the model calls, unique in the team.
+    pub name: String,
+    /// What the model is told the tool does.
+    pub description: String,
+    /// Whether a call has a side effect.
+    pub kind: ToolKind,
+    /// The JSON Schema of the arguments, always of type `object`.
+    pub parameters: Value,
+    /// The parameters that make a call *the same action* as another one; empty means all of them.
+    pub identity: Vec<String>,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Where a call is carried out.
+    pub runs: Runs,
+    /// Whether a person has to agree first; lookups never need it.
+    pub approval: Approval,
+    /// Values for top-level parameters that the model left out.
+    pub(super) defaults: Map<String, Value>,
+    pub(super) validator: Validator,
+}
+
+/// Whether a call has a side effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolKind {
+    /// No side effect: runs inside the turn and may be repeated.
+    Lookup,
+    /// Has a side effect: recorded first, then carried out by a worker, once.
+    Action,
+}
+
+/// Where a call is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// In the embedded back office, see [`BACK_OFFICE`].
+    BackOffice,
+    /// By a call to a service.
+    Http(HttpCall),
+}
+
+/// Whether a person has to agree before an action is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody has to.
+    Never,
+    /// Somebody has to agree to every call.
+    Always,
+    /// Somebody has to agree to calls worth more than a limit.
+    Above {
+        /// The highest amount, in US cents, that needs nobody.
+        limit_cents: u64,
+        /// Who says what a call is worth.
+        amount: Amount,
+    },
+}
+
+/// Who says what a call is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Amount {
+    /// The back office knows it, for example what was paid for the item of a refund.
+    BackOffice,
+    /// A required parameter names it, in whole US dollars.
+    Parameter(String),
+}
+
+impl Tool {
+    /// Reads the argument text of a model and checks it against the schema.
+    ///
+    /// An empty text counts as `{}`, since some models send it for a tool without parameters.
+    ///
+    /// # Errors
+    /// A sentence for the model: what is wrong, and with which argument.
+    pub fn check(&self, arguments: &str) -> Result<Arguments, String> {
+        self.read(arguments)
+            .map_err(|complaint| format!("{} was not called: {complaint}.", self.name))
+    }
+
+    fn read(&self, text: &str) -> Result<Arguments, String> {
+        let mut object = Arguments::read_object(text)?;
+        for (name, value) in &self.defaults {
+            object.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let arguments = Arguments::from_object(object);
+        self.validator.check(arguments.as_value())?;
+        Ok(arguments)
+    }
+}
