@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::event::Event;
+use crate::event::{Event, Position};
 use crate::ids::{ConversationId, TurnNumber};
 
 /// A mutex that is poisoned guards plain data here: a panic between two statements leaves it whole.
@@ -47,6 +47,16 @@ impl TurnLog {
     /// Whether the event that ends the stream is there.
     pub fn has_ended(&self) -> bool {
         lock(&self.state).ended
+    }
+
+    /// Whether anything happened yet.
+    pub fn has_events(&self) -> bool {
+        !lock(&self.state).events.is_empty()
+    }
+
+    /// The position of the last event.
+    pub fn last_position(&self) -> Option<Position> {
+        lock(&self.state).events.last().map(|event| event.position)
     }
 
     /// Hands the events behind the first `seen` ones to `read` as soon as there are any, and says how many there are now and
@@ -105,6 +115,25 @@ impl Hub {
         }
     }
 
+    /// Forgets the log of a turn if it has ended.
+    pub(crate) fn forget_ended_log(&self, conversation: &ConversationId, turn: TurnNumber) {
+        if self.find_log(conversation, turn).is_some_and(|log| log.has_ended()) {
+            self.forget_log(conversation, turn);
+        }
+    }
+
+    /// The logs of a conversation that have not ended.
+    pub(crate) fn logs_of(&self, conversation: &ConversationId) -> Vec<(TurnNumber, Arc<TurnLog>)> {
+        let slots = lock(&self.slots);
+        let Some(slot) = slots.get(conversation) else { return Vec::new() };
+        slot.logs.iter().filter(|(_, log)| !log.has_ended()).map(|(turn, log)| (*turn, log.clone())).collect()
+    }
+
+    /// Forgets the conversation, whatever is going on in it.
+    pub(crate) fn abandon(&self, conversation: &ConversationId) {
+        lock(&self.slots).remove(conversation);
+    }
+
     /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
     pub fn start_driving(&self, conversation: &ConversationId) -> bool {
         let mut slots = lock(&self.slots);
@@ -154,12 +183,5 @@ impl Hub {
     /// Whether nothing goes on.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Every log that has not ended, with its turn.
-    pub fn open_logs(&self) -> Vec<(ConversationId, TurnNumber, Arc<TurnLog>)> {
-        let slots = lock(&self.slots);
-        let each = slots.iter().flat_map(|(id, slot)| slot.logs.iter().map(move |(turn, log)| (id, turn, log)));
-        each.filter(|(_, _, log)| !log.has_ended()).map(|(id, turn, log)| (id.clone(), *turn, log.clone())).collect()
     }
 }

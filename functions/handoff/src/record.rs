@@ -94,6 +94,8 @@ pub struct Running {
     pub until: Millis,
     /// How often it was taken over since the last recorded step.
     pub takeovers: u32,
+    /// The number of the owner's last write, by which it knows its own commit again when nobody confirmed it.
+    pub writes: u64,
 }
 
 /// `META`: the state of a conversation. Stays for ever, so that numbers and fences are never used twice.
@@ -120,6 +122,12 @@ pub struct Meta {
     /// The turn that somebody asked to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<TurnNumber>,
+    /// Accepted actions whose end the model was not told yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<ActionId>,
+    /// When somebody must look whether one of them has ended.
+    #[serde(default)]
+    pub look_at: Millis,
     /// Turns below this number were erased.
     #[serde(default)]
     pub erased_below: TurnNumber,
@@ -148,6 +156,7 @@ impl Meta {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
             None if !self.waiting.is_empty() || self.erasing => Some(self.last_activity + Self::GRACE),
+            None if !self.untold.is_empty() => Some(self.look_at),
             None => None,
         };
         let listed =
@@ -300,12 +309,45 @@ pub struct Told {
     pub result: String,
     /// How long it took.
     pub milliseconds: u64,
-    /// The action behind it.
+    /// The end of the action behind it; none while it is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<ActionId>,
+    pub ended: Option<EndedAction>,
     /// The agent that took over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed_to: Option<String>,
+}
+
+/// The end of an action as the model was told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedAction {
+    /// The action.
+    pub action: ActionId,
+    /// How it ended.
+    pub state: ActionState,
+}
+
+/// A result that came after its call had been answered as pending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateResult {
+    /// The action.
+    pub action: ActionId,
+    /// Its tool.
+    pub tool: String,
+    /// How it ended.
+    pub state: ActionState,
+    /// What the model is told.
+    pub result: String,
+}
+
+/// An action that a step accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedAction {
+    /// The model's id of the call.
+    pub call: String,
+    /// The action; two calls of one step may mean the same one.
+    pub action: ActionId,
+    /// In which state it was accepted.
+    pub state: ActionState,
 }
 
 /// `T#turn#S#step`: the journal, one whole model response.
@@ -319,11 +361,15 @@ pub struct StepRecord {
     pub text: String,
     /// What was called.
     pub calls: Vec<ToolCall>,
-    /// The results of the step before, in the order in which they came.
-    pub told: Vec<Told>,
-    /// Results that came after their turn and were told to the model with this step.
+    /// The actions that these calls stand for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub late: Vec<Told>,
+    pub actions: Vec<AcceptedAction>,
+    /// The results of the step before, in the order in which they came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+    /// Late results that the model was told before it said this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateResult>,
     /// The tokens of this response.
     pub usage: Usage,
 }
@@ -407,12 +453,13 @@ pub struct ActionRecord {
     /// The result or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Whether the model was told the end.
-    pub delivered: bool,
+    /// Why an operator decided as they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl ActionRecord {
-    /// The record to write. Due until it is over and told.
+    /// The record to write. Due until it is over; whether the model was told stands in META and in the journal.
     pub fn record(&self) -> Record {
         let open = !self.state.is_terminal();
         Record {

@@ -1,0 +1,279 @@
+//! An action after its acceptance: a worker claims it, tries it and records how it ended; the turn waits for that a while.
+//! The record decides; queue messages only say where to look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::{Engine, MAX_TRIES};
+use crate::ids::ActionId;
+use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
+use crate::record::{ActionRecord, ActionState, decode, keys};
+use crate::team::Runs;
+
+/// When a queue message that nobody claimed counts as lost.
+pub(crate) const RESEND: Millis = 5_000;
+
+/// How long a colleague may take to approve an action: 72 h.
+pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
+
+/// What a claim lasts longer than the tool's own time-out, for recording the outcome.
+const CLAIM_MARGIN: Millis = 15_000;
+
+/// How often an action is tried before a person must look.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// The first retry comes within this time, each further one within twice the time of the one before.
+const FIRST_RETRY: Millis = 500;
+
+/// No retry waits longer than this, unless the service asks for it.
+const LONGEST_RETRY: Millis = 300_000;
+
+/// How often a waiting turn looks at an action that another process may be executing, at first and at most.
+const FIRST_LOOK: Millis = 100;
+const LONGEST_LOOK: Millis = 1_000;
+
+/// What a worker does with the queue message of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executed {
+    /// Nothing is left to do: forget the message.
+    Over,
+    /// Hand the message out again after this time.
+    Later(Duration),
+}
+
+impl Engine {
+    /// Does what is to be done about an action now. Any number of workers may call this at any time for the same one.
+    #[tracing::instrument(name = "action", skip_all, fields(action = %id))]
+    pub async fn execute(&self, id: &ActionId) -> Executed {
+        match self.claim_and_try(id).await {
+            Ok(executed) => executed,
+            Err(error) => {
+                tracing::warn!(%error, "an action could not be looked at; it will be tried again");
+                Executed::Later(Duration::from_secs(1))
+            }
+        }
+    }
+
+    async fn claim_and_try(&self, id: &ActionId) -> Result<Executed, StoreError> {
+        let Some((version, action)) = self.read_action(id).await? else {
+            tracing::warn!("a queue message names an action that is not recorded");
+            return Ok(Executed::Over);
+        };
+        let now = self.env.now();
+        match action.state {
+            ActionState::Done | ActionState::Rejected | ActionState::Unknown | ActionState::Proposed => {
+                return Ok(Executed::Over);
+            }
+            // Its worker is alive as far as anybody can tell.
+            ActionState::Running if action.look_at > now => return Ok(later(action.look_at - now)),
+            // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
+            ActionState::Queued if action.attempts > 0 && action.look_at > now => return Ok(later(action.look_at - now)),
+            ActionState::Queued | ActionState::Running => {}
+        }
+        let Some(request) = self.request_of(&action) else {
+            let reason = "the team has no such tool any more, or it takes other arguments now";
+            return self.finish(version, action, ActionState::Unknown, reason).await;
+        };
+        if let Some(reason) = spent(&action, &request, now) {
+            return self.finish(version, action, ActionState::Unknown, &reason).await;
+        }
+        let Some((version, action)) = self.claim_action(version, action, &request).await? else {
+            return Ok(later(FIRST_RETRY));
+        };
+        let outcome = self.try_once(&request, &action).await;
+        self.record_outcome(version, action, outcome).await
+    }
+
+    async fn claim_action(
+        &self,
+        version: u64,
+        mut action: ActionRecord,
+        request: &ToolRequest,
+    ) -> Result<Option<(u64, ActionRecord)>, StoreError> {
+        action.state = ActionState::Running;
+        action.attempts += 1;
+        action.fence += 1;
+        action.holder = self.holder();
+        action.look_at = self.env.now() + timeout_of(request) + CLAIM_MARGIN;
+        let change = Change::Replace(keys::action(&action.id), version, action.record());
+        match self.store.commit(vec![change]).await {
+            Ok(()) => Ok(Some((version + 1, action))),
+            Err(CommitError::Ambiguous(_)) => {
+                let now = self.read_action(&action.id).await?;
+                Ok(now.filter(|(_, now)| now.holder == action.holder && now.fence == action.fence))
+            }
+            Err(CommitError::Conflict | CommitError::Unavailable(_) | CommitError::Refused(_)) => Ok(None),
+        }
+    }
+
+    async fn try_once(&self, request: &ToolRequest, action: &ActionRecord) -> Outcome {
+        let key = action.idempotency_key();
+        tokio::select! {
+            outcome = self.tools.act(request, &key) => outcome,
+            () = self.sleep(timeout_of(request)) => {
+                let reason = "the call took too long".to_owned();
+                if has_keys(request) { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
+            }
+        }
+    }
+
+    async fn record_outcome(
+        &self,
+        version: u64,
+        action: ActionRecord,
+        outcome: Outcome,
+    ) -> Result<Executed, StoreError> {
+        match outcome {
+            Outcome::Done(result) => self.finish(version, action, ActionState::Done, &result).await,
+            Outcome::Rejected(reason) => self.finish(version, action, ActionState::Rejected, &reason).await,
+            Outcome::Unknown(reason) => self.finish(version, action, ActionState::Unknown, &reason).await,
+            Outcome::Retry(reason, after) => self.retry_later(version, action, &reason, after).await,
+        }
+    }
+
+    async fn retry_later(
+        &self,
+        version: u64,
+        mut action: ActionRecord,
+        reason: &str,
+        after: Option<Duration>,
+    ) -> Result<Executed, StoreError> {
+        let ceiling = (FIRST_RETRY << action.attempts.min(12)).min(LONGEST_RETRY);
+        #[expect(clippy::cast_possible_truncation, reason = "any 64 of 128 random bits are random")]
+        let jitter = (self.env.random() as u64) % ceiling;
+        let asked = after.map_or(0, |after| Millis::try_from(after.as_millis()).unwrap_or(LONGEST_RETRY));
+        let wait = jitter.max(asked);
+        tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
+        action.state = ActionState::Queued;
+        action.look_at = self.env.now() + wait;
+        self.write(version, &action).await?;
+        Ok(later(wait))
+    }
+
+    async fn finish(
+        &self,
+        version: u64,
+        mut action: ActionRecord,
+        state: ActionState,
+        result: &str,
+    ) -> Result<Executed, StoreError> {
+        action.state = state;
+        action.result = Some(crate::window::shorten(result, crate::window::result_bound(1)));
+        match state {
+            ActionState::Unknown => tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done"),
+            ActionState::Done | ActionState::Rejected => {
+                tracing::info!(state = state.as_str(), attempts = action.attempts, "an action ended");
+            }
+            ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
+        }
+        self.write(version, &action).await?;
+        self.tell_turn(&action).await;
+        Ok(Executed::Over)
+    }
+
+    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more.
+    async fn write(&self, version: u64, action: &ActionRecord) -> Result<(), StoreError> {
+        let key = keys::action(&action.id);
+        for attempt in 0..MAX_TRIES {
+            match self.store.commit(vec![Change::Replace(key.clone(), version, action.record())]).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict) => {
+                    tracing::info!("an action was taken over; this outcome changes nothing");
+                    return Ok(());
+                }
+                // Tried again, either it conflicts with what we wrote ourselves, or it is written now.
+                Err(CommitError::Ambiguous(_) | CommitError::Unavailable(_)) => self.back_off(attempt).await,
+                Err(CommitError::Refused(reason)) => return Err(StoreError::Unavailable(reason)),
+            }
+        }
+        Err(StoreError::Unavailable("the outcome of an action could not be recorded".to_owned()))
+    }
+
+    /// A turn of this process that waits is woken up; if none runs, somebody begins one to tell the end. A turn that runs
+    /// elsewhere looks by itself, and at its end whoever drives looks again.
+    async fn tell_turn(&self, action: &ActionRecord) {
+        self.hub.poke(&action.id.conversation);
+        let runs = match crate::journal::read_meta(&*self.store, &action.id.conversation).await {
+            Ok(meta) => meta.is_none_or(|(_, meta)| meta.running.is_some() || !meta.untold.contains(&action.id)),
+            Err(_) => false,
+        };
+        if !runs {
+            self.send_turns(&action.owner, &action.id).await;
+        }
+    }
+
+    pub(crate) async fn read_action(&self, id: &ActionId) -> Result<Option<(u64, ActionRecord)>, StoreError> {
+        let stored = self.store.get(&keys::action(id)).await?;
+        stored.map(|stored| Ok((stored.version, decode(&stored)?))).transpose()
+    }
+
+    fn request_of(&self, action: &ActionRecord) -> Option<ToolRequest> {
+        let tool = self.team.tool(&action.tool)?.clone();
+        let arguments = Arc::new(tool.check(&action.arguments).ok()?);
+        Some(ToolRequest { tool, arguments, conversation: action.id.conversation.clone() })
+    }
+
+    /// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
+    pub(crate) async fn await_action(&self, id: &ActionId) -> (ActionState, String) {
+        let patience = Millis::try_from(self.team.limits.patience.as_millis()).unwrap_or(RESEND);
+        let until = self.env.now() + patience;
+        let poked = self.hub.poked(&id.conversation);
+        let mut look = FIRST_LOOK;
+        let mut last = ActionState::Queued;
+        loop {
+            let poke = poked.notified();
+            let mut poke = std::pin::pin!(poke);
+            // Registered before the look, so that an end between look and wait is not missed.
+            poke.as_mut().enable();
+            match self.read_action(id).await {
+                Ok(Some((_, action))) if action.state.is_terminal() => {
+                    return (action.state, action.result.unwrap_or_default());
+                }
+                // A person decides: that takes longer than a customer waits.
+                Ok(Some((_, action))) if action.state == ActionState::Proposed => return (action.state, String::new()),
+                Ok(Some((_, action))) => last = action.state,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(action = %id, %error, "an action could not be read"),
+            }
+            let now = self.env.now();
+            if now >= until {
+                return (last, String::new());
+            }
+            tokio::select! {
+                () = poke => {}
+                () = self.env.sleep_until(until.min(now + look)) => {}
+            }
+            look = (look * 2).min(LONGEST_LOOK);
+        }
+    }
+}
+
+fn later(milliseconds: Millis) -> Executed {
+    Executed::Later(Duration::from_millis(milliseconds))
+}
+
+fn timeout_of(request: &ToolRequest) -> Millis {
+    Millis::try_from(request.tool.timeout.as_millis()).unwrap_or(LONGEST_RETRY)
+}
+
+/// Whether the other side tells a second try of the same action from a second action.
+fn has_keys(request: &ToolRequest) -> bool {
+    match &request.tool.runs {
+        Runs::BackOffice => true,
+        Runs::Http(call) => call.idempotency_keys,
+    }
+}
+
+/// Why an action must not be tried any more.
+fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<String> {
+    if action.attempts >= MAX_ATTEMPTS {
+        return Some(format!("it was tried {} times", action.attempts));
+    }
+    if action.attempts > 0 && !has_keys(request) {
+        return Some("its worker stopped in the middle of it, and the service cannot tell a second try".to_owned());
+    }
+    let Runs::Http(call) = &request.tool.runs else { return None };
+    let life = Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 2);
+    (action.attempts > 0 && now.saturating_sub(action.accepted_at) > life)
+        .then(|| "the service has forgotten the first try by now".to_owned())
+}

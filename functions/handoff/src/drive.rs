@@ -1,0 +1,260 @@
+//! Keeps a conversation going: begins the turn that is next, takes over from an owner that died, and stops when nothing waits.
+//! In one process at most one driver is at work on a conversation; between processes the lease decides.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, LOOK_AGAIN};
+use crate::event::{Event, EventKind, Position};
+use crate::failure::FailureCode;
+use crate::ids::{ConversationId, TurnNumber};
+use crate::journal::{read_meta, read_turn, read_turns};
+use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
+use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
+use crate::submit::visible;
+use crate::turn::{self, Begun};
+use crate::{replay, window};
+
+/// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
+const MAX_TAKEOVERS: u32 = 3;
+
+/// How often a conversation that another process owns is looked at, at first and at most.
+const FIRST_LOOK: Millis = 100;
+const LONGEST_LOOK: Millis = 2_000;
+
+/// How often the store may fail in a row before listeners are told.
+const MAX_FAILURES: u32 = 6;
+
+/// What is to be done about a conversation.
+enum Next {
+    Run(Box<Begun>),
+    /// Another process has it until then.
+    Wait(Millis),
+    /// Somebody wrote in between.
+    LookAgain,
+    Nothing,
+}
+
+impl Engine {
+    /// Sees to a conversation if nobody in this process does: for the sweeper and for workers.
+    pub async fn look_after(self: &Arc<Self>, conversation: &ConversationId) {
+        if self.hub.start_driving(conversation) {
+            self.clone().drive(conversation.clone(), None).await;
+        }
+    }
+
+    /// Works until nothing is left to do. The caller has marked itself as the driver.
+    pub(crate) async fn drive(self: Arc<Self>, conversation: ConversationId, begun: Option<Begun>) {
+        let mut begun = begun;
+        let mut look = FIRST_LOOK;
+        let mut failures = 0;
+        loop {
+            if let Some(begun) = begun.take() {
+                let turn = begun.turn.number;
+                turn::run(&self, begun).await;
+                self.hub.forget_ended_log(&conversation, turn);
+            }
+            if self.is_draining() {
+                return self.leave(&conversation).await;
+            }
+            let seen = self.hub.pokes(&conversation);
+            match self.next(&conversation).await {
+                Ok(Next::Run(next)) => {
+                    begun = Some(*next);
+                    (look, failures) = (FIRST_LOOK, 0);
+                }
+                Ok(Next::LookAgain) => self.back_off(failures).await,
+                Ok(Next::Wait(until)) => {
+                    self.wait(&conversation, until.min(self.env.now() + look)).await;
+                    look = (look * 2).min(LONGEST_LOOK);
+                }
+                Ok(Next::Nothing) => {
+                    if self.hub.stop_driving(&conversation, seen) {
+                        return;
+                    }
+                }
+                Err(error) if failures >= MAX_FAILURES => {
+                    tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
+                    self.end_logs(&conversation, &EventKind::TurnFailed(FailureCode::StoreUnavailable));
+                    self.hub.abandon(&conversation);
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%conversation, %error, "a conversation could not be looked at");
+                    self.back_off(failures + 4).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    /// This process ends: listeners of turns that wait are told to follow them elsewhere.
+    async fn leave(&self, conversation: &ConversationId) {
+        self.end_logs(conversation, &EventKind::TurnContinues);
+        self.hub.abandon(conversation);
+    }
+
+    fn end_logs(&self, conversation: &ConversationId, kind: &EventKind) {
+        for (turn, log) in self.hub.logs_of(conversation) {
+            let position = log.last_position().unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
+            let position = Position { offset: position.offset + 1, ..position };
+            log.push(Event { position, agent: Arc::from(""), kind: kind.clone() });
+        }
+    }
+
+    async fn wait(&self, conversation: &ConversationId, until: Millis) {
+        let poked = self.hub.poked(conversation);
+        tokio::select! {
+            () = poked.notified() => {}
+            () = self.drained() => {}
+            () = self.env.sleep_until(until) => {}
+        }
+    }
+
+    /// Decides what comes next, and takes the lease for it.
+    async fn next(&self, conversation: &ConversationId) -> Result<Next, StoreError> {
+        let Some((version, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(Next::Nothing) };
+        self.catch_up(conversation, &meta).await?;
+        match &meta.running {
+            Some(running) if running.until > self.env.now() => return Ok(Next::Wait(running.until)),
+            Some(running) => {
+                let give_up = (running.takeovers >= MAX_TAKEOVERS).then_some(FailureCode::TakenOverTooOften);
+                let turn = running.turn;
+                return self.begin(conversation, version, meta, turn, give_up).await;
+            }
+            None => {}
+        }
+        if let Some(turn) = meta.waiting.first().copied() {
+            return self.begin(conversation, version, meta, turn, None).await;
+        }
+        if meta.erasing {
+            self.erase_records(conversation, version, meta).await?;
+            return Ok(Next::LookAgain);
+        }
+        self.next_of_untold(conversation, version, meta).await
+    }
+
+    /// Takes the next fence for a turn that waits, or whose owner died.
+    async fn begin(
+        &self,
+        conversation: &ConversationId,
+        version: u64,
+        mut meta: Meta,
+        number: TurnNumber,
+        give_up: Option<FailureCode>,
+    ) -> Result<Next, StoreError> {
+        let claim = self.claim(conversation, &mut meta, number);
+        let change = Change::Replace(keys::meta(conversation), version, meta.record());
+        match self.store.commit(vec![change]).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Ok(Next::LookAgain),
+            Err(CommitError::Ambiguous(_)) => {
+                // If it was written, the turn is ours by our holder; a fresh look would find a stranger's live lease.
+                let now = read_meta(&*self.store, conversation).await?;
+                let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
+                if ours.is_none_or(|running| running.holder != claim.holder) {
+                    return Ok(Next::LookAgain);
+                }
+            }
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
+        }
+        let (turn, past) = futures_util::join!(
+            read_turn(&*self.store, conversation, number),
+            read_turns(&*self.store, conversation, Some(number), window::extent(&self.team.limits)),
+        );
+        let turn = turn?.ok_or_else(|| {
+            StoreError::Damaged(format!("turn {number} of conversation {conversation} is accepted but not there"))
+        })?;
+        let past = visible(past?, &meta);
+        let log = self.hub.log(conversation, number);
+        if claim.taken_over {
+            tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
+            bring_up(&log, replay::events(&turn));
+        }
+        Ok(Next::Run(Box::new(Begun {
+            claim,
+            meta,
+            meta_version: version + 1,
+            turn,
+            past,
+            log,
+            opening: None,
+            give_up,
+        })))
+    }
+
+    /// Results that came after their turn had ended begin a turn of their own.
+    async fn next_of_untold(
+        &self,
+        conversation: &ConversationId,
+        version: u64,
+        mut meta: Meta,
+    ) -> Result<Next, StoreError> {
+        if meta.untold.is_empty() {
+            return Ok(Next::Nothing);
+        }
+        let ended = turn::ended_actions(self, &meta.untold).await?;
+        let now = self.env.now();
+        if ended.is_empty() {
+            if meta.look_at <= now {
+                meta.look_at = now + LOOK_AGAIN;
+                let change = Change::Replace(keys::meta(conversation), version, meta.record());
+                // Only moves the time of the next look: if it is not written, that look comes sooner.
+                let _looked = self.store.commit(vec![change]).await;
+            }
+            return Ok(Next::Nothing);
+        }
+        let number = meta.next_turn;
+        meta.next_turn += 1;
+        meta.last_activity = now;
+        meta.waiting.push(number);
+        let turn = TurnRecord {
+            state: TurnState::Accepted,
+            origin: Origin::LateResult,
+            message: String::new(),
+            message_id: None,
+            accepted_at: now,
+            ended_at: None,
+            fence: 0,
+            failure: None,
+            usage: Usage::default(),
+            told: Vec::new(),
+            partial: None,
+        };
+        let changes = vec![
+            Change::Replace(keys::meta(conversation), version, meta.record()),
+            Change::Create(keys::turn(conversation, number), turn.record()),
+        ];
+        match self.store.commit(changes).await {
+            // Written or not, the next look sees it.
+            Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => Ok(Next::LookAgain),
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                Err(StoreError::Unavailable(error.to_string()))
+            }
+        }
+    }
+
+    /// Turns that this process has listeners for and that somebody else has ended.
+    async fn catch_up(&self, conversation: &ConversationId, meta: &Meta) -> Result<(), StoreError> {
+        for (number, log) in self.hub.logs_of(conversation) {
+            let open = meta.waiting.contains(&number)
+                || meta.running.as_ref().is_some_and(|running| running.turn == number);
+            if open {
+                continue;
+            }
+            match read_turn(&*self.store, conversation, number).await? {
+                Some(turn) => bring_up(&log, replay::events(&turn)),
+                // Erased while somebody listened.
+                None => self.end_logs(conversation, &EventKind::TurnStopped),
+            }
+            self.hub.forget_ended_log(conversation, number);
+        }
+        Ok(())
+    }
+}
+
+/// Adds what the journal knows and the log does not have yet.
+fn bring_up(log: &crate::live::TurnLog, events: Vec<Event>) {
+    replay::events_after(events, log.last_position()).into_iter().for_each(|event| log.push(event));
+}

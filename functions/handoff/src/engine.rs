@@ -1,0 +1,154 @@
+//! The ports and the team that one process serves, put together.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::ids::{ActionId, ConversationId};
+use crate::live::Hub;
+use crate::ports::{CommitError, Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::team::Team;
+
+/// How long a conversation stays its owner's without a sign of life.
+pub(crate) const LEASE: Millis = 30_000;
+
+/// A third of the lease: two renewals may fail before it is lost.
+pub(crate) const RENEW: Millis = 10_000;
+
+/// When somebody looks again whether an action has ended that the model believes pending. The worker that ends it tells us
+/// at once; this is for the case that the word was lost.
+pub(crate) const LOOK_AGAIN: Millis = 15_000;
+
+/// How often a commit that lost a race is decided anew before the caller is told to try later.
+pub(crate) const MAX_TRIES: u32 = 12;
+
+/// What a process needs to serve conversations.
+pub struct Ports {
+    /// Where records live.
+    pub store: Arc<dyn Store>,
+    /// What carries actions to their workers.
+    pub queue: Arc<dyn Queue>,
+    /// Who answers.
+    pub model: Arc<dyn Model>,
+    /// What tools do.
+    pub tools: Arc<dyn Tools>,
+    /// Time, chance and tasks.
+    pub env: Arc<dyn Env>,
+}
+
+/// One team on one set of ports. Everything that changes a conversation goes through it.
+pub struct Engine {
+    pub(crate) team: Arc<Team>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) tools: Arc<dyn Tools>,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) hub: Hub,
+    draining: watch::Sender<bool>,
+}
+
+impl Engine {
+    /// An engine that has done nothing yet.
+    pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
+        let Ports { store, queue, model, tools, env } = ports;
+        Arc::new(Self { team, store, queue, model, tools, env, hub: Hub::default(), draining: watch::Sender::new(false) })
+    }
+
+    /// The team that is served.
+    pub fn team(&self) -> &Arc<Team> {
+        &self.team
+    }
+
+    /// The store, for those that only read.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// How many conversations this process advances or waits for.
+    pub fn busy(&self) -> usize {
+        self.hub.len()
+    }
+
+    /// Gives every running turn up at its next await: its listeners are told to follow it, and whoever comes first goes on.
+    /// Nothing new is accepted afterwards.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Resolves once the process is asked to end.
+    pub(crate) async fn drained(&self) {
+        let mut draining = self.draining.subscribe();
+        // The sender lives as long as this engine, so that waiting cannot fail.
+        let _never_closed = draining.wait_for(|draining| *draining).await;
+    }
+
+    pub(crate) async fn sleep(&self, milliseconds: Millis) {
+        self.env.sleep_until(self.env.now() + milliseconds).await;
+    }
+
+    /// Waits a random part of an exponentially growing time, so that racers do not meet again.
+    pub(crate) async fn back_off(&self, attempt: u32) {
+        let ceiling = 5_u64 << attempt.min(8);
+        #[expect(clippy::cast_possible_truncation, reason = "any 64 of 128 random bits are random")]
+        let random = self.env.random() as u64;
+        self.sleep(random % ceiling).await;
+    }
+
+    /// Sends an action's id on its way. When that fails the sweeper finds the action, so the failure is only logged.
+    pub(crate) async fn send_action(&self, owner: &str, id: &ActionId) {
+        if let Err(error) = self.queue.send(Lane::Actions, owner, &id.to_string()).await {
+            tracing::warn!(action = %id, %error, "an action was not queued; the sweeper will send it");
+        }
+    }
+
+    pub(crate) fn holder(&self) -> String {
+        format!("{:032x}", self.env.random())
+    }
+}
+
+/// What a change of a conversation ran into.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Somebody else advances the conversation now: stop at once.
+    Lost,
+    /// The store does not answer as it should.
+    Store(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// What to do about a commit that was not confirmed.
+pub(crate) enum Unconfirmed {
+    /// Read again: it may have been written, or somebody else wrote.
+    ReadAgain,
+    /// It was not written, and trying at once will not help.
+    GiveUp(String),
+}
+
+impl From<CommitError> for Unconfirmed {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict | CommitError::Ambiguous(_) => Self::ReadAgain,
+            CommitError::Unavailable(_) | CommitError::Refused(_) => Self::GiveUp(error.to_string()),
+        }
+    }
+}
+
+/// A conversation with the fence and holder under which it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) conversation: ConversationId,
+    pub(crate) fence: u64,
+    pub(crate) holder: String,
+    /// Another owner may have said something of the step that comes next.
+    pub(crate) taken_over: bool,
+}

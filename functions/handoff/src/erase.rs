@@ -1,0 +1,118 @@
+//! Erases a conversation. Its META stays as a tombstone, so that turn numbers and fences are never used twice.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, MAX_TRIES};
+use crate::ids::ConversationId;
+use crate::journal::read_meta;
+use crate::ports::{Change, CommitError, Order, Range, StoreError};
+use crate::record::{ActionRecord, Meta, decode, keys};
+
+/// Records removed by one commit.
+const PAGE: usize = 90;
+
+/// Why a conversation was not erased.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EraseError {
+    /// There is nothing to erase.
+    #[error("no such conversation")]
+    NotFound,
+    /// The store does not answer as it should; trying again later may work.
+    #[error("the conversation could not be erased: {0}")]
+    Unavailable(String),
+}
+
+impl Engine {
+    /// Makes everything said so far unreadable at once and removes it soon after. A running turn loses its lease by this and
+    /// stops; accepted actions stay until they end, and orders and refunds stay: they are accounts.
+    pub async fn erase(self: &Arc<Self>, conversation: &ConversationId) -> Result<(), EraseError> {
+        for attempt in 0..MAX_TRIES {
+            let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
+            let Some((version, mut meta)) = read_meta(&*self.store, conversation).await.map_err(unavailable)? else {
+                return Err(EraseError::NotFound);
+            };
+            if !meta.has_turns() {
+                return Err(EraseError::NotFound);
+            }
+            meta.erased_below = meta.next_turn;
+            meta.erasing = true;
+            meta.title = String::new();
+            meta.agent = self.team.entry_agent().name.clone();
+            meta.waiting.clear();
+            meta.untold.clear();
+            meta.stop = None;
+            // Whoever runs a turn finds another fence at its next write, and stops.
+            meta.fence += 1;
+            meta.running = None;
+            match self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await {
+                Ok(()) => {
+                    let (engine, conversation) = (self.clone(), conversation.clone());
+                    self.env.spawn(Box::pin(async move { engine.look_after(&conversation).await }));
+                    return Ok(());
+                }
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                    return Err(EraseError::Unavailable(error.to_string()));
+                }
+            }
+        }
+        Err(EraseError::Unavailable("it is written to all the time".to_owned()))
+    }
+
+    /// Removes the records of erased turns, a page at a time, and then the mark that some are left.
+    pub(crate) async fn erase_records(
+        &self,
+        conversation: &ConversationId,
+        version: u64,
+        mut meta: Meta,
+    ) -> Result<(), StoreError> {
+        for prefix in ["M#", "E#", "T#"] {
+            self.erase_range(conversation, prefix, &meta).await?;
+        }
+        meta.erasing = false;
+        // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
+        let _retried = self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await;
+        Ok(())
+    }
+
+    async fn erase_range(&self, conversation: &ConversationId, prefix: &str, meta: &Meta) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let range = Range {
+                partition: keys::partition(conversation),
+                prefix: prefix.to_owned(),
+                after,
+                order: Order::Ascending,
+                limit: PAGE,
+            };
+            let page = self.store.range(&range).await?;
+            let mut changes = Vec::new();
+            for stored in &page.records {
+                if erasable(stored, meta)? {
+                    changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
+                }
+            }
+            if !changes.is_empty() {
+                match self.store.commit(changes).await {
+                    Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {}
+                    Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                        return Err(StoreError::Unavailable(error.to_string()));
+                    }
+                }
+            }
+            after = page.records.last().map(|last| last.key.sort.clone());
+            if !page.more || after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn erasable(stored: &crate::ports::Stored, meta: &Meta) -> Result<bool, StoreError> {
+    match keys::parse_turn_part(&stored.key.sort) {
+        None => Ok(true),
+        Some((turn, _)) if turn >= meta.erased_below => Ok(false),
+        Some((_, keys::TurnPart::Action(_))) => Ok(decode::<ActionRecord>(stored)?.state.is_terminal()),
+        Some((_, keys::TurnPart::Turn | keys::TurnPart::Step(_))) => Ok(true),
+    }
+}

@@ -1,0 +1,132 @@
+//! The right to advance one conversation: every write of its owner goes through here and fails once somebody else has it.
+
+use tokio::sync::Mutex;
+
+use crate::engine::{Claim, Engine, LEASE, MAX_TRIES, RENEW, Trouble, Unconfirmed};
+use crate::journal::read_meta;
+use crate::ports::{Change, Millis};
+use crate::record::{Meta, keys};
+
+/// Held while META is read and written, so that the keeper and the turn itself do not race each other.
+pub(crate) struct Lease<'a> {
+    engine: &'a Engine,
+    claim: Claim,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    version: u64,
+    meta: Meta,
+}
+
+impl<'a> Lease<'a> {
+    /// The lease that a commit has just written into `meta`.
+    pub(crate) fn new(engine: &'a Engine, claim: Claim, version: u64, meta: Meta) -> Self {
+        Self { engine, claim, held: Mutex::new(Held { version, meta }) }
+    }
+
+    /// Writes META and `others` in one commit, if the conversation is still ours. `change` gets META as it is now, with the
+    /// lease renewed, and is called again when somebody else (an accepted message) wrote META meanwhile.
+    pub(crate) async fn commit(
+        &self,
+        others: impl Fn() -> Vec<Change>,
+        change: impl Fn(&mut Meta),
+    ) -> Result<(), Trouble> {
+        let mut held = self.held.lock().await;
+        let mut trouble = String::new();
+        for attempt in 0..MAX_TRIES {
+            let mut meta = held.meta.clone();
+            self.renew(&mut meta);
+            change(&mut meta);
+            let mut changes = others();
+            changes.push(Change::Replace(keys::meta(&self.claim.conversation), held.version, meta.record()));
+            match self.engine.store.commit(changes).await.map_err(Unconfirmed::from) {
+                Ok(()) => {
+                    *held = Held { version: held.version + 1, meta };
+                    return Ok(());
+                }
+                Err(Unconfirmed::ReadAgain) => {}
+                Err(Unconfirmed::GiveUp(detail)) => {
+                    trouble = detail;
+                    self.engine.back_off(attempt).await;
+                    continue;
+                }
+            }
+            match read_meta(&*self.engine.store, &self.claim.conversation).await {
+                Ok(Some((version, now))) if self.was_applied(&meta, &now) => {
+                    *held = Held { version, meta: now };
+                    return Ok(());
+                }
+                Ok(Some((version, now))) if self.is_ours(&now) => {
+                    if version == held.version {
+                        // Not META but another record was in the way: do not spin.
+                        self.engine.back_off(attempt).await;
+                    }
+                    *held = Held { version, meta: now };
+                }
+                Ok(_) => return Err(Trouble::Lost),
+                Err(error) => {
+                    trouble = error.to_string();
+                    self.engine.back_off(attempt).await;
+                }
+            }
+        }
+        Err(Trouble::Store(format!("a commit of the conversation's owner kept failing: {trouble}")))
+    }
+
+    /// Whether META as it is `now` holds what we meant to write. Each write of an owner has a number of its own; and nobody
+    /// else ends a turn under our fence.
+    fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
+        now.fence == self.claim.fence
+            && match (&meant.running, &now.running) {
+                (Some(meant), Some(now)) => now.holder == meant.holder && now.writes == meant.writes,
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            }
+    }
+
+    /// Renews the lease until it is lost. A store that cannot be reached for as long as the lease lasts loses it.
+    pub(crate) async fn keep(&self) -> Trouble {
+        loop {
+            self.engine.sleep(RENEW).await;
+            match self.commit(Vec::new, |_| {}).await {
+                Ok(()) => {}
+                Err(Trouble::Lost) => return Trouble::Lost,
+                Err(Trouble::Store(detail)) => {
+                    let until = self.held.lock().await.meta.running.as_ref().map_or(0, |running| running.until);
+                    if self.engine.env.now() + RENEW >= until {
+                        return Trouble::Store(detail);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the turn up so that anybody may go on with it at once.
+    pub(crate) async fn release(&self) -> Result<(), Trouble> {
+        let give_up = |meta: &mut Meta| {
+            if let Some(running) = &mut meta.running {
+                running.until = 0;
+            }
+        };
+        self.commit(Vec::new, give_up).await
+    }
+
+    /// META as it was last seen.
+    pub(crate) async fn meta(&self) -> Meta {
+        self.held.lock().await.meta.clone()
+    }
+
+    fn renew(&self, meta: &mut Meta) {
+        let until: Millis = self.engine.env.now() + LEASE;
+        if let Some(running) = &mut meta.running {
+            running.until = until;
+            running.writes += 1;
+        }
+    }
+
+    fn is_ours(&self, meta: &Meta) -> bool {
+        meta.fence == self.claim.fence
+            && meta.running.as_ref().is_some_and(|running| running.holder == self.claim.holder)
+    }
+}

@@ -1,0 +1,76 @@
+//! Gives every event of a running turn its position and appends it to the log that listeners read.
+
+use std::sync::Arc;
+
+use crate::event::{Event, EventKind, Position};
+use crate::ids::TurnNumber;
+use crate::live::TurnLog;
+
+/// The place in the turn at which the next event stands.
+pub(crate) struct Narrator {
+    log: Arc<TurnLog>,
+    turn: TurnNumber,
+    step: u32,
+    fence: u64,
+    offset: u32,
+    speaker: Arc<str>,
+    /// What was said of the response that is being streamed.
+    text: String,
+}
+
+impl Narrator {
+    /// Before the first step.
+    pub(crate) fn new(log: Arc<TurnLog>, turn: TurnNumber, fence: u64, speaker: Arc<str>) -> Self {
+        Self { log, turn, step: 0, fence, offset: 0, speaker, text: String::new() }
+    }
+
+    /// From now on events belong to this step, behind `offset`. The fence is that under which the step was streamed.
+    pub(crate) fn stand_at(&mut self, step: u32, fence: u64, offset: u32) {
+        self.step = step;
+        self.fence = fence;
+        self.offset = offset;
+        self.text.clear();
+    }
+
+    /// Who speaks from now on.
+    pub(crate) fn hand_to(&mut self, speaker: &str) {
+        self.speaker = Arc::from(speaker);
+    }
+
+    pub(crate) fn speaker(&self) -> Arc<str> {
+        self.speaker.clone()
+    }
+
+    /// What was said of the response that is being streamed.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The response is recorded: nothing of it can be lost any more.
+    pub(crate) fn text_is_recorded(&mut self) {
+        self.text.clear();
+    }
+
+    /// More text of the response.
+    pub(crate) fn say(&mut self, text: String) {
+        self.text.push_str(&text);
+        self.offset = self.offset.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        self.push(EventKind::TextDelta(text));
+    }
+
+    /// Anything but text.
+    pub(crate) fn tell(&mut self, kind: EventKind) {
+        self.offset = self.offset.saturating_add(1);
+        self.push(kind);
+    }
+
+    /// The text of this step, if any was seen, is said anew from here.
+    pub(crate) fn reset(&mut self) {
+        self.push(EventKind::Reset { step: self.step });
+    }
+
+    fn push(&self, kind: EventKind) {
+        let position = Position { turn: self.turn, step: self.step, fence: self.fence, offset: self.offset };
+        self.log.push(Event { position, agent: self.speaker.clone(), kind });
+    }
+}

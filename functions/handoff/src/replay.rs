@@ -1,0 +1,168 @@
+//! The events of a turn as its journal tells them: the same text at the same positions as they were streamed.
+
+use std::sync::Arc;
+
+use crate::calls::result_events;
+use crate::event::{Event, EventKind, Position};
+use crate::journal::JournaledTurn;
+use crate::ports::Usage;
+use crate::record::{StepRecord, Told, TurnRecord, TurnState};
+
+/// Where text and calls of a recorded step end and the results of its calls begin.
+pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
+    let offset = step.text.len() + step.calls.len() + step.actions.len();
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+/// All events that the journal knows of a turn, the one that ends it included if it is over.
+pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
+    let mut writer = Writer { turn: turn.number, step: 0, fence: turn.record.fence, offset: 0, agent: Arc::from(""), events: Vec::new() };
+    if let Some(first) = turn.steps.first() {
+        writer.fence = first.fence;
+        writer.agent = Arc::from(first.agent.as_str());
+    }
+    writer.add(EventKind::TurnStarted);
+    for (index, step) in turn.steps.iter().enumerate() {
+        let told = turn.steps.get(index + 1).map_or(&turn.record.told, |next| &next.told);
+        writer.add_step(index, step, told);
+    }
+    writer.add_end(turn.steps.len(), &turn.record);
+    writer.events
+}
+
+struct Writer {
+    turn: u32,
+    step: u32,
+    fence: u64,
+    offset: u32,
+    agent: Arc<str>,
+    events: Vec<Event>,
+}
+
+impl Writer {
+    fn add(&mut self, kind: EventKind) {
+        let length = match &kind {
+            EventKind::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
+            EventKind::TurnStarted
+            | EventKind::ToolCalled { .. }
+            | EventKind::ToolFinished { .. }
+            | EventKind::ActionQueued { .. }
+            | EventKind::ActionFinished { .. }
+            | EventKind::HandedOff { .. }
+            | EventKind::Usage(_)
+            | EventKind::Reset { .. }
+            | EventKind::TurnCompleted
+            | EventKind::TurnFailed(_)
+            | EventKind::TurnStopped
+            | EventKind::TurnContinues => 1,
+        };
+        self.offset = self.offset.saturating_add(length);
+        let position = Position { turn: self.turn, step: self.step, fence: self.fence, offset: self.offset };
+        self.events.push(Event { position, agent: self.agent.clone(), kind });
+    }
+
+    fn stand_at(&mut self, index: usize, fence: u64, agent: &str) {
+        self.step = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.fence = fence;
+        self.offset = 0;
+        self.agent = Arc::from(agent);
+    }
+
+    fn add_step(&mut self, index: usize, step: &StepRecord, told: &[Told]) {
+        self.stand_at(index, step.fence, &step.agent);
+        self.add_text(&step.text);
+        for call in &step.calls {
+            self.add(called(call));
+        }
+        for kind in accepted(step) {
+            self.add(kind);
+        }
+        for told in told {
+            let Some(call) = step.calls.iter().find(|call| call.id == told.call) else { continue };
+            let agent = self.agent.clone();
+            result_events(call, told, &agent).for_each(|kind| self.add(kind));
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.add(EventKind::TextDelta(text.to_owned()));
+        }
+    }
+
+    fn add_end(&mut self, steps: usize, record: &TurnRecord) {
+        if let Some(partial) = &record.partial {
+            self.stand_at(steps, record.fence, &partial.agent);
+            self.add_text(&partial.text);
+        }
+        let end = match (record.state, record.failure) {
+            (TurnState::Accepted, _) => return,
+            (TurnState::Committed, _) => EventKind::TurnCompleted,
+            (TurnState::Stopped, _) => EventKind::TurnStopped,
+            (TurnState::Failed, code) => EventKind::TurnFailed(code.unwrap_or(crate::failure::FailureCode::Internal)),
+        };
+        if record.usage != Usage::default() {
+            self.add(EventKind::Usage(record.usage));
+        }
+        self.add(end);
+    }
+}
+
+/// The event of a call.
+pub(crate) fn called(call: &crate::ports::ToolCall) -> EventKind {
+    EventKind::ToolCalled { call: call.id.clone(), name: call.name.clone(), arguments: call.arguments.clone() }
+}
+
+/// The events of the actions that a step accepted.
+pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
+    step.actions.iter().map(|accepted| {
+        let name = step.calls.iter().find(|call| call.id == accepted.call).map(|call| call.name.clone());
+        EventKind::ActionQueued {
+            action: accepted.action.clone(),
+            call: accepted.call.clone(),
+            name: name.unwrap_or_default(),
+            state: accepted.state,
+        }
+    })
+}
+
+/// What is missing to a listener who has everything up to `seen`.
+///
+/// A step that was streamed under another fence than it was recorded under is said anew, after a `reset`.
+pub(crate) fn events_after(events: Vec<Event>, seen: Option<Position>) -> Vec<Event> {
+    let Some(seen) = seen else { return events };
+    let mut missing = Vec::with_capacity(events.len());
+    let mut said_anew = false;
+    for event in events {
+        let at = event.position;
+        if at.step < seen.step {
+            continue;
+        }
+        if at.step > seen.step || seen.step == 0 {
+            if at.step > seen.step || at.offset > seen.offset {
+                missing.push(event);
+            }
+            continue;
+        }
+        if at.fence != seen.fence {
+            if !said_anew {
+                said_anew = true;
+                let position = Position { offset: 0, ..at };
+                missing.push(Event { position, agent: event.agent.clone(), kind: EventKind::Reset { step: at.step } });
+            }
+            missing.push(event);
+        } else if at.offset > seen.offset {
+            missing.extend(rest_of(event, seen.offset));
+        }
+    }
+    missing
+}
+
+/// The part of an event behind the offset: text may be cut anywhere, everything else is whole.
+fn rest_of(event: Event, offset: u32) -> Option<Event> {
+    let EventKind::TextDelta(text) = &event.kind else { return Some(event) };
+    let begin = event.position.offset as usize - text.len();
+    let have = (offset as usize).saturating_sub(begin);
+    let rest = text.get(have..)?;
+    (!rest.is_empty()).then(|| Event { kind: EventKind::TextDelta(rest.to_owned()), ..event.clone() })
+}

@@ -1,0 +1,101 @@
+//! Finds what nobody is at: conversations whose owner died, actions whose message was lost. And sends them on their way again.
+
+use std::sync::Arc;
+
+use crate::action::RESEND;
+use crate::engine::Engine;
+use crate::ids::{ActionId, ConversationId};
+use crate::ports::{Change, Index, Lane, StoreError, Stored};
+use crate::record::{ActionRecord, ActionState, decode};
+
+/// Records looked at in one sweep; the next sweep goes on.
+const MAX_FOUND: usize = 500;
+
+const PAGE: usize = 100;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Conversations that were sent on their way.
+    pub conversations: usize,
+    /// Actions that were sent on their way.
+    pub actions: usize,
+}
+
+impl Engine {
+    /// Sends everything that is due on its way again. Any number of processes may sweep at once.
+    pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        let mut after = None;
+        let index = Index::Due(self.env.now());
+        for _ in 0..MAX_FOUND / PAGE {
+            let page = self.store.index(&index, after.as_ref(), PAGE).await?;
+            for stored in &page.records {
+                match self.sweep_record(stored).await {
+                    Ok(Found::Conversation) => swept.conversations += 1,
+                    Ok(Found::Action) => swept.actions += 1,
+                    Ok(Found::Nothing) => {}
+                    Err(error) => tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at"),
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_record(self: &Arc<Self>, stored: &Stored) -> Result<Found, StoreError> {
+        let Some(conversation) = stored.key.partition.strip_prefix("C#") else { return Ok(Found::Nothing) };
+        if stored.key.sort == "META" {
+            let Ok(conversation) = ConversationId::parse(conversation) else { return Ok(Found::Nothing) };
+            let owner = decode::<crate::record::Meta>(stored)?.owner;
+            if let Err(error) = self.queue.send(Lane::Turns, &owner, conversation.as_str()).await {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
+            return Ok(Found::Conversation);
+        }
+        if !stored.key.sort.starts_with("T#") {
+            return Ok(Found::Nothing);
+        }
+        let action: ActionRecord = decode(stored)?;
+        self.sweep_action(stored, action).await
+    }
+
+    async fn sweep_action(&self, stored: &Stored, mut action: ActionRecord) -> Result<Found, StoreError> {
+        if action.state == ActionState::Proposed {
+            action.state = ActionState::Rejected;
+            action.result = Some("Nobody approved it in time.".to_owned());
+            // The version decides: a decision that came first stands.
+            let change = Change::Replace(stored.key.clone(), stored.version, action.record());
+            let _decided = self.store.commit(vec![change]).await;
+            self.send_turns(&action.owner, &action.id).await;
+            return Ok(Found::Action);
+        }
+        let id: ActionId = action.id.clone();
+        let owner = action.owner.clone();
+        if action.state == ActionState::Queued {
+            // A claim that came first stands; then the message does no harm.
+            action.look_at = self.env.now() + RESEND;
+            let change = Change::Replace(stored.key.clone(), stored.version, action.record());
+            let _moved = self.store.commit(vec![change]).await;
+        }
+        self.send_action(&owner, &id).await;
+        Ok(Found::Action)
+    }
+
+    /// Tells whoever drives the conversation that an action has ended.
+    pub(crate) async fn send_turns(&self, owner: &str, id: &ActionId) {
+        self.hub.poke(&id.conversation);
+        if let Err(error) = self.queue.send(Lane::Turns, owner, id.conversation.as_str()).await {
+            tracing::warn!(action = %id, %error, "nobody was told of an action's end; the sweeper will find it");
+        }
+    }
+}
+
+enum Found {
+    Conversation,
+    Action,
+    Nothing,
+}

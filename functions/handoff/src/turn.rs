@@ -1,0 +1,459 @@
+//! One turn: from the user's message to the terminal event, step by step, each step recorded before anything comes of it.
+//! Knows ports only; never HTTP, AWS or the clock.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::calls::{self, Planned};
+use crate::engine::{Claim, Engine, LOOK_AGAIN, Trouble};
+use crate::event::EventKind;
+use crate::failure::FailureCode;
+use crate::ids::ActionId;
+use crate::journal::JournaledTurn;
+use crate::lease::Lease;
+use crate::live::TurnLog;
+use crate::narrator::Narrator;
+use crate::ports::{Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, Usage};
+use crate::record::{
+    AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told, TurnRecord,
+    TurnState, keys,
+};
+use crate::replay;
+use crate::response::{Broken, Response};
+use crate::team::Agent;
+use crate::window;
+
+/// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
+pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
+
+/// No response may take longer than this, however lively it drips.
+const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;
+
+/// A turn that this process has the lease for.
+pub(crate) struct Begun {
+    pub(crate) claim: Claim,
+    pub(crate) meta: Meta,
+    pub(crate) meta_version: u64,
+    pub(crate) turn: JournaledTurn,
+    pub(crate) past: Vec<JournaledTurn>,
+    pub(crate) log: Arc<TurnLog>,
+    pub(crate) opening: Option<Opening>,
+    /// Why it must end without another step.
+    pub(crate) give_up: Option<FailureCode>,
+}
+
+/// How a run of a turn came to its end.
+enum Ending {
+    /// This step, and the turn is over.
+    Committed(StepRecord),
+    /// A typed error for the customer.
+    Failed(FailureCode),
+}
+
+/// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
+/// goes on with the turn: then whoever drives the conversation finds out what became of it.
+#[tracing::instrument(
+    name = "turn",
+    skip_all,
+    fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
+)]
+pub(crate) async fn run(engine: &Engine, begun: Begun) {
+    let lease = Lease::new(engine, begun.claim.clone(), begun.meta_version, begun.meta.clone());
+    let (mut play, opening) = Play::new(engine, &lease, begun);
+    let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
+    let result = tokio::select! {
+        result = &mut work => result,
+        trouble = lease.keep() => Ok(Err(trouble)),
+        () = engine.drained() => {
+            drop(work);
+            return play.give_up_lease().await;
+        }
+    };
+    drop(work);
+    let result = match result {
+        Ok(result) => result,
+        Err(_panic) => {
+            tracing::error!("a turn panicked");
+            play.record_end(Ending::Failed(FailureCode::Internal)).await
+        }
+    };
+    match result {
+        Ok(()) => {}
+        Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
+        Err(Trouble::Store(detail)) => {
+            tracing::error!(%detail, "a turn could not be recorded");
+            play.narrator.tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
+        }
+    }
+}
+
+struct Play<'a> {
+    engine: &'a Engine,
+    lease: &'a Lease<'a>,
+    claim: Claim,
+    narrator: Narrator,
+    turn_version: u64,
+    record: TurnRecord,
+    number: u32,
+    /// The journal of this turn.
+    steps: Vec<StepRecord>,
+    actions: Vec<ActionRecord>,
+    agent: Arc<Agent>,
+    hand_offs: u32,
+    /// The past, and of this turn all but the last step, as the model is shown it. Without instructions.
+    messages: Vec<Message>,
+    told_late: Vec<LateResult>,
+    /// Late results that stand in the request that is being answered.
+    late: Vec<LateResult>,
+    /// Results of the last step; the next commit records them.
+    told: Vec<Told>,
+    give_up: Option<FailureCode>,
+}
+
+impl<'a> Play<'a> {
+    fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Begun) -> (Self, Option<Opening>) {
+        let Begun { claim, meta, turn, past, log, opening, give_up, meta_version: _ } = begun;
+        let agent = active_agent(engine, &meta, &turn.steps);
+        let narrator = Narrator::new(log, turn.number, claim.fence, Arc::from(agent.name.as_str()));
+        let mut play = Self {
+            engine,
+            lease,
+            narrator,
+            number: turn.number,
+            turn_version: turn.version,
+            agent,
+            hand_offs: 0,
+            messages: messages(engine, &past, &turn.record),
+            told_late: window::told_late(&past).cloned().collect(),
+            late: Vec::new(),
+            told: Vec::new(),
+            actions: turn.actions.into_iter().map(|action| action.record).collect(),
+            record: turn.record,
+            steps: Vec::with_capacity(turn.steps.len()),
+            claim,
+            give_up,
+        };
+        for step in turn.steps {
+            play.restore(step);
+        }
+        (play, opening)
+    }
+
+    /// Takes a step from the journal; its `told` completes the one before it.
+    fn restore(&mut self, step: StepRecord) {
+        if let Some(before) = self.steps.last() {
+            window::push_step(&mut self.messages, before, &step.told);
+            self.hand_offs += hand_offs_in(&step.told);
+        }
+        self.keep(step);
+    }
+
+    /// Adds a recorded step to the turn.
+    fn keep(&mut self, step: StepRecord) {
+        self.record.usage = add(self.record.usage, step.usage);
+        self.told_late.extend(step.late.iter().cloned());
+        self.steps.push(step);
+    }
+
+    async fn run(&mut self, opening: Option<Opening>) -> Result<(), Trouble> {
+        let ending = self.run_steps(opening).await?;
+        self.record_end(ending).await
+    }
+
+    /// Steps until the team waits for the customer again.
+    async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
+        if let Some(code) = self.give_up {
+            return Ok(Ending::Failed(code));
+        }
+        if self.steps.is_empty() {
+            self.narrator.tell(EventKind::TurnStarted);
+        } else {
+            self.resume_last_step().await;
+        }
+        loop {
+            if let Some(code) = self.limit_reached() {
+                return Ok(Ending::Failed(code));
+            }
+            self.narrator.stand_at(self.next_step(), self.claim.fence, 0);
+            if self.claim.taken_over {
+                self.claim.taken_over = false;
+                self.narrator.reset();
+            }
+            let step = match self.respond(opening.take()).await? {
+                Ok(step) => step,
+                Err(Broken { code, detail }) => {
+                    tracing::warn!(code = code.as_str(), %detail, "a model call failed");
+                    return Ok(Ending::Failed(code));
+                }
+            };
+            if step.calls.is_empty() {
+                return Ok(Ending::Committed(step));
+            }
+            let planned = self.record_step(step).await?;
+            self.answer_calls(&planned).await;
+        }
+    }
+
+    fn limit_reached(&self) -> Option<FailureCode> {
+        let limits = &self.engine.team.limits;
+        if self.hand_offs > limits.hand_offs {
+            Some(FailureCode::HandOffLimit)
+        } else if self.steps.len() >= limits.steps as usize {
+            Some(FailureCode::StepLimit)
+        } else {
+            None
+        }
+    }
+
+    fn next_step(&self) -> u32 {
+        u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Asks the model and streams what it says.
+    async fn respond(&mut self, opening: Option<Opening>) -> Result<Result<StepRecord, Broken>, Trouble> {
+        let opening = match opening {
+            Some(opening) => opening,
+            None => {
+                self.late = self.late_results().await?;
+                let late = self.told_late.iter().chain(&self.late);
+                self.engine.model.clone().stream(request(&self.agent, late, &self.messages))
+            }
+        };
+        let mut response = Response::default();
+        let read = async {
+            let stream = opening.await?;
+            response.read(stream, |text| self.narrator.say(text)).await
+        };
+        let read = tokio::select! {
+            read = read => read,
+            () = self.engine.sleep(LONGEST_RESPONSE) => Err(Broken {
+                code: FailureCode::ModelTimedOut,
+                detail: "the response as a whole took too long".to_owned(),
+            }),
+        };
+        Ok(read.map(|()| StepRecord {
+            agent: self.agent.name.clone(),
+            fence: self.claim.fence,
+            text: response.text,
+            calls: response.calls,
+            actions: Vec::new(),
+            told: std::mem::take(&mut self.told),
+            late: std::mem::take(&mut self.late),
+            usage: response.usage,
+        }))
+    }
+
+    /// Actions that the model believes pending and that have ended by now.
+    async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
+        let mut untold = self.lease.meta().await.untold;
+        untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
+        ended_actions(self.engine, &untold).await
+    }
+
+    /// The commit that accepts the actions of a response. Nothing of it has an effect before.
+    async fn record_step(&mut self, mut step: StepRecord) -> Result<Vec<Planned>, Trouble> {
+        let conversation = self.claim.conversation.clone();
+        let planned = calls::plan(self.engine, &self.agent, &conversation, self.number, &step.calls);
+        let owner = self.lease.meta().await.owner;
+        let new = calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
+        self.actions.extend(new.iter().cloned());
+        step.actions = accepted_actions(&step, &planned, &self.actions);
+
+        let number = self.next_step();
+        let others = || {
+            let step = Change::Create(keys::step(&conversation, self.number, number), step.record());
+            let actions = new.iter().map(|action| Change::Create(keys::action(&action.id), action.record()));
+            std::iter::once(step).chain(actions).collect()
+        };
+        let change = |meta: &mut Meta| {
+            forget_told(meta, &step.told, &step.late);
+            meta.untold.extend(new.iter().map(|action| action.id.clone()));
+            meta.look_at = self.engine.env.now() + LOOK_AGAIN;
+            if let Some(running) = &mut meta.running {
+                running.takeovers = 0;
+            }
+        };
+        self.lease.commit(others, change).await?;
+
+        self.narrator.text_is_recorded();
+        step.calls.iter().map(replay::called).for_each(|kind| self.narrator.tell(kind));
+        replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
+        for action in new.iter().filter(|action| action.state == ActionState::Queued) {
+            self.engine.send_action(&owner, &action.id).await;
+        }
+        self.keep(step);
+        Ok(planned)
+    }
+
+    /// Carries out the calls of the last step, and lets the hand-off happen that won.
+    async fn answer_calls(&mut self, planned: &[Planned]) {
+        let Some(step) = self.steps.last() else { return };
+        let engine = self.engine;
+        let narrator = &mut self.narrator;
+        let speaker = narrator.speaker();
+        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| narrator.tell(kind)).await;
+        window::push_step(&mut self.messages, step, &told);
+        self.hand_offs += hand_offs_in(&told);
+        let winner = told.iter().find_map(|told| told.handed_to.as_deref());
+        if let Some(to) = winner.and_then(|name| engine.team.agent(name)) {
+            self.agent = to.clone();
+            self.narrator.hand_to(&to.name);
+        }
+        self.told = told;
+    }
+
+    /// The owner before us recorded the last step, and what came of its calls is not known. They are answered again: lookups
+    /// are looked up anew, actions are what their records say.
+    async fn resume_last_step(&mut self) {
+        let Some(step) = self.steps.last() else { return };
+        self.narrator.stand_at(self.next_step() - 1, step.fence, replay::offset_behind_calls(step));
+        let planned = calls::plan(self.engine, &self.agent, &self.claim.conversation, self.number, &step.calls);
+        let owner = self.lease.meta().await.owner;
+        for accepted in step.actions.iter().filter(|accepted| accepted.state == ActionState::Queued) {
+            self.engine.send_action(&owner, &accepted.action).await;
+        }
+        self.answer_calls(&planned).await;
+    }
+
+    /// The commit that ends the turn, and the event that says so.
+    async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
+        let mut record = self.record.clone();
+        record.ended_at = Some(self.engine.env.now());
+        record.fence = self.claim.fence;
+        let last = match ending {
+            Ending::Committed(step) => {
+                record.state = TurnState::Committed;
+                record.usage = add(record.usage, step.usage);
+                Some(step)
+            }
+            Ending::Failed(code) => {
+                record.state = TurnState::Failed;
+                record.failure = Some(code);
+                record.partial = self.partial();
+                record.told.clone_from(&self.told);
+                None
+            }
+        };
+        let number = self.next_step();
+        let conversation = self.claim.conversation.clone();
+        let others = || {
+            let turn = Change::Replace(keys::turn(&conversation, self.number), self.turn_version, record.record());
+            let step =
+                last.as_ref().map(|step| Change::Create(keys::step(&conversation, self.number, number), step.record()));
+            std::iter::once(turn).chain(step).collect()
+        };
+        let change = |meta: &mut Meta| {
+            match &last {
+                Some(step) => forget_told(meta, &step.told, &step.late),
+                // A failed turn ended before the model could say anything about these results: they are still to be told.
+                None => {}
+            }
+            meta.agent.clone_from(&self.agent.name);
+            meta.stop = meta.stop.filter(|turn| *turn != self.number);
+            meta.look_at = self.engine.env.now() + LOOK_AGAIN;
+            meta.running = None;
+        };
+        self.lease.commit(others, change).await?;
+        if record.usage != Usage::default() {
+            self.narrator.tell(EventKind::Usage(record.usage));
+        }
+        self.narrator.tell(match record.failure {
+            Some(code) => EventKind::TurnFailed(code),
+            None => EventKind::TurnCompleted,
+        });
+        tracing::info!(
+            state = record.state.as_str(),
+            steps = self.steps.len() + usize::from(last.is_some()),
+            prompt_tokens = record.usage.prompt_tokens,
+            completion_tokens = record.usage.completion_tokens,
+            duration_ms = record.ended_at.unwrap_or_default().saturating_sub(record.accepted_at),
+            "a turn ended"
+        );
+        Ok(())
+    }
+
+    fn partial(&self) -> Option<Partial> {
+        let text = self.narrator.text();
+        (!text.is_empty()).then(|| Partial { agent: self.agent.name.clone(), text: text.to_owned() })
+    }
+
+    async fn give_up_lease(&mut self) {
+        if let Err(trouble) = self.lease.release().await {
+            tracing::warn!(?trouble, "a turn could not be given up; its lease runs out by itself");
+        }
+        self.narrator.tell(EventKind::TurnContinues);
+    }
+}
+
+/// What the model is asked: instructions first, then the conversation.
+pub(crate) fn request<'a>(
+    agent: &Agent,
+    late: impl Iterator<Item = &'a LateResult>,
+    messages: &[Message],
+) -> ModelRequest {
+    let instructions = window::instructions(agent, late);
+    let messages = std::iter::once(instructions).chain(messages.iter().cloned()).collect();
+    ModelRequest { messages, tools: agent.tool_definitions.clone() }
+}
+
+/// The past, and what this turn begins with.
+pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRecord) -> Vec<Message> {
+    let mut messages = window::past_messages(past, &engine.team.limits);
+    messages.push(Message::User(match record.origin {
+        Origin::Customer | Origin::Regenerated { .. } => Arc::from(record.message.as_str()),
+        Origin::LateResult => Arc::from(window::LATE_PROMPT),
+    }));
+    messages
+}
+
+/// Who goes on: the speaker of the last step, or who the conversation was left with. One that the team no longer has becomes
+/// the entry agent.
+pub(crate) fn active_agent(engine: &Engine, meta: &Meta, steps: &[StepRecord]) -> Arc<Agent> {
+    let name = steps.last().map_or(&meta.agent, |step| &step.agent);
+    engine.team.agent(name).unwrap_or_else(|| engine.team.entry_agent()).clone()
+}
+
+/// Those of the actions that have ended, as the model is told them.
+pub(crate) async fn ended_actions(engine: &Engine, ids: &[ActionId]) -> Result<Vec<LateResult>, StoreError> {
+    let mut ended = Vec::new();
+    for id in ids {
+        let Some((_, action)) = engine.read_action(id).await? else { continue };
+        if action.state.is_terminal() {
+            let result = window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
+            ended.push(LateResult { action: id.clone(), tool: action.tool, state: action.state, result });
+        }
+    }
+    Ok(ended)
+}
+
+fn accepted_actions(step: &StepRecord, planned: &[Planned], actions: &[ActionRecord]) -> Vec<AcceptedAction> {
+    let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
+        let Planned::Action(id, _) = plan else { return None };
+        let state = actions.iter().find(|action| action.id == *id).map(|action| action.state)?;
+        Some(AcceptedAction { call: call.id.clone(), action: id.clone(), state })
+    });
+    accepted.collect()
+}
+
+fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
+    told.iter().filter_map(|told| told.ended.as_ref()).map(|ended| &ended.action)
+}
+
+/// The model said something after it was told these ends.
+fn forget_told(meta: &mut Meta, told: &[Told], late: &[LateResult]) {
+    meta.untold.retain(|id| !ends_in(told).chain(late.iter().map(|late| &late.action)).any(|told| told == id));
+}
+
+fn hand_offs_in(told: &[Told]) -> u32 {
+    told.iter().map(|told| u32::from(told.handed_to.is_some())).sum()
+}
+
+fn add(a: Usage, b: Usage) -> Usage {
+    Usage {
+        prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+        completion_tokens: a.completion_tokens + b.completion_tokens,
+    }
+}

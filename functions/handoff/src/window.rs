@@ -1,0 +1,244 @@
+//! What a model is shown of a conversation: whole turns within a budget, and never a call without its result.
+
+use std::sync::Arc;
+
+use crate::journal::{Extent, JournaledTurn};
+use crate::ports::{Message, ToolCall};
+use crate::record::{ActionState, LateResult, Origin, StepRecord, Told};
+use crate::team::{Agent, Limits};
+
+/// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// All results of one response together, as the model is told them.
+const MAX_RESULT_BYTES: usize = 32 * 1024;
+
+/// However many calls there are, each result may say this much.
+const MIN_RESULT_BYTES: usize = 2 * 1024;
+
+/// What stands for a result that was never recorded: the turn ended first.
+pub(crate) const SEALED: &str = "No result: this turn ended before the call did.";
+
+/// How much of the past a window can need.
+pub(crate) fn extent(limits: &Limits) -> Extent {
+    // A record is JSON around the text: four times the budget in records holds the whole budget in text.
+    Extent { turns: limits.window_turns, bytes: limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4) }
+}
+
+/// The past as messages, oldest first: the newest turns that fit, always whole.
+pub(crate) fn past_messages(past: &[JournaledTurn], limits: &Limits) -> Vec<Message> {
+    let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN);
+    let replaced: Vec<_> = past.iter().filter_map(|turn| replaces(&turn.record.origin)).collect();
+    let mut spent = 0;
+    let mut kept = Vec::new();
+    let newest_first = past.iter().rev().filter(|turn| !replaced.contains(&turn.number));
+    for turn in newest_first.take(limits.window_turns) {
+        let messages = turn_messages(turn);
+        spent += messages.iter().map(size).sum::<usize>();
+        if spent > budget {
+            break;
+        }
+        kept.push(messages);
+    }
+    kept.into_iter().rev().flatten().collect()
+}
+
+fn replaces(origin: &Origin) -> Option<u32> {
+    match origin {
+        Origin::Regenerated { of } => Some(*of),
+        Origin::Customer | Origin::LateResult => None,
+    }
+}
+
+/// A turn that is over, as it was told.
+fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
+    let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
+    if !turn.record.message.is_empty() {
+        messages.push(Message::User(Arc::from(turn.record.message.as_str())));
+    }
+    for (index, step) in turn.steps.iter().enumerate() {
+        let told = turn.steps.get(index + 1).map_or(&turn.record.told, |next| &next.told);
+        push_step(&mut messages, step, told);
+    }
+    if let Some(partial) = turn.record.partial.as_ref().filter(|partial| !partial.text.is_empty()) {
+        messages.push(Message::Assistant { text: Arc::from(partial.text.as_str()), calls: Arc::from([]) });
+    }
+    messages
+}
+
+/// A response and the results of its calls, each call with exactly one.
+pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, told: &[Told]) {
+    if step.text.is_empty() && step.calls.is_empty() {
+        return;
+    }
+    let calls: Arc<[ToolCall]> = Arc::from(step.calls.as_slice());
+    messages.push(Message::Assistant { text: Arc::from(step.text.as_str()), calls });
+    for call in &step.calls {
+        let result = told.iter().find(|told| told.call == call.id).map_or(SEALED, |told| told.result.as_str());
+        messages.push(Message::Tool { call: call.id.clone(), result: Arc::from(result) });
+    }
+}
+
+fn size(message: &Message) -> usize {
+    match message {
+        Message::System(text) | Message::User(text) => text.len(),
+        Message::Assistant { text, calls } => {
+            text.len() + calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+        }
+        Message::Tool { result, .. } => result.len(),
+    }
+}
+
+/// The agent's instructions, and under them what became of actions after the model was told that they were pending.
+///
+/// They stand here and not among the messages because many services refuse a system message behind a user's.
+pub(crate) fn instructions<'a>(agent: &Agent, late: impl Iterator<Item = &'a LateResult>) -> Message {
+    let mut text = String::new();
+    for result in late {
+        if text.is_empty() {
+            text.push_str(&agent.instructions);
+            text.push_str("\n\nResults that came in after their calls were answered as pending; they hold now:");
+        }
+        text.push_str("\n- ");
+        text.push_str(&result.tool);
+        text.push_str(": ");
+        text.push_str(&result.result);
+    }
+    let text = if text.is_empty() { Arc::from(agent.instructions.as_str()) } else { Arc::from(text) };
+    Message::System(text)
+}
+
+/// The late results that the model was told in these turns.
+pub(crate) fn told_late(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
+    past.iter().flat_map(|turn| &turn.steps).flat_map(|step| &step.late)
+}
+
+/// What stands for the customer's message in a turn that a late result began: services want a user's message last.
+pub(crate) const LATE_PROMPT: &str = "[No message from the customer. Results of earlier calls have come in; they stand at the end \
+     of your instructions. Tell the customer about them now, briefly.]";
+
+/// What a model is told about the end of an action.
+pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
+    match state {
+        ActionState::Done => result.to_owned(),
+        ActionState::Rejected => format!("Rejected, nothing was done: {result}"),
+        ActionState::Unknown => format!(
+            "Nobody can say yet whether this was done, and it must not be tried again; a colleague will look at it. {result}"
+        ),
+        ActionState::Queued | ActionState::Running => {
+            "Accepted and pending: it will be done, but is not done yet. Tell the customer so.".to_owned()
+        }
+        ActionState::Proposed => {
+            "Accepted and pending: a colleague has to approve it first, nothing is done yet. Tell the customer so.".to_owned()
+        }
+    }
+}
+
+/// What each of `calls` results may say at most, in bytes.
+pub(crate) fn result_bound(calls: usize) -> usize {
+    (MAX_RESULT_BYTES / calls.max(1)).max(MIN_RESULT_BYTES)
+}
+
+/// The text, or its beginning and how much is missing.
+pub(crate) fn shorten(text: &str, bound: usize) -> String {
+    if text.len() <= bound {
+        return text.to_owned();
+    }
+    let cut = text.floor_char_boundary(bound);
+    let (head, rest) = text.split_at(cut);
+    format!("{head} [… shortened: {} of {} bytes left out]", rest.len(), text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Usage;
+    use crate::record::{ToolOutcome, TurnRecord, TurnState};
+
+    fn turn(number: u32, message: &str, steps: Vec<StepRecord>, told: Vec<Told>) -> JournaledTurn {
+        let record = TurnRecord {
+            state: TurnState::Committed,
+            origin: Origin::Customer,
+            message: message.to_owned(),
+            message_id: None,
+            accepted_at: 0,
+            ended_at: None,
+            fence: 1,
+            failure: None,
+            usage: Usage::default(),
+            told,
+            partial: None,
+        };
+        JournaledTurn { number, version: 1, record, steps, actions: Vec::new() }
+    }
+
+    fn says(text: &str, calls: &[&str]) -> StepRecord {
+        let calls = calls.iter().map(|id| ToolCall {
+            id: (*id).to_owned(),
+            name: "look_up_item".to_owned(),
+            arguments: "{}".to_owned(),
+        });
+        StepRecord {
+            agent: "A".to_owned(),
+            fence: 1,
+            text: text.to_owned(),
+            calls: calls.collect(),
+            actions: Vec::new(),
+            told: Vec::new(),
+            late: Vec::new(),
+            usage: Usage::default(),
+        }
+    }
+
+    fn told(call: &str) -> Told {
+        Told {
+            call: call.to_owned(),
+            outcome: ToolOutcome::Ok,
+            result: format!("result of {call}"),
+            milliseconds: 1,
+            ended: None,
+            handed_to: None,
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_recorded_result_is_sealed() {
+        let past = [turn(1, "hi", vec![says("", &["a", "b"])], vec![told("b")])];
+        let messages = past_messages(&past, &Limits::default());
+        let results: Vec<_> = messages
+            .iter()
+            .filter_map(|message| match message {
+                Message::Tool { call, result } => Some((call.as_str(), result.as_ref())),
+                Message::System(_) | Message::User(_) | Message::Assistant { .. } => None,
+            })
+            .collect();
+        assert_eq!(results, [("a", SEALED), ("b", "result of b")]);
+    }
+
+    #[test]
+    fn the_window_keeps_whole_turns_within_its_budget() {
+        let past: Vec<_> = (1..=9).map(|n| turn(n, &format!("{n}{}", "x".repeat(99)), vec![], vec![])).collect();
+        let limits = Limits { window_tokens: 100, ..Limits::default() };
+        let messages = past_messages(&past, &limits);
+        assert_eq!(messages.len(), 3, "300 bytes hold three messages of 100");
+        assert!(matches!(messages.first(), Some(Message::User(text)) if text.starts_with('7')));
+        let limits = Limits { window_turns: 2, ..Limits::default() };
+        assert_eq!(past_messages(&past, &limits).len(), 2);
+    }
+
+    #[test]
+    fn a_regenerated_turn_replaces_the_one_it_regenerates() {
+        let mut again = turn(2, "hi", vec![says("second", &[])], vec![]);
+        again.record.origin = Origin::Regenerated { of: 1 };
+        let past = [turn(1, "hi", vec![says("first", &[])], vec![]), again];
+        let messages = past_messages(&past, &Limits::default());
+        assert_eq!(messages.len(), 2);
+        assert!(matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second"));
+    }
+
+    #[test]
+    fn an_oversized_result_is_shortened_visibly_and_at_a_character() {
+        assert_eq!(shorten("short", 10), "short");
+        assert_eq!(shorten("äöüß", 3), "ä [… shortened: 6 of 8 bytes left out]");
+    }
+}
