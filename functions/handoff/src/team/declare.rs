@@ -14,7 +14,7 @@ use super::parameters::{Parameters, read_parameters};
 use super::tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
 use super::{check_name, in_range, not_empty};
 
-/// Half a minute is the read time-out of usual clients; two are what a worker's function may take.
+/// A service that hangs must not hold a worker up for longer than this.
 const TIMEOUT_SECONDS: (i64, i64) = (1, 120);
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
