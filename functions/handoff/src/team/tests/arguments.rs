@@ -84,6 +84,10 @@ fn numbers_keep_their_value() {
         canonical(&any, r#"{"n":1e30}"#),
         canonical(&any, r#"{"n":1000000000000000000000000000000}"#)
     );
+    assert_eq!(
+        canonical(&any, r#"{"n":1e19}"#),
+        r#"{"n":10000000000000000000}"#
+    );
 }
 
 #[test]

@@ -241,17 +241,21 @@ fn a_schema_must_describe_an_object_and_be_whole() {
         long_form("type = \"string\""),
         "team.toml:21: the schema of tool \"look_up_item\" must have type = \"object\"."
     );
-    for remote in ["https://example.com/item.json", "file:///etc/hostname"] {
+    // A file that is there and is a schema, so that only a refusal to read it can fail.
+    let path = std::env::temp_dir().join(format!("baton-schema-{}.json", std::process::id()));
+    std::fs::write(&path, "{}").unwrap();
+    let on_disk = format!("file://{}", path.display());
+    for remote in ["https://example.com/item.json", &on_disk] {
+        let reference = format!("properties.item = {{ \"$ref\" = \"{remote}\" }}");
         assert_eq!(
-            long_form(&format!(
-                "type = \"object\"\nproperties.item = {{ \"$ref\" = \"{remote}\" }}"
-            )),
+            long_form(&format!("type = \"object\"\n{reference}")),
             format!(
                 "team.toml:21: the schema of tool \"look_up_item\" is invalid: it refers to {remote}, and schemas \
                  outside of this file are not loaded."
             )
         );
     }
+    std::fs::remove_file(&path).unwrap();
     assert_eq!(
         long_form("type = \"object\"\nproperties.day = { const = 2026-01-01 }"),
         "team.toml:21: the schema of tool \"look_up_item\" holds a date or time without quotes, which JSON does not have."
