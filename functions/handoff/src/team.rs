@@ -1,9 +1,54 @@
 //! The team: agents, tools and hand-offs that one deployment serves, read from a file.
 //! Knows the text of that file only; never the disk, the environment or a model.
+//!
+//! # The file
+//!
+//! ```toml
+//! name = "Shop"
+//! entry = "Front"                  # the agent that takes new conversations
+//! first_questions = ["I would like a refund."]
+//!
+//! [limits]                         # optional, like each of its keys; see `Limits` for what they mean
+//! patience_seconds = 10
+//!
+//! [[agent]]
+//! name = "Front"
+//! instructions = "Find out what the customer needs."
+//! hand_offs = [{ tool = "to_back", to = "Back", description = "For refunds." }]
+//!
+//! [[agent]]
+//! name = "Back"
+//! instructions = "Refund what is broken."
+//! tools = ["execute_refund"]
+//!
+//! [[tool]]
+//! name = "execute_refund"
+//! kind = "action"                  # or "lookup", which has no side effect
+//! description = "Refunds an item."
+//! identity = ["item_id"]           # what makes two calls of a turn the same action; all arguments if left out
+//! timeout_seconds = 10
+//! approval = { above_usd = 500 }   # or "always" or "never"
+//!
+//! [tool.parameters.item_id]        # the JSON Schema of one parameter: required, unless it has
+//! type = "string"                  # a `default` or `optional = true`
+//! ```
+//!
+//! `[tool.schema]` takes the JSON Schema of all arguments instead of `[tool.parameters.NAME]`, and `[tool.http]` makes a
+//! tool a call to a service. Every key is in `teams/README.md`, with a longer example that the tests read.
+//!
+//! A file is taken as a whole or refused with one sentence: every name in a [`Team`] leads somewhere, every agent can be
+//! reached, every tool is used, every schema compiles.
 
 mod arguments;
+mod assemble;
+mod declare;
+mod file;
 mod http;
+mod mistake;
+mod parameters;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use std::borrow::Borrow;
@@ -15,9 +60,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use toml::Spanned;
+
+use file::TeamFile;
+use mistake::{Located, Mistake};
 
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use http::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, UrlPart, UrlTemplate};
+pub use mistake::TeamError;
 pub use tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
 
 /// Agents, tools and hand-offs that were checked as a whole: every name in here leads somewhere.
@@ -31,6 +81,7 @@ pub struct Team {
     pub limits: Limits,
     /// What a customer may be offered to begin with.
     pub first_questions: Vec<String>,
+    entry_agent: Arc<Agent>,
     agents: BTreeMap<String, Arc<Agent>>,
     tools: BTreeMap<String, Arc<Tool>>,
 }
@@ -96,15 +147,36 @@ impl Default for Limits {
 }
 
 impl Team {
+    /// Reads a team from the text of a file; `file` is what the file is called in an error.
+    ///
+    /// # Errors
+    /// The first mistake of the file, as one sentence with file and line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TeamError> {
+        toml::from_str::<TeamFile>(text)
+            .map_err(Located::from)
+            .and_then(Self::assemble)
+            .map_err(|mistake| mistake.in_file(file, text))
+    }
+
+    /// The built-in team: customer service of ACME Inc.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "the text is part of the program, and a test reads it"
+    )]
+    pub fn acme() -> Self {
+        Self::parse("acme.toml", include_str!("../teams/acme.toml"))
+            .expect("the built-in team is right")
+    }
+
     /// The agent of this name.
     pub fn agent(&self, name: &str) -> Option<&Arc<Agent>> {
         self.agents.get(name)
     }
 
     /// The agent that takes new conversations.
-    #[expect(clippy::expect_used, reason = "no team is made without its entry agent")]
     pub fn entry_agent(&self) -> &Arc<Agent> {
-        self.agents.get(&*self.entry).expect("the entry agent is in the team")
+        &self.entry_agent
     }
 
     /// All agents, by name.
@@ -152,5 +224,49 @@ impl Borrow<str> for AgentName {
 impl fmt::Display for AgentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What every service takes: <https://platform.openai.com/docs/api-reference/chat/create>, `tools.function.name`.
+fn check_name(what: &'static str, name: &Spanned<String>) -> Result<(), Located> {
+    let text = name.get_ref();
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if plain && (1..=64).contains(&text.len()) {
+        return Ok(());
+    }
+    Err(Mistake::Name {
+        what,
+        name: text.clone(),
+    }
+    .at(name.span()))
+}
+
+fn not_empty(text: Spanned<String>, what: impl FnOnce() -> String) -> Result<String, Located> {
+    if text.get_ref().trim().is_empty() {
+        return Err(Mistake::Empty { what: what() }.at(text.span()));
+    }
+    Ok(text.into_inner())
+}
+
+fn in_range(
+    key: &'static str,
+    number: Option<Spanned<i64>>,
+    (least, most): (i64, i64),
+) -> Result<Option<u64>, Located> {
+    let Some(number) = number else {
+        return Ok(None);
+    };
+    let found = *number.get_ref();
+    match u64::try_from(found) {
+        Ok(fits) if (least..=most).contains(&found) => Ok(Some(fits)),
+        Ok(_) | Err(_) => Err(Mistake::OutOfRange {
+            key,
+            found,
+            least,
+            most,
+        }
+        .at(number.span())),
     }
 }

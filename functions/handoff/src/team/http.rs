@@ -114,7 +114,10 @@ impl UrlTemplate {
             .count();
         let (origin, rest) = text.split_at(scheme_len + authority_len);
         check_authority(origin.get(scheme_len..).unwrap_or_default())?;
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        if !text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        {
             return Err("may hold printable ASCII without spaces and backslashes only".into());
         }
         if rest.contains('#') {
@@ -143,7 +146,10 @@ fn check_authority(authority: &str) -> Result<(), String> {
     if authority.contains('@') {
         return Err("must not hold a user or password; use a header from the environment".into());
     }
-    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let (host, port) = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
         Some((address, port)) => (address, port),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };

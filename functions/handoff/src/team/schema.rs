@@ -4,8 +4,8 @@
 use std::error::Error;
 use std::fmt;
 
-use boon::{CompileError, Compiler, ErrorKind, InstanceToken, SchemaIndex, Schemas, UrlLoader};
 use boon::ValidationError;
+use boon::{CompileError, Compiler, ErrorKind, InstanceToken, SchemaIndex, Schemas, UrlLoader};
 use serde_json::Value;
 
 /// What a schema is called inside the compiler; nothing is ever loaded from it.
@@ -37,18 +37,22 @@ impl Validator {
         let mut schemas = Schemas::new();
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(LoadNothing));
-        let root = compiler
+        // Newer drafts take `format` for a remark; who writes one into a team file means it.
+        compiler.enable_format_assertions();
+        compiler
             .add_resource(HERE, document.clone())
-            .and_then(|()| compiler.compile(&format!("{HERE}#{pointer}"), &mut schemas))
+            .map_err(|error| describe(&error))?;
+        let root = compiler
+            .compile(&format!("{HERE}#{pointer}"), &mut schemas)
             .map_err(|error| describe(&error))?;
         Ok(Self { schemas, root })
     }
 
-    /// Err is a phrase: up to three complaints about named arguments.
-    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
+    /// Err is a phrase: up to three complaints about the parts of a value that is called `whole`.
+    pub(super) fn check(&self, value: &Value, whole: &str) -> Result<(), String> {
         self.schemas
             .validate(value, self.root)
-            .map_err(|error| complaints(&error))
+            .map_err(|error| complaints(&error, whole))
     }
 }
 
@@ -67,7 +71,7 @@ fn describe(error: &CompileError) -> String {
         CompileError::LoadUrlError { url, .. } | CompileError::UnsupportedUrlScheme { url } => {
             format!("it refers to {url}, and schemas outside of this file are not loaded")
         }
-        CompileError::ValidationError { src, .. } => complaints(src),
+        CompileError::ValidationError { src, .. } => complaints(src, "it"),
         CompileError::InvalidRegex { regex, .. } => {
             format!("the pattern {regex:?} is not a regular expression")
         }
@@ -87,33 +91,36 @@ fn describe(error: &CompileError) -> String {
     }
 }
 
-fn complaints(error: &ValidationError<'_, '_>) -> String {
+fn complaints(error: &ValidationError<'_, '_>, whole: &str) -> String {
     let mut found = Vec::new();
-    collect(error, &mut found);
+    collect(error, whole, &mut found);
     let further = found.len().saturating_sub(MAX_COMPLAINTS);
     found.truncate(MAX_COMPLAINTS);
-    let mut text = found.join("; ");
     if further > 0 {
-        text.push_str(&format!("; and {further} more"));
+        found.push(format!("and {further} more"));
     }
-    text
+    found.join("; ")
 }
 
-fn collect(error: &ValidationError<'_, '_>, found: &mut Vec<String>) {
+fn collect(error: &ValidationError<'_, '_>, whole: &str, found: &mut Vec<String>) {
     let is_choice = matches!(error.kind, ErrorKind::AnyOf | ErrorKind::OneOf(_));
     if error.causes.is_empty() || is_choice {
         // A model needs to hear once that no alternative fits, not why each of them did not.
-        found.extend(complain(error));
+        found.extend(complain(error, whole));
         return;
     }
     for cause in &error.causes {
-        collect(cause, found);
+        collect(cause, whole, found);
     }
 }
 
-fn complain(error: &ValidationError<'_, '_>) -> Vec<String> {
+fn complain(error: &ValidationError<'_, '_>, whole: &str) -> Vec<String> {
     let path = path(&error.instance_location.tokens);
-    let subject = if path.is_empty() { "the object".to_owned() } else { format!("`{path}`") };
+    let subject = if path.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("`{path}`")
+    };
     let member = |name: &str| {
         let dot = if path.is_empty() { "" } else { "." };
         format!("`{path}{dot}{}`", shorten(name))
@@ -130,14 +137,19 @@ fn complain(error: &ValidationError<'_, '_>) -> Vec<String> {
             .collect(),
         ErrorKind::Type { got, want } => {
             let want: Vec<_> = want.iter().map(|kind| kind.to_string()).collect();
-            one(format!("must be of type {} and is of type {got}", want.join(" or ")))
+            one(format!(
+                "must be of type {} and is of type {got}",
+                want.join(" or ")
+            ))
         }
         ErrorKind::Minimum { want, .. } => one(format!("must be at least {want}")),
         ErrorKind::Maximum { want, .. } => one(format!("must be at most {want}")),
         ErrorKind::ExclusiveMinimum { want, .. } => one(format!("must be more than {want}")),
         ErrorKind::ExclusiveMaximum { want, .. } => one(format!("must be less than {want}")),
         ErrorKind::MultipleOf { want, .. } => one(format!("must be a multiple of {want}")),
-        ErrorKind::MinLength { want, .. } => one(format!("must be at least {want} characters long")),
+        ErrorKind::MinLength { want, .. } => {
+            one(format!("must be at least {want} characters long"))
+        }
         ErrorKind::MaxLength { want, .. } => one(format!("must be at most {want} characters long")),
         ErrorKind::MinItems { want, .. } => one(format!("must have at least {want} items")),
         ErrorKind::MaxItems { want, .. } => one(format!("must have at most {want} items")),
@@ -147,10 +159,12 @@ fn complain(error: &ValidationError<'_, '_>) -> Vec<String> {
         ErrorKind::OneOf(Some(_)) => one("fits more than one of the allowed forms".into()),
         ErrorKind::FalseSchema => one("is not allowed".into()),
         ErrorKind::Not => one("has a form that is not allowed".into()),
-        ErrorKind::PropertyName { prop } => one(format!("must not have a member named `{}`", shorten(prop))),
-        kind @ (ErrorKind::Enum { .. }
-        | ErrorKind::Const { .. }
-        | ErrorKind::Group
+        ErrorKind::PropertyName { prop } => {
+            one(format!("must not have a member named `{}`", shorten(prop)))
+        }
+        ErrorKind::Const { want } => one(format!("must be {want}")),
+        ErrorKind::Enum { want } => one(format!("must be one of {}", Value::from((*want).clone()))),
+        kind @ (ErrorKind::Group
         | ErrorKind::Schema { .. }
         | ErrorKind::ContentSchema
         | ErrorKind::Reference { .. }
@@ -172,17 +186,15 @@ fn complain(error: &ValidationError<'_, '_>) -> Vec<String> {
 
 /// `items[2].name`, the way that programs write it.
 fn path(tokens: &[InstanceToken<'_>]) -> String {
-    let mut path = String::new();
-    for token in tokens {
-        match token {
-            InstanceToken::Item(index) => path.push_str(&format!("[{index}]")),
-            InstanceToken::Prop(name) => {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(&shorten(name));
-            }
-        }
+    let mut path: String = tokens
+        .iter()
+        .map(|token| match token {
+            InstanceToken::Item(index) => format!("[{index}]"),
+            InstanceToken::Prop(name) => format!(".{}", shorten(name)),
+        })
+        .collect();
+    if path.starts_with('.') {
+        path.remove(0);
     }
     path
 }

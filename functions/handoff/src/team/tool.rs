@@ -51,6 +51,16 @@ pub enum ToolKind {
     Action,
 }
 
+impl ToolKind {
+    /// The kind as a team file spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Action => "action",
+        }
+    }
+}
+
 /// Where a call is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Runs {
@@ -103,7 +113,8 @@ impl Tool {
             object.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let arguments = Arguments::from_object(object);
-        self.validator.check(arguments.as_value())?;
+        self.validator
+            .check(arguments.as_value(), "the argument object")?;
         Ok(arguments)
     }
 }

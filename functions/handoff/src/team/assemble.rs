@@ -1,0 +1,255 @@
+//! The parts of a team file put together: every name must lead somewhere, and every part must be of use.
+//! Knows how the parts refer to each other; what a single tool may be is decided elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use toml::Spanned;
+
+use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
+use super::mistake::{Located, Mistake};
+use super::tool::Tool;
+use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_empty};
+
+/// The OpenAI API takes this many function definitions in one request.
+const MAX_CALLS: usize = 128;
+
+impl Team {
+    pub(super) fn assemble(file: TeamFile) -> Result<Self, Located> {
+        let name = not_empty(file.name, || "name".into())?;
+        let limits = Limits::declare(file.limits)?;
+        let mut first_questions = Vec::with_capacity(file.first_questions.len());
+        for question in file.first_questions {
+            first_questions.push(not_empty(question, || "a first question".into())?);
+        }
+        let places = agent_places(&file.agents)?;
+        all_used(&file.tools, &file.agents)?;
+        let tools = declare_tools(file.tools)?;
+        let mut agents = BTreeMap::new();
+        for agent in file.agents {
+            let agent = Agent::assemble(agent, &tools, &places)?;
+            agents.insert(agent.name.clone(), Arc::new(agent));
+        }
+        let entry_agent = entry_agent(&file.entry, &agents)?;
+        all_reachable(&entry_agent.name, &agents, &places)?;
+        Ok(Self {
+            name,
+            entry: AgentName(file.entry.into_inner().into()),
+            limits,
+            first_questions,
+            entry_agent,
+            agents,
+            tools,
+        })
+    }
+}
+
+impl Limits {
+    fn declare(file: LimitsFile) -> Result<Self, Located> {
+        let usual = Self::default();
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(Self {
+            steps: in_range("steps", file.steps, (1, 100))?.map_or(usual.steps, count),
+            hand_offs: in_range("hand_offs", file.hand_offs, (0, 100))?
+                .map_or(usual.hand_offs, count),
+            window_tokens: in_range("window_tokens", file.window_tokens, (500, 2_000_000))?
+                .map_or(usual.window_tokens, size),
+            window_turns: in_range("window_turns", file.window_turns, (1, 1000))?
+                .map_or(usual.window_turns, size),
+            patience: in_range("patience_seconds", file.patience_seconds, (0, 60))?
+                .map_or(usual.patience, Duration::from_secs),
+        })
+    }
+}
+
+impl Agent {
+    fn assemble(
+        file: AgentFile,
+        tools: &BTreeMap<String, Arc<Tool>>,
+        agents: &BTreeMap<String, Spanned<String>>,
+    ) -> Result<Self, Located> {
+        let at = file.name.span();
+        let name = file.name.into_inner();
+        let instructions = not_empty(file.instructions, || {
+            format!("the instructions of agent {name:?}")
+        })?;
+        let mut calls = BTreeSet::new();
+        let mut once = |call: &Spanned<String>| {
+            if calls.insert(call.get_ref().clone()) {
+                return Ok(());
+            }
+            let call_twice = Mistake::CallTwice {
+                agent: name.clone(),
+                call: call.get_ref().clone(),
+            };
+            Err(call_twice.at(call.span()))
+        };
+        let mut own_tools = Vec::with_capacity(file.tools.len());
+        for tool in file.tools {
+            once(&tool)?;
+            let found = tools.get(tool.get_ref()).ok_or_else(|| {
+                let unknown = Mistake::UnknownTool {
+                    agent: name.clone(),
+                    tool: tool.get_ref().clone(),
+                };
+                unknown.at(tool.span())
+            })?;
+            own_tools.push(Arc::clone(found));
+        }
+        let mut hand_offs = Vec::with_capacity(file.hand_offs.len());
+        for hand_off in file.hand_offs {
+            once(&hand_off.tool)?;
+            hand_offs.push(HandOff::assemble(&name, hand_off, tools, agents)?);
+        }
+        let found = own_tools.len() + hand_offs.len();
+        if found > MAX_CALLS {
+            return Err(Mistake::TooManyCalls { agent: name, found }.at(at));
+        }
+        let tool_definitions = tool_definitions(&own_tools, &hand_offs);
+        Ok(Self {
+            name,
+            instructions,
+            tools: own_tools,
+            hand_offs,
+            tool_definitions,
+        })
+    }
+}
+
+impl HandOff {
+    fn assemble(
+        agent: &str,
+        file: HandOffFile,
+        tools: &BTreeMap<String, Arc<Tool>>,
+        agents: &BTreeMap<String, Spanned<String>>,
+    ) -> Result<Self, Located> {
+        check_name("hand-off", &file.tool)?;
+        let agent = agent.to_owned();
+        if tools.contains_key(file.tool.get_ref()) {
+            let name = file.tool.get_ref().clone();
+            return Err(Mistake::HandOffIsTool { agent, name }.at(file.tool.span()));
+        }
+        if *file.to.get_ref() == agent {
+            return Err(Mistake::HandOffToItself { agent }.at(file.to.span()));
+        }
+        if !agents.contains_key(file.to.get_ref()) {
+            let to = file.to.get_ref().clone();
+            return Err(Mistake::HandOffToNobody { agent, to }.at(file.to.span()));
+        }
+        let description = not_empty(file.description, || {
+            format!("the description of hand-off {:?}", file.tool.get_ref())
+        })?;
+        Ok(Self {
+            tool: file.tool.into_inner(),
+            to: file.to.into_inner(),
+            description,
+        })
+    }
+}
+
+fn agent_places(files: &[AgentFile]) -> Result<BTreeMap<String, Spanned<String>>, Located> {
+    let mut places = BTreeMap::new();
+    for AgentFile { name, .. } in files {
+        check_name("agent", name)?;
+        if places
+            .insert(name.get_ref().clone(), name.clone())
+            .is_some()
+        {
+            return Err(Mistake::AgentTwice {
+                name: name.get_ref().clone(),
+            }
+            .at(name.span()));
+        }
+    }
+    Ok(places)
+}
+
+fn declare_tools(files: Vec<ToolFile>) -> Result<BTreeMap<String, Arc<Tool>>, Located> {
+    let mut tools = BTreeMap::new();
+    for file in files {
+        let at = file.name.span();
+        let tool = Tool::declare(file)?;
+        let name = tool.name.clone();
+        if tools.insert(name.clone(), Arc::new(tool)).is_some() {
+            return Err(Mistake::ToolTwice { name }.at(at));
+        }
+    }
+    Ok(tools)
+}
+
+fn entry_agent(
+    entry: &Spanned<String>,
+    agents: &BTreeMap<String, Arc<Agent>>,
+) -> Result<Arc<Agent>, Located> {
+    agents.get(entry.get_ref()).map(Arc::clone).ok_or_else(|| {
+        let name = entry.get_ref().clone();
+        Mistake::UnknownEntry { name }.at(entry.span())
+    })
+}
+
+fn all_used(tools: &[ToolFile], agents: &[AgentFile]) -> Result<(), Located> {
+    let used: BTreeSet<_> = agents
+        .iter()
+        .flat_map(|agent| &agent.tools)
+        .map(Spanned::get_ref)
+        .collect();
+    match tools
+        .iter()
+        .find(|tool| !used.contains(tool.name.get_ref()))
+    {
+        Some(ToolFile { name, .. }) => Err(Mistake::Unused {
+            name: name.get_ref().clone(),
+        }
+        .at(name.span())),
+        None => Ok(()),
+    }
+}
+
+fn all_reachable(
+    entry: &str,
+    agents: &BTreeMap<String, Arc<Agent>>,
+    places: &BTreeMap<String, Spanned<String>>,
+) -> Result<(), Located> {
+    let mut reached = BTreeSet::from([entry]);
+    let mut open = vec![entry];
+    while let Some(agent) = open.pop().and_then(|name| agents.get(name)) {
+        let next = agent.hand_offs.iter().map(|hand_off| hand_off.to.as_str());
+        open.extend(next.filter(|name| reached.insert(name)));
+    }
+    match places
+        .iter()
+        .find(|(name, _)| !reached.contains(name.as_str()))
+    {
+        Some((name, place)) => {
+            let unreachable = Mistake::Unreachable {
+                name: name.clone(),
+                entry: entry.to_owned(),
+            };
+            Err(unreachable.at(place.span()))
+        }
+        None => Ok(()),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a JSON value always has a text")]
+fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<RawValue> {
+    let function = |name: &str, description: &str, parameters: &Value| {
+        json!({
+            "type": "function",
+            "function": {"name": name, "description": description, "parameters": parameters},
+        })
+    };
+    let nothing = json!({"type": "object", "properties": {}});
+    let tools = tools
+        .iter()
+        .map(|tool| function(&tool.name, &tool.description, &tool.parameters));
+    let hand_offs = hand_offs
+        .iter()
+        .map(|hand_off| function(&hand_off.tool, &hand_off.description, &nothing));
+    let definitions: Vec<_> = tools.chain(hand_offs).collect();
+    Arc::from(to_raw_value(&definitions).expect("JSON values can be written"))
+}

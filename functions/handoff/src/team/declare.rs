@@ -1,0 +1,292 @@
+//! One tool of the file made into a tool of the team.
+//! Knows this tool alone; never the agents that use it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use toml::Spanned;
+
+use super::file::{ApprovalFile, HeaderFile, HttpFile, ToolFile};
+use super::http::{HeaderValueSource, HttpCall, UrlTemplate};
+use super::mistake::{Located, Mistake};
+use super::parameters::{Parameters, read_parameters};
+use super::tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
+use super::{check_name, in_range, not_empty};
+
+/// A service that hangs must not hold a worker up for longer than this.
+const TIMEOUT_SECONDS: (i64, i64) = (1, 120);
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Under the 24 h after which widely used payment services forget a key.
+const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
+
+const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
+
+/// Headers that the client or the protocol sets; two of one kind would contradict each other.
+const RESERVED_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Tool {
+    pub(super) fn declare(file: ToolFile) -> Result<Self, Located> {
+        check_name("tool", &file.name)?;
+        let at = file.name.span();
+        let name = file.name.into_inner();
+        let description = not_empty(file.description, || {
+            format!("the description of tool {name:?}")
+        })?;
+        let parameters = read_parameters(&name, &at, file.parameters, file.schema)?;
+        let runs = match file.http {
+            Some(http) => Runs::Http(HttpCall::declare(&name, file.kind, &parameters, http)?),
+            None => back_office(&name, file.kind).map_err(|mistake| mistake.at(at))?,
+        };
+        let approval = match file.approval {
+            Some(approval) => approve(&name, file.kind, &runs, &parameters, approval)?,
+            None => Approval::Never,
+        };
+        Ok(Self {
+            identity: identity(&name, file.kind, &parameters, file.identity)?,
+            timeout: in_range("timeout_seconds", file.timeout_seconds, TIMEOUT_SECONDS)?
+                .map_or(DEFAULT_TIMEOUT, Duration::from_secs),
+            name,
+            description,
+            kind: file.kind,
+            parameters: parameters.schema,
+            runs,
+            approval,
+            defaults: parameters.defaults,
+            validator: parameters.validator,
+        })
+    }
+}
+
+fn back_office(name: &str, kind: ToolKind) -> Result<Runs, Mistake> {
+    let Some((_, known)) = BACK_OFFICE.iter().find(|(known, _)| *known == name) else {
+        let names: Vec<_> = BACK_OFFICE.iter().map(|(name, _)| *name).collect();
+        return Err(Mistake::NeedsHttp {
+            name: name.to_owned(),
+            known: names.join(", "),
+        });
+    };
+    if *known != kind {
+        return Err(Mistake::BackOfficeKind {
+            name: name.to_owned(),
+            kind: known.as_str(),
+        });
+    }
+    Ok(Runs::BackOffice)
+}
+
+fn identity(
+    tool: &str,
+    kind: ToolKind,
+    parameters: &Parameters,
+    names: Vec<Spanned<String>>,
+) -> Result<Vec<String>, Located> {
+    for name in &names {
+        let tool = tool.to_owned();
+        let parameter = name.get_ref().clone();
+        let mistake = if kind == ToolKind::Lookup {
+            Mistake::ForActionsOnly {
+                tool,
+                key: "identity",
+            }
+        } else if parameters.property(&parameter).is_none() {
+            Mistake::UnknownIdentity { tool, parameter }
+        } else if !parameters.is_always_there(&parameter) {
+            Mistake::OptionalIdentity { tool, parameter }
+        } else {
+            continue;
+        };
+        return Err(mistake.at(name.span()));
+    }
+    Ok(names.into_iter().map(Spanned::into_inner).collect())
+}
+
+fn approve(
+    tool: &str,
+    kind: ToolKind,
+    runs: &Runs,
+    parameters: &Parameters,
+    file: Spanned<ApprovalFile>,
+) -> Result<Approval, Located> {
+    let at = file.span();
+    if kind == ToolKind::Lookup {
+        return Err(Mistake::ForActionsOnly {
+            tool: tool.to_owned(),
+            key: "approval",
+        }
+        .at(at));
+    }
+    let above = match file.into_inner() {
+        ApprovalFile::Never => return Ok(Approval::Never),
+        ApprovalFile::Always => return Ok(Approval::Always),
+        ApprovalFile::Above(above) => above,
+    };
+    let tool = tool.to_owned();
+    let amount = match (runs, above.amount) {
+        (Runs::BackOffice, None) => Amount::BackOffice,
+        (Runs::BackOffice, Some(_)) => return Err(Mistake::AmountOfBackOffice { tool }.at(at)),
+        (Runs::Http(_), None) => return Err(Mistake::AmountMissing { tool }.at(at)),
+        (Runs::Http(_), Some(parameter)) => {
+            let kind = parameters
+                .property(&parameter)
+                .and_then(|property| property.get("type"));
+            if kind.and_then(Value::as_str) != Some("integer")
+                || !parameters.is_always_there(&parameter)
+            {
+                return Err(Mistake::AmountParameter { tool, parameter }.at(at));
+            }
+            Amount::Parameter(parameter)
+        }
+    };
+    let dollars = in_range(
+        "above_usd",
+        Some(Spanned::new(at, above.above_usd)),
+        (0, 1_000_000_000),
+    )?;
+    Ok(Approval::Above {
+        limit_cents: dollars.unwrap_or_default() * 100,
+        amount,
+    })
+}
+
+impl HttpCall {
+    fn declare(
+        tool: &str,
+        kind: ToolKind,
+        parameters: &Parameters,
+        file: HttpFile,
+    ) -> Result<Self, Located> {
+        let actions_only = |key, at| {
+            Mistake::ForActionsOnly {
+                tool: tool.to_owned(),
+                key,
+            }
+            .at(at)
+        };
+        if kind == ToolKind::Lookup {
+            if let Some(keys) = &file.idempotency_keys {
+                return Err(actions_only("idempotency_keys", keys.span()));
+            }
+            if let Some(life) = &file.key_life_minutes {
+                return Err(actions_only("key_life_minutes", life.span()));
+            }
+        }
+        let idempotency_keys = file.idempotency_keys.is_none_or(Spanned::into_inner);
+        if let (false, Some(life)) = (idempotency_keys, &file.key_life_minutes) {
+            return Err(Mistake::KeyLifeWithoutKeys {
+                tool: tool.to_owned(),
+            }
+            .at(life.span()));
+        }
+        Ok(Self {
+            method: file.method,
+            url: url(tool, parameters, &file.url)?,
+            headers: headers(tool, file.headers)?,
+            body: file.body.unwrap_or(file.method.usual_body()),
+            idempotency_keys,
+            key_life: in_range("key_life_minutes", file.key_life_minutes, KEY_LIFE_MINUTES)?
+                .map_or(DEFAULT_KEY_LIFE, Duration::from_mins),
+            allow_private: file.allow_private,
+        })
+    }
+}
+
+fn url(
+    tool: &str,
+    parameters: &Parameters,
+    file: &Spanned<String>,
+) -> Result<UrlTemplate, Located> {
+    let at = file.span();
+    let tool = tool.to_owned();
+    let url = match UrlTemplate::parse(file.get_ref()) {
+        Ok(url) => url,
+        Err(reason) => return Err(Mistake::Url { tool, reason }.at(at)),
+    };
+    for parameter in url.parameters() {
+        let parameter = parameter.to_owned();
+        if parameters.property(&parameter).is_none() {
+            return Err(Mistake::UnknownUrlParameter { tool, parameter }.at(at));
+        }
+        if !parameters.is_always_there(&parameter) {
+            return Err(Mistake::OptionalUrlParameter { tool, parameter }.at(at));
+        }
+    }
+    Ok(url)
+}
+
+fn headers(
+    tool: &str,
+    files: BTreeMap<String, Spanned<HeaderFile>>,
+) -> Result<Vec<(String, HeaderValueSource)>, Located> {
+    let mut headers = Vec::with_capacity(files.len());
+    for (name, file) in files {
+        let at = file.span();
+        match header(&name, file.into_inner()) {
+            Ok(value) => headers.push((name, value)),
+            Err(reason) => {
+                return Err(Mistake::Header {
+                    tool: tool.to_owned(),
+                    header: name,
+                    reason,
+                }
+                .at(at));
+            }
+        }
+    }
+    Ok(headers)
+}
+
+/// Err completes the sentence "header … of tool …".
+fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static str> {
+    // RFC 9110, section 5.6.2: what a token is made of.
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("has a name that HTTP does not allow");
+    }
+    if RESERVED_HEADERS
+        .iter()
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+    {
+        return Err("is set by Baton itself");
+    }
+    let is_text = |text: &str| {
+        text.bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    };
+    match value {
+        HeaderFile::Literal(text) if is_text(&text) => Ok(HeaderValueSource::Literal(text)),
+        HeaderFile::Literal(_) => Err("has a value that is not printable ASCII"),
+        HeaderFile::Environment(from) if !is_text(&from.prefix) => {
+            Err("has a prefix that is not printable ASCII")
+        }
+        HeaderFile::Environment(from) if !is_variable(&from.env) => {
+            Err("names an environment variable that is not made of letters, digits and _")
+        }
+        HeaderFile::Environment(from) => Ok(HeaderValueSource::Environment {
+            variable: from.env,
+            prefix: from.prefix,
+        }),
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| !first.is_ascii_digit())
+}

@@ -1,0 +1,165 @@
+//! The team file as it is written by hand: keys, their types and where each of them stands.
+//! Knows the format only; whether the parts fit together is not decided here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use toml::{Spanned, Table};
+
+use super::http::{HttpBody, HttpMethod};
+use super::tool::ToolKind;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct TeamFile {
+    pub(super) name: Spanned<String>,
+    pub(super) entry: Spanned<String>,
+    #[serde(default)]
+    pub(super) first_questions: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) limits: LimitsFile,
+    #[serde(default, rename = "agent")]
+    pub(super) agents: Vec<AgentFile>,
+    #[serde(default, rename = "tool")]
+    pub(super) tools: Vec<ToolFile>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct LimitsFile {
+    pub(super) steps: Option<Spanned<i64>>,
+    pub(super) hand_offs: Option<Spanned<i64>>,
+    pub(super) window_tokens: Option<Spanned<i64>>,
+    pub(super) window_turns: Option<Spanned<i64>>,
+    pub(super) patience_seconds: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct AgentFile {
+    pub(super) name: Spanned<String>,
+    pub(super) instructions: Spanned<String>,
+    #[serde(default)]
+    pub(super) tools: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) hand_offs: Vec<HandOffFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct HandOffFile {
+    pub(super) tool: Spanned<String>,
+    pub(super) to: Spanned<String>,
+    pub(super) description: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct ToolFile {
+    pub(super) name: Spanned<String>,
+    pub(super) description: Spanned<String>,
+    pub(super) kind: ToolKind,
+    /// The short form: the schema of each parameter.
+    pub(super) parameters: Option<Spanned<BTreeMap<String, Spanned<Table>>>>,
+    /// The long form: the schema of all arguments.
+    pub(super) schema: Option<Spanned<Table>>,
+    #[serde(default)]
+    pub(super) identity: Vec<Spanned<String>>,
+    pub(super) timeout_seconds: Option<Spanned<i64>>,
+    pub(super) approval: Option<Spanned<ApprovalFile>>,
+    pub(super) http: Option<HttpFile>,
+}
+
+pub(super) enum ApprovalFile {
+    Never,
+    Always,
+    Above(AboveFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct AboveFile {
+    pub(super) above_usd: i64,
+    pub(super) amount: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct HttpFile {
+    pub(super) method: HttpMethod,
+    pub(super) url: Spanned<String>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
+    pub(super) body: Option<HttpBody>,
+    pub(super) idempotency_keys: Option<Spanned<bool>>,
+    pub(super) key_life_minutes: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+}
+
+pub(super) enum HeaderFile {
+    Literal(String),
+    Environment(EnvironmentFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct EnvironmentFile {
+    pub(super) env: String,
+    #[serde(default)]
+    pub(super) prefix: String,
+}
+
+// An untagged enum would answer every mistake with "did not match any variant"; these two say what was expected.
+
+impl<'de> Deserialize<'de> for ApprovalFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ApprovalFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#""never", "always" or { above_usd = NUMBER }"#)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ApprovalFile, E> {
+                match text {
+                    "never" => Ok(ApprovalFile::Never),
+                    "always" => Ok(ApprovalFile::Always),
+                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalFile, A::Error> {
+                AboveFile::deserialize(MapAccessDeserializer::new(map)).map(ApprovalFile::Above)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for HeaderFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = HeaderFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a text or { env = "NAME" }"#)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<HeaderFile, E> {
+                Ok(HeaderFile::Literal(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderFile, A::Error> {
+                EnvironmentFile::deserialize(MapAccessDeserializer::new(map))
+                    .map(HeaderFile::Environment)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}

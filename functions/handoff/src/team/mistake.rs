@@ -1,0 +1,171 @@
+//! What can be wrong with a team file, each as one sentence for the person who wrote it.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A mistake in a team file; displays as one sentence that starts with `FILE:LINE: `.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamError {
+    file: String,
+    line: usize,
+    mistake: Mistake,
+}
+
+impl TeamError {
+    /// The line of the mistake, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl fmt::Display for TeamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}.", self.file, self.line, self.mistake)
+    }
+}
+
+impl std::error::Error for TeamError {}
+
+/// A mistake and the bytes of the text that hold it.
+#[derive(Debug)]
+pub(super) struct Located {
+    mistake: Mistake,
+    at: Range<usize>,
+}
+
+impl Located {
+    pub(super) fn in_file(self, file: &str, text: &str) -> TeamError {
+        let before = text.as_bytes().iter().take(self.at.start);
+        TeamError {
+            file: file.to_owned(),
+            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+            mistake: self.mistake,
+        }
+    }
+}
+
+impl From<toml::de::Error> for Located {
+    fn from(error: toml::de::Error) -> Self {
+        let lines: Vec<_> = error.message().lines().map(str::trim).collect();
+        // The file's author knows keys and values, not the fields and variants that they are read into.
+        let words = lines
+            .join(", ")
+            .replace("unknown field", "unknown key")
+            .replace("missing field", "missing key")
+            .replace("unknown variant", "unknown value")
+            .replace("expected i64", "expected a whole number")
+            .replace("expected a map", "expected a table")
+            .replace(
+                "invalid type: map, expected a sequence",
+                "expected a list; a section of a list has two brackets, as in [[agent]]",
+            );
+        Mistake::Toml(words).at(error.span().unwrap_or_default())
+    }
+}
+
+/// What can be wrong, beginning with the thing that is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Mistake {
+    #[error("{0}")]
+    Toml(String),
+    #[error("{what} must not be empty")]
+    Empty { what: String },
+    #[error(
+        "{what} {name:?} has a name that model services refuse; use 1 to 64 letters, digits, _ and -"
+    )]
+    Name { what: &'static str, name: String },
+    #[error("{key} is {found} and must be from {least} to {most}")]
+    OutOfRange {
+        key: &'static str,
+        found: i64,
+        least: i64,
+        most: i64,
+    },
+
+    #[error("entry names {name:?}, and no agent has that name")]
+    UnknownEntry { name: String },
+    #[error("two agents have the name {name:?}")]
+    AgentTwice { name: String },
+    #[error("agent {name:?} cannot be reached from {entry:?} by any hand-off")]
+    Unreachable { name: String, entry: String },
+    #[error("agent {agent:?} names the tool {tool:?}, and no tool has that name")]
+    UnknownTool { agent: String, tool: String },
+    #[error("agent {agent:?} names {call:?} twice among its tools and hand-offs")]
+    CallTwice { agent: String, call: String },
+    #[error("agent {agent:?} has {found} tools and hand-offs, and model services take 128 at most")]
+    TooManyCalls { agent: String, found: usize },
+    #[error("agent {agent:?} hands off to {to:?}, and no agent has that name")]
+    HandOffToNobody { agent: String, to: String },
+    #[error("agent {agent:?} hands off to itself")]
+    HandOffToItself { agent: String },
+    #[error("hand-off {name:?} of agent {agent:?} has the name of a tool")]
+    HandOffIsTool { agent: String, name: String },
+
+    #[error("two tools have the name {name:?}")]
+    ToolTwice { name: String },
+    #[error("no agent uses the tool {name:?}")]
+    Unused { name: String },
+    #[error(
+        "tool {name:?} has both parameters and schema; schema alone describes all of its arguments"
+    )]
+    ParametersAndSchema { name: String },
+    #[error("the schema of tool {tool:?} must have type = \"object\"")]
+    NotAnObjectSchema { tool: String },
+    #[error("the schema of tool {tool:?} is invalid: {reason}")]
+    Schema { tool: String, reason: String },
+    #[error("the schema of tool {tool:?} holds {what}, which JSON does not have")]
+    NotJson { tool: String, what: &'static str },
+    #[error("`optional` of parameter {parameter:?} of tool {tool:?} must be true or false")]
+    Optional { tool: String, parameter: String },
+    #[error(
+        "the default of parameter {parameter:?} of tool {tool:?} does not fit its own schema: {reason}"
+    )]
+    Default {
+        tool: String,
+        parameter: String,
+        reason: String,
+    },
+    #[error("identity of tool {tool:?} names {parameter:?}, which is not a parameter of it")]
+    UnknownIdentity { tool: String, parameter: String },
+    #[error("identity of tool {tool:?} names {parameter:?}, which a call may leave out")]
+    OptionalIdentity { tool: String, parameter: String },
+    #[error("tool {tool:?} is a lookup, and {key} is for actions only")]
+    ForActionsOnly { tool: String, key: &'static str },
+    #[error(
+        "approval of tool {tool:?} needs amount = \"PARAMETER\", since the service is not asked what a call is worth"
+    )]
+    AmountMissing { tool: String },
+    #[error("approval of tool {tool:?} must not name an amount, since the back office knows it")]
+    AmountOfBackOffice { tool: String },
+    #[error(
+        "approval of tool {tool:?} names the amount {parameter:?}, which is not a required parameter of type integer"
+    )]
+    AmountParameter { tool: String, parameter: String },
+
+    #[error(
+        "tool {name:?} is not one of the back office ({known}), so it needs a [tool.http] section"
+    )]
+    NeedsHttp { name: String, known: String },
+    #[error("tool {name:?} of the back office has the kind {kind}")]
+    BackOfficeKind { name: String, kind: &'static str },
+    #[error("the URL of tool {tool:?} {reason}")]
+    Url { tool: String, reason: String },
+    #[error("the URL of tool {tool:?} needs {{{parameter}}}, which is not a parameter of it")]
+    UnknownUrlParameter { tool: String, parameter: String },
+    #[error("the URL of tool {tool:?} needs {{{parameter}}}, which a call may leave out")]
+    OptionalUrlParameter { tool: String, parameter: String },
+    #[error("header {header:?} of tool {tool:?} {reason}")]
+    Header {
+        tool: String,
+        header: String,
+        reason: &'static str,
+    },
+    #[error("tool {tool:?} has key_life_minutes without idempotency keys")]
+    KeyLifeWithoutKeys { tool: String },
+}
+
+impl Mistake {
+    pub(super) fn at(self, at: Range<usize>) -> Located {
+        Located { mistake: self, at }
+    }
+}

@@ -1,0 +1,188 @@
+//! The parameters of a tool: from the tables of the file to a JSON Schema that is known to work.
+//! Knows schemas only; never what the tool does.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde_json::{Map, Value, json};
+use toml::{Spanned, Table};
+
+use super::mistake::{Located, Mistake};
+use super::schema::Validator;
+
+/// The schema of a tool's arguments, and what can be asked of it.
+pub(super) struct Parameters {
+    pub(super) schema: Value,
+    pub(super) defaults: Map<String, Value>,
+    pub(super) validator: Validator,
+}
+
+impl Parameters {
+    pub(super) fn property(&self, name: &str) -> Option<&Value> {
+        self.schema.get("properties")?.get(name)
+    }
+
+    /// Whether every checked call has this parameter.
+    pub(super) fn is_always_there(&self, name: &str) -> bool {
+        let required = self.schema.get("required").and_then(Value::as_array);
+        self.defaults.contains_key(name)
+            || required.is_some_and(|names| names.iter().any(|n| n == name))
+    }
+}
+
+/// `tool_at` is where a tool without parameters would be wrong, were it so.
+pub(super) fn read_parameters(
+    tool: &str,
+    tool_at: &Range<usize>,
+    short: Option<Spanned<BTreeMap<String, Spanned<Table>>>>,
+    long: Option<Spanned<Table>>,
+) -> Result<Parameters, Located> {
+    let (schema, at) = match (short, long) {
+        (Some(_), Some(long)) => {
+            let name = tool.to_owned();
+            return Err(Mistake::ParametersAndSchema { name }.at(long.span()));
+        }
+        (None, Some(long)) => {
+            let at = long.span();
+            (to_json(tool, long.into_inner().into()), at)
+        }
+        (Some(short), None) => {
+            let at = short.span();
+            (Ok(from_short_form(tool, short.into_inner())?), at)
+        }
+        (None, None) => (Ok(from_short_form(tool, BTreeMap::new())?), tool_at.clone()),
+    };
+    schema
+        .and_then(|schema| check_schema(tool, schema))
+        .map_err(|mistake| mistake.at(at))
+}
+
+/// Each parameter is required unless it is `optional` or has a default; others are refused.
+fn from_short_form(tool: &str, short: BTreeMap<String, Spanned<Table>>) -> Result<Value, Located> {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (parameter, table) in short {
+        let at = table.span();
+        let mut table = table.into_inner();
+        let optional = match table.remove("optional") {
+            Some(toml::Value::Boolean(optional)) => optional,
+            Some(_) => {
+                let tool = tool.to_owned();
+                return Err(Mistake::Optional { tool, parameter }.at(at));
+            }
+            None => table.contains_key("default"),
+        };
+        let schema =
+            to_json(tool, toml::Value::Table(table)).map_err(|mistake| mistake.at(at.clone()))?;
+        // Compiled by itself first, so that the mistake is found at this parameter's line.
+        let validator = Validator::compile(&schema, "").map_err(|reason| {
+            let reason = format!("parameter {parameter:?}: {reason}");
+            Mistake::Schema {
+                tool: tool.to_owned(),
+                reason,
+            }
+            .at(at.clone())
+        })?;
+        check_default(tool, &parameter, &schema, &validator).map_err(|mistake| mistake.at(at))?;
+        if !optional {
+            required.push(parameter.clone());
+        }
+        properties.insert(parameter, schema);
+    }
+    Ok(json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    }))
+}
+
+fn check_schema(tool: &str, schema: Value) -> Result<Parameters, Mistake> {
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        return Err(Mistake::NotAnObjectSchema {
+            tool: tool.to_owned(),
+        });
+    }
+    let compile = |pointer: &str| {
+        Validator::compile(&schema, pointer).map_err(|reason| Mistake::Schema {
+            tool: tool.to_owned(),
+            reason,
+        })
+    };
+    let validator = compile("")?;
+    let mut defaults = Map::new();
+    for (name, property) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let Some(default) = property.get("default") else {
+            continue;
+        };
+        // RFC 6901, section 4, inside a URL's fragment.
+        let token = name
+            .replace('~', "~0")
+            .replace('/', "~1")
+            .replace('%', "%25");
+        check_default(
+            tool,
+            name,
+            property,
+            &compile(&format!("/properties/{token}"))?,
+        )?;
+        defaults.insert(name.clone(), default.clone());
+    }
+    Ok(Parameters {
+        schema,
+        defaults,
+        validator,
+    })
+}
+
+fn check_default(
+    tool: &str,
+    parameter: &str,
+    schema: &Value,
+    validator: &Validator,
+) -> Result<(), Mistake> {
+    let Some(default) = schema.get("default") else {
+        return Ok(());
+    };
+    validator
+        .check(default, "it")
+        .map_err(|reason| Mistake::Default {
+            tool: tool.to_owned(),
+            parameter: parameter.to_owned(),
+            reason,
+        })
+}
+
+fn to_json(tool: &str, value: toml::Value) -> Result<Value, Mistake> {
+    let not_json = |what| Mistake::NotJson {
+        tool: tool.to_owned(),
+        what,
+    };
+    Ok(match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Float(number) => {
+            let number = serde_json::Number::from_f64(number);
+            Value::Number(number.ok_or_else(|| not_json("an infinite number or nan"))?)
+        }
+        toml::Value::Datetime(_) => return Err(not_json("a date or time without quotes")),
+        toml::Value::Array(items) => Value::Array(
+            items
+                .into_iter()
+                .map(|item| to_json(tool, item))
+                .collect::<Result<_, _>>()?,
+        ),
+        toml::Value::Table(table) => {
+            let entries = table
+                .into_iter()
+                .map(|(key, value)| Ok((key, to_json(tool, value)?)));
+            Value::Object(entries.collect::<Result<_, _>>()?)
+        }
+    })
+}

@@ -1,0 +1,102 @@
+//! The team file and its tools, through the public interface of the module.
+
+mod acme;
+mod arguments;
+mod http;
+mod mistakes;
+
+use super::Team;
+
+/// A small team without a mistake; tests put one in.
+const SHOP: &str = r#"name = "Shop"
+entry = "Front"
+
+[[agent]]
+name = "Front"
+instructions = "Help."
+tools = ["look_up_item"]
+hand_offs = [{ tool = "to_back", to = "Back", description = "To the back." }]
+
+[[agent]]
+name = "Back"
+instructions = "Refund."
+tools = ["execute_refund", "look_up_item"]
+hand_offs = [{ tool = "to_front", to = "Front", description = "To the front." }]
+
+[[tool]]
+name = "look_up_item"
+kind = "lookup"
+description = "Finds an item."
+
+[tool.parameters.search_query]
+type = "string"
+
+[[tool]]
+name = "execute_refund"
+kind = "action"
+description = "Refunds an item."
+identity = ["item_id"]
+timeout_seconds = 5
+
+[tool.parameters.item_id]
+type = "string"
+
+[tool.parameters.reason]
+type = "string"
+default = "not provided"
+"#;
+
+/// The shop with one passage replaced.
+fn shop_with(passage: &str, replacement: &str) -> String {
+    assert_eq!(
+        SHOP.matches(passage).count(),
+        1,
+        "{passage:?} must be in the shop once"
+    );
+    SHOP.replace(passage, replacement)
+}
+
+fn error_of(text: &str) -> String {
+    Team::parse("team.toml", text)
+        .expect_err("the file has a mistake")
+        .to_string()
+}
+
+#[track_caller]
+fn assert_mistake(passage: &str, replacement: &str, sentence: &str) {
+    assert_eq!(error_of(&shop_with(passage, replacement)), sentence);
+}
+
+#[test]
+fn the_shop_has_no_mistake() {
+    Team::parse("team.toml", SHOP).expect("the tests start from a right file");
+}
+
+#[test]
+fn the_example_of_the_reference_has_no_mistake() {
+    let reference = include_str!("../../teams/README.md");
+    let (_, example) = reference.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let team = Team::parse("README.md", example).unwrap();
+    assert_eq!(team.tools().count(), 4);
+}
+
+#[test]
+fn the_example_of_the_module_has_no_mistake() {
+    let docs: Vec<_> = include_str!("../team.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .map(|line| line.strip_prefix(' ').unwrap_or(line))
+        .collect();
+    let docs = docs.join("\n");
+    let (_, example) = docs.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let team = Team::parse("team.rs", example).unwrap();
+    assert_eq!(team.entry_agent().name, "Front");
+}
+
+#[test]
+fn a_team_may_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    shared(&Team::acme());
+}

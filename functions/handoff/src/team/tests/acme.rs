@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::{Agent, Amount, Approval, BACK_OFFICE, Limits, Runs, Team};
+
+fn names_of_calls(agent: &Agent) -> Vec<String> {
+    let definitions: Vec<Value> = serde_json::from_str(agent.tool_definitions.get()).unwrap();
+    definitions
+        .iter()
+        .map(|definition| definition["function"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_built_in_team_is_the_one_of_the_interface() {
+    let team = Team::acme();
+    assert_eq!(team.entry_agent().name, "TriageAgent");
+    let calls = |agent: &str| names_of_calls(team.agent(agent).unwrap());
+    assert_eq!(
+        calls("TriageAgent"),
+        ["transfer_to_sales_agent", "transfer_to_issues_and_repairs"]
+    );
+    assert_eq!(
+        calls("SalesAgent"),
+        ["execute_order", "transfer_back_to_triage"]
+    );
+    assert_eq!(
+        calls("IssuesAndRepairsAgent"),
+        ["look_up_item", "execute_refund", "transfer_back_to_triage"]
+    );
+    assert_eq!(team.agents().count(), 3);
+    let target = |agent: &str, call: &str| {
+        team.agent(agent)
+            .unwrap()
+            .hand_off(call)
+            .unwrap()
+            .to
+            .clone()
+    };
+    assert_eq!(
+        target("TriageAgent", "transfer_to_sales_agent"),
+        "SalesAgent"
+    );
+    assert_eq!(
+        target("TriageAgent", "transfer_to_issues_and_repairs"),
+        "IssuesAndRepairsAgent"
+    );
+    assert_eq!(
+        target("SalesAgent", "transfer_back_to_triage"),
+        "TriageAgent"
+    );
+    assert_eq!(
+        target("IssuesAndRepairsAgent", "transfer_back_to_triage"),
+        "TriageAgent"
+    );
+}
+
+#[test]
+fn the_built_in_tools_are_those_of_the_back_office() {
+    let team = Team::acme();
+    for (name, kind) in BACK_OFFICE {
+        let tool = team.tool(name).unwrap();
+        assert_eq!(
+            (tool.kind, &tool.runs, tool.timeout),
+            (*kind, &Runs::BackOffice, Duration::from_secs(10))
+        );
+    }
+    assert_eq!(team.tools().count(), BACK_OFFICE.len());
+}
+
+#[test]
+fn only_refunds_above_500_dollars_need_a_colleague() {
+    let team = Team::acme();
+    let approval = |tool: &str| &team.tool(tool).unwrap().approval;
+    assert_eq!(
+        *approval("execute_refund"),
+        Approval::Above {
+            limit_cents: 50_000,
+            amount: Amount::BackOffice
+        }
+    );
+    assert_eq!(*approval("execute_order"), Approval::Never);
+    assert_eq!(*approval("look_up_item"), Approval::Never);
+}
+
+#[test]
+fn the_built_in_team_spells_out_the_usual_limits() {
+    assert_eq!(Team::acme().limits, Limits::default());
+}
+
+#[test]
+fn an_agents_calls_are_ready_for_an_openai_request() {
+    let team = Team::acme();
+    let definitions: Value =
+        serde_json::from_str(team.agent("SalesAgent").unwrap().tool_definitions.get()).unwrap();
+    assert_eq!(
+        definitions,
+        json!([
+            {"type": "function", "function": {
+                "name": "execute_order",
+                "description": "Orders a product for the customer, who has agreed to the price and to the caveat.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {
+                        "product": {"type": "string", "minLength": 1, "description": "The name of the product."},
+                        "price": {"type": "integer", "minimum": 0, "description": "The agreed price in whole US dollars."},
+                    },
+                    "required": ["price", "product"],
+                    "additionalProperties": false,
+                },
+            }},
+            {"type": "function", "function": {
+                "name": "transfer_back_to_triage",
+                "description": "Gives the conversation back to triage. For everything that is not about buying.",
+                "parameters": {"type": "object", "properties": {}},
+            }},
+        ])
+    );
+}
+
+#[test]
+fn an_agent_without_calls_has_an_empty_array() {
+    let text = "name = \"Alone\"\nentry = \"Only\"\n\n[[agent]]\nname = \"Only\"\ninstructions = \"Talk.\"\n";
+    let team = Team::parse("team.toml", text).unwrap();
+    assert_eq!(team.entry_agent().tool_definitions.get(), "[]");
+}

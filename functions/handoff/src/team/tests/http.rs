@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use super::super::{
+    Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, Runs, Team, UrlPart,
+};
+use super::{SHOP, error_of};
+
+/// A shop with an action `book` and the given lines in its sections `[[tool]]` and `[tool.http]`.
+fn booking(tool: &str, http: &str) -> String {
+    let shop = SHOP.replace("[\"execute_refund\",", "[\"book\", \"execute_refund\",");
+    format!(
+        r#"{shop}
+[[tool]]
+name = "book"
+kind = "action"
+description = "Books a table."
+{tool}
+
+[tool.parameters]
+table = {{ type = "string" }}
+usd = {{ type = "integer" }}
+note = {{ type = "string", optional = true }}
+
+[tool.http]
+{http}
+"#
+    )
+}
+
+#[track_caller]
+fn assert_http_mistake(http: &str, sentence: &str) {
+    assert_eq!(error_of(&booking("", http)), sentence);
+}
+
+#[track_caller]
+fn assert_url_mistake(url: &str, reason: &str) {
+    assert_http_mistake(
+        &format!("method = \"POST\"\nurl = \"{url}\""),
+        &format!("team.toml:51: the URL of tool \"book\" {reason}."),
+    );
+}
+
+fn runs(http: &str) -> Runs {
+    let team = Team::parse("team.toml", &booking("", http)).unwrap();
+    team.tool("book").unwrap().runs.clone()
+}
+
+#[test]
+fn a_call_is_read_with_its_url_headers_and_keys() {
+    let Runs::Http(call) = runs(
+        r#"method = "PUT"
+url = "https://api.example.com:8443/tables/{table}?usd={usd}"
+headers = { Authorization = { env = "TABLES_TOKEN", prefix = "Bearer " }, Accept = "application/json" }
+key_life_minutes = 30
+body = "none""#,
+    ) else {
+        panic!("the tool runs by HTTP")
+    };
+    assert_eq!(call.method, HttpMethod::Put);
+    assert_eq!(call.url.origin, "https://api.example.com:8443");
+    assert_eq!(
+        call.url.parts,
+        [
+            UrlPart::Text("/tables/".into()),
+            UrlPart::Parameter("table".into()),
+            UrlPart::Text("?usd=".into()),
+            UrlPart::Parameter("usd".into()),
+        ]
+    );
+    let token = HeaderValueSource::Environment {
+        variable: "TABLES_TOKEN".into(),
+        prefix: "Bearer ".into(),
+    };
+    let json = HeaderValueSource::Literal("application/json".into());
+    assert_eq!(
+        call.headers,
+        [("Accept".into(), json), ("Authorization".into(), token)]
+    );
+    assert_eq!(
+        (call.key_life, call.body),
+        (Duration::from_mins(30), HttpBody::None)
+    );
+}
+
+#[test]
+fn a_call_without_settings_has_keys_for_20_hours_and_stays_off_private_addresses() {
+    let Runs::Http(call) = runs("method = \"POST\"\nurl = \"https://example.com\"") else {
+        panic!("the tool runs by HTTP")
+    };
+    assert_eq!((call.idempotency_keys, call.allow_private), (true, false));
+    assert_eq!(
+        (call.key_life, call.body),
+        (Duration::from_hours(20), HttpBody::Arguments)
+    );
+}
+
+#[test]
+fn a_url_must_be_http_with_a_literal_host() {
+    assert_url_mistake("ftp://example.com/", "must begin with https:// or http://");
+    for host in ["{table}.example.com", "{table}", "example.com:{usd}"] {
+        assert_url_mistake(
+            &format!("https://{host}/"),
+            "must name its host literally, without a parameter",
+        );
+    }
+    assert_url_mistake("https:///tables", "must have a host");
+    assert_url_mistake("https://[::1", "must have a port from 1 to 65535, or none");
+    assert_url_mistake(
+        "https://example.com:0/",
+        "must have a port from 1 to 65535, or none",
+    );
+    assert_url_mistake(
+        "https://me:secret@example.com/",
+        "must not hold a user or password; use a header from the environment",
+    );
+    assert_url_mistake(
+        "https://example.com/#top",
+        "must not have a fragment (`#`), which is never sent",
+    );
+    assert_url_mistake(
+        "https://example.com/a b",
+        "may hold printable ASCII without spaces and backslashes only",
+    );
+    assert_url_mistake(
+        "https://example.com/{table",
+        "must have every { closed by a }",
+    );
+    assert_url_mistake(
+        "https://example.com/table}",
+        "must have every { closed by a }",
+    );
+}
+
+#[test]
+fn a_url_needs_parameters_that_are_always_there() {
+    assert_url_mistake(
+        "https://example.com/{chair}",
+        "needs {chair}, which is not a parameter of it",
+    );
+    assert_url_mistake(
+        "https://example.com/{note}",
+        "needs {note}, which a call may leave out",
+    );
+}
+
+#[test]
+fn headers_that_cannot_be_sent_are_told() {
+    let header = |header: &str| {
+        error_of(&booking(
+            "",
+            &format!("method = \"POST\"\nurl = \"https://example.com\"\nheaders = {{ {header} }}"),
+        ))
+    };
+    assert_eq!(
+        header(r#""A B" = "x""#),
+        "team.toml:52: header \"A B\" of tool \"book\" has a name that HTTP does not allow."
+    );
+    assert_eq!(
+        header(r#"Idempotency-Key = "x""#),
+        "team.toml:52: header \"Idempotency-Key\" of tool \"book\" is set by Baton itself."
+    );
+    assert_eq!(
+        header(r#"X = "a\nb""#),
+        "team.toml:52: header \"X\" of tool \"book\" has a value that is not printable ASCII."
+    );
+    assert_eq!(
+        header(r#"X = { env = "MY TOKEN" }"#),
+        "team.toml:52: header \"X\" of tool \"book\" names an environment variable that is not made of letters, digits \
+         and _."
+    );
+    assert_eq!(
+        header("X = 7"),
+        "team.toml:52: invalid type: integer `7`, expected a text or { env = \"NAME\" }."
+    );
+}
+
+#[test]
+fn a_key_life_without_keys_is_told() {
+    assert_http_mistake(
+        "method = \"POST\"\nurl = \"https://example.com\"\nidempotency_keys = false\nkey_life_minutes = 5",
+        "team.toml:53: tool \"book\" has key_life_minutes without idempotency keys.",
+    );
+}
+
+#[test]
+fn a_lookup_has_no_idempotency_keys() {
+    let text = booking(
+        "",
+        "method = \"GET\"\nurl = \"https://example.com\"\nidempotency_keys = false",
+    )
+    .replace(
+        "name = \"book\"\nkind = \"action\"",
+        "name = \"book\"\nkind = \"lookup\"",
+    );
+    assert_eq!(
+        error_of(&text),
+        "team.toml:52: tool \"book\" is a lookup, and idempotency_keys is for actions only."
+    );
+}
+
+#[test]
+fn a_limit_on_a_service_names_the_parameter_that_holds_the_amount() {
+    let http = "method = \"POST\"\nurl = \"https://example.com\"";
+    let team = Team::parse(
+        "team.toml",
+        &booking("approval = { above_usd = 20, amount = \"usd\" }", http),
+    )
+    .unwrap();
+    let amount = Amount::Parameter("usd".into());
+    assert_eq!(
+        team.tool("book").unwrap().approval,
+        Approval::Above {
+            limit_cents: 2000,
+            amount
+        }
+    );
+    assert_eq!(
+        error_of(&booking("approval = { above_usd = 20 }", http)),
+        "team.toml:42: approval of tool \"book\" needs amount = \"PARAMETER\", since the service is not asked what a \
+         call is worth."
+    );
+    assert_eq!(
+        error_of(&booking(
+            "approval = { above_usd = 20, amount = \"table\" }",
+            http
+        )),
+        "team.toml:42: approval of tool \"book\" names the amount \"table\", which is not a required parameter of type \
+         integer."
+    );
+}
