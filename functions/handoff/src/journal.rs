@@ -6,13 +6,6 @@ use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Order, Range, Store, StoreError, Stored};
 use crate::record::{ActionRecord, Meta, StepRecord, TurnRecord, decode, keys};
 
-/// An action with the version of its record.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownAction {
-    pub(crate) version: u64,
-    pub(crate) record: ActionRecord,
-}
-
 /// A turn with all that belongs to it.
 #[derive(Debug, Clone)]
 pub(crate) struct JournaledTurn {
@@ -21,7 +14,7 @@ pub(crate) struct JournaledTurn {
     pub(crate) record: TurnRecord,
     /// In order, without gaps.
     pub(crate) steps: Vec<StepRecord>,
-    pub(crate) actions: Vec<KnownAction>,
+    pub(crate) actions: Vec<ActionRecord>,
 }
 
 /// How much of the past is read: whole turns, newest first, until either bound is reached.
@@ -114,7 +107,7 @@ struct Gathered {
 struct Parts {
     turn: Option<(u64, TurnRecord)>,
     steps: BTreeMap<u32, StepRecord>,
-    actions: Vec<KnownAction>,
+    actions: Vec<ActionRecord>,
 }
 
 impl Gathered {
@@ -136,7 +129,7 @@ impl Gathered {
                 parts.steps.insert(step, decode(stored)?);
             }
             keys::TurnPart::Action(_) => {
-                parts.actions.push(KnownAction { version: stored.version, record: decode(stored)? });
+                parts.actions.push(decode(stored)?);
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ mod erase;
 pub mod event;
 pub mod failure;
 pub mod ids;
+pub mod history;
 mod journal;
 mod lease;
 pub mod live;

@@ -130,7 +130,7 @@ impl<'a> Play<'a> {
             told_late: window::told_late(&past).cloned().collect(),
             late: Vec::new(),
             told: Vec::new(),
-            actions: turn.actions.into_iter().map(|action| action.record).collect(),
+            actions: turn.actions,
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
             claim,

@@ -1,0 +1,276 @@
+//! A conversation as people read it: messages by agent, tool calls with results, hand-offs, actions.
+
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::failure::FailureCode;
+use crate::ids::{ActionId, ConversationId, TurnNumber};
+use crate::journal::{Extent, JournaledTurn, read_meta, read_turns};
+use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
+use crate::record::{
+    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnState, conversations_of, decode,
+};
+use crate::submit::visible;
+
+/// One thing in the history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Item {
+    /// What somebody said.
+    Message {
+        /// In which turn.
+        turn: TurnNumber,
+        /// Who.
+        role: Role,
+        /// Which agent, if one of ours said it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+        /// What.
+        text: String,
+        /// The answer broke off or was stopped here.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        partial: bool,
+        /// When the customer said it. Milliseconds since 1970.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<Millis>,
+    },
+    /// A tool that was called.
+    ToolCall {
+        /// In which turn.
+        turn: TurnNumber,
+        /// By which agent.
+        agent: String,
+        /// The model's id of the call.
+        call: String,
+        /// The tool.
+        name: String,
+        /// The arguments as the model wrote them.
+        arguments: String,
+        /// How it went; none while it runs.
+        outcome: Option<ToolOutcome>,
+        /// What the model was told.
+        result: Option<String>,
+        /// How long it took.
+        milliseconds: Option<u64>,
+    },
+    /// The conversation was handed over.
+    HandOff {
+        /// In which turn.
+        turn: TurnNumber,
+        /// By whom.
+        from: String,
+        /// To whom.
+        to: String,
+    },
+    /// An action that was accepted, as it stands now.
+    Action {
+        /// In which turn.
+        turn: TurnNumber,
+        /// The action.
+        action: ActionId,
+        /// The tool.
+        name: String,
+        /// Canonical arguments, JSON.
+        arguments: String,
+        /// How far it is.
+        state: ActionState,
+        /// The result or the reason.
+        result: Option<String>,
+    },
+    /// How a turn stands or ended.
+    Turn {
+        /// Which turn.
+        turn: TurnNumber,
+        /// `running` (or waiting), `committed`, `failed`, `stopped`.
+        status: &'static str,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<FailureCode>,
+        /// What the customer was told about it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'static str>,
+        /// Tokens of all its responses.
+        usage: Usage,
+        /// How long it took.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        milliseconds: Option<u64>,
+    },
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The customer.
+    Customer,
+    /// One of our agents.
+    Agent,
+}
+
+/// One line of the list of conversations.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The conversation.
+    pub id: ConversationId,
+    /// The first words of it.
+    pub title: String,
+    /// Who is active.
+    pub agent: String,
+    /// How many turns there are.
+    pub turns: TurnNumber,
+    /// When it began. Milliseconds since 1970.
+    pub created_at: Millis,
+    /// When the last message came. Milliseconds since 1970.
+    pub last_activity: Millis,
+    /// The turn that is running or waits first.
+    pub running: Option<TurnNumber>,
+}
+
+/// A part of the list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SummaryPage {
+    /// Newest activity first.
+    pub conversations: Vec<Summary>,
+    /// Where to go on.
+    pub next: Option<String>,
+}
+
+/// A conversation, or its last turns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct History {
+    /// The conversation as the list shows it.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Oldest first.
+    pub items: Vec<Item>,
+    /// Ask with `before` this turn for what was said earlier.
+    pub before: Option<TurnNumber>,
+}
+
+/// Bodies read for one page of history, in bytes.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+impl Engine {
+    /// The last `turns` turns before `before`. `None`: there is no such conversation, or it was erased.
+    pub async fn history(
+        &self,
+        conversation: &ConversationId,
+        before: Option<TurnNumber>,
+        turns: usize,
+    ) -> Result<Option<History>, StoreError> {
+        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(None) };
+        if !meta.has_turns() {
+            return Ok(None);
+        }
+        let extent = Extent { turns, bytes: PAGE_BYTES };
+        let read = read_turns(&*self.store, conversation, before, extent).await?;
+        let read = visible(read, &meta);
+        let first = read.first().map(|turn| turn.number);
+        Ok(Some(History {
+            summary: summary(conversation.clone(), &meta),
+            items: read.iter().flat_map(items).collect(),
+            before: first.filter(|first| *first > meta.erased_below.max(1)),
+        }))
+    }
+
+    /// An owner's conversations, newest activity first.
+    pub async fn conversations(
+        &self,
+        owner: &str,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<SummaryPage, StoreError> {
+        let index = Index::Listed(conversations_of(owner));
+        let page = self.store.index(&index, after.map(Cursor).as_ref(), limit).await?;
+        let mut conversations = Vec::with_capacity(page.records.len());
+        for stored in &page.records {
+            let id = stored.key.partition.strip_prefix("C#").and_then(|id| ConversationId::parse(id).ok());
+            if let Some(id) = id {
+                conversations.push(summary(id, &decode(stored)?));
+            }
+        }
+        Ok(SummaryPage { conversations, next: page.next.map(|cursor| cursor.0) })
+    }
+}
+
+fn summary(id: ConversationId, meta: &Meta) -> Summary {
+    let running = meta.running.as_ref().map(|running| running.turn);
+    Summary {
+        id,
+        title: meta.title.clone(),
+        agent: meta.agent.clone(),
+        turns: meta.next_turn.saturating_sub(meta.erased_below.max(1)),
+        created_at: meta.created_at,
+        last_activity: meta.last_activity,
+        running: running.or_else(|| meta.waiting.first().copied()),
+    }
+}
+
+/// A turn as items, oldest first.
+fn items(turn: &JournaledTurn) -> Vec<Item> {
+    let mut items = Vec::new();
+    let record = &turn.record;
+    let number = turn.number;
+    if record.origin != Origin::LateResult {
+        items.push(Item::Message {
+            turn: number,
+            role: Role::Customer,
+            agent: None,
+            text: record.message.clone(),
+            partial: false,
+            at: Some(record.accepted_at),
+        });
+    }
+    for (index, step) in turn.steps.iter().enumerate() {
+        let told = turn.steps.get(index + 1).map_or(&record.told, |next| &next.told);
+        push_text(&mut items, number, &step.agent, &step.text, false);
+        for call in &step.calls {
+            let told = told.iter().find(|told| told.call == call.id);
+            items.push(call_item(number, step, call, told));
+        }
+    }
+    if let Some(partial) = &record.partial {
+        push_text(&mut items, number, &partial.agent, &partial.text, true);
+    }
+    items.extend(turn.actions.iter().map(|action| Item::Action {
+        turn: number,
+        action: action.id.clone(),
+        name: action.tool.clone(),
+        arguments: action.arguments.clone(),
+        state: action.state,
+        result: action.result.clone(),
+    }));
+    let failure = record.failure.filter(|_| record.state == TurnState::Failed);
+    items.push(Item::Turn {
+        turn: number,
+        status: record.state.as_str(),
+        code: failure,
+        message: failure.map(FailureCode::sentence),
+        usage: record.usage,
+        milliseconds: record.ended_at.map(|ended| ended.saturating_sub(record.accepted_at)),
+    });
+    items
+}
+
+fn push_text(items: &mut Vec<Item>, turn: TurnNumber, agent: &str, text: &str, partial: bool) {
+    if !text.is_empty() {
+        let agent = Some(agent.to_owned());
+        items.push(Item::Message { turn, role: Role::Agent, agent, text: text.to_owned(), partial, at: None });
+    }
+}
+
+fn call_item(turn: TurnNumber, step: &StepRecord, call: &ToolCall, told: Option<&Told>) -> Item {
+    if let Some(to) = told.and_then(|told| told.handed_to.clone()) {
+        return Item::HandOff { turn, from: step.agent.clone(), to };
+    }
+    Item::ToolCall {
+        turn,
+        agent: step.agent.clone(),
+        call: call.id.clone(),
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+        outcome: told.map(|told| told.outcome),
+        result: told.map(|told| told.result.clone()),
+        milliseconds: told.map(|told| told.milliseconds),
+    }
+}
