@@ -1,7 +1,7 @@
 //! What the model says next. Knows the request only: no sockets, no clock, no state.
 //!
-//! `scene` reads the conversation, one module plays each part, `prompts` serves developers, and `words`, `arguments`
-//! and `outcome` read what customers, schemas and tools say.
+//! `scene` reads the conversation, one module plays each part, `prompts` serves developers, and `words`,
+//! `things`, `arguments` and `outcome` read what customers, schemas and tools say.
 
 mod anyone;
 mod arguments;
@@ -11,6 +11,7 @@ mod prompts;
 mod reception;
 mod sales;
 mod scene;
+mod things;
 mod words;
 
 use crate::reply::Reply;
@@ -76,7 +77,7 @@ fn part(scene: &Scene<'_>) -> Part {
     }
 }
 
-/// The call that `tool_choice` demands, as the first thing after a message.
+/// The call that `tool_choice` demands; as with the real service, in every answer as long as it is demanded.
 fn forced(scene: &Scene<'_>) -> Option<Reply> {
     let tool = match &scene.request.choice {
         ToolChoice::Auto | ToolChoice::Forbidden => return None,

@@ -6,7 +6,8 @@ use crate::reply::Reply;
 
 use super::outcome::{self, Outcome};
 use super::scene::{Moment, Scene};
-use super::words::{Answer, Words, own_thing};
+use super::things::own_thing;
+use super::words::{Answer, Words};
 use super::{EXECUTE_REFUND, LOOK_UP_ITEM, anyone, arguments};
 
 const FIXES: &[&str] = &[

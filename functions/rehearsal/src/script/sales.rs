@@ -6,7 +6,8 @@ use crate::reply::Reply;
 
 use super::outcome::{self, Outcome, dollars};
 use super::scene::{Moment, Scene};
-use super::words::{Answer, Words, title, wanted_thing};
+use super::things::{title, wanted_thing};
+use super::words::{Answer, Words};
 use super::{EXECUTE_ORDER, anyone, arguments};
 
 const PRODUCTS: &[&str] = &[
@@ -32,6 +33,16 @@ const CAVEATS: &[&str] = &[
     "delivery is by catapult, and you have to catch it yourself.",
     "it works on Tuesdays only, and you sign that all roadrunners are innocent until caught.",
 ];
+const WISHES: &[&str] = &[
+    "buy*",
+    "order*",
+    "want*",
+    "need*",
+    "like",
+    "how much*",
+    "get",
+    "purchase*",
+];
 const CAVEAT: &str = "One small thing: ";
 const PRODUCT: &str = "**ACME ";
 
@@ -42,6 +53,17 @@ enum Stage<'a> {
     Pitched { product: &'a str },
     Priced { product: &'a str, price: u64 },
     Warned { product: &'a str, price: u64 },
+}
+
+impl<'a> Stage<'a> {
+    fn product(&self) -> Option<&'a str> {
+        match self {
+            Self::Opening | Self::Asked => None,
+            Self::Pitched { product }
+            | Self::Priced { product, .. }
+            | Self::Warned { product, .. } => Some(product),
+        }
+    }
 }
 
 pub(super) fn reply(scene: &Scene<'_>) -> Reply {
@@ -65,7 +87,7 @@ fn ordered(scene: &Scene<'_>) -> Reply {
         .and_then(Value::as_str)
         .unwrap_or("product");
     let outcome = outcome::read(result);
-    let told = outcome::tell(&format!("your order of the **ACME {product}**"), &outcome);
+    let told = outcome::tell(&format!("your order of the ACME {product}"), &outcome);
     Reply::says(match outcome {
         Outcome::Done(_) => format!("{told} Please look up now and then in the next days."),
         Outcome::Refused(_) | Outcome::Pending | Outcome::NeedsApproval | Outcome::Unknown => told,
@@ -87,6 +109,12 @@ fn answer(scene: &Scene<'_>) -> Reply {
         .unwrap_or(Stage::Opening);
     if words.parts() && words.answer() != Answer::Yes {
         return Reply::says("Always a pleasure. May your roadrunners be slow!");
+    }
+    if let Some(product) = stage.product() {
+        let changes_mind = |wanted: &String| words.wants_to_buy() && wanted != product;
+        if wanted_in(scene.said()).as_ref().is_some_and(changes_mind) {
+            return pitch(scene, Some(product));
+        }
     }
     match (stage, words.answer()) {
         (Stage::Opening, _) => open(scene, &words),
@@ -167,32 +195,26 @@ fn pitch(scene: &Scene<'_>, refused: Option<&str>) -> Reply {
 /// The product that the customer named, in this deal.
 fn wanted(scene: &Scene<'_>) -> Option<String> {
     let said = scene.customer_since(EXECUTE_ORDER);
-    said.iter().rev().find_map(|text| {
-        let known = || {
-            let words = Words::of(text);
-            // "anvils" is an anvil; "skates" are the rocket ones.
-            PRODUCTS.iter().find(|product| {
-                product
-                    .to_lowercase()
-                    .split(' ')
-                    .any(|part| words.any(&[&format!("{part}*")]))
-            })
+    said.iter().rev().find_map(|text| wanted_in(text))
+}
+
+fn wanted_in(text: &str) -> Option<String> {
+    let words = Words::of(text);
+    let named = wanted_thing(text)
+        .filter(|_| words.any(WISHES))
+        .map(|name| title(&name));
+    named.or_else(|| {
+        // "anvils" is an anvil; "skates" are the rocket ones.
+        let is_named = |product: &&&str| {
+            product
+                .to_lowercase()
+                .split(' ')
+                .any(|part| words.any(&[&format!("{part}*")]))
         };
-        let named = wanted_thing(text).filter(|_| {
-            Words::of(text).any(&[
-                "buy*",
-                "order*",
-                "want*",
-                "need*",
-                "like",
-                "how much*",
-                "get",
-                "purchase*",
-            ])
-        });
-        named
-            .map(|name| title(&name))
-            .or_else(|| known().map(|product| (*product).to_owned()))
+        PRODUCTS
+            .iter()
+            .find(is_named)
+            .map(|product| (*product).to_owned())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::request::{Call, ChatRequest, Message, Tool};
 
-use super::words::Words;
+use super::words::{Topic, Words};
 use super::{TRANSFER, outcome};
 
 /// What the next answer is an answer to.
@@ -231,7 +231,7 @@ impl<'a> Scene<'a> {
     pub(super) fn complains(&self) -> bool {
         self.customer_backwards()
             .find_map(|text| Words::of(text).topic())
-            .is_some_and(super::words::Topic::is_repairs)
+            .is_some_and(Topic::is_repairs)
     }
 
     /// One of several, by the hash of the conversation.
