@@ -213,7 +213,10 @@ impl<'a> Conversation<'a> {
                 .as_array()
                 .cloned()
                 .unwrap_or_default();
-            turn.text = message["content"].as_str().unwrap().to_owned();
+            message["content"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut turn.text);
             self.history.push(message);
             if calls.is_empty() {
                 return turn;
