@@ -36,7 +36,7 @@ impl<'a> Scene<'a> {
     pub(super) fn new(request: &'a ChatRequest) -> Self {
         let messages = request.messages.as_slice();
         let is_spoken =
-            |message: &Message| matches!(message, Message::User(text) if !is_note(text));
+            |message: &Message| matches!(message, Message::User(text) if is_customers(text));
         let spoken = messages.iter().rposition(is_spoken);
         let last_said = messages
             .iter()
@@ -125,7 +125,7 @@ impl<'a> Scene<'a> {
             .iter()
             .enumerate()
             .filter_map(|(at, message)| match message {
-                Message::User(text) if !is_note(text) => Some((at, text.as_str())),
+                Message::User(text) if is_customers(text) => Some((at, text.as_str())),
                 Message::User(_)
                 | Message::System(_)
                 | Message::Assistant { .. }
@@ -241,6 +241,11 @@ impl<'a> Scene<'a> {
             .filter(|count| *count > 0)?;
         several.get(usize::try_from(self.hash % count).ok()?)
     }
+}
+
+/// Whether a person wrote it; a turn that nobody began with a message may come with an empty one.
+fn is_customers(text: &str) -> bool {
+    !text.trim().is_empty() && !is_note(text)
 }
 
 /// A note about an action that has finished is no customer's message, though some services send it as one.

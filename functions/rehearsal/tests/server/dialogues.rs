@@ -278,7 +278,7 @@ async fn a_repair_topic_in_sales_goes_by_triage_to_repairs_and_back() {
 #[tokio::test]
 async fn a_late_result_is_told_once() {
     let server = Server::start().await;
-    for role in ["system", "user"] {
+    for (role, empty_message) in [("system", false), ("system", true), ("user", false)] {
         let mut conversation = Conversation::new(&server);
         conversation
             .results
@@ -291,6 +291,11 @@ async fn a_late_result_is_told_once() {
         conversation
             .history
             .push(json!({ "role": role, "content": note }));
+        if empty_message {
+            conversation
+                .history
+                .push(json!({ "role": "user", "content": "" }));
+        }
         let turn = conversation.run().await;
         assert_has(&turn.text, "your refund is done. The number is **R-5**");
         let turn = conversation.say("thanks").await;
