@@ -1,1 +1,47 @@
 //! An OpenAI-compatible model server that follows a script and needs no key.
+//!
+//! It plays a plausible customer-service model for a first run and for tests. It knows nothing of Baton: all that it goes
+//! by is in the request, as for any model. There is no language model in it, and no state between requests: the same
+//! request gets the same answer, and what varies is chosen by a hash of the conversation.
+//!
+//! | route | what |
+//! | --- | --- |
+//! | `POST /v1/chat/completions` | whole or streamed, with `tools`, `tool_choice`, `max_tokens`, `stream_options.include_usage` |
+//! | `GET /v1/models` | one model, `rehearsal`; a request may name any other |
+//! | `GET /health` | `{"status":"ok","scripted":true}` |
+//!
+//! What a request must satisfy is checked as the real service does, above all that every tool call has its result and
+//! every result its call. An `Authorization` header is ignored, and so are sampling parameters.
+//!
+//! # The parts it plays
+//!
+//! The tools in the request decide the part: `execute_order` makes a sales agent, `execute_refund` one for issues and
+//! repairs, tools with the prefix `transfer_` alone a reception that hands the customer on. Anything else gets a short
+//! polite answer from the first sentence of its instructions, and a call of a lookup tool whose name or description
+//! fits the message. Only tools of the request are ever called. Notes in the history about an action that has finished
+//! meanwhile (a later system message, or a user message in brackets) are told to the customer.
+//!
+//! # Usage
+//!
+//! A token is taken for four bytes, rounded up: of all texts, calls and tools of the request, and of the text and
+//! arguments of the answer. It is never zero.
+//!
+//! # Phrases for developers
+//!
+//! | the customer writes | what happens |
+//! | --- | --- |
+//! | `rehearse: two lookups` | two parallel calls of `look_up_item` in one response, their deltas interleaved |
+//! | `rehearse: long 500` | an answer of 500 words (at most 10,000) |
+//! | `rehearse: call NAME {"a": 1}` | calls that tool with these arguments, as they are; one call a line, at most 16 |
+//! | `show me some markdown` (or code, or a table) | a sample with a list, a table, a link and a code block |
+
+mod completion;
+mod error;
+mod pairs;
+mod reply;
+mod request;
+mod script;
+mod server;
+mod stream;
+
+pub use server::{Settings, router, serve};

@@ -1,0 +1,125 @@
+//! One answer of the model: text, calls, and what they count for. Knows nothing of how it is sent.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::request::{ChatRequest, Message};
+
+/// See the crate's documentation: a token is taken for four bytes.
+const BYTES_PER_TOKEN: usize = 4;
+/// What a message costs beside its text, for its role and frame.
+const MESSAGE_TOKENS: usize = 4;
+
+/// What the model says and calls.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) text: String,
+    pub(crate) calls: Vec<Called>,
+    /// The answer was cut at `max_tokens`.
+    pub(crate) cut: bool,
+}
+
+/// One call in an answer.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) name: String,
+    /// JSON, unless a developer asked for something else.
+    pub(crate) arguments: String,
+}
+
+impl Reply {
+    pub(crate) fn says(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn calls(name: &str, arguments: &Value) -> Self {
+        Self {
+            calls: vec![Called {
+                name: name.to_owned(),
+                arguments: arguments.to_string(),
+            }],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn saying(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
+    /// Cuts the text to the tokens that the client allows. Calls come after the text, so a cut loses them.
+    pub(crate) fn within(mut self, max_tokens: Option<usize>) -> Self {
+        let Some(bytes_max) = max_tokens.map(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN))
+        else {
+            return self;
+        };
+        if self.text.len() > bytes_max {
+            self.text.truncate(self.text.floor_char_boundary(bytes_max));
+            self.calls.clear();
+            self.cut = true;
+        }
+        self
+    }
+
+    pub(crate) fn finish_reason(&self) -> &'static str {
+        match (self.cut, self.calls.is_empty()) {
+            (true, _) => "length",
+            (false, true) => "stop",
+            (false, false) => "tool_calls",
+        }
+    }
+}
+
+/// Counted tokens, as the API reports them.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
+pub(crate) struct Usage {
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    total_tokens: usize,
+}
+
+impl Usage {
+    pub(crate) fn of(request: &ChatRequest, reply: &Reply) -> Self {
+        let messages = request
+            .messages
+            .iter()
+            .map(message_bytes)
+            .map(tokens)
+            .map(|tokens| tokens + MESSAGE_TOKENS);
+        let tools = request.tools.iter().map(|tool| {
+            tokens(tool.name.len() + tool.description.len() + tool.parameters.to_string().len())
+        });
+        let prompt_tokens = messages.chain(tools).sum::<usize>();
+        let calls = reply
+            .calls
+            .iter()
+            .map(|call| tokens(call.name.len() + call.arguments.len()));
+        let completion_tokens = (tokens(reply.text.len()) + calls.sum::<usize>()).max(1);
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens + completion_tokens,
+        }
+    }
+}
+
+fn message_bytes(message: &Message) -> usize {
+    match message {
+        Message::System(text) | Message::User(text) | Message::Result { text, .. } => text.len(),
+        Message::Assistant { text, calls } => {
+            text.len()
+                + calls
+                    .iter()
+                    .map(|call| call.name.len() + call.arguments.len())
+                    .sum::<usize>()
+        }
+    }
+}
+
+fn tokens(bytes: usize) -> usize {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}

@@ -1,0 +1,101 @@
+"""Checks a rehearsal server with the official client: python openai_client.py http://127.0.0.1:8601/v1"""
+
+import json
+import sys
+
+from openai import BadRequestError, OpenAI
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "look_up_item",
+            "description": "Finds an item.",
+            "parameters": {
+                "type": "object",
+                "properties": {"search_query": {"type": "string"}},
+                "required": ["search_query"],
+            },
+        },
+    }
+]
+
+
+def ask(text):
+    return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
+
+
+def models(client):
+    assert [model.id for model in client.models.list()] == ["rehearsal"]
+
+
+def whole_answer(client):
+    completion = client.chat.completions.create(**ask("hello"))
+    choice = completion.choices[0]
+    assert choice.finish_reason == "stop" and choice.message.role == "assistant"
+    assert choice.message.content and choice.message.tool_calls is None
+    assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens > 1
+
+
+def streamed_answer_with_usage(client):
+    whole = client.chat.completions.create(**ask("hello"))
+    chunks = list(client.chat.completions.create(**ask("hello"), stream=True, stream_options={"include_usage": True}))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].choices == [] and chunks[-1].usage == whole.usage
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+    assert chunks[-2].choices[0].finish_reason == "stop"
+
+
+def streamed_calls_by_the_clients_own_accumulator(client):
+    with client.chat.completions.stream(**ask("rehearse: two lookups"), tools=TOOLS) as stream:
+        completion = stream.get_final_completion()
+    calls = completion.choices[0].message.tool_calls
+    assert completion.choices[0].finish_reason == "tool_calls"
+    assert [json.loads(call.function.arguments)["search_query"] for call in calls] == ["anvil", "rocket skates"]
+    assert len({call.id for call in calls}) == 2 and {call.function.name for call in calls} == {"look_up_item"}
+
+
+def results_are_taken_up(client):
+    request = ask("rehearse: two lookups")
+    message = client.chat.completions.create(**request, tools=TOOLS).choices[0].message
+    results = [
+        {"role": "tool", "tool_call_id": call.id, "content": f'{{"name": "thing {n}"}}'}
+        for n, call in enumerate(message.tool_calls)
+    ]
+    request["messages"] += [message, *results]
+    answer = client.chat.completions.create(**request, tools=TOOLS).choices[0].message
+    assert "thing 0" in answer.content and "thing 1" in answer.content
+
+
+def broken_pairs_are_bad_requests(client):
+    call = {"id": "call_1", "type": "function", "function": {"name": "look_up_item", "arguments": "{}"}}
+    without_result = {"role": "assistant", "content": None, "tool_calls": [call]}
+    without_call = {"role": "tool", "tool_call_id": "call_1", "content": "ok"}
+    for message in (without_result, without_call):
+        request = ask("hello")
+        request["messages"].append(message)
+        try:
+            client.chat.completions.create(**request)
+        except BadRequestError as error:
+            assert error.status_code == 400 and error.type == "invalid_request_error", error
+            assert error.param == "messages.[1].role", error
+        else:
+            raise AssertionError(f"accepted: {message}")
+
+
+CHECKS = [
+    models,
+    whole_answer,
+    streamed_answer_with_usage,
+    streamed_calls_by_the_clients_own_accumulator,
+    results_are_taken_up,
+    broken_pairs_are_bad_requests,
+]
+
+if __name__ == "__main__":
+    client = OpenAI(base_url=sys.argv[1], api_key="none", timeout=20, max_retries=0)
+    for check in CHECKS:
+        check(client)
+        print(f"ok {check.__name__}")
