@@ -1,1 +1,161 @@
-//! The pool that executes Baton's queued work.
+//! A pool of workers on a queue. It knows nothing of chat: a message is handed to the [`Work`], which says what becomes of it.
+//!
+//! Two lanes run side by side, each with its own bound, so that work of minutes never holds up work of milliseconds. A message
+//! is hidden from other workers while it is worked on; a worker that dies lets it show up again by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_handoff::ports::{Delivery, Lane, Queue};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+mod engine;
+
+pub use engine::{sweep_until, EngineWork};
+
+/// How long a message is hidden from other workers. Renewed at every third of it while the work goes on.
+const VISIBILITY: Duration = Duration::from_secs(60);
+
+/// How long one look for messages may wait. SQS allows 20 s.
+const LONGEST_POLL: Duration = Duration::from_secs(20);
+
+/// How long a lane pauses when the queue is away, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The most messages that one look takes. SQS allows 10.
+const BATCH: usize = 10;
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is left to do: it is forgotten.
+    Ack,
+    /// It is handed out again after this time.
+    Later(Duration),
+}
+
+/// Does what a message says. Messages may come twice, late, or at once to several workers.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// Works on one message to its end. A panic counts as a message that is handed out again.
+    async fn work(&self, lane: Lane, body: &str) -> Verdict;
+}
+
+/// How many messages of a lane are worked on at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes {
+    /// Turns: each may take minutes and mostly waits for a model.
+    pub turns: usize,
+    /// Actions.
+    pub actions: usize,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { turns: 64, actions: 64 }
+    }
+}
+
+/// Workers on one queue.
+#[derive(Clone)]
+pub struct Pool {
+    queue: Arc<dyn Queue>,
+    work: Arc<dyn Work>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Pool {
+    /// Starts the workers of both lanes.
+    pub fn start(queue: Arc<dyn Queue>, work: Arc<dyn Work>, lanes: Lanes) -> Self {
+        let pool = Self { queue, work, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        for (lane, bound) in [(Lane::Turns, lanes.turns), (Lane::Actions, lanes.actions)] {
+            let runner = pool.clone();
+            pool.tasks.spawn(async move { runner.run_lane(lane, bound).await });
+        }
+        pool
+    }
+
+    /// Takes no more messages and waits for those at work, as long as the caller likes to wait.
+    pub async fn drain(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn run_lane(&self, lane: Lane, bound: usize) {
+        let slots = Arc::new(Semaphore::new(bound));
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let received = tokio::select! {
+                () = self.stop.cancelled() => return,
+                received = self.receive(lane, &slots) => received,
+            };
+            match received {
+                Ok((deliveries, permits)) => {
+                    pause = FIRST_PAUSE;
+                    for (delivery, permit) in deliveries.into_iter().zip(permits) {
+                        let runner = self.clone();
+                        self.tasks.spawn(async move { runner.work_on(lane, delivery, permit).await });
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(lane = lane.as_str(), %error, "the queue is away; trying again");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Waits for a free worker first, so that no message is hidden without anybody working on it.
+    async fn receive(
+        &self,
+        lane: Lane,
+        slots: &Arc<Semaphore>,
+    ) -> Result<(Vec<Delivery>, Vec<OwnedSemaphorePermit>), baton_handoff::ports::QueueError> {
+        let mut permits = Vec::new();
+        // The semaphore is never closed.
+        permits.extend(slots.clone().acquire_owned().await.ok());
+        while permits.len() < BATCH
+            && let Ok(permit) = slots.clone().try_acquire_owned()
+        {
+            permits.push(permit);
+        }
+        let deliveries = self.queue.receive(lane, permits.len(), VISIBILITY, LONGEST_POLL).await?;
+        Ok((deliveries, permits))
+    }
+
+    async fn work_on(&self, lane: Lane, delivery: Delivery, _permit: OwnedSemaphorePermit) {
+        let (work, body) = (self.work.clone(), delivery.body.clone());
+        // A task of its own, so that a panic in it is a message that comes again and not a worker that is gone.
+        let mut task = tokio::spawn(async move { work.work(lane, &body).await });
+        let verdict = loop {
+            tokio::select! {
+                ended = &mut task => break ended.unwrap_or_else(|panicked| {
+                    tracing::error!(lane = lane.as_str(), %panicked, "a worker panicked");
+                    Verdict::Later(VISIBILITY)
+                }),
+                () = tokio::time::sleep(VISIBILITY / 3) => {
+                    if let Err(error) = self.queue.defer(lane, &delivery.receipt, VISIBILITY).await {
+                        tracing::warn!(lane = lane.as_str(), %error, "a message could not be kept hidden; it may be worked on twice");
+                    }
+                }
+            }
+        };
+        let settled = match verdict {
+            Verdict::Ack => self.queue.ack(lane, &delivery.receipt).await,
+            Verdict::Later(delay) => self.queue.defer(lane, &delivery.receipt, delay).await,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(lane = lane.as_str(), %error, "a message could not be settled; it comes again");
+        }
+    }
+}

@@ -1,1 +1,22 @@
-//! Baton's HTTP interface: one router, served locally and as a function.
+//! Baton's HTTP interface: one [`router`] that is served by axum here and by Lambda there.
+//!
+//! ```text
+//! bin local ─▶ settings ─▶ assemble ─▶ router ─▶ routes ─▶ engine (baton-handoff)
+//!                                        │          └────▶ body ─▶ encode (NDJSON, SSE)
+//!                                        └─ guard (Host, Origin), error (JSON details)
+//! serve: the accept loop with its bounds, and the drain
+//! ```
+//!
+//! Only `settings` reads the environment. No rule about conversations lives here: those are the engine's.
+
+pub mod assemble;
+mod body;
+mod encode;
+mod error;
+mod guard;
+mod router;
+mod routes;
+pub mod serve;
+pub mod settings;
+
+pub use router::{App, Exposure, ModelInfo, router};

@@ -1,7 +1,10 @@
 //! Keeps a conversation going: begins the turn that is next, takes over from an owner that died, and stops when nothing waits.
 //! In one process at most one driver is at work on a conversation; between processes the lease decides.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use crate::engine::{Engine, LOOK_AGAIN};
 use crate::event::{Event, EventKind, Position};
@@ -44,38 +47,47 @@ impl Engine {
 
     /// Works until nothing is left to do. The caller has marked itself as the driver.
     pub(crate) async fn drive(self: Arc<Self>, conversation: ConversationId, begun: Option<Begun>) {
+        let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
+        if work.await.is_err() {
+            tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
+            self.end_logs(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
+            self.hub.abandon(&conversation);
+        }
+    }
+
+    async fn drive_on(&self, conversation: &ConversationId, begun: Option<Begun>) {
         let mut begun = begun;
         let mut look = FIRST_LOOK;
         let mut failures = 0;
         loop {
             if let Some(begun) = begun.take() {
                 let turn = begun.turn.number;
-                turn::run(&self, begun).await;
-                self.hub.forget_ended_log(&conversation, turn);
+                turn::run(self, begun).await;
+                self.hub.forget_ended_log(conversation, turn);
             }
             if self.is_draining() {
-                return self.leave(&conversation).await;
+                return self.leave(conversation).await;
             }
-            let seen = self.hub.pokes(&conversation);
-            match self.next(&conversation).await {
+            let seen = self.hub.pokes(conversation);
+            match self.next(conversation).await {
                 Ok(Next::Run(next)) => {
                     begun = Some(*next);
                     (look, failures) = (FIRST_LOOK, 0);
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
                 Ok(Next::Wait(until)) => {
-                    self.wait(&conversation, until.min(self.env.now() + look)).await;
+                    self.wait(conversation, until.min(self.env.now() + look)).await;
                     look = (look * 2).min(LONGEST_LOOK);
                 }
                 Ok(Next::Nothing) => {
-                    if self.hub.stop_driving(&conversation, seen) {
+                    if self.hub.stop_driving(conversation, seen) {
                         return;
                     }
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.end_logs(&conversation, &EventKind::TurnFailed(FailureCode::StoreUnavailable));
-                    self.hub.abandon(&conversation);
+                    self.end_logs(conversation, &EventKind::TurnFailed(FailureCode::StoreUnavailable));
+                    self.hub.abandon(conversation);
                     return;
                 }
                 Err(error) => {
@@ -170,7 +182,7 @@ impl Engine {
         let log = self.hub.log(conversation, number);
         if claim.taken_over {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
-            bring_up(&log, replay::events(&turn));
+            bring_up(&log, &replay::events(&turn));
         }
         Ok(Next::Run(Box::new(Begun {
             claim,
@@ -244,7 +256,7 @@ impl Engine {
                 continue;
             }
             match read_turn(&*self.store, conversation, number).await? {
-                Some(turn) => bring_up(&log, replay::events(&turn)),
+                Some(turn) => bring_up(&log, &replay::events(&turn)),
                 // Erased while somebody listened.
                 None => self.end_logs(conversation, &EventKind::TurnStopped),
             }
@@ -255,6 +267,6 @@ impl Engine {
 }
 
 /// Adds what the journal knows and the log does not have yet.
-fn bring_up(log: &crate::live::TurnLog, events: Vec<Event>) {
+fn bring_up(log: &crate::live::TurnLog, events: &[Event]) {
     replay::events_after(events, log.last_position()).into_iter().for_each(|event| log.push(event));
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
-use crate::ports::{CommitError, Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
 use crate::team::Team;
 
 /// How long a conversation stays its owner's without a sign of life.
@@ -65,6 +65,17 @@ impl Engine {
         &self.store
     }
 
+    /// Whether this process can take messages.
+    pub async fn health(&self) -> Health {
+        if self.is_draining() {
+            return Health::Draining;
+        }
+        match self.store.get(&Key::new("HEALTH", "HEALTH")).await {
+            Ok(_) => Health::Ready,
+            Err(error) => Health::StoreAway(error),
+        }
+    }
+
     /// How many conversations this process advances or waits for.
     pub fn busy(&self) -> usize {
         self.hub.len()
@@ -109,6 +120,17 @@ impl Engine {
     pub(crate) fn holder(&self) -> String {
         format!("{:032x}", self.env.random())
     }
+}
+
+/// Whether a process can take messages.
+#[derive(Debug)]
+pub enum Health {
+    /// It can.
+    Ready,
+    /// It is ending.
+    Draining,
+    /// The store does not answer.
+    StoreAway(StoreError),
 }
 
 /// What a change of a conversation ran into.

@@ -31,6 +31,12 @@ struct LogState {
 }
 
 impl TurnLog {
+    /// The log of a turn that is over.
+    pub(crate) fn of(events: Vec<Event>) -> Self {
+        let ended = events.last().is_some_and(|last| last.kind.ends_stream());
+        Self { state: Mutex::new(LogState { events, ended }), changed: Notify::new() }
+    }
+
     /// Adds an event. After the one that ends the stream nothing is added any more.
     pub fn push(&self, event: Event) {
         {
@@ -47,11 +53,6 @@ impl TurnLog {
     /// Whether the event that ends the stream is there.
     pub fn has_ended(&self) -> bool {
         lock(&self.state).ended
-    }
-
-    /// Whether anything happened yet.
-    pub fn has_events(&self) -> bool {
-        !lock(&self.state).events.is_empty()
     }
 
     /// The position of the last event.

@@ -469,6 +469,12 @@ impl ActionRecord {
         }
     }
 
+    /// What an operator's decision is bound to.
+    pub fn arguments_hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        crate::ids::hex(&Sha256::digest(self.arguments.as_bytes()))
+    }
+
     /// What the other side knows this effect by: the same for every try.
     pub fn idempotency_key(&self) -> String {
         use sha2::{Digest, Sha256};

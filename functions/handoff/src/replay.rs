@@ -126,43 +126,61 @@ pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
     })
 }
 
-/// What is missing to a listener who has everything up to `seen`.
+/// What a listener who has everything up to a position is sent of a turn's events.
 ///
-/// A step that was streamed under another fence than it was recorded under is said anew, after a `reset`.
-pub(crate) fn events_after(events: Vec<Event>, seen: Option<Position>) -> Vec<Event> {
-    let Some(seen) = seen else { return events };
-    let mut missing = Vec::with_capacity(events.len());
-    let mut said_anew = false;
-    for event in events {
-        let at = event.position;
-        if at.step < seen.step {
-            continue;
-        }
-        if at.step > seen.step || seen.step == 0 {
-            if at.step > seen.step || at.offset > seen.offset {
-                missing.push(event);
-            }
-            continue;
-        }
-        if at.fence != seen.fence {
-            if !said_anew {
-                said_anew = true;
-                let position = Position { offset: 0, ..at };
-                missing.push(Event { position, agent: event.agent.clone(), kind: EventKind::Reset { step: at.step } });
-            }
-            missing.push(event);
-        } else if at.offset > seen.offset {
-            missing.extend(rest_of(event, seen.offset));
-        }
+/// A step that was streamed to it under another fence than the one that counts is said anew, after a `reset`.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    seen: Position,
+    said_anew: bool,
+}
+
+impl Resume {
+    /// The listener has this event and all before it.
+    pub fn after(seen: Position) -> Self {
+        Self { seen, said_anew: false }
     }
-    missing
+
+    /// What of this event the listener misses; a `reset` may come before it.
+    pub fn missing(&mut self, event: &Event) -> [Option<Event>; 2] {
+        let (at, seen) = (event.position, self.seen);
+        if at.step > seen.step || self.said_anew {
+            return [None, Some(event.clone())];
+        }
+        // Step 0 has nothing but the start. A lower fence lost the turn before the listener heard the next owner.
+        if at.step < seen.step || at.step == 0 || at.fence < seen.fence {
+            return [None, None];
+        }
+        if at.fence == seen.fence {
+            let missing = (at.offset > seen.offset).then(|| rest_of(event, seen.offset)).flatten();
+            return [None, missing];
+        }
+        self.said_anew = true;
+        if matches!(event.kind, EventKind::Reset { .. }) {
+            return [None, Some(event.clone())];
+        }
+        let reset = Event {
+            position: Position { offset: 0, ..at },
+            agent: event.agent.clone(),
+            kind: EventKind::Reset { step: at.step },
+        };
+        [Some(reset), Some(event.clone())]
+    }
+}
+
+/// What is missing to a listener who has everything up to `seen`.
+pub(crate) fn events_after(events: &[Event], seen: Option<Position>) -> Vec<Event> {
+    let Some(seen) = seen else { return events.to_vec() };
+    let mut resume = Resume::after(seen);
+    events.iter().flat_map(|event| resume.missing(event)).flatten().collect()
 }
 
 /// The part of an event behind the offset: text may be cut anywhere, everything else is whole.
-fn rest_of(event: Event, offset: u32) -> Option<Event> {
-    let EventKind::TextDelta(text) = &event.kind else { return Some(event) };
-    let begin = event.position.offset as usize - text.len();
+fn rest_of(event: &Event, offset: u32) -> Option<Event> {
+    let EventKind::TextDelta(text) = &event.kind else { return Some(event.clone()) };
+    let begin = (event.position.offset as usize).saturating_sub(text.len());
     let have = (offset as usize).saturating_sub(begin);
     let rest = text.get(have..)?;
-    (!rest.is_empty()).then(|| Event { kind: EventKind::TextDelta(rest.to_owned()), ..event.clone() })
+    let kind = EventKind::TextDelta(rest.to_owned());
+    (!rest.is_empty()).then(|| Event { position: event.position, agent: event.agent.clone(), kind })
 }

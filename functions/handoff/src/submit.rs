@@ -1,17 +1,21 @@
 //! Takes a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use tokio::sync::oneshot;
 
 use crate::engine::{Claim, Engine, LEASE, MAX_TRIES};
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
-use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
+use crate::follow::Followed;
+use crate::journal::{JournaledTurn, read_meta, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, StoreError, Usage};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, decode, keys};
 use crate::turn::{Begun, Opening};
-use crate::{replay, turn, window};
+use crate::{turn, window};
 
 /// Turns that may wait behind the running one.
 const MAX_WAITING: usize = 8;
@@ -77,6 +81,11 @@ pub enum Refusal {
 }
 
 impl Engine {
+    /// An id for a conversation that nobody has used and nobody can guess.
+    pub fn new_conversation(&self) -> ConversationId {
+        ConversationId::random(self.env.random())
+    }
+
     /// Records the message and sees to it that it is answered, also when the caller goes away.
     pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Accepted, Refusal> {
         if self.is_draining() {
@@ -84,7 +93,14 @@ impl Engine {
         }
         let (answer, answered) = oneshot::channel();
         let engine = self.clone();
-        self.env.spawn(Box::pin(async move { engine.take(submission, answer).await }));
+        self.env.spawn(Box::pin(async move {
+            let conversation = submission.conversation.clone();
+            let take = AssertUnwindSafe(engine.clone().take(submission, answer)).catch_unwind();
+            if take.await.is_err() {
+                tracing::error!(%conversation, "taking a message panicked");
+                engine.hub.abandon(&conversation);
+            }
+        }));
         // The task drops the sender only when it panicked.
         answered.await.unwrap_or(Err(Refusal::Unavailable))
     }
@@ -116,7 +132,7 @@ impl Engine {
         }
     }
 
-    async fn take_with_retries(&self, submission: &Submission, drives: bool) -> Result<Taken, Refusal> {
+    async fn take_with_retries(self: &Arc<Self>, submission: &Submission, drives: bool) -> Result<Taken, Refusal> {
         for attempt in 0..MAX_TRIES {
             match self.try_take(submission, drives).await {
                 Ok(Some(taken)) => return Ok(taken),
@@ -133,7 +149,7 @@ impl Engine {
     }
 
     /// One try. `None`: somebody else wrote first, look again.
-    async fn try_take(&self, submission: &Submission, drives: bool) -> Result<Option<Taken>, Stop> {
+    async fn try_take(self: &Arc<Self>, submission: &Submission, drives: bool) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
         // Side by side: on a store with a network between, three reads cost what one does.
         let (meta, known, past) = futures_util::join!(
@@ -360,20 +376,17 @@ impl Engine {
     }
 
     /// A turn that is there already: its live stream, or what the journal has of it.
-    async fn known_turn(&self, conversation: &ConversationId, number: TurnNumber) -> Result<Taken, Stop> {
-        let log = match self.hub.find_log(conversation, number) {
-            Some(log) => log,
-            None => self.hub.log(conversation, number),
-        };
-        if let Some(turn) = read_turn(&*self.store, conversation, number).await? {
-            if turn.record.state != TurnState::Accepted && !log.has_events() {
-                let replayed = Arc::new(TurnLog::default());
-                replay::events(&turn).into_iter().for_each(|event| replayed.push(event));
-                self.hub.forget_log(conversation, number);
-                return Ok(Taken::Waits(number, replayed));
+    async fn known_turn(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+        number: TurnNumber,
+    ) -> Result<Taken, Stop> {
+        match self.follow(conversation, number, None).await? {
+            Followed::Log(log) => Ok(Taken::Waits(number, log)),
+            Followed::NothingLeft | Followed::NoSuchTurn => {
+                Err(Stop::Store(format!("turn {number} took this message and is not there")))
             }
         }
-        Ok(Taken::Waits(number, log))
     }
 }
 

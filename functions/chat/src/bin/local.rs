@@ -1,2 +1,142 @@
-//! The local server.
-fn main() {}
+//! The local server: the whole of Baton in one process, on <http://localhost:8501>.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use baton_chat::assemble::House;
+use baton_chat::settings::{Settings, Values};
+use baton_chat::{App, Exposure, router, serve};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+const HELP: &str = "\
+Baton: a team of agents that answers customers by chat.
+
+Usage: local [--addr ADDRESS:PORT] [--data FILE] [--team FILE] [--model-url URL] [--static-dir FOLDER]
+
+  --addr        where to listen              BATON_ADDR, default 127.0.0.1:8501
+  --data        the SQLite file              BATON_DATA, default .baton/baton.db
+  --team        a team.toml                  BATON_TEAM, default the built-in ACME team
+  --model-url   an OpenAI-compatible service BATON_MODEL_URL, default the built-in rehearsal model
+  --static-dir  serve the page from here     BATON_STATIC_DIR, default the page in this binary
+
+Every other setting is an environment variable, or a line of .env in this folder: see .env.example.
+";
+
+fn main() -> std::process::ExitCode {
+    match run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("baton: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let mut values = Values::from_environment(Some(Path::new(".env")))?;
+    if !take_flags(&mut values)? {
+        return Ok(());
+    }
+    let settings = Settings::read(&values)?;
+    start_logging(&settings.log)?;
+    raise_descriptor_limit();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_until_told(settings))
+}
+
+/// Flags stand above the environment. `false`: the user asked for help or the version.
+#[expect(clippy::print_stdout, reason = "help and version are what the user asked to be printed")]
+fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
+    use lexopt::prelude::*;
+    let mut flags = lexopt::Parser::from_env();
+    while let Some(flag) = flags.next()? {
+        let name = match flag {
+            Long("addr") => "BATON_ADDR",
+            Long("data") => "BATON_DATA",
+            Long("team") => "BATON_TEAM",
+            Long("model-url") => "BATON_MODEL_URL",
+            Long("static-dir") => "BATON_STATIC_DIR",
+            Long("help") | Short('h') => {
+                print!("{HELP}");
+                return Ok(false);
+            }
+            Long("version") | Short('V') => {
+                println!("baton {}", env!("CARGO_PKG_VERSION"));
+                return Ok(false);
+            }
+            other => return Err(other.unexpected().into()),
+        };
+        let value = flags.value()?.into_string().map_err(|_| anyhow::anyhow!("the value of a flag is not text"))?;
+        values.set(name, value);
+    }
+    Ok(true)
+}
+
+/// Text on a terminal, JSON lines elsewhere.
+fn start_logging(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.init();
+    } else {
+        logs.json().init();
+    }
+    Ok(())
+}
+
+/// Each open stream is a descriptor; the usual soft limit of 1,024 is there for programs that use `select`.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open descriptors could not be raised");
+    }
+}
+
+async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
+    // Bound first: a port that is taken is the likeliest mistake, and it must not touch the store.
+    let listener = TcpListener::bind(settings.addr).await.with_context(|| {
+        format!("cannot listen on {}; is another server running there? Choose another with --addr", settings.addr)
+    })?;
+    let address = listener.local_addr()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let house = House::build(&settings).await?;
+    let app = App {
+        engine: house.engine.clone(),
+        exposure: Arc::new(Exposure {
+            loopback: address.ip().is_loopback(),
+            origins: settings.origins.clone(),
+            operator_token: settings.operator_token.clone(),
+        }),
+        model: Arc::new(house.model.clone()),
+        static_dir: settings.static_dir.as_deref().map(Arc::from),
+    };
+    tell(&settings, &address.to_string(), &house);
+    let told = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    serve::serve(listener, router(app), house.engine.clone(), settings.connections, told).await;
+    house.close().await;
+    Ok(())
+}
+
+/// What a person at the terminal wants to know.
+fn tell(settings: &Settings, address: &str, house: &House) {
+    let model = if house.model.rehearsal {
+        "the rehearsal model: scripted answers, no language model (set BATON_MODEL_URL for a real one)".to_owned()
+    } else {
+        house.model.name.clone()
+    };
+    eprintln!("Baton is ready on http://{}", address.replace("127.0.0.1", "localhost"));
+    eprintln!("  team   {}", house.engine.team().name);
+    eprintln!("  model  {model}");
+    eprintln!("  data   {}", settings.data.display());
+}

@@ -1,0 +1,98 @@
+//! A turn's events as a response body. It never yields an error, and it ends with exactly one event that ends the stream.
+//! It only reads the turn's log: who hangs up or reads slowly stops nothing.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use baton_handoff::Resume;
+use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::ids::{ConversationId, TurnNumber};
+use baton_handoff::live::TurnLog;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use tokio::time::{Instant, timeout};
+
+use crate::encode::Format;
+
+/// Well under the 30 s after which CloudFront and most clients give a silent stream up.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// No stream is longer; the turn goes on and the client may follow it.
+const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
+
+struct Listener {
+    log: Arc<TurnLog>,
+    conversation: ConversationId,
+    turn: TurnNumber,
+    format: Format,
+    seen: usize,
+    resume: Option<Resume>,
+    last: Position,
+    until: Instant,
+    ended: bool,
+}
+
+/// The events of a turn behind `after`, from now to its end.
+pub(crate) fn events(
+    log: Arc<TurnLog>,
+    conversation: ConversationId,
+    turn: TurnNumber,
+    format: Format,
+    after: Option<Position>,
+) -> Body {
+    let last = after.unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
+    let until = Instant::now() + LONGEST_STREAM;
+    let resume = after.map(Resume::after);
+    let listener = Listener { log, conversation, turn, format, seen: 0, resume, last, until, ended: false };
+    Body::from_stream(stream::unfold(listener, |mut listener| async move {
+        let bytes = listener.next().await?;
+        Some((Ok::<_, Infallible>(bytes), listener))
+    }))
+}
+
+impl Listener {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        let Self { log, seen, resume, last, format, conversation, .. } = self;
+        let encode = |events: &[Event]| {
+            if let Some(newest) = events.last() {
+                *last = newest.position;
+            }
+            encode(*format, conversation, resume.as_mut(), events)
+        };
+        let Ok((bytes, now_seen, ended)) = timeout(HEARTBEAT, log.read(*seen, encode)).await else {
+            return Some(self.heartbeat());
+        };
+        self.seen = now_seen;
+        self.ended = ended;
+        Some(bytes)
+    }
+
+    fn heartbeat(&mut self) -> Bytes {
+        if Instant::now() < self.until {
+            return Bytes::from_static(self.format.heartbeat());
+        }
+        self.ended = true;
+        let position = Position { turn: self.turn, ..self.last };
+        let event = Event { position, agent: Arc::from(""), kind: EventKind::TurnContinues };
+        let mut out = BytesMut::new();
+        self.format.write(&mut out, &self.conversation, &event);
+        out.freeze()
+    }
+}
+
+fn encode(format: Format, conversation: &ConversationId, resume: Option<&mut Resume>, events: &[Event]) -> Bytes {
+    let mut out = BytesMut::with_capacity(events.len() * 128);
+    match resume {
+        None => events.iter().for_each(|event| format.write(&mut out, conversation, event)),
+        Some(resume) => {
+            let missing = events.iter().flat_map(|event| resume.missing(event)).flatten();
+            missing.for_each(|event| format.write(&mut out, conversation, &event));
+        }
+    }
+    out.freeze()
+}

@@ -1,0 +1,52 @@
+//! The original's lines: `{"content": {"type": …, "message": …}, "id": …}`. Types that its clients do not know they print as
+//! text, so every line has a `message` that is fit to be shown, or empty.
+
+use std::fmt::Write as _;
+
+use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::failure::FailureCode;
+use bytes::{BufMut, BytesMut};
+
+pub(super) fn write(out: &mut BytesMut, event: &Event) {
+    match &event.kind {
+        EventKind::TextDelta(text) => line(out, event.position, "string", text, ""),
+        EventKind::ToolCalled { name, .. } => {
+            line(out, event.position, "function", &format!("Executing {name}"), "");
+        }
+        EventKind::HandedOff { to, .. } => {
+            line(out, event.position, "function", &format!("You are now talking to {to}"), "");
+        }
+        EventKind::Reset { step } => line(out, event.position, "reset", "", &format!(r#","step":{step}"#)),
+        EventKind::TurnCompleted => done(out, event.position, "committed"),
+        EventKind::TurnFailed(code) => failed(out, event.position, *code),
+        EventKind::TurnStopped => done(out, event.position, "stopped"),
+        EventKind::TurnContinues => done(out, event.position, "running"),
+        EventKind::TurnStarted
+        | EventKind::ToolFinished { .. }
+        | EventKind::ActionQueued { .. }
+        | EventKind::ActionFinished { .. }
+        | EventKind::Usage(_) => {}
+    }
+}
+
+fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
+    let more = format!(r#","code":"{}","retryable":{}"#, code.as_str(), code.retryable());
+    line(out, position, "error", code.sentence(), &more);
+    done(out, position, "failed");
+}
+
+fn done(out: &mut BytesMut, position: Position, status: &str) {
+    line(out, position, "done", "", &format!(r#","turn":{},"status":"{status}""#, position.turn));
+}
+
+/// `more` is JSON that goes into `content`, behind a comma.
+fn line(out: &mut BytesMut, position: Position, kind: &str, message: &str, more: &str) {
+    out.reserve(message.len() + more.len() + 96);
+    out.put_slice(br#"{"content":{"type":""#);
+    out.put_slice(kind.as_bytes());
+    out.put_slice(br#"","message":"#);
+    // Neither a string nor a growing buffer can fail to be written.
+    let _ = serde_json::to_writer(out.writer(), message);
+    out.put_slice(more.as_bytes());
+    let _ = writeln!(out, r#"}},"id":"{position}"}}"#);
+}

@@ -1,0 +1,92 @@
+//! Typed events as server-sent events: `id: POSITION`, `event: NAME`, `data: {…}`.
+//! Source: the HTML standard, section "Server-sent events".
+
+use std::fmt::Write as _;
+
+use baton_handoff::event::{Event, EventKind};
+use baton_handoff::ids::ConversationId;
+use bytes::{BufMut, BytesMut};
+use serde::Serialize;
+
+/// What every event has.
+#[derive(Serialize)]
+struct Data<'a> {
+    conversation: &'a str,
+    turn: u32,
+    step: u32,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    agent: &'a str,
+    #[serde(flatten)]
+    fields: Fields<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fields<'a> {
+    None {},
+    Text { text: &'a str },
+    Called { call: &'a str, name: &'a str, arguments: &'a str },
+    Finished { call: &'a str, name: &'a str, outcome: &'a str, result: &'a str, milliseconds: u64 },
+    Queued { action: String, call: &'a str, name: &'a str, state: &'a str },
+    Ended { action: String, name: &'a str, state: &'a str, result: &'a str },
+    HandedOff { from: &'a str, to: &'a str },
+    Usage { prompt_tokens: u64, completion_tokens: u64, total_tokens: u64 },
+    Status { status: &'a str },
+    Failed { status: &'a str, code: &'a str, message: &'a str, retryable: bool },
+}
+
+pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &Event) {
+    let (name, fields) = name_and_fields(&event.kind);
+    let data = Data {
+        conversation: conversation.as_str(),
+        turn: event.position.turn,
+        step: event.position.step,
+        agent: &event.agent,
+        fields,
+    };
+    // Writing to a growing buffer cannot fail, and JSON has no line breaks that would end `data`.
+    let _ = write!(out, "id: {}\nevent: {name}\ndata: ", event.position);
+    let _ = serde_json::to_writer(out.writer(), &data);
+    out.put_slice(b"\n\n");
+}
+
+fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
+    match kind {
+        EventKind::TurnStarted => ("turn_started", Fields::None {}),
+        EventKind::TextDelta(text) => ("text_delta", Fields::Text { text }),
+        EventKind::ToolCalled { call, name, arguments } => ("tool_called", Fields::Called { call, name, arguments }),
+        EventKind::ToolFinished { call, name, outcome, result, milliseconds } => (
+            "tool_finished",
+            Fields::Finished { call, name, outcome: outcome.as_str(), result, milliseconds: *milliseconds },
+        ),
+        EventKind::ActionQueued { action, call, name, state } => {
+            ("action_queued", Fields::Queued { action: action.to_string(), call, name, state: state.as_str() })
+        }
+        EventKind::ActionFinished { action, name, state, result } => {
+            ("action_finished", Fields::Ended { action: action.to_string(), name, state: state.as_str(), result })
+        }
+        EventKind::HandedOff { from, to } => ("handed_off", Fields::HandedOff { from, to }),
+        EventKind::Usage(usage) => (
+            "usage",
+            Fields::Usage {
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
+                total_tokens: usage.prompt_tokens + usage.completion_tokens,
+            },
+        ),
+        // The step that is said anew is the position's.
+        EventKind::Reset { step: _ } => ("reset", Fields::None {}),
+        EventKind::TurnCompleted => ("turn_completed", Fields::Status { status: "committed" }),
+        EventKind::TurnFailed(code) => (
+            "turn_failed",
+            Fields::Failed {
+                status: "failed",
+                code: code.as_str(),
+                message: code.sentence(),
+                retryable: code.retryable(),
+            },
+        ),
+        EventKind::TurnStopped => ("turn_stopped", Fields::Status { status: "stopped" }),
+        EventKind::TurnContinues => ("turn_continues", Fields::Status { status: "running" }),
+    }
+}

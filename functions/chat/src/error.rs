@@ -1,0 +1,96 @@
+//! Refusals as HTTP answers: a status and `{"detail": "…"}`, in one place.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use baton_handoff::ports::StoreError;
+use baton_handoff::{EraseError, Refusal};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
+
+/// A request that is answered with an error.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    detail: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), headers: Vec::new() }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// A value that is not one for a header is left out: the detail says the same.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// A refused message; `location` is where the running turn can be followed.
+    pub(crate) fn from_refusal(refusal: &Refusal, location: impl FnOnce(u32) -> String) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Busy { turn } => {
+                Self::new(StatusCode::CONFLICT, detail).with_header(header::LOCATION, &location(*turn))
+            }
+            Refusal::TooManyWaiting => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with_header(header::RETRY_AFTER, "5")
+            }
+            Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            Refusal::Draining | Refusal::Unavailable => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(header::RETRY_AFTER, "2")
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "detail": self.detail }))).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::BadCursor => Self::bad_request(error.to_string()),
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "a request failed on the store");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached right now")
+                    .with_header(header::RETRY_AFTER, "2")
+            }
+            StoreError::Damaged(_) => {
+                tracing::error!(%error, "a record cannot be read");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "a record of this conversation cannot be read")
+            }
+        }
+    }
+}
+
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::NotFound => Self::not_found("no such conversation"),
+            EraseError::Unavailable(_) => {
+                tracing::warn!(%error, "a conversation was not erased");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached right now")
+                    .with_header(header::RETRY_AFTER, "2")
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The one router: every path of the HTTP interface, whoever serves it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use baton_handoff::Engine;
+use http::StatusCode;
+
+use crate::error::ApiError;
+use crate::guard;
+use crate::routes::{actions, completions, conversations, health, page, turns};
+
+/// Bodies of requests, in bytes.
+pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// From where this server can be reached, and who is trusted.
+#[derive(Debug, Clone)]
+pub struct Exposure {
+    /// It listens on loopback only.
+    pub loopback: bool,
+    /// Origins besides its own that browsers may call from; their hosts are its names too.
+    pub origins: Vec<String>,
+    /// The bearer token of operator routes.
+    pub operator_token: Option<String>,
+}
+
+/// What people are told about the model.
+#[derive(Debug, Clone)]
+pub struct ModelInfo {
+    /// Its name, or the deployment's.
+    pub name: String,
+    /// Scripted, no language model.
+    pub rehearsal: bool,
+}
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct App {
+    /// Where conversations go on.
+    pub engine: Arc<Engine>,
+    /// From where we can be reached.
+    pub exposure: Arc<Exposure>,
+    /// What to say of the model.
+    pub model: Arc<ModelInfo>,
+    /// A folder to serve the page from instead of the embedded one, for working on it.
+    pub static_dir: Option<Arc<std::path::Path>>,
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/chat/completions", post(completions::create))
+        .route("/conversations", get(conversations::list))
+        .route("/conversations/{id}", get(conversations::history).delete(conversations::erase))
+        .route("/conversations/{id}/export", get(conversations::export))
+        .route("/conversations/{id}/turns/{turn}/events", get(turns::events))
+        .route("/actions", get(actions::list))
+        .route("/actions/{id}/approve", post(actions::approve))
+        .route("/actions/{id}/reject", post(actions::reject))
+        .route("/actions/{id}/settle", post(actions::settle))
+        .route("/health", get(health::health))
+        .route("/openapi.json", get(page::openapi))
+        .route("/", get(page::index))
+        .route("/desk", get(page::desk))
+        .route("/static/{*file}", get(page::file))
+        .fallback(async || ApiError::not_found("no such page"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not know that method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::check))
+        .with_state(app)
+}

@@ -1,0 +1,132 @@
+//! The operator's view of actions: what waits, what ended, and the decisions that only a person may take.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use baton_handoff::ids::ActionId;
+use baton_handoff::record::{ActionRecord, ActionState};
+use baton_handoff::{Decision, DecisionError, Settlement};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::conversations::uncached;
+use super::parse_query;
+use crate::error::ApiError;
+use crate::router::App;
+
+const ACTIONS: usize = 50;
+const MOST_ACTIONS: usize = 200;
+
+/// A reason, in bytes; it is kept with the action.
+const MAX_REASON: usize = 2_000;
+
+#[derive(Deserialize)]
+struct ListQuery {
+    state: Option<ActionState>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What an operator sends with a decision.
+#[derive(Deserialize)]
+struct DecisionBody {
+    /// The hash of the arguments that the operator was shown.
+    arguments_hash: String,
+    reason: String,
+    /// For settling: what became of it.
+    #[serde(default)]
+    outcome: Option<Settlement>,
+}
+
+/// With `state` a page of the actions in it, newest first; without it how many there are in each.
+pub(crate) async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    app.exposure.check_operator(&headers)?;
+    let ListQuery { state, after, limit } = parse_query(query)?;
+    let Some(state) = state else {
+        return Ok(uncached(Json(json!({ "counts": app.engine.action_counts().await? }))));
+    };
+    let limit = limit.unwrap_or(ACTIONS).clamp(1, MOST_ACTIONS);
+    let page = app.engine.actions(state, after, limit).await?;
+    let actions: Vec<_> = page.actions.iter().map(shown).collect();
+    Ok(uncached(Json(json!({ "actions": actions, "next": page.next }))))
+}
+
+pub(crate) async fn approve(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Response, ApiError> {
+    decide(&app, &headers, &id, body, |_| Ok(Decision::Approve)).await
+}
+
+pub(crate) async fn reject(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Response, ApiError> {
+    decide(&app, &headers, &id, body, |_| Ok(Decision::Reject)).await
+}
+
+pub(crate) async fn settle(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Response, ApiError> {
+    let outcome = |body: &DecisionBody| {
+        body.outcome
+            .map(Decision::Settle)
+            .ok_or_else(|| ApiError::bad_request("outcome must be \"done\", \"rejected\" or \"retry\""))
+    };
+    decide(&app, &headers, &id, body, outcome).await
+}
+
+async fn decide(
+    app: &App,
+    headers: &HeaderMap,
+    id: &str,
+    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+    decision: impl FnOnce(&DecisionBody) -> Result<Decision, ApiError>,
+) -> Result<Response, ApiError> {
+    app.exposure.check_operator(headers)?;
+    let id = ActionId::parse(id).map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
+    let Json(body) = body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
+    if body.reason.trim().is_empty() || body.reason.len() > MAX_REASON {
+        return Err(ApiError::bad_request(format!("a reason of 1 to {MAX_REASON} bytes is needed")));
+    }
+    let decision = decision(&body)?;
+    match app.engine.decide(&id, decision, &body.arguments_hash, &body.reason).await {
+        Ok(action) => Ok(uncached(Json(shown(&action)))),
+        Err(DecisionError::NotFound) => Err(ApiError::not_found("no such action")),
+        Err(error @ (DecisionError::OtherArguments | DecisionError::Decided(_))) => {
+            Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(DecisionError::Store(error)) => Err(error.into()),
+    }
+}
+
+fn shown(action: &ActionRecord) -> Value {
+    // Arguments are canonical JSON that we wrote ourselves.
+    let arguments: Value = serde_json::from_str(&action.arguments).unwrap_or(Value::Null);
+    json!({
+        "id": action.id,
+        "conversation": action.id.conversation,
+        "turn": action.id.turn,
+        "agent": action.agent,
+        "tool": action.tool,
+        "arguments": arguments,
+        "arguments_hash": action.arguments_hash(),
+        "state": action.state,
+        "accepted_at": action.accepted_at,
+        "attempts": action.attempts,
+        "result": action.result,
+        "reason": action.reason,
+    })
+}

@@ -1,0 +1,166 @@
+//! `POST /chat/completions`: takes a message and streams the answer.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use baton_handoff::ids::{ConversationId, MessageId};
+use baton_handoff::{Overlap, Submission};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::{OWNER, turn_path};
+use crate::body;
+use crate::encode::Format;
+use crate::error::ApiError;
+use crate::router::{App, MAX_BODY};
+
+/// A message, in bytes.
+const MAX_MESSAGE: usize = 32 * 1024;
+
+/// A client that has not sent its body by then is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-conversation-id");
+const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    check_media_type(&parts.headers)?;
+    let format = Format::negotiate(&parts.headers);
+    let fields = read_object(body).await?;
+    let conversation = match id_field(&fields, "conversation_id")? {
+        Some(id) => ConversationId::parse(id).map_err(|error| bad_id("conversation_id", error))?,
+        None => app.engine.new_conversation(),
+    };
+    let submission = Submission {
+        conversation: conversation.clone(),
+        owner: OWNER.to_owned(),
+        message: message(&fields)?,
+        message_id: message_id(&fields, &parts.headers)?,
+        overlap: overlap(&fields)?,
+    };
+    let accepted = app
+        .engine
+        .submit(submission)
+        .await
+        .map_err(|refusal| ApiError::from_refusal(&refusal, |turn| turn_path(&conversation, turn)))?;
+    let background = prefers_async(&parts.headers);
+    let mut response = if background {
+        let mut response = (StatusCode::ACCEPTED, Body::empty()).into_response();
+        insert(&mut response, header::LOCATION, &turn_path(&conversation, accepted.turn));
+        insert(&mut response, HeaderName::from_static("preference-applied"), "respond-async");
+        response
+    } else {
+        stream_response(body::events(accepted.log, conversation.clone(), accepted.turn, format, None), format)
+    };
+    insert(&mut response, CONVERSATION_HEADER, conversation.as_str());
+    insert(&mut response, TURN_HEADER, &accepted.turn.to_string());
+    Ok(response)
+}
+
+/// A stream that nobody on the way may keep, transform or hold back.
+pub(super) fn stream_response(body: Body, format: Format) -> Response {
+    let mut response = Response::new(body);
+    insert(&mut response, header::CONTENT_TYPE, format.media_type());
+    insert(&mut response, header::CACHE_CONTROL, "no-store");
+    insert(&mut response, HeaderName::from_static("x-accel-buffering"), "no");
+    response
+}
+
+fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    // Ids and paths of ours are plain ASCII.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// JSON, or nothing said: `curl -d` alone says a form, which is not JSON.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let value = value.to_str().unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body as application/json"))
+}
+
+async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
+        .await
+        .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
+        .map_err(|error| body_error(&error))?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
+        Err(error) => Err(ApiError::bad_request(format!("the body is not valid JSON: {error}"))),
+    }
+}
+
+fn body_error(error: &axum::Error) -> ApiError {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<http_body_util::LengthLimitError>() {
+            let detail = format!("the body is over {MAX_BODY} bytes");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        }
+        source = cause.source();
+    }
+    ApiError::bad_request("the body broke off")
+}
+
+fn message(fields: &Map<String, Value>) -> Result<String, ApiError> {
+    let message = match fields.get("message") {
+        Some(Value::String(message)) => message,
+        Some(_) => return Err(ApiError::bad_request("message must be a string")),
+        None => return Err(ApiError::bad_request("message is missing")),
+    };
+    if message.trim().is_empty() {
+        return Err(ApiError::bad_request("message is empty"));
+    }
+    if message.len() > MAX_MESSAGE {
+        let detail = format!("message is over {MAX_MESSAGE} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    Ok(message.clone())
+}
+
+fn id_field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ApiError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => Ok(Some(id)),
+        Some(_) => Err(ApiError::bad_request(format!("{name} must be a string"))),
+    }
+}
+
+fn bad_id(name: &str, error: baton_handoff::ids::BadId) -> ApiError {
+    ApiError::bad_request(format!("{name} {error}"))
+}
+
+fn message_id(fields: &Map<String, Value>, headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
+    if let Some(id) = id_field(fields, "message_id")? {
+        return MessageId::parse(id).map(Some).map_err(|error| bad_id("message_id", error));
+    }
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    // The draft standard writes the key as a quoted string; most clients send it bare.
+    let key = value.to_str().unwrap_or_default().trim_matches('"');
+    MessageId::parse(key).map(Some).map_err(|error| bad_id("Idempotency-Key", error))
+}
+
+fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
+    match fields.get("overlap") {
+        None | Some(Value::Null) => Ok(Overlap::Queue),
+        Some(Value::String(word)) if word == "queue" => Ok(Overlap::Queue),
+        Some(Value::String(word)) if word == "reject" => Ok(Overlap::Reject),
+        Some(_) => Err(ApiError::bad_request("overlap must be \"queue\" or \"reject\"")),
+    }
+}
+
+/// RFC 7240, section 4.1.
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    preferences.flat_map(|value| value.split(',')).any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+}

@@ -1,0 +1,100 @@
+//! Conversations as people read them: the list, one history, export, erase.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::{OWNER, export, parse_conversation, parse_query};
+use crate::error::ApiError;
+use crate::router::App;
+
+/// Turns of one page of history.
+const TURNS: usize = 50;
+const MOST_TURNS: usize = 500;
+
+/// Conversations of one page of the list.
+const CONVERSATIONS: usize = 50;
+const MOST_CONVERSATIONS: usize = 200;
+
+/// Pages of an export: 500 turns each.
+const EXPORT_PAGES: usize = 200;
+
+#[derive(Deserialize)]
+struct ListQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct HistoryQuery {
+    before: Option<u32>,
+    turns: Option<usize>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    app.exposure.check_operator(&headers)?;
+    let ListQuery { after, limit } = parse_query(query)?;
+    let limit = limit.unwrap_or(CONVERSATIONS).clamp(1, MOST_CONVERSATIONS);
+    let page = app.engine.conversations(OWNER, after, limit).await?;
+    Ok(uncached(Json(page)))
+}
+
+pub(crate) async fn history(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let conversation = parse_conversation(&id)?;
+    let HistoryQuery { before, turns } = parse_query(query)?;
+    let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
+    let history = app.engine.history(&conversation, before, turns).await?;
+    Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
+}
+
+pub(crate) async fn erase(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let conversation = parse_conversation(&id)?;
+    app.engine.erase(&conversation).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The whole conversation, JSON or readable Markdown by `Accept`.
+pub(crate) async fn export(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let conversation = parse_conversation(&id)?;
+    let mut history = app.engine.history(&conversation, None, MOST_TURNS).await?.ok_or_else(no_such_conversation)?;
+    for _ in 0..EXPORT_PAGES {
+        let Some(before) = history.before else { break };
+        let Some(earlier) = app.engine.history(&conversation, Some(before), MOST_TURNS).await? else { break };
+        history.items.splice(0..0, earlier.items);
+        history.before = earlier.before;
+    }
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (mut response, ending) = if accept.contains("text/markdown") {
+        let markdown = ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], export::markdown(&history));
+        (uncached(markdown), "md")
+    } else {
+        (uncached(Json(history)), "json")
+    };
+    let name = format!("attachment; filename=\"conversation-{conversation}.{ending}\"");
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+fn no_such_conversation() -> ApiError {
+    ApiError::not_found("no such conversation")
+}
+
+pub(super) fn uncached(body: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}

@@ -1,0 +1,54 @@
+//! A conversation as Markdown that reads well in a ticket or a mail.
+
+use std::fmt::Write as _;
+
+use baton_handoff::history::{History, Item, Role};
+
+/// The whole history as Markdown. What people said is quoted line by line, so that it cannot pose as a heading.
+pub(super) fn markdown(history: &History) -> String {
+    let mut out = format!("# Conversation {}\n", history.summary.id);
+    for item in &history.items {
+        // Writing to a string cannot fail.
+        let _ = write_item(&mut out, item);
+    }
+    out
+}
+
+fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
+    match item {
+        Item::Message { role, agent, text, partial, .. } => {
+            let speaker = match role {
+                Role::Customer => "Customer",
+                Role::Agent => agent.as_deref().unwrap_or("Agent"),
+            };
+            let mark = if *partial { " (broken off)" } else { "" };
+            writeln!(out, "\n**{speaker}**{mark}\n")?;
+            text.lines().try_for_each(|line| writeln!(out, "> {line}"))
+        }
+        Item::ToolCall { agent, name, arguments, result, .. } => {
+            let result = result.as_deref().unwrap_or("no result yet");
+            writeln!(out, "\n- {agent} called `{name}` with {}", code(arguments))?;
+            writeln!(out, "  - result: {}", code(result))
+        }
+        Item::HandOff { from, to, .. } => writeln!(out, "\n---\n\n*{from} handed over to {to}*"),
+        Item::Action { name, arguments, state, result, .. } => {
+            write!(out, "\n- action `{name}` with {}: **{}**", code(arguments), state.as_str())?;
+            match result {
+                Some(result) => writeln!(out, ", {}", code(result)),
+                None => writeln!(out),
+            }
+        }
+        Item::Turn { turn, message, .. } => match message {
+            Some(message) => writeln!(out, "\n*Turn {turn} failed: {message}*"),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Inline code that holds any text: its fence is longer than any run of backticks in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let text = text.replace(['\n', '\r'], " ");
+    if longest == 0 { format!("{fence}{text}{fence}") } else { format!("{fence} {text} {fence}") }
+}

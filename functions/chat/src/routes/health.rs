@@ -1,0 +1,37 @@
+//! `GET /health`: ready or not, with the reason; and what a page needs to know before the first message.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use baton_handoff::Health;
+use http::StatusCode;
+use serde_json::json;
+
+use super::conversations::uncached;
+use crate::router::App;
+
+pub(crate) async fn health(State(app): State<App>) -> Response {
+    let team = app.engine.team();
+    let (status, reason) = match app.engine.health().await {
+        Health::Ready => (StatusCode::OK, None),
+        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some("shutting down".to_owned())),
+        Health::StoreAway(error) => {
+            tracing::warn!(%error, "not ready: the store does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, Some("the store cannot be reached".to_owned()))
+        }
+    };
+    let mut response = uncached(Json(json!({
+        "status": if reason.is_none() { "ready" } else { "unavailable" },
+        "reason": reason,
+        "version": env!("CARGO_PKG_VERSION"),
+        "model": { "name": app.model.name, "rehearsal": app.model.rehearsal },
+        "team": {
+            "name": team.name,
+            "entry": team.entry_agent().name,
+            "agents": team.agents().map(|agent| &agent.name).collect::<Vec<_>>(),
+            "first_questions": team.first_questions,
+        },
+    })));
+    *response.status_mut() = status;
+    response
+}

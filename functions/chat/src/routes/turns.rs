@@ -1,0 +1,51 @@
+//! One turn: its events again, and on to its end.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use baton_handoff::Followed;
+use baton_handoff::event::Position;
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde::Deserialize;
+
+use super::completions::stream_response;
+use super::{parse_conversation, parse_query};
+use crate::body;
+use crate::encode::Format;
+use crate::error::ApiError;
+use crate::router::App;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    after: Option<String>,
+}
+
+/// What was missed, and what comes. 204 when the listener has everything and nothing is left to follow.
+pub(crate) async fn events(
+    State(app): State<App>,
+    Path((id, turn)): Path<(String, String)>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let conversation = parse_conversation(&id)?;
+    let turn = turn.parse().map_err(|_| ApiError::bad_request("a turn is a number"))?;
+    let EventsQuery { after } = parse_query(query)?;
+    let last_event = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let after = last_event.or(after).filter(|after| !after.is_empty()).map(|after| parse_position(&after, turn)).transpose()?;
+    let format = Format::negotiate(&headers);
+    match app.engine.follow(&conversation, turn, after).await? {
+        Followed::Log(log) => Ok(stream_response(body::events(log, conversation, turn, format, after), format)),
+        Followed::NothingLeft => Ok(StatusCode::NO_CONTENT.into_response()),
+        Followed::NoSuchTurn => Err(ApiError::not_found("no such turn")),
+    }
+}
+
+fn parse_position(raw: &str, turn: u32) -> Result<Position, ApiError> {
+    let position: Position = raw.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    if position.turn == turn {
+        Ok(position)
+    } else {
+        Err(ApiError::bad_request("that position is one of another turn"))
+    }
+}

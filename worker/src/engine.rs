@@ -1,0 +1,60 @@
+//! Baton's work: actions to execute, conversations to look after, and the sweep that finds both when their message was lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_handoff::ids::{ActionId, ConversationId};
+use baton_handoff::ports::Lane;
+use baton_handoff::{Engine, Executed};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Verdict, Work};
+
+/// Works for one engine.
+pub struct EngineWork(pub Arc<Engine>);
+
+#[async_trait]
+impl Work for EngineWork {
+    async fn work(&self, lane: Lane, body: &str) -> Verdict {
+        match lane {
+            Lane::Actions => match ActionId::parse(body) {
+                Ok(id) => match self.0.execute(&id).await {
+                    Executed::Over => Verdict::Ack,
+                    Executed::Later(delay) => Verdict::Later(delay),
+                },
+                Err(_) => forget(lane),
+            },
+            Lane::Turns => match ConversationId::parse(body) {
+                Ok(conversation) => {
+                    self.0.look_after(&conversation).await;
+                    Verdict::Ack
+                }
+                Err(_) => forget(lane),
+            },
+        }
+    }
+}
+
+/// What is not an id can never be worked on.
+fn forget(lane: Lane) -> Verdict {
+    tracing::error!(lane = lane.as_str(), "a queue message is not an id; it is dropped");
+    Verdict::Ack
+}
+
+/// Sweeps now and at every interval until it is told to stop.
+pub async fn sweep_until(engine: Arc<Engine>, interval: Duration, stop: CancellationToken) {
+    loop {
+        match engine.sweep().await {
+            Ok(swept) if swept.conversations + swept.actions > 0 => {
+                tracing::info!(conversations = swept.conversations, actions = swept.actions, "swept");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
