@@ -1,0 +1,110 @@
+//! The HTTP client below the model clients: connections, TLS, proxies. Knows nothing of what is sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
+
+use super::settings::{ModelSettings, SettingsError};
+
+/// Per stream, so that one slow reader cannot hold up the others of its connection; more than the largest event in flight.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Per connection, for thousands of streams at once.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+/// Finds a dead connection that all streams share, well before their silence ends.
+const HTTP2_PING: Duration = Duration::from_secs(10);
+
+/// A client for this address.
+pub(super) fn client(
+    url: &Url,
+    settings: &ModelSettings,
+    http2_prior_knowledge: bool,
+) -> Result<Client, SettingsError> {
+    let loopback = is_loopback(url);
+    let mut builder = Client::builder()
+        .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.patience.connect)
+        .redirect(Policy::none())
+        .tcp_nodelay(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(HTTP2_PING)
+        .tls_backend_preconfigured(tls(url, settings, http2_prior_knowledge)?);
+    if loopback {
+        // A proxy's loopback is another machine's.
+        builder = builder.no_proxy();
+    }
+    if http2_prior_knowledge {
+        builder = builder.http2_prior_knowledge();
+    }
+    builder.build().map_err(SettingsError::Client)
+}
+
+/// Hands the provider over instead of installing it: that is the process's, and another crate may have chosen differently.
+fn tls(
+    url: &Url,
+    settings: &ModelSettings,
+    http2_only: bool,
+) -> Result<ClientConfig, SettingsError> {
+    let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(SettingsError::Certificates)?;
+    let mut config = if url.scheme() == "http" && is_loopback(url) {
+        // Nothing here ever speaks TLS; reading the platform's certificates would only make the start slower.
+        config
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth()
+    } else {
+        let extra = settings
+            .extra_roots
+            .iter()
+            .cloned()
+            .map(CertificateDer::from);
+        let verifier =
+            Verifier::new_with_extra_roots(extra, provider).map_err(SettingsError::Certificates)?;
+        config
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth()
+    };
+    config.alpn_protocols = if http2_only {
+        vec![b"h2".to_vec()]
+    } else {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    };
+    Ok(config)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    match address {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+/// The first bytes of a body, as many as there are up to the bound, and what came of them when it fails or takes too long.
+pub(super) async fn read_some(mut response: Response, bound: usize, patience: Duration) -> Vec<u8> {
+    let mut body = Vec::new();
+    let reading = async {
+        while body.len() < bound {
+            let Ok(Some(bytes)) = response.chunk().await else {
+                break;
+            };
+            body.extend_from_slice(&bytes);
+        }
+    };
+    let _late = tokio::time::timeout(patience, reading).await;
+    body.truncate(bound);
+    body
+}
