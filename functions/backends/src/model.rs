@@ -27,6 +27,8 @@ mod http;
 mod request;
 mod retry;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod watched;
 mod wire;
 
