@@ -108,3 +108,29 @@ pub(super) async fn read_some(mut response: Response, bound: usize, patience: Du
     body.truncate(bound);
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_never_asked_for_this_machine() {
+        let loopback = |url: &str| is_loopback(&Url::parse(url).unwrap());
+        for here in [
+            "http://127.0.0.1:11434/v1",
+            "http://127.8.8.8",
+            "http://[::1]:8080",
+            "http://localhost/v1",
+        ] {
+            assert!(loopback(here), "{here}");
+        }
+        for there in [
+            "https://api.openai.com/v1",
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "http://[fe80::1]",
+        ] {
+            assert!(!loopback(there), "{there}");
+        }
+    }
+}

@@ -172,6 +172,7 @@ async fn the_usage_is_told_once_wherever_it_comes() {
     let again = json!({"choices": [], "usage": counts(2)});
     let reply = play(
         says("So")
+            .event(with_reason.clone())
             .event(with_reason)
             .event(again)
             .raw("data: [DONE]\n\n")

@@ -162,6 +162,16 @@ async fn a_line_without_end_is_too_large() {
 }
 
 #[tokio::test]
+async fn the_bound_of_an_event_is_not_one_of_the_response() {
+    let bounds = Bounds {
+        event: 1000,
+        ..Bounds::default()
+    };
+    let reply = play_bounded(says(&"word ".repeat(200)), bounds).await;
+    assert_eq!((reply.kind(), reply.text().len()), (None, 1000));
+}
+
+#[tokio::test]
 async fn arguments_over_their_bound_are_too_large() {
     let part = |arguments: &str| {
         json!({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "a",

@@ -163,12 +163,12 @@ async fn an_error_is_told_by_its_codes_and_never_by_its_words() {
     let refused = json(
         400,
         json!({"error": {"message": "my card is 4242 and the key sk-very-secret-key", "code": "context_length_exceeded",
-            "type": "invalid_request_error", "param": "messages.[0].content"}}),
+            "type": "my card is 4242", "param": "messages.[0].content"}}),
     );
     let (reply, _, _) = play_all(&Clock::new(), vec![refused]).await;
     let detail = reply.error.unwrap().detail;
     assert_eq!(
         detail,
-        "the model answered 400 Bad Request, code context_length_exceeded, type invalid_request_error, param messages.[0].content"
+        "the model answered 400 Bad Request, code context_length_exceeded, param messages.[0].content"
     );
 }

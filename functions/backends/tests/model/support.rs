@@ -16,6 +16,9 @@ use serde_json::value::RawValue;
 
 pub(crate) const KEY: &str = "sk-very-secret-key";
 
+/// Ends a test that would hang; nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Long before any test's time-out rings by itself.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 
@@ -167,6 +170,11 @@ pub(crate) async fn ask(model: &Arc<OpenAiModel>) -> Reply {
 }
 
 pub(crate) async fn ask_for(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
+    let reply = tokio::time::timeout(PATIENCE, read_all(model, request)).await;
+    reply.expect("the answer ends by itself")
+}
+
+async fn read_all(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
     let mut reply = Reply::default();
     match Arc::clone(model).stream(request).await {
         Err(error) => reply.error = Some(error),
