@@ -171,7 +171,7 @@ pub(crate) async fn ask(model: &Arc<OpenAiModel>) -> Reply {
 
 pub(crate) async fn ask_for(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
     let reply = tokio::time::timeout(PATIENCE, read_all(model, request)).await;
-    reply.expect("the answer ends by itself")
+    reply.unwrap()
 }
 
 async fn read_all(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
