@@ -23,7 +23,7 @@ mod client;
 mod decode;
 mod entra;
 mod failure;
-mod http;
+pub mod http;
 mod request;
 mod retry;
 mod settings;

@@ -1,11 +1,11 @@
-//! The HTTP client below the model clients: connections, TLS, proxies. Knows nothing of what is sent.
+//! The HTTP client below: connections, TLS, proxies. Knows nothing of what is sent.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -20,55 +20,63 @@ const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// Finds a dead connection that all streams share, well before their silence ends.
 const HTTP2_PING: Duration = Duration::from_secs(10);
 
-/// A client for this address.
+/// A client for a model service at this address.
 pub(super) fn client(
     url: &Url,
     settings: &ModelSettings,
     http2_prior_knowledge: bool,
 ) -> Result<Client, SettingsError> {
-    let loopback = is_loopback(url);
+    builder(url, &settings.extra_roots, http2_prior_knowledge)
+        .map_err(SettingsError::Certificates)?
+        .connect_timeout(settings.patience.connect)
+        .build()
+        .map_err(SettingsError::Client)
+}
+
+/// How this crate begins every HTTP client: `reqwest` has no TLS provider here, so that its own `Client::new` would panic.
+///
+/// Trusts the platform's certificates and these (DER). Follows no redirect, asks no proxy for this machine. The error is
+/// that this machine has no certificates to trust.
+pub fn builder(
+    url: &Url,
+    extra_roots: &[Vec<u8>],
+    http2_prior_knowledge: bool,
+) -> Result<ClientBuilder, rustls::Error> {
     let mut builder = Client::builder()
         .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.patience.connect)
         .redirect(Policy::none())
         .tcp_nodelay(true)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(HTTP2_PING)
-        .tls_backend_preconfigured(tls(url, settings, http2_prior_knowledge)?);
-    if loopback {
+        .tls_backend_preconfigured(tls(url, extra_roots, http2_prior_knowledge)?);
+    if is_loopback(url) {
         // A proxy's loopback is another machine's.
         builder = builder.no_proxy();
     }
     if http2_prior_knowledge {
         builder = builder.http2_prior_knowledge();
     }
-    builder.build().map_err(SettingsError::Client)
+    Ok(builder)
 }
 
 /// Hands the provider over instead of installing it: that is the process's, and another crate may have chosen differently.
 fn tls(
     url: &Url,
-    settings: &ModelSettings,
+    extra_roots: &[Vec<u8>],
     http2_only: bool,
-) -> Result<ClientConfig, SettingsError> {
+) -> Result<ClientConfig, rustls::Error> {
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(SettingsError::Certificates)?;
+        .with_safe_default_protocol_versions()?;
     let mut config = if url.scheme() == "http" && is_loopback(url) {
         // Nothing here ever speaks TLS; reading the platform's certificates would only make the start slower.
         config
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth()
     } else {
-        let extra = settings
-            .extra_roots
-            .iter()
-            .cloned()
-            .map(CertificateDer::from);
-        let verifier =
-            Verifier::new_with_extra_roots(extra, provider).map_err(SettingsError::Certificates)?;
+        let extra = extra_roots.iter().cloned().map(CertificateDer::from);
+        let verifier = Verifier::new_with_extra_roots(extra, provider)?;
         config
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
