@@ -1,0 +1,15 @@
+//! The model client over real sockets, against a service that says what each test wrote down.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod asking;
+mod dialects;
+mod entra;
+mod failures;
+mod retries;
+mod streaming;
+mod support;
+mod transport;
