@@ -1,3 +1,11 @@
 //! Baton's outside world on one machine: SQLite store and queue, model clients, back office.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod cursor;
+pub mod env;
+pub mod limits;
+pub mod memory;
 pub mod model;
+pub mod sqlite;
+mod waiting;

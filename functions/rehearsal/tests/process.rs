@@ -68,6 +68,8 @@ async fn it_says_where_it_listens_and_ends_cleanly_on_sigterm() {
         .unwrap()
         .unwrap();
     let base = line.split_whitespace().last().unwrap();
+    // reqwest brings no TLS provider of its own here.
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
     let models = reqwest::get(format!("{base}/models")).await.unwrap();
     assert!(models.status().is_success());
 

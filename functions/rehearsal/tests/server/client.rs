@@ -23,6 +23,8 @@ impl Server {
             word_delay: Duration::ZERO,
         };
         tokio::spawn(serve(listener, settings, std::future::pending()));
+        // reqwest brings no TLS provider of its own here.
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))
             .build()

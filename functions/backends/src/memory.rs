@@ -1,0 +1,8 @@
+//! Store and queue in this process's memory, for tests and simulations: what they hold ends with them.
+//! Knows nothing of files and other processes.
+
+mod queue;
+mod store;
+
+pub use queue::MemoryQueue;
+pub use store::MemoryStore;

@@ -1,0 +1,19 @@
+//! Store and queue in one SQLite file, which several processes of one machine may share.
+//!
+//! Everything that writes goes through one thread that groups what waits into one durable transaction; reads go past it, on
+//! connections of their own. Knows records and messages; never what is in them.
+
+mod database;
+mod fault;
+mod mailbox;
+mod messages;
+mod open;
+mod queue;
+mod records;
+mod schema;
+mod store;
+mod writer;
+
+pub use open::OpenError;
+pub use queue::SqliteQueue;
+pub use store::SqliteStore;

@@ -1,0 +1,116 @@
+//! Messages in SQL. Every function is one or a few cached statements on one connection.
+//!
+//! Messages are handed out in rounds, one of each sender a round, so that a sender with a thousand does not hold up one with a
+//! single message. Knows tables; never threads, transactions or the clock.
+
+use baton_handoff::ports::{Delivery, Lane, Millis};
+use rusqlite::{Connection, Result, params};
+
+/// Which delivery of which message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Receipt {
+    id: i64,
+    /// New with each delivery, since the number of a row may come again.
+    token: i64,
+}
+
+impl Receipt {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (id, token) = text.split_once('.')?;
+        Some(Self {
+            id: id.parse().ok()?,
+            token: token.parse().ok()?,
+        })
+    }
+
+    fn text(self) -> String {
+        format!("{}.{}", self.id, self.token)
+    }
+}
+
+/// How many messages a lane holds; counts no further than `most`.
+pub(super) fn count(db: &Connection, lane: Lane, most: usize) -> Result<usize> {
+    db.prepare_cached("SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 LIMIT ?2)")?
+        .query_row(params![lane.as_str(), most], |row| row.get(0))
+}
+
+/// Adds a message: to the current round, or to the one behind the last of its sender.
+pub(super) fn send(
+    db: &Connection,
+    lane: Lane,
+    sender: &str,
+    body: &str,
+    now: Millis,
+) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO messages (lane, sender, round, visible_at, receives, token, body) VALUES (?1, ?2, MAX(\
+         COALESCE((SELECT MIN(round) FROM messages WHERE lane = ?1), 0), \
+         COALESCE((SELECT MAX(round) + 1 FROM messages WHERE lane = ?1 AND sender = ?2), 0)), ?3, 0, 0, ?4)",
+    )?
+    .execute(params![lane.as_str(), sender, now, body])
+    .map(drop)
+}
+
+/// Whether a message can be handed out.
+pub(super) fn any_visible(db: &Connection, lane: Lane, now: Millis) -> Result<bool> {
+    db.prepare_cached("SELECT 1 FROM messages WHERE lane = ?1 AND visible_at <= ?2 LIMIT 1")?
+        .exists(params![lane.as_str(), now])
+}
+
+/// Hands out up to `max` messages and hides them until `hidden_until`.
+pub(super) fn receive(
+    db: &Connection,
+    lane: Lane,
+    max: usize,
+    now: Millis,
+    hidden_until: Millis,
+    token: i64,
+) -> Result<Vec<Delivery>> {
+    // Left alone, SQLite would take the index by visibility and sort all that is visible.
+    let mut select = db.prepare_cached(
+        "SELECT id, receives, body FROM messages INDEXED BY messages_round \
+         WHERE lane = ?1 AND visible_at <= ?2 ORDER BY round, id LIMIT ?3",
+    )?;
+    let found: Vec<(i64, u32, String)> = select
+        .query_map(params![lane.as_str(), now, max], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
+        .collect::<Result<_>>()?;
+    let mut hide = db.prepare_cached(
+        "UPDATE messages SET visible_at = ?2, receives = ?3, token = ?4 WHERE id = ?1",
+    )?;
+    let mut deliveries = Vec::with_capacity(found.len());
+    for (id, received, body) in found {
+        let receives = received.saturating_add(1);
+        hide.execute(params![id, hidden_until, receives, token])?;
+        deliveries.push(Delivery {
+            body,
+            receipt: Receipt { id, token }.text(),
+            receives,
+        });
+    }
+    Ok(deliveries)
+}
+
+/// Removes a message if this was its latest delivery.
+pub(super) fn ack(db: &Connection, lane: Lane, receipt: Receipt) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM messages WHERE id = ?1 AND token = ?2 AND lane = ?3 AND receives > 0",
+    )?
+    .execute(params![receipt.id, receipt.token, lane.as_str()])
+    .map(drop)
+}
+
+/// Sets when a message can be handed out again, if this was its latest delivery.
+pub(super) fn defer(
+    db: &Connection,
+    lane: Lane,
+    receipt: Receipt,
+    visible_at: Millis,
+) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE messages SET visible_at = ?4 WHERE id = ?1 AND token = ?2 AND lane = ?3 AND receives > 0",
+    )?
+    .execute(params![receipt.id, receipt.token, lane.as_str(), visible_at])
+    .map(drop)
+}

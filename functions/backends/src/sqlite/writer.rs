@@ -1,0 +1,262 @@
+//! The one thread of a process that writes: it takes all that waits and makes it durable in one transaction.
+//! Knows nothing of records and messages: a job is a function over the connection.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use baton_handoff::ports::{Env, Millis};
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use super::fault::{FileName, WriteError};
+use super::mailbox::{Mailbox, Taken};
+use super::records;
+
+/// Jobs that wait before the next one has to wait for room.
+const ROOM: usize = 1024;
+
+/// Jobs of one transaction: enough to share the cost of the disk, few enough that the first one does not wait for long.
+const BATCH: usize = 256;
+
+/// How often expired records are cleared away, a bounded number at a time.
+const PURGE_EVERY: Duration = Duration::from_secs(30);
+
+/// How soon again when there were more of them.
+const PURGE_MORE: Duration = Duration::from_millis(50);
+
+/// A job on its way through the writer.
+trait Job: Send {
+    /// Does the work inside the writer's transaction; again after a rollback.
+    fn run(&mut self, db: &Connection, now: Millis) -> rusqlite::Result<()>;
+
+    /// Tells whoever waits, once the transaction has ended.
+    fn answer(self: Box<Self>, ended: Result<(), WriteError>);
+}
+
+struct Task<T, F> {
+    work: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, WriteError>>,
+}
+
+impl<T, F> Job for Task<T, F>
+where
+    T: Send,
+    F: FnMut(&Connection, Millis) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, db: &Connection, now: Millis) -> rusqlite::Result<()> {
+        self.result = Some((self.work)(db, now)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, ended: Result<(), WriteError>) {
+        let answer = match (ended, self.result) {
+            (Ok(()), Some(result)) => Ok(result),
+            // A transaction ends well only after every job in it ran.
+            (Ok(()), None) => return,
+            (Err(error), _) => Err(error),
+        };
+        // Whoever asked may have stopped waiting; what was written stays.
+        let _nobody_waits = self.reply.send(answer);
+    }
+}
+
+type Jobs = Mailbox<Box<dyn Job>>;
+
+/// The way to the writing thread.
+pub(super) struct Writer {
+    jobs: Arc<Jobs>,
+    file: FileName,
+    ended: watch::Receiver<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Writer")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(db: Connection, env: Arc<dyn Env>, file: FileName) -> io::Result<Self> {
+        let jobs = Arc::new(Jobs::new(ROOM));
+        let (end, ended) = watch::channel(false);
+        let desk = Desk {
+            db,
+            env,
+            file: file.clone(),
+            jobs: Arc::clone(&jobs),
+            end,
+            purge_at: Instant::now(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || desk.run())?;
+        Ok(Self {
+            jobs,
+            file,
+            ended,
+            thread: Some(thread),
+        })
+    }
+
+    /// Does this work in a durable transaction, shared with whatever else waits. The work must either do all of its writes or,
+    /// when it finds that it may not, none: the transaction is committed either way. It runs again if the transaction failed.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, WriteError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection, Millis) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work,
+            result: None,
+            reply,
+        };
+        self.jobs
+            .put(Box::new(task))
+            .await
+            .map_err(|_| self.file.closed())?;
+        answer.await.unwrap_or_else(|_| Err(self.file.lost()))
+    }
+
+    /// Takes nothing more, and returns when all that was taken is answered.
+    pub(super) async fn close(&self) {
+        self.jobs.close();
+        let mut ended = self.ended.clone();
+        // An error says that the thread is gone, which is what we wait for.
+        let _gone = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was reported by the panic hook, and its jobs were answered.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Desk {
+    db: Connection,
+    env: Arc<dyn Env>,
+    file: FileName,
+    jobs: Arc<Jobs>,
+    end: watch::Sender<bool>,
+    purge_at: Instant,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Also after a panic: nobody may wait for a thread that is gone.
+        self.jobs.abandon();
+        self.end.send_replace(true);
+    }
+}
+
+impl Desk {
+    fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let patience = self.purge_at.saturating_duration_since(Instant::now());
+            match self.jobs.take(&mut batch, BATCH, patience) {
+                Taken::Jobs => self.settle(&mut batch),
+                Taken::Nothing => {}
+                Taken::Closed => return,
+            }
+            if self.purge_at <= Instant::now() {
+                self.purge();
+            }
+        }
+    }
+
+    fn settle(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        match self.transact(batch) {
+            // One job that fails must not take the others with it.
+            Ended::RolledBack(_) if batch.len() > 1 => {
+                for mut job in batch.drain(..) {
+                    let ended = self.transact(std::slice::from_mut(&mut job));
+                    job.answer(ended.into());
+                }
+            }
+            ended => {
+                let ended: Result<(), WriteError> = ended.into();
+                for job in batch.drain(..) {
+                    job.answer(ended.clone());
+                }
+            }
+        }
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Ended {
+        let now = self.env.now();
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            return Ended::Failed(self.file.writing(&error));
+        }
+        for job in batch {
+            if let Err(error) = job.run(&self.db, now) {
+                self.roll_back();
+                return Ended::RolledBack(self.file.writing(&error));
+            }
+        }
+        match self.execute("COMMIT") {
+            Ok(()) => Ended::Committed,
+            Err(error) => {
+                self.roll_back();
+                Ended::Failed(self.file.committing(&error))
+            }
+        }
+    }
+
+    fn roll_back(&self) {
+        // SQLite rolls back by itself on some errors.
+        if self.db.is_autocommit() {
+            return;
+        }
+        if let Err(error) = self.execute("ROLLBACK") {
+            tracing::error!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(statement)?.execute([]).map(drop)
+    }
+
+    fn purge(&mut self) {
+        let cleared = records::purge(&self.db, self.env.now());
+        let pause = match &cleared {
+            Ok(records::Purged::More) => PURGE_MORE,
+            Ok(records::Purged::All) | Err(_) => PURGE_EVERY,
+        };
+        if let Err(error) = cleared {
+            tracing::warn!(%error, "expired records could not be cleared away");
+        }
+        self.purge_at = Instant::now() + pause;
+    }
+}
+
+/// How a transaction ended.
+enum Ended {
+    Committed,
+    /// A job failed; the others may do without it.
+    RolledBack(WriteError),
+    /// It could not begin, or not be committed.
+    Failed(WriteError),
+}
+
+impl From<Ended> for Result<(), WriteError> {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Committed => Ok(()),
+            Ended::RolledBack(error) | Ended::Failed(error) => Err(error),
+        }
+    }
+}

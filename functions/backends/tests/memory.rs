@@ -1,0 +1,32 @@
+//! The memory store and queue pass the suites.
+
+use std::sync::Arc;
+
+use baton_backends::conformance::{faulty_store_conformance, queue_conformance, store_conformance};
+use baton_backends::memory::{MemoryQueue, MemoryStore};
+use baton_handoff::ports::{Env, Queue, Store};
+
+async fn store(env: Arc<dyn Env>) -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(env))
+}
+
+async fn queue(env: Arc<dyn Env>) -> Arc<dyn Queue> {
+    Arc::new(MemoryQueue::new(env))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_memory_store_does_what_stores_do() {
+    store_conformance(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_memory_store_does_so_under_faults() {
+    for seed in 0..5 {
+        faulty_store_conformance(seed, store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_memory_queue_does_what_queues_do() {
+    queue_conformance(queue).await;
+}
