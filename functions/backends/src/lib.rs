@@ -7,5 +7,6 @@ pub mod env;
 pub mod limits;
 pub mod memory;
 pub mod model;
+pub mod office;
 pub mod sqlite;
 mod waiting;

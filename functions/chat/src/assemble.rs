@@ -89,7 +89,7 @@ async fn build_model(
         Endpoint::OpenAi { model, .. } => model.clone(),
         Endpoint::Azure { deployment, .. } => deployment.clone(),
     };
-    let model = OpenAiModel::new(settings, env.clone())?;
+    let model = OpenAiModel::new(&settings, env.clone())?;
     Ok((model, ModelInfo { name, rehearsal }))
 }
 

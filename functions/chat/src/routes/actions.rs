@@ -30,7 +30,7 @@ struct ListQuery {
 
 /// What an operator sends with a decision.
 #[derive(Deserialize)]
-struct DecisionBody {
+pub(crate) struct DecisionBody {
     /// The hash of the arguments that the operator was shown.
     arguments_hash: String,
     reason: String,
