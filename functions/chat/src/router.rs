@@ -56,6 +56,8 @@ pub fn router(app: App) -> Router {
         .route("/conversations/{id}", get(conversations::history).delete(conversations::erase))
         .route("/conversations/{id}/export", get(conversations::export))
         .route("/conversations/{id}/turns/{turn}/events", get(turns::events))
+        .route("/conversations/{id}/turns/{turn}/stop", post(turns::stop))
+        .route("/conversations/{id}/turns/{turn}/regenerate", post(turns::regenerate))
         .route("/actions", get(actions::list))
         .route("/actions/{id}/approve", post(actions::approve))
         .route("/actions/{id}/reject", post(actions::reject))
