@@ -3,7 +3,6 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
-
 pub mod limits;
 pub mod memory;
 pub mod sqlite;
