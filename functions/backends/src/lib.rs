@@ -5,5 +5,6 @@ pub mod conformance;
 mod cursor;
 pub mod limits;
 pub mod memory;
+pub mod office;
 pub mod sqlite;
 mod waiting;

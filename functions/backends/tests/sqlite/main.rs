@@ -5,6 +5,7 @@ mod files;
 mod folder;
 mod processes;
 
+use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,21 +20,21 @@ use folder::Folder;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_sqlite_store_does_what_stores_do() {
     let folder = Folder::new();
-    store_conformance(|env| made_store(&folder, env)).await;
+    store_conformance(|env| ready(made_store(&folder, env))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_sqlite_store_does_so_under_faults() {
     let folder = Folder::new();
     for seed in 0..3 {
-        faulty_store_conformance(seed, |env| made_store(&folder, env)).await;
+        faulty_store_conformance(seed, |env| ready(made_store(&folder, env))).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_sqlite_queue_does_what_queues_do() {
     let folder = Folder::new();
-    queue_conformance(|env| made_queue(&folder, env)).await;
+    queue_conformance(|env| ready(made_queue(&folder, env))).await;
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn closing_answers_all_that_was_taken_and_refuses_the_rest() {
         match commit.await.unwrap() {
             (n, Ok(())) => confirmed.push(n),
             (_, Err(CommitError::Unavailable(reason))) => {
-                assert!(reason.contains("0.db"), "{reason}")
+                assert!(reason.contains("0.db"), "{reason}");
             }
             (_, other) => panic!("{other:?}"),
         }
@@ -159,10 +160,10 @@ async fn body(store: &dyn Store, n: u32) -> Option<String> {
         .map(|stored| stored.record.body)
 }
 
-async fn made_store(folder: &Folder, env: Arc<dyn Env>) -> Arc<dyn Store> {
+fn made_store(folder: &Folder, env: Arc<dyn Env>) -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(folder.next_file(), env).unwrap())
 }
 
-async fn made_queue(folder: &Folder, env: Arc<dyn Env>) -> Arc<dyn Queue> {
+fn made_queue(folder: &Folder, env: Arc<dyn Env>) -> Arc<dyn Queue> {
     Arc::new(SqliteStore::open(folder.next_file(), env).unwrap().queue())
 }
