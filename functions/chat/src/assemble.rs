@@ -30,6 +30,8 @@ const POOL_GRACE: Duration = Duration::from_secs(1);
 pub struct House {
     /// Where conversations go on.
     pub engine: Arc<Engine>,
+    /// Orders and refunds.
+    pub office: Arc<BackOffice>,
     /// What to say of the model.
     pub model: ModelInfo,
     store: Arc<SqliteStore>,
@@ -47,12 +49,12 @@ impl House {
         let records: Arc<dyn Store> = store.clone();
         let stop = CancellationToken::new();
         let (model, info) = build_model(&settings.model, &env, &stop).await?;
-        let office = BackOffice::new(records.clone(), env.clone());
-        let ports = Ports { store: records, queue: queue.clone(), model, tools: Arc::new(office), env };
+        let office = Arc::new(BackOffice::new(records.clone(), env.clone()));
+        let ports = Ports { store: records, queue: queue.clone(), model, tools: office.clone(), env };
         let engine = Engine::new(team, ports);
         let pool = Pool::start(queue, Arc::new(EngineWork(engine.clone())), Lanes::default());
         tokio::spawn(sweep_until(engine.clone(), SWEEP, stop.clone()));
-        Ok(Self { engine, model: info, store, pool, stop })
+        Ok(Self { engine, office, model: info, store, pool, stop })
     }
 
     /// Ends the pool and closes the store; what was not finished is found again at the next start.

@@ -87,7 +87,8 @@ impl Engine {
         self.draining.send_replace(true);
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether this process is ending.
+    pub fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
 

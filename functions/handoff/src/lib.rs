@@ -41,7 +41,7 @@ mod window;
 pub use action::Executed;
 pub use engine::{Engine, Health, Ports};
 pub use erase::EraseError;
-pub use follow::Followed;
+pub use follow::{Followed, Pulse};
 pub use operate::{ActionPage, Decision, DecisionError, Settlement};
 pub use regenerate::CannotRegenerate;
 pub use replay::Resume;

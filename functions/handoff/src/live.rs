@@ -184,6 +184,14 @@ impl Hub {
         lock(&self.slots).entry(conversation.clone()).or_default().poked.clone()
     }
 
+    /// Forgets what was only made to wait with.
+    pub(crate) fn tidy(&self, conversation: &ConversationId) {
+        let mut slots = lock(&self.slots);
+        if slots.get(conversation).is_some_and(|slot| slot.logs.is_empty() && !slot.driving) {
+            slots.remove(conversation);
+        }
+    }
+
     /// Tells whoever waits for this conversation to look again.
     pub fn poke(&self, conversation: &ConversationId) {
         if let Some(slot) = lock(&self.slots).get_mut(conversation) {

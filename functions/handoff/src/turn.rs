@@ -193,7 +193,7 @@ impl<'a> Play<'a> {
             None => {}
         }
         if self.steps.is_empty() {
-            self.narrator.tell(EventKind::TurnStarted);
+            self.narrator.tell(replay::started(&self.record));
         } else {
             self.resume_last_step().await;
         }
