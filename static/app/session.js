@@ -1,0 +1,427 @@
+// One open conversation: sends, streams, resumes, follows. Owns the network; the rules of what events mean are in
+// conversation.js. A message is in the outbox before it is sent and has an id, so it can be sent again but never twice.
+
+import { Refused, get, path, send, stream } from "./api.js";
+import { empty, endsStream, find, isOver, isRunning, openActions, reduce } from "./conversation.js";
+import { merge } from "./history.js";
+import { newId } from "./names.js";
+import * as storage from "./storage.js";
+
+const TRIES = 12; // with the pauses below about a minute and a half, then a person decides
+const PAUSE_MS = 400;
+const PAUSE_MAX_MS = 10_000;
+const POLL_MS = 1_500;
+const ACTION_POLL_MS = 8_000;
+
+/** Optional routes that this server turned out not to have. */
+const absent = new Set();
+export const isAbsent = (feature) => absent.has(feature);
+
+export class Session {
+  /** `changed()` after each change of state, `told(event)` for each live event. */
+  constructor(id, { changed, told }) {
+    this.id = id;
+    this.state = empty(id);
+    this.connection = "ok"; // ok | reconnecting | lost
+    this.problem = null; // {message, again()}: of the conversation, not of one turn
+    this.isLoading = true;
+    this.isGone = false;
+    this.#changed = changed;
+    this.#told = told;
+    this.#channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("baton") : null;
+    this.#channel?.addEventListener("message", ({ data }) => data?.conversation === id && this.#hear(data));
+    document.addEventListener("visibilitychange", this.#seen);
+    this.#load();
+  }
+
+  #changed;
+  #told;
+  #channel;
+  #closing = new AbortController();
+  #queue = [];
+  #frame = 0;
+  #streams = new Map(); // turn number or key → the last position, of turns that stream here
+  #heard = new Set(); // turns begun elsewhere
+  #listening = null;
+  #poll = 0;
+
+  get running() { return this.state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending"); }
+
+  close() {
+    this.#closing.abort();
+    this.#channel?.close();
+    clearTimeout(this.#poll);
+    document.removeEventListener("visibilitychange", this.#seen);
+  }
+
+  // --- what a person does
+
+  send(message, overlap) {
+    const entry = { key: newId(), message, overlap };
+    storage.post(this.id, entry);
+    this.#apply({ type: "sent", ...entry });
+    this.#deliver(entry);
+  }
+
+  /** Again what could not be delivered: the same id, so that it cannot arrive twice. */
+  resend(turn) {
+    const entry = { key: turn.messageId ?? turn.key, message: turn.message };
+    storage.post(this.id, entry);
+    this.#apply({ type: "sent", ...entry });
+    this.#deliver(entry);
+  }
+
+  discard(turn) {
+    storage.delivered(this.id, turn.key);
+    this.#apply({ type: "dropped", key: turn.key });
+  }
+
+  async stop(turn) {
+    if (turn.number == null) return;
+    await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop"))).catch((error) => this.#complain(error));
+  }
+
+  /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
+  async regenerate(turn) {
+    const route = path("conversations", this.id, "turns", turn.number, "regenerate");
+    const key = newId();
+    try {
+      await this.#optional("regenerate", async () => {
+        for await (const event of this.#watched(stream("POST", route, { body: { message_id: key }, signal: this.#closing.signal }))) {
+          if (event.type === "opened") {
+            this.#apply({ type: "replaced", turn: turn.number });
+            const number = event.turn ?? event.told?.turn;
+            if (number != null) this.#begin({ turn: number, message: turn.message });
+            if (event.told) return this.#follow(number);
+          } else if (this.#take(event, { message: turn.message }) === "over") return undefined;
+        }
+        return this.#follow(this.state.turns.at(-1).number);
+      });
+    } catch (error) {
+      if (error instanceof Refused && error.isAbsent && turn.status !== "committed") this.send(turn.message);
+      else this.#complain(error);
+    }
+  }
+
+  // --- loading
+
+  async #load() {
+    try {
+      this.#history(await get(path("conversations", this.id)));
+      this.isLoading = false;
+    } catch (error) {
+      if (!(error instanceof Refused && error.isAbsent)) {
+        if (this.#closing.signal.aborted) return;
+        this.isLoading = false;
+        this.#complain(error, () => { this.isLoading = true; this.#load(); });
+        return;
+      }
+      this.isLoading = false; // a conversation that has not begun
+    }
+    for (const entry of storage.outbox(this.id)) {
+      if (this.state.turns.some((turn) => turn.messageId === entry.key && turn.number != null)) storage.delivered(this.id, entry.key);
+      else {
+        this.#apply({ type: "sent", ...entry });
+        this.#deliver(entry);
+      }
+    }
+    this.#changed();
+  }
+
+  #history(history) {
+    this.state = merge(this.state, history);
+    for (const turn of this.state.turns) if (isRunning(turn) && !this.#isStreaming(turn)) this.#follow(turn.number);
+    this.#listen();
+    this.#changed();
+  }
+
+  async #refresh() {
+    try {
+      this.#flush();
+      this.#history(await get(path("conversations", this.id)));
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 404)) return;
+      this.isGone = this.state.turns.some((turn) => turn.number != null); // another tab deleted it
+      this.#changed();
+    }
+  }
+
+  // --- streams
+
+  #isStreaming = (turn) => this.#streams.has(turn.number) || this.#streams.has(turn.key);
+
+  // Sends until the server has the message; then the turn is followed to its end.
+  async #deliver({ key, message, overlap }) {
+    if (this.#streams.has(key)) return;
+    this.#streams.set(key, null);
+    try {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          const body = { message, conversation_id: this.id, message_id: key, ...(overlap ? { overlap } : {}) };
+          for await (const event of this.#watched(stream("POST", "chat/completions", { body, signal: this.#closing.signal }))) {
+            if (event.type === "opened") this.#accepted(key, event.turn);
+            else if (this.#take(event, { key }) === "over") return;
+          }
+          break;
+        } catch (error) {
+          if (this.#closing.signal.aborted) return;
+          if (this.#number(key) != null) break; // it was accepted and then cut
+          if (error instanceof Refused && !error.isPassing) return this.#refused(key, error);
+          if (tries >= TRIES) return this.#refused(key, error);
+          await this.#pause(tries);
+        }
+      }
+    } finally {
+      this.#streams.delete(key);
+    }
+    await this.#follow(this.#number(key));
+  }
+
+  #number = (key) => { this.#flush(); return find(this.state, { key })?.number ?? null; };
+
+  #accepted(key, number) {
+    storage.delivered(this.id, key);
+    if (number == null) return;
+    this.#apply({ type: "turn_started", key, turn: number });
+    this.#begin({ turn: number });
+  }
+
+  #refused(key, error) {
+    if (error instanceof Refused && error.status < 500 && error.status !== 429) storage.delivered(this.id, key);
+    this.#connected("ok");
+    this.#apply({ type: "unsent", key, error: { status: error.status, message: error.detail ?? null } });
+  }
+
+  #begin(event) {
+    if (!this.#streams.has(event.turn)) this.#apply({ type: "turn_started", ...event });
+    this.#channel?.postMessage({ conversation: this.id, turn: event.turn });
+    this.#listen();
+  }
+
+  // One event of a turn's own stream. "over" when the turn is; a stream that ends otherwise is followed.
+  #take(event, more) {
+    if (event.type === "turn_started" && more.key) this.#accepted(more.key, event.turn);
+    if (event.turn != null) this.#streams.set(event.turn, event.position || this.#streams.get(event.turn) || null);
+    this.#apply({ ...event, ...(event.turn == null || event.type === "turn_started" ? more : {}) });
+    this.#told(event);
+    if (!endsStream(event.type)) return "goes on";
+    this.#streams.delete(event.turn);
+    if (event.type === "turn_continues") return "cut";
+    this.#settleHeard();
+    this.#keepWatch();
+    return "over";
+  }
+
+  /** Follows a running turn to its end, across cuts, restarts and instances. */
+  async #follow(number) {
+    if (number == null || this.#closing.signal.aborted) return;
+    if (isOver(find(this.state, { turn: number }) ?? {})) return;
+    if (this.#streams.get(number) === undefined) this.#streams.set(number, null);
+    const route = path("conversations", this.id, "turns", number, "events");
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      try {
+        if (absent.has("resume")) return await this.#pollTurn(number);
+        const after = this.#streams.get(number);
+        let isFirst = true;
+        for await (const event of this.#watched(stream("GET", route, { after, signal: this.#closing.signal }))) {
+          if (event.type === "opened") {
+            if (event.status === 204) break;
+            continue;
+          }
+          if (isFirst && !after) this.#apply({ type: "replayed", turn: number });
+          isFirst = false;
+          tries = 0;
+          if (this.#take({ ...event, turn: event.turn ?? number }, {}) === "over") return undefined;
+        }
+        if (isFirst && (await this.#ask(number))) return undefined;
+      } catch (error) {
+        if (this.#closing.signal.aborted) return undefined;
+        if (error instanceof Refused && error.isAbsent) {
+          if (error.status !== 404) absent.add("resume");
+          return this.#pollTurn(number);
+        }
+        if (error instanceof Refused && !error.isPassing) return this.#lose(number, error);
+      }
+      await this.#pause(tries);
+    }
+    return this.#lose(number);
+  }
+
+  // Where nothing can be followed, the history is asked until it has the answer.
+  async #pollTurn(number) {
+    for (let tries = 0; tries < 200 && !this.#closing.signal.aborted; tries += 1) {
+      if (await this.#ask(number)) return;
+      await wait(Math.min(POLL_MS * (1 + tries / 10), PAUSE_MAX_MS), this.#closing.signal);
+    }
+    this.#lose(number);
+  }
+
+  /** Whether the history says that the turn is over. */
+  async #ask(number) {
+    await this.#refresh();
+    const turn = find(this.state, { turn: number });
+    if (turn && !isOver(turn)) return false;
+    this.#streams.delete(number);
+    this.#connected("ok");
+    this.#settleHeard();
+    return true;
+  }
+
+  #lose(number, error) {
+    this.#streams.delete(number);
+    this.#connected("lost");
+    this.#complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
+  }
+
+  // --- between the turns and beside this tab
+
+  #hear({ turn, deleted }) {
+    if (deleted) { this.isGone = true; this.#changed(); return; }
+    if (turn == null || this.#streams.has(turn)) return;
+    this.#heard.add(turn);
+    this.#settleHeard();
+  }
+
+  // While a message of ours has no number yet, the turn we heard of may be that one.
+  #settleHeard() {
+    this.#flush();
+    if (this.state.turns.some((turn) => turn.status === "sending")) return;
+    for (const number of this.#heard) {
+      const turn = find(this.state, { turn: number });
+      if (!this.#streams.has(number) && !(turn && isOver(turn))) {
+        this.#apply({ type: "turn_started", turn: number });
+        this.#refresh();
+        this.#follow(number);
+      }
+    }
+    this.#heard.clear();
+  }
+
+  #seen = () => {
+    if (document.visibilityState === "visible") this.#listen();
+    else this.#listening?.abort();
+  };
+
+  // Only while somebody looks: a stream that nobody sees would keep an instance busy.
+  async #listen() {
+    if (this.#listening || absent.has("follow") || document.visibilityState !== "visible" || !this.state.turns.some((turn) => turn.number != null)) return;
+    const listening = new AbortController();
+    this.#listening = listening;
+    const signal = AbortSignal.any([listening.signal, this.#closing.signal]);
+    try {
+      for (let tries = 0; tries < TRIES && !signal.aborted; tries += 1) {
+        try {
+          for await (const event of stream("GET", path("conversations", this.id, "events"), { signal })) {
+            tries = 0;
+            this.#overhear(event);
+          }
+        } catch (error) {
+          if (error instanceof Refused && !error.isPassing) {
+            absent.add("follow");
+            break;
+          }
+        }
+        if (!signal.aborted) await this.#pause(tries + 1, signal);
+      }
+    } finally {
+      this.#listening = null;
+      if (!this.#closing.signal.aborted) this.#keepWatch();
+    }
+  }
+
+  #overhear(event) {
+    if (event.type === "turn_started") {
+      if (this.state.turns.some((turn) => turn.status === "sending" && turn.messageId === event.message_id)) return;
+      this.#hear(event);
+    } else if (event.type?.startsWith("action_")) this.#apply(event);
+    else if (event.type === "conversation_deleted") this.#hear({ deleted: true });
+    else if (endsStream(event.type) && !this.#streams.has(event.turn) && !isOver(find(this.state, event) ?? {})) this.#refresh();
+  }
+
+  // Without a stream to listen to, open actions are asked after now and then.
+  #keepWatch() {
+    clearTimeout(this.#poll);
+    if (!absent.has("follow") || !openActions(this.state)) return;
+    this.#poll = setTimeout(async () => {
+      if (document.visibilityState === "visible") await this.#refresh();
+      this.#keepWatch();
+    }, ACTION_POLL_MS);
+  }
+
+  // --- small things
+
+  // Events come faster than a screen can show them: they are applied once per frame.
+  #apply(event) {
+    this.#queue.push(event.milliseconds == null && event.type === "turn_completed" ? { ...event, milliseconds: this.#age(event) } : event);
+    if (this.#frame) return;
+    const later = () => { this.#frame = 0; this.#flush(); };
+    this.#frame = document.visibilityState === "visible" ? requestAnimationFrame(later) : setTimeout(later, 100);
+  }
+
+  #flush() {
+    if (!this.#queue.length) return;
+    this.state = this.#queue.splice(0).reduce(reduce, this.state);
+    this.#changed();
+  }
+
+  #born = new Map();
+  #age({ turn }) {
+    return this.#born.has(turn) ? Math.round(performance.now() - this.#born.get(turn)) : undefined;
+  }
+
+  async *#watched(events) {
+    for await (const event of events) {
+      this.#connected("ok");
+      if (event.turn != null && !this.#born.has(event.turn)) this.#born.set(event.turn, performance.now());
+      yield event;
+    }
+  }
+
+  async #optional(feature, call) {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof Refused && error.isAbsent) absent.add(feature);
+      throw error;
+    }
+  }
+
+  #connected(connection) {
+    if (this.connection === connection) return;
+    this.connection = connection;
+    if (connection === "ok") this.problem = null;
+    this.#changed();
+  }
+
+  #complain(error, again) {
+    if (error?.name === "AbortError") return;
+    this.problem = { status: error?.status ?? 0, message: error?.detail ?? null, again: again && (() => { this.problem = null; this.#changed(); again(); }) };
+    this.#changed();
+  }
+
+  dismiss() {
+    this.problem = null;
+    this.#changed();
+  }
+
+  // Full jitter, so that a thousand pages do not come back in one instant; at once when the network is back.
+  async #pause(tries, signal = this.#closing.signal) {
+    if (signal === this.#closing.signal) this.#connected("reconnecting");
+    const milliseconds = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
+    await wait(navigator.onLine ? PAUSE_MS / 2 + Math.random() * milliseconds : 600_000, signal);
+  }
+}
+
+function wait(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      removeEventListener("online", over);
+      signal.removeEventListener("abort", over);
+      resolve();
+    };
+    const timer = setTimeout(over, milliseconds);
+    addEventListener("online", over);
+    signal.addEventListener("abort", over);
+  });
+}
