@@ -15,23 +15,22 @@ const ACTION_POLL_MS = 8_000;
 
 /** Optional routes that this server turned out not to have. */
 const absent = new Set();
-export const isAbsent = (feature) => absent.has(feature);
 
 export class Session {
-  /** `changed()` after each change of state, `told(event)` for each live event. */
-  constructor(id, { changed, told }) {
+  /** `isNew`: nobody else can know it. `changed()` after each change of state, `told(event)` for each live event. */
+  constructor(id, { isNew, changed, told }) {
     this.id = id;
     this.state = empty(id);
     this.connection = "ok"; // ok | reconnecting | lost
     this.problem = null; // {message, again()}: of the conversation, not of one turn
-    this.isLoading = true;
+    this.isLoading = !isNew;
     this.isGone = false;
     this.#changed = changed;
     this.#told = told;
     this.#channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("baton") : null;
     this.#channel?.addEventListener("message", ({ data }) => data?.conversation === id && this.#hear(data));
     document.addEventListener("visibilitychange", this.#seen);
-    this.#load();
+    if (!isNew) this.#load();
   }
 
   #changed;
@@ -45,7 +44,8 @@ export class Session {
   #listening = null;
   #poll = 0;
 
-  get running() { return this.state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending"); }
+  /** Whether the server has an optional feature, as far as we know. */
+  can(feature) { return !absent.has(feature); }
 
   close() {
     this.#closing.abort();
@@ -78,7 +78,7 @@ export class Session {
 
   async stop(turn) {
     if (turn.number == null) return;
-    await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop"))).catch((error) => this.#complain(error));
+    await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop"))).catch((error) => this.complain(error));
   }
 
   /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
@@ -99,8 +99,12 @@ export class Session {
       });
     } catch (error) {
       if (error instanceof Refused && error.isAbsent && turn.status !== "committed") this.send(turn.message);
-      else this.#complain(error);
+      else this.complain(error);
     }
+  }
+
+  tellDeleted() {
+    this.#channel?.postMessage({ conversation: this.id, deleted: true });
   }
 
   // --- loading
@@ -113,7 +117,7 @@ export class Session {
       if (!(error instanceof Refused && error.isAbsent)) {
         if (this.#closing.signal.aborted) return;
         this.isLoading = false;
-        this.#complain(error, () => { this.isLoading = true; this.#load(); });
+        this.complain(error, () => { this.isLoading = true; this.#load(); });
         return;
       }
       this.isLoading = false; // a conversation that has not begun
@@ -270,7 +274,7 @@ export class Session {
   #lose(number, error) {
     this.#streams.delete(number);
     this.#connected("lost");
-    this.#complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
+    this.complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
   }
 
   // --- between the turns and beside this tab
@@ -393,7 +397,7 @@ export class Session {
     this.#changed();
   }
 
-  #complain(error, again) {
+  complain(error, again) {
     if (error?.name === "AbortError") return;
     this.problem = { status: error?.status ?? 0, message: error?.detail ?? null, again: again && (() => { this.problem = null; this.#changed(); again(); }) };
     this.#changed();

@@ -15,6 +15,16 @@ test("tokens of any size give whole sentences", () => {
   }
 });
 
+test("code is not read out, tables are by rows", () => {
+  const text = "Look:\n```rust\nlet a = 1. Or 2.\n```\n| a | b |\n|---|---|\n| 1 | 2 |\n- [x] done";
+  for (const size of [1, 3, 7, text.length]) {
+    const sentences = new Sentences();
+    const heard = [];
+    for (let at = 0; at < text.length; at += size) heard.push(...sentences.push(text.slice(at, at + size)));
+    assert.deepEqual([...heard, ...sentences.flush()], ["Look:", "a, b", "1, 2", "done"], `pieces of ${size}`);
+  }
+});
+
 test("a sentence that may go on is not told", () => {
   const sentences = new Sentences();
   assert.deepEqual(sentences.push("It costs $1."), []);
