@@ -29,6 +29,7 @@ export function Composer({ session, running, focusOnOpen }) {
     if (!canSend) return;
     session.send(text.trim(), running ? overlap : undefined);
     write("");
+    setOverlap("queue");
     area.current.focus();
   };
   // Enter also ends what an input method composes; that one sends nothing (229 is its name in Safari).

@@ -5,15 +5,13 @@ import { Announcer } from "./announcer.js";
 import { get, path, send } from "./api.js";
 import { Composer } from "./composer.js";
 import { isOver, isRunning } from "./conversation.js";
-import { exportConversation } from "./export.js";
 import { agentHue, agentName, newId } from "./names.js";
 import { Session } from "./session.js";
 import { Sidebar, joinLists } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
-import { applyTheme, nextTheme } from "./theme.js";
 import { Transcript } from "./transcript.js";
-import { Dialog, Icon, IconButton, useOnline } from "./ui.js";
+import { Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
 
 const announcer = new Announcer(document.getElementById("announcements"));
 
@@ -127,7 +125,7 @@ const Banner = ({ message, action, onAction, onDismiss }) => html`<div class="ba
 function Actions({ state, onRemove, onProblem }) {
   const menu = useRef(null);
   const choose = (action) => () => { menu.current.open = false; action(); };
-  const save = (format) => choose(() => exportConversation(state, format).catch(onProblem));
+  const save = (format) => choose(() => import("./export.js").then(({ exportConversation }) => exportConversation(state, format)).catch(onProblem));
   const left = (event) => { if (!menu.current.contains(event.relatedTarget)) menu.current.open = false; };
   const key = (event) => { if (event.key === "Escape" && menu.current.open) { menu.current.open = false; menu.current.firstElementChild.focus(); } };
   return html`<details class="menu" ref=${menu} onFocusOut=${left} onKeyDown=${key}><summary class="icon-button" aria-label=${t("more")} title=${t("more")}><${Icon} name="more" /></summary>

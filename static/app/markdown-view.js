@@ -34,28 +34,23 @@ const INLINE = {
   em: (token) => html`<em>${inside(token)}</em>`,
   del: (token) => html`<del>${inside(token)}</del>`,
   codespan: (token) => html`<code>${token.text}</code>`,
-  checkbox: () => null,
   br: () => html`<br />`,
   link,
   image: link, // a picture from elsewhere would tell that site who reads what
-  html: (token) => token.raw,
   escape: (token) => token.text,
   text: inside,
 };
-const inline = (token) => (INLINE[token.type] ?? ((other) => other.raw))(token);
+const inline = (token) => INLINE[token.type](token);
 
 const BLOCK = {
-  space: () => null,
-  def: () => null,
   hr: () => html`<hr />`,
   paragraph: (token) => html`<p>${inside(token)}</p>`,
   text: (token) => inside(token),
   // One level below the agent's name whatever the model chose, so that the outline of the page has no gaps.
   heading: (token) => html`<h3 data-depth=${token.depth}>${inside(token)}</h3>`,
   blockquote: (token) => html`<blockquote>${token.tokens.map(block)}</blockquote>`,
-  html: (token) => html`<p>${token.raw.trim()}</p>`,
   code: (token) => html`<figure class="code">
-    <figcaption><span>${(token.lang ?? "").split(/\s/)[0]}</span><${CopyButton} text=${() => token.text} label=${t("copyCode")} /></figcaption>
+    <figcaption><span>${token.lang.split(/\s/)[0]}</span><${CopyButton} text=${() => token.text} label=${t("copyCode")} /></figcaption>
     <pre tabindex="0"><code>${token.text}</code></pre>
   </figure>`,
   list: (token) => (token.ordered ? html`<ol start=${token.start || 1}>${token.items.map(item)}</ol>` : html`<ul>${token.items.map(item)}</ul>`),
@@ -64,10 +59,10 @@ const BLOCK = {
     <tbody>${token.rows.map((row) => html`<tr>${row.map((cell) => html`<td data-align=${cell.align}>${inside(cell)}</td>`)}</tr>`)}</tbody>
   </table></div>`,
 };
-const block = (token) => (BLOCK[token.type] ?? INLINE[token.type] ?? ((other) => other.raw))(token);
+const block = (token) => BLOCK[token.type](token);
 
 function item(token) {
-  const content = token.tokens.filter((one) => one.type !== "checkbox").map(block);
+  const content = token.tokens.map(block);
   return token.task ? html`<li class="task"><input type="checkbox" checked=${token.checked} disabled aria-label=${plain(token.text).slice(0, 80)} /> ${content}</li>` : html`<li>${content}</li>`;
 }
 

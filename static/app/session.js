@@ -11,6 +11,7 @@ const TRIES = 12; // with the pauses below about a minute and a half, then a per
 const PAUSE_MS = 400;
 const PAUSE_MAX_MS = 10_000;
 const POLL_MS = 1_500;
+const POLLS = 100;
 const ACTION_POLL_MS = 8_000;
 
 /** Optional routes that this server turned out not to have. */
@@ -78,7 +79,12 @@ export class Session {
 
   async stop(turn) {
     if (turn.number == null) return;
-    await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop"))).catch((error) => this.complain(error));
+    try {
+      await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop")));
+    } catch (error) {
+      if (error instanceof Refused && error.isAbsent) this.#changed();
+      else this.complain(error);
+    }
   }
 
   /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
@@ -98,8 +104,9 @@ export class Session {
         return this.#follow(this.state.turns.at(-1).number);
       });
     } catch (error) {
-      if (error instanceof Refused && error.isAbsent && turn.status !== "committed") this.send(turn.message);
-      else this.complain(error);
+      if (!(error instanceof Refused && error.isAbsent)) this.complain(error);
+      else if (turn.status === "failed") this.send(turn.message);
+      else this.#changed();
     }
   }
 
@@ -253,7 +260,7 @@ export class Session {
 
   // Where nothing can be followed, the history is asked until it has the answer.
   async #pollTurn(number) {
-    for (let tries = 0; tries < 200 && !this.#closing.signal.aborted; tries += 1) {
+    for (let tries = 0; tries < POLLS && !this.#closing.signal.aborted; tries += 1) {
       if (await this.#ask(number)) return;
       await wait(Math.min(POLL_MS * (1 + tries / 10), PAUSE_MAX_MS), this.#closing.signal);
     }

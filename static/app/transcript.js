@@ -7,16 +7,17 @@ import { agentHue, agentName, isHandOff, toolName } from "./names.js";
 import { count, duration, t } from "./strings.js";
 import { CopyButton, Icon, IconButton, memo } from "./ui.js";
 
-/** Drawn at first, and more at each step back: a conversation of thousands opens as fast as one of ten. */
+/** Turns in a page. The last ones are drawn at first, and one more at each step back; a change is compared with its page only. */
 const PAGE = 40;
 const NEAR_END = 60; // pixels
 
 export function Transcript({ session, state, agents, readOnly, children }) {
-  const [shown, setShown] = useState(PAGE);
+  const [shown, setShown] = useState(1);
   const box = useRef(null);
   const follows = useRef(true);
   const [away, setAway] = useState(false);
-  const from = Math.max(0, state.turns.length - shown);
+  const pages = usePages(state.turns);
+  const from = Math.max(0, pages.length - 1 - shown);
 
   useLayoutEffect(() => { if (follows.current) box.current.scrollTop = box.current.scrollHeight; });
   useEffect(() => {
@@ -34,7 +35,8 @@ export function Transcript({ session, state, agents, readOnly, children }) {
   // What is being read stays where it is when older messages come above it.
   const earlier = () => {
     const { scrollHeight } = box.current;
-    setShown((now) => now + PAGE);
+    if (box.current.scrollTop === 0) box.current.scrollTop = 1; // at the very top a browser does not anchor
+    setShown((now) => now + 1);
     requestAnimationFrame(() => { if (box.current && !CSS.supports("overflow-anchor", "auto")) box.current.scrollTop += box.current.scrollHeight - scrollHeight; });
   };
   const latest = () => { follows.current = true; box.current.scrollTo({ top: box.current.scrollHeight, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" }); };
@@ -43,17 +45,34 @@ export function Transcript({ session, state, agents, readOnly, children }) {
   return html`<div class="transcript" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${t("conversation")}>
     <div class="column">
       ${from > 0 && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
-      ${state.turns.slice(from).map((turn) => html`<${Turn} key=${turn.key} turn=${turn} session=${session} agents=${agents} isLast=${turn === last} readOnly=${readOnly} agent=${turn === last ? state.agent : null} />`)}
+      ${pages.slice(from).map((turns, place) => html`<${Page} key=${from + place} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
+        agent=${turns.includes(last) ? state.agent : null} canRegenerate=${!readOnly && session.can("regenerate")} />`)}
       ${children}
     </div>
     ${away && html`<${IconButton} icon="down" class="latest" label=${t("latest")} onClick=${latest} />`}
   </div>`;
 }
 
-const Turn = memo(({ turn, session, agents, isLast, readOnly, agent }) => {
+// Pages keep their identity while their turns do.
+function usePages(turns) {
+  const kept = useRef([]);
+  const pages = [];
+  for (let at = 0; at < turns.length; at += PAGE) {
+    const page = turns.slice(at, at + PAGE);
+    const before = kept.current[pages.length];
+    pages.push(before?.length === page.length && before.every((turn, place) => turn === page[place]) ? before : page);
+  }
+  kept.current = pages;
+  return pages;
+}
+
+const Page = memo(({ turns, last, agent, canRegenerate, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
+  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} canRegenerate=${canRegenerate && turn === last} ...${rest} />`)}</div>`);
+
+const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, canRegenerate }) => {
   const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
   return html`<article class="turn" data-status=${turn.status}>
-    ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : html`<div class="customer" data-status=${turn.status}>
+    ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
       <span class="visually-hidden">${t("said", { name: readOnly ? t("customer") : t("you") })}</span>
       <p dir="auto">${turn.message}</p>
     </div>`}
@@ -64,7 +83,7 @@ const Turn = memo(({ turn, session, agents, isLast, readOnly, agent }) => {
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
     ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
       ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
-    ${isOver(turn) && turn.parts.length > 0 && html`<${Footer} turn=${turn} session=${session} canRegenerate=${isLast && !readOnly && turn.message != null && turn.status !== "failed"} />`}
+    ${isOver(turn) && turn.parts.length > 0 && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
   </article>`;
 });
 
@@ -138,7 +157,7 @@ function Footer({ turn, session, canRegenerate }) {
   const hasDetails = milliseconds != null || read != null || written != null;
   return html`<footer>
     <${CopyButton} text=${text} />
-    ${canRegenerate && session.can("regenerate") && html`<button type="button" class="quiet-button" aria-label=${t("regenerate")} onClick=${() => session.regenerate(turn)}><${Icon} name="again" /><span aria-hidden="true">${t("regenerate")}</span></button>`}
+    ${canRegenerate && html`<button type="button" class="quiet-button" aria-label=${t("regenerate")} onClick=${() => session.regenerate(turn)}><${Icon} name="again" /><span aria-hidden="true">${t("regenerate")}</span></button>`}
     ${hasDetails && html`<details class="usage"><summary aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
       <dl>${milliseconds != null && html`<dt>${t("seconds")}</dt><dd>${duration(milliseconds)}</dd>`}
         ${read != null && html`<dt>${t("tokensIn")}</dt><dd>${count(read)}</dd>`}${written != null && html`<dt>${t("tokensOut")}</dt><dd>${count(written)}</dd>`}</dl></details>`}
