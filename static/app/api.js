@@ -6,6 +6,8 @@ const BASE = new URL(".", globalThis.location?.href ?? "http://localhost/");
 
 /** The server says every 10 s that it is there; a stream that is silent for longer than this was cut. */
 const SILENCE_MS = 30_000;
+/** A message may wait for the turns before it. Sent again after this it is the same message, and goes on waiting. */
+const PATIENCE_MS = 180_000;
 const ANSWER_MS = 20_000;
 
 /** The server answered, and its answer is no. `status` says what to do next. */
@@ -19,11 +21,11 @@ export class Refused extends Error {
   /** The route is not there in this server. */
   get isAbsent() { return this.status === 404 || this.status === 405 || this.status === 501; }
   /** Worth another try a little later. */
-  get isPassing() { return this.status === 429 || this.status === 408 || this.status === 425 || this.status >= 500 && this.status !== 501; }
+  get isPassing() { return this.status >= 500 && this.status !== 501; }
 }
 
 let token = null;
-/** The operator's token, sent with every request from now on. */
+/** Sends the operator's token with every request from now on. */
 export const authorise = (bearer) => { token = bearer || null; };
 
 export const path = (...parts) => parts.map(encodeURIComponent).join("/");
@@ -61,7 +63,7 @@ export async function* stream(method, route, { body, after, signal } = {}) {
   const cut = new AbortController();
   const stop = () => cut.abort();
   signal?.addEventListener("abort", stop);
-  let watch = body === undefined ? setTimeout(stop, SILENCE_MS) : null; // a sent message may wait long for its turn
+  let watch = setTimeout(stop, body === undefined ? SILENCE_MS : PATIENCE_MS);
   try {
     const headers = { Accept: "text/event-stream", ...(after ? { "Last-Event-ID": after } : {}) };
     const response = await request(method, route, { body, headers, signal: cut.signal });

@@ -23,7 +23,6 @@ export function reduce(state, event) {
 }
 
 const CHANGES = {
-  // What the page itself does.
   sent: (state, { key, message }) =>
     find(state, { key }) ? update(state, { key }, () => ({ status: "sending", error: null })) : add(state, blank({ key, messageId: key, message, status: "sending" })),
   unsent: (state, event) => update(state, event, () => ({ status: "unsent", error: event.error })),
@@ -31,7 +30,6 @@ const CHANGES = {
   replayed: (state, event) => update(state, event, () => ({ parts: [], position: null })),
   replaced: (state, event) => update(state, event, () => ({ replaced: true })),
 
-  // What the server tells.
   turn_started: (state, event) => adopt(state, event),
   text_delta: (state, event) => live(state, event, (turn) => unlessShown(turn, event, appendText)),
   tool_called: (state, event) => live(state, event, (turn) => ({ parts: mergeTool(turn.parts, event, {}) })),

@@ -15,28 +15,31 @@ import { Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui
 
 const announcer = new Announcer(document.getElementById("announcements"));
 
+const NOBODY = []; // always the same one, so that nothing is drawn again for it
+
 const idInAddress = () => /^#\/c\/([A-Za-z0-9_-]{1,128})$/.exec(location.hash)?.[1] ?? null;
 
 function Page() {
   const [id, setId] = useState(() => idInAddress() ?? newId());
   const [, redraw] = useState(0);
   const [health, setHealth] = useState(null);
-  const [told, setTold] = useState(null);
+  const told = useRef([]);
+  const [list, setList] = useState([]);
   const [drawer, setDrawer] = useState(false);
   const [theme, setTheme] = useState(storage.theme);
   const [removing, setRemoving] = useState(false);
   const session = useSession(id, () => redraw((count) => count + 1));
   const online = useOnline();
-  const list = joinLists(told, storage.conversations());
   const { state } = session;
-  const agents = health?.team?.agents ?? [];
+  const agents = health?.team?.agents ?? NOBODY;
   const hasBegun = state.turns.length > 0;
 
-  const refreshList = () => get("conversations").then((answer) => setTold(Array.isArray(answer) ? answer : answer.conversations ?? answer.items ?? []), () => setTold([]));
+  const relist = () => setList(joinLists(told.current, storage.conversations()));
   useEffect(() => {
     get("health").then(setHealth, () => {});
-    refreshList();
-    storage.onListChanged(() => redraw((count) => count + 1));
+    relist();
+    storage.onListChanged(relist);
+    get("conversations").then((answer) => { told.current = Array.isArray(answer) ? answer : answer.conversations ?? answer.items ?? []; relist(); }, () => {});
     const moved = () => setId(idInAddress() ?? newId());
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
@@ -51,7 +54,7 @@ function Page() {
     const title = state.turns.find((turn) => turn.message)?.message.slice(0, 80) ?? "";
     if (!known && session.isLoading) return;
     storage.remember(id, { title: known?.title || title, agent: state.agent, at: newest && !isOver(newest) ? Date.now() : known?.at ?? Date.now() });
-    setTold((now) => now?.map((one) => ((one.id ?? one.conversation) === id ? { ...one, active_agent: state.agent ?? one.active_agent, last_activity: Date.now() } : one)) ?? now);
+    relist();
   }, [id, hasBegun, state.agent, newest?.key, newest?.status]);
 
   useEffect(() => { document.title = [state.agent && agentName(state.agent), health?.team?.name ?? t("title")].filter(Boolean).join(" · "); }, [state.agent, health]);
@@ -70,7 +73,8 @@ function Page() {
     }
     session.tellDeleted();
     storage.forget(id);
-    setTold((now) => now?.filter((one) => (one.id ?? one.conversation) !== id) ?? now);
+    told.current = told.current.filter((one) => (one.id ?? one.conversation) !== id);
+    relist();
     return begin();
   };
 
@@ -90,7 +94,7 @@ function Page() {
         ${!online ? html`<p class="notice">${t("offline")}</p>` : session.connection === "reconnecting" && html`<p class="notice">${t("reconnecting")}</p>`}
       </div>
       ${session.isGone && html`<${Banner} message=${t("gone")} action=${t("newChat")} onAction=${begin} />`}
-      ${session.problem && html`<${Banner} message=${session.problem.message ?? (session.connection === "lost" ? t("lost") : session.problem.status ? t("problem") : t("unreachable"))}
+      ${session.problem && html`<${Banner} message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}
         action=${session.problem.again && t("tryAgain")} onAction=${session.problem.again} onDismiss=${() => session.dismiss()} />`}
       <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
         ${!hasBegun && !session.isGone && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}

@@ -5,7 +5,7 @@ import { GrowingMarkdown } from "./markdown.js";
 import { t } from "./strings.js";
 import { CopyButton } from "./ui.js";
 
-const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", hellip: "…", mdash: "—", ndash: "–", euro: "€", copy: "©", reg: "®", trade: "™", times: "×", deg: "°", rarr: "→", larr: "←" };
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
 
 function plain(text) {
   return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));/gi, (whole, decimal, hex, name) => {

@@ -1,4 +1,4 @@
-// Markdown for chat: what models write (GFM less HTML and link definitions), as tokens. A block that can no longer change
+// Markdown for chat: what models write (GFM less HTML, link definitions and code by mere indentation), as tokens. A block that can no longer change
 // is parsed once, so that a chunk costs the last block, not the message. Knows text only; markdown-view.js makes elements.
 
 const FENCE = /^( {0,3})(`{3,}(?=[^`]*$)|~{3,})[ \t]*(.*)$/;
@@ -7,7 +7,6 @@ const RULE = /^ {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$/;
 const QUOTE = /^ {0,3}> ?/;
 const BULLET = /^( {0,3})(?:([-*+])|(\d{1,9})([.)]))(?:( {1,4})(?! )|( )(?= )|\t|$)/;
 const UNDERLINE = /^ {0,3}(=+|-+)[ \t]*$/;
-const INDENTED = /^(?: {4}| {0,3}\t)/;
 const DELIMITERS = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 const DEPTH = 12; // of quotes and lists in each other; deeper ones are text
 
@@ -114,13 +113,6 @@ heading.test = (lines, at) => HEADING.test(lines[at]);
 const rule = (lines, at) => [{ type: "hr" }, at + 1];
 rule.test = (lines, at) => RULE.test(lines[at]);
 
-function indented(lines, at) {
-  let next = at + 1;
-  for (let ahead = next; ahead < lines.length && (isBlank(lines[ahead]) || INDENTED.test(lines[ahead])); ahead += 1) if (!isBlank(lines[ahead])) next = ahead + 1;
-  return [{ type: "code", lang: "", text: lines.slice(at, next).map((line) => line.replace(INDENTED, "")).join("\n") }, next];
-}
-indented.test = (lines, at) => INDENTED.test(lines[at]);
-
 function quote(lines, at, depth) {
   const inner = [];
   let next = at;
@@ -191,7 +183,7 @@ function paragraph(lines, at) {
   }
 }
 
-const TAKERS = [indented, fence, heading, rule, quote, list, table];
+const TAKERS = [fence, heading, rule, quote, list, table];
 
 // Whether a line ends the paragraph before it. A number does only when the list begins with it, an empty bullet never.
 function begins(lines, at) {

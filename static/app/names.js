@@ -12,19 +12,14 @@ export function toolName(name) {
   return words ? words[0].toUpperCase() + words.slice(1) : "";
 }
 
-/** A colour (0 to 7, see the style sheet) that stays with an agent: its place in the team, else by its name. */
+/** A colour (0 to 7, see the style sheet) that stays with an agent: its place in the team. */
 export function agentHue(name, agents = []) {
   const place = agents.findIndex((agent) => (agent.name ?? agent) === name);
-  if (place >= 0) return place % 8;
-  let hash = 0;
-  for (const letter of String(name ?? "")) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  return hash % 8;
+  return (place < 0 ? (name ?? "").length : place) % 8;
 }
 
 /** Hand-offs are drawn as dividers; the tool call that asked for one says nothing more. */
 export const isHandOff = (tool) => /^transfer_(back_)?to_/.test(tool ?? "");
 
-const random = (count) => crypto.getRandomValues(new Uint8Array(count));
-
 /** 128 random bits. Also without a secure context, where `crypto.randomUUID` is missing. */
-export const newId = () => Array.from(random(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

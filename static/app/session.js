@@ -3,7 +3,6 @@
 
 import { Refused, get, path, send, stream } from "./api.js";
 import { empty, endsStream, find, isOver, isRunning, openActions, reduce } from "./conversation.js";
-import { merge } from "./history.js";
 import { newId } from "./names.js";
 import * as storage from "./storage.js";
 
@@ -28,16 +27,16 @@ export class Session {
     this.isGone = false;
     this.#changed = changed;
     this.#told = told;
-    this.#channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("baton") : null;
-    this.#channel?.addEventListener("message", ({ data }) => data?.conversation === id && this.#hear(data));
+    this.#channel.addEventListener("message", ({ data }) => data.conversation === id && this.#hear(data));
     document.addEventListener("visibilitychange", this.#seen);
     if (!isNew) this.#load();
   }
 
   #changed;
   #told;
-  #channel;
+  #channel = new BroadcastChannel("baton"); // the other tabs of this browser
   #closing = new AbortController();
+  #isLeft = false;
   #queue = [];
   #frame = 0;
   #streams = new Map(); // turn number or key → the last position, of turns that stream here
@@ -48,25 +47,25 @@ export class Session {
   /** Whether the server has an optional feature, as far as we know. */
   can(feature) { return !absent.has(feature); }
 
+  /** Leaves, once the server has what was sent; the turns go on there. */
   close() {
+    this.#isLeft = true;
+    if (!this.state.turns.some((turn) => turn.status === "sending")) this.#end();
+  }
+
+  #end() {
     this.#closing.abort();
-    this.#channel?.close();
+    this.#channel.close();
     clearTimeout(this.#poll);
     document.removeEventListener("visibilitychange", this.#seen);
   }
 
   // --- what a person does
 
-  send(message, overlap) {
-    const entry = { key: newId(), message, overlap };
-    storage.post(this.id, entry);
-    this.#apply({ type: "sent", ...entry });
-    this.#deliver(entry);
-  }
-
-  /** Again what could not be delivered: the same id, so that it cannot arrive twice. */
-  resend(turn) {
-    const entry = { key: turn.messageId ?? turn.key, message: turn.message };
+  /** `key` of a message that could not be delivered: with the same id it cannot arrive twice. */
+  send(message, overlap, key = newId()) {
+    const entry = { key, message, overlap };
+    this.isGone = false;
     storage.post(this.id, entry);
     this.#apply({ type: "sent", ...entry });
     this.#deliver(entry);
@@ -80,45 +79,47 @@ export class Session {
   async stop(turn) {
     if (turn.number == null) return;
     try {
-      await this.#optional("stop", () => send("POST", path("conversations", this.id, "turns", turn.number, "stop")));
+      await send("POST", path("conversations", this.id, "turns", turn.number, "stop"));
     } catch (error) {
-      if (error instanceof Refused && error.isAbsent) this.#changed();
-      else this.complain(error);
+      if (!this.#lacks("stop", error)) this.complain(error);
     }
   }
 
   /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
   async regenerate(turn) {
     const route = path("conversations", this.id, "turns", turn.number, "regenerate");
-    const key = newId();
     try {
-      await this.#optional("regenerate", async () => {
-        for await (const event of this.#watched(stream("POST", route, { body: { message_id: key }, signal: this.#closing.signal }))) {
-          if (event.type === "opened") {
-            this.#apply({ type: "replaced", turn: turn.number });
-            const number = event.turn ?? event.told?.turn;
-            if (number != null) this.#begin({ turn: number, message: turn.message });
-            if (event.told) return this.#follow(number);
-          } else if (this.#take(event, { message: turn.message }) === "over") return undefined;
-        }
-        return this.#follow(this.state.turns.at(-1).number);
-      });
+      for await (const event of this.#watched(stream("POST", route, { body: { message_id: newId() }, signal: this.#closing.signal }))) {
+        if (event.type === "opened") {
+          this.#apply({ type: "replaced", turn: turn.number });
+          const number = event.turn ?? event.told?.turn;
+          if (number != null) this.#begin({ turn: number, message: turn.message });
+        } else if (this.#take(event, { message: turn.message }) === "over") return;
+      }
+      this.#flush();
+      this.#follow(this.state.turns.at(-1).number);
     } catch (error) {
-      if (!(error instanceof Refused && error.isAbsent)) this.complain(error);
+      if (!this.#lacks("regenerate", error)) this.complain(error);
       else if (turn.status === "failed") this.send(turn.message);
-      else this.#changed();
     }
   }
 
+  #lacks(feature, error) {
+    if (!(error instanceof Refused && error.isAbsent)) return false;
+    absent.add(feature);
+    this.#changed();
+    return true;
+  }
+
   tellDeleted() {
-    this.#channel?.postMessage({ conversation: this.id, deleted: true });
+    this.#channel.postMessage({ conversation: this.id, deleted: true });
   }
 
   // --- loading
 
   async #load() {
     try {
-      this.#history(await get(path("conversations", this.id)));
+      await this.#history();
       this.isLoading = false;
     } catch (error) {
       if (!(error instanceof Refused && error.isAbsent)) {
@@ -129,27 +130,26 @@ export class Session {
       }
       this.isLoading = false; // a conversation that has not begun
     }
-    for (const entry of storage.outbox(this.id)) {
-      if (this.state.turns.some((turn) => turn.messageId === entry.key && turn.number != null)) storage.delivered(this.id, entry.key);
-      else {
-        this.#apply({ type: "sent", ...entry });
-        this.#deliver(entry);
-      }
+    for (const { key, message, overlap } of storage.outbox(this.id)) {
+      if (this.state.turns.some((turn) => turn.messageId === key && turn.number != null)) storage.delivered(this.id, key);
+      else this.send(message, overlap, key);
     }
     this.#changed();
   }
 
-  #history(history) {
+  // Only who comes back, or was cut off, needs to read histories: a first visit does not load how.
+  async #history() {
+    const [{ merge }, history] = await Promise.all([import("./history.js"), get(path("conversations", this.id))]);
+    this.#flush();
     this.state = merge(this.state, history);
-    for (const turn of this.state.turns) if (isRunning(turn) && !this.#isStreaming(turn)) this.#follow(turn.number);
+    for (const turn of this.state.turns) if (isRunning(turn) && !this.#streams.has(turn.number) && !this.#streams.has(turn.key)) this.#follow(turn.number);
     this.#listen();
     this.#changed();
   }
 
   async #refresh() {
     try {
-      this.#flush();
-      this.#history(await get(path("conversations", this.id)));
+      await this.#history();
     } catch (error) {
       if (!(error instanceof Refused && error.status === 404)) return;
       this.isGone = this.state.turns.some((turn) => turn.number != null); // another tab deleted it
@@ -158,8 +158,6 @@ export class Session {
   }
 
   // --- streams
-
-  #isStreaming = (turn) => this.#streams.has(turn.number) || this.#streams.has(turn.key);
 
   // Sends until the server has the message; then the turn is followed to its end.
   async #deliver({ key, message, overlap }) {
@@ -188,13 +186,17 @@ export class Session {
     await this.#follow(this.#number(key));
   }
 
-  #number = (key) => { this.#flush(); return find(this.state, { key })?.number ?? null; };
+  #number(key) {
+    this.#flush();
+    return find(this.state, { key })?.number ?? null;
+  }
 
   #accepted(key, number) {
     storage.delivered(this.id, key);
     if (number == null) return;
     this.#apply({ type: "turn_started", key, turn: number });
     this.#begin({ turn: number });
+    if (this.#isLeft) this.#end();
   }
 
   #refused(key, error) {
@@ -205,7 +207,7 @@ export class Session {
 
   #begin(event) {
     if (!this.#streams.has(event.turn)) this.#apply({ type: "turn_started", ...event });
-    this.#channel?.postMessage({ conversation: this.id, turn: event.turn });
+    this.#channel.postMessage({ conversation: this.id, turn: event.turn });
     this.#listen();
   }
 
@@ -214,10 +216,10 @@ export class Session {
     if (event.type === "turn_started" && more.key) this.#accepted(more.key, event.turn);
     if (event.turn != null) this.#streams.set(event.turn, event.position || this.#streams.get(event.turn) || null);
     this.#apply({ ...event, ...(event.turn == null || event.type === "turn_started" ? more : {}) });
-    this.#told(event);
+    if (!this.#isLeft) this.#told(event);
     if (!endsStream(event.type)) return "goes on";
-    this.#streams.delete(event.turn);
     if (event.type === "turn_continues") return "cut";
+    this.#streams.delete(event.turn);
     this.#settleHeard();
     this.#keepWatch();
     return "over";
@@ -323,6 +325,7 @@ export class Session {
       for (let tries = 0; tries < TRIES && !signal.aborted; tries += 1) {
         try {
           for await (const event of stream("GET", path("conversations", this.id, "events"), { signal })) {
+            if (event.type === "opened") continue;
             tries = 0;
             this.#overhear(event);
           }
@@ -359,11 +362,9 @@ export class Session {
     }, ACTION_POLL_MS);
   }
 
-  // --- small things
-
   // Events come faster than a screen can show them: they are applied once per frame.
   #apply(event) {
-    this.#queue.push(event.milliseconds == null && event.type === "turn_completed" ? { ...event, milliseconds: this.#age(event) } : event);
+    this.#queue.push(event);
     if (this.#frame) return;
     const later = () => { this.#frame = 0; this.#flush(); };
     this.#frame = document.visibilityState === "visible" ? requestAnimationFrame(later) : setTimeout(later, 100);
@@ -375,25 +376,11 @@ export class Session {
     this.#changed();
   }
 
-  #born = new Map();
-  #age({ turn }) {
-    return this.#born.has(turn) ? Math.round(performance.now() - this.#born.get(turn)) : undefined;
-  }
-
   async *#watched(events) {
+    const begun = performance.now();
     for await (const event of events) {
       this.#connected("ok");
-      if (event.turn != null && !this.#born.has(event.turn)) this.#born.set(event.turn, performance.now());
-      yield event;
-    }
-  }
-
-  async #optional(feature, call) {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof Refused && error.isAbsent) absent.add(feature);
-      throw error;
+      yield event.type === "turn_completed" ? { milliseconds: Math.round(performance.now() - begun), ...event } : event;
     }
   }
 

@@ -34,8 +34,6 @@ export function forget(id) {
 /** Calls back when another tab changed the list. */
 export const onListChanged = (call) => addEventListener("storage", (event) => event.key === `${PREFIX}conversations` && call());
 
-// --- drafts
-
 export const draft = (id) => read(`draft.${id}`, "");
 export const saveDraft = (id, text) => write(`draft.${id}`, text || null);
 
@@ -47,8 +45,6 @@ export function delivered(id, key) {
   const rest = outbox(id).filter((one) => one.key !== key);
   write(`outbox.${id}`, rest.length ? rest : null);
 }
-
-// --- looks
 
 export const theme = () => read("theme", "auto");
 export const saveTheme = (name) => write("theme", name === "auto" ? null : name);

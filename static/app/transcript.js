@@ -30,7 +30,8 @@ export function Transcript({ session, state, agents, readOnly, children }) {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
     setAway(!follows.current);
-    if (scrollTop < 400 && from > 0) earlier();
+    if (follows.current) setShown(1);
+    else if (scrollTop < 400 && from > 0) earlier();
   };
   // What is being read stays where it is when older messages come above it.
   const earlier = () => {
@@ -77,7 +78,7 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, ca
       <p dir="auto">${turn.message}</p>
     </div>`}
     ${turn.replaced && !isLast ? html`<details class="replaced"><summary>${t("replaced")}</summary>${answer}</details>` : answer}
-    ${turn.status === "sending" && html`<p class="note">${navigator.onLine ? t("sending") : t("unsentOffline")}</p>`}
+    ${turn.status === "sending" && html`<p class="note">${t("sending")}</p>`}
     ${turn.status === "waiting" && html`<p class="note">${t("waiting")}</p>`}
     ${turn.status === "stopped" && html`<p class="note">${t("stopped")}</p>`}
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
@@ -91,11 +92,11 @@ function Unsent({ turn, session }) {
   const { status, message } = turn.error ?? {};
   const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : message ?? (status === undefined ? t("unreachable") : t("problem"));
   return html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${t("unsent")} ${sentence}</p>
-    <button type="button" class="small-button" onClick=${() => session.resend(turn)}>${t("tryAgain")}</button>
+    <button type="button" class="small-button" onClick=${() => session.send(turn.message, undefined, turn.key)}>${t("tryAgain")}</button>
     <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button></div>`;
 }
 
-// Parts in the order they came; the agent is named where it changes.
+// The agent is named where it changes.
 function Answer({ turn, agents, agent }) {
   const parts = turn.parts.filter((part) => !(part.kind === "tool" && isHandOff(part.name)));
   const isLive = turn.status === "running";
@@ -115,7 +116,7 @@ const Part = memo(({ part, named, hue, isTail }) => {
   }
   return html`<div class="agent" data-hue=${hue}>
     ${named && html`<h2 class="agent-name"><i class="dot"></i>${agentName(named)}</h2>`}
-    ${part.kind === "text" ? html`<div dir="auto" class=${isTail ? "words live" : "words"}><${Markdown} text=${part.text} live=${isTail} /></div>` : html`<${ToolCard} part=${part} />`}
+    ${part.kind === "text" ? html`<div dir="auto" class="words"><${Markdown} text=${part.text} live=${isTail} /></div>` : html`<${ToolCard} part=${part} />`}
   </div>`;
 });
 
@@ -124,9 +125,9 @@ const ICON = { running: "clock", done: "check", failed: "cross", proposed: "hand
 /** One tool call: what it is doing in a line, everything else on demand. */
 export function ToolCard({ part }) {
   const state = part.state ?? (part.outcome == null ? "running" : part.outcome === "ok" ? "done" : "failed");
-  const words = part.state ? t(part.state) : { running: t("toolRunning"), done: t("toolDone"), failed: t("toolFailed") }[state];
+  const words = t(state === "failed" ? "toolFailed" : state);
   return html`<details class="tool" data-state=${state}>
-    <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "tool"} /></span><span class="tool-name">${toolName(part.name)}</span>
+    <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
       <span class="tool-state">${words}</span>${part.milliseconds != null && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
     <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
       ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>

@@ -70,7 +70,7 @@ test("blocks and what is in them are told apart", () => {
     ["# A\n## B ##\nC\n===\nD\n---", "h1(A)h2(B)h1(C)h2(D)"], ["a\nb\n\nc", "p(a/b)p(c)"], ["---\n***", "hr()hr()"],
     ["- a\n  - b\n    - c\n- d", "ul(aul(bul(c));d)"], ["3. a\n4. b", "ol3(a;b)"], ["- a\n\n  b\n- c", "ul(p(a)p(b);c)"], ["- [x] a\n- [ ] b", "ul([x]a;[ ]b)"],
     ["- a\n* b\n1. c", "ul(a)ul(b)ol1(c)"], ["text\n2. no list", "p(text/2. no list)"], ["text\n- list", "p(text)ul(list)"],
-    ["> a\nlazy\n> - b\n\nc", "q(p(a/lazy)ul(b))p(c)"], ["```js x\n- a\n\n  b\n```\nc", "code(js x:- a//  b)p(c)"], ["~~~\n```\n~~~", "code(:```)"], ["```\nopen", "code(:open)"], ["    a\n\n    b\nc", "code(:a//b)p(c)"],
+    ["> a\nlazy\n> - b\n\nc", "q(p(a/lazy)ul(b))p(c)"], ["```js x\n- a\n\n  b\n```\nc", "code(js x:- a//  b)p(c)"], ["~~~\n```\n~~~", "code(:```)"], ["```\nopen", "code(:open)"], ["    a\n    b", "p(a/b)"],
     ["- a\n  ```\n  x\n  ```", "ul(acode(:x))"], ["| a | b |\n|---|:-:|\n| 1 \\| 2 |\n\nc", "table(a,b;1 | 2,)p(c)"], ["a | b\nno table", "p(a | b/no table)"],
     ["**a** __b__ *c* _d_ ***e***", "p(b(a) b(b) i(c) i(d) i(b(e)))"], ["*a **b** c*", "p(i(a b(b) c))"], ["snake_case_name 2 * 3 * 4", "p(snake_case_name 2 * 3 * 4)"], ["**open *and", "p(**open *and)"], ["~~a~~ ~b~", "p(s(a) s(b))"],
     ["`a` ``b ` c`` `open", "p(c(a) c(b ` c) `open)"], ["\\*a\\* \\\\", "p(*a* \\)"], ["[**a**](https://x.y/ \"t\") ![p](z.png)", "p(a https://x.y/ (b(a)) img(z.png p))"], ["[a [b]](x(y))", "p(a x(y) (a [b]))"], ["[no] [half](x", "p([no] [half](x)"],

@@ -1,6 +1,6 @@
 import test from "node:test";
 import assert from "node:assert/strict";
-import { Sentences, speakable } from "../app/sentences.js";
+import { Sentences, speakable } from "../app/announcer.js";
 
 const TEXT = "Hello! I am **Sales**. A rocket costs $1.5 million, e.g. today.\n\n- first `item`\n- [second](https://acme.example)\n\nAgreed?";
 const WANTED = ["Hello!", "I am Sales.", "A rocket costs $1.5 million, e.g. today.", "first item", "second", "Agreed?"];
