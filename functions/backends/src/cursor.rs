@@ -55,8 +55,16 @@ impl Place {
     /// The place as a cursor.
     pub(crate) fn cursor(&self) -> Cursor {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        Cursor(json.iter().map(|byte| format!("{byte:02x}")).collect())
+        Cursor(
+            json.iter()
+                .flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)])
+                .collect(),
+        )
     }
+}
+
+fn hex_digit(half: u8) -> char {
+    char::from_digit(u32::from(half), 16).unwrap_or('0')
 }
 
 fn decode(text: &str) -> Option<Place> {

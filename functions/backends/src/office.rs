@@ -1,13 +1,198 @@
-//! Stub.
+//! The embedded back office of ACME Inc.: catalogue, orders and refunds in the store that there is anyway.
+//!
+//! It keeps the rules that no prompt can talk it out of: an item is refunded once, what was paid for it is what is refunded, and
+//! one idempotency key has one outcome, ever. Knows the store as a port; never who calls, nor why.
+//!
+//! Customers have no identity yet: whoever names an item may have it refunded, as whoever holds a receipt may.
+
+mod acme;
+mod books;
+mod effects;
+mod search;
+
+use std::fmt;
 use std::sync::Arc;
-use baton_handoff::ports::*;
-/// Stub.
-pub struct BackOffice;
-impl BackOffice { /// Stub.
- pub fn new(_: Arc<dyn Store>, _: Arc<dyn Env>) -> Self { Self } }
-#[async_trait::async_trait]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use baton_handoff::ports::{
+    CommitError, Cursor, Env, Index, Outcome, Store, StoreError, ToolError, ToolRequest, Tools,
+};
+use serde::Deserialize;
+
+pub use books::{Entries, Order, Refund};
+
+use books::{ORDERS, REFUNDS};
+
+/// How often seeding is tried while others do the same.
+const SEED_TRIES: usize = 8;
+
+/// Executes the tools that run in the back office.
+pub struct BackOffice {
+    store: Arc<dyn Store>,
+    env: Arc<dyn Env>,
+    seeded: AtomicBool,
+}
+
+/// A call with its arguments read.
+#[derive(Debug, Clone, PartialEq)]
+enum Call {
+    LookUp(LookUp),
+    Order(Purchase),
+    Refund(RefundRequest),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct LookUp {
+    search_query: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Purchase {
+    product: String,
+    /// Whole US dollars, as models are told to name prices.
+    price: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct RefundRequest {
+    item_id: String,
+    #[serde(default = "no_reason")]
+    reason: String,
+}
+
+fn no_reason() -> String {
+    "not provided".to_owned()
+}
+
+impl Call {
+    /// Err is a sentence for the model.
+    fn read(request: &ToolRequest) -> Result<Self, String> {
+        let (name, arguments) = (request.tool.name.as_str(), request.arguments.as_value());
+        let call = match name {
+            "look_up_item" => LookUp::deserialize(arguments).map(Self::LookUp),
+            "execute_order" => Purchase::deserialize(arguments).map(Self::Order),
+            "execute_refund" => RefundRequest::deserialize(arguments).map(Self::Refund),
+            _ => return Err(format!("The back office has no tool {name}.")),
+        };
+        call.map_err(|error| format!("The arguments of {name} are not right: {error}."))
+    }
+}
+
+impl fmt::Debug for BackOffice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("BackOffice")
+            .field("seeded", &self.seeded)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BackOffice {
+    /// A back office whose books are in this store. Catalogue and example orders are written when they are first needed.
+    pub fn new(store: Arc<dyn Store>, env: Arc<dyn Env>) -> Self {
+        Self {
+            store,
+            env,
+            seeded: AtomicBool::new(false),
+        }
+    }
+
+    /// All orders, the newest first.
+    pub async fn orders(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Entries<Order>, StoreError> {
+        self.seed().await?;
+        self.entries(ORDERS, after, limit).await
+    }
+
+    /// All refunds, the newest first.
+    pub async fn refunds(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Entries<Refund>, StoreError> {
+        self.entries(REFUNDS, after, limit).await
+    }
+
+    async fn entries<T: for<'a> Deserialize<'a>>(
+        &self,
+        list: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Entries<T>, StoreError> {
+        let page = self
+            .store
+            .index(&Index::Listed(list.to_owned()), after, limit)
+            .await?;
+        let entries = page
+            .records
+            .iter()
+            .map(books::read)
+            .collect::<Result<_, _>>()?;
+        Ok(Entries {
+            entries,
+            next: page.next,
+        })
+    }
+
+    /// Writes catalogue and examples, unless somebody has.
+    async fn seed(&self) -> Result<(), StoreError> {
+        for _ in 0..SEED_TRIES {
+            if self.seeded.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if self.store.get(&acme::marker()).await?.is_some() {
+                self.seeded.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            match self.store.commit(acme::seed()?).await {
+                // The marker decides: it is written with all the rest.
+                Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {}
+                Err(CommitError::Unavailable(reason) | CommitError::Refused(reason)) => {
+                    return Err(StoreError::Unavailable(reason));
+                }
+            }
+        }
+        Err(StoreError::Unavailable(
+            "the back office's examples could not be written".to_owned(),
+        ))
+    }
+}
+
+#[async_trait]
 impl Tools for BackOffice {
-  async fn lookup(&self, _r: &ToolRequest) -> Result<String, ToolError> { Ok("{\"items\":[{\"item_id\":\"item_1\",\"product\":\"Rocket-powered unicycle\"}]}".into()) }
-  async fn act(&self, _r: &ToolRequest, _k: &str) -> Outcome { Outcome::Done("{\"refund_id\":\"r1\",\"status\":\"done\"}".into()) }
-  async fn amount_cents(&self, _r: &ToolRequest) -> Option<u64> { Some(100) }
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
+        match Call::read(request).map_err(ToolError)? {
+            Call::LookUp(asked) => self
+                .look_up(&asked.search_query, &request.conversation)
+                .await
+                .map_err(|error| {
+                    tracing::warn!(%error, "an item could not be looked up");
+                    ToolError("Items cannot be looked up at the moment.".to_owned())
+                }),
+            Call::Order(_) | Call::Refund(_) => {
+                Err(ToolError(format!("{} is no lookup.", request.tool.name)))
+            }
+        }
+    }
+
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        match Call::read(request) {
+            Ok(call) => {
+                self.act_once(&call, &request.conversation, idempotency_key)
+                    .await
+            }
+            Err(sentence) => Outcome::Rejected(sentence),
+        }
+    }
+
+    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
+        match Call::read(request).ok()? {
+            Call::LookUp(_) => None,
+            Call::Order(purchase) => purchase.price.checked_mul(100),
+            Call::Refund(refund) => self.paid_for(&refund.item_id).await,
+        }
+    }
 }

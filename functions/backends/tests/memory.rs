@@ -1,17 +1,18 @@
 //! The memory store and queue pass the suites.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use baton_backends::conformance::{faulty_store_conformance, queue_conformance, store_conformance};
 use baton_backends::memory::{MemoryQueue, MemoryStore};
 use baton_handoff::ports::{Env, Queue, Store};
 
-async fn store(env: Arc<dyn Env>) -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(env))
+fn store(env: Arc<dyn Env>) -> Ready<Arc<dyn Store>> {
+    ready(Arc::new(MemoryStore::new(env)))
 }
 
-async fn queue(env: Arc<dyn Env>) -> Arc<dyn Queue> {
-    Arc::new(MemoryQueue::new(env))
+fn queue(env: Arc<dyn Env>) -> Ready<Arc<dyn Queue>> {
+    ready(Arc::new(MemoryQueue::new(env)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

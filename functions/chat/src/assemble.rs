@@ -58,6 +58,8 @@ impl Works {
 pub struct House {
     /// Where conversations go on.
     pub engine: Arc<Engine>,
+    /// Orders and refunds.
+    pub office: Arc<BackOffice>,
     /// What to say of the model.
     pub model: ModelInfo,
     store: Arc<SqliteStore>,
@@ -76,10 +78,10 @@ impl House {
         let records: Arc<dyn Store> = store.clone();
         let stop = CancellationToken::new();
         let (model, info) = build_model(&settings.model, &env, &stop).await?;
-        let office = BackOffice::new(records.clone(), env.clone());
-        let ports = Ports { store: records, queue, model, tools: Arc::new(office), env };
+        let office = Arc::new(BackOffice::new(records.clone(), env.clone()));
+        let ports = Ports { store: records, queue, model, tools: office.clone(), env };
         let works = Works::start(team, ports);
-        Ok(Self { engine: works.engine.clone(), model: info, store, works, stop })
+        Ok(Self { engine: works.engine.clone(), office, model: info, store, works, stop })
     }
 
     /// Ends the pool and closes the store; what was not finished is found again at the next start.

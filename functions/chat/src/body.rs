@@ -17,10 +17,10 @@ use tokio::time::{Instant, timeout};
 use crate::encode::Format;
 
 /// Well under the 30 s after which CloudFront and most clients give a silent stream up.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// No stream is longer; the turn goes on and the client may follow it.
-const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
 
 struct Listener {
     log: Arc<TurnLog>,

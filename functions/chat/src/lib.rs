@@ -13,6 +13,7 @@ pub mod assemble;
 mod body;
 mod encode;
 mod error;
+mod follow;
 mod guard;
 mod router;
 mod routes;

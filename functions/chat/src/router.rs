@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
 use http::StatusCode;
 
 use crate::error::ApiError;
 use crate::guard;
-use crate::routes::{actions, completions, conversations, health, page, turns};
+use crate::routes::{actions, books, completions, conversations, health, page, turns};
 
 /// Bodies of requests, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -44,6 +45,8 @@ pub struct App {
     pub exposure: Arc<Exposure>,
     /// What to say of the model.
     pub model: Arc<ModelInfo>,
+    /// The embedded back office, where orders and refunds are read.
+    pub office: Arc<BackOffice>,
     /// A folder to serve the page from instead of the embedded one, for working on it.
     pub static_dir: Option<Arc<std::path::Path>>,
 }
@@ -54,8 +57,13 @@ pub fn router(app: App) -> Router {
         .route("/chat/completions", post(completions::create))
         .route("/conversations", get(conversations::list))
         .route("/conversations/{id}", get(conversations::history).delete(conversations::erase))
+        .route("/conversations/{id}/events", get(conversations::events))
         .route("/conversations/{id}/export", get(conversations::export))
         .route("/conversations/{id}/turns/{turn}/events", get(turns::events))
+        .route("/conversations/{id}/turns/{turn}/stop", post(turns::stop))
+        .route("/conversations/{id}/turns/{turn}/regenerate", post(turns::regenerate))
+        .route("/orders", get(books::orders))
+        .route("/refunds", get(books::refunds))
         .route("/actions", get(actions::list))
         .route("/actions/{id}/approve", post(actions::approve))
         .route("/actions/{id}/reject", post(actions::reject))

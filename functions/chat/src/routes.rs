@@ -1,6 +1,7 @@
 //! The handlers. Each reads a request, asks the engine, and says what came of it.
 
 pub(crate) mod actions;
+pub(crate) mod books;
 pub(crate) mod completions;
 pub(crate) mod conversations;
 mod export;

@@ -27,19 +27,31 @@ pub(crate) enum Planned {
     Wrong(String),
 }
 
+/// Which actions a turn may stand for.
+pub(crate) struct Scope<'a> {
+    /// The turn by which they are known: its own, or the one that it regenerates.
+    pub(crate) turn: TurnNumber,
+    /// Those that it may have, if it may not have new ones.
+    pub(crate) only: Option<&'a [&'a ActionId]>,
+}
+
+/// What the model is told when it wants to do something new while it says an old answer anew.
+const NOT_AGAIN: &str = "Not done: this answer replaces an earlier one, and only what that one did may be referred to. \
+     Ask the customer to say it again in a new message.";
+
 /// Says of each call what it is.
 pub(crate) fn plan(
     engine: &Engine,
     agent: &Agent,
     conversation: &ConversationId,
-    turn: TurnNumber,
+    scope: &Scope<'_>,
     calls: &[ToolCall],
 ) -> Vec<Planned> {
     let mut handed_off = false;
     calls
         .iter()
         .map(|call| {
-            let planned = plan_call(engine, agent, conversation, turn, call);
+            let planned = plan_call(engine, agent, conversation, scope, call);
             match planned {
                 Planned::HandOff(_) if handed_off => Planned::NotTransferred,
                 Planned::HandOff(to) => {
@@ -56,7 +68,7 @@ fn plan_call(
     engine: &Engine,
     agent: &Agent,
     conversation: &ConversationId,
-    turn: TurnNumber,
+    scope: &Scope<'_>,
     call: &ToolCall,
 ) -> Planned {
     if let Some(hand_off) = agent.hand_off(&call.name) {
@@ -76,7 +88,11 @@ fn plan_call(
             match tool.kind {
                 ToolKind::Lookup => Planned::Lookup(request),
                 ToolKind::Action => {
-                    Planned::Action(ActionId::new(conversation.clone(), turn, &tool.name, &identity), request)
+                    let id = ActionId::new(conversation.clone(), scope.turn, &tool.name, &identity);
+                    match scope.only {
+                        Some(only) if !only.contains(&&id) => Planned::Wrong(NOT_AGAIN.to_owned()),
+                        Some(_) | None => Planned::Action(id, request),
+                    }
                 }
             }
         }

@@ -14,15 +14,15 @@ use crate::journal::{read_meta, read_turn, read_turns};
 use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
-use crate::turn::{self, Begun};
-use crate::{replay, window};
+use crate::turn::{self, Begun, EndAtOnce};
+use crate::{recorder, replay, window};
 
 /// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
 const MAX_TAKEOVERS: u32 = 3;
 
 /// How often a conversation that another process owns is looked at, at first and at most.
 const FIRST_LOOK: Millis = 100;
-const LONGEST_LOOK: Millis = 2_000;
+const LONGEST_LOOK: Millis = 1_000;
 
 /// How often the store may fail in a row before listeners are told.
 const MAX_FAILURES: u32 = 6;
@@ -65,7 +65,7 @@ impl Engine {
                 turn::run(self, begun).await;
                 self.hub.forget_ended_log(conversation, turn);
             }
-            if self.is_draining() {
+            if self.is_draining() || self.hub.is_given_up(conversation) {
                 return self.leave(conversation).await;
             }
             let seen = self.hub.pokes(conversation);
@@ -117,7 +117,7 @@ impl Engine {
         let poked = self.hub.poked(conversation);
         tokio::select! {
             () = poked.notified() => {}
-            () = self.drained() => {}
+            () = self.given_up(conversation) => {}
             () = self.env.sleep_until(until) => {}
         }
     }
@@ -127,11 +127,20 @@ impl Engine {
         let Some((version, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(Next::Nothing) };
         self.catch_up(conversation, &meta).await?;
         match &meta.running {
-            Some(running) if running.until > self.env.now() => return Ok(Next::Wait(running.until)),
+            Some(running) if running.until > self.env.now() => {
+                self.listen_in(conversation, running.turn, meta.fence).await?;
+                return Ok(Next::Wait(running.until));
+            }
             Some(running) => {
-                let give_up = (running.takeovers >= MAX_TAKEOVERS).then_some(FailureCode::TakenOverTooOften);
                 let turn = running.turn;
-                return self.begin(conversation, version, meta, turn, give_up).await;
+                let end_at_once = if meta.stop == Some(turn) {
+                    Some(EndAtOnce::Stopped)
+                } else if running.takeovers >= MAX_TAKEOVERS {
+                    Some(EndAtOnce::Failed(FailureCode::TakenOverTooOften))
+                } else {
+                    None
+                };
+                return self.begin(conversation, version, meta, turn, end_at_once).await;
             }
             None => {}
         }
@@ -152,7 +161,7 @@ impl Engine {
         version: u64,
         mut meta: Meta,
         number: TurnNumber,
-        give_up: Option<FailureCode>,
+        end_at_once: Option<EndAtOnce>,
     ) -> Result<Next, StoreError> {
         let claim = self.claim(conversation, &mut meta, number);
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
@@ -179,6 +188,11 @@ impl Engine {
             StoreError::Damaged(format!("turn {number} of conversation {conversation} is accepted but not there"))
         })?;
         let past = visible(past?, &meta);
+        let mut turn = turn;
+        if let Origin::Regenerated { of } = turn.record.origin {
+            let old = past.iter().find(|past| past.number == of);
+            turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
+        }
         let log = self.hub.log(conversation, number);
         if claim.taken_over {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
@@ -192,7 +206,7 @@ impl Engine {
             past,
             log,
             opening: None,
-            give_up,
+            end_at_once,
         })))
     }
 
@@ -262,6 +276,24 @@ impl Engine {
             }
             self.hub.forget_ended_log(conversation, number);
         }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Brings listeners here what another instance says: the journal, and the text of the step that is not in it yet.
+    async fn listen_in(
+        &self,
+        conversation: &ConversationId,
+        number: TurnNumber,
+        fence: u64,
+    ) -> Result<(), StoreError> {
+        let Some(log) = self.hub.find_log(conversation, number) else { return Ok(()) };
+        let Some(turn) = read_turn(&*self.store, conversation, number).await? else { return Ok(()) };
+        let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
+        let mut events = replay::events(&turn);
+        events.extend(recorder::kept_text(&*self.store, conversation, number, next, fence).await?);
+        bring_up(&log, &events);
         Ok(())
     }
 }

@@ -87,8 +87,23 @@ impl Engine {
         self.draining.send_replace(true);
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether this process is ending.
+    pub fn is_draining(&self) -> bool {
         *self.draining.borrow()
+    }
+
+    /// Gives up the turn that this process runs in the conversation, if it does, as [`Engine::drain`] does with all: for a
+    /// function that is near its deadline. A worker is asked to go on with it.
+    pub fn give_up(&self, conversation: &ConversationId) {
+        self.hub.give_up(conversation);
+    }
+
+    /// Resolves once the turn that runs is to be left to others.
+    pub(crate) async fn given_up(&self, conversation: &ConversationId) {
+        tokio::select! {
+            () = self.drained() => {}
+            () = self.hub.given_up(conversation) => {}
+        }
     }
 
     /// Resolves once the process is asked to end.

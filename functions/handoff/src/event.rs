@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::failure::FailureCode;
-use crate::ids::{ActionId, TurnNumber};
+use crate::ids::{ActionId, MessageId, TurnNumber};
 use crate::ports::Usage;
 use crate::record::{ActionState, ToolOutcome};
 
@@ -68,7 +68,12 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
     /// The turn began to run.
-    TurnStarted,
+    TurnStarted {
+        /// What the customer wrote; empty for a turn that a late result began.
+        message: String,
+        /// The client's id of it.
+        message_id: Option<MessageId>,
+    },
     /// The model said more.
     TextDelta(String),
     /// The model called a tool or asked for a hand-off.
@@ -144,7 +149,7 @@ impl EventKind {
     pub fn ends_stream(&self) -> bool {
         match self {
             Self::TurnCompleted | Self::TurnFailed(_) | Self::TurnStopped | Self::TurnContinues => true,
-            Self::TurnStarted
+            Self::TurnStarted { .. }
             | Self::TextDelta(_)
             | Self::ToolCalled { .. }
             | Self::ToolFinished { .. }

@@ -7,8 +7,8 @@ use crate::event::Position;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn};
 use crate::live::TurnLog;
-use crate::ports::StoreError;
-use crate::record::TurnState;
+use crate::ports::{Millis, StoreError};
+use crate::record::{ActionRecord, TurnState};
 use crate::replay;
 
 /// What there is to hear of a turn.
@@ -20,6 +20,17 @@ pub enum Followed {
     NothingLeft,
     /// There is no such turn, or it was erased.
     NoSuchTurn,
+}
+
+/// A conversation between turns.
+#[derive(Debug)]
+pub struct Pulse {
+    /// The number that the next turn gets.
+    pub next_turn: TurnNumber,
+    /// The turn that runs or waits first.
+    pub open: Option<TurnNumber>,
+    /// Actions that have ended and that the model was not told of yet.
+    pub ended: Vec<ActionRecord>,
 }
 
 impl Engine {
@@ -48,6 +59,34 @@ impl Engine {
             return Ok(Followed::NothingLeft);
         }
         Ok(Followed::Log(Arc::new(TurnLog::of(events))))
+    }
+
+    /// What a listener of the whole conversation looks at between turns. `None`: no such conversation, or it was erased.
+    pub async fn pulse(&self, conversation: &ConversationId) -> Result<Option<Pulse>, StoreError> {
+        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(None) };
+        if !meta.has_turns() {
+            return Ok(None);
+        }
+        let mut ended = Vec::new();
+        for id in &meta.untold {
+            let action = self.read_action(id).await?.map(|(_, action)| action);
+            ended.extend(action.filter(|action| action.state.is_terminal()));
+        }
+        let waiting = meta.waiting.first().copied();
+        let open = meta.running.as_ref().map(|running| running.turn).or(waiting);
+        Ok(Some(Pulse { next_turn: meta.next_turn, open, ended }))
+    }
+
+    /// Resolves when something may have changed in the conversation, after `longest` milliseconds at the latest, or when this
+    /// process is asked to end.
+    pub async fn changed(&self, conversation: &ConversationId, longest: Millis) {
+        let poked = self.hub.poked(conversation);
+        tokio::select! {
+            () = poked.notified() => {}
+            () = self.drained() => {}
+            () = self.sleep(longest) => {}
+        }
+        self.hub.tidy(conversation);
     }
 
     /// The log of a turn that is not over, and somebody who sees to it that it goes on.

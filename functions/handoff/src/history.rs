@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::failure::FailureCode;
-use crate::ids::{ActionId, ConversationId, TurnNumber};
+use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::journal::{Extent, JournaledTurn, read_meta, read_turns};
 use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
 use crate::record::{
@@ -89,6 +89,18 @@ pub enum Item {
         /// What the customer was told about it.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<&'static str>,
+        /// Whether the same message may work when it is sent again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retryable: Option<bool>,
+        /// The client's id of the message.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message_id: Option<MessageId>,
+        /// The answer that this one replaces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaces: Option<TurnNumber>,
+        /// A later answer replaces this one.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
         /// Tokens of all its responses.
         usage: Usage,
         /// How long it took.
@@ -168,7 +180,7 @@ impl Engine {
         let first = read.first().map(|turn| turn.number);
         Ok(Some(History {
             summary: summary(conversation.clone(), &meta),
-            items: read.iter().flat_map(items).collect(),
+            items: read.iter().flat_map(|turn| items(turn, is_replaced(&read, turn))).collect(),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }
@@ -206,8 +218,21 @@ fn summary(id: ConversationId, meta: &Meta) -> Summary {
     }
 }
 
+/// The turn that this one regenerates.
+fn root(turn: &JournaledTurn) -> Option<TurnNumber> {
+    match turn.record.origin {
+        Origin::Regenerated { of } => Some(of),
+        Origin::Customer | Origin::LateResult => None,
+    }
+}
+
+fn is_replaced(turns: &[JournaledTurn], turn: &JournaledTurn) -> bool {
+    let of = root(turn).unwrap_or(turn.number);
+    turns.iter().any(|later| later.number > turn.number && root(later) == Some(of))
+}
+
 /// A turn as items, oldest first.
-fn items(turn: &JournaledTurn) -> Vec<Item> {
+fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
     let mut items = Vec::new();
     let record = &turn.record;
     let number = turn.number;
@@ -246,6 +271,10 @@ fn items(turn: &JournaledTurn) -> Vec<Item> {
         status: record.state.as_str(),
         code: failure,
         message: failure.map(FailureCode::sentence),
+        retryable: failure.map(FailureCode::retryable),
+        message_id: record.message_id.clone(),
+        replaces: root(turn),
+        replaced,
         usage: record.usage,
         milliseconds: record.ended_at.map(|ended| ended.saturating_sub(record.accepted_at)),
     });

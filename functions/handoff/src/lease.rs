@@ -4,7 +4,8 @@ use tokio::sync::Mutex;
 
 use crate::engine::{Claim, Engine, LEASE, MAX_TRIES, RENEW, Trouble, Unconfirmed};
 use crate::journal::read_meta;
-use crate::ports::{Change, Millis};
+use crate::ids::TurnNumber;
+use crate::ports::{Change, Millis, StoreError};
 use crate::record::{Meta, keys};
 
 /// Held while META is read and written, so that the keeper and the turn itself do not race each other.
@@ -13,6 +14,23 @@ pub(crate) struct Lease<'a> {
     claim: Claim,
     held: Mutex<Held>,
 }
+
+/// Why a turn is not to go on.
+pub(crate) enum Interrupted {
+    /// Somebody asked for it.
+    Stopped,
+    /// It cannot be recorded any more.
+    Trouble(Trouble),
+}
+
+enum Seen {
+    Ours,
+    Stop,
+    Lost,
+}
+
+/// How often an owner looks whether another instance was asked to stop the turn.
+const LOOK: Millis = 2_000;
 
 struct Held {
     version: u64,
@@ -85,21 +103,53 @@ impl<'a> Lease<'a> {
             }
     }
 
-    /// Renews the lease until it is lost. A store that cannot be reached for as long as the lease lasts loses it.
-    pub(crate) async fn keep(&self) -> Trouble {
+    /// Renews the lease until the turn is to end: it was lost, or somebody asked to stop it. A store that cannot be reached
+    /// for as long as the lease lasts loses it.
+    pub(crate) async fn keep(&self, turn: TurnNumber) -> Interrupted {
+        let poked = self.engine.hub.poked(&self.claim.conversation);
+        let mut renew_at = self.engine.env.now() + RENEW;
         loop {
-            self.engine.sleep(RENEW).await;
+            tokio::select! {
+                () = poked.notified() => {}
+                () = self.engine.sleep(LOOK) => {}
+            }
+            match self.look(turn).await {
+                Ok(Seen::Ours) => {}
+                Ok(Seen::Stop) => {
+                    // A commit that is on its way is waited for, so that what it records is not lost sight of.
+                    drop(self.held.lock().await);
+                    return Interrupted::Stopped;
+                }
+                Ok(Seen::Lost) => return Interrupted::Trouble(Trouble::Lost),
+                Err(error) => tracing::warn!(%error, "the conversation's owner could not look at it"),
+            }
+            if self.engine.env.now() < renew_at {
+                continue;
+            }
             match self.commit(Vec::new, |_| {}).await {
-                Ok(()) => {}
-                Err(Trouble::Lost) => return Trouble::Lost,
+                Ok(()) => renew_at = self.engine.env.now() + RENEW,
+                Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(Trouble::Store(detail)) => {
                     let until = self.held.lock().await.meta.running.as_ref().map_or(0, |running| running.until);
                     if self.engine.env.now() + RENEW >= until {
-                        return Trouble::Store(detail);
+                        return Interrupted::Trouble(Trouble::Store(detail));
                     }
                 }
             }
         }
+    }
+
+    async fn look(&self, turn: TurnNumber) -> Result<Seen, StoreError> {
+        let Some((_, meta)) = read_meta(&*self.engine.store, &self.claim.conversation).await? else {
+            return Ok(Seen::Lost);
+        };
+        Ok(match self.is_ours(&meta) {
+            true if meta.stop == Some(turn) => Seen::Stop,
+            true => Seen::Ours,
+            // Our own commit that ends the turn may be on its way back to us: only another fence is somebody else's.
+            false if meta.fence == self.claim.fence => Seen::Ours,
+            false => Seen::Lost,
+        })
     }
 
     /// Gives the turn up so that anybody may go on with it at once.

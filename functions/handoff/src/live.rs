@@ -83,6 +83,7 @@ impl TurnLog {
 struct Slot {
     logs: BTreeMap<TurnNumber, Arc<TurnLog>>,
     driving: bool,
+    given_up: bool,
     pokes: u64,
     poked: Arc<Notify>,
 }
@@ -130,6 +131,35 @@ impl Hub {
         slot.logs.iter().filter(|(_, log)| !log.has_ended()).map(|(turn, log)| (*turn, log.clone())).collect()
     }
 
+    /// Asks the driver of a conversation, if there is one here, to leave it to others.
+    pub(crate) fn give_up(&self, conversation: &ConversationId) {
+        if let Some(slot) = lock(&self.slots).get_mut(conversation).filter(|slot| slot.driving) {
+            slot.given_up = true;
+            slot.pokes += 1;
+            slot.poked.notify_waiters();
+        }
+    }
+
+    /// Whether the conversation is to be left to others.
+    pub(crate) fn is_given_up(&self, conversation: &ConversationId) -> bool {
+        lock(&self.slots).get(conversation).is_some_and(|slot| slot.given_up)
+    }
+
+    /// Resolves once the conversation is to be left to others.
+    pub(crate) async fn given_up(&self, conversation: &ConversationId) {
+        let poked = self.poked(conversation);
+        loop {
+            let poke = poked.notified();
+            let mut poke = std::pin::pin!(poke);
+            // Registered before the look, so that nothing is missed between the look and the wait.
+            poke.as_mut().enable();
+            if self.is_given_up(conversation) {
+                return;
+            }
+            poke.await;
+        }
+    }
+
     /// Forgets the conversation, whatever is going on in it.
     pub(crate) fn abandon(&self, conversation: &ConversationId) {
         lock(&self.slots).remove(conversation);
@@ -152,6 +182,14 @@ impl Hub {
     /// What wakes up who waits for the conversation to change.
     pub fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
         lock(&self.slots).entry(conversation.clone()).or_default().poked.clone()
+    }
+
+    /// Forgets what was only made to wait with.
+    pub(crate) fn tidy(&self, conversation: &ConversationId) {
+        let mut slots = lock(&self.slots);
+        if slots.get(conversation).is_some_and(|slot| slot.logs.is_empty() && !slot.driving) {
+            slots.remove(conversation);
+        }
     }
 
     /// Tells whoever waits for this conversation to look again.

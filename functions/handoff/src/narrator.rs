@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
 use crate::live::TurnLog;
+use crate::recorder::Recorder;
 
 /// The place in the turn at which the next event stands.
 pub(crate) struct Narrator {
@@ -16,12 +17,19 @@ pub(crate) struct Narrator {
     speaker: Arc<str>,
     /// What was said of the response that is being streamed.
     text: String,
+    recorder: Arc<Recorder>,
 }
 
 impl Narrator {
     /// Before the first step.
     pub(crate) fn new(log: Arc<TurnLog>, turn: TurnNumber, fence: u64, speaker: Arc<str>) -> Self {
-        Self { log, turn, step: 0, fence, offset: 0, speaker, text: String::new() }
+        let recorder = Arc::default();
+        Self { log, turn, step: 0, fence, offset: 0, speaker, text: String::new(), recorder }
+    }
+
+    /// What keeps the text for listeners elsewhere.
+    pub(crate) fn recorder(&self) -> Arc<Recorder> {
+        self.recorder.clone()
     }
 
     /// From now on events belong to this step, behind `offset`. The fence is that under which the step was streamed.
@@ -30,6 +38,7 @@ impl Narrator {
         self.fence = fence;
         self.offset = offset;
         self.text.clear();
+        self.recorder.begin(step, &self.speaker);
     }
 
     /// Who speaks from now on.
@@ -49,11 +58,13 @@ impl Narrator {
     /// The response is recorded: nothing of it can be lost any more.
     pub(crate) fn text_is_recorded(&mut self) {
         self.text.clear();
+        self.recorder.forget();
     }
 
     /// More text of the response.
     pub(crate) fn say(&mut self, text: String) {
         self.text.push_str(&text);
+        self.recorder.say(&text);
         self.offset = self.offset.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
         self.push(EventKind::TextDelta(text));
     }

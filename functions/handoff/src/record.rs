@@ -482,7 +482,7 @@ impl ActionRecord {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Record {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Record {
     // These types hold strings, numbers and lists of them: nothing that serde_json can refuse.
     let body = serde_json::to_string(value).unwrap_or_default();
     Record { format: FORMAT, body, due_at: None, listed: None, expires_at: None }

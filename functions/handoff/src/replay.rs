@@ -21,7 +21,7 @@ pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
         writer.fence = first.fence;
         writer.agent = Arc::from(first.agent.as_str());
     }
-    writer.add(EventKind::TurnStarted);
+    writer.add(started(&turn.record));
     for (index, step) in turn.steps.iter().enumerate() {
         let told = turn.steps.get(index + 1).map_or(&turn.record.told, |next| &next.told);
         writer.add_step(index, step, told);
@@ -43,7 +43,7 @@ impl Writer {
     fn add(&mut self, kind: EventKind) {
         let length = match &kind {
             EventKind::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-            EventKind::TurnStarted
+            EventKind::TurnStarted { .. }
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
             | EventKind::ActionQueued { .. }
@@ -106,6 +106,11 @@ impl Writer {
         }
         self.add(end);
     }
+}
+
+/// The event of a turn's begin.
+pub(crate) fn started(record: &TurnRecord) -> EventKind {
+    EventKind::TurnStarted { message: record.message.clone(), message_id: record.message_id.clone() }
 }
 
 /// The event of a call.

@@ -31,6 +31,8 @@ pub enum Overlap {
     Queue,
     /// Refuse the message.
     Reject,
+    /// Stop it, keep what it said, and go on with this message.
+    Interrupt,
 }
 
 /// A customer's message.
@@ -46,6 +48,8 @@ pub struct Submission {
     pub message_id: Option<MessageId>,
     /// What to do when a turn is still running.
     pub overlap: Overlap,
+    /// Nobody waits for the answer here: a worker gives it.
+    pub background: bool,
 }
 
 /// A message that is recorded and will be answered, whatever becomes of this process.
@@ -107,7 +111,7 @@ impl Engine {
 
     async fn take(self: Arc<Self>, submission: Submission, answer: oneshot::Sender<Result<Accepted, Refusal>>) {
         let conversation = submission.conversation.clone();
-        let drives = self.hub.start_driving(&conversation);
+        let drives = !submission.background && self.hub.start_driving(&conversation);
         let taken = self.take_with_retries(&submission, drives).await;
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
@@ -126,6 +130,8 @@ impl Engine {
         };
         if drives {
             self.drive(conversation, begun).await;
+        } else if submission.background {
+            self.send_conversation(&submission.owner, &conversation).await;
         } else {
             // Whoever drives may have looked before our commit.
             self.hub.poke(&conversation);
@@ -202,6 +208,9 @@ impl Engine {
         let claim = past.is_some().then(|| self.claim(conversation, &mut meta, number));
         if claim.is_none() {
             meta.waiting.push(number);
+            if submission.overlap == Overlap::Interrupt {
+                meta.stop = meta.running.as_ref().map(|running| running.turn);
+            }
         }
         let changes = self.acceptance(submission, number, &turn, version, &meta);
         let (Some(claim), Some(past)) = (claim, past) else {
@@ -226,7 +235,7 @@ impl Engine {
             past,
             log: log.clone(),
             opening,
-            give_up: None,
+            end_at_once: None,
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
@@ -297,7 +306,7 @@ impl Engine {
         if !meta.untold.is_empty() {
             return None;
         }
-        let agent = turn::active_agent(self, meta, &[]);
+        let agent = turn::active_agent(self, meta, None);
         let messages = turn::messages(self, past, record);
         let request = turn::request(&agent, window::told_late(past), &messages);
         Some(self.model.clone().stream(request))
@@ -411,8 +420,8 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
     let last = meta.waiting.last().copied().or_else(|| meta.running.as_ref().map(|running| running.turn));
     match overlap {
         Overlap::Reject => Err(Stop::Refused(Refusal::Busy { turn: last.unwrap_or_default() })),
-        Overlap::Queue if meta.waiting.len() >= MAX_WAITING => Err(Stop::Refused(Refusal::TooManyWaiting)),
-        Overlap::Queue => Ok(()),
+        Overlap::Queue | Overlap::Interrupt if meta.waiting.len() >= MAX_WAITING => Err(Stop::Refused(Refusal::TooManyWaiting)),
+        Overlap::Queue | Overlap::Interrupt => Ok(()),
     }
 }
 

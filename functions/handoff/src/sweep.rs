@@ -88,8 +88,13 @@ impl Engine {
     /// Tells whoever drives the conversation that an action has ended.
     pub(crate) async fn send_turns(&self, owner: &str, id: &ActionId) {
         self.hub.poke(&id.conversation);
-        if let Err(error) = self.queue.send(Lane::Turns, owner, id.conversation.as_str()).await {
-            tracing::warn!(action = %id, %error, "nobody was told of an action's end; the sweeper will find it");
+        self.send_conversation(owner, &id.conversation).await;
+    }
+
+    /// Asks a worker to see to a conversation. When that fails the sweeper finds it.
+    pub(crate) async fn send_conversation(&self, owner: &str, conversation: &ConversationId) {
+        if let Err(error) = self.queue.send(Lane::Turns, owner, conversation.as_str()).await {
+            tracing::warn!(%conversation, %error, "a conversation was not queued; the sweeper will send it");
         }
     }
 }

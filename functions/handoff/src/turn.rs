@@ -7,16 +7,16 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::calls::{self, Planned};
+use crate::calls::{self, Planned, Scope};
 use crate::engine::{Claim, Engine, LOOK_AGAIN, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
 use crate::journal::JournaledTurn;
-use crate::lease::Lease;
+use crate::lease::{Interrupted, Lease};
 use crate::live::TurnLog;
 use crate::narrator::Narrator;
-use crate::ports::{Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, Usage};
+use crate::ports::{Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, ToolCall, Usage};
 use crate::record::{
     AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told, TurnRecord,
     TurnState, keys,
@@ -42,7 +42,16 @@ pub(crate) struct Begun {
     pub(crate) log: Arc<TurnLog>,
     pub(crate) opening: Option<Opening>,
     /// Why it must end without another step.
-    pub(crate) give_up: Option<FailureCode>,
+    pub(crate) end_at_once: Option<EndAtOnce>,
+}
+
+/// Why a turn must end without another step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EndAtOnce {
+    /// It killed its owners.
+    Failed(FailureCode),
+    /// Its owner died before it could be stopped.
+    Stopped,
 }
 
 /// How a run of a turn came to its end.
@@ -51,6 +60,8 @@ enum Ending {
     Committed(StepRecord),
     /// A typed error for the customer.
     Failed(FailureCode),
+    /// Somebody asked for it.
+    Stopped,
 }
 
 /// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
@@ -62,23 +73,28 @@ enum Ending {
 )]
 pub(crate) async fn run(engine: &Engine, begun: Begun) {
     let lease = Lease::new(engine, begun.claim.clone(), begun.meta_version, begun.meta.clone());
+    let number = begun.turn.number;
+    let claim = begun.claim.clone();
     let (mut play, opening) = Play::new(engine, &lease, begun);
+    let recorder = play.narrator.recorder();
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
-    let result = tokio::select! {
-        result = &mut work => result,
-        trouble = lease.keep() => Ok(Err(trouble)),
-        () = engine.drained() => {
-            drop(work);
-            return play.give_up_lease().await;
-        }
+    let ended = tokio::select! {
+        biased;
+        result = &mut work => Ended::ByItself(result),
+        interrupted = lease.keep(number) => Ended::Interrupted(interrupted),
+        () = engine.given_up(&claim.conversation) => Ended::GivenUp,
+        never = recorder.run(engine, &claim, number) => match never {},
     };
     drop(work);
-    let result = match result {
-        Ok(result) => result,
-        Err(_panic) => {
+    let result = match ended {
+        Ended::ByItself(Ok(result)) => result,
+        Ended::ByItself(Err(_panic)) => {
             tracing::error!("a turn panicked");
             play.record_end(Ending::Failed(FailureCode::Internal)).await
         }
+        Ended::Interrupted(Interrupted::Stopped) => play.record_end(Ending::Stopped).await,
+        Ended::Interrupted(Interrupted::Trouble(trouble)) => Err(trouble),
+        Ended::GivenUp => return play.give_up_lease().await,
     };
     match result {
         Ok(()) => {}
@@ -88,6 +104,12 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) {
             play.narrator.tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
         }
     }
+}
+
+enum Ended {
+    ByItself(Result<Result<(), Trouble>, Box<dyn std::any::Any + Send>>),
+    Interrupted(Interrupted),
+    GivenUp,
 }
 
 struct Play<'a> {
@@ -110,13 +132,13 @@ struct Play<'a> {
     late: Vec<LateResult>,
     /// Results of the last step; the next commit records them.
     told: Vec<Told>,
-    give_up: Option<FailureCode>,
+    end_at_once: Option<EndAtOnce>,
 }
 
 impl<'a> Play<'a> {
     fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Begun) -> (Self, Option<Opening>) {
-        let Begun { claim, meta, turn, past, log, opening, give_up, meta_version: _ } = begun;
-        let agent = active_agent(engine, &meta, &turn.steps);
+        let Begun { claim, meta, turn, past, log, opening, end_at_once, meta_version: _ } = begun;
+        let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
         let narrator = Narrator::new(log, turn.number, claim.fence, Arc::from(agent.name.as_str()));
         let mut play = Self {
             engine,
@@ -134,7 +156,7 @@ impl<'a> Play<'a> {
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
             claim,
-            give_up,
+            end_at_once,
         };
         for step in turn.steps {
             play.restore(step);
@@ -165,11 +187,13 @@ impl<'a> Play<'a> {
 
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
-        if let Some(code) = self.give_up {
-            return Ok(Ending::Failed(code));
+        match self.end_at_once {
+            Some(EndAtOnce::Failed(code)) => return Ok(Ending::Failed(code)),
+            Some(EndAtOnce::Stopped) => return Ok(Ending::Stopped),
+            None => {}
         }
         if self.steps.is_empty() {
-            self.narrator.tell(EventKind::TurnStarted);
+            self.narrator.tell(replay::started(&self.record));
         } else {
             self.resume_last_step().await;
         }
@@ -246,6 +270,16 @@ impl<'a> Play<'a> {
         }))
     }
 
+    fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
+        let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
+        let scope = match self.record.origin {
+            Origin::Customer | Origin::LateResult => Scope { turn: self.number, only: None },
+            // What the old answer did is not done again, and what it did not do is not done either.
+            Origin::Regenerated { of } => Scope { turn: of, only: Some(&known) },
+        };
+        calls::plan(self.engine, &self.agent, &self.claim.conversation, &scope, calls)
+    }
+
     /// Actions that the model believes pending and that have ended by now.
     async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
         let mut untold = self.lease.meta().await.untold;
@@ -256,7 +290,7 @@ impl<'a> Play<'a> {
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
     async fn record_step(&mut self, mut step: StepRecord) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
-        let planned = calls::plan(self.engine, &self.agent, &conversation, self.number, &step.calls);
+        let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
         let new = calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
         self.actions.extend(new.iter().cloned());
@@ -281,10 +315,11 @@ impl<'a> Play<'a> {
         self.narrator.text_is_recorded();
         step.calls.iter().map(replay::called).for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
+        // Before any await: a stop must find the step that was recorded.
+        self.keep(step);
         for action in new.iter().filter(|action| action.state == ActionState::Queued) {
             self.engine.send_action(&owner, &action.id).await;
         }
-        self.keep(step);
         Ok(planned)
     }
 
@@ -310,7 +345,7 @@ impl<'a> Play<'a> {
     async fn resume_last_step(&mut self) {
         let Some(step) = self.steps.last() else { return };
         self.narrator.stand_at(self.next_step() - 1, step.fence, replay::offset_behind_calls(step));
-        let planned = calls::plan(self.engine, &self.agent, &self.claim.conversation, self.number, &step.calls);
+        let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
         for accepted in step.actions.iter().filter(|accepted| accepted.state == ActionState::Queued) {
             self.engine.send_action(&owner, &accepted.action).await;
@@ -332,11 +367,17 @@ impl<'a> Play<'a> {
             Ending::Failed(code) => {
                 record.state = TurnState::Failed;
                 record.failure = Some(code);
-                record.partial = self.partial();
-                record.told.clone_from(&self.told);
+                None
+            }
+            Ending::Stopped => {
+                record.state = TurnState::Stopped;
                 None
             }
         };
+        if last.is_none() {
+            record.partial = self.partial();
+            record.told.clone_from(&self.told);
+        }
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let others = || {
@@ -346,10 +387,10 @@ impl<'a> Play<'a> {
             std::iter::once(turn).chain(step).collect()
         };
         let change = |meta: &mut Meta| {
-            match &last {
-                Some(step) => forget_told(meta, &step.told, &step.late),
-                // A failed turn ended before the model could say anything about these results: they are still to be told.
-                None => {}
+            // A turn that failed or was stopped ended before the model could say anything about its last results: those are
+            // still to be told.
+            if let Some(step) = &last {
+                forget_told(meta, &step.told, &step.late);
             }
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);
@@ -360,9 +401,10 @@ impl<'a> Play<'a> {
         if record.usage != Usage::default() {
             self.narrator.tell(EventKind::Usage(record.usage));
         }
-        self.narrator.tell(match record.failure {
-            Some(code) => EventKind::TurnFailed(code),
-            None => EventKind::TurnCompleted,
+        self.narrator.tell(match (record.state, record.failure) {
+            (TurnState::Stopped, _) => EventKind::TurnStopped,
+            (_, Some(code)) => EventKind::TurnFailed(code),
+            (_, None) => EventKind::TurnCompleted,
         });
         tracing::info!(
             state = record.state.as_str(),
@@ -381,8 +423,12 @@ impl<'a> Play<'a> {
     }
 
     async fn give_up_lease(&mut self) {
-        if let Err(trouble) = self.lease.release().await {
-            tracing::warn!(?trouble, "a turn could not be given up; its lease runs out by itself");
+        match self.lease.release().await {
+            Ok(()) => {
+                let owner = self.lease.meta().await.owner;
+                self.engine.send_conversation(&owner, &self.claim.conversation).await;
+            }
+            Err(trouble) => tracing::warn!(?trouble, "a turn could not be given up; its lease runs out by itself"),
         }
         self.narrator.tell(EventKind::TurnContinues);
     }
@@ -401,7 +447,11 @@ pub(crate) fn request<'a>(
 
 /// The past, and what this turn begins with.
 pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRecord) -> Vec<Message> {
-    let mut messages = window::past_messages(past, &engine.team.limits);
+    let replaced = match record.origin {
+        Origin::Customer | Origin::LateResult => None,
+        Origin::Regenerated { of } => Some(of),
+    };
+    let mut messages = window::past_messages(past, replaced, &engine.team.limits);
     messages.push(Message::User(match record.origin {
         Origin::Customer | Origin::Regenerated { .. } => Arc::from(record.message.as_str()),
         Origin::LateResult => Arc::from(window::LATE_PROMPT),
@@ -409,11 +459,19 @@ pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRec
     messages
 }
 
-/// Who goes on: the speaker of the last step, or who the conversation was left with. One that the team no longer has becomes
-/// the entry agent.
-pub(crate) fn active_agent(engine: &Engine, meta: &Meta, steps: &[StepRecord]) -> Arc<Agent> {
-    let name = steps.last().map_or(&meta.agent, |step| &step.agent);
-    engine.team.agent(name).unwrap_or_else(|| engine.team.entry_agent()).clone()
+/// Who speaks next in the turn, as far as the journal says: the speaker of its last step, or of the first one of the answer
+/// that is said anew.
+fn first_speaker<'a>(turn: &'a JournaledTurn, past: &'a [JournaledTurn]) -> Option<&'a str> {
+    let old = match turn.record.origin {
+        Origin::Customer | Origin::LateResult => None,
+        Origin::Regenerated { of } => past.iter().find(|turn| turn.number == of).and_then(|old| old.steps.first()),
+    };
+    turn.steps.last().or(old).map(|step| step.agent.as_str())
+}
+
+/// The agent of this name, or who the conversation was left with. One that the team no longer has becomes the entry agent.
+pub(crate) fn active_agent(engine: &Engine, meta: &Meta, name: Option<&str>) -> Arc<Agent> {
+    engine.team.agent(name.unwrap_or(&meta.agent)).unwrap_or_else(|| engine.team.entry_agent()).clone()
 }
 
 /// Those of the actions that have ended, as the model is told them.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ids::TurnNumber;
 use crate::journal::{Extent, JournaledTurn};
 use crate::ports::{Message, ToolCall};
 use crate::record::{ActionState, LateResult, Origin, StepRecord, Told};
@@ -25,29 +26,30 @@ pub(crate) fn extent(limits: &Limits) -> Extent {
     Extent { turns: limits.window_turns, bytes: limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4) }
 }
 
-/// The past as messages, oldest first: the newest turns that fit, always whole.
-pub(crate) fn past_messages(past: &[JournaledTurn], limits: &Limits) -> Vec<Message> {
+/// The past as messages, oldest first: the newest turns that fit, always whole. Of an answer that was said anew only the
+/// newest version is shown, and none of the one that is being said anew now.
+pub(crate) fn past_messages(past: &[JournaledTurn], replaced: Option<TurnNumber>, limits: &Limits) -> Vec<Message> {
     let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN);
-    let replaced: Vec<_> = past.iter().filter_map(|turn| replaces(&turn.record.origin)).collect();
+    let mut newer: Vec<TurnNumber> = replaced.into_iter().collect();
     let mut spent = 0;
     let mut kept = Vec::new();
-    let newest_first = past.iter().rev().filter(|turn| !replaced.contains(&turn.number));
-    for turn in newest_first.take(limits.window_turns) {
+    for turn in past.iter().rev() {
+        let root = match turn.record.origin {
+            Origin::Regenerated { of } => of,
+            Origin::Customer | Origin::LateResult => turn.number,
+        };
+        if newer.contains(&root) {
+            continue;
+        }
+        newer.push(root);
         let messages = turn_messages(turn);
         spent += messages.iter().map(size).sum::<usize>();
-        if spent > budget {
+        if spent > budget || kept.len() >= limits.window_turns {
             break;
         }
         kept.push(messages);
     }
     kept.into_iter().rev().flatten().collect()
-}
-
-fn replaces(origin: &Origin) -> Option<u32> {
-    match origin {
-        Origin::Regenerated { of } => Some(*of),
-        Origin::Customer | Origin::LateResult => None,
-    }
 }
 
 /// A turn that is over, as it was told.
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn a_call_without_a_recorded_result_is_sealed() {
         let past = [turn(1, "hi", vec![says("", &["a", "b"])], vec![told("b")])];
-        let messages = past_messages(&past, &Limits::default());
+        let messages = past_messages(&past, None, &Limits::default());
         let results: Vec<_> = messages
             .iter()
             .filter_map(|message| match message {
@@ -219,11 +221,11 @@ mod tests {
     fn the_window_keeps_whole_turns_within_its_budget() {
         let past: Vec<_> = (1..=9).map(|n| turn(n, &format!("{n}{}", "x".repeat(99)), vec![], vec![])).collect();
         let limits = Limits { window_tokens: 100, ..Limits::default() };
-        let messages = past_messages(&past, &limits);
+        let messages = past_messages(&past, None, &limits);
         assert_eq!(messages.len(), 3, "300 bytes hold three messages of 100");
         assert!(matches!(messages.first(), Some(Message::User(text)) if text.starts_with('7')));
         let limits = Limits { window_turns: 2, ..Limits::default() };
-        assert_eq!(past_messages(&past, &limits).len(), 2);
+        assert_eq!(past_messages(&past, None, &limits).len(), 2);
     }
 
     #[test]
@@ -231,7 +233,7 @@ mod tests {
         let mut again = turn(2, "hi", vec![says("second", &[])], vec![]);
         again.record.origin = Origin::Regenerated { of: 1 };
         let past = [turn(1, "hi", vec![says("first", &[])], vec![]), again];
-        let messages = past_messages(&past, &Limits::default());
+        let messages = past_messages(&past, None, &Limits::default());
         assert_eq!(messages.len(), 2);
         assert!(matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second"));
     }

@@ -18,12 +18,8 @@ impl Bench {
     }
 }
 
-fn conflict(result: Result<(), CommitError>) -> bool {
+fn conflict(result: &Result<(), CommitError>) -> bool {
     matches!(result, Err(CommitError::Conflict))
-}
-
-fn some(version: u64, body: &str) -> Option<(u64, String)> {
-    Some((version, body.to_owned()))
 }
 
 pub(super) async fn a_record_comes_back_as_it_was_written(bench: Bench) {
@@ -56,11 +52,11 @@ pub(super) async fn a_record_is_created_once(bench: Bench) {
         .await
         .unwrap();
     assert!(conflict(
-        bench
+        &bench
             .commit(vec![Change::Create(key("a"), record("second"))])
             .await
     ));
-    assert_eq!(bench.read("a").await, some(1, "first"));
+    assert_eq!(bench.read("a").await, Some((1, "first".to_owned())));
 }
 
 pub(super) async fn versions_count_the_replacements(bench: Bench) {
@@ -74,7 +70,7 @@ pub(super) async fn versions_count_the_replacements(bench: Bench) {
             .commit(vec![Change::Replace(key("a"), version, record(&body))])
             .await
             .unwrap();
-        assert_eq!(bench.read("a").await, some(version + 1, &body));
+        assert_eq!(bench.read("a").await, Some((version + 1, body)));
     }
 }
 
@@ -89,27 +85,27 @@ pub(super) async fn a_stale_version_writes_nothing(bench: Bench) {
         .unwrap();
     for version in [0, 1, 3, u64::MAX] {
         assert!(conflict(
-            bench
+            &bench
                 .commit(vec![Change::Replace(key("a"), version, record("stale"))])
                 .await
         ));
         assert!(conflict(
-            bench
+            &bench
                 .commit(vec![Change::Remove(key("a"), Some(version))])
                 .await
         ));
         assert!(conflict(
-            bench
+            &bench
                 .commit(vec![Change::Require(key("a"), Some(version))])
                 .await
         ));
     }
     assert!(conflict(
-        bench
+        &bench
             .commit(vec![Change::Replace(key("none"), 1, record("stale"))])
             .await
     ));
-    assert_eq!(bench.read("a").await, some(2, "2"));
+    assert_eq!(bench.read("a").await, Some((2, "2".to_owned())));
     assert_eq!(bench.read("none").await, None);
 }
 
@@ -139,16 +135,16 @@ pub(super) async fn one_failed_condition_stops_the_whole_commit(bench: Bench) {
     for last in failing {
         let mut parts = parts.clone();
         parts.push(last);
-        assert!(conflict(bench.commit(parts.clone()).await));
+        assert!(conflict(&bench.commit(parts.clone()).await));
         parts.rotate_right(1);
-        assert!(conflict(bench.commit(parts).await));
+        assert!(conflict(&bench.commit(parts).await));
     }
     assert_eq!(bench.read("new").await, None);
-    assert_eq!(bench.read("a").await, some(1, "a"));
-    assert_eq!(bench.read("b").await, some(1, "b"));
+    assert_eq!(bench.read("a").await, Some((1, "a".to_owned())));
+    assert_eq!(bench.read("b").await, Some((1, "b".to_owned())));
     bench.commit(parts).await.unwrap();
-    assert_eq!(bench.read("new").await, some(1, "new"));
-    assert_eq!(bench.read("a").await, some(2, "changed"));
+    assert_eq!(bench.read("new").await, Some((1, "new".to_owned())));
+    assert_eq!(bench.read("a").await, Some((2, "changed".to_owned())));
     assert_eq!(bench.read("b").await, None);
 }
 
@@ -162,12 +158,12 @@ pub(super) async fn a_requirement_holds_without_writing(bench: Bench) {
         Change::Create(key("a"), record("a")),
     ];
     bench.commit(parts).await.unwrap();
-    assert_eq!(bench.read("fence").await, some(1, "7"));
+    assert_eq!(bench.read("fence").await, Some((1, "7".to_owned())));
     bench
         .commit(vec![Change::Require(key("fence"), Some(1))])
         .await
         .unwrap();
-    assert_eq!(bench.read("fence").await, some(1, "7"));
+    assert_eq!(bench.read("fence").await, Some((1, "7".to_owned())));
 }
 
 pub(super) async fn a_requirement_of_absence_holds_until_there_is_a_record(bench: Bench) {
@@ -184,7 +180,7 @@ pub(super) async fn a_requirement_of_absence_holds_until_there_is_a_record(bench
         Change::Require(key("stop"), None),
         Change::Create(key("b"), record("b")),
     ];
-    assert!(conflict(bench.commit(parts).await));
+    assert!(conflict(&bench.commit(parts).await));
     assert_eq!(bench.read("b").await, None);
 }
 
@@ -210,7 +206,7 @@ pub(super) async fn a_removed_record_is_gone_and_starts_anew(bench: Bench) {
         .commit(vec![Change::Create(key("a"), record("anew"))])
         .await
         .unwrap();
-    assert_eq!(bench.read("a").await, some(1, "anew"));
+    assert_eq!(bench.read("a").await, Some((1, "anew".to_owned())));
     bench
         .commit(vec![Change::Remove(key("a"), None)])
         .await

@@ -25,7 +25,8 @@ pub async fn settle(store: &dyn Store, changes: Vec<Change>) -> Result<(), Commi
             Err(CommitError::Unavailable(_)) => {}
             Err(CommitError::Conflict) => {
                 let standing = look(store, &changes).await;
-                if !standing.possible && !(unanswered && was_possible && standing.written) {
+                let by_us = unanswered && was_possible && standing.written;
+                if !standing.possible && !by_us {
                     return Err(CommitError::Conflict);
                 }
             }
@@ -77,9 +78,10 @@ fn is_possible(change: &Change, stored: Option<&Stored>) -> bool {
     let version = stored.map(|stored| stored.version);
     match change {
         Change::Create(..) => version.is_none(),
-        Change::Replace(_, expected, _) => version == Some(*expected),
         Change::Remove(_, None) => true,
-        Change::Remove(_, Some(expected)) => version == Some(*expected),
+        Change::Replace(_, expected, _) | Change::Remove(_, Some(expected)) => {
+            version == Some(*expected)
+        }
         Change::Require(_, expected) => version == *expected,
     }
 }

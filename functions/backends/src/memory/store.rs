@@ -131,9 +131,10 @@ impl Table {
         let version = self.visible(change.key(), now).map(|stored| stored.version);
         match change {
             Change::Create(..) => version.is_none(),
-            Change::Replace(_, expected, _) => version == Some(*expected),
             Change::Remove(_, None) => true,
-            Change::Remove(_, Some(expected)) => version == Some(*expected),
+            Change::Replace(_, expected, _) | Change::Remove(_, Some(expected)) => {
+                version == Some(*expected)
+            }
             Change::Require(_, expected) => version == *expected,
         }
     }

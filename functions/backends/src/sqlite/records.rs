@@ -56,9 +56,10 @@ fn holds(change: &Change, found: &Found) -> bool {
     };
     match change {
         Change::Create(..) => version.is_none(),
-        Change::Replace(_, expected, _) => version == Some(*expected),
         Change::Remove(_, None) => true,
-        Change::Remove(_, Some(expected)) => version == Some(*expected),
+        Change::Replace(_, expected, _) | Change::Remove(_, Some(expected)) => {
+            version == Some(*expected)
+        }
         Change::Require(_, expected) => version == *expected,
     }
 }
@@ -264,4 +265,87 @@ fn stored(row: &Row<'_>) -> Result<Stored> {
             expires_at: row.get(8)?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    fn table() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        schema::create(&db).unwrap();
+        db
+    }
+
+    fn record(expires_at: Option<Millis>) -> Record {
+        Record {
+            format: 1,
+            body: String::new(),
+            due_at: None,
+            listed: None,
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn reads_walk_along_an_index_and_sort_nothing() {
+        let db = table();
+        for (select, index) in [
+            (
+                ASCENDING,
+                "USING PRIMARY KEY (partition=? AND sort>? AND sort<?)",
+            ),
+            (
+                DESCENDING,
+                "USING PRIMARY KEY (partition=? AND sort>? AND sort<?)",
+            ),
+            (DUE, "USING INDEX records_due"),
+            (
+                LISTED,
+                "USING INDEX records_listed (list_group=? AND (list_rank,partition,sort)<(?,?,?))",
+            ),
+        ] {
+            let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
+            let nothing = vec![0; explain.parameter_count()];
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(nothing), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            assert!(plan[0].contains(index), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_purge_removes_what_has_expired_a_bounded_number_at_a_time() {
+        let db = table();
+        assert_eq!(purge(&db, 100).unwrap(), Purged::All);
+        let expired = (0..PURGED_AT_ONCE + 5).map(|n| (format!("old {n}"), Some(99)));
+        let living = [
+            ("later".to_owned(), Some(100)),
+            ("for ever".to_owned(), None),
+        ];
+        for (sort, expires_at) in expired.chain(living) {
+            assert!(
+                apply(
+                    &db,
+                    &[Change::Create(Key::new("p", sort), record(expires_at))],
+                    0
+                )
+                .unwrap()
+            );
+        }
+        let left = || {
+            db.query_row("SELECT COUNT(*) FROM records", [], |row| {
+                row.get::<_, usize>(0)
+            })
+            .unwrap()
+        };
+        assert_eq!(purge(&db, 100).unwrap(), Purged::More);
+        assert_eq!(left(), 7);
+        assert_eq!(purge(&db, 100).unwrap(), Purged::All);
+        assert_eq!(left(), 2);
+    }
 }

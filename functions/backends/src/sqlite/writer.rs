@@ -187,7 +187,7 @@ impl Desk {
                     job.answer(ended.into());
                 }
             }
-            ended => {
+            ended @ (Ended::Committed | Ended::RolledBack(_) | Ended::Failed(_)) => {
                 let ended: Result<(), WriteError> = ended.into();
                 for job in batch.drain(..) {
                     job.answer(ended.clone());
@@ -258,5 +258,116 @@ impl From<Ended> for Result<(), WriteError> {
             Ended::Committed => Ok(()),
             Ended::RolledBack(error) | Ended::Failed(error) => Err(error),
         }
+    }
+}
+
+#[cfg(all(test, feature = "conformance"))]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::conformance::TestClock;
+
+    fn writer() -> Writer {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE words (word TEXT)").unwrap();
+        Writer::start(
+            db,
+            Arc::new(TestClock::new()),
+            FileName::new(Path::new("test.db")),
+        )
+        .unwrap()
+    }
+
+    fn say(word: String) -> impl FnMut(&Connection, Millis) -> rusqlite::Result<()> + Send {
+        move |db, _| {
+            db.execute("INSERT INTO words VALUES (?1)", [&word])
+                .map(drop)
+        }
+    }
+
+    async fn count(writer: &Writer) -> usize {
+        writer
+            .write(|db, _| db.query_row("SELECT COUNT(*) FROM words", [], |row| row.get(0)))
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_none_of_its_batch_with_it() {
+        let writer = writer();
+        // Holds the thread until all the others wait, so that they are one batch.
+        let (release, held) = mpsc::channel::<()>();
+        let hold = writer.write(move |_, _| {
+            // The sender going away is what releases it, as often as it runs.
+            let _released = held.recv();
+            Ok(())
+        });
+        let fails = writer.write(|db, _| {
+            db.execute("INSERT INTO words VALUES ('half')", [])?;
+            Err::<(), _>(rusqlite::Error::InvalidQuery)
+        });
+        let good = join_all((0..20).map(|n| writer.write(say(format!("word {n}")))));
+        let (mut hold, mut fails, mut good) = (Box::pin(hold), Box::pin(fails), Box::pin(good));
+        assert!(futures_util::poll!(hold.as_mut()).is_pending());
+        assert!(futures_util::poll!(fails.as_mut()).is_pending());
+        assert!(futures_util::poll!(good.as_mut()).is_pending());
+        drop(release);
+        assert!(hold.await.is_ok());
+        assert!(fails.await.is_err());
+        assert!(good.await.iter().all(Result::is_ok));
+        assert_eq!(count(&writer).await, 20);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_work_goes_on_when_there_is_room() {
+        let writer = writer();
+        writer
+            .write(|db, _| db.pragma_update(None, "max_page_count", 10))
+            .await
+            .unwrap();
+        let mut written = 0;
+        let refused = loop {
+            match writer.write(say("x".repeat(1000))).await {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(
+            matches!(&refused, WriteError::Unavailable(text) if text.contains("test.db")),
+            "{refused:?}"
+        );
+        assert_eq!(count(&writer).await, written);
+        writer
+            .write(|db, _| db.pragma_update(None, "max_page_count", 1000))
+            .await
+            .unwrap();
+        writer.write(say("room".to_owned())).await.unwrap();
+        assert_eq!(count(&writer).await, written + 1);
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panicked_leaves_nobody_waiting() {
+        let writer = writer();
+        let (release, held) = mpsc::channel::<()>();
+        let panics = writer.write(move |_, _| -> rusqlite::Result<()> {
+            let _released = held.recv();
+            panic!("made up");
+        });
+        let waits = writer.write(say("lost".to_owned()));
+        let (mut panics, mut waits) = (Box::pin(panics), Box::pin(waits));
+        assert!(futures_util::poll!(panics.as_mut()).is_pending());
+        assert!(futures_util::poll!(waits.as_mut()).is_pending());
+        drop(release);
+        assert!(matches!(panics.await, Err(WriteError::Ambiguous(_))));
+        assert!(matches!(waits.await, Err(WriteError::Ambiguous(_))));
+        assert!(matches!(
+            writer.write(say("late".to_owned())).await,
+            Err(WriteError::Unavailable(_))
+        ));
+        writer.close().await;
     }
 }

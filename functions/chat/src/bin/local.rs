@@ -114,6 +114,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
             operator_token: settings.operator_token.clone(),
         }),
         model: Arc::new(house.model.clone()),
+        office: house.office.clone(),
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
     tell(&settings, &address.to_string(), &house);

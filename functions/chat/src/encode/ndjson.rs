@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
         EventKind::TurnFailed(code) => failed(out, event.position, *code),
         EventKind::TurnStopped => done(out, event.position, "stopped"),
         EventKind::TurnContinues => done(out, event.position, "running"),
-        EventKind::TurnStarted
+        EventKind::TurnStarted { .. }
         | EventKind::ToolFinished { .. }
         | EventKind::ActionQueued { .. }
         | EventKind::ActionFinished { .. }

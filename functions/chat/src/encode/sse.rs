@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use baton_handoff::event::{Event, EventKind};
-use baton_handoff::ids::ConversationId;
+use baton_handoff::ids::{ConversationId, MessageId};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 
@@ -24,6 +24,11 @@ struct Data<'a> {
 #[serde(untagged)]
 enum Fields<'a> {
     None {},
+    Started {
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message_id: Option<&'a str>,
+    },
     Text { text: &'a str },
     Called { call: &'a str, name: &'a str, arguments: &'a str },
     Finished { call: &'a str, name: &'a str, outcome: &'a str, result: &'a str, milliseconds: u64 },
@@ -52,7 +57,7 @@ pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &E
 
 fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
     match kind {
-        EventKind::TurnStarted => ("turn_started", Fields::None {}),
+        EventKind::TurnStarted { message, message_id } => ("turn_started", Fields::Started { message, message_id: message_id.as_ref().map(MessageId::as_str) }),
         EventKind::TextDelta(text) => ("text_delta", Fields::Text { text }),
         EventKind::ToolCalled { call, name, arguments } => ("tool_called", Fields::Called { call, name, arguments }),
         EventKind::ToolFinished { call, name, outcome, result, milliseconds } => (

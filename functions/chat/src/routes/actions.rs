@@ -39,7 +39,7 @@ pub(crate) struct DecisionBody {
     outcome: Option<Settlement>,
 }
 
-/// With `state` a page of the actions in it, newest first; without it how many there are in each.
+/// With `state` a page of the actions in it, newest first; without it the newest of each state, and how many there are.
 pub(crate) async fn list(
     State(app): State<App>,
     headers: HeaderMap,
@@ -48,12 +48,22 @@ pub(crate) async fn list(
     app.exposure.check_operator(&headers)?;
     let ListQuery { state, after, limit } = parse_query(query)?;
     let Some(state) = state else {
-        return Ok(uncached(Json(json!({ "counts": app.engine.action_counts().await? }))));
+        return overview(&app).await;
     };
     let limit = limit.unwrap_or(ACTIONS).clamp(1, MOST_ACTIONS);
     let page = app.engine.actions(state, after, limit).await?;
     let actions: Vec<_> = page.actions.iter().map(shown).collect();
     Ok(uncached(Json(json!({ "actions": actions, "next": page.next }))))
+}
+
+async fn overview(app: &App) -> Result<Response, ApiError> {
+    let mut actions = Vec::new();
+    for state in ActionState::ALL {
+        actions.extend(app.engine.actions(state, None, ACTIONS).await?.actions);
+    }
+    let counts = app.engine.action_counts().await?;
+    let actions: Vec<_> = actions.iter().map(shown).collect();
+    Ok(uncached(Json(json!({ "counts": counts, "actions": actions }))))
 }
 
 pub(crate) async fn approve(

@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use baton_handoff::ids::{ConversationId, MessageId};
-use baton_handoff::{Overlap, Submission};
+use baton_handoff::{Accepted, Overlap, Submission};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -35,30 +35,37 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         Some(id) => ConversationId::parse(id).map_err(|error| bad_id("conversation_id", error))?,
         None => app.engine.new_conversation(),
     };
+    let background = prefers_async(&parts.headers);
     let submission = Submission {
         conversation: conversation.clone(),
         owner: OWNER.to_owned(),
         message: message(&fields)?,
         message_id: message_id(&fields, &parts.headers)?,
         overlap: overlap(&fields)?,
+        background,
     };
     let accepted = app
         .engine
         .submit(submission)
         .await
         .map_err(|refusal| ApiError::from_refusal(&refusal, |turn| turn_path(&conversation, turn)))?;
-    let background = prefers_async(&parts.headers);
+    Ok(answer(accepted, &conversation, format, background))
+}
+
+/// The stream of an accepted turn, or where to find it.
+pub(super) fn answer(accepted: Accepted, conversation: &ConversationId, format: Format, background: bool) -> Response {
+    let turn = accepted.turn;
     let mut response = if background {
-        let mut response = (StatusCode::ACCEPTED, Body::empty()).into_response();
-        insert(&mut response, header::LOCATION, &turn_path(&conversation, accepted.turn));
+        let mut response = StatusCode::ACCEPTED.into_response();
+        insert(&mut response, header::LOCATION, &turn_path(conversation, turn));
         insert(&mut response, HeaderName::from_static("preference-applied"), "respond-async");
         response
     } else {
-        stream_response(body::events(accepted.log, conversation.clone(), accepted.turn, format, None), format)
+        stream_response(body::events(accepted.log, conversation.clone(), turn, format, None), format)
     };
     insert(&mut response, CONVERSATION_HEADER, conversation.as_str());
-    insert(&mut response, TURN_HEADER, &accepted.turn.to_string());
-    Ok(response)
+    insert(&mut response, TURN_HEADER, &turn.to_string());
+    response
 }
 
 /// A stream that nobody on the way may keep, transform or hold back.
@@ -155,7 +162,8 @@ fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
         None | Some(Value::Null) => Ok(Overlap::Queue),
         Some(Value::String(word)) if word == "queue" => Ok(Overlap::Queue),
         Some(Value::String(word)) if word == "reject" => Ok(Overlap::Reject),
-        Some(_) => Err(ApiError::bad_request("overlap must be \"queue\" or \"reject\"")),
+        Some(Value::String(word)) if word == "interrupt" => Ok(Overlap::Interrupt),
+        Some(_) => Err(ApiError::bad_request("overlap must be \"queue\", \"reject\" or \"interrupt\"")),
     }
 }
 

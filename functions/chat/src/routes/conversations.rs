@@ -3,11 +3,15 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use baton_handoff::event::Position;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
+use super::completions::stream_response;
 use super::{OWNER, export, parse_conversation, parse_query};
+use crate::encode::Format;
 use crate::error::ApiError;
+use crate::follow;
 use crate::router::App;
 
 /// Turns of one page of history.
@@ -55,6 +59,20 @@ pub(crate) async fn history(
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
     let history = app.engine.history(&conversation, before, turns).await?;
     Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
+}
+
+/// What happens in the conversation from now on, turn after turn.
+pub(crate) async fn events(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let conversation = parse_conversation(&id)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let after = last.map(str::parse::<Position>).transpose().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let pulse = app.engine.pulse(&conversation).await?.ok_or_else(no_such_conversation)?;
+    let body = follow::events(app.engine.clone(), conversation, &pulse, after);
+    Ok(stream_response(body, Format::Sse))
 }
 
 pub(crate) async fn erase(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {

@@ -2,12 +2,13 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use baton_handoff::Followed;
 use baton_handoff::event::Position;
+use baton_handoff::ids::TurnNumber;
+use baton_handoff::{CannotRegenerate, Followed, StopError};
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 
-use super::completions::stream_response;
+use super::completions::{answer, stream_response};
 use super::{parse_conversation, parse_query};
 use crate::body;
 use crate::encode::Format;
@@ -29,7 +30,7 @@ pub(crate) async fn events(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let turn = turn.parse().map_err(|_| ApiError::bad_request("a turn is a number"))?;
+    let turn = parse_turn(&turn)?;
     let EventsQuery { after } = parse_query(query)?;
     let last_event = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let after = last_event.or(after).filter(|after| !after.is_empty()).map(|after| parse_position(&after, turn)).transpose()?;
@@ -39,6 +40,40 @@ pub(crate) async fn events(
         Followed::NothingLeft => Ok(StatusCode::NO_CONTENT.into_response()),
         Followed::NoSuchTurn => Err(ApiError::not_found("no such turn")),
     }
+}
+
+/// Asks for the end of a turn; asking twice, or too late, is harmless.
+pub(crate) async fn stop(
+    State(app): State<App>,
+    Path((id, turn)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
+    match app.engine.stop(&conversation, turn).await {
+        Ok(()) => Ok(StatusCode::ACCEPTED.into_response()),
+        Err(StopError::NotFound) => Err(ApiError::not_found("no such turn")),
+        Err(StopError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// The last answer anew, as a stream.
+pub(crate) async fn regenerate(
+    State(app): State<App>,
+    Path((id, turn)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
+    match app.engine.regenerate(&conversation, turn).await {
+        Ok(accepted) => Ok(answer(accepted, &conversation, Format::negotiate(&headers), false)),
+        Err(CannotRegenerate::NotFound) => Err(ApiError::not_found("no such turn")),
+        Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
+            Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(CannotRegenerate::Store(error)) => Err(error.into()),
+    }
+}
+
+fn parse_turn(raw: &str) -> Result<TurnNumber, ApiError> {
+    raw.parse().map_err(|_| ApiError::bad_request("a turn is a number"))
 }
 
 fn parse_position(raw: &str, turn: u32) -> Result<Position, ApiError> {

@@ -143,11 +143,8 @@ impl Drop for House {
 
 async fn run(setup: &Setup) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let guard = runtime.enter();
     let env: Arc<dyn Env> = setup.clock.clone();
-    let opened = setup.backend.open(env.clone());
-    drop(guard);
-    let (store, queue) = opened.await;
+    let (store, queue) = setup.backend.open(env.clone()).await;
     let store: Arc<dyn Store> = Arc::new(Faulty { store, faults: setup.faults.clone() });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
     let exposure = Arc::new(setup.exposure.clone());

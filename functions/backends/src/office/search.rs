@@ -1,0 +1,307 @@
+//! Finding what a customer means among what was bought and what is sold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::{Index, Order as Sorting, Range, StoreError, Stored};
+use serde_json::{Number, Value, json};
+
+use super::books::{self, CATALOGUE, EXAMPLES, ORDERS, Order, Product};
+use super::{BackOffice, acme};
+
+/// Hits that a model is told: more would cost tokens and not help.
+const MOST_HITS: usize = 10;
+
+/// Orders of everybody that are searched, the newest ones. Those of the conversation and the examples are, whatever their age.
+const RECENT_ORDERS: usize = 100;
+
+/// Orders of one conversation that are searched.
+const OWN_ORDERS: usize = 200;
+
+/// Words that say nothing about a product.
+const SILENT: &[&str] = &[
+    "a", "about", "an", "and", "any", "at", "bought", "broke", "broken", "by", "can", "do", "does",
+    "for", "from", "have", "i", "id", "in", "is", "it", "item", "like", "me", "my", "not", "of",
+    "on", "one", "order", "ordered", "our", "please", "product", "refund", "some", "that", "the",
+    "this", "to", "was", "we", "what", "which", "with", "you", "your", "yourself",
+];
+
+/// Something that fits the words.
+struct Hit {
+    score: usize,
+    what: Found,
+}
+
+enum Found {
+    Bought {
+        order: Order,
+        refunded: bool,
+        own: bool,
+    },
+    Sold(Product),
+}
+
+impl BackOffice {
+    /// Hits as compact JSON, the best first: `{"items":[…]}`.
+    pub(super) async fn look_up(
+        &self,
+        query: &str,
+        conversation: &ConversationId,
+    ) -> Result<String, StoreError> {
+        self.seed().await?;
+        let words = words_of(query);
+        let mut hits = Vec::new();
+        for order in self.orders_to_search(&words, conversation).await? {
+            let score = score(&words, &order.product)
+                + if words.contains(&order.item_id) {
+                    100
+                } else {
+                    0
+                };
+            let own = order.conversation.as_ref() == Some(conversation);
+            hits.push(Hit {
+                score,
+                what: Found::Bought {
+                    order,
+                    refunded: false,
+                    own,
+                },
+            });
+        }
+        for stored in self.partition(CATALOGUE, acme::PRODUCT, 1000).await? {
+            let product: Product = books::read(&stored)?;
+            hits.push(Hit {
+                score: score(&words, &product.name),
+                what: Found::Sold(product),
+            });
+        }
+        // A hit that fits half as well as the best one is a guess.
+        let best = hits.iter().map(|hit| hit.score).max().unwrap_or(0);
+        hits.retain(|hit| hit.score > 0 && hit.score * 2 > best);
+        hits.sort_by_key(Hit::rank);
+        hits.truncate(MOST_HITS);
+        for hit in &mut hits {
+            if let Found::Bought {
+                order, refunded, ..
+            } = &mut hit.what
+            {
+                *refunded = self
+                    .store
+                    .get(&books::refund_key(&order.item_id))
+                    .await?
+                    .is_some();
+            }
+        }
+        // What can still be refunded is what is meant, as a rule.
+        hits.sort_by_key(Hit::rank);
+        let items: Vec<Value> = hits.iter().map(Hit::json).collect();
+        Ok(json!({ "items": items }).to_string())
+    }
+
+    async fn orders_to_search(
+        &self,
+        words: &BTreeSet<String>,
+        conversation: &ConversationId,
+    ) -> Result<Vec<Order>, StoreError> {
+        let own = books::bought_in(conversation);
+        let list = Index::Listed(ORDERS.to_owned());
+        let (own, examples, recent) = futures_util::try_join!(
+            self.partition(&own, "", OWN_ORDERS),
+            self.partition(EXAMPLES, "", OWN_ORDERS),
+            self.store.index(&list, None, RECENT_ORDERS),
+        )?;
+        let mut orders = BTreeMap::new();
+        for stored in own.iter().chain(&examples).chain(&recent.records) {
+            let order: Order = books::read(stored)?;
+            orders.insert(order.item_id.clone(), order);
+        }
+        for item_id in words
+            .iter()
+            .filter(|word| word.starts_with("item_"))
+            .take(MOST_HITS)
+        {
+            if let Some(order) = self.order_of(item_id).await? {
+                orders.insert(order.item_id.clone(), order);
+            }
+        }
+        Ok(orders.into_values().collect())
+    }
+
+    async fn partition(
+        &self,
+        partition: &str,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let range = Range {
+            partition: partition.to_owned(),
+            prefix: prefix.to_owned(),
+            after: None,
+            order: Sorting::Ascending,
+            limit,
+        };
+        Ok(self.store.range(&range).await?.records)
+    }
+}
+
+impl Hit {
+    /// Lowest first: what fits best, what was bought before what is sold, what is not refunded, what was bought here, what
+    /// was bought last.
+    fn rank(&self) -> (usize, bool, bool, bool, u64) {
+        let worse = usize::MAX - self.score;
+        match &self.what {
+            Found::Bought {
+                order,
+                refunded,
+                own,
+            } => (worse, false, *refunded, !own, u64::MAX - order.bought_at),
+            Found::Sold(_) => (worse, true, false, false, 0),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match &self.what {
+            Found::Bought {
+                order, refunded, ..
+            } => json!({
+                "item_id": order.item_id,
+                "product": order.product,
+                "kind": "order",
+                "order_id": order.order_id,
+                "paid_usd": usd(order.paid_cents),
+                "bought_on": date(order.bought_at),
+                "refunded": refunded,
+            }),
+            Found::Sold(product) => json!({
+                "item_id": product.id,
+                "product": product.name,
+                "kind": "product",
+                "price_usd": usd(product.price_cents),
+            }),
+        }
+    }
+}
+
+/// How well a product's name fits the words: whole words count most, then beginnings, then one slip of the pen.
+fn score(words: &BTreeSet<String>, product: &str) -> usize {
+    let name = words_of(product);
+    words
+        .iter()
+        .map(|word| {
+            name.iter()
+                .map(|part| likeness(word, part))
+                .max()
+                .unwrap_or(0)
+        })
+        .sum()
+}
+
+fn likeness(word: &str, part: &str) -> usize {
+    let shorter = word.len().min(part.len());
+    if word == part {
+        4
+    } else if shorter >= 4 && (word.starts_with(part) || part.starts_with(word)) {
+        3
+    } else if shorter >= 5 && differ_by_one(word, part) {
+        2
+    } else {
+        0
+    }
+}
+
+/// Whether one letter was changed, added or left out.
+fn differ_by_one(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let (longer, shorter) = if one.len() >= other.len() {
+        (&one, &other)
+    } else {
+        (&other, &one)
+    };
+    if longer.len() - shorter.len() > 1 {
+        return false;
+    }
+    let same_start = longer
+        .iter()
+        .zip(shorter)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let same_end = longer
+        .iter()
+        .rev()
+        .zip(shorter.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    same_start + same_end + 1 >= longer.len()
+}
+
+/// The words that say something, in lower case. An item's id is a word.
+fn words_of(text: &str) -> BTreeSet<String> {
+    text.to_lowercase()
+        .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .filter(|word| !word.is_empty() && !SILENT.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// US dollars for a model: 399 or 24.99.
+pub(super) fn usd(cents: u64) -> Value {
+    if cents.is_multiple_of(100) {
+        return json!(cents / 100);
+    }
+    let dollars = format!("{}.{:02}", cents / 100, cents % 100)
+        .parse()
+        .unwrap_or_default();
+    Number::from_f64(dollars).map_or(Value::Null, Value::Number)
+}
+
+/// The day in UTC, as `2026-11-22`. After Howard Hinnant's `civil_from_days`: a year that begins in March ends with its leap
+/// day, so that months have a formula.
+fn date(moment: u64) -> String {
+    let days = moment / 86_400_000 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_has_a_date() {
+        for (moment, day) in [
+            (0, "1970-01-01"),
+            (951_782_400_000, "2000-02-29"),
+            (1_709_251_199_999, "2024-02-29"),
+            (1_795_305_600_000, "2026-11-22"),
+        ] {
+            assert_eq!(date(moment), day);
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_one_letter() {
+        assert!(differ_by_one("unicycle", "unicicle"));
+        assert!(differ_by_one("unicycle", "unicyle"));
+        assert!(differ_by_one("unicycle", "unicyclee"));
+        assert!(!differ_by_one("unicycle", "tricycle"));
+        assert!(!differ_by_one("anvil", "anvils!!"));
+    }
+
+    #[test]
+    fn money_is_told_in_dollars() {
+        assert_eq!(usd(39_900).to_string(), "399");
+        assert_eq!(usd(2_499).to_string(), "24.99");
+        assert_eq!(usd(5).to_string(), "0.05");
+    }
+}

@@ -1,0 +1,174 @@
+//! A whole conversation as one stream: the events of its turns, one turn after the other, and between turns the ends of actions.
+//! Turns end in it as they do in their own streams, and the stream goes on.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
+use baton_handoff::live::TurnLog;
+use baton_handoff::ports::StoreError;
+use baton_handoff::{Engine, Followed, Pulse, Resume};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use tokio::time::{Instant, timeout};
+
+use crate::body::{HEARTBEAT, LONGEST_STREAM};
+use crate::encode::Format;
+
+/// How often the store is looked at for what other instances do, in milliseconds.
+const LOOK: u64 = 2_000;
+
+struct Follower {
+    engine: Arc<Engine>,
+    conversation: ConversationId,
+    /// The next turn to follow.
+    turn: TurnNumber,
+    resume: Option<Position>,
+    listening: Option<Listening>,
+    /// Ends that were told already; turns tell most of them.
+    ended: Vec<ActionId>,
+    until: Instant,
+    heard: Instant,
+    last: Position,
+    over: bool,
+}
+
+struct Listening {
+    log: Arc<TurnLog>,
+    seen: usize,
+    resume: Option<Resume>,
+}
+
+/// What happens from now on: the turn that runs and those to come; or all behind `after`.
+pub(crate) fn events(
+    engine: Arc<Engine>,
+    conversation: ConversationId,
+    pulse: &Pulse,
+    after: Option<Position>,
+) -> Body {
+    let turn = after.map_or_else(|| pulse.open.unwrap_or(pulse.next_turn), |after| after.turn);
+    let now = Instant::now();
+    let follower = Follower {
+        engine,
+        conversation,
+        turn,
+        resume: after,
+        listening: None,
+        ended: pulse.ended.iter().map(|action| action.id.clone()).collect(),
+        until: now + LONGEST_STREAM,
+        heard: now,
+        last: after.unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 }),
+        over: false,
+    };
+    Body::from_stream(stream::unfold(follower, |mut follower| async move {
+        let bytes = follower.next().await?;
+        Some((Ok::<_, Infallible>(bytes), follower))
+    }))
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        while Instant::now() < self.until && !self.engine.is_draining() {
+            let bytes = match self.listening.take() {
+                Some(listening) => self.listen(listening).await,
+                None => match self.look().await {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        tracing::warn!(conversation = %self.conversation, %error, "a conversation could not be followed");
+                        break;
+                    }
+                },
+            };
+            let quiet = self.heard.elapsed() >= HEARTBEAT;
+            if let Some(bytes) = bytes.or_else(|| quiet.then(|| Bytes::from_static(Format::Sse.heartbeat()))) {
+                self.heard = Instant::now();
+                return Some(bytes);
+            }
+        }
+        self.over = true;
+        Some(self.encode(&[self.event(EventKind::TurnContinues)]))
+    }
+
+    async fn listen(&mut self, mut listening: Listening) -> Option<Bytes> {
+        let mut out = BytesMut::new();
+        let Listening { log, seen, resume } = &mut listening;
+        let read = log.read(*seen, |events| {
+            for event in events {
+                self.last = event.position;
+                match resume.as_mut() {
+                    None => Format::Sse.write(&mut out, &self.conversation, event),
+                    Some(resume) => {
+                        let missing = resume.missing(event).into_iter().flatten();
+                        missing.for_each(|event| Format::Sse.write(&mut out, &self.conversation, &event));
+                    }
+                }
+                if let EventKind::ActionFinished { action, .. } = &event.kind {
+                    self.ended.push(action.clone());
+                }
+            }
+        });
+        match timeout(HEARTBEAT, read).await {
+            Ok(((), seen, ended)) => {
+                listening.seen = seen;
+                if ended {
+                    self.turn += 1;
+                } else {
+                    self.listening = Some(listening);
+                }
+            }
+            Err(_elapsed) => self.listening = Some(listening),
+        }
+        (!out.is_empty()).then(|| out.freeze())
+    }
+
+    async fn look(&mut self) -> Result<Option<Bytes>, StoreError> {
+        let Some(pulse) = self.engine.pulse(&self.conversation).await? else {
+            // Erased: nothing to tell until somebody writes into it again.
+            self.engine.changed(&self.conversation, LOOK).await;
+            return Ok(None);
+        };
+        if self.turn < pulse.next_turn {
+            let after = self.resume.take().filter(|after| after.turn == self.turn);
+            match self.engine.follow(&self.conversation, self.turn, after).await? {
+                Followed::Log(log) => {
+                    self.listening = Some(Listening { log, seen: 0, resume: after.map(Resume::after) });
+                }
+                Followed::NothingLeft | Followed::NoSuchTurn => self.turn += 1,
+            }
+            return Ok(None);
+        }
+        let news: Vec<_> = pulse.ended.into_iter().filter(|action| !self.ended.contains(&action.id)).collect();
+        if news.is_empty() {
+            self.engine.changed(&self.conversation, LOOK).await;
+            return Ok(None);
+        }
+        self.ended.extend(news.iter().map(|action| action.id.clone()));
+        let events: Vec<_> = news
+            .into_iter()
+            .map(|action| {
+                self.event(EventKind::ActionFinished {
+                    action: action.id,
+                    name: action.tool,
+                    state: action.state,
+                    result: action.result.unwrap_or_default(),
+                })
+            })
+            .collect();
+        Ok(Some(self.encode(&events)))
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event { position: self.last, agent: Arc::from(""), kind }
+    }
+
+    fn encode(&self, events: &[Event]) -> Bytes {
+        let mut out = BytesMut::new();
+        events.iter().for_each(|event| Format::Sse.write(&mut out, &self.conversation, event));
+        out.freeze()
+    }
+}

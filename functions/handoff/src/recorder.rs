@@ -1,0 +1,159 @@
+//! Keeps the text that is being streamed, in batches, so that a listener on any instance can go on with it.
+//!
+//! The journal has a step only when it is whole; until then these records do. They are hints for listeners, never the truth: they
+//! stand under the fence of who said them, need no condition, and expire. A short answer needs none.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::engine::{Claim, Engine};
+use crate::event::{Event, EventKind, Position};
+use crate::ids::{ConversationId, TurnNumber};
+use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};
+use crate::record::{decode, encode, keys};
+
+/// Text waits at most this long before it is kept.
+const BATCH_TIME: Millis = 1_000;
+
+/// Text of this many bytes is kept at once.
+const BATCH_BYTES: usize = 4 * 1024;
+
+/// Batches serve listeners who were cut off; a day is long for that.
+const LIFE: Millis = 24 * 3_600_000;
+
+/// `E#turn#step#fence#offset`: a batch of text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Batch {
+    agent: String,
+    text: String,
+}
+
+/// Text that was said and is not kept yet.
+#[derive(Debug, Default)]
+struct Pending {
+    step: u32,
+    agent: String,
+    /// Where `text` begins in the step.
+    begin: u32,
+    text: String,
+}
+
+/// Between the narrator, who says, and the flusher, who keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    pending: Mutex<Pending>,
+    full: Notify,
+}
+
+impl Recorder {
+    /// A response begins.
+    pub(crate) fn begin(&self, step: u32, agent: &str) {
+        let mut pending = self.lock();
+        *pending = Pending { step, agent: agent.to_owned(), begin: 0, text: String::new() };
+    }
+
+    /// More text of it.
+    pub(crate) fn say(&self, text: &str) {
+        let mut pending = self.lock();
+        pending.text.push_str(text);
+        if pending.text.len() >= BATCH_BYTES {
+            self.full.notify_one();
+        }
+    }
+
+    /// The journal has the response: what is pending need not be kept.
+    pub(crate) fn forget(&self) {
+        let mut pending = self.lock();
+        pending.begin = 0;
+        pending.text = String::new();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps batches for as long as it is polled.
+    pub(crate) async fn run(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Infallible {
+        loop {
+            tokio::select! {
+                () = self.full.notified() => {}
+                () = engine.sleep(BATCH_TIME) => {}
+            }
+            let Some((key, record)) = self.take(engine, claim, turn) else { continue };
+            if let Err(error) = engine.store.commit(vec![Change::Create(key, record)]).await {
+                // Listeners elsewhere get this text when its step is recorded.
+                tracing::debug!(%error, "a batch of text was not kept");
+            }
+        }
+    }
+
+    fn take(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Option<(Key, Record)> {
+        let mut pending = self.lock();
+        if pending.text.is_empty() {
+            return None;
+        }
+        let text = std::mem::take(&mut pending.text);
+        let begin = pending.begin;
+        pending.begin = begin.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        let key = key(&claim.conversation, turn, pending.step, claim.fence, begin);
+        let batch = Batch { agent: pending.agent.clone(), text };
+        let expires_at = Some(engine.env.now() + LIFE);
+        Some((key, Record { expires_at, ..encode(&batch) }))
+    }
+}
+
+fn prefix(turn: TurnNumber, step: u32) -> String {
+    format!("E#{turn:010}#{step:04}#")
+}
+
+fn key(conversation: &ConversationId, turn: TurnNumber, step: u32, fence: u64, begin: u32) -> Key {
+    Key::new(keys::partition(conversation), format!("{}{fence:012}#{begin:010}", prefix(turn, step)))
+}
+
+/// Batches read at once; an answer of an hour has 3,600.
+const PAGE: usize = 200;
+
+/// The text of a step that is not recorded yet, as far as its owner under this fence has kept it.
+pub(crate) async fn kept_text(
+    store: &dyn Store,
+    conversation: &ConversationId,
+    turn: TurnNumber,
+    step: u32,
+    fence: u64,
+) -> Result<Vec<Event>, StoreError> {
+    let prefix = format!("{}{fence:012}#", prefix(turn, step));
+    let mut events = Vec::new();
+    let mut offset = 0_u32;
+    let mut after = None;
+    loop {
+        let range = Range {
+            partition: keys::partition(conversation),
+            prefix: prefix.clone(),
+            after,
+            order: Order::Ascending,
+            limit: PAGE,
+        };
+        let page = store.range(&range).await?;
+        for stored in &page.records {
+            let begin = stored.key.sort.strip_prefix(&prefix).and_then(|begin| begin.parse::<u32>().ok());
+            if begin != Some(offset) {
+                // A batch before this one was not kept: what lies behind the gap waits for the journal.
+                return Ok(events);
+            }
+            let batch: Batch = decode(stored)?;
+            offset = offset.saturating_add(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
+            events.push(Event {
+                position: Position { turn, step, fence, offset },
+                agent: Arc::from(batch.agent.as_str()),
+                kind: EventKind::TextDelta(batch.text),
+            });
+        }
+        after = page.records.last().map(|last| last.key.sort.clone());
+        if !page.more || after.is_none() {
+            return Ok(events);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Says the last answer anew: a new turn from the same message that replaces the old one in the window. It may refer to what
+//! the old one did, and may not do anything new.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, MAX_TRIES};
+use crate::ids::{ConversationId, TurnNumber};
+use crate::journal::{read_meta, read_turn};
+use crate::ports::{Change, CommitError, StoreError, Usage};
+use crate::record::{Origin, TurnRecord, TurnState, keys};
+use crate::submit::Accepted;
+
+/// Why an answer is not said anew.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotRegenerate {
+    /// There is no such turn.
+    #[error("no such turn")]
+    NotFound,
+    /// Something came after it, or is still running.
+    #[error("only the last answer can be regenerated, when it is over")]
+    NotTheLast,
+    /// No customer asked for it.
+    #[error("this turn answered no message of the customer")]
+    NoMessage,
+    /// The store does not answer as it should; trying again later may work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Begins a turn that replaces `turn`.
+    pub async fn regenerate(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Result<Accepted, CannotRegenerate> {
+        for attempt in 0..MAX_TRIES {
+            let (meta, old) = futures_util::join!(
+                read_meta(&*self.store, conversation),
+                read_turn(&*self.store, conversation, turn),
+            );
+            let ((version, mut meta), old) = meta?.zip(old?).ok_or(CannotRegenerate::NotFound)?;
+            if turn < meta.erased_below {
+                return Err(CannotRegenerate::NotFound);
+            }
+            let idle = meta.running.is_none() && meta.waiting.is_empty();
+            if turn + 1 != meta.next_turn || !idle {
+                return Err(CannotRegenerate::NotTheLast);
+            }
+            let of = match old.record.origin {
+                Origin::Customer => turn,
+                Origin::Regenerated { of } => of,
+                Origin::LateResult => return Err(CannotRegenerate::NoMessage),
+            };
+            let number = meta.next_turn;
+            let now = self.env.now();
+            let record = TurnRecord {
+                state: TurnState::Accepted,
+                origin: Origin::Regenerated { of },
+                message: old.record.message,
+                message_id: None,
+                accepted_at: now,
+                ended_at: None,
+                fence: 0,
+                failure: None,
+                usage: Usage::default(),
+                told: Vec::new(),
+                partial: None,
+            };
+            meta.next_turn += 1;
+            meta.last_activity = now;
+            meta.waiting.push(number);
+            let changes = vec![
+                Change::Replace(keys::meta(conversation), version, meta.record()),
+                Change::Create(keys::turn(conversation, number), record.record()),
+            ];
+            match self.store.commit(changes).await {
+                Ok(()) => return Ok(Accepted { turn: number, log: self.listen(conversation, number) }),
+                // If it was written after all, the next look says that the old turn is not the last any more.
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                    return Err(StoreError::Unavailable(error.to_string()).into());
+                }
+            }
+        }
+        Err(StoreError::Unavailable("the conversation is written to all the time".to_owned()).into())
+    }
+}

@@ -1,0 +1,176 @@
+//! Who is started, and how: this program again in another role, and the real `local`.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::server::Server;
+
+/// How the servers talk to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelProtocol {
+    /// One connection for each call that runs: the default of both.
+    Http1,
+    /// All calls over one connection, known beforehand.
+    Http2,
+}
+
+/// Starts processes; their files are in a folder of the working directory, on whose disk the commits are measured.
+pub(crate) struct Launcher {
+    myself: PathBuf,
+    local: PathBuf,
+    pub(crate) scratch: Scratch,
+    started: Cell<u32>,
+}
+
+/// A folder that goes when it is dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::current_dir()?.join(format!(".baton-bench-{}", std::process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("baton-bench: {} stays: {error}", self.0.display());
+        }
+    }
+}
+
+impl Launcher {
+    /// Takes this `local`, or builds the one that belongs to this program.
+    pub(crate) fn new(local: Option<&Path>) -> Result<Self> {
+        let myself = std::env::current_exe().context("cannot find this program")?;
+        let local = match local {
+            Some(path) => path
+                .canonicalize()
+                .with_context(|| format!("cannot find {}", path.display()))?,
+            None => build_local(&myself)?,
+        };
+        Ok(Self {
+            myself,
+            local,
+            scratch: Scratch::new()?,
+            started: Cell::new(0),
+        })
+    }
+
+    pub(crate) async fn model(&self, words: usize, delay: Duration) -> Result<Server> {
+        let addr = free_address()?;
+        let mut command = Command::new(&self.myself);
+        command
+            .arg("serve-model")
+            .args(["--addr", &addr.to_string()])
+            .args(["--words", &words.to_string()]);
+        command.args(["--delay-ms", &delay.as_millis().to_string()]);
+        Server::start("the model stand-in", command, addr, &self.file("log")).await
+    }
+
+    pub(crate) async fn relay(&self, model: &Server, protocol: ModelProtocol) -> Result<Server> {
+        let addr = free_address()?;
+        let mut command = Command::new(&self.myself);
+        command
+            .arg("serve-relay")
+            .args(["--addr", &addr.to_string()])
+            .args(["--model-url", &url(model)]);
+        if protocol == ModelProtocol::Http2 {
+            command.arg("--http2");
+        }
+        Server::start("the relay", command, addr, &self.file("log")).await
+    }
+
+    /// Baton on a new data file, asking this model.
+    pub(crate) async fn baton(&self, model: &Server, protocol: ModelProtocol) -> Result<Server> {
+        let mut settings = vec![("BATON_MODEL_URL", url(model).into())];
+        if protocol == ModelProtocol::Http2 {
+            settings.push(("BATON_MODEL_HTTP2", "true".into()));
+        }
+        self.baton_with(&self.file("db"), settings).await
+    }
+
+    /// Baton as its first command starts it, with the rehearsal model inside, on this data file.
+    pub(crate) async fn baton_alone(&self, data: &Path) -> Result<Server> {
+        self.baton_with(data, Vec::new()).await
+    }
+
+    async fn baton_with(&self, data: &Path, settings: Vec<(&str, OsString)>) -> Result<Server> {
+        let addr = free_address()?;
+        let mut command = Command::new(&self.local);
+        // Neither the caller's settings nor a `.env` of the working directory may change what is measured.
+        command
+            .env_clear()
+            .current_dir(self.scratch.path())
+            .envs(settings);
+        command
+            .env("BATON_ADDR", addr.to_string())
+            .env("BATON_DATA", data)
+            .env("BATON_LOG", "warn");
+        Server::start("Baton", command, addr, &self.file("log")).await
+    }
+
+    /// A file name that is new in this run.
+    pub(crate) fn file(&self, extension: &str) -> PathBuf {
+        let number = self.started.get() + 1;
+        self.started.set(number);
+        self.scratch.path().join(format!("{number}.{extension}"))
+    }
+}
+
+fn url(model: &Server) -> String {
+    format!("http://{}/v1", model.addr)
+}
+
+/// Free a moment ago: good enough on a machine that is quiet, as it has to be anyway.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("no port is free")?;
+    Ok(listener.local_addr()?)
+}
+
+/// Cargo knows best whether it is stale. A build of its own, because one together with this program would unite their features.
+fn build_local(myself: &Path) -> Result<PathBuf> {
+    let profile = myself.parent().context("this program lies nowhere")?;
+    let target = profile
+        .parent()
+        .context("this program is not in Cargo's target folder; name a binary by --local")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args([
+        "build",
+        "--quiet",
+        "--package",
+        "baton-chat",
+        "--bin",
+        "local",
+    ]);
+    build
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let status = build
+        .status()
+        .context("cannot run cargo to build `local`; name a binary by --local")?;
+    ensure!(status.success(), "`local` does not build");
+    let local = profile.join("local");
+    if !local.exists() {
+        bail!("cargo built `local`, but not as {}", local.display());
+    }
+    Ok(local)
+}

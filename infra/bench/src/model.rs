@@ -1,0 +1,217 @@
+//! The model stand-in: Chat Completions over SSE with the same answer for everybody, at a pace.
+//! Never reads what it is asked; its bytes are made once, so that it costs little beside the servers that are measured.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Method, Request, Response, StatusCode};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Words, and tokens, of an answer unless told otherwise.
+pub(crate) const WORDS: usize = 20;
+/// More streams than one process may have descriptors: the limit is never this side's.
+const STREAMS_PER_CONNECTION: u32 = 1 << 20;
+
+const VOCABULARY: [&str; 20] = [
+    "Welcome",
+    " to",
+    " ACME",
+    " Inc",
+    ".",
+    " We",
+    " have",
+    " just",
+    " the",
+    " thing",
+    " for",
+    " catching",
+    " a",
+    " roadrunner",
+    ":",
+    " our",
+    " rocket",
+    "-powered",
+    " unicycle",
+    "!",
+];
+
+pub(crate) struct Settings {
+    pub(crate) addr: SocketAddr,
+    pub(crate) words: usize,
+    /// Between one word and the next; the first comes at once.
+    pub(crate) delay: Duration,
+}
+
+fn vocabulary(words: usize) -> impl Iterator<Item = &'static str> {
+    VOCABULARY.into_iter().cycle().take(words)
+}
+
+/// All that an answer of this many words says.
+pub(crate) fn text(words: usize) -> Arc<str> {
+    vocabulary(words).collect::<String>().into()
+}
+
+/// Serves until the process ends.
+pub(crate) async fn serve(settings: Settings) -> Result<()> {
+    let listener = TcpListener::bind(settings.addr)
+        .await
+        .context("the model cannot listen")?;
+    let script = Script {
+        frames: frames(settings.words).into(),
+        delay: settings.delay,
+    };
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION);
+    loop {
+        let (socket, _) = listener.accept().await.context("the model cannot accept")?;
+        socket.set_nodelay(true)?;
+        let (builder, script) = (builder.clone(), script.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| answer(request, script.clone()));
+            // A client that hangs up is the client's matter; what it lost, it counts.
+            let _hung_up = builder
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    script: Script,
+) -> Result<Response<Answer>, http::Error> {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/v1/chat/completions") => {}
+        (&Method::GET, "/health") => return Response::builder().body(Answer::empty()),
+        _ => {
+            return Response::builder()
+                .status(StatusCode::NOT_FOUND)
+                .body(Answer::empty());
+        }
+    }
+    if request.into_body().collect().await.is_err() {
+        return Response::builder()
+            .status(StatusCode::BAD_REQUEST)
+            .body(Answer::empty());
+    }
+    Response::builder()
+        .header(http::header::CONTENT_TYPE, "text/event-stream")
+        .header(http::header::CACHE_CONTROL, "no-cache")
+        .body(Answer::new(script))
+}
+
+#[derive(Clone)]
+struct Script {
+    frames: Arc<[Bytes]>,
+    delay: Duration,
+}
+
+/// The events of one answer, one by one.
+struct Answer {
+    script: Script,
+    next: usize,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Answer {
+    fn new(script: Script) -> Self {
+        let slow = script.delay > Duration::ZERO;
+        Self {
+            pause: slow.then(|| Box::pin(sleep_until(Instant::now()))),
+            script,
+            next: 0,
+        }
+    }
+
+    fn empty() -> Self {
+        Self::new(Script {
+            frames: Arc::default(),
+            delay: Duration::ZERO,
+        })
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(frame) = self.script.frames.get(self.next).cloned() else {
+            return Poll::Ready(None);
+        };
+        let delay = self.script.delay;
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.poll_unpin(cx));
+            let next = pause.deadline() + delay;
+            pause.as_mut().reset(next);
+        }
+        self.next += 1;
+        Poll::Ready(Some(Ok(Frame::data(frame))))
+    }
+}
+
+/// What is sent at one moment: the role goes with the first word, the end with the last.
+fn frames(words: usize) -> Vec<Bytes> {
+    let mut frames: Vec<String> = vocabulary(words)
+        .map(|word| {
+            let mut event = String::new();
+            choice(&mut event, &format!(r#"{{"content":"{word}"}}"#), "null");
+            event
+        })
+        .collect();
+    if let Some(first) = frames.first_mut() {
+        let mut role = String::new();
+        choice(
+            &mut role,
+            r#"{"role":"assistant","content":"","refusal":null}"#,
+            "null",
+        );
+        first.insert_str(0, &role);
+    }
+    let mut end = String::new();
+    choice(&mut end, "{}", r#""stop""#);
+    usage(&mut end, words);
+    end.push_str("data: [DONE]\n\n");
+    frames.push(end);
+    frames.into_iter().map(Bytes::from).collect()
+}
+
+/// As api.openai.com writes it, every field included: a parser has to get past all of them.
+const HEAD: &str = r#"{"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"model":"gpt-4o-2024-08-06","service_tier":"default","system_fingerprint":"fp_b376dfbbd5""#;
+
+fn choice(event: &mut String, delta: &str, finish_reason: &str) {
+    let written = write!(
+        event,
+        "data: {HEAD},\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{finish_reason}}}],\"usage\":null}}\n\n"
+    );
+    debug_assert!(written.is_ok(), "a String takes everything");
+}
+
+fn usage(event: &mut String, words: usize) {
+    let written = write!(
+        event,
+        "data: {HEAD},\"choices\":[],\"usage\":{{\"prompt_tokens\":100,\"completion_tokens\":{words},\"total_tokens\":{}}}}}\n\n",
+        words + 100
+    );
+    debug_assert!(written.is_ok(), "a String takes everything");
+}

@@ -1,0 +1,95 @@
+// The server's routes, relative to where the page is served, so that it works under any path prefix.
+
+import { SseParser } from "./sse.js";
+
+const BASE = new URL(".", globalThis.location?.href ?? "http://localhost/");
+
+/** The server says every 10 s that it is there; a stream that is silent for longer than this was cut. */
+const SILENCE_MS = 30_000;
+/** A message may wait for the turns before it. Sent again after this it is the same message, and goes on waiting. */
+const PATIENCE_MS = 180_000;
+const ANSWER_MS = 20_000;
+
+/** The server answered, and its answer is no. `status` says what to do next. */
+export class Refused extends Error {
+  constructor(status, detail) {
+    super(detail || `HTTP ${status}`);
+    this.name = "Refused";
+    this.status = status;
+    this.detail = detail;
+  }
+  /** The route is not there in this server. */
+  get isAbsent() { return this.status === 404 || this.status === 405 || this.status === 501; }
+  /** Worth another try a little later. */
+  get isPassing() { return this.status >= 500 && this.status !== 501; }
+}
+
+let token = null;
+/** Sends the operator's token with every request from now on. */
+export const authorise = (bearer) => { token = bearer || null; };
+
+export const path = (...parts) => parts.map(encodeURIComponent).join("/");
+
+async function request(method, route, { body, headers = {}, signal } = {}) {
+  const response = await fetch(new URL(route, BASE), {
+    method, signal, cache: "no-store", redirect: "error",
+    headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (response.ok) return response;
+  const text = await response.text().catch(() => "");
+  let detail = null;
+  try { detail = JSON.parse(text).detail; } catch { /* not ours: a proxy's page */ }
+  throw new Refused(response.status, typeof detail === "string" ? detail : null);
+}
+
+const within = (milliseconds) => AbortSignal.timeout(milliseconds);
+
+export async function get(route, accept = "application/json") {
+  const response = await request("GET", route, { headers: { Accept: accept }, signal: within(ANSWER_MS) });
+  return accept === "application/json" ? response.json() : response.text();
+}
+
+export async function send(method, route, body) {
+  const response = await request(method, route, { body, headers: { Accept: "application/json" }, signal: within(ANSWER_MS) });
+  return response.json().catch(() => null);
+}
+
+/**
+ * Events of a stream, `{type, position, …}`, until it ends or is cut. The first thing yielded is `{type: "opened",
+ * status, turn}`. Throws `Refused`, or the network's error.
+ */
+export async function* stream(method, route, { body, after, signal } = {}) {
+  const cut = new AbortController();
+  const stop = () => cut.abort();
+  signal?.addEventListener("abort", stop);
+  let watch = setTimeout(stop, body === undefined ? SILENCE_MS : PATIENCE_MS);
+  try {
+    const headers = { Accept: "text/event-stream", ...(after ? { "Last-Event-ID": after } : {}) };
+    const response = await request(method, route, { body, headers, signal: cut.signal });
+    const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream") ?? false;
+    const turn = Number(response.headers.get("X-Turn")) || null;
+    yield { type: "opened", status: response.status, turn, told: isStream || response.status === 204 ? null : await response.json().catch(() => null) };
+    if (!isStream) return;
+    const parser = new SseParser();
+    const reader = response.body.getReader();
+    for (;;) {
+      clearTimeout(watch);
+      watch = setTimeout(stop, SILENCE_MS);
+      const { done, value } = await reader.read();
+      if (done) return;
+      for (const event of parser.push(value)) yield* decode(event);
+    }
+  } finally {
+    clearTimeout(watch);
+    signal?.removeEventListener("abort", stop);
+    cut.abort(); // whoever stops listening closes the connection
+  }
+}
+
+function* decode({ id, type, data }) {
+  try {
+    const told = JSON.parse(data);
+    if (told && typeof told === "object") yield { ...told, type, position: id };
+  } catch { /* an event that is not JSON is not one of ours */ }
+}

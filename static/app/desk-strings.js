@@ -1,0 +1,26 @@
+// What the operator's page says beside strings.js.
+
+export const deskStrings = {
+  en: {
+    desk: "Desk", deskActions: "Actions", deskOrders: "Orders", deskRefunds: "Refunds", all: "All", deskEmpty: "Nothing here.",
+    deskPick: "Choose an action to see what it would do.", token: "Operator token",
+    tokenText: "This page is for operators. Enter the token of this deployment.", enter: "Enter", tokenWrong: "This token is not accepted.",
+    deskOff: "The operator routes of this server are switched off. Set an operator token to use them.", approve: "Approve", reject: "Reject",
+    reason: "Reason", reasonNeeded: "Please give a reason.", settleDone: "It was done", settleRejected: "It was not done",
+    settleText: "Nobody knows whether this was carried out. Check the other system, then settle it.", decided: "Recorded.",
+    decidedElsewhere: "This action changed in the meantime. Look at it again.", changedAt: "Changed", attempts: "Attempts", live: "Live",
+    notLive: "Not connected", signOut: "Sign out",
+    states: { proposed: "Needs approval", queued: "Queued", running: "Running", done: "Done", rejected: "Rejected", unknown: "Unknown" },
+  },
+  de: {
+    desk: "Leitstand", deskActions: "Aktionen", deskOrders: "Bestellungen", deskRefunds: "Erstattungen", all: "Alle", deskEmpty: "Hier ist nichts.",
+    deskPick: "Wähle eine Aktion, um zu sehen, was sie tun würde.", token: "Zugangsschlüssel",
+    tokenText: "Diese Seite ist für das Personal. Gib den Schlüssel dieser Installation ein.", enter: "Weiter",
+    tokenWrong: "Dieser Schlüssel gilt nicht.", deskOff: "Die Personalseiten dieses Servers sind abgeschaltet. Sie brauchen einen Zugangsschlüssel.",
+    approve: "Freigeben", reject: "Ablehnen", reason: "Begründung", reasonNeeded: "Bitte gib einen Grund an.", settleDone: "Es ist geschehen",
+    settleRejected: "Es ist nicht geschehen", settleText: "Niemand weiß, ob das ausgeführt wurde. Prüfe das andere System und entscheide dann.",
+    decided: "Festgehalten.", decidedElsewhere: "Diese Aktion hat sich inzwischen geändert. Sieh sie noch einmal an.", changedAt: "Geändert",
+    attempts: "Versuche", live: "Live", notLive: "Nicht verbunden", signOut: "Abmelden",
+    states: { proposed: "Freigabe nötig", queued: "Wartend", running: "Läuft", done: "Erledigt", rejected: "Abgelehnt", unknown: "Unklar" },
+  },
+};

@@ -1,0 +1,142 @@
+// The customer's page: assembles the parts and keeps the address (#/c/ID), the list and the open session together.
+
+import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { Announcer } from "./announcer.js";
+import { get, path, send } from "./api.js";
+import { Composer } from "./composer.js";
+import { isOver, isRunning } from "./conversation.js";
+import { agentHue, agentName, newId } from "./names.js";
+import { Session } from "./session.js";
+import { Sidebar, joinLists } from "./sidebar.js";
+import * as storage from "./storage.js";
+import { language, t } from "./strings.js";
+import { Transcript } from "./transcript.js";
+import { Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
+
+const announcer = new Announcer(document.getElementById("announcements"));
+
+const NOBODY = []; // always the same one, so that nothing is drawn again for it
+
+const idInAddress = () => /^#\/c\/([A-Za-z0-9_-]{1,128})$/.exec(location.hash)?.[1] ?? null;
+
+function Page() {
+  const [id, setId] = useState(() => idInAddress() ?? newId());
+  const [, redraw] = useState(0);
+  const [health, setHealth] = useState(null);
+  const told = useRef([]);
+  const [list, setList] = useState([]);
+  const [drawer, setDrawer] = useState(false);
+  const [theme, setTheme] = useState(storage.theme);
+  const [removing, setRemoving] = useState(false);
+  const session = useSession(id, () => redraw((count) => count + 1));
+  const online = useOnline();
+  const { state } = session;
+  const agents = health?.team?.agents ?? NOBODY;
+  const hasBegun = state.turns.length > 0;
+
+  const relist = () => setList(joinLists(told.current, storage.conversations()));
+  useEffect(() => {
+    get("health").then(setHealth, () => {});
+    relist();
+    storage.onListChanged(relist);
+    get("conversations").then((answer) => { told.current = Array.isArray(answer) ? answer : answer.conversations ?? answer.items ?? []; relist(); }, () => {});
+    const moved = () => setId(idInAddress() ?? newId());
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+
+  // The address and the list learn of a conversation with its first message, and of every change that they show.
+  const newest = state.turns.at(-1);
+  useEffect(() => {
+    if (!hasBegun) return;
+    if (idInAddress() !== id) history.replaceState(null, "", `#/c/${id}`);
+    const known = storage.conversations().find((one) => one.id === id);
+    const title = state.turns.find((turn) => turn.message)?.message.slice(0, 80) ?? "";
+    if (!known && session.isLoading) return;
+    storage.remember(id, { title: known?.title || title, agent: state.agent, at: newest && !isOver(newest) ? Date.now() : known?.at ?? Date.now() });
+    relist();
+  }, [id, hasBegun, state.agent, newest?.key, newest?.status]);
+
+  useEffect(() => { document.title = [state.agent && agentName(state.agent), health?.team?.name ?? t("title")].filter(Boolean).join(" · "); }, [state.agent, health]);
+
+  const begin = () => {
+    setDrawer(false);
+    if (location.hash) location.hash = "";
+    else setId(newId());
+  };
+  const remove = async () => {
+    setRemoving(false);
+    try {
+      await send("DELETE", path("conversations", id));
+    } catch (error) {
+      if (error.status !== 404) return session.complain(error);
+    }
+    session.tellDeleted();
+    storage.forget(id);
+    told.current = told.current.filter((one) => (one.id ?? one.conversation) !== id);
+    relist();
+    return begin();
+  };
+
+  return html`
+    <a class="skip" href="#message" onClick=${(event) => { event.preventDefault(); document.getElementById("message").focus(); }}>${t("skip")}</a>
+    <${Sidebar} list=${list} current=${id} agents=${agents} theme=${theme} isOpen=${drawer} onClose=${() => setDrawer(false)} onOpen=${() => setDrawer(false)} onNew=${begin}
+      onTheme=${() => { const next = nextTheme(theme); setTheme(next); storage.saveTheme(next); applyTheme(next); }} />
+    ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
+    <main>
+      <header class="top">
+        <${IconButton} icon="menu" class="drawer-only" label=${t("menu")} aria-expanded=${drawer} aria-controls="sidebar" onClick=${() => setDrawer(true)} />
+        <h1 data-hue=${agentHue(state.agent, agents)}>${state.agent ? html`<i class="dot"></i>${agentName(state.agent)}` : health?.team?.name ?? t("title")}</h1>
+        ${health?.model?.rehearsal && html`<p class="rehearsal">${t("rehearsal")}</p>`}
+        ${hasBegun && html`<${Actions} state=${state} onRemove=${() => setRemoving(true)} onProblem=${(error) => session.complain(error)} />`}
+      </header>
+      <div class="notices" role="status">
+        ${!online ? html`<p class="notice">${t("offline")}</p>` : session.connection === "reconnecting" && html`<p class="notice">${t("reconnecting")}</p>`}
+      </div>
+      ${session.isGone && html`<${Banner} message=${t("gone")} action=${t("newChat")} onAction=${begin} />`}
+      ${session.problem && html`<${Banner} message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}
+        action=${session.problem.again && t("tryAgain")} onAction=${session.problem.again} onDismiss=${() => session.dismiss()} />`}
+      <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
+        ${!hasBegun && !session.isGone && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
+      <//>
+      <${Composer} key=${id} session=${session} running=${state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
+    </main>
+    ${removing && html`<${Dialog} title=${t("removeTitle")} onClose=${() => setRemoving(false)}><p>${t("removeText")}</p>
+      <div class="buttons"><button type="button" class="small-button" onClick=${() => setRemoving(false)}>${t("cancel")}</button><button type="button" class="small-button danger" onClick=${remove}>${t("remove")}</button></div><//>`}`;
+}
+
+function useSession(id, changed) {
+  const held = useRef(null);
+  if (held.current?.id !== id) {
+    held.current?.close();
+    held.current = new Session(id, { isNew: id !== idInAddress(), changed: () => held.current?.id === id && changed(), told: (event) => announcer.hear(event) });
+  }
+  useEffect(() => () => held.current.close(), []);
+  return held.current;
+}
+
+function Welcome({ team, onAsk }) {
+  const questions = team?.first_questions ?? [];
+  return html`<section class="welcome"><h2>${t("welcome")}</h2><p>${team?.name ? t("welcomeTeam", { team: team.name }) : "\u00a0"}</p>
+    ${questions.length > 0 && html`<ul aria-label=${t("firstQuestions")}>${questions.slice(0, 6).map((question) => html`<li><button type="button" dir="auto" onClick=${() => onAsk(question)}>${question}</button></li>`)}</ul>`}
+  </section>`;
+}
+
+const Banner = ({ message, action, onAction, onDismiss }) => html`<div class="banner wide" role="alert"><${Icon} name="warn" /><p>${message}</p>
+  ${action && html`<button type="button" class="small-button" onClick=${onAction}>${action}</button>`}
+  ${onDismiss && html`<${IconButton} icon="close" label=${t("dismiss")} onClick=${onDismiss} />`}</div>`;
+
+function Actions({ state, onRemove, onProblem }) {
+  const menu = useRef(null);
+  const choose = (action) => () => { menu.current.open = false; action(); };
+  const save = (format) => choose(() => import("./export.js").then(({ exportConversation }) => exportConversation(state, format)).catch(onProblem));
+  const left = (event) => { if (!menu.current.contains(event.relatedTarget)) menu.current.open = false; };
+  const key = (event) => { if (event.key === "Escape" && menu.current.open) { menu.current.open = false; menu.current.firstElementChild.focus(); } };
+  return html`<details class="menu" ref=${menu} onFocusOut=${left} onKeyDown=${key}><summary class="icon-button" aria-label=${t("more")} title=${t("more")}><${Icon} name="more" /></summary>
+    <div><button type="button" onClick=${save("markdown")}>${t("exportMarkdown")}</button><button type="button" onClick=${save("json")}>${t("exportJson")}</button>
+      <button type="button" onClick=${choose(() => print())}>${t("print")}</button><button type="button" class="danger" onClick=${choose(onRemove)}>${t("remove")}</button></div></details>`;
+}
+
+document.documentElement.lang = language;
+applyTheme(storage.theme());
+render(html`<${Page} />`, document.getElementById("page"));

@@ -1,0 +1,425 @@
+// One open conversation: sends, streams, resumes, follows. Owns the network; the rules of what events mean are in
+// conversation.js. A message is in the outbox before it is sent and has an id, so it can be sent again but never twice.
+
+import { Refused, get, path, send, stream } from "./api.js";
+import { empty, endsStream, find, isOver, isRunning, openActions, reduce } from "./conversation.js";
+import { newId } from "./names.js";
+import * as storage from "./storage.js";
+
+const TRIES = 12; // with the pauses below about a minute and a half, then a person decides
+const PAUSE_MS = 400;
+const PAUSE_MAX_MS = 10_000;
+const POLL_MS = 1_500;
+const POLLS = 100;
+const ACTION_POLL_MS = 8_000;
+
+/** Optional routes that this server turned out not to have. */
+const absent = new Set();
+
+export class Session {
+  /** `isNew`: nobody else can know it. `changed()` after each change of state, `told(event)` for each live event. */
+  constructor(id, { isNew, changed, told }) {
+    this.id = id;
+    this.state = empty(id);
+    this.connection = "ok"; // ok | reconnecting | lost
+    this.problem = null; // {message, again()}: of the conversation, not of one turn
+    this.isLoading = !isNew;
+    this.isGone = false;
+    this.#changed = changed;
+    this.#told = told;
+    this.#channel.addEventListener("message", ({ data }) => data.conversation === id && this.#hear(data));
+    document.addEventListener("visibilitychange", this.#seen);
+    if (!isNew) this.#load();
+  }
+
+  #changed;
+  #told;
+  #channel = new BroadcastChannel("baton"); // the other tabs of this browser
+  #closing = new AbortController();
+  #isLeft = false;
+  #queue = [];
+  #frame = 0;
+  #streams = new Map(); // turn number or key → the last position, of turns that stream here
+  #heard = new Set(); // turns begun elsewhere
+  #listening = null;
+  #poll = 0;
+
+  /** Whether the server has an optional feature, as far as we know. */
+  can(feature) { return !absent.has(feature); }
+
+  /** Leaves, once the server has what was sent; the turns go on there. */
+  close() {
+    this.#isLeft = true;
+    if (!this.state.turns.some((turn) => turn.status === "sending")) this.#end();
+  }
+
+  #end() {
+    this.#closing.abort();
+    this.#channel.close();
+    clearTimeout(this.#poll);
+    document.removeEventListener("visibilitychange", this.#seen);
+  }
+
+  // --- what a person does
+
+  /** `key` of a message that could not be delivered: with the same id it cannot arrive twice. */
+  send(message, overlap, key = newId()) {
+    const entry = { key, message, overlap };
+    this.isGone = false;
+    storage.post(this.id, entry);
+    this.#apply({ type: "sent", ...entry });
+    this.#deliver(entry);
+  }
+
+  discard(turn) {
+    storage.delivered(this.id, turn.key);
+    this.#apply({ type: "dropped", key: turn.key });
+  }
+
+  async stop(turn) {
+    if (turn.number == null) return;
+    try {
+      await send("POST", path("conversations", this.id, "turns", turn.number, "stop"));
+    } catch (error) {
+      if (!this.#lacks("stop", error)) this.complain(error);
+    }
+  }
+
+  /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
+  async regenerate(turn) {
+    const route = path("conversations", this.id, "turns", turn.number, "regenerate");
+    try {
+      for await (const event of this.#watched(stream("POST", route, { body: { message_id: newId() }, signal: this.#closing.signal }))) {
+        if (event.type === "opened") {
+          this.#apply({ type: "replaced", turn: turn.number });
+          const number = event.turn ?? event.told?.turn;
+          if (number != null) this.#begin({ turn: number, message: turn.message });
+        } else if (this.#take(event, { message: turn.message }) === "over") return;
+      }
+      this.#flush();
+      this.#follow(this.state.turns.at(-1).number);
+    } catch (error) {
+      if (!this.#lacks("regenerate", error)) this.complain(error);
+      else if (turn.status === "failed") this.send(turn.message);
+    }
+  }
+
+  #lacks(feature, error) {
+    if (!(error instanceof Refused && error.isAbsent)) return false;
+    absent.add(feature);
+    this.#changed();
+    return true;
+  }
+
+  tellDeleted() {
+    this.#channel.postMessage({ conversation: this.id, deleted: true });
+  }
+
+  // --- loading
+
+  async #load() {
+    try {
+      await this.#history();
+      this.isLoading = false;
+    } catch (error) {
+      if (!(error instanceof Refused && error.isAbsent)) {
+        if (this.#closing.signal.aborted) return;
+        this.isLoading = false;
+        this.complain(error, () => { this.isLoading = true; this.#load(); });
+        return;
+      }
+      this.isLoading = false; // a conversation that has not begun
+    }
+    for (const { key, message, overlap } of storage.outbox(this.id)) {
+      if (this.state.turns.some((turn) => turn.messageId === key && turn.number != null)) storage.delivered(this.id, key);
+      else this.send(message, overlap, key);
+    }
+    this.#changed();
+  }
+
+  // Only who comes back, or was cut off, needs to read histories: a first visit does not load how.
+  async #history() {
+    const [{ merge }, history] = await Promise.all([import("./history.js"), get(path("conversations", this.id))]);
+    this.#flush();
+    this.state = merge(this.state, history);
+    for (const turn of this.state.turns) if (isRunning(turn) && !this.#streams.has(turn.number) && !this.#streams.has(turn.key)) this.#follow(turn.number);
+    this.#listen();
+    this.#changed();
+  }
+
+  async #refresh() {
+    try {
+      await this.#history();
+    } catch (error) {
+      if (!(error instanceof Refused && error.status === 404)) return;
+      this.isGone = this.state.turns.some((turn) => turn.number != null); // another tab deleted it
+      this.#changed();
+    }
+  }
+
+  // --- streams
+
+  // Sends until the server has the message; then the turn is followed to its end.
+  async #deliver({ key, message, overlap }) {
+    if (this.#streams.has(key)) return;
+    this.#streams.set(key, null);
+    try {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          const body = { message, conversation_id: this.id, message_id: key, ...(overlap ? { overlap } : {}) };
+          for await (const event of this.#watched(stream("POST", "chat/completions", { body, signal: this.#closing.signal }))) {
+            if (event.type === "opened") this.#accepted(key, event.turn);
+            else if (this.#take(event, { key }) === "over") return;
+          }
+          break;
+        } catch (error) {
+          if (this.#closing.signal.aborted) return;
+          if (this.#number(key) != null) break; // it was accepted and then cut
+          if (error instanceof Refused && !error.isPassing) return this.#refused(key, error);
+          if (tries >= TRIES) return this.#refused(key, error);
+          await this.#pause(tries);
+        }
+      }
+    } finally {
+      this.#streams.delete(key);
+    }
+    await this.#follow(this.#number(key));
+  }
+
+  #number(key) {
+    this.#flush();
+    return find(this.state, { key })?.number ?? null;
+  }
+
+  #accepted(key, number) {
+    storage.delivered(this.id, key);
+    if (number == null) return;
+    this.#apply({ type: "turn_started", key, turn: number });
+    this.#begin({ turn: number });
+    if (this.#isLeft) this.#end();
+  }
+
+  #refused(key, error) {
+    if (error instanceof Refused && error.status < 500 && error.status !== 429) storage.delivered(this.id, key);
+    this.#connected("ok");
+    this.#apply({ type: "unsent", key, error: { status: error.status, message: error.detail ?? null } });
+  }
+
+  #begin(event) {
+    if (!this.#streams.has(event.turn)) this.#apply({ type: "turn_started", ...event });
+    this.#channel.postMessage({ conversation: this.id, turn: event.turn });
+    this.#listen();
+  }
+
+  // One event of a turn's own stream. "over" when the turn is; a stream that ends otherwise is followed.
+  #take(event, more) {
+    if (event.type === "turn_started" && more.key) this.#accepted(more.key, event.turn);
+    if (event.turn != null) this.#streams.set(event.turn, event.position || this.#streams.get(event.turn) || null);
+    this.#apply({ ...event, ...(event.turn == null || event.type === "turn_started" ? more : {}) });
+    if (!this.#isLeft) this.#told(event);
+    if (!endsStream(event.type)) return "goes on";
+    if (event.type === "turn_continues") return "cut";
+    this.#streams.delete(event.turn);
+    this.#settleHeard();
+    this.#keepWatch();
+    return "over";
+  }
+
+  /** Follows a running turn to its end, across cuts, restarts and instances. */
+  async #follow(number) {
+    if (number == null || this.#closing.signal.aborted) return;
+    if (isOver(find(this.state, { turn: number }) ?? {})) return;
+    if (this.#streams.get(number) === undefined) this.#streams.set(number, null);
+    const route = path("conversations", this.id, "turns", number, "events");
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      try {
+        if (absent.has("resume")) return await this.#pollTurn(number);
+        const after = this.#streams.get(number);
+        let isFirst = true;
+        for await (const event of this.#watched(stream("GET", route, { after, signal: this.#closing.signal }))) {
+          if (event.type === "opened") {
+            if (event.status === 204) break;
+            continue;
+          }
+          if (isFirst && !after) this.#apply({ type: "replayed", turn: number });
+          isFirst = false;
+          tries = 0;
+          if (this.#take({ ...event, turn: event.turn ?? number }, {}) === "over") return undefined;
+        }
+        if (isFirst && (await this.#ask(number))) return undefined;
+      } catch (error) {
+        if (this.#closing.signal.aborted) return undefined;
+        if (error instanceof Refused && error.isAbsent) {
+          if (error.status !== 404) absent.add("resume");
+          return this.#pollTurn(number);
+        }
+        if (error instanceof Refused && !error.isPassing) return this.#lose(number, error);
+      }
+      await this.#pause(tries);
+    }
+    return this.#lose(number);
+  }
+
+  // Where nothing can be followed, the history is asked until it has the answer.
+  async #pollTurn(number) {
+    for (let tries = 0; tries < POLLS && !this.#closing.signal.aborted; tries += 1) {
+      if (await this.#ask(number)) return;
+      await wait(Math.min(POLL_MS * (1 + tries / 10), PAUSE_MAX_MS), this.#closing.signal);
+    }
+    this.#lose(number);
+  }
+
+  /** Whether the history says that the turn is over. */
+  async #ask(number) {
+    await this.#refresh();
+    const turn = find(this.state, { turn: number });
+    if (turn && !isOver(turn)) return false;
+    this.#streams.delete(number);
+    this.#connected("ok");
+    this.#settleHeard();
+    return true;
+  }
+
+  #lose(number, error) {
+    this.#streams.delete(number);
+    this.#connected("lost");
+    this.complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
+  }
+
+  // --- between the turns and beside this tab
+
+  #hear({ turn, deleted }) {
+    if (deleted) { this.isGone = true; this.#changed(); return; }
+    if (turn == null || this.#streams.has(turn)) return;
+    this.#heard.add(turn);
+    this.#settleHeard();
+  }
+
+  // While a message of ours has no number yet, the turn we heard of may be that one.
+  #settleHeard() {
+    this.#flush();
+    if (this.state.turns.some((turn) => turn.status === "sending")) return;
+    for (const number of this.#heard) {
+      const turn = find(this.state, { turn: number });
+      if (!this.#streams.has(number) && !(turn && isOver(turn))) {
+        this.#apply({ type: "turn_started", turn: number });
+        this.#refresh();
+        this.#follow(number);
+      }
+    }
+    this.#heard.clear();
+  }
+
+  #seen = () => {
+    if (document.visibilityState === "visible") this.#listen();
+    else this.#listening?.abort();
+  };
+
+  // Only while somebody looks: a stream that nobody sees would keep an instance busy.
+  async #listen() {
+    if (this.#listening || absent.has("follow") || document.visibilityState !== "visible" || !this.state.turns.some((turn) => turn.number != null)) return;
+    const listening = new AbortController();
+    this.#listening = listening;
+    const signal = AbortSignal.any([listening.signal, this.#closing.signal]);
+    try {
+      for (let tries = 0; tries < TRIES && !signal.aborted; tries += 1) {
+        try {
+          for await (const event of stream("GET", path("conversations", this.id, "events"), { signal })) {
+            if (event.type === "opened") continue;
+            tries = 0;
+            this.#overhear(event);
+          }
+        } catch (error) {
+          if (error instanceof Refused && !error.isPassing) {
+            absent.add("follow");
+            break;
+          }
+        }
+        if (!signal.aborted) await this.#pause(tries + 1, signal);
+      }
+    } finally {
+      this.#listening = null;
+      if (!this.#closing.signal.aborted) this.#keepWatch();
+    }
+  }
+
+  #overhear(event) {
+    if (event.type === "turn_started") {
+      if (this.state.turns.some((turn) => turn.status === "sending" && turn.messageId === event.message_id)) return;
+      this.#hear(event);
+    } else if (event.type?.startsWith("action_")) this.#apply(event);
+    else if (event.type === "conversation_deleted") this.#hear({ deleted: true });
+    else if (endsStream(event.type) && !this.#streams.has(event.turn) && !isOver(find(this.state, event) ?? {})) this.#refresh();
+  }
+
+  // Without a stream to listen to, open actions are asked after now and then.
+  #keepWatch() {
+    clearTimeout(this.#poll);
+    if (!absent.has("follow") || !openActions(this.state)) return;
+    this.#poll = setTimeout(async () => {
+      if (document.visibilityState === "visible") await this.#refresh();
+      this.#keepWatch();
+    }, ACTION_POLL_MS);
+  }
+
+  // Events come faster than a screen can show them: they are applied once per frame.
+  #apply(event) {
+    this.#queue.push(event);
+    if (this.#frame) return;
+    const later = () => { this.#frame = 0; this.#flush(); };
+    this.#frame = document.visibilityState === "visible" ? requestAnimationFrame(later) : setTimeout(later, 100);
+  }
+
+  #flush() {
+    if (!this.#queue.length) return;
+    this.state = this.#queue.splice(0).reduce(reduce, this.state);
+    this.#changed();
+  }
+
+  async *#watched(events) {
+    const begun = performance.now();
+    for await (const event of events) {
+      this.#connected("ok");
+      yield event.type === "turn_completed" ? { milliseconds: Math.round(performance.now() - begun), ...event } : event;
+    }
+  }
+
+  #connected(connection) {
+    if (this.connection === connection) return;
+    this.connection = connection;
+    if (connection === "ok") this.problem = null;
+    this.#changed();
+  }
+
+  complain(error, again) {
+    if (error?.name === "AbortError") return;
+    this.problem = { status: error?.status ?? 0, message: error?.detail ?? null, again: again && (() => { this.problem = null; this.#changed(); again(); }) };
+    this.#changed();
+  }
+
+  dismiss() {
+    this.problem = null;
+    this.#changed();
+  }
+
+  // Full jitter, so that a thousand pages do not come back in one instant; at once when the network is back.
+  async #pause(tries, signal = this.#closing.signal) {
+    if (signal === this.#closing.signal) this.#connected("reconnecting");
+    const milliseconds = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
+    await wait(navigator.onLine ? PAUSE_MS / 2 + Math.random() * milliseconds : 600_000, signal);
+  }
+}
+
+function wait(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      removeEventListener("online", over);
+      signal.removeEventListener("abort", over);
+      resolve();
+    };
+    const timer = setTimeout(over, milliseconds);
+    addEventListener("online", over);
+    signal.addEventListener("abort", over);
+  });
+}

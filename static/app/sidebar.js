@@ -1,0 +1,36 @@
+// The customer's conversations.
+
+import { html } from "../vendor/vendor.js";
+import { agentHue, agentName } from "./names.js";
+import * as storage from "./storage.js";
+import { ago, t } from "./strings.js";
+import { IconButton, Icon, memo } from "./ui.js";
+
+/** The server's list (on one machine it lists all) with this browser's own; the newer word counts. */
+export function joinLists(told, own) {
+  const all = new Map(own.map((one) => [one.id, one]));
+  for (const one of told) {
+    const id = one.id ?? one.conversation;
+    if (!id) continue;
+    const mine = all.get(id);
+    const at = one.last_activity ?? one.at ?? 0;
+    const then = typeof at === "string" ? Date.parse(at) : at < 1e11 ? at * 1000 : at;
+    if (!mine || mine.at < then) all.set(id, { id, title: one.first_words ?? mine?.title, agent: one.active_agent ?? mine?.agent, at: then });
+  }
+  return [...all.values()].sort((a, b) => b.at - a.at);
+}
+
+export const Sidebar = memo(({ list, current, agents, theme, onTheme, onOpen, onNew, onClose, isOpen }) => html`<nav class="sidebar" id="sidebar" aria-label=${t("conversations")} data-open=${isOpen}
+    onKeyDown=${(event) => event.key === "Escape" && onClose()}>
+    <header><button type="button" class="new-button" onClick=${onNew}><${Icon} name="plus" />${t("newChat")}</button>
+      <${IconButton} icon="close" class="drawer-only" label=${t("close")} onClick=${onClose} /></header>
+    ${list.length === 0 ? html`<p class="note">${t("noConversations")}</p>` : html`<ul>${list.map((one) => html`<${Entry} key=${one.id} one=${one} isCurrent=${one.id === current} hue=${agentHue(one.agent, agents)} onOpen=${onOpen} minute=${Math.floor(Date.now() / 60_000)} />`)}</ul>`}
+    <footer><button type="button" class="quiet-button" onClick=${onTheme}><${Icon} name="theme" />${t("theme", { theme: t(theme) })}</button></footer>
+  </nav>`);
+
+const Entry = memo(({ one, isCurrent, hue, onOpen }) => html`<li>
+  <a href=${`#/c/${one.id}`} aria-current=${isCurrent ? "page" : undefined} onClick=${onOpen}>
+    <span class="entry-title" dir="auto">${one.title || t("untitled")}</span>
+    <span class="entry-about">${one.agent && html`<span data-hue=${hue}><i class="dot"></i>${agentName(one.agent)}</span>`}
+      ${!isCurrent && storage.draft(one.id) && html`<em>${t("draft")}</em>`}${one.at > 0 && html`<time>${ago(one.at)}</time>`}</span>
+  </a></li>`);

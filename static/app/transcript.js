@@ -1,0 +1,166 @@
+// The conversation as it is read: turns, messages by agent, tools, hand-offs. Draws state; changes nothing.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
+import { isOver } from "./conversation.js";
+import { Markdown } from "./markdown-view.js";
+import { agentHue, agentName, isHandOff, toolName } from "./names.js";
+import { count, duration, t } from "./strings.js";
+import { CopyButton, Icon, IconButton, memo } from "./ui.js";
+
+/** Turns in a page. The last ones are drawn at first, and one more at each step back; a change is compared with its page only. */
+const PAGE = 40;
+const NEAR_END = 60; // pixels
+
+export function Transcript({ session, state, agents, readOnly, children }) {
+  const [shown, setShown] = useState(1);
+  const box = useRef(null);
+  const follows = useRef(true);
+  const [away, setAway] = useState(false);
+  const pages = usePages(state.turns);
+  const from = Math.max(0, pages.length - 1 - shown);
+
+  useLayoutEffect(() => { if (follows.current) box.current.scrollTop = box.current.scrollHeight; });
+  useEffect(() => {
+    const all = () => setShown(Infinity);
+    addEventListener("beforeprint", all);
+    return () => removeEventListener("beforeprint", all);
+  }, []);
+
+  const scrolled = () => {
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
+    follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    setAway(!follows.current);
+    if (follows.current) setShown(1);
+    else if (scrollTop < 400 && from > 0) earlier();
+  };
+  // What is being read stays where it is when older messages come above it.
+  const earlier = () => {
+    const { scrollHeight } = box.current;
+    if (box.current.scrollTop === 0) box.current.scrollTop = 1; // at the very top a browser does not anchor
+    setShown((now) => now + 1);
+    requestAnimationFrame(() => { if (box.current && !CSS.supports("overflow-anchor", "auto")) box.current.scrollTop += box.current.scrollHeight - scrollHeight; });
+  };
+  const latest = () => { follows.current = true; box.current.scrollTo({ top: box.current.scrollHeight, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" }); };
+
+  const last = state.turns.at(-1);
+  return html`<div class="transcript" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${t("conversation")}>
+    <div class="column">
+      ${from > 0 && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
+      ${pages.slice(from).map((turns, place) => html`<${Page} key=${from + place} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
+        agent=${turns.includes(last) ? state.agent : null} canRegenerate=${!readOnly && session.can("regenerate")} />`)}
+      ${children}
+    </div>
+    ${away && html`<${IconButton} icon="down" class="latest" label=${t("latest")} onClick=${latest} />`}
+  </div>`;
+}
+
+// Pages keep their identity while their turns do.
+function usePages(turns) {
+  const kept = useRef([]);
+  const pages = [];
+  for (let at = 0; at < turns.length; at += PAGE) {
+    const page = turns.slice(at, at + PAGE);
+    const before = kept.current[pages.length];
+    pages.push(before?.length === page.length && before.every((turn, place) => turn === page[place]) ? before : page);
+  }
+  kept.current = pages;
+  return pages;
+}
+
+const Page = memo(({ turns, last, agent, canRegenerate, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
+  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} canRegenerate=${canRegenerate && turn === last} ...${rest} />`)}</div>`);
+
+const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, canRegenerate }) => {
+  const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
+  return html`<article class="turn" data-status=${turn.status}>
+    ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
+      <span class="visually-hidden">${t("said", { name: readOnly ? t("customer") : t("you") })}</span>
+      <p dir="auto">${turn.message}</p>
+    </div>`}
+    ${turn.replaced && !isLast ? html`<details class="replaced"><summary>${t("replaced")}</summary>${answer}</details>` : answer}
+    ${turn.status === "sending" && html`<p class="note">${t("sending")}</p>`}
+    ${turn.status === "waiting" && html`<p class="note">${t("waiting")}</p>`}
+    ${turn.status === "stopped" && html`<p class="note">${t("stopped")}</p>`}
+    ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
+    ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
+      ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
+    ${isOver(turn) && turn.parts.length > 0 && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
+  </article>`;
+});
+
+function Unsent({ turn, session }) {
+  const { status, message } = turn.error ?? {};
+  const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : message ?? (status === undefined ? t("unreachable") : t("problem"));
+  return html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${t("unsent")} ${sentence}</p>
+    <button type="button" class="small-button" onClick=${() => session.send(turn.message, undefined, turn.key)}>${t("tryAgain")}</button>
+    <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button></div>`;
+}
+
+// The agent is named where it changes.
+function Answer({ turn, agents, agent }) {
+  const parts = turn.parts.filter((part) => !(part.kind === "tool" && isHandOff(part.name)));
+  const isLive = turn.status === "running";
+  const current = parts.findLast((part) => part.kind === "hand_off")?.to ?? parts.findLast((part) => part.agent)?.agent ?? agent;
+  let speaker = null;
+  return html`${parts.map((part, place) => {
+    const name = part.kind !== "hand_off" && part.agent && part.agent !== speaker ? (speaker = part.agent) : null;
+    const isTail = isLive && place === parts.length - 1;
+    return html`<${Part} key=${`${part.step}-${place}`} part=${part} named=${name} hue=${agentHue(part.agent ?? part.to, agents)} isTail=${isTail} />`;
+  })}
+  ${isLive && parts.at(-1)?.kind !== "text" && html`<p class="thinking" data-hue=${agentHue(current, agents)}><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span class="visually-hidden">${t("thinking", { name: agentName(current) })}</span></p>`}`;
+}
+
+const Part = memo(({ part, named, hue, isTail }) => {
+  if (part.kind === "hand_off") {
+    return html`<div class="hand-off" data-hue=${hue} role="separator" aria-label=${t("handedOffLong", { from: agentName(part.from), to: agentName(part.to) })}><span><i class="dot"></i>${t("handedOff", { to: agentName(part.to) })}</span></div>`;
+  }
+  return html`<div class="agent" data-hue=${hue}>
+    ${named && html`<h2 class="agent-name"><i class="dot"></i>${agentName(named)}</h2>`}
+    ${part.kind === "text" ? html`<div dir="auto" class="words"><${Markdown} text=${part.text} live=${isTail} /></div>` : html`<${ToolCard} part=${part} />`}
+  </div>`;
+});
+
+const ICON = { running: "clock", done: "check", failed: "cross", proposed: "hand", queued: "clock", rejected: "cross", unknown: "info" };
+
+/** One tool call: what it is doing in a line, everything else on demand. */
+export function ToolCard({ part }) {
+  const state = part.state ?? (part.outcome == null ? "running" : part.outcome === "ok" ? "done" : "failed");
+  const words = t(state === "failed" ? "toolFailed" : state);
+  return html`<details class="tool" data-state=${state}>
+    <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
+      <span class="tool-state">${words}</span>${part.milliseconds != null && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
+    <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
+      ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>
+  </details>`;
+}
+
+/** JSON as a person reads it: names and values for an object, text for the rest. */
+export function Value({ value }) {
+  const told = typeof value === "string" ? parsed(value) : value;
+  if (told == null || told === "") return html`<span class="faint">${t("noArguments")}</span>`;
+  if (Array.isArray(told) && told.every((one) => one && typeof one === "object")) return html`<ul class="values">${told.map((one) => html`<li><${Value} value=${one} /></li>`)}</ul>`;
+  if (typeof told !== "object" || Array.isArray(told)) return html`<span class="value">${Array.isArray(told) ? told.join(", ") : String(told)}</span>`;
+  const entries = Object.entries(told);
+  if (!entries.length) return html`<span class="faint">${t("noArguments")}</span>`;
+  return html`<ul class="values">${entries.map(([name, one]) => html`<li><span class="faint">${toolName(name)}</span> <span class="value">${one && typeof one === "object" ? JSON.stringify(one) : String(one)}</span></li>`)}</ul>`;
+}
+
+function parsed(text) {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try { return JSON.parse(text); } catch { return text; }
+}
+
+function Footer({ turn, session, canRegenerate }) {
+  const { usage, milliseconds } = turn;
+  const read = usage?.prompt_tokens ?? usage?.input_tokens;
+  const written = usage?.completion_tokens ?? usage?.output_tokens;
+  const text = () => turn.parts.filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
+  const hasDetails = milliseconds != null || read != null || written != null;
+  return html`<footer>
+    <${CopyButton} text=${text} />
+    ${canRegenerate && html`<button type="button" class="quiet-button" aria-label=${t("regenerate")} onClick=${() => session.regenerate(turn)}><${Icon} name="again" /><span aria-hidden="true">${t("regenerate")}</span></button>`}
+    ${hasDetails && html`<details class="usage"><summary aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
+      <dl>${milliseconds != null && html`<dt>${t("seconds")}</dt><dd>${duration(milliseconds)}</dd>`}
+        ${read != null && html`<dt>${t("tokensIn")}</dt><dd>${count(read)}</dd>`}${written != null && html`<dt>${t("tokensOut")}</dt><dd>${count(written)}</dd>`}</dl></details>`}
+  </footer>`;
+}
