@@ -1,7 +1,7 @@
 //! What a model is asked, in the words of a script.
 
-use baton_backends::model::testing::Captured;
-use serde_json::Value;
+use baton_backends::model::testing::{Answer, Captured, calls, says};
+use serde_json::{Value, json};
 
 /// Questions that scripts ask of a request.
 pub(crate) trait Asked {
@@ -54,4 +54,35 @@ impl Asked for Captured {
 
 fn text(message: &Value) -> String {
     message["content"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A clerk without judgement: `order PRODUCT PRICE` and `refund ITEM` are done, hand-offs included, and the result is said as it
+/// came; everything else is said back.
+pub(crate) fn clerk(asked: &Captured) -> Answer {
+    let results = asked.results();
+    let customer = asked.customer();
+    let words: Vec<&str> = customer.split(' ').collect();
+    let (desk, hand_off, call) = match words.as_slice() {
+        ["order", product, price] => {
+            let price: u64 = price.parse().unwrap();
+            ("execute_order", "transfer_to_sales_agent", json!({ "product": product, "price": price }))
+        }
+        ["refund", item] => ("execute_refund", "transfer_to_issues_and_repairs", json!({ "item_id": item })),
+        _ if customer.starts_with('[') => return says(&late(asked)),
+        _ => return says(&format!("You said: {customer}")),
+    };
+    let handed_over = results.iter().any(|result| result.starts_with("Transferred"));
+    match results.first() {
+        Some(result) if !handed_over => says(result),
+        _ if asked.tools().iter().any(|tool| tool == desk) => calls(desk, call),
+        _ if asked.tools().iter().any(|tool| tool == hand_off) => calls(hand_off, json!({})),
+        _ => calls("transfer_back_to_triage", json!({})),
+    }
+}
+
+/// The late results in the instructions.
+fn late(asked: &Captured) -> String {
+    let instructions = asked.instructions();
+    let (_, late) = instructions.split_once("they hold now:\n").unwrap();
+    late.to_owned()
 }

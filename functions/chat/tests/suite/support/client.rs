@@ -63,6 +63,17 @@ impl Client {
         self.send(&body).await.rest().await
     }
 
+    /// Sends a message to a server that may be killed meanwhile. None if the answer did not come to its end.
+    pub(crate) async fn try_say(&self, body: &Value, heard: impl Fn(&Line)) -> Option<Turn> {
+        let request = self.request("POST", "/chat/completions").json(body);
+        let mut listening = Listening::of(soon("the begin of an answer", request.send()).await.ok()?);
+        while let Some(line) = listening.try_next().await? {
+            heard(&line);
+        }
+        let Listening { conversation, turn, lines, .. } = listening;
+        lines.last().is_some_and(|line| line.content.kind == "done").then(|| Turn::of(conversation, turn, lines))
+    }
+
     /// Sends a message and hears the answer as typed events.
     pub(crate) async fn events_of(&self, conversation: &str, message: &str) -> Vec<SseEvent> {
         let request = self.request("POST", "/chat/completions").header("accept", "text/event-stream");
@@ -179,6 +190,13 @@ impl Listening {
 
     /// The next line; none when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Line> {
+        let next = self.try_next().await.expect("the connection broke");
+        assert!(next.is_some() || self.unread.is_empty(), "a stream ended in the middle of a line");
+        next
+    }
+
+    /// The next line, or that there is no more; none when the connection broke.
+    async fn try_next(&mut self) -> Option<Option<Line>> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.unread.drain(..=end).collect();
@@ -188,14 +206,12 @@ impl Listening {
                 }
                 let line = Line::parse(&line);
                 self.lines.push(line.clone());
-                return Some(line);
+                return Some(Some(line));
             }
-            match soon("the next bytes", self.response.chunk()).await.unwrap() {
-                Some(bytes) => self.unread.extend_from_slice(&bytes),
-                None => {
-                    assert!(self.unread.is_empty(), "a stream ended in the middle of a line");
-                    return None;
-                }
+            match soon("the next bytes", self.response.chunk()).await {
+                Ok(Some(bytes)) => self.unread.extend_from_slice(&bytes),
+                Ok(None) => return Some(None),
+                Err(_broken) => return None,
             }
         }
     }
@@ -208,12 +224,7 @@ impl Listening {
 
     /// What came until the connection broke; for servers that are killed.
     pub(crate) async fn until_cut(mut self) -> Vec<Line> {
-        while let Ok(Ok(Some(bytes))) = tokio::time::timeout(super::PATIENCE, self.response.chunk()).await {
-            self.unread.extend_from_slice(&bytes);
-        }
-        let whole = self.unread.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let text = String::from_utf8(self.unread.drain(..whole).collect()).unwrap();
-        self.lines.extend(text.lines().filter(|line| !line.is_empty()).map(Line::parse));
+        while let Some(Some(_)) = self.try_next().await {}
         self.lines
     }
 }

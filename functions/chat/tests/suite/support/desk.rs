@@ -75,7 +75,7 @@ impl Desk {
 
 /// The office of one start of the server, behind the desk.
 pub(crate) struct Attended {
-    pub(crate) office: BackOffice,
+    pub(crate) office: Arc<BackOffice>,
     pub(crate) desk: Arc<Desk>,
 }
 

@@ -103,6 +103,11 @@ impl House {
         Client::new(&self.running.as_ref().unwrap().base)
     }
 
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.running.as_ref().unwrap().base.strip_prefix("http://").unwrap()
+    }
+
     pub(crate) fn desk(&self) -> &Desk {
         &self.setup.desk
     }
@@ -152,12 +157,13 @@ async fn run(setup: &Setup) -> Running {
     let told = shutdown.clone();
     let started = runtime.spawn(async move {
         let model = OpenAiModel::new(&model, env.clone()).unwrap();
-        let office = BackOffice::new(store.clone(), env.clone());
-        let tools = Arc::new(Attended { office, desk });
+        let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
+        let tools = Arc::new(Attended { office: office.clone(), desk });
         let works = Works::start(team, Ports { store, queue, model, tools, env });
         let app = App {
             engine: works.engine.clone(),
             exposure,
+            office,
             model: Arc::new(ModelInfo { name: "scripted".to_owned(), rehearsal: false }),
             static_dir: None,
         };

@@ -11,8 +11,8 @@ mod line;
 
 use std::time::Duration;
 
-pub(crate) use asked::Asked;
-pub(crate) use client::{Client, Listening, body};
+pub(crate) use asked::{Asked, clerk};
+pub(crate) use client::{Client, body};
 pub(crate) use clock::Clock;
 pub(crate) use desk::Desk;
 pub(crate) use faults::{Commits, Faults};
