@@ -1,9 +1,9 @@
 //! What has a side effect: recorded first, done by a worker, once; told when it is known.
 
-use baton_backends::model::testing::{ScriptedModel, calls, says, stream};
+use baton_backends::model::testing::{Captured, Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
-use super::support::{Asked, Client, House, Setup, clerk, until};
+use super::support::{Asked, Client, House, Setup, body, clerk, until};
 
 /// The most that a refund may be without approval is 500 USD; this one was 749.
 const CATAPULT: &str = "item_318205561";
@@ -112,21 +112,31 @@ async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of
 
 #[tokio::test]
 async fn a_late_result_is_told_in_the_turn_that_runs() {
-    let model = ScriptedModel::responding(|asked| {
-        if asked.instructions().contains("they hold now") { says("By the way, it is done.") } else { clerk(asked) }
+    let gate = Gate::new();
+    let at = gate.clone();
+    let is_told = |asked: &Captured| asked.instructions().contains("they hold now");
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        _ if is_told(asked) => says("By the way, it is done."),
+        "wait" => stream().gate(&at).calls("transfer_back_to_triage", "{}"),
+        _ => clerk(asked),
     })
     .await;
     let house = Setup::new(&model).with_team(&[("patience_seconds = 10", "patience_seconds = 0")]).open().await;
     let client = house.client();
     house.desk().hold_actions();
     client.say("c", "order anvil 30").await.answer();
-    // A second action keeps the turn's model busy while the first one ends.
-    house.desk().came(1).await;
+    let waits = client.send(&body("c", "wait")).await;
+    gate.reached().await;
     house.desk().let_in();
-    client.turn_ends("c", 2).await;
-    assert_eq!(client.said("c").await.pop().unwrap().2, "By the way, it is done.");
-    let told = model.requests().iter().filter(|asked| asked.instructions().contains("they hold now")).count();
-    assert_eq!(told, 1);
+    until("the action's end", async || client.actions("done").await.pop()).await;
+    gate.open();
+    let turn = waits.rest().await;
+    assert_eq!((turn.number, turn.answer().as_str()), (2, "By the way, it is done."));
+    // No turn of its own any more.
+    assert_eq!(client.say("c", "thanks").await.number, 3);
+    let told: Vec<_> = client.said("c").await.into_iter().filter(|(_, _, text)| text.starts_with("By the way")).collect();
+    assert_eq!(told.len(), 2, "the model of this test says it whenever it reads it: {told:?}");
+    assert_eq!(client.items_of("c", "turn").await.len(), 3);
 }
 
 #[tokio::test]

@@ -63,6 +63,9 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     let client = house.client();
     let again = client.say_as("m-2", "c", "cut").await;
     assert_eq!((again.number, again.answer().as_str()), (2, "Half of it."));
+    // Who goes on behind the last line is told that its step is said anew.
+    let resumed = client.follow("c", 2, &heard.last().unwrap().id).await.unwrap();
+    assert_eq!(resumed.seen(), ["reset: 1", "Half of it.", "done: committed"]);
     let texts: Vec<_> = client.said("c").await.into_iter().map(|(_, _, text)| text).collect();
     assert_eq!(texts, ["before", "You said: before", "cut", "Half of it."]);
     assert_eq!(client.say("c", "after").await.answer(), "You said: after");

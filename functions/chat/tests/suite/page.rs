@@ -29,10 +29,10 @@ async fn every_file_that_the_page_names_is_there() {
     let house = House::open(&model).await;
     let client = house.client();
     let page = client.get("/").await.body;
-    let named = page.split(['"', '\'']).filter(|part| part.starts_with("/static/"));
-    let named: Vec<_> = named.collect();
+    let named = page.split(['"', '\'']).filter(|part| part.starts_with("static/"));
+    let named: Vec<_> = named.map(|part| format!("/{part}")).collect();
     assert!(named.iter().any(|path| path.ends_with(".js")), "{named:?}");
-    for path in named {
+    for path in &named {
         let file = client.get(path).await;
         assert_eq!(file.status, 200, "{path}");
         let expected = match path.rsplit_once('.').unwrap().1 {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use baton_backends::model::testing::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::backend::{Backend, file_in};
-use crate::suite::support::{Clock, Folder, House, Line, Setup, Turn, body, clerk, soon};
+use crate::suite::support::{Client, Clock, Folder, House, Line, Setup, Turn, body, clerk, soon};
 
 use super::local::Local;
 
@@ -40,18 +40,15 @@ async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
     let mut sent = Vec::new();
     for kill in 0..kills {
         let server = Local::start(&file, &model.url()).await;
-        let lines = Arc::new(AtomicUsize::new(0));
+        let (lines, mut heard) = watch::channel(0);
         let customers: Vec<_> = (0..CUSTOMERS)
             .map(|customer| tokio::spawn(talk(server.client(), format!("c{kill}-{customer}"), lines.clone())))
             .collect();
         // The moment is a number of lines that customers have read: spread over a life, and the same in each run.
         let moment = (kill * 37) % (CUSTOMERS * TURNS * 3);
-        soon("the moment to kill", async {
-            while lines.load(Ordering::SeqCst) < moment && !customers.iter().all(tokio::task::JoinHandle::is_finished) {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        drop(lines);
+        // An error says that all customers are done: then the kill finds the server idle, which is a moment too.
+        let _all_done = soon("the moment to kill", heard.wait_for(|lines| *lines >= moment)).await;
         server.kill().await;
         for said in join_all(customers).await {
             sent.extend(said.unwrap());
@@ -64,17 +61,14 @@ async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
 }
 
 /// Talks until the server is gone. Counts the lines that it hears.
-async fn talk(client: crate::suite::support::Client, conversation: String, lines: Arc<AtomicUsize>) -> Vec<Sent> {
+async fn talk(client: Client, conversation: String, lines: watch::Sender<usize>) -> Vec<Sent> {
     let mut sent = Vec::new();
     for turn in 0..TURNS {
         let message = if turn % 2 == 0 { format!("order {conversation}-{turn} 30") } else { format!("hello {turn}") };
         let id = format!("m{turn}");
         let mut message_body = body(&conversation, &message);
         message_body["message_id"] = json!(id);
-        let answer = client.try_say(&message_body, |_: &Line| {
-            lines.fetch_add(1, Ordering::SeqCst);
-        });
-        let answer = answer.await;
+        let answer = client.try_say(&message_body, |_: &Line| lines.send_modify(|lines| *lines += 1)).await;
         let gone = answer.is_none();
         sent.push(Sent { conversation: conversation.clone(), id, message, answer });
         if gone {
@@ -99,7 +93,7 @@ async fn check(house: House, sent: &[Sent]) {
         let said: &mut Vec<&str> = expected.entry(conversation.as_str()).or_default();
         said.push(message);
     }
-    let mut orders = house_orders(&client).await;
+    let mut orders = ordered(&client).await;
     for (conversation, messages) in expected {
         let said = client.said(conversation).await;
         let customer = said.iter().filter(|(_, role, _)| role == "customer").map(|(_, _, text)| text.as_str());
@@ -113,7 +107,7 @@ async fn check(house: House, sent: &[Sent]) {
 }
 
 /// How often each product was ordered by a customer.
-async fn house_orders(client: &crate::suite::support::Client) -> BTreeMap<String, usize> {
+async fn ordered(client: &Client) -> BTreeMap<String, usize> {
     let mut orders = BTreeMap::new();
     let mut path = "/orders?limit=200".to_owned();
     loop {
