@@ -96,3 +96,37 @@ fn encode(format: Format, conversation: &ConversationId, resume: Option<&mut Res
     }
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// The pieces of the body of a turn in which nothing happens.
+    async fn silence(format: Format) -> Vec<Bytes> {
+        let log = Arc::new(TurnLog::default());
+        let body = events(log, ConversationId::parse("c").unwrap(), 7, format, None);
+        body.into_data_stream().map(Result::unwrap).collect().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_is_kept_alive_until_it_tells_its_listener_to_follow() {
+        let pieces = silence(Format::Ndjson { plain: false }).await;
+        let (last, heartbeats) = pieces.split_last().unwrap();
+        assert_eq!(heartbeats.len(), 359, "one every 10 s of an hour but the last");
+        assert!(heartbeats.iter().all(|piece| piece == "\n"));
+        assert_eq!(
+            last,
+            "{\"content\":{\"type\":\"done\",\"message\":\"\",\"turn\":7,\"status\":\"running\"},\"id\":\"7.0.0.0\"}\n"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_heartbeat_of_typed_events_is_a_comment() {
+        let pieces = silence(Format::Sse).await;
+        let (last, heartbeats) = pieces.split_last().unwrap();
+        assert!(heartbeats.iter().all(|piece| piece.starts_with(b":") && piece.ends_with(b"\n\n")));
+        assert!(last.starts_with(b"id: 7.0.0.0\nevent: turn_continues\n"), "{last:?}");
+    }
+}

@@ -135,11 +135,13 @@ fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
 }
 
 fn model(values: &Values) -> Result<ModelChoice, BadSetting> {
-    let endpoint = match (azure(values)?, values.get("BATON_MODEL_URL")) {
-        (Some(_), Some(_)) => {
-            return Err(BadSetting::new("both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?"));
-        }
-        (Some(azure), None) => azure,
+    let url = values.get("BATON_MODEL_URL");
+    // Asked first: who is told what Azure lacks has not been told that Azure may not be meant.
+    if url.is_some() && values.get("BATON_AZURE_ENDPOINT").is_some() {
+        return Err(BadSetting::new("both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?"));
+    }
+    let endpoint = match (azure(values)?, url) {
+        (Some(azure), _) => azure,
         (None, None | Some("rehearsal")) => {
             let word_delay_ms = values.parse("BATON_REHEARSAL_DELAY_MS", "a number of milliseconds")?.unwrap_or(35);
             return Ok(ModelChoice::Rehearsal { word_delay_ms });

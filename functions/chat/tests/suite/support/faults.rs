@@ -7,6 +7,7 @@ use baton_handoff::ports::{
     Change, CommitError, Cursor, Index, IndexPage, Key, Page, Range, Store, StoreError, Stored,
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What becomes of commits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,20 +39,31 @@ impl Faults {
     }
 }
 
-/// The real store, with the faults.
+/// The real store, with the faults, as one start of the server has it.
 pub(crate) struct Faulty {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) faults: Arc<Faults>,
+    /// The server has crashed. What is left of it must not write what it makes of its own end.
+    pub(crate) crashed: CancellationToken,
+}
+
+impl Faulty {
+    async fn reach(&self) -> &dyn Store {
+        if self.crashed.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+        &*self.store
+    }
 }
 
 #[async_trait]
 impl Store for Faulty {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        self.store.get(key).await
+        self.reach().await.get(key).await
     }
 
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
-        self.store.range(range).await
+        self.reach().await.range(range).await
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
@@ -65,10 +77,10 @@ impl Store for Faulty {
                 commits.wait_for(|commits| *commits != Commits::Wait).await.unwrap();
             }
         }
-        self.store.commit(changes).await
+        self.reach().await.commit(changes).await
     }
 
     async fn index(&self, index: &Index, after: Option<&Cursor>, limit: usize) -> Result<IndexPage, StoreError> {
-        self.store.index(index, after, limit).await
+        self.reach().await.index(index, after, limit).await
     }
 }

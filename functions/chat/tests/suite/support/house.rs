@@ -83,6 +83,7 @@ pub(crate) struct House {
 struct Running {
     runtime: Runtime,
     shutdown: CancellationToken,
+    crashed: CancellationToken,
     served: JoinHandle<()>,
     base: String,
 }
@@ -128,7 +129,9 @@ impl House {
 
     /// Loses everything that is not in the store, at whatever await each task is.
     pub(crate) fn crash(&mut self) {
-        self.running.take().unwrap().runtime.shutdown_background();
+        let running = self.running.take().unwrap();
+        running.crashed.cancel();
+        running.runtime.shutdown_background();
     }
 
     /// Starts again after a crash, when the leases of the dead have run out.
@@ -150,7 +153,9 @@ async fn run(setup: &Setup) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let env: Arc<dyn Env> = setup.clock.clone();
     let (store, queue) = setup.backend.open(env.clone()).await;
-    let store: Arc<dyn Store> = Arc::new(Faulty { store, faults: setup.faults.clone() });
+    let crashed = CancellationToken::new();
+    let store: Arc<dyn Store> =
+        Arc::new(Faulty { store, faults: setup.faults.clone(), crashed: crashed.clone() });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
     let exposure = Arc::new(setup.exposure.clone());
     let shutdown = CancellationToken::new();
@@ -177,5 +182,5 @@ async fn run(setup: &Setup) -> Running {
         (base, served)
     });
     let (base, served) = started.await.unwrap();
-    Running { runtime, shutdown, served, base }
+    Running { runtime, shutdown, crashed, served, base }
 }
