@@ -47,6 +47,8 @@ pub struct App {
     pub model: Arc<ModelInfo>,
     /// The embedded back office, where orders and refunds are read.
     pub office: Arc<BackOffice>,
+    /// Whether the page's files may be sent compressed: what stands in front of a function strips the header that says so.
+    pub compress: bool,
     /// A folder to serve the page from instead of the embedded one, for working on it.
     pub static_dir: Option<Arc<std::path::Path>>,
 }

@@ -11,6 +11,7 @@ use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn, read_turns};
+use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
@@ -107,9 +108,7 @@ impl Engine {
 
     fn end_logs(&self, conversation: &ConversationId, kind: &EventKind) {
         for (turn, log) in self.hub.logs_of(conversation) {
-            let position = log.last_position().unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
-            let position = Position { offset: position.offset + 1, ..position };
-            log.push(Event { position, agent: Arc::from(""), kind: kind.clone() });
+            end_log(&log, turn, kind.clone());
         }
     }
 
@@ -266,13 +265,14 @@ impl Engine {
         for (number, log) in self.hub.logs_of(conversation) {
             let open = meta.waiting.contains(&number)
                 || meta.running.as_ref().is_some_and(|running| running.turn == number);
-            if open {
+            // A turn that META does not know yet was accepted after META was read.
+            if open || number >= meta.next_turn {
                 continue;
             }
             match read_turn(&*self.store, conversation, number).await? {
                 Some(turn) => bring_up(&log, &replay::events(&turn)),
                 // Erased while somebody listened.
-                None => self.end_logs(conversation, &EventKind::TurnStopped),
+                None => end_log(&log, number, EventKind::TurnStopped),
             }
             self.hub.forget_ended_log(conversation, number);
         }
@@ -298,7 +298,14 @@ impl Engine {
     }
 }
 
+/// Ends a log behind whatever its listeners have.
+fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
+    let last = log.last_position().unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
+    let position = Position { offset: last.offset.saturating_add(1), ..last };
+    log.push(Event { position, agent: Arc::from(""), kind });
+}
+
 /// Adds what the journal knows and the log does not have yet.
-fn bring_up(log: &crate::live::TurnLog, events: &[Event]) {
+fn bring_up(log: &TurnLog, events: &[Event]) {
     replay::events_after(events, log.last_position()).into_iter().for_each(|event| log.push(event));
 }

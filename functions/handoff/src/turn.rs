@@ -192,10 +192,11 @@ impl<'a> Play<'a> {
             Some(EndAtOnce::Stopped) => return Ok(Ending::Stopped),
             None => {}
         }
-        if self.steps.is_empty() {
-            self.narrator.tell(replay::started(&self.record));
-        } else {
+        if !self.steps.is_empty() {
             self.resume_last_step().await;
+        } else if !self.claim.taken_over {
+            // Who takes over has told the journal first, and the start is in it.
+            self.narrator.tell(replay::started(&self.record));
         }
         loop {
             if let Some(code) = self.limit_reached() {

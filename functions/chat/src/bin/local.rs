@@ -115,6 +115,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
         }),
         model: Arc::new(house.model.clone()),
         office: house.office.clone(),
+        compress: true,
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
     tell(&settings, &address.to_string(), &house);
