@@ -109,6 +109,7 @@ impl Engine {
     async fn try_once(&self, request: &ToolRequest, action: &ActionRecord) -> Outcome {
         let key = action.idempotency_key();
         tokio::select! {
+            biased;
             outcome = self.tools.act(request, &key) => outcome,
             () = self.sleep(timeout_of(request)) => {
                 let reason = "the call took too long".to_owned();
@@ -240,6 +241,7 @@ impl Engine {
                 return (last, String::new());
             }
             tokio::select! {
+                biased;
                 () = poke => {}
                 () = self.env.sleep_until(until.min(now + look)) => {}
             }

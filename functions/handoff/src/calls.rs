@@ -237,6 +237,7 @@ async fn answer_call<'a>(engine: &Engine, call: &'a ToolCall, planned: &Planned)
 async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
     let timeout = Millis::try_from(request.tool.timeout.as_millis()).unwrap_or(Millis::MAX / 2);
     let looked_up = tokio::select! {
+        biased;
         looked_up = engine.tools.lookup(request) => looked_up,
         () = engine.sleep(timeout) => {
             return Answer::new(ToolOutcome::Error, format!("{} took too long and was given up.", request.tool.name));

@@ -116,6 +116,7 @@ impl Engine {
     async fn wait(&self, conversation: &ConversationId, until: Millis) {
         let poked = self.hub.poked(conversation);
         tokio::select! {
+            biased;
             () = poked.notified() => {}
             () = self.drained() => {}
             () = self.env.sleep_until(until) => {}

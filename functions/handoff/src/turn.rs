@@ -65,6 +65,7 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) {
     let (mut play, opening) = Play::new(engine, &lease, begun);
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
     let result = tokio::select! {
+        biased;
         result = &mut work => result,
         trouble = lease.keep() => Ok(Err(trouble)),
         () = engine.drained() => {
@@ -228,6 +229,7 @@ impl<'a> Play<'a> {
             response.read(stream, |text| self.narrator.say(text)).await
         };
         let read = tokio::select! {
+            biased;
             read = read => read,
             () = self.engine.sleep(LONGEST_RESPONSE) => Err(Broken {
                 code: FailureCode::ModelTimedOut,
