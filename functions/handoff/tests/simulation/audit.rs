@@ -167,7 +167,10 @@ impl Audit {
             self.require(after.next_turn == 2, || format!("{conversation} began with turn {}", after.next_turn));
         }
         if let Some(running) = &after.running {
-            books.leases.insert(conversation.to_owned(), (process, running.until));
+            let known = books.metas.get(conversation).and_then(|before| before.running.as_ref());
+            let renewed = known.is_some_and(|known| known.holder == running.holder);
+            let owner = books.leases.get(conversation).map(|lease| lease.0).filter(|_| renewed);
+            books.leases.insert(conversation.to_owned(), (owner.unwrap_or(process), running.until));
         }
         books.metas.insert(conversation.to_owned(), after);
     }
