@@ -11,7 +11,9 @@ pub struct SystemEnv;
 
 impl Env for SystemEnv {
     fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
     }
 
@@ -21,7 +23,10 @@ impl Env for SystemEnv {
         Box::pin(tokio::time::sleep(wait))
     }
 
-    #[expect(clippy::expect_used, reason = "without a random source no id is safe: better to stop the process")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without a random source no id is safe: better to stop the process"
+    )]
     fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has a random source");

@@ -42,10 +42,25 @@ pub(crate) fn events(
     format: Format,
     after: Option<Position>,
 ) -> Body {
-    let last = after.unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
+    let last = after.unwrap_or(Position {
+        turn,
+        step: 0,
+        fence: 0,
+        offset: 0,
+    });
     let until = Instant::now() + LONGEST_STREAM;
     let resume = after.map(Resume::after);
-    let listener = Listener { log, conversation, turn, format, seen: 0, resume, last, until, ended: false };
+    let listener = Listener {
+        log,
+        conversation,
+        turn,
+        format,
+        seen: 0,
+        resume,
+        last,
+        until,
+        ended: false,
+    };
     Body::from_stream(stream::unfold(listener, |mut listener| async move {
         let bytes = listener.next().await?;
         Some((Ok::<_, Infallible>(bytes), listener))
@@ -57,7 +72,15 @@ impl Listener {
         if self.ended {
             return None;
         }
-        let Self { log, seen, resume, last, format, conversation, .. } = self;
+        let Self {
+            log,
+            seen,
+            resume,
+            last,
+            format,
+            conversation,
+            ..
+        } = self;
         let encode = |events: &[Event]| {
             if let Some(newest) = events.last() {
                 *last = newest.position;
@@ -77,20 +100,37 @@ impl Listener {
             return Bytes::from_static(self.format.heartbeat());
         }
         self.ended = true;
-        let position = Position { turn: self.turn, ..self.last };
-        let event = Event { position, agent: Arc::from(""), kind: EventKind::TurnContinues };
+        let position = Position {
+            turn: self.turn,
+            ..self.last
+        };
+        let event = Event {
+            position,
+            agent: Arc::from(""),
+            kind: EventKind::TurnContinues,
+        };
         let mut out = BytesMut::new();
         self.format.write(&mut out, &self.conversation, &event);
         out.freeze()
     }
 }
 
-fn encode(format: Format, conversation: &ConversationId, resume: Option<&mut Resume>, events: &[Event]) -> Bytes {
+fn encode(
+    format: Format,
+    conversation: &ConversationId,
+    resume: Option<&mut Resume>,
+    events: &[Event],
+) -> Bytes {
     let mut out = BytesMut::with_capacity(events.len() * 128);
     match resume {
-        None => events.iter().for_each(|event| format.write(&mut out, conversation, event)),
+        None => events
+            .iter()
+            .for_each(|event| format.write(&mut out, conversation, event)),
         Some(resume) => {
-            let missing = events.iter().flat_map(|event| resume.missing(event)).flatten();
+            let missing = events
+                .iter()
+                .flat_map(|event| resume.missing(event))
+                .flatten();
             missing.for_each(|event| format.write(&mut out, conversation, &event));
         }
     }

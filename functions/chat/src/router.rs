@@ -58,12 +58,21 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/chat/completions", post(completions::create))
         .route("/conversations", get(conversations::list))
-        .route("/conversations/{id}", get(conversations::history).delete(conversations::erase))
+        .route(
+            "/conversations/{id}",
+            get(conversations::history).delete(conversations::erase),
+        )
         .route("/conversations/{id}/events", get(conversations::events))
         .route("/conversations/{id}/export", get(conversations::export))
-        .route("/conversations/{id}/turns/{turn}/events", get(turns::events))
+        .route(
+            "/conversations/{id}/turns/{turn}/events",
+            get(turns::events),
+        )
         .route("/conversations/{id}/turns/{turn}/stop", post(turns::stop))
-        .route("/conversations/{id}/turns/{turn}/regenerate", post(turns::regenerate))
+        .route(
+            "/conversations/{id}/turns/{turn}/regenerate",
+            post(turns::regenerate),
+        )
         .route("/orders", get(books::orders))
         .route("/refunds", get(books::refunds))
         .route("/actions", get(actions::list))
@@ -77,9 +86,15 @@ pub fn router(app: App) -> Router {
         .route("/static/{*file}", get(page::file))
         .fallback(async || ApiError::not_found("no such page"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not know that method")
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not know that method",
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::check))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            guard::check,
+        ))
         .with_state(app)
 }

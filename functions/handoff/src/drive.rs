@@ -77,7 +77,8 @@ impl Engine {
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
                 Ok(Next::Wait(until)) => {
-                    self.wait(conversation, until.min(self.env.now() + look)).await;
+                    self.wait(conversation, until.min(self.env.now() + look))
+                        .await;
                     look = (look * 2).min(LONGEST_LOOK);
                 }
                 Ok(Next::Nothing) => {
@@ -87,7 +88,10 @@ impl Engine {
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.end_logs(conversation, &EventKind::TurnFailed(FailureCode::StoreUnavailable));
+                    self.end_logs(
+                        conversation,
+                        &EventKind::TurnFailed(FailureCode::StoreUnavailable),
+                    );
                     self.hub.abandon(conversation);
                     return;
                 }
@@ -115,6 +119,7 @@ impl Engine {
     async fn wait(&self, conversation: &ConversationId, until: Millis) {
         let poked = self.hub.poked(conversation);
         tokio::select! {
+           biased;
             () = poked.notified() => {}
             () = self.given_up(conversation) => {}
             () = self.env.sleep_until(until) => {}
@@ -123,11 +128,14 @@ impl Engine {
 
     /// Decides what comes next, and takes the lease for it.
     async fn next(&self, conversation: &ConversationId) -> Result<Next, StoreError> {
-        let Some((version, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(Next::Nothing) };
+        let Some((version, meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(Next::Nothing);
+        };
         self.catch_up(conversation, &meta).await?;
         match &meta.running {
             Some(running) if running.until > self.env.now() => {
-                self.listen_in(conversation, running.turn, meta.fence).await?;
+                self.listen_in(conversation, running.turn, meta.fence)
+                    .await?;
                 return Ok(Next::Wait(running.until));
             }
             Some(running) => {
@@ -139,7 +147,9 @@ impl Engine {
                 } else {
                     None
                 };
-                return self.begin(conversation, version, meta, turn, end_at_once).await;
+                return self
+                    .begin(conversation, version, meta, turn, end_at_once)
+                    .await;
             }
             None => {}
         }
@@ -181,10 +191,17 @@ impl Engine {
         }
         let (turn, past) = futures_util::join!(
             read_turn(&*self.store, conversation, number),
-            read_turns(&*self.store, conversation, Some(number), window::extent(&self.team.limits)),
+            read_turns(
+                &*self.store,
+                conversation,
+                Some(number),
+                window::extent(&self.team.limits)
+            ),
         );
         let turn = turn?.ok_or_else(|| {
-            StoreError::Damaged(format!("turn {number} of conversation {conversation} is accepted but not there"))
+            StoreError::Damaged(format!(
+                "turn {number} of conversation {conversation} is accepted but not there"
+            ))
         })?;
         let past = visible(past?, &meta);
         let mut turn = turn;
@@ -264,7 +281,10 @@ impl Engine {
     async fn catch_up(&self, conversation: &ConversationId, meta: &Meta) -> Result<(), StoreError> {
         for (number, log) in self.hub.logs_of(conversation) {
             let open = meta.waiting.contains(&number)
-                || meta.running.as_ref().is_some_and(|running| running.turn == number);
+                || meta
+                    .running
+                    .as_ref()
+                    .is_some_and(|running| running.turn == number);
             // A turn that META does not know yet was accepted after META was read.
             if open || number >= meta.next_turn {
                 continue;
@@ -288,8 +308,12 @@ impl Engine {
         number: TurnNumber,
         fence: u64,
     ) -> Result<(), StoreError> {
-        let Some(log) = self.hub.find_log(conversation, number) else { return Ok(()) };
-        let Some(turn) = read_turn(&*self.store, conversation, number).await? else { return Ok(()) };
+        let Some(log) = self.hub.find_log(conversation, number) else {
+            return Ok(());
+        };
+        let Some(turn) = read_turn(&*self.store, conversation, number).await? else {
+            return Ok(());
+        };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         let mut events = replay::events(&turn);
         events.extend(recorder::kept_text(&*self.store, conversation, number, next, fence).await?);
@@ -300,12 +324,26 @@ impl Engine {
 
 /// Ends a log behind whatever its listeners have.
 fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
-    let last = log.last_position().unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
-    let position = Position { offset: last.offset.saturating_add(1), ..last };
-    log.push(Event { position, agent: Arc::from(""), kind });
+    let last = log.last_position().unwrap_or(Position {
+        turn,
+        step: 0,
+        fence: 0,
+        offset: 0,
+    });
+    let position = Position {
+        offset: last.offset.saturating_add(1),
+        ..last
+    };
+    log.push(Event {
+        position,
+        agent: Arc::from(""),
+        kind,
+    });
 }
 
 /// Adds what the journal knows and the log does not have yet.
 fn bring_up(log: &TurnLog, events: &[Event]) {
-    replay::events_after(events, log.last_position()).into_iter().for_each(|event| log.push(event));
+    replay::events_after(events, log.last_position())
+        .into_iter()
+        .for_each(|event| log.push(event));
 }

@@ -51,8 +51,23 @@ pub struct Engine {
 impl Engine {
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
-        let Ports { store, queue, model, tools, env } = ports;
-        Arc::new(Self { team, store, queue, model, tools, env, hub: Hub::default(), draining: watch::Sender::new(false) })
+        let Ports {
+            store,
+            queue,
+            model,
+            tools,
+            env,
+        } = ports;
+        Arc::new(Self {
+            team,
+            store,
+            queue,
+            model,
+            tools,
+            env,
+            hub: Hub::default(),
+            draining: watch::Sender::new(false),
+        })
     }
 
     /// The team that is served.
@@ -101,6 +116,7 @@ impl Engine {
     /// Resolves once the turn that runs is to be left to others.
     pub(crate) async fn given_up(&self, conversation: &ConversationId) {
         tokio::select! {
+            biased;
             () = self.drained() => {}
             () = self.hub.given_up(conversation) => {}
         }
@@ -120,7 +136,10 @@ impl Engine {
     /// Waits a random part of an exponentially growing time, so that racers do not meet again.
     pub(crate) async fn back_off(&self, attempt: u32) {
         let ceiling = 5_u64 << attempt.min(8);
-        #[expect(clippy::cast_possible_truncation, reason = "any 64 of 128 random bits are random")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 64 of 128 random bits are random"
+        )]
         let random = self.env.random() as u64;
         self.sleep(random % ceiling).await;
     }
@@ -175,7 +194,9 @@ impl From<CommitError> for Unconfirmed {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Conflict | CommitError::Ambiguous(_) => Self::ReadAgain,
-            CommitError::Unavailable(_) | CommitError::Refused(_) => Self::GiveUp(error.to_string()),
+            CommitError::Unavailable(_) | CommitError::Refused(_) => {
+                Self::GiveUp(error.to_string())
+            }
         }
     }
 }

@@ -28,7 +28,10 @@ impl Engine {
     pub async fn erase(self: &Arc<Self>, conversation: &ConversationId) -> Result<(), EraseError> {
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
-            let Some((version, mut meta)) = read_meta(&*self.store, conversation).await.map_err(unavailable)? else {
+            let Some((version, mut meta)) = read_meta(&*self.store, conversation)
+                .await
+                .map_err(unavailable)?
+            else {
                 return Err(EraseError::NotFound);
             };
             if !meta.has_turns() {
@@ -44,19 +47,33 @@ impl Engine {
             // Whoever runs a turn finds another fence at its next write, and stops.
             meta.fence += 1;
             meta.running = None;
-            match self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await {
+            match self
+                .store
+                .commit(vec![Change::Replace(
+                    keys::meta(conversation),
+                    version,
+                    meta.record(),
+                )])
+                .await
+            {
                 Ok(()) => {
                     let (engine, conversation) = (self.clone(), conversation.clone());
-                    self.env.spawn(Box::pin(async move { engine.look_after(&conversation).await }));
+                    self.env.spawn(Box::pin(
+                        async move { engine.look_after(&conversation).await },
+                    ));
                     return Ok(());
                 }
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                    self.back_off(attempt).await
+                }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(EraseError::Unavailable(error.to_string()));
                 }
             }
         }
-        Err(EraseError::Unavailable("it is written to all the time".to_owned()))
+        Err(EraseError::Unavailable(
+            "it is written to all the time".to_owned(),
+        ))
     }
 
     /// Removes the records of erased turns, a page at a time, and then the mark that some are left.
@@ -71,11 +88,23 @@ impl Engine {
         }
         meta.erasing = false;
         // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
-        let _retried = self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await;
+        let _retried = self
+            .store
+            .commit(vec![Change::Replace(
+                keys::meta(conversation),
+                version,
+                meta.record(),
+            )])
+            .await;
         Ok(())
     }
 
-    async fn erase_range(&self, conversation: &ConversationId, prefix: &str, meta: &Meta) -> Result<(), StoreError> {
+    async fn erase_range(
+        &self,
+        conversation: &ConversationId,
+        prefix: &str,
+        meta: &Meta,
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let range = Range {
@@ -112,7 +141,9 @@ fn erasable(stored: &crate::ports::Stored, meta: &Meta) -> Result<bool, StoreErr
     match keys::parse_turn_part(&stored.key.sort) {
         None => Ok(true),
         Some((turn, _)) if turn >= meta.erased_below => Ok(false),
-        Some((_, keys::TurnPart::Action(_))) => Ok(decode::<ActionRecord>(stored)?.state.is_terminal()),
+        Some((_, keys::TurnPart::Action(_))) => {
+            Ok(decode::<ActionRecord>(stored)?.state.is_terminal())
+        }
         Some((_, keys::TurnPart::Turn | keys::TurnPart::Step(_))) => Ok(true),
     }
 }

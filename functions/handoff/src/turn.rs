@@ -16,10 +16,12 @@ use crate::journal::JournaledTurn;
 use crate::lease::{Interrupted, Lease};
 use crate::live::TurnLog;
 use crate::narrator::Narrator;
-use crate::ports::{Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, ToolCall, Usage};
+use crate::ports::{
+    Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, ToolCall, Usage,
+};
 use crate::record::{
-    AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told, TurnRecord,
-    TurnState, keys,
+    AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told,
+    TurnRecord, TurnState, keys,
 };
 use crate::replay;
 use crate::response::{Broken, Response};
@@ -72,14 +74,19 @@ enum Ending {
     fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
 )]
 pub(crate) async fn run(engine: &Engine, begun: Begun) {
-    let lease = Lease::new(engine, begun.claim.clone(), begun.meta_version, begun.meta.clone());
+    let lease = Lease::new(
+        engine,
+        begun.claim.clone(),
+        begun.meta_version,
+        begun.meta.clone(),
+    );
     let number = begun.turn.number;
     let claim = begun.claim.clone();
     let (mut play, opening) = Play::new(engine, &lease, begun);
     let recorder = play.narrator.recorder();
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
     let ended = tokio::select! {
-        biased;
+       biased;
         result = &mut work => Ended::ByItself(result),
         interrupted = lease.keep(number) => Ended::Interrupted(interrupted),
         () = engine.given_up(&claim.conversation) => Ended::GivenUp,
@@ -101,7 +108,8 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) {
         Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
         Err(Trouble::Store(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded");
-            play.narrator.tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
+            play.narrator
+                .tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
         }
     }
 }
@@ -137,9 +145,23 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Begun) -> (Self, Option<Opening>) {
-        let Begun { claim, meta, turn, past, log, opening, end_at_once, meta_version: _ } = begun;
+        let Begun {
+            claim,
+            meta,
+            turn,
+            past,
+            log,
+            opening,
+            end_at_once,
+            meta_version: _,
+        } = begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
-        let narrator = Narrator::new(log, turn.number, claim.fence, Arc::from(agent.name.as_str()));
+        let narrator = Narrator::new(
+            log,
+            turn.number,
+            claim.fence,
+            Arc::from(agent.name.as_str()),
+        );
         let mut play = Self {
             engine,
             lease,
@@ -202,7 +224,8 @@ impl<'a> Play<'a> {
             if let Some(code) = self.limit_reached() {
                 return Ok(Ending::Failed(code));
             }
-            self.narrator.stand_at(self.next_step(), self.claim.fence, 0);
+            self.narrator
+                .stand_at(self.next_step(), self.claim.fence, 0);
             if self.claim.taken_over {
                 self.claim.taken_over = false;
                 self.narrator.reset();
@@ -238,13 +261,19 @@ impl<'a> Play<'a> {
     }
 
     /// Asks the model and streams what it says.
-    async fn respond(&mut self, opening: Option<Opening>) -> Result<Result<StepRecord, Broken>, Trouble> {
+    async fn respond(
+        &mut self,
+        opening: Option<Opening>,
+    ) -> Result<Result<StepRecord, Broken>, Trouble> {
         let opening = match opening {
             Some(opening) => opening,
             None => {
                 self.late = self.late_results().await?;
                 let late = self.told_late.iter().chain(&self.late);
-                self.engine.model.clone().stream(request(&self.agent, late, &self.messages))
+                self.engine
+                    .model
+                    .clone()
+                    .stream(request(&self.agent, late, &self.messages))
             }
         };
         let mut response = Response::default();
@@ -253,6 +282,7 @@ impl<'a> Play<'a> {
             response.read(stream, |text| self.narrator.say(text)).await
         };
         let read = tokio::select! {
+           biased;
             read = read => read,
             () = self.engine.sleep(LONGEST_RESPONSE) => Err(Broken {
                 code: FailureCode::ModelTimedOut,
@@ -274,11 +304,23 @@ impl<'a> Play<'a> {
     fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
         let scope = match self.record.origin {
-            Origin::Customer | Origin::LateResult => Scope { turn: self.number, only: None },
+            Origin::Customer | Origin::LateResult => Scope {
+                turn: self.number,
+                only: None,
+            },
             // What the old answer did is not done again, and what it did not do is not done either.
-            Origin::Regenerated { of } => Scope { turn: of, only: Some(&known) },
+            Origin::Regenerated { of } => Scope {
+                turn: of,
+                only: Some(&known),
+            },
         };
-        calls::plan(self.engine, &self.agent, &self.claim.conversation, &scope, calls)
+        calls::plan(
+            self.engine,
+            &self.agent,
+            &self.claim.conversation,
+            &scope,
+            calls,
+        )
     }
 
     /// Actions that the model believes pending and that have ended by now.
@@ -293,19 +335,26 @@ impl<'a> Play<'a> {
         let conversation = self.claim.conversation.clone();
         let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
-        let new = calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
+        let new =
+            calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
         self.actions.extend(new.iter().cloned());
         step.actions = accepted_actions(&step, &planned, &self.actions);
 
         let number = self.next_step();
         let others = || {
-            let step = Change::Create(keys::step(&conversation, self.number, number), step.record());
-            let actions = new.iter().map(|action| Change::Create(keys::action(&action.id), action.record()));
+            let step = Change::Create(
+                keys::step(&conversation, self.number, number),
+                step.record(),
+            );
+            let actions = new
+                .iter()
+                .map(|action| Change::Create(keys::action(&action.id), action.record()));
             std::iter::once(step).chain(actions).collect()
         };
         let change = |meta: &mut Meta| {
             forget_told(meta, &step.told, &step.late);
-            meta.untold.extend(new.iter().map(|action| action.id.clone()));
+            meta.untold
+                .extend(new.iter().map(|action| action.id.clone()));
             meta.look_at = self.engine.env.now() + LOOK_AGAIN;
             if let Some(running) = &mut meta.running {
                 running.takeovers = 0;
@@ -314,11 +363,17 @@ impl<'a> Play<'a> {
         self.lease.commit(others, change).await?;
 
         self.narrator.text_is_recorded();
-        step.calls.iter().map(replay::called).for_each(|kind| self.narrator.tell(kind));
+        step.calls
+            .iter()
+            .map(replay::called)
+            .for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
         // Before any await: a stop must find the step that was recorded.
         self.keep(step);
-        for action in new.iter().filter(|action| action.state == ActionState::Queued) {
+        for action in new
+            .iter()
+            .filter(|action| action.state == ActionState::Queued)
+        {
             self.engine.send_action(&owner, &action.id).await;
         }
         Ok(planned)
@@ -326,11 +381,16 @@ impl<'a> Play<'a> {
 
     /// Carries out the calls of the last step, and lets the hand-off happen that won.
     async fn answer_calls(&mut self, planned: &[Planned]) {
-        let Some(step) = self.steps.last() else { return };
+        let Some(step) = self.steps.last() else {
+            return;
+        };
         let engine = self.engine;
         let narrator = &mut self.narrator;
         let speaker = narrator.speaker();
-        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| narrator.tell(kind)).await;
+        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| {
+            narrator.tell(kind)
+        })
+        .await;
         window::push_step(&mut self.messages, step, &told);
         self.hand_offs += hand_offs_in(&told);
         let winner = told.iter().find_map(|told| told.handed_to.as_deref());
@@ -344,11 +404,21 @@ impl<'a> Play<'a> {
     /// The owner before us recorded the last step, and what came of its calls is not known. They are answered again: lookups
     /// are looked up anew, actions are what their records say.
     async fn resume_last_step(&mut self) {
-        let Some(step) = self.steps.last() else { return };
-        self.narrator.stand_at(self.next_step() - 1, step.fence, replay::offset_behind_calls(step));
+        let Some(step) = self.steps.last() else {
+            return;
+        };
+        self.narrator.stand_at(
+            self.next_step() - 1,
+            step.fence,
+            replay::offset_behind_calls(step),
+        );
         let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
-        for accepted in step.actions.iter().filter(|accepted| accepted.state == ActionState::Queued) {
+        for accepted in step
+            .actions
+            .iter()
+            .filter(|accepted| accepted.state == ActionState::Queued)
+        {
             self.engine.send_action(&owner, &accepted.action).await;
         }
         self.answer_calls(&planned).await;
@@ -382,9 +452,17 @@ impl<'a> Play<'a> {
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let others = || {
-            let turn = Change::Replace(keys::turn(&conversation, self.number), self.turn_version, record.record());
-            let step =
-                last.as_ref().map(|step| Change::Create(keys::step(&conversation, self.number, number), step.record()));
+            let turn = Change::Replace(
+                keys::turn(&conversation, self.number),
+                self.turn_version,
+                record.record(),
+            );
+            let step = last.as_ref().map(|step| {
+                Change::Create(
+                    keys::step(&conversation, self.number, number),
+                    step.record(),
+                )
+            });
             std::iter::once(turn).chain(step).collect()
         };
         let change = |meta: &mut Meta| {
@@ -412,7 +490,10 @@ impl<'a> Play<'a> {
             steps = self.steps.len() + usize::from(last.is_some()),
             prompt_tokens = record.usage.prompt_tokens,
             completion_tokens = record.usage.completion_tokens,
-            duration_ms = record.ended_at.unwrap_or_default().saturating_sub(record.accepted_at),
+            duration_ms = record
+                .ended_at
+                .unwrap_or_default()
+                .saturating_sub(record.accepted_at),
             "a turn ended"
         );
         Ok(())
@@ -420,16 +501,24 @@ impl<'a> Play<'a> {
 
     fn partial(&self) -> Option<Partial> {
         let text = self.narrator.text();
-        (!text.is_empty()).then(|| Partial { agent: self.agent.name.clone(), text: text.to_owned() })
+        (!text.is_empty()).then(|| Partial {
+            agent: self.agent.name.clone(),
+            text: text.to_owned(),
+        })
     }
 
     async fn give_up_lease(&mut self) {
         match self.lease.release().await {
             Ok(()) => {
                 let owner = self.lease.meta().await.owner;
-                self.engine.send_conversation(&owner, &self.claim.conversation).await;
+                self.engine
+                    .send_conversation(&owner, &self.claim.conversation)
+                    .await;
             }
-            Err(trouble) => tracing::warn!(?trouble, "a turn could not be given up; its lease runs out by itself"),
+            Err(trouble) => tracing::warn!(
+                ?trouble,
+                "a turn could not be given up; its lease runs out by itself"
+            ),
         }
         self.narrator.tell(EventKind::TurnContinues);
     }
@@ -442,12 +531,21 @@ pub(crate) fn request<'a>(
     messages: &[Message],
 ) -> ModelRequest {
     let instructions = window::instructions(agent, late);
-    let messages = std::iter::once(instructions).chain(messages.iter().cloned()).collect();
-    ModelRequest { messages, tools: agent.tool_definitions.clone() }
+    let messages = std::iter::once(instructions)
+        .chain(messages.iter().cloned())
+        .collect();
+    ModelRequest {
+        messages,
+        tools: agent.tool_definitions.clone(),
+    }
 }
 
 /// The past, and what this turn begins with.
-pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRecord) -> Vec<Message> {
+pub(crate) fn messages(
+    engine: &Engine,
+    past: &[JournaledTurn],
+    record: &TurnRecord,
+) -> Vec<Message> {
     let replaced = match record.origin {
         Origin::Customer | Origin::LateResult => None,
         Origin::Regenerated { of } => Some(of),
@@ -465,49 +563,88 @@ pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRec
 fn first_speaker<'a>(turn: &'a JournaledTurn, past: &'a [JournaledTurn]) -> Option<&'a str> {
     let old = match turn.record.origin {
         Origin::Customer | Origin::LateResult => None,
-        Origin::Regenerated { of } => past.iter().find(|turn| turn.number == of).and_then(|old| old.steps.first()),
+        Origin::Regenerated { of } => past
+            .iter()
+            .find(|turn| turn.number == of)
+            .and_then(|old| old.steps.first()),
     };
     turn.steps.last().or(old).map(|step| step.agent.as_str())
 }
 
 /// The agent of this name, or who the conversation was left with. One that the team no longer has becomes the entry agent.
 pub(crate) fn active_agent(engine: &Engine, meta: &Meta, name: Option<&str>) -> Arc<Agent> {
-    engine.team.agent(name.unwrap_or(&meta.agent)).unwrap_or_else(|| engine.team.entry_agent()).clone()
+    engine
+        .team
+        .agent(name.unwrap_or(&meta.agent))
+        .unwrap_or_else(|| engine.team.entry_agent())
+        .clone()
 }
 
 /// Those of the actions that have ended, as the model is told them.
-pub(crate) async fn ended_actions(engine: &Engine, ids: &[ActionId]) -> Result<Vec<LateResult>, StoreError> {
+pub(crate) async fn ended_actions(
+    engine: &Engine,
+    ids: &[ActionId],
+) -> Result<Vec<LateResult>, StoreError> {
     let mut ended = Vec::new();
     for id in ids {
-        let Some((_, action)) = engine.read_action(id).await? else { continue };
+        let Some((_, action)) = engine.read_action(id).await? else {
+            continue;
+        };
         if action.state.is_terminal() {
-            let result = window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
-            ended.push(LateResult { action: id.clone(), tool: action.tool, state: action.state, result });
+            let result =
+                window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
+            ended.push(LateResult {
+                action: id.clone(),
+                tool: action.tool,
+                state: action.state,
+                result,
+            });
         }
     }
     Ok(ended)
 }
 
-fn accepted_actions(step: &StepRecord, planned: &[Planned], actions: &[ActionRecord]) -> Vec<AcceptedAction> {
+fn accepted_actions(
+    step: &StepRecord,
+    planned: &[Planned],
+    actions: &[ActionRecord],
+) -> Vec<AcceptedAction> {
     let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
-        let Planned::Action(id, _) = plan else { return None };
-        let state = actions.iter().find(|action| action.id == *id).map(|action| action.state)?;
-        Some(AcceptedAction { call: call.id.clone(), action: id.clone(), state })
+        let Planned::Action(id, _) = plan else {
+            return None;
+        };
+        let state = actions
+            .iter()
+            .find(|action| action.id == *id)
+            .map(|action| action.state)?;
+        Some(AcceptedAction {
+            call: call.id.clone(),
+            action: id.clone(),
+            state,
+        })
     });
     accepted.collect()
 }
 
 fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
-    told.iter().filter_map(|told| told.ended.as_ref()).map(|ended| &ended.action)
+    told.iter()
+        .filter_map(|told| told.ended.as_ref())
+        .map(|ended| &ended.action)
 }
 
 /// The model said something after it was told these ends.
 fn forget_told(meta: &mut Meta, told: &[Told], late: &[LateResult]) {
-    meta.untold.retain(|id| !ends_in(told).chain(late.iter().map(|late| &late.action)).any(|told| told == id));
+    meta.untold.retain(|id| {
+        !ends_in(told)
+            .chain(late.iter().map(|late| &late.action))
+            .any(|told| told == id)
+    });
 }
 
 fn hand_offs_in(told: &[Told]) -> u32 {
-    told.iter().map(|told| u32::from(told.handed_to.is_some())).sum()
+    told.iter()
+        .map(|told| u32::from(told.handed_to.is_some()))
+        .sum()
 }
 
 fn add(a: Usage, b: Usage) -> Usage {
