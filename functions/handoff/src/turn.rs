@@ -188,6 +188,10 @@ impl<'a> Play<'a> {
 
     /// Takes a step from the journal; its `told` completes the one before it.
     fn restore(&mut self, step: StepRecord) {
+        if self.steps.is_empty() && self.record.origin == Origin::LateResult {
+            self.messages.pop();
+            self.messages.push(window::late_prompt(&step.late));
+        }
         if let Some(before) = self.steps.last() {
             window::push_step(&mut self.messages, before, &step.told);
             self.hand_offs += hand_offs_in(&step.told);
@@ -269,6 +273,7 @@ impl<'a> Play<'a> {
             Some(opening) => opening,
             None => {
                 self.late = self.late_results().await?;
+                self.prompt_with_late_results();
                 let late = self.told_late.iter().chain(&self.late);
                 self.engine
                     .model
@@ -328,6 +333,16 @@ impl<'a> Play<'a> {
         let mut untold = self.lease.meta().await.untold;
         untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
         ended_actions(self.engine, &untold).await
+    }
+
+    /// A turn that late results began has them as its first message.
+    fn prompt_with_late_results(&mut self) {
+        if self.record.origin == Origin::LateResult
+            && self.steps.is_empty()
+            && let Some(prompt) = self.messages.last_mut()
+        {
+            *prompt = window::late_prompt(&self.late);
+        }
     }
 
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
@@ -551,10 +566,11 @@ pub(crate) fn messages(
         Origin::Regenerated { of } => Some(of),
     };
     let mut messages = window::past_messages(past, replaced, &engine.team.limits);
-    messages.push(Message::User(match record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Arc::from(record.message.as_str()),
-        Origin::LateResult => Arc::from(window::LATE_PROMPT),
-    }));
+    messages.push(match record.origin {
+        Origin::Customer | Origin::Regenerated { .. } => Message::User(Arc::from(record.message.as_str())),
+        // The first step replaces it: only then is it known what has come in.
+        Origin::LateResult => window::late_prompt(&[]),
+    });
     messages
 }
 

@@ -62,9 +62,10 @@ pub(crate) fn past_messages(
 /// A turn that is over, as it was told.
 fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
-    if !turn.record.message.is_empty() {
-        messages.push(Message::User(Arc::from(turn.record.message.as_str())));
-    }
+    messages.push(match turn.record.origin {
+        Origin::Customer | Origin::Regenerated { .. } => Message::User(Arc::from(turn.record.message.as_str())),
+        Origin::LateResult => late_prompt(turn.steps.first().map_or(&[], |step| &step.late)),
+    });
     for (index, step) in turn.steps.iter().enumerate() {
         let told = turn
             .steps
@@ -155,9 +156,19 @@ pub(crate) fn told_late(past: &[JournaledTurn]) -> impl Iterator<Item = &LateRes
         .flat_map(|step| &step.late)
 }
 
-/// What stands for the customer's message in a turn that a late result began: services want a user's message last.
-pub(crate) const LATE_PROMPT: &str = "[No message from the customer. Results of earlier calls have come in; they stand at the end \
-     of your instructions. Tell the customer about them now, briefly.]";
+/// What stands for the customer's message in a turn that late results began: services want a user's message last, and many
+/// want one between two answers.
+pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
+    let mut text = String::from("[No message from the customer. Results of earlier calls have come in:");
+    for result in late {
+        text.push_str("\n- ");
+        text.push_str(&result.tool);
+        text.push_str(": ");
+        text.push_str(&result.result);
+    }
+    text.push_str("\nTell the customer about them now, briefly.]");
+    Message::User(Arc::from(text))
+}
 
 /// What a model is told about the end of an action.
 pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
