@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_handoff::ports::{Env, Millis};
 use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 /// This process, on tokio.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,6 +35,7 @@ impl Env for SystemEnv {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        tokio::spawn(task);
+        // What a request sets going logs under the request's id.
+        tokio::spawn(task.in_current_span());
     }
 }

@@ -12,6 +12,7 @@ use http::StatusCode;
 use crate::error::ApiError;
 use crate::guard;
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
+use crate::trace;
 
 /// Bodies of requests, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -95,6 +96,10 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            trace::request,
         ))
         .with_state(app)
 }

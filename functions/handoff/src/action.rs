@@ -102,7 +102,7 @@ impl Engine {
         action.state = ActionState::Running;
         action.attempts += 1;
         action.fence += 1;
-        action.holder = self.holder();
+        action.holder = self.random_id();
         action.look_at = self.env.now() + timeout_of(request) + CLAIM_MARGIN;
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.store.commit(vec![change]).await {

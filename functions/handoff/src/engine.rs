@@ -151,7 +151,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn holder(&self) -> String {
+    /// 128 random bits in hexadecimal, for whatever needs a name that nothing else has.
+    pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())
     }
 }

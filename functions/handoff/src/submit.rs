@@ -299,7 +299,7 @@ impl Engine {
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Claim {
-        let holder = self.holder();
+        let holder = self.random_id();
         meta.fence += 1;
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
