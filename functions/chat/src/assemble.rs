@@ -26,6 +26,41 @@ const SWEEP: Duration = Duration::from_secs(3);
 /// How long work at hand may take when the server ends.
 const POOL_GRACE: Duration = Duration::from_secs(1);
 
+/// An engine and what works for it beside the HTTP server: the pool and the sweeper.
+pub struct Works {
+    /// Where conversations go on.
+    pub engine: Arc<Engine>,
+    pool: Pool,
+    stop: CancellationToken,
+}
+
+impl Works {
+    /// Starts them on these ports, whatever is behind the ports.
+    pub fn start(team: Arc<Team>, ports: Ports) -> Self {
+        let queue = ports.queue.clone();
+        let engine = Engine::new(team, ports);
+        let stop = CancellationToken::new();
+        let pool = Pool::start(
+            queue,
+            Arc::new(EngineWork(engine.clone())),
+            Lanes::default(),
+        );
+        tokio::spawn(sweep_until(engine.clone(), SWEEP, stop.clone()));
+        Self { engine, pool, stop }
+    }
+
+    /// Ends them; what was not finished is found again at the next start.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(POOL_GRACE, self.pool.drain())
+            .await
+            .is_err()
+        {
+            tracing::info!("some work was left to the next start");
+        }
+    }
+}
+
 /// The parts of one machine, running.
 pub struct House {
     /// Where conversations go on.
@@ -35,7 +70,8 @@ pub struct House {
     /// What to say of the model.
     pub model: ModelInfo,
     store: Arc<SqliteStore>,
-    pool: Pool,
+    works: Works,
+    /// Ends the rehearsal model.
     stop: CancellationToken,
 }
 
@@ -52,37 +88,26 @@ impl House {
         let office = Arc::new(BackOffice::new(records.clone(), env.clone()));
         let ports = Ports {
             store: records,
-            queue: queue.clone(),
+            queue,
             model,
             tools: office.clone(),
             env,
         };
-        let engine = Engine::new(team, ports);
-        let pool = Pool::start(
-            queue,
-            Arc::new(EngineWork(engine.clone())),
-            Lanes::default(),
-        );
-        tokio::spawn(sweep_until(engine.clone(), SWEEP, stop.clone()));
+        let works = Works::start(team, ports);
         Ok(Self {
-            engine,
+            engine: works.engine.clone(),
             office,
             model: info,
             store,
-            pool,
+            works,
             stop,
         })
     }
 
     /// Ends the pool and closes the store; what was not finished is found again at the next start.
     pub async fn close(self) {
+        self.works.stop().await;
         self.stop.cancel();
-        if tokio::time::timeout(POOL_GRACE, self.pool.drain())
-            .await
-            .is_err()
-        {
-            tracing::info!("some work was left to the next start");
-        }
         self.store.close().await;
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{fault, schema};
@@ -81,13 +82,22 @@ pub(super) fn open_writer(file: &Path, suffix: u128) -> Result<Connection, OpenE
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )
     .and_then(|db| schema::set_up_reader(&db).map(|()| db))
+    .and_then(|db| keep_log(&db, true).map(|()| db))
     .map_err(|error| unreadable(file, &error))
     .and_then(|db| examine(&db, file, check_all).map(|()| db))
     .and_then(|db| {
-        schema::set_up_writer(&db)
+        keep_log(&db, false)
+            .and_then(|()| schema::set_up_writer(&db))
             .map(|()| db)
             .map_err(|error| unreadable(file, &error))
     })
+}
+
+/// Whether closing leaves the log alone. By default the last connection writes it into the file and removes it: of a file that
+/// is refused, that would destroy what a restored file needs to be whole.
+fn keep_log(db: &Connection, keep: bool) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
+        .map(drop)
 }
 
 /// Opens a connection that reads; the file was examined before.

@@ -1,0 +1,96 @@
+//! A process of the real binary.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::suite::support::{Client, soon};
+
+/// A running server. Killed when dropped.
+pub(super) struct Local {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    pub(super) base: String,
+}
+
+/// How a server ended.
+pub(super) struct Ended {
+    pub(super) success: bool,
+    pub(super) log: String,
+}
+
+/// The command, with nothing of this machine's settings in it.
+pub(super) fn command(file: &Path, model: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    command
+        .env_clear()
+        .current_dir(file.parent().unwrap())
+        .args(["--addr", "127.0.0.1:0", "--model-url", model, "--data"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+impl Local {
+    /// Starts it and waits until it says that it is ready.
+    pub(super) async fn start(file: &Path, model: &str) -> Self {
+        Self::run(command(file, model)).await
+    }
+
+    pub(super) async fn run(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut base = None;
+        let mut said = String::new();
+        while base.is_none() {
+            let mut line = String::new();
+            let read = soon("the server's start", log.read_line(&mut line))
+                .await
+                .unwrap();
+            assert!(read > 0, "the server ended instead of starting:\n{said}");
+            base = line
+                .trim()
+                .strip_prefix("Baton is ready on ")
+                .map(|url| url.replace("localhost", "127.0.0.1"));
+            said += &line;
+        }
+        Self {
+            child,
+            log,
+            base: base.unwrap(),
+        }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let id = self.child.id().unwrap();
+        kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), signal).unwrap();
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(super) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(mut self) -> Ended {
+        let mut log = String::new();
+        soon("the end of the log", self.log.read_to_string(&mut log))
+            .await
+            .unwrap();
+        let status = soon("the process's end", self.child.wait()).await.unwrap();
+        Ended {
+            success: status.success(),
+            log,
+        }
+    }
+}

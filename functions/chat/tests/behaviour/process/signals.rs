@@ -1,0 +1,62 @@
+//! SIGTERM: turns may end, the others are left to the next server, and nothing takes longer than 10 s.
+
+use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
+use rustix::process::Signal;
+use tokio::net::TcpStream;
+
+use crate::backend::file_in;
+use crate::suite::support::{Asked, Folder, body, soon, until};
+
+use super::local::Local;
+
+#[tokio::test]
+async fn sigterm_with_a_hung_stream_ends_within_10_seconds_and_says_so() {
+    let model = ScriptedModel::responding(|asked| match asked.customer().as_str() {
+        "hang" => says("Wait ").then_hangs(),
+        other => says(&format!("echo {other}")),
+    })
+    .await;
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    let client = server.client();
+    let mut hung = client.send(&body("c", "hang")).await;
+    assert_eq!(hung.next().await.unwrap().content.message, "Wait ");
+    server.signal(Signal::TERM);
+    let heard = tokio::spawn(hung.rest());
+    // Its own bound is 10 s; the test's only ends a test that would hang.
+    let ended = server.ended().await;
+    assert!(ended.success, "{}", ended.log);
+    let turn = heard.await.unwrap();
+    assert_eq!(turn.seen(), ["Wait ", "done: running"]);
+    assert!(!ended.log.contains("had to be cut"), "{}", ended.log);
+
+    // Given up in good order, the turn is anybody's at once.
+    let model =
+        ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    let turn = server.client().follow("c", 1, "").await.unwrap();
+    assert_eq!(turn.answer(), "echo hang");
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_turn_that_ends_in_time_end() {
+    let gate = Gate::new();
+    let model = ScriptedModel::start([stream().says("Almost ").gate(&gate).says("done.")]).await;
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    let address = server.base.strip_prefix("http://").unwrap().to_owned();
+    let mut listening = server.client().send(&body("c", "hello")).await;
+    assert_eq!(listening.next().await.unwrap().content.message, "Almost ");
+    server.signal(Signal::TERM);
+    // It takes no more customers, and only then the model goes on.
+    until("the listener's end", async || {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    gate.open();
+    assert_eq!(
+        soon("the answer", listening.rest()).await.answer(),
+        "Almost done."
+    );
+    assert!(server.ended().await.success);
+}

@@ -1,0 +1,109 @@
+//! What it says when it cannot start, and that it starts without anything.
+
+use std::process::Output;
+
+use crate::backend::file_in;
+use crate::suite::support::{Folder, soon};
+
+use super::local::{Local, command};
+
+const NO_MODEL: &str = "http://127.0.0.1:9/v1";
+
+async fn refused(mut command: tokio::process::Command) -> String {
+    let Output { status, stderr, .. } = soon("its end", command.output()).await.unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_an_error_that_names_it() {
+    let folder = Folder::new();
+    let file = file_in(&folder);
+    let server = Local::start(&file, "rehearsal").await;
+    let answer = server.client().say("c", "hello").await;
+    assert_eq!(answer.status(), "committed");
+    server.kill().await;
+    let whole = std::fs::read(&file).unwrap();
+
+    let mut torn = whole.clone();
+    torn[..64].fill(0x5a);
+    for (bytes, what) in [
+        (torn, "a torn head"),
+        (Vec::new(), "an empty file"),
+        (b"my notes".to_vec(), "another file"),
+    ] {
+        std::fs::write(&file, &bytes).unwrap();
+        let said = refused(command(&file, "rehearsal")).await;
+        assert!(
+            said.starts_with("baton: ") && said.contains("baton.db"),
+            "{what}: {said}"
+        );
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            bytes,
+            "{what}: it was written to"
+        );
+    }
+    std::fs::write(&file, &whole).unwrap();
+    let server = Local::start(&file, "rehearsal").await;
+    assert_eq!(
+        server.client().said("c").await.len(),
+        2,
+        "the restored file has everything"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why_in_one_sentence() {
+    let folder = Folder::new();
+    let file = file_in(&folder);
+    let running = Local::start(&file, "rehearsal").await;
+    let taken = running.base.strip_prefix("http://").unwrap();
+    let team = folder.path().join("team.toml");
+    std::fs::write(&team, "name = \"Shop\"\nentry = \"Nobody\"\n").unwrap();
+    let cases: [(&[&str], &[&str]); 5] = [
+        (
+            &["--addr", taken],
+            &["cannot listen on ", "Choose another with --addr"],
+        ),
+        (
+            &["--addr", "nowhere"],
+            &["BATON_ADDR=nowhere is not an address"],
+        ),
+        (
+            &["--team", "absent.toml"],
+            &["BATON_TEAM=absent.toml cannot be read"],
+        ),
+        (&["--team", "team.toml"], &["team.toml:"]),
+        (&["--colour"], &["'--colour'"]),
+    ];
+    for (flags, sentences) in cases {
+        let mut command = command(&file, NO_MODEL);
+        command.args(flags);
+        let said = refused(command).await;
+        assert!(said.starts_with("baton: "), "{said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+        for sentence in sentences {
+            assert!(said.contains(sentence), "{flags:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_model_the_rehearsal_answers_and_says_what_it_is() {
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), "rehearsal").await;
+    let client = server.client();
+    let turn = client
+        .say("c", "My rocket-powered unicycle exploded.")
+        .await;
+    assert!(
+        turn.seen()
+            .contains(&"[You are now talking to IssuesAndRepairsAgent]".to_owned()),
+        "{turn:?}"
+    );
+    assert!(!turn.answer().is_empty());
+    let health = client.get("/health").await.json();
+    assert_eq!(health["model"]["rehearsal"], true);
+}

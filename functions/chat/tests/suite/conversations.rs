@@ -1,0 +1,245 @@
+//! Conversations as people read them: list, history, export, erasure.
+
+use baton_backends::model::testing::{Gate, ScriptedModel, calls, says, stream};
+use serde_json::{Value, json};
+
+use super::support::{Asked, House, body, clerk, until};
+
+#[tokio::test]
+async fn the_list_shows_the_newest_first_in_pages() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    for number in 0..5 {
+        client
+            .say(&format!("c{number}"), &format!("hello from {number}"))
+            .await;
+    }
+    client.say("c1", "once more").await;
+    let mut listed: Vec<Value> = Vec::new();
+    let mut path = "/conversations?limit=2".to_owned();
+    loop {
+        let page = client.get(&path).await.json();
+        let conversations = page["conversations"].as_array().unwrap();
+        assert!(conversations.len() <= 2);
+        listed.extend(conversations.iter().cloned());
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/conversations?limit=2&after={next}");
+    }
+    let ids: Vec<_> = listed
+        .iter()
+        .map(|conversation| conversation["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["c1", "c4", "c3", "c2", "c0"]);
+    assert_eq!(listed[0]["title"], "hello from 1");
+    assert_eq!(listed[0]["turns"], 2);
+    assert_eq!(listed[0]["agent"], "TriageAgent");
+    assert_eq!(listed[0]["running"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_history_tells_who_said_and_did_what() {
+    let script = [
+        says("One moment. ").calls("transfer_to_issues_and_repairs", "{}"),
+        calls("look_up_item", json!({ "search_query": "rubber band" })),
+        calls("execute_refund", json!({ "item_id": "item_590138826" })),
+        says("Refunded."),
+    ];
+    let model = ScriptedModel::start(script).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "my rubber band snapped").await;
+    let items = client.items("c").await;
+    let short = |item: &Value| {
+        let field = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        match item["type"].as_str().unwrap() {
+            "message" => format!("{} {}: {}", field("role"), field("agent"), field("text")),
+            "tool_call" => format!(
+                "{} calls {}: {}",
+                field("agent"),
+                field("name"),
+                field("outcome")
+            ),
+            "hand_off" => format!("{} to {}", field("from"), field("to")),
+            "action" => format!("action {}: {}", field("name"), field("state")),
+            "turn" => format!("turn {}", field("status")),
+            other => panic!("an item of type {other}"),
+        }
+    };
+    let expected = [
+        "customer : my rubber band snapped",
+        "agent TriageAgent: One moment. ",
+        "TriageAgent to IssuesAndRepairsAgent",
+        "IssuesAndRepairsAgent calls look_up_item: ok",
+        "IssuesAndRepairsAgent calls execute_refund: ok",
+        "agent IssuesAndRepairsAgent: Refunded.",
+        "action execute_refund: done",
+        "turn committed",
+    ];
+    assert_eq!(items.iter().map(short).collect::<Vec<_>>(), expected);
+    let house = house.restart().await;
+    assert_eq!(house.client().items("c").await, items);
+}
+
+#[tokio::test]
+async fn the_history_of_a_long_conversation_comes_in_pages() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    for number in 1..=7 {
+        client.say("c", &format!("m{number}")).await;
+    }
+    let mut turns = Vec::new();
+    let mut before = String::new();
+    loop {
+        let page = client
+            .get(&format!("/conversations/c?turns=3{before}"))
+            .await
+            .json();
+        let ends = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["type"] == "turn");
+        let mut page_turns: Vec<_> = ends.map(|item| item["turn"].as_u64().unwrap()).collect();
+        page_turns.extend(turns);
+        turns = page_turns;
+        let Some(first) = page["before"].as_u64() else {
+            break;
+        };
+        before = format!("&before={first}");
+    }
+    assert_eq!(turns, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[tokio::test]
+async fn an_export_is_json_or_markdown_that_nobody_can_forge() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "# Refunded\norder").await;
+    let exported = client.get("/conversations/c/export").await;
+    assert_eq!(
+        exported.header("content-disposition"),
+        "attachment; filename=\"conversation-c.json\""
+    );
+    assert_eq!(
+        exported.json()["items"],
+        Value::Array(client.items("c").await)
+    );
+    let request = client
+        .request("GET", "/conversations/c/export")
+        .header("accept", "text/markdown");
+    let markdown = client.fetch(request).await;
+    assert_eq!(
+        markdown.header("content-type"),
+        "text/markdown; charset=utf-8"
+    );
+    assert!(
+        markdown
+            .body
+            .contains("**Customer**\n\n> # Refunded\n> order\n"),
+        "{}",
+        markdown.body
+    );
+    assert!(
+        markdown
+            .body
+            .contains("**TriageAgent**\n\n> You said: # Refunded\n> order\n"),
+        "{}",
+        markdown.body
+    );
+}
+
+#[tokio::test]
+async fn an_erased_conversation_is_gone_and_its_id_goes_on_with_new_turn_numbers() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "my secret").await;
+    client.say_as("m-1", "c", "another").await;
+    let erased = client
+        .fetch(client.request("DELETE", "/conversations/c"))
+        .await;
+    assert_eq!(erased.status, 204);
+    for path in [
+        "/conversations/c",
+        "/conversations/c/export",
+        "/conversations/c/turns/1/events",
+    ] {
+        assert_eq!(client.get(path).await.status, 404, "{path}");
+    }
+    assert_eq!(
+        client.get("/conversations").await.json()["conversations"],
+        json!([])
+    );
+    let again = client
+        .fetch(client.request("DELETE", "/conversations/c"))
+        .await;
+    assert_eq!(again.status, 404);
+
+    let anew = client.say("c", "hello").await;
+    assert_eq!(
+        (anew.number, anew.answer()),
+        (3, "You said: hello".to_owned())
+    );
+    assert_eq!(model.requests().last().unwrap().told(), ["user: hello"]);
+    assert_eq!(client.said("c").await.len(), 2);
+    let house = house.restart().await;
+    assert_eq!(house.client().say("c", "again").await.number, 4);
+}
+
+#[tokio::test]
+async fn erasing_ends_the_turn_that_runs() {
+    let gate = Gate::new();
+    let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("two.")]).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut running = client.send(&body("c", "hello")).await;
+    assert_eq!(running.next().await.unwrap().content.message, "One ");
+    assert_eq!(
+        client
+            .fetch(client.request("DELETE", "/conversations/c"))
+            .await
+            .status,
+        204
+    );
+    gate.open();
+    let turn = running.rest().await;
+    assert_eq!(turn.status(), "stopped", "{turn:?}");
+    assert_eq!(client.get("/conversations/c").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        "long" => stream().says("One ").gate(&at).says("two."),
+        other => says(&format!("echo {other}")),
+    })
+    .await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut running = client.send(&body("c", "long")).await;
+    assert_eq!(running.next().await.unwrap().content.message, "One ");
+    for _ in 0..2 {
+        let stopped = client
+            .post("/conversations/c/turns/1/stop", &json!({}))
+            .await;
+        assert!(stopped.status.is_success(), "{stopped:?}");
+    }
+    assert_eq!(running.rest().await.seen(), ["One ", "done: stopped"]);
+    assert_eq!(client.say("c", "next").await.answer(), "echo next");
+    // What was said before the stop was said.
+    assert_eq!(
+        model.requests().last().unwrap().told()[..2],
+        ["user: long", "assistant: One "]
+    );
+    until("the end of the model call", async || {
+        (client.get("/health").await.status == 200).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,19 @@
+//! The behaviour of the whole service, whatever store it runs on.
+//!
+//! A test binary includes this folder and provides `crate::backend::Backend` with two functions: `fresh()`, an empty store, and
+//! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
+
+mod actions;
+mod contract;
+mod conversations;
+mod crashes;
+mod defects;
+mod failures;
+mod guard;
+mod load;
+mod overlap;
+mod page;
+mod refusals;
+mod team;
+
+pub(crate) mod support;

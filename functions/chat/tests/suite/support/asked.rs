@@ -1,0 +1,114 @@
+//! What a model is asked, in the words of a script.
+
+use baton_backends::model::testing::{Answer, Captured, calls, says};
+use serde_json::{Value, json};
+
+/// Questions that scripts ask of a request.
+pub(crate) trait Asked {
+    /// What the customer said last.
+    fn customer(&self) -> String;
+    /// The results behind the last calls, if the model is told results now.
+    fn results(&self) -> Vec<String>;
+    /// The names of the tools on offer.
+    fn tools(&self) -> Vec<String>;
+    /// The agent's instructions.
+    fn instructions(&self) -> String;
+    /// The messages in short, without the instructions: who, and what.
+    fn told(&self) -> Vec<String>;
+}
+
+impl Asked for Captured {
+    fn customer(&self) -> String {
+        let messages = self.messages();
+        let last = messages
+            .iter()
+            .rev()
+            .find(|message| message["role"] == "user");
+        last.and_then(|message| message["content"].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn results(&self) -> Vec<String> {
+        let messages = self.messages();
+        let results = messages
+            .iter()
+            .rev()
+            .take_while(|message| message["role"] == "tool");
+        let mut results: Vec<_> = results.map(text).collect();
+        results.reverse();
+        results
+    }
+
+    fn tools(&self) -> Vec<String> {
+        let request = self.json();
+        let tools = request["tools"].as_array().into_iter().flatten();
+        tools
+            .filter_map(|tool| tool["function"]["name"].as_str().map(str::to_owned))
+            .collect()
+    }
+
+    fn instructions(&self) -> String {
+        self.messages().first().map(text).unwrap_or_default()
+    }
+
+    fn told(&self) -> Vec<String> {
+        let short = |message: &Value| {
+            let calls = message["tool_calls"].as_array().into_iter().flatten();
+            let names =
+                calls.map(|call| format!(" [{}]", call["function"]["name"].as_str().unwrap()));
+            format!(
+                "{}: {}{}",
+                message["role"].as_str().unwrap(),
+                text(message),
+                names.collect::<String>()
+            )
+        };
+        self.messages().iter().skip(1).map(short).collect()
+    }
+}
+
+fn text(message: &Value) -> String {
+    message["content"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A clerk without judgement: `order PRODUCT PRICE` and `refund ITEM` are done, hand-offs included, and the result is said as it
+/// came; everything else is said back.
+pub(crate) fn clerk(asked: &Captured) -> Answer {
+    let results = asked.results();
+    let customer = asked.customer();
+    let words: Vec<&str> = customer.split(' ').collect();
+    let (desk, hand_off, call) = match words.as_slice() {
+        ["order", product, price] => {
+            let price: u64 = price.parse().unwrap();
+            (
+                "execute_order",
+                "transfer_to_sales_agent",
+                json!({ "product": product, "price": price }),
+            )
+        }
+        ["refund", item] => (
+            "execute_refund",
+            "transfer_to_issues_and_repairs",
+            json!({ "item_id": item }),
+        ),
+        _ if customer.starts_with('[') => return says(&late(asked)),
+        _ => return says(&format!("You said: {customer}")),
+    };
+    let handed_over = results
+        .iter()
+        .any(|result| result.starts_with("Transferred"));
+    match results.first() {
+        Some(result) if !handed_over => says(result),
+        _ if asked.tools().iter().any(|tool| tool == desk) => calls(desk, call),
+        _ if asked.tools().iter().any(|tool| tool == hand_off) => calls(hand_off, json!({})),
+        _ => calls("transfer_back_to_triage", json!({})),
+    }
+}
+
+/// The late results in the instructions.
+fn late(asked: &Captured) -> String {
+    let instructions = asked.instructions();
+    let (_, late) = instructions.split_once("they hold now:\n").unwrap();
+    late.to_owned()
+}

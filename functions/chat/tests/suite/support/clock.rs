@@ -1,0 +1,41 @@
+//! Time that a test can set ahead, so that nobody waits for a lease to run out.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use baton_backends::env::SystemEnv;
+use baton_handoff::ports::{Env, Millis};
+use futures_util::future::BoxFuture;
+
+/// The system's clock, and how far it is ahead. Waits that have begun keep their length.
+#[derive(Default)]
+pub(crate) struct Clock {
+    ahead: AtomicU64,
+}
+
+impl Clock {
+    pub(crate) fn set_ahead(&self, by: Duration) {
+        self.ahead
+            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Env for Clock {
+    fn now(&self) -> Millis {
+        SystemEnv.now() + self.ahead.load(Ordering::SeqCst)
+    }
+
+    fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(
+            moment.saturating_sub(self.now()),
+        )))
+    }
+
+    fn random(&self) -> u128 {
+        SystemEnv.random()
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        SystemEnv.spawn(task);
+    }
+}

@@ -1,0 +1,120 @@
+//! The back office with somebody at its door, who counts calls, holds them up and loses answers.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use baton_backends::office::BackOffice;
+use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
+use tokio::sync::watch;
+
+/// What happens at the door. Outlives restarts of the server.
+pub(crate) struct Desk {
+    calls: Mutex<Vec<(String, String)>>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Default)]
+struct State {
+    actions_held: bool,
+    lookups_held: bool,
+    answers_to_lose: u32,
+    came: usize,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            calls: Mutex::default(),
+            state: watch::Sender::default(),
+        })
+    }
+
+    /// The tool and the idempotency key of each try of an action that was let in.
+    pub(crate) fn tries(&self) -> Vec<(String, String)> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Actions wait at the door from now on.
+    pub(crate) fn hold_actions(&self) {
+        self.state.send_modify(|state| state.actions_held = true);
+    }
+
+    /// Lookups wait at the door from now on.
+    pub(crate) fn hold_lookups(&self) {
+        self.state.send_modify(|state| state.lookups_held = true);
+    }
+
+    /// Everybody who waits is let in.
+    pub(crate) fn let_in(&self) {
+        self.state
+            .send_modify(|state| (state.actions_held, state.lookups_held) = (false, false));
+    }
+
+    /// The next actions have their effect, and the answer is lost.
+    pub(crate) fn lose_answers(&self, count: u32) {
+        self.state
+            .send_modify(|state| state.answers_to_lose = count);
+    }
+
+    /// Resolves when so many calls have come to the door.
+    pub(crate) async fn came(&self, count: usize) {
+        let mut state = self.state.subscribe();
+        super::soon(
+            "calls of tools",
+            state.wait_for(|state| state.came >= count),
+        )
+        .await
+        .unwrap();
+    }
+
+    async fn enter(&self, held: impl Fn(&State) -> bool) {
+        self.state.send_modify(|state| state.came += 1);
+        self.state
+            .subscribe()
+            .wait_for(|state| !held(state))
+            .await
+            .unwrap();
+    }
+
+    fn loses_answer(&self) -> bool {
+        let mut loses = false;
+        self.state.send_if_modified(|state| {
+            loses = state.answers_to_lose > 0;
+            state.answers_to_lose = state.answers_to_lose.saturating_sub(1);
+            loses
+        });
+        loses
+    }
+}
+
+/// The office of one start of the server, behind the desk.
+pub(crate) struct Attended {
+    pub(crate) office: Arc<BackOffice>,
+    pub(crate) desk: Arc<Desk>,
+}
+
+#[async_trait]
+impl Tools for Attended {
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
+        self.desk.enter(|state| state.lookups_held).await;
+        self.office.lookup(request).await
+    }
+
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        self.desk.enter(|state| state.actions_held).await;
+        self.desk
+            .calls
+            .lock()
+            .unwrap()
+            .push((request.tool.name.clone(), idempotency_key.to_owned()));
+        let outcome = self.office.act(request, idempotency_key).await;
+        if self.desk.loses_answer() {
+            return Outcome::Retry("the answer was lost".to_owned(), None);
+        }
+        outcome
+    }
+
+    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
+        self.office.amount_cents(request).await
+    }
+}

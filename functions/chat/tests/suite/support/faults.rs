@@ -1,0 +1,86 @@
+//! The store of the server under test, which a test can make fail or wait.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use baton_handoff::ports::{
+    Change, CommitError, Cursor, Index, IndexPage, Key, Page, Range, Store, StoreError, Stored,
+};
+use tokio::sync::watch;
+
+/// What becomes of commits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Commits {
+    #[default]
+    Work,
+    /// Nothing is written, and the caller is told so.
+    Fail,
+    /// They wait until this is set to something else.
+    Wait,
+}
+
+/// What a test has done to the store. Outlives restarts of the server.
+#[derive(Default)]
+pub(crate) struct Faults {
+    commits: watch::Sender<Commits>,
+    waiting: watch::Sender<usize>,
+}
+
+impl Faults {
+    pub(crate) fn let_commits(&self, commits: Commits) {
+        self.commits.send_replace(commits);
+    }
+
+    /// Resolves when a commit waits.
+    pub(crate) async fn commit_waits(&self) {
+        let mut waiting = self.waiting.subscribe();
+        super::soon("a commit", waiting.wait_for(|waiting| *waiting > 0))
+            .await
+            .unwrap();
+    }
+}
+
+/// The real store, with the faults.
+pub(crate) struct Faulty {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn range(&self, range: &Range) -> Result<Page, StoreError> {
+        self.store.range(range).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let mut commits = self.faults.commits.subscribe();
+        let state = *commits.borrow_and_update();
+        match state {
+            Commits::Work => {}
+            Commits::Fail => {
+                return Err(CommitError::Unavailable("a fault of the test".to_owned()));
+            }
+            Commits::Wait => {
+                self.faults.waiting.send_modify(|waiting| *waiting += 1);
+                commits
+                    .wait_for(|commits| *commits != Commits::Wait)
+                    .await
+                    .unwrap();
+            }
+        }
+        self.store.commit(changes).await
+    }
+
+    async fn index(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError> {
+        self.store.index(index, after, limit).await
+    }
+}

@@ -1,0 +1,233 @@
+//! The whole server but its process: router, accept loop, engine, pool and sweeper on a runtime of its own, which can be
+//! stopped in good order or from one moment to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_backends::model::testing::ScriptedModel;
+use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel, Retries};
+use baton_backends::office::BackOffice;
+use baton_chat::assemble::Works;
+use baton_chat::{App, Exposure, ModelInfo, router, serve};
+use baton_handoff::Ports;
+use baton_handoff::ports::{Env, Store};
+use baton_handoff::team::Team;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::desk::Attended;
+use super::faults::Faulty;
+use super::{Clock, Desk, Faults, soon};
+use crate::backend::Backend;
+
+/// More than a lease and what comes on top of it.
+const PAST_THE_LEASE: Duration = Duration::from_secs(45);
+
+/// Everything that stays when a server is started again.
+pub(crate) struct Setup {
+    pub(crate) model: ModelSettings,
+    pub(crate) team: Arc<Team>,
+    pub(crate) backend: Backend,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) exposure: Exposure,
+}
+
+impl Setup {
+    /// The ACME team on an empty store, with a model that is asked once per answer.
+    pub(crate) fn new(model: &ScriptedModel) -> Self {
+        Self::of_url(model.url())
+    }
+
+    /// The same with a model at this address.
+    pub(crate) fn of_url(base_url: String) -> Self {
+        let mut model = ModelSettings::new(Endpoint::OpenAi {
+            base_url,
+            model: "scripted".to_owned(),
+            key: None,
+        });
+        model.retries = Retries {
+            tries: 1,
+            ..Retries::default()
+        };
+        Self {
+            model,
+            team: Arc::new(Team::acme()),
+            backend: Backend::fresh(),
+            clock: Arc::default(),
+            desk: Desk::new(),
+            faults: Arc::default(),
+            exposure: Exposure {
+                loopback: true,
+                origins: Vec::new(),
+                operator_token: None,
+            },
+        }
+    }
+
+    /// With the ACME team's file changed: each `from` must be in it.
+    pub(crate) fn with_team(mut self, changes: &[(&str, &str)]) -> Self {
+        let mut text = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../handoff/teams/acme.toml"
+        ))
+        .to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from:?} is not in the team file");
+            text = text.replace(from, to);
+        }
+        self.team = Arc::new(Team::parse("acme.toml", &text).unwrap());
+        self
+    }
+
+    pub(crate) async fn open(self) -> House {
+        House::start(self).await
+    }
+}
+
+/// A running server.
+pub(crate) struct House {
+    setup: Setup,
+    running: Option<Running>,
+}
+
+struct Running {
+    runtime: Runtime,
+    shutdown: CancellationToken,
+    served: JoinHandle<()>,
+    base: String,
+}
+
+impl House {
+    /// The ACME team with this model.
+    pub(crate) async fn open(model: &ScriptedModel) -> Self {
+        Setup::new(model).open().await
+    }
+
+    async fn start(setup: Setup) -> Self {
+        let running = Some(run(&setup).await);
+        Self { setup, running }
+    }
+
+    /// A customer's client, of this start of the server.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.running.as_ref().unwrap().base)
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.running
+            .as_ref()
+            .unwrap()
+            .base
+            .strip_prefix("http://")
+            .unwrap()
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.setup.desk
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.setup.faults
+    }
+
+    /// Ends in good order, and starts again on the same store.
+    pub(crate) async fn restart(mut self) -> Self {
+        let Running {
+            runtime,
+            shutdown,
+            served,
+            ..
+        } = self.running.take().unwrap();
+        shutdown.cancel();
+        soon("the server's end", served).await.unwrap();
+        runtime.shutdown_background();
+        self.running = Some(run(&self.setup).await);
+        self
+    }
+
+    /// Loses everything that is not in the store, at whatever await each task is.
+    pub(crate) fn crash(&mut self) {
+        self.running.take().unwrap().runtime.shutdown_background();
+    }
+
+    /// Starts again after a crash, when the leases of the dead have run out.
+    pub(crate) async fn rise(&mut self) {
+        self.setup.clock.set_ahead(PAST_THE_LEASE);
+        self.running = Some(run(&self.setup).await);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.runtime.shutdown_background();
+        }
+    }
+}
+
+async fn run(setup: &Setup) -> Running {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let env: Arc<dyn Env> = setup.clock.clone();
+    let (store, queue) = setup.backend.open(env.clone()).await;
+    let store: Arc<dyn Store> = Arc::new(Faulty {
+        store,
+        faults: setup.faults.clone(),
+    });
+    let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
+    let exposure = Arc::new(setup.exposure.clone());
+    let shutdown = CancellationToken::new();
+    let told = shutdown.clone();
+    let started = runtime.spawn(async move {
+        let model = OpenAiModel::new(&model, env.clone()).unwrap();
+        let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
+        let tools = Arc::new(Attended {
+            office: office.clone(),
+            desk,
+        });
+        let works = Works::start(
+            team,
+            Ports {
+                store,
+                queue,
+                model,
+                tools,
+                env,
+            },
+        );
+        let app = App {
+            engine: works.engine.clone(),
+            exposure,
+            office,
+            model: Arc::new(ModelInfo {
+                name: "scripted".to_owned(),
+                rehearsal: false,
+            }),
+            static_dir: None,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let told = async move { told.cancelled().await };
+            serve::serve(listener, router(app), works.engine.clone(), 4_096, told).await;
+            works.stop().await;
+        });
+        (base, served)
+    });
+    let (base, served) = started.await.unwrap();
+    Running {
+        runtime,
+        shutdown,
+        served,
+        base,
+    }
+}

@@ -1,0 +1,50 @@
+//! A whole server in this process with a scripted model, and the one client that knows the HTTP interface.
+
+mod asked;
+mod client;
+mod clock;
+mod desk;
+mod faults;
+mod folder;
+mod house;
+mod line;
+
+use std::time::Duration;
+
+pub(crate) use asked::{Asked, clerk};
+pub(crate) use client::{Client, body};
+pub(crate) use clock::Clock;
+pub(crate) use desk::Desk;
+pub(crate) use faults::{Commits, Faults};
+pub(crate) use folder::Folder;
+pub(crate) use house::{House, Setup};
+pub(crate) use line::{Line, SseEvent, Turn};
+
+/// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at something that nobody announces.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The value, or a failed test if it does not come.
+pub(crate) async fn soon<T>(what: &str, value: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, value)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Looks through the interface until there is something to see.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    soon(what, async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    })
+    .await
+}
