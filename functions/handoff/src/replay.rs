@@ -94,6 +94,10 @@ impl Writer {
         if let Some(partial) = &record.partial {
             self.stand_at(steps, record.fence, &partial.agent);
             self.add_text(&partial.text);
+        } else if record.failure.is_some() {
+            // It failed in the step that was never recorded; a listener who heard the start of the turn still wants to know.
+            let agent = self.agent.clone();
+            self.stand_at(steps, record.fence, &agent);
         }
         let end = match (record.state, record.failure) {
             (TurnState::Accepted, _) => return,

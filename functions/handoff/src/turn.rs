@@ -167,22 +167,19 @@ impl<'a> Play<'a> {
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
         if let Some(code) = self.give_up {
+            self.begin_step();
             return Ok(Ending::Failed(code));
         }
-        if self.steps.is_empty() {
-            self.narrator.tell(EventKind::TurnStarted);
-        } else {
+        if !self.steps.is_empty() {
             self.resume_last_step().await;
+        } else if !self.claim.taken_over {
+            self.narrator.tell(EventKind::TurnStarted);
         }
         loop {
             if let Some(code) = self.limit_reached() {
                 return Ok(Ending::Failed(code));
             }
-            self.narrator.stand_at(self.next_step(), self.claim.fence, 0);
-            if self.claim.taken_over {
-                self.claim.taken_over = false;
-                self.narrator.reset();
-            }
+            self.begin_step();
             let step = match self.respond(opening.take()).await? {
                 Ok(step) => step,
                 Err(Broken { code, detail }) => {
@@ -195,6 +192,14 @@ impl<'a> Play<'a> {
             }
             let planned = self.record_step(step).await?;
             self.answer_calls(&planned).await;
+        }
+    }
+
+    /// What another owner said of this step, if anything, is said anew.
+    fn begin_step(&mut self) {
+        self.narrator.stand_at(self.next_step(), self.claim.fence, 0);
+        if std::mem::take(&mut self.claim.taken_over) {
+            self.narrator.reset();
         }
     }
 
