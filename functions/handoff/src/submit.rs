@@ -127,8 +127,8 @@ impl Engine {
         if drives {
             self.drive(conversation, begun).await;
         } else {
-            // Whoever drives may have looked before our commit.
-            self.hub.poke(&conversation);
+            // Whoever drove may have looked before our commit, and have left since.
+            self.look_after(&conversation).await;
         }
     }
 
