@@ -174,7 +174,8 @@ impl Engine {
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
         action.look_at = self.env.now() + wait;
-        self.write(version, &action).await?;
+        // Not ours any more: whoever claimed it meanwhile says when it is to be looked at, to the same message.
+        let _ours = self.write(version, &action).await?;
         Ok(later(wait))
     }
 
@@ -203,13 +204,17 @@ impl Engine {
             }
             ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
         }
-        self.write(version, &action).await?;
+        if !self.write(version, &action).await? {
+            // Somebody else is at it, and only what has ended may be forgotten.
+            return Ok(later(FIRST_RETRY));
+        }
         self.tell_turn(&action).await;
         Ok(Executed::Over)
     }
 
-    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more.
-    async fn write(&self, version: u64, action: &ActionRecord) -> Result<(), StoreError> {
+    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more:
+    /// `false`.
+    async fn write(&self, version: u64, action: &ActionRecord) -> Result<bool, StoreError> {
         let key = keys::action(&action.id);
         for attempt in 0..MAX_TRIES {
             match self
@@ -217,15 +222,20 @@ impl Engine {
                 .commit(vec![Change::Replace(key.clone(), version, action.record())])
                 .await
             {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Conflict) => {
-                    tracing::info!("an action was taken over; this outcome changes nothing");
-                    return Ok(());
-                }
-                // Tried again, either it conflicts with what we wrote ourselves, or it is written now.
-                Err(CommitError::Ambiguous(_) | CommitError::Unavailable(_)) => {
-                    self.back_off(attempt).await
-                }
+                Ok(()) => return Ok(true),
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => match self
+                    .read_action(&action.id)
+                    .await
+                {
+                    Ok(Some((_, now))) if now == *action => return Ok(true),
+                    Ok(Some((now, _))) if now == version => self.back_off(attempt).await,
+                    Ok(_) => {
+                        tracing::info!("an action was taken over; this outcome changes nothing");
+                        return Ok(false);
+                    }
+                    Err(_) => self.back_off(attempt).await,
+                },
+                Err(CommitError::Unavailable(_)) => self.back_off(attempt).await,
                 Err(CommitError::Refused(reason)) => return Err(StoreError::Unavailable(reason)),
             }
         }

@@ -290,6 +290,8 @@ impl Engine {
                 continue;
             }
             match read_turn(&*self.store, conversation, number).await? {
+                // Accepted after the look at META that we go by.
+                Some(turn) if turn.record.state == TurnState::Accepted => continue,
                 Some(turn) => bring_up(&log, &replay::events(&turn)),
                 // Erased while somebody listened.
                 None => end_log(&log, number, EventKind::TurnStopped),

@@ -6,7 +6,7 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
-use crate::record::{ActionRecord, Meta, decode, keys};
+use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys};
 
 /// Records removed by one commit.
 const PAGE: usize = 90;
@@ -26,6 +26,7 @@ impl Engine {
     /// Makes everything said so far unreadable at once and removes it soon after. A running turn loses its lease by this and
     /// stops; accepted actions stay until they end, and orders and refunds stay: they are accounts.
     pub async fn erase(self: &Arc<Self>, conversation: &ConversationId) -> Result<(), EraseError> {
+        let mut unconfirmed = false;
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
             let Some((version, mut meta)) = read_meta(&*self.store, conversation)
@@ -35,7 +36,11 @@ impl Engine {
                 return Err(EraseError::NotFound);
             };
             if !meta.has_turns() {
-                return Err(EraseError::NotFound);
+                if !unconfirmed {
+                    return Err(EraseError::NotFound);
+                }
+                self.look_after_soon(conversation);
+                return Ok(());
             }
             meta.erased_below = meta.next_turn;
             meta.erasing = true;
@@ -57,14 +62,13 @@ impl Engine {
                 .await
             {
                 Ok(()) => {
-                    let (engine, conversation) = (self.clone(), conversation.clone());
-                    self.env.spawn(Box::pin(
-                        async move { engine.look_after(&conversation).await },
-                    ));
+                    self.look_after_soon(conversation);
                     return Ok(());
                 }
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await
+                Err(CommitError::Conflict) => self.back_off(attempt).await,
+                Err(CommitError::Ambiguous(_)) => {
+                    unconfirmed = true;
+                    self.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(EraseError::Unavailable(error.to_string()));
@@ -74,6 +78,13 @@ impl Engine {
         Err(EraseError::Unavailable(
             "it is written to all the time".to_owned(),
         ))
+    }
+
+    fn look_after_soon(self: &Arc<Self>, conversation: &ConversationId) {
+        let (engine, conversation) = (self.clone(), conversation.clone());
+        self.env.spawn(Box::pin(
+            async move { engine.look_after(&conversation).await },
+        ));
     }
 
     /// Removes the records of erased turns, a page at a time, and then the mark that some are left.
@@ -139,6 +150,10 @@ impl Engine {
 
 fn erasable(stored: &crate::ports::Stored, meta: &Meta) -> Result<bool, StoreError> {
     match keys::parse_turn_part(&stored.key.sort) {
+        // The id of a message that was sent since must go on meaning its turn.
+        None if stored.key.sort.starts_with("M#") => {
+            Ok(decode::<MessageRecord>(stored)?.turn < meta.erased_below)
+        }
         None => Ok(true),
         Some((turn, _)) if turn >= meta.erased_below => Ok(false),
         Some((_, keys::TurnPart::Action(_))) => {

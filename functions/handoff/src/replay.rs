@@ -115,6 +115,10 @@ impl Writer {
         if let Some(partial) = &record.partial {
             self.stand_at(steps, record.fence, &partial.agent);
             self.add_text(&partial.text);
+        } else if matches!(record.state, TurnState::Failed | TurnState::Stopped) {
+            // It ended in the step that was never recorded; a listener who heard the start of the turn still wants to know.
+            let agent = self.agent.clone();
+            self.stand_at(steps, record.fence, &agent);
         }
         let end = match (record.state, record.failure) {
             (TurnState::Accepted, _) => return,

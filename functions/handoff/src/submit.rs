@@ -138,8 +138,8 @@ impl Engine {
             self.send_conversation(&submission.owner, &conversation)
                 .await;
         } else {
-            // Whoever drives may have looked before our commit.
-            self.hub.poke(&conversation);
+            // Whoever drove may have looked before our commit, and have left since.
+            self.look_after(&conversation).await;
         }
     }
 

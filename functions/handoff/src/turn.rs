@@ -213,10 +213,12 @@ impl<'a> Play<'a> {
 
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
-        match self.end_at_once {
-            Some(EndAtOnce::Failed(code)) => return Ok(Ending::Failed(code)),
-            Some(EndAtOnce::Stopped) => return Ok(Ending::Stopped),
-            None => {}
+        if let Some(end) = self.end_at_once {
+            self.begin_step();
+            return Ok(match end {
+                EndAtOnce::Failed(code) => Ending::Failed(code),
+                EndAtOnce::Stopped => Ending::Stopped,
+            });
         }
         if !self.steps.is_empty() {
             self.resume_last_step().await;
@@ -228,12 +230,7 @@ impl<'a> Play<'a> {
             if let Some(code) = self.limit_reached() {
                 return Ok(Ending::Failed(code));
             }
-            self.narrator
-                .stand_at(self.next_step(), self.claim.fence, 0);
-            if self.claim.taken_over {
-                self.claim.taken_over = false;
-                self.narrator.reset();
-            }
+            self.begin_step();
             let step = match self.respond(opening.take()).await? {
                 Ok(step) => step,
                 Err(Broken { code, detail }) => {
@@ -246,6 +243,15 @@ impl<'a> Play<'a> {
             }
             let planned = self.record_step(step).await?;
             self.answer_calls(&planned).await;
+        }
+    }
+
+    /// What another owner said of this step, if anything, is said anew.
+    fn begin_step(&mut self) {
+        self.narrator
+            .stand_at(self.next_step(), self.claim.fence, 0);
+        if std::mem::take(&mut self.claim.taken_over) {
+            self.narrator.reset();
         }
     }
 
@@ -567,7 +573,9 @@ pub(crate) fn messages(
     };
     let mut messages = window::past_messages(past, replaced, &engine.team.limits);
     messages.push(match record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Message::User(Arc::from(record.message.as_str())),
+        Origin::Customer | Origin::Regenerated { .. } => {
+            Message::User(Arc::from(record.message.as_str()))
+        }
         // The first step replaces it: only then is it known what has come in.
         Origin::LateResult => window::late_prompt(&[]),
     });

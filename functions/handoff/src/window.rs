@@ -63,7 +63,9 @@ pub(crate) fn past_messages(
 fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
     messages.push(match turn.record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Message::User(Arc::from(turn.record.message.as_str())),
+        Origin::Customer | Origin::Regenerated { .. } => {
+            Message::User(Arc::from(turn.record.message.as_str()))
+        }
         Origin::LateResult => late_prompt(turn.steps.first().map_or(&[], |step| &step.late)),
     });
     for (index, step) in turn.steps.iter().enumerate() {
@@ -159,7 +161,8 @@ pub(crate) fn told_late(past: &[JournaledTurn]) -> impl Iterator<Item = &LateRes
 /// What stands for the customer's message in a turn that late results began: services want a user's message last, and many
 /// want one between two answers.
 pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
-    let mut text = String::from("[No message from the customer. Results of earlier calls have come in:");
+    let mut text =
+        String::from("[No message from the customer. Results of earlier calls have come in:");
     for result in late {
         text.push_str("\n- ");
         text.push_str(&result.tool);
