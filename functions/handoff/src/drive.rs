@@ -16,6 +16,7 @@ use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
+use crate::warm::Warm;
 use crate::{recorder, replay, window};
 
 /// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
@@ -61,10 +62,14 @@ impl Engine {
         let mut look = FIRST_LOOK;
         let mut failures = 0;
         loop {
+            let seen = self.hub.pokes(conversation);
             if let Some(begun) = begun.take() {
                 let turn = begun.turn.number;
-                turn::run(self, begun).await;
+                let warm = turn::run(self, begun).await;
                 self.hub.forget_ended_log(conversation, turn);
+                if warm.is_some_and(|warm| self.rest(conversation, warm, seen)) {
+                    return;
+                }
             }
             if self.is_draining() || self.hub.is_given_up(conversation) {
                 return self.leave(conversation).await;
@@ -102,6 +107,19 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Leaves the conversation without another look, if what its last commit left and who asked for a look allow it.
+    fn rest(&self, conversation: &ConversationId, warm: Warm, seen: u64) -> bool {
+        let meta = &warm.meta;
+        let idle = meta.waiting.is_empty() && meta.untold.is_empty() && !meta.erasing;
+        if !idle || self.hub.is_given_up(conversation) || !self.hub.logs_of(conversation).is_empty()
+        {
+            return false;
+        }
+        // Kept first: who begins to drive after us finds it.
+        self.memory.keep(conversation, warm);
+        self.hub.stop_driving(conversation, seen)
     }
 
     /// This process ends: listeners of turns that wait are told to follow them elsewhere.

@@ -8,6 +8,7 @@ use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
 use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
 use crate::team::Team;
+use crate::warm::Memory;
 
 /// How long a conversation stays its owner's without a sign of life.
 pub(crate) const LEASE: Millis = 30_000;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(crate) tools: Arc<dyn Tools>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
+    pub(crate) memory: Memory,
     draining: watch::Sender<bool>,
 }
 
@@ -66,6 +68,7 @@ impl Engine {
             tools,
             env,
             hub: Hub::default(),
+            memory: Memory::default(),
             draining: watch::Sender::new(false),
         })
     }

@@ -194,6 +194,12 @@ impl<'a> Lease<'a> {
         self.commit(Vec::new, give_up).await
     }
 
+    /// META as our last commit left it, with its version.
+    pub(crate) async fn held(&self) -> (u64, Meta) {
+        let held = self.held.lock().await;
+        (held.version, held.meta.clone())
+    }
+
     /// META as it was last seen.
     pub(crate) async fn meta(&self) -> Meta {
         self.held.lock().await.meta.clone()

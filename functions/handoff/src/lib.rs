@@ -36,6 +36,7 @@ mod submit;
 mod sweep;
 pub mod team;
 mod turn;
+mod warm;
 mod window;
 
 pub use action::Executed;

@@ -15,6 +15,7 @@ use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, StoreError, Usage};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, decode, keys};
 use crate::turn::{Begun, Opening};
+use crate::warm::Warm;
 use crate::{turn, window};
 
 /// Turns that may wait behind the running one.
@@ -170,6 +171,19 @@ impl Engine {
         drives: bool,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
+        if drives
+            && let Some(Warm {
+                version,
+                meta,
+                past,
+            }) = self.memory.take(conversation)
+            && meta.running.is_none()
+            && meta.waiting.is_empty()
+        {
+            return self
+                .record(submission, Some((version, meta)), Some(past))
+                .await;
+        }
         // Side by side: on a store with a network between, three reads cost what one does.
         let (meta, known, past) = futures_util::join!(
             read_meta(&*self.store, conversation),

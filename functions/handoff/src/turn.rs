@@ -26,6 +26,7 @@ use crate::record::{
 use crate::replay;
 use crate::response::{Broken, Response};
 use crate::team::Agent;
+use crate::warm::Warm;
 use crate::window;
 
 /// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
@@ -67,13 +68,14 @@ enum Ending {
 }
 
 /// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
-/// goes on with the turn: then whoever drives the conversation finds out what became of it.
+/// goes on with the turn: then whoever drives the conversation finds out what became of it. Returns the conversation as the
+/// turn's end left it.
 #[tracing::instrument(
     name = "turn",
     skip_all,
     fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
 )]
-pub(crate) async fn run(engine: &Engine, begun: Begun) {
+pub(crate) async fn run(engine: &Engine, begun: Begun) -> Option<Warm> {
     let lease = Lease::new(
         engine,
         begun.claim.clone(),
@@ -101,17 +103,21 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) {
         }
         Ended::Interrupted(Interrupted::Stopped) => play.record_end(Ending::Stopped).await,
         Ended::Interrupted(Interrupted::Trouble(trouble)) => Err(trouble),
-        Ended::GivenUp => return play.give_up_lease().await,
+        Ended::GivenUp => {
+            play.give_up_lease().await;
+            return None;
+        }
     };
     match result {
-        Ok(()) => {}
+        Ok(()) => return Some(play.into_warm().await),
         Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
         Err(Trouble::Store(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded");
-            play.narrator
-                .tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
+            let failed = EventKind::TurnFailed(FailureCode::StoreUnavailable);
+            play.narrator.tell(failed);
         }
     }
+    None
 }
 
 enum Ended {
@@ -128,6 +134,8 @@ struct Play<'a> {
     turn_version: u64,
     record: TurnRecord,
     number: u32,
+    /// The turns before this one.
+    past: Vec<JournaledTurn>,
     /// The journal of this turn.
     steps: Vec<StepRecord>,
     actions: Vec<ActionRecord>,
@@ -178,6 +186,7 @@ impl<'a> Play<'a> {
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
             claim,
+            past,
             end_at_once,
         };
         for step in turn.steps {
@@ -498,6 +507,8 @@ impl<'a> Play<'a> {
             meta.running = None;
         };
         self.lease.commit(others, change).await?;
+        self.turn_version += 1;
+        self.steps.extend(last);
         if record.usage != Usage::default() {
             self.narrator.tell(EventKind::Usage(record.usage));
         }
@@ -508,7 +519,7 @@ impl<'a> Play<'a> {
         });
         tracing::info!(
             state = record.state.as_str(),
-            steps = self.steps.len() + usize::from(last.is_some()),
+            steps = self.steps.len(),
             prompt_tokens = record.usage.prompt_tokens,
             completion_tokens = record.usage.completion_tokens,
             duration_ms = record
@@ -517,7 +528,30 @@ impl<'a> Play<'a> {
                 .saturating_sub(record.accepted_at),
             "a turn ended"
         );
+        self.record = record;
         Ok(())
+    }
+
+    /// What the next message needs to know, as the commit of the turn's end left it.
+    async fn into_warm(self) -> Warm {
+        let (version, meta) = self.lease.held().await;
+        let mut past = self.past;
+        past.push(JournaledTurn {
+            number: self.number,
+            version: self.turn_version,
+            record: self.record,
+            steps: self.steps,
+            actions: self.actions,
+        });
+        let surplus = past
+            .len()
+            .saturating_sub(self.engine.team.limits.window_turns);
+        past.drain(..surplus);
+        Warm {
+            version,
+            meta,
+            past,
+        }
     }
 
     fn partial(&self) -> Option<Partial> {

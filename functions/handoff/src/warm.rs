@@ -55,9 +55,13 @@ impl Memory {
         entries.next_age += 1;
         entries.bytes += bytes;
         entries.ages.insert(age, conversation.clone());
-        entries.known.insert(conversation.clone(), Entry { age, bytes, warm });
+        entries
+            .known
+            .insert(conversation.clone(), Entry { age, bytes, warm });
         while entries.known.len() > MOST || entries.bytes > MOST_BYTES {
-            let Some((_, oldest)) = entries.ages.first_key_value() else { return };
+            let Some((_, oldest)) = entries.ages.first_key_value() else {
+                return;
+            };
             let oldest = oldest.clone();
             entries.remove(&oldest);
         }
@@ -82,10 +86,19 @@ impl Entries {
 /// The text in it; what stands around the text is small and of bounded number.
 fn size(warm: &Warm) -> usize {
     let turn = |turn: &JournaledTurn| {
-        let told = |told: &[crate::record::Told]| told.iter().map(|told| told.result.len()).sum::<usize>();
-        let partial = turn.record.partial.as_ref().map_or(0, |partial| partial.text.len());
+        let told =
+            |told: &[crate::record::Told]| told.iter().map(|told| told.result.len()).sum::<usize>();
+        let partial = turn
+            .record
+            .partial
+            .as_ref()
+            .map_or(0, |partial| partial.text.len());
         let steps = turn.steps.iter().map(|step| {
-            let calls = step.calls.iter().map(|call| call.arguments.len()).sum::<usize>();
+            let calls = step
+                .calls
+                .iter()
+                .map(|call| call.arguments.len())
+                .sum::<usize>();
             step.text.len() + calls + told(&step.told)
         });
         turn.record.message.len() + partial + told(&turn.record.told) + steps.sum::<usize>()
@@ -114,7 +127,11 @@ mod tests {
             erased_below: 0,
             erasing: false,
         };
-        Warm { version, meta, past: Vec::new() }
+        Warm {
+            version,
+            meta,
+            past: Vec::new(),
+        }
     }
 
     #[test]

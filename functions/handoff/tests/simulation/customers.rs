@@ -52,7 +52,7 @@ impl Ear {
     fn take(&mut self, event: Event) {
         self.position = Some(event.position);
         match event.kind {
-            EventKind::TurnStarted => self.starts += 1,
+            EventKind::TurnStarted { .. } => self.starts += 1,
             EventKind::TextDelta(text) => self.texts.entry(event.position.step).or_default().push_str(&text),
             EventKind::Reset { step } => drop(self.texts.remove(&step)),
             EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => self.end = Some(event.kind),
@@ -117,6 +117,7 @@ impl Customers {
                 message: text,
                 message_id,
                 overlap: if world.happens(100) { Overlap::Reject } else { Overlap::Queue },
+                background: false,
             };
             if twice {
                 let (customer, again) = (self.clone(), submission.clone());
