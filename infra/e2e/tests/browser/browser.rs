@@ -12,7 +12,7 @@ use crate::PATIENCE;
 use crate::folder::Folder;
 use crate::tab::Tab;
 
-const FLAGS: [&str; 7] = [
+const FLAGS: [&str; 8] = [
     "disable-gpu",
     "disable-quic",
     "no-first-run",
@@ -21,6 +21,8 @@ const FLAGS: [&str; 7] = [
     "disable-sync",
     // Servers under test are on loopback, whatever is between this machine and the internet.
     "no-proxy-server",
+    // A mouse, as on a desk: without a screen the browser believes that there is none.
+    "blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
 
 /// Between two looks at a folder.

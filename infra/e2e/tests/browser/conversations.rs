@@ -59,8 +59,8 @@ async fn conversations_are_listed_and_can_be_begun_changed_and_deleted() {
     assert_eq!(titles(&tab).await, ["second matter"]);
     tab.reload().await;
     tab.has(1, ".entry-title").await;
-    let gone = reqwest::get(server.url(&format!("conversations/{first}"))).await.unwrap();
-    assert_eq!(gone.status(), 404);
+    let (status, _) = server.ask(&format!("conversations/{first}")).await;
+    assert_eq!(status, 404);
     tab.has_no_errors();
 }
 

@@ -176,8 +176,8 @@ async fn a_stream_that_is_cut_at_any_byte_loses_nothing() {
         tab.goto(&network.url("")).await;
         tab.says(&format!("Cut every {bytes} bytes")).await;
         tab.is_answered(TEXT).await;
-        let most: usize = tab.eval("window.pieces.filter((length) => length <= 7).length").await;
-        assert!(most > 100, "the stream arrives in pieces: {most}");
+        let pieces: usize = tab.eval("window.pieces.filter((length) => length <= 7).length").await;
+        assert!(pieces > 50, "the stream arrives in pieces: {pieces}");
         tab.has_no_errors();
     }
 }

@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::PATIENCE;
@@ -59,8 +60,21 @@ impl Server {
 
     /// What the API answers.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let answer = reqwest::get(self.url(path)).await.expect("the server answers");
-        answer.json().await.expect("the server answers JSON")
+        let (_, body) = self.ask(path).await;
+        serde_json::from_str(&body).expect("the server answers JSON")
+    }
+
+    /// Status and body. HTTP/1.0: the answer ends with the connection.
+    pub(crate) async fn ask(&self, path: &str) -> (u16, String) {
+        let mut socket = TcpStream::connect(&self.address).await.expect("the server listens");
+        let request = format!("GET /{path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        socket.write_all(request.as_bytes()).await.expect("the server reads");
+        let mut answer = String::new();
+        let read = tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await;
+        read.expect("the server answers in time").expect("the server answers text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("an answer has a status"), body.to_owned())
     }
 
     /// What customers wrote in a conversation, as the server has it.

@@ -63,7 +63,9 @@ impl Tab {
         let complaints = Complaints::of(&page).await;
         // Each tab is one that somebody looks at: a hidden one rests.
         page.execute(SetFocusEmulationEnabledParams::new(true)).await.expect("the tab is looked at");
-        Self { page, complaints }
+        let tab = Self { page, complaints };
+        tab.is_sized(1280, 800, false).await;
+        tab
     }
 
     pub(crate) async fn goto(&self, url: &str) {
