@@ -38,7 +38,10 @@ impl Work for EngineWork {
 
 /// What is not an id can never be worked on.
 fn forget(lane: Lane) -> Verdict {
-    tracing::error!(lane = lane.as_str(), "a queue message is not an id; it is dropped");
+    tracing::error!(
+        lane = lane.as_str(),
+        "a queue message is not an id; it is dropped"
+    );
     Verdict::Ack
 }
 
@@ -47,7 +50,11 @@ pub async fn sweep_until(engine: Arc<Engine>, interval: Duration, stop: Cancella
     loop {
         match engine.sweep().await {
             Ok(swept) if swept.conversations + swept.actions > 0 => {
-                tracing::info!(conversations = swept.conversations, actions = swept.actions, "swept");
+                tracing::info!(
+                    conversations = swept.conversations,
+                    actions = swept.actions,
+                    "swept"
+                );
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep failed; the next one goes on"),

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 mod engine;
 
-pub use engine::{sweep_until, EngineWork};
+pub use engine::{EngineWork, sweep_until};
 
 /// How long a message is hidden from other workers. Renewed at every third of it while the work goes on.
 const VISIBILITY: Duration = Duration::from_secs(60);
@@ -56,7 +56,10 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { turns: 64, actions: 64 }
+        Self {
+            turns: 64,
+            actions: 64,
+        }
     }
 }
 
@@ -72,10 +75,16 @@ pub struct Pool {
 impl Pool {
     /// Starts the workers of both lanes.
     pub fn start(queue: Arc<dyn Queue>, work: Arc<dyn Work>, lanes: Lanes) -> Self {
-        let pool = Self { queue, work, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        let pool = Self {
+            queue,
+            work,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
         for (lane, bound) in [(Lane::Turns, lanes.turns), (Lane::Actions, lanes.actions)] {
             let runner = pool.clone();
-            pool.tasks.spawn(async move { runner.run_lane(lane, bound).await });
+            pool.tasks
+                .spawn(async move { runner.run_lane(lane, bound).await });
         }
         pool
     }
@@ -100,7 +109,8 @@ impl Pool {
                     pause = FIRST_PAUSE;
                     for (delivery, permit) in deliveries.into_iter().zip(permits) {
                         let runner = self.clone();
-                        self.tasks.spawn(async move { runner.work_on(lane, delivery, permit).await });
+                        self.tasks
+                            .spawn(async move { runner.work_on(lane, delivery, permit).await });
                     }
                 }
                 Err(error) => {
@@ -129,7 +139,10 @@ impl Pool {
         {
             permits.push(permit);
         }
-        let deliveries = self.queue.receive(lane, permits.len(), VISIBILITY, LONGEST_POLL).await?;
+        let deliveries = self
+            .queue
+            .receive(lane, permits.len(), VISIBILITY, LONGEST_POLL)
+            .await?;
         Ok((deliveries, permits))
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_handoff::ports::{Env, Millis};
 use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 /// This process, on tokio.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,7 +12,9 @@ pub struct SystemEnv;
 
 impl Env for SystemEnv {
     fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
     }
 
@@ -21,7 +24,10 @@ impl Env for SystemEnv {
         Box::pin(tokio::time::sleep(wait))
     }
 
-    #[expect(clippy::expect_used, reason = "without a random source no id is safe: better to stop the process")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without a random source no id is safe: better to stop the process"
+    )]
     fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has a random source");
@@ -29,6 +35,7 @@ impl Env for SystemEnv {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        tokio::spawn(task);
+        // What a request sets going logs under the request's id.
+        tokio::spawn(task.in_current_span());
     }
 }

@@ -65,7 +65,9 @@ async fn all_refunds(office: &BackOffice) -> Vec<Refund> {
 fn done(outcome: Outcome) -> Value {
     match outcome {
         Outcome::Done(result) => serde_json::from_str(&result).unwrap(),
-        other => panic!("{other:?}"),
+        other @ (Outcome::Rejected(_) | Outcome::Retry(..) | Outcome::Unknown(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 

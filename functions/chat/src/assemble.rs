@@ -40,7 +40,11 @@ impl Works {
         let queue = ports.queue.clone();
         let engine = Engine::new(team, ports);
         let stop = CancellationToken::new();
-        let pool = Pool::start(queue, Arc::new(EngineWork(engine.clone())), Lanes::default());
+        let pool = Pool::start(
+            queue,
+            Arc::new(EngineWork(engine.clone())),
+            Lanes::default(),
+        );
         tokio::spawn(sweep_until(engine.clone(), SWEEP, stop.clone()));
         Self { engine, pool, stop }
     }
@@ -48,7 +52,10 @@ impl Works {
     /// Ends them; what was not finished is found again at the next start.
     pub async fn stop(self) {
         self.stop.cancel();
-        if tokio::time::timeout(POOL_GRACE, self.pool.drain()).await.is_err() {
+        if tokio::time::timeout(POOL_GRACE, self.pool.drain())
+            .await
+            .is_err()
+        {
             tracing::info!("some work was left to the next start");
         }
     }
@@ -79,9 +86,22 @@ impl House {
         let stop = CancellationToken::new();
         let (model, info) = build_model(&settings.model, &env, &stop).await?;
         let office = Arc::new(BackOffice::new(records.clone(), env.clone()));
-        let ports = Ports { store: records, queue, model, tools: office.clone(), env };
+        let ports = Ports {
+            store: records,
+            queue,
+            model,
+            tools: office.clone(),
+            env,
+        };
         let works = Works::start(team, ports);
-        Ok(Self { engine: works.engine.clone(), office, model: info, store, works, stop })
+        Ok(Self {
+            engine: works.engine.clone(),
+            office,
+            model: info,
+            store,
+            works,
+            stop,
+        })
     }
 
     /// Ends the pool and closes the store; what was not finished is found again at the next start.
@@ -93,9 +113,12 @@ impl House {
 }
 
 fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
-    let Some(path) = path else { return Ok(Team::acme()) };
+    let Some(path) = path else {
+        return Ok(Team::acme());
+    };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
     Ok(Team::parse(&name, &text)?)
 }
 
@@ -107,8 +130,13 @@ async fn build_model(
     let (settings, rehearsal) = match choice {
         ModelChoice::Service(settings) => (settings.as_ref().clone(), false),
         ModelChoice::Rehearsal { word_delay_ms } => {
-            let base_url = start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
-            let endpoint = Endpoint::OpenAi { base_url, model: "rehearsal".to_owned(), key: None };
+            let base_url =
+                start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
+            let endpoint = Endpoint::OpenAi {
+                base_url,
+                model: "rehearsal".to_owned(),
+                key: None,
+            };
             (ModelSettings::new(endpoint), true)
         }
     };

@@ -42,10 +42,25 @@ pub(crate) fn events(
     format: Format,
     after: Option<Position>,
 ) -> Body {
-    let last = after.unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
+    let last = after.unwrap_or(Position {
+        turn,
+        step: 0,
+        fence: 0,
+        offset: 0,
+    });
     let until = Instant::now() + LONGEST_STREAM;
     let resume = after.map(Resume::after);
-    let listener = Listener { log, conversation, turn, format, seen: 0, resume, last, until, ended: false };
+    let listener = Listener {
+        log,
+        conversation,
+        turn,
+        format,
+        seen: 0,
+        resume,
+        last,
+        until,
+        ended: false,
+    };
     Body::from_stream(stream::unfold(listener, |mut listener| async move {
         let bytes = listener.next().await?;
         Some((Ok::<_, Infallible>(bytes), listener))
@@ -57,7 +72,15 @@ impl Listener {
         if self.ended {
             return None;
         }
-        let Self { log, seen, resume, last, format, conversation, .. } = self;
+        let Self {
+            log,
+            seen,
+            resume,
+            last,
+            format,
+            conversation,
+            ..
+        } = self;
         let encode = |events: &[Event]| {
             if let Some(newest) = events.last() {
                 *last = newest.position;
@@ -77,20 +100,37 @@ impl Listener {
             return Bytes::from_static(self.format.heartbeat());
         }
         self.ended = true;
-        let position = Position { turn: self.turn, ..self.last };
-        let event = Event { position, agent: Arc::from(""), kind: EventKind::TurnContinues };
+        let position = Position {
+            turn: self.turn,
+            ..self.last
+        };
+        let event = Event {
+            position,
+            agent: Arc::from(""),
+            kind: EventKind::TurnContinues,
+        };
         let mut out = BytesMut::new();
         self.format.write(&mut out, &self.conversation, &event);
         out.freeze()
     }
 }
 
-fn encode(format: Format, conversation: &ConversationId, resume: Option<&mut Resume>, events: &[Event]) -> Bytes {
+fn encode(
+    format: Format,
+    conversation: &ConversationId,
+    resume: Option<&mut Resume>,
+    events: &[Event],
+) -> Bytes {
     let mut out = BytesMut::with_capacity(events.len() * 128);
     match resume {
-        None => events.iter().for_each(|event| format.write(&mut out, conversation, event)),
+        None => events
+            .iter()
+            .for_each(|event| format.write(&mut out, conversation, event)),
         Some(resume) => {
-            let missing = events.iter().flat_map(|event| resume.missing(event)).flatten();
+            let missing = events
+                .iter()
+                .flat_map(|event| resume.missing(event))
+                .flatten();
             missing.for_each(|event| format.write(&mut out, conversation, &event));
         }
     }
@@ -114,7 +154,11 @@ mod tests {
     async fn a_silent_stream_is_kept_alive_until_it_tells_its_listener_to_follow() {
         let pieces = silence(Format::Ndjson { plain: false }).await;
         let (last, heartbeats) = pieces.split_last().unwrap();
-        assert_eq!(heartbeats.len(), 359, "one every 10 s of an hour but the last");
+        assert_eq!(
+            heartbeats.len(),
+            359,
+            "one every 10 s of an hour but the last"
+        );
         assert!(heartbeats.iter().all(|piece| piece == "\n"));
         assert_eq!(
             last,
@@ -126,7 +170,14 @@ mod tests {
     async fn the_heartbeat_of_typed_events_is_a_comment() {
         let pieces = silence(Format::Sse).await;
         let (last, heartbeats) = pieces.split_last().unwrap();
-        assert!(heartbeats.iter().all(|piece| piece.starts_with(b":") && piece.ends_with(b"\n\n")));
-        assert!(last.starts_with(b"id: 7.0.0.0\nevent: turn_continues\n"), "{last:?}");
+        assert!(
+            heartbeats
+                .iter()
+                .all(|piece| piece.starts_with(b":") && piece.ends_with(b"\n\n"))
+        );
+        assert!(
+            last.starts_with(b"id: 7.0.0.0\nevent: turn_continues\n"),
+            "{last:?}"
+        );
     }
 }

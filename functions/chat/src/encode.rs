@@ -23,12 +23,17 @@ pub(crate) enum Format {
 impl Format {
     /// By the first media type of `Accept` that we have; NDJSON when there is none.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let accepted = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         for range in accepted.flat_map(|value| value.split(',')) {
             match range.split(';').next().unwrap_or_default().trim() {
                 "text/event-stream" => return Self::Sse,
                 "text/plain" => return Self::Ndjson { plain: true },
-                "application/x-ndjson" | "application/json" | "*/*" => return Self::Ndjson { plain: false },
+                "application/x-ndjson" | "application/json" | "*/*" => {
+                    return Self::Ndjson { plain: false };
+                }
                 _ => {}
             }
         }

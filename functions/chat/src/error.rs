@@ -17,7 +17,11 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), headers: Vec::new() }
+        Self {
+            status,
+            detail: detail.into(),
+            headers: Vec::new(),
+        }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -40,15 +44,14 @@ impl ApiError {
     pub(crate) fn from_refusal(refusal: &Refusal, location: impl FnOnce(u32) -> String) -> Self {
         let detail = refusal.to_string();
         match refusal {
-            Refusal::Busy { turn } => {
-                Self::new(StatusCode::CONFLICT, detail).with_header(header::LOCATION, &location(*turn))
-            }
-            Refusal::TooManyWaiting => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with_header(header::RETRY_AFTER, "5")
-            }
+            Refusal::Busy { turn } => Self::new(StatusCode::CONFLICT, detail)
+                .with_header(header::LOCATION, &location(*turn)),
+            Refusal::TooManyWaiting => Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+                .with_header(header::RETRY_AFTER, "5"),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::Draining | Refusal::Unavailable => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_header(header::RETRY_AFTER, "2")
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                    .with_header(header::RETRY_AFTER, "2")
             }
         }
     }
@@ -57,7 +60,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({ "detail": self.detail }))).into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);
         }
@@ -71,12 +76,18 @@ impl From<StoreError> for ApiError {
             StoreError::BadCursor => Self::bad_request(error.to_string()),
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "a request failed on the store");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached right now")
-                    .with_header(header::RETRY_AFTER, "2")
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store cannot be reached right now",
+                )
+                .with_header(header::RETRY_AFTER, "2")
             }
             StoreError::Damaged(_) => {
                 tracing::error!(%error, "a record cannot be read");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "a record of this conversation cannot be read")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "a record of this conversation cannot be read",
+                )
             }
         }
     }
@@ -88,8 +99,11 @@ impl From<EraseError> for ApiError {
             EraseError::NotFound => Self::not_found("no such conversation"),
             EraseError::Unavailable(_) => {
                 tracing::warn!(%error, "a conversation was not erased");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached right now")
-                    .with_header(header::RETRY_AFTER, "2")
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store cannot be reached right now",
+                )
+                .with_header(header::RETRY_AFTER, "2")
             }
         }
     }

@@ -59,7 +59,12 @@ pub(crate) fn events(
         ended: pulse.ended.iter().map(|action| action.id.clone()).collect(),
         until: now + LONGEST_STREAM,
         heard: now,
-        last: after.unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 }),
+        last: after.unwrap_or(Position {
+            turn,
+            step: 0,
+            fence: 0,
+            offset: 0,
+        }),
         over: false,
     };
     Body::from_stream(stream::unfold(follower, |mut follower| async move {
@@ -85,7 +90,9 @@ impl Follower {
                 },
             };
             let quiet = self.heard.elapsed() >= HEARTBEAT;
-            if let Some(bytes) = bytes.or_else(|| quiet.then(|| Bytes::from_static(Format::Sse.heartbeat()))) {
+            if let Some(bytes) =
+                bytes.or_else(|| quiet.then(|| Bytes::from_static(Format::Sse.heartbeat())))
+            {
                 self.heard = Instant::now();
                 return Some(bytes);
             }
@@ -104,7 +111,9 @@ impl Follower {
                     None => Format::Sse.write(&mut out, &self.conversation, event),
                     Some(resume) => {
                         let missing = resume.missing(event).into_iter().flatten();
-                        missing.for_each(|event| Format::Sse.write(&mut out, &self.conversation, &event));
+                        missing.for_each(|event| {
+                            Format::Sse.write(&mut out, &self.conversation, &event)
+                        });
                     }
                 }
                 if let EventKind::ActionFinished { action, .. } = &event.kind {
@@ -134,20 +143,33 @@ impl Follower {
         };
         if self.turn < pulse.next_turn {
             let after = self.resume.take().filter(|after| after.turn == self.turn);
-            match self.engine.follow(&self.conversation, self.turn, after).await? {
+            match self
+                .engine
+                .follow(&self.conversation, self.turn, after)
+                .await?
+            {
                 Followed::Log(log) => {
-                    self.listening = Some(Listening { log, seen: 0, resume: after.map(Resume::after) });
+                    self.listening = Some(Listening {
+                        log,
+                        seen: 0,
+                        resume: after.map(Resume::after),
+                    });
                 }
                 Followed::NothingLeft | Followed::NoSuchTurn => self.turn += 1,
             }
             return Ok(None);
         }
-        let news: Vec<_> = pulse.ended.into_iter().filter(|action| !self.ended.contains(&action.id)).collect();
+        let news: Vec<_> = pulse
+            .ended
+            .into_iter()
+            .filter(|action| !self.ended.contains(&action.id))
+            .collect();
         if news.is_empty() {
             self.engine.changed(&self.conversation, LOOK).await;
             return Ok(None);
         }
-        self.ended.extend(news.iter().map(|action| action.id.clone()));
+        self.ended
+            .extend(news.iter().map(|action| action.id.clone()));
         let events: Vec<_> = news
             .into_iter()
             .map(|action| {
@@ -163,12 +185,18 @@ impl Follower {
     }
 
     fn event(&self, kind: EventKind) -> Event {
-        Event { position: self.last, agent: Arc::from(""), kind }
+        Event {
+            position: self.last,
+            agent: Arc::from(""),
+            kind,
+        }
     }
 
     fn encode(&self, events: &[Event]) -> Bytes {
         let mut out = BytesMut::new();
-        events.iter().for_each(|event| Format::Sse.write(&mut out, &self.conversation, event));
+        events
+            .iter()
+            .for_each(|event| Format::Sse.write(&mut out, &self.conversation, event));
         out.freeze()
     }
 }

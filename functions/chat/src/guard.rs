@@ -15,7 +15,8 @@ use crate::error::ApiError;
 use crate::router::{App, Exposure};
 
 /// Headers that clients of other origins may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("x-conversation-id, x-turn, location, retry-after");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("x-conversation-id, x-turn, location, retry-after");
 
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
@@ -27,14 +28,22 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         Err(refused) => return refused.into_response(),
     };
     let preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (preflight, &origin) {
         (true, Some(_)) => preflight_answer(),
         (true, None) | (false, _) => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -46,19 +55,30 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 fn preflight_answer() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, DELETE"),
+    );
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("content-type, accept, authorization, idempotency-key, last-event-id, prefer"),
+        HeaderValue::from_static(
+            "content-type, accept, authorization, idempotency-key, last-event-id, prefer",
+        ),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     response
 }
 
 /// The origin to allow in the answer, if the request comes from another one.
-fn admit(exposure: &Exposure, headers: &HeaderMap, uri_host: Option<&str>) -> Result<Option<HeaderValue>, ApiError> {
+fn admit(
+    exposure: &Exposure,
+    headers: &HeaderMap,
+    uri_host: Option<&str>,
+) -> Result<Option<HeaderValue>, ApiError> {
     let host = match headers.get(header::HOST) {
-        Some(host) => host.to_str().map_err(|_| ApiError::bad_request("the Host header is not text"))?,
+        Some(host) => host
+            .to_str()
+            .map_err(|_| ApiError::bad_request("the Host header is not text"))?,
         None => uri_host.ok_or_else(|| ApiError::bad_request("a Host header is needed"))?,
     };
     if !exposure.knows_host(host) {
@@ -67,7 +87,9 @@ fn admit(exposure: &Exposure, headers: &HeaderMap, uri_host: Option<&str>) -> Re
             "this server does not answer for that host; set BATON_ORIGINS to the origins that it is reached by",
         ));
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(None) };
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(None);
+    };
     let name = origin.to_str().unwrap_or_default();
     if is_own_origin(name, host) {
         return Ok(None);
@@ -75,11 +97,16 @@ fn admit(exposure: &Exposure, headers: &HeaderMap, uri_host: Option<&str>) -> Re
     if exposure.origins.iter().any(|allowed| allowed == name) {
         return Ok(Some(origin.clone()));
     }
-    Err(ApiError::new(StatusCode::FORBIDDEN, "requests from that origin are not allowed; see BATON_ORIGINS"))
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "requests from that origin are not allowed; see BATON_ORIGINS",
+    ))
 }
 
 fn is_own_origin(origin: &str, host: &str) -> bool {
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let authority = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
@@ -97,8 +124,13 @@ impl Exposure {
         if is_loopback_name(name) || name.parse::<IpAddr>().is_ok() {
             return true;
         }
-        let mut known = self.origins.iter().filter_map(|origin| origin.split_once("://"));
-        known.any(|(_, authority)| authority.eq_ignore_ascii_case(host) || host_name(authority).eq_ignore_ascii_case(name))
+        let mut known = self
+            .origins
+            .iter()
+            .filter_map(|origin| origin.split_once("://"));
+        known.any(|(_, authority)| {
+            authority.eq_ignore_ascii_case(host) || host_name(authority).eq_ignore_ascii_case(name)
+        })
     }
 
     /// Whether the request may use operator routes. Without a token they exist on loopback only, and a request that a proxy
@@ -110,18 +142,28 @@ impl Exposure {
             }
             return Err(ApiError::not_found("no such page"));
         };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let given = given
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         if given.is_some_and(|(_, given)| same_secret(given.trim(), token)) {
             return Ok(());
         }
-        Err(ApiError::new(StatusCode::UNAUTHORIZED, "operator routes need the operator token")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer"))
+        Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "operator routes need the operator token",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer"))
     }
 }
 
 fn is_loopback_name(name: &str) -> bool {
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn is_direct(headers: &HeaderMap) -> bool {
@@ -130,7 +172,10 @@ fn is_direct(headers: &HeaderMap) -> bool {
         HeaderName::from_static("x-forwarded-for"),
         HeaderName::from_static("x-real-ip"),
     ];
-    let local = headers.get(header::HOST).and_then(|host| host.to_str().ok()).is_some_and(|host| is_loopback_name(host_name(host)));
+    let local = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .is_some_and(|host| is_loopback_name(host_name(host)));
     local && !FORWARDED.iter().any(|name| headers.contains_key(name))
 }
 
@@ -153,7 +198,10 @@ mod tests {
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&str, &str)| {
-            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+            (
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            )
         };
         pairs.iter().map(pair).collect()
     }
@@ -161,11 +209,27 @@ mod tests {
     #[test]
     fn a_rebound_name_is_refused_and_an_address_is_not() {
         let open = exposure(&[]);
-        for host in ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "10.1.2.3", "LOCALHOST"] {
-            assert!(admit(&open, &headers(&[("host", host)]), None).is_ok(), "{host}");
+        for host in [
+            "localhost:8501",
+            "127.0.0.1:8501",
+            "[::1]:8501",
+            "10.1.2.3",
+            "LOCALHOST",
+        ] {
+            assert!(
+                admit(&open, &headers(&[("host", host)]), None).is_ok(),
+                "{host}"
+            );
         }
-        for host in ["evil.example:8501", "localhost.evil.example", "127.0.0.1.nip.example"] {
-            assert!(admit(&open, &headers(&[("host", host)]), None).is_err(), "{host}");
+        for host in [
+            "evil.example:8501",
+            "localhost.evil.example",
+            "127.0.0.1.nip.example",
+        ] {
+            assert!(
+                admit(&open, &headers(&[("host", host)]), None).is_err(),
+                "{host}"
+            );
         }
         let known = exposure(&["https://chat.example"]);
         assert!(admit(&known, &headers(&[("host", "chat.example")]), None).is_ok());
@@ -173,14 +237,32 @@ mod tests {
 
     #[test]
     fn another_site_is_refused_unless_it_is_listed() {
-        let own = headers(&[("host", "localhost:8501"), ("origin", "http://localhost:8501")]);
+        let own = headers(&[
+            ("host", "localhost:8501"),
+            ("origin", "http://localhost:8501"),
+        ]);
         assert_eq!(admit(&exposure(&[]), &own, None).unwrap(), None);
-        for origin in ["http://evil.example", "null", "http://localhost:9", "https://chat.example.evil"] {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "http://localhost:9",
+            "https://chat.example.evil",
+        ] {
             let other = headers(&[("host", "localhost:8501"), ("origin", origin)]);
-            assert!(admit(&exposure(&["https://chat.example"]), &other, None).is_err(), "{origin}");
+            assert!(
+                admit(&exposure(&["https://chat.example"]), &other, None).is_err(),
+                "{origin}"
+            );
         }
-        let listed = headers(&[("host", "localhost:8501"), ("origin", "https://chat.example")]);
-        assert!(admit(&exposure(&["https://chat.example"]), &listed, None).unwrap().is_some());
+        let listed = headers(&[
+            ("host", "localhost:8501"),
+            ("origin", "https://chat.example"),
+        ]);
+        assert!(
+            admit(&exposure(&["https://chat.example"]), &listed, None)
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]
@@ -189,8 +271,18 @@ mod tests {
         assert!(exposure(&[]).check_operator(&local).is_ok());
         let proxied = headers(&[("host", "localhost:8501"), ("x-forwarded-for", "1.2.3.4")]);
         assert!(exposure(&[]).check_operator(&proxied).is_err());
-        assert!(Exposure { loopback: false, ..exposure(&[]) }.check_operator(&local).is_err());
-        let with_token = Exposure { operator_token: Some("secret".to_owned()), ..exposure(&[]) };
+        assert!(
+            Exposure {
+                loopback: false,
+                ..exposure(&[])
+            }
+            .check_operator(&local)
+            .is_err()
+        );
+        let with_token = Exposure {
+            operator_token: Some("secret".to_owned()),
+            ..exposure(&[])
+        };
         assert!(with_token.check_operator(&local).is_err());
         let bearer = headers(&[("host", "localhost"), ("authorization", "Bearer secret")]);
         assert!(with_token.check_operator(&bearer).is_ok());

@@ -19,5 +19,6 @@ mod router;
 mod routes;
 pub mod serve;
 pub mod settings;
+mod trace;
 
 pub use router::{App, Exposure, ModelInfo, router};

@@ -12,6 +12,7 @@ use http::StatusCode;
 use crate::error::ApiError;
 use crate::guard;
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
+use crate::trace;
 
 /// Bodies of requests, in bytes.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
@@ -47,6 +48,8 @@ pub struct App {
     pub model: Arc<ModelInfo>,
     /// The embedded back office, where orders and refunds are read.
     pub office: Arc<BackOffice>,
+    /// Whether the page's files may be sent compressed: what stands in front of a function strips the header that says so.
+    pub compress: bool,
     /// A folder to serve the page from instead of the embedded one, for working on it.
     pub static_dir: Option<Arc<std::path::Path>>,
 }
@@ -56,12 +59,21 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/chat/completions", post(completions::create))
         .route("/conversations", get(conversations::list))
-        .route("/conversations/{id}", get(conversations::history).delete(conversations::erase))
+        .route(
+            "/conversations/{id}",
+            get(conversations::history).delete(conversations::erase),
+        )
         .route("/conversations/{id}/events", get(conversations::events))
         .route("/conversations/{id}/export", get(conversations::export))
-        .route("/conversations/{id}/turns/{turn}/events", get(turns::events))
+        .route(
+            "/conversations/{id}/turns/{turn}/events",
+            get(turns::events),
+        )
         .route("/conversations/{id}/turns/{turn}/stop", post(turns::stop))
-        .route("/conversations/{id}/turns/{turn}/regenerate", post(turns::regenerate))
+        .route(
+            "/conversations/{id}/turns/{turn}/regenerate",
+            post(turns::regenerate),
+        )
         .route("/orders", get(books::orders))
         .route("/refunds", get(books::refunds))
         .route("/actions", get(actions::list))
@@ -75,9 +87,19 @@ pub fn router(app: App) -> Router {
         .route("/static/{*file}", get(page::file))
         .fallback(async || ApiError::not_found("no such page"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not know that method")
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not know that method",
+            )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::check))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            guard::check,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            trace::request,
+        ))
         .with_state(app)
 }

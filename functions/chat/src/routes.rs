@@ -18,7 +18,8 @@ use crate::error::ApiError;
 pub(crate) const OWNER: &str = "local";
 
 fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
-    ConversationId::parse(raw).map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
+    ConversationId::parse(raw)
+        .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
 }
 
 fn turn_path(conversation: &ConversationId, turn: TurnNumber) -> String {
@@ -27,7 +28,9 @@ fn turn_path(conversation: &ConversationId, turn: TurnNumber) -> String {
 
 /// Parses query parameters; what is wrong with them is said in a sentence.
 fn parse_query<T: DeserializeOwned>(query: Option<String>) -> Result<T, ApiError> {
-    let uri = http::Uri::builder().path_and_query(format!("/?{}", query.unwrap_or_default())).build();
+    let uri = http::Uri::builder()
+        .path_and_query(format!("/?{}", query.unwrap_or_default()))
+        .build();
     let uri = uri.map_err(|_| ApiError::bad_request("the query is not one"))?;
     axum::extract::Query::try_from_uri(&uri)
         .map(|axum::extract::Query(query)| query)

@@ -112,7 +112,10 @@ async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken
     closing.cancel();
     tasks.close();
     if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
-        tracing::info!(conversations = engine.busy(), "giving up the turns that are still running");
+        tracing::info!(
+            conversations = engine.busy(),
+            "giving up the turns that are still running"
+        );
     }
     engine.drain();
     let settled = async {
@@ -122,6 +125,10 @@ async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken
         }
     };
     if tokio::time::timeout(LAST_WORDS, settled).await.is_err() {
-        tracing::warn!(connections = tasks.len(), conversations = engine.busy(), "some connections had to be cut");
+        tracing::warn!(
+            connections = tasks.len(),
+            conversations = engine.busy(),
+            "some connections had to be cut"
+        );
     }
 }

@@ -62,13 +62,17 @@ impl Values {
     pub fn from_environment(dot_env: Option<&Path>) -> Result<Self, BadSetting> {
         let mut values = BTreeMap::new();
         if let Some(path) = dot_env.filter(|path| path.exists()) {
-            let bad = |error: dotenvy::Error| BadSetting::new(format!("{} cannot be read: {error}", path.display()));
+            let bad = |error: dotenvy::Error| {
+                BadSetting::new(format!("{} cannot be read: {error}", path.display()))
+            };
             for pair in dotenvy::from_path_iter(path).map_err(bad)? {
                 let (name, value) = pair.map_err(bad)?;
                 values.insert(name, value);
             }
         }
-        values.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        values.extend(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
         Ok(Self(values))
     }
 
@@ -79,12 +83,20 @@ impl Values {
 
     /// A value that is set and not empty.
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     fn parse<T: std::str::FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, BadSetting> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| BadSetting::new(format!("{name}={value} is not {what}")))
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| BadSetting::new(format!("{name}={value} is not {what}")))
     }
 }
 
@@ -103,22 +115,31 @@ impl Settings {
             origins: origins(values)?,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir: values.get("BATON_STATIC_DIR").map(PathBuf::from),
-            connections: values.parse("BATON_CONNECTIONS", "a number of connections")?.unwrap_or(CONNECTIONS),
+            connections: values
+                .parse("BATON_CONNECTIONS", "a number of connections")?
+                .unwrap_or(CONNECTIONS),
         })
     }
 }
 
 fn addr(values: &Values) -> Result<SocketAddr, BadSetting> {
     let addr = values.get("BATON_ADDR").unwrap_or("127.0.0.1:8501");
-    let addr = addr.strip_prefix("localhost:").map_or_else(|| addr.to_owned(), |port| format!("127.0.0.1:{port}"));
+    let addr = addr
+        .strip_prefix("localhost:")
+        .map_or_else(|| addr.to_owned(), |port| format!("127.0.0.1:{port}"));
     addr.parse().map_err(|_| {
-        BadSetting::new(format!("BATON_ADDR={addr} is not an address with a port, such as 127.0.0.1:8501"))
+        BadSetting::new(format!(
+            "BATON_ADDR={addr} is not an address with a port, such as 127.0.0.1:8501"
+        ))
     })
 }
 
 fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
     let list = values.get("BATON_ORIGINS").unwrap_or_default();
-    let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    let origins = list
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty());
     origins
         .map(|origin| {
             let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
@@ -135,29 +156,37 @@ fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
 }
 
 fn model(values: &Values) -> Result<ModelChoice, BadSetting> {
-    let url = values.get("BATON_MODEL_URL");
-    // Asked first: who is told what Azure lacks has not been told that Azure may not be meant.
-    if url.is_some() && values.get("BATON_AZURE_ENDPOINT").is_some() {
-        return Err(BadSetting::new("both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?"));
+    if values.get("BATON_AZURE_ENDPOINT").is_some() && values.get("BATON_MODEL_URL").is_some() {
+        return Err(BadSetting::new(
+            "both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?",
+        ));
     }
-    let endpoint = match (azure(values)?, url) {
+    let endpoint = match (azure(values)?, values.get("BATON_MODEL_URL")) {
         (Some(azure), _) => azure,
         (None, None | Some("rehearsal")) => {
-            let word_delay_ms = values.parse("BATON_REHEARSAL_DELAY_MS", "a number of milliseconds")?.unwrap_or(35);
+            let word_delay_ms = values
+                .parse("BATON_REHEARSAL_DELAY_MS", "a number of milliseconds")?
+                .unwrap_or(35);
             return Ok(ModelChoice::Rehearsal { word_delay_ms });
         }
         (None, Some(url)) => open_ai(values, url),
     };
     let mut settings = ModelSettings::new(endpoint);
-    settings.http2_prior_knowledge = values.parse("BATON_MODEL_HTTP2", "true or false")?.unwrap_or(false);
-    settings.ask_usage = values.parse("BATON_MODEL_USAGE", "true or false")?.unwrap_or(true);
+    settings.http2_prior_knowledge = values
+        .parse("BATON_MODEL_HTTP2", "true or false")?
+        .unwrap_or(false);
+    settings.ask_usage = values
+        .parse("BATON_MODEL_USAGE", "true or false")?
+        .unwrap_or(true);
     settings.output_limit = output_limit(values)?;
     Ok(ModelChoice::Service(Box::new(settings)))
 }
 
 /// OpenAI's own key is sent to OpenAI only: a key in the environment must not reach whoever else is configured.
 fn open_ai(values: &Values, url: &str) -> Endpoint {
-    let own_key = values.get("OPENAI_API_KEY").filter(|_| url.starts_with("https://api.openai.com/"));
+    let own_key = values
+        .get("OPENAI_API_KEY")
+        .filter(|_| url.starts_with("https://api.openai.com/"));
     Endpoint::OpenAi {
         base_url: url.to_owned(),
         model: values.get("BATON_MODEL").unwrap_or("gpt-4o").to_owned(),
@@ -166,9 +195,12 @@ fn open_ai(values: &Values, url: &str) -> Endpoint {
 }
 
 fn azure(values: &Values) -> Result<Option<Endpoint>, BadSetting> {
-    let Some(resource) = values.get("BATON_AZURE_ENDPOINT") else { return Ok(None) };
+    let Some(resource) = values.get("BATON_AZURE_ENDPOINT") else {
+        return Ok(None);
+    };
     let need = |name: &str| {
-        let missing = || BadSetting::new(format!("BATON_AZURE_ENDPOINT is set and {name} is missing"));
+        let missing =
+            || BadSetting::new(format!("BATON_AZURE_ENDPOINT is set and {name} is missing"));
         values.get(name).ok_or_else(missing)
     };
     let auth = match values.get("BATON_AZURE_KEY") {
@@ -179,23 +211,34 @@ fn azure(values: &Values) -> Result<Option<Endpoint>, BadSetting> {
             ));
         }
         None => AzureAuth::Entra {
-            authority: values.get("BATON_AZURE_AUTHORITY").unwrap_or(AzureAuth::AUTHORITY).to_owned(),
+            authority: values
+                .get("BATON_AZURE_AUTHORITY")
+                .unwrap_or(AzureAuth::AUTHORITY)
+                .to_owned(),
             tenant: need("BATON_AZURE_TENANT")?.to_owned(),
             client_id: need("BATON_AZURE_CLIENT_ID")?.to_owned(),
             client_secret: Secret::new(need("BATON_AZURE_CLIENT_SECRET")?),
-            scope: values.get("BATON_AZURE_SCOPE").unwrap_or(AzureAuth::SCOPE).to_owned(),
+            scope: values
+                .get("BATON_AZURE_SCOPE")
+                .unwrap_or(AzureAuth::SCOPE)
+                .to_owned(),
         },
     };
     Ok(Some(Endpoint::Azure {
         resource: resource.to_owned(),
         deployment: need("BATON_AZURE_DEPLOYMENT")?.to_owned(),
-        api_version: values.get("BATON_AZURE_API_VERSION").unwrap_or("2024-10-21").to_owned(),
+        api_version: values
+            .get("BATON_AZURE_API_VERSION")
+            .unwrap_or("2024-10-21")
+            .to_owned(),
         auth,
     }))
 }
 
 fn output_limit(values: &Values) -> Result<Option<OutputLimit>, BadSetting> {
-    let max_tokens = values.parse("BATON_MODEL_MAX_TOKENS", "a number of tokens")?.map(OutputLimit::MaxTokens);
+    let max_tokens = values
+        .parse("BATON_MODEL_MAX_TOKENS", "a number of tokens")?
+        .map(OutputLimit::MaxTokens);
     let completion = values
         .parse("BATON_MODEL_MAX_COMPLETION_TOKENS", "a number of tokens")?
         .map(OutputLimit::MaxCompletionTokens);
@@ -213,7 +256,9 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
         let mut values = Values::default();
-        pairs.iter().for_each(|(name, value)| values.set(name, (*value).to_owned()));
+        pairs
+            .iter()
+            .for_each(|(name, value)| values.set(name, (*value).to_owned()));
         Settings::read(&values).map_err(|error| error.to_string())
     }
 
@@ -221,13 +266,19 @@ mod tests {
     fn nothing_set_is_the_rehearsal_on_loopback() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.addr.to_string(), "127.0.0.1:8501");
-        assert!(matches!(settings.model, ModelChoice::Rehearsal { word_delay_ms: 35 }));
+        assert!(matches!(
+            settings.model,
+            ModelChoice::Rehearsal { word_delay_ms: 35 }
+        ));
     }
 
     #[test]
     fn a_wrong_value_is_one_sentence_that_names_it() {
         let cases: [(&[(&str, &str)], &str); 5] = [
-            (&[("BATON_ADDR", "here")], "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501"),
+            (
+                &[("BATON_ADDR", "here")],
+                "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501",
+            ),
             (
                 &[("BATON_ORIGINS", "https://a.example, *")],
                 "BATON_ORIGINS has *, which is not an origin such as https://chat.example.com",
@@ -237,10 +288,19 @@ mod tests {
                 "BATON_AZURE_ENDPOINT is set and neither BATON_AZURE_KEY nor BATON_AZURE_TENANT is",
             ),
             (
-                &[("BATON_AZURE_ENDPOINT", "https://x"), ("BATON_MODEL_URL", "http://y/v1")],
+                &[
+                    ("BATON_AZURE_ENDPOINT", "https://x"),
+                    ("BATON_MODEL_URL", "http://y/v1"),
+                ],
                 "both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?",
             ),
-            (&[("BATON_MODEL_URL", "http://y/v1"), ("BATON_MODEL_HTTP2", "2")], "BATON_MODEL_HTTP2=2 is not true or false"),
+            (
+                &[
+                    ("BATON_MODEL_URL", "http://y/v1"),
+                    ("BATON_MODEL_HTTP2", "2"),
+                ],
+                "BATON_MODEL_HTTP2=2 is not true or false",
+            ),
         ];
         for (pairs, sentence) in cases {
             assert_eq!(read(pairs).unwrap_err(), sentence);
@@ -250,9 +310,14 @@ mod tests {
     #[test]
     fn openais_key_goes_to_openai_only() {
         let key_for = |url: &str| {
-            let settings = read(&[("BATON_MODEL_URL", url), ("OPENAI_API_KEY", "sk-secret")]).unwrap();
-            let ModelChoice::Service(service) = settings.model else { panic!("a service was set") };
-            let Endpoint::OpenAi { key, .. } = service.endpoint else { panic!("not Azure") };
+            let settings =
+                read(&[("BATON_MODEL_URL", url), ("OPENAI_API_KEY", "sk-secret")]).unwrap();
+            let ModelChoice::Service(service) = settings.model else {
+                panic!("a service was set")
+            };
+            let Endpoint::OpenAi { key, .. } = service.endpoint else {
+                panic!("not Azure")
+            };
             key.is_some()
         };
         assert!(key_for("https://api.openai.com/v1"));

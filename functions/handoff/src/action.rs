@@ -61,21 +61,30 @@ impl Engine {
         };
         let now = self.env.now();
         match action.state {
-            ActionState::Done | ActionState::Rejected | ActionState::Unknown | ActionState::Proposed => {
+            ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown
+            | ActionState::Proposed => {
                 return Ok(Executed::Over);
             }
             // Its worker is alive as far as anybody can tell.
             ActionState::Running if action.look_at > now => return Ok(later(action.look_at - now)),
             // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
-            ActionState::Queued if action.attempts > 0 && action.look_at > now => return Ok(later(action.look_at - now)),
+            ActionState::Queued if action.attempts > 0 && action.look_at > now => {
+                return Ok(later(action.look_at - now));
+            }
             ActionState::Queued | ActionState::Running => {}
         }
         let Some(request) = self.request_of(&action) else {
             let reason = "the team has no such tool any more, or it takes other arguments now";
-            return self.finish(version, action, ActionState::Unknown, reason).await;
+            return self
+                .finish(version, action, ActionState::Unknown, reason)
+                .await;
         };
         if let Some(reason) = spent(&action, &request, now) {
-            return self.finish(version, action, ActionState::Unknown, &reason).await;
+            return self
+                .finish(version, action, ActionState::Unknown, &reason)
+                .await;
         }
         let Some((version, action)) = self.claim_action(version, action, &request).await? else {
             return Ok(later(FIRST_RETRY));
@@ -93,7 +102,7 @@ impl Engine {
         action.state = ActionState::Running;
         action.attempts += 1;
         action.fence += 1;
-        action.holder = self.holder();
+        action.holder = self.random_id();
         action.look_at = self.env.now() + timeout_of(request) + CLAIM_MARGIN;
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.store.commit(vec![change]).await {
@@ -102,13 +111,16 @@ impl Engine {
                 let now = self.read_action(&action.id).await?;
                 Ok(now.filter(|(_, now)| now.holder == action.holder && now.fence == action.fence))
             }
-            Err(CommitError::Conflict | CommitError::Unavailable(_) | CommitError::Refused(_)) => Ok(None),
+            Err(CommitError::Conflict | CommitError::Unavailable(_) | CommitError::Refused(_)) => {
+                Ok(None)
+            }
         }
     }
 
     async fn try_once(&self, request: &ToolRequest, action: &ActionRecord) -> Outcome {
         let key = action.idempotency_key();
         tokio::select! {
+           biased;
             outcome = self.tools.act(request, &key) => outcome,
             () = self.sleep(timeout_of(request)) => {
                 let reason = "the call took too long".to_owned();
@@ -124,10 +136,21 @@ impl Engine {
         outcome: Outcome,
     ) -> Result<Executed, StoreError> {
         match outcome {
-            Outcome::Done(result) => self.finish(version, action, ActionState::Done, &result).await,
-            Outcome::Rejected(reason) => self.finish(version, action, ActionState::Rejected, &reason).await,
-            Outcome::Unknown(reason) => self.finish(version, action, ActionState::Unknown, &reason).await,
-            Outcome::Retry(reason, after) => self.retry_later(version, action, &reason, after).await,
+            Outcome::Done(result) => {
+                self.finish(version, action, ActionState::Done, &result)
+                    .await
+            }
+            Outcome::Rejected(reason) => {
+                self.finish(version, action, ActionState::Rejected, &reason)
+                    .await
+            }
+            Outcome::Unknown(reason) => {
+                self.finish(version, action, ActionState::Unknown, &reason)
+                    .await
+            }
+            Outcome::Retry(reason, after) => {
+                self.retry_later(version, action, &reason, after).await
+            }
         }
     }
 
@@ -139,14 +162,20 @@ impl Engine {
         after: Option<Duration>,
     ) -> Result<Executed, StoreError> {
         let ceiling = (FIRST_RETRY << action.attempts.min(12)).min(LONGEST_RETRY);
-        #[expect(clippy::cast_possible_truncation, reason = "any 64 of 128 random bits are random")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 64 of 128 random bits are random"
+        )]
         let jitter = (self.env.random() as u64) % ceiling;
-        let asked = after.map_or(0, |after| Millis::try_from(after.as_millis()).unwrap_or(LONGEST_RETRY));
+        let asked = after.map_or(0, |after| {
+            Millis::try_from(after.as_millis()).unwrap_or(LONGEST_RETRY)
+        });
         let wait = jitter.max(asked);
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
         action.look_at = self.env.now() + wait;
-        self.write(version, &action).await?;
+        // Not ours any more: whoever claimed it meanwhile says when it is to be looked at, to the same message.
+        let _ours = self.write(version, &action).await?;
         Ok(later(wait))
     }
 
@@ -158,35 +187,61 @@ impl Engine {
         result: &str,
     ) -> Result<Executed, StoreError> {
         action.state = state;
-        action.result = Some(crate::window::shorten(result, crate::window::result_bound(1)));
+        action.result = Some(crate::window::shorten(
+            result,
+            crate::window::result_bound(1),
+        ));
         match state {
-            ActionState::Unknown => tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done"),
+            ActionState::Unknown => {
+                tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done")
+            }
             ActionState::Done | ActionState::Rejected => {
-                tracing::info!(state = state.as_str(), attempts = action.attempts, "an action ended");
+                tracing::info!(
+                    state = state.as_str(),
+                    attempts = action.attempts,
+                    "an action ended"
+                );
             }
             ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
         }
-        self.write(version, &action).await?;
+        if !self.write(version, &action).await? {
+            // Somebody else is at it, and only what has ended may be forgotten.
+            return Ok(later(FIRST_RETRY));
+        }
         self.tell_turn(&action).await;
         Ok(Executed::Over)
     }
 
-    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more.
-    async fn write(&self, version: u64, action: &ActionRecord) -> Result<(), StoreError> {
+    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more:
+    /// `false`.
+    async fn write(&self, version: u64, action: &ActionRecord) -> Result<bool, StoreError> {
         let key = keys::action(&action.id);
         for attempt in 0..MAX_TRIES {
-            match self.store.commit(vec![Change::Replace(key.clone(), version, action.record())]).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Conflict) => {
-                    tracing::info!("an action was taken over; this outcome changes nothing");
-                    return Ok(());
-                }
-                // Tried again, either it conflicts with what we wrote ourselves, or it is written now.
-                Err(CommitError::Ambiguous(_) | CommitError::Unavailable(_)) => self.back_off(attempt).await,
+            match self
+                .store
+                .commit(vec![Change::Replace(key.clone(), version, action.record())])
+                .await
+            {
+                Ok(()) => return Ok(true),
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => match self
+                    .read_action(&action.id)
+                    .await
+                {
+                    Ok(Some((_, now))) if now == *action => return Ok(true),
+                    Ok(Some((now, _))) if now == version => self.back_off(attempt).await,
+                    Ok(_) => {
+                        tracing::info!("an action was taken over; this outcome changes nothing");
+                        return Ok(false);
+                    }
+                    Err(_) => self.back_off(attempt).await,
+                },
+                Err(CommitError::Unavailable(_)) => self.back_off(attempt).await,
                 Err(CommitError::Refused(reason)) => return Err(StoreError::Unavailable(reason)),
             }
         }
-        Err(StoreError::Unavailable("the outcome of an action could not be recorded".to_owned()))
+        Err(StoreError::Unavailable(
+            "the outcome of an action could not be recorded".to_owned(),
+        ))
     }
 
     /// A turn of this process that waits is woken up; if none runs, somebody begins one to tell the end. A turn that runs
@@ -194,7 +249,9 @@ impl Engine {
     async fn tell_turn(&self, action: &ActionRecord) {
         self.hub.poke(&action.id.conversation);
         let runs = match crate::journal::read_meta(&*self.store, &action.id.conversation).await {
-            Ok(meta) => meta.is_none_or(|(_, meta)| meta.running.is_some() || !meta.untold.contains(&action.id)),
+            Ok(meta) => meta.is_none_or(|(_, meta)| {
+                meta.running.is_some() || !meta.untold.contains(&action.id)
+            }),
             Err(_) => false,
         };
         if !runs {
@@ -202,15 +259,24 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn read_action(&self, id: &ActionId) -> Result<Option<(u64, ActionRecord)>, StoreError> {
+    pub(crate) async fn read_action(
+        &self,
+        id: &ActionId,
+    ) -> Result<Option<(u64, ActionRecord)>, StoreError> {
         let stored = self.store.get(&keys::action(id)).await?;
-        stored.map(|stored| Ok((stored.version, decode(&stored)?))).transpose()
+        stored
+            .map(|stored| Ok((stored.version, decode(&stored)?)))
+            .transpose()
     }
 
     fn request_of(&self, action: &ActionRecord) -> Option<ToolRequest> {
         let tool = self.team.tool(&action.tool)?.clone();
         let arguments = Arc::new(tool.check(&action.arguments).ok()?);
-        Some(ToolRequest { tool, arguments, conversation: action.id.conversation.clone() })
+        Some(ToolRequest {
+            tool,
+            arguments,
+            conversation: action.id.conversation.clone(),
+        })
     }
 
     /// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
@@ -230,7 +296,9 @@ impl Engine {
                     return (action.state, action.result.unwrap_or_default());
                 }
                 // A person decides: that takes longer than a customer waits.
-                Ok(Some((_, action))) if action.state == ActionState::Proposed => return (action.state, String::new()),
+                Ok(Some((_, action))) if action.state == ActionState::Proposed => {
+                    return (action.state, String::new());
+                }
                 Ok(Some((_, action))) => last = action.state,
                 Ok(None) => {}
                 Err(error) => tracing::warn!(action = %id, %error, "an action could not be read"),
@@ -240,6 +308,7 @@ impl Engine {
                 return (last, String::new());
             }
             tokio::select! {
+               biased;
                 () = poke => {}
                 () = self.env.sleep_until(until.min(now + look)) => {}
             }
@@ -270,9 +339,14 @@ fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<St
         return Some(format!("it was tried {} times", action.attempts));
     }
     if action.attempts > 0 && !has_keys(request) {
-        return Some("its worker stopped in the middle of it, and the service cannot tell a second try".to_owned());
+        return Some(
+            "its worker stopped in the middle of it, and the service cannot tell a second try"
+                .to_owned(),
+        );
     }
-    let Runs::Http(call) = &request.tool.runs else { return None };
+    let Runs::Http(call) = &request.tool.runs else {
+        return None;
+    };
     let life = Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 2);
     (action.attempts > 0 && now.saturating_sub(action.accepted_at) > life)
         .then(|| "the service has forgotten the first try by now".to_owned())

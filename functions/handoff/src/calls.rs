@@ -9,8 +9,8 @@ use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, ToolCall, ToolRequest};
-use crate::record::{ActionRecord, ActionState, EndedAction, ToolOutcome, Told};
-use crate::team::{Agent, Approval, Amount, ToolKind};
+use crate::record::{ActionRecord, ActionState, EndedAction, Told, ToolOutcome};
+use crate::team::{Agent, Amount, Approval, ToolKind};
 use crate::window;
 
 /// What a call is. It follows from the agent and the call alone, so that whoever continues the turn sees the same.
@@ -58,7 +58,10 @@ pub(crate) fn plan(
                     handed_off = true;
                     Planned::HandOff(to)
                 }
-                other @ (Planned::NotTransferred | Planned::Lookup(_) | Planned::Action(..) | Planned::Wrong(_)) => other,
+                other @ (Planned::NotTransferred
+                | Planned::Lookup(_)
+                | Planned::Action(..)
+                | Planned::Wrong(_)) => other,
             }
         })
         .collect()
@@ -73,18 +76,27 @@ fn plan_call(
 ) -> Planned {
     if let Some(hand_off) = agent.hand_off(&call.name) {
         // Teams are checked at start: every hand-off leads to an agent.
-        let to = engine.team.agent(&hand_off.to).unwrap_or_else(|| engine.team.entry_agent());
+        let to = engine
+            .team
+            .agent(&hand_off.to)
+            .unwrap_or_else(|| engine.team.entry_agent());
         return Planned::HandOff(to.clone());
     }
     let Some(tool) = agent.tool(&call.name) else {
-        return Planned::Wrong(format!("There is no tool named {:?}. Use only the tools that you were given.", call.name));
+        return Planned::Wrong(format!(
+            "There is no tool named {:?}. Use only the tools that you were given.",
+            call.name
+        ));
     };
     match tool.check(&call.arguments) {
         Err(complaint) => Planned::Wrong(complaint),
         Ok(arguments) => {
             let identity = arguments.identity(tool);
-            let request =
-                ToolRequest { tool: tool.clone(), arguments: Arc::new(arguments), conversation: conversation.clone() };
+            let request = ToolRequest {
+                tool: tool.clone(),
+                arguments: Arc::new(arguments),
+                conversation: conversation.clone(),
+            };
             match tool.kind {
                 ToolKind::Lookup => Planned::Lookup(request),
                 ToolKind::Action => {
@@ -109,7 +121,9 @@ pub(crate) async fn new_actions(
 ) -> Vec<ActionRecord> {
     let mut new: Vec<ActionRecord> = Vec::new();
     for plan in planned {
-        let Planned::Action(id, request) = plan else { continue };
+        let Planned::Action(id, request) = plan else {
+            continue;
+        };
         if known.iter().chain(&new).any(|action| action.id == *id) {
             continue;
         }
@@ -142,11 +156,16 @@ async fn needs_approval(engine: &Engine, request: &ToolRequest) -> bool {
     match &request.tool.approval {
         Approval::Never => false,
         Approval::Always => true,
-        Approval::Above { limit_cents, amount } => {
+        Approval::Above {
+            limit_cents,
+            amount,
+        } => {
             let cents = match amount {
-                Amount::Parameter(name) => {
-                    request.arguments.as_value().get(name).and_then(dollars_as_cents)
-                }
+                Amount::Parameter(name) => request
+                    .arguments
+                    .as_value()
+                    .get(name)
+                    .and_then(dollars_as_cents),
                 Amount::BackOffice => engine.tools.amount_cents(request).await,
             };
             // What nobody can price moves no money that we know of: the back office rejects an unknown item by itself.
@@ -156,9 +175,15 @@ async fn needs_approval(engine: &Engine, request: &ToolRequest) -> bool {
 }
 
 /// The amount that a parameter names in US dollars; rounded up, so that a fraction cannot slip under the limit.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and negative amounts are below every limit")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and negative amounts are below every limit"
+)]
 fn dollars_as_cents(value: &serde_json::Value) -> Option<u64> {
-    value.as_f64().map(|dollars| (dollars * 100.0).ceil() as u64)
+    value
+        .as_f64()
+        .map(|dollars| (dollars * 100.0).ceil() as u64)
 }
 
 /// Carries the calls out, side by side, and returns their results in the order in which they came.
@@ -170,8 +195,11 @@ pub(crate) async fn answer(
     mut emit: impl FnMut(EventKind),
 ) -> Vec<Told> {
     let bound = window::result_bound(calls.len());
-    let mut running: FuturesUnordered<_> =
-        calls.iter().zip(planned).map(|(call, plan)| answer_call(engine, call, plan)).collect();
+    let mut running: FuturesUnordered<_> = calls
+        .iter()
+        .zip(planned)
+        .map(|(call, plan)| answer_call(engine, call, plan))
+        .collect();
     let mut told = Vec::with_capacity(calls.len());
     while let Some((call, answer)) = running.next().await {
         let result = Told {
@@ -189,7 +217,11 @@ pub(crate) async fn answer(
 }
 
 /// What listeners see of a result, now or when it is replayed from the journal.
-pub(crate) fn result_events(call: &ToolCall, told: &Told, from: &Arc<str>) -> impl Iterator<Item = EventKind> {
+pub(crate) fn result_events(
+    call: &ToolCall,
+    told: &Told,
+    from: &Arc<str>,
+) -> impl Iterator<Item = EventKind> {
     let ended = told.ended.as_ref().map(|ended| EventKind::ActionFinished {
         action: ended.action.clone(),
         name: call.name.clone(),
@@ -197,7 +229,10 @@ pub(crate) fn result_events(call: &ToolCall, told: &Told, from: &Arc<str>) -> im
         result: told.result.clone(),
     });
     let answered = match &told.handed_to {
-        Some(to) => EventKind::HandedOff { from: from.clone(), to: Arc::from(to.as_str()) },
+        Some(to) => EventKind::HandedOff {
+            from: from.clone(),
+            to: Arc::from(to.as_str()),
+        },
         None => EventKind::ToolFinished {
             call: call.id.clone(),
             name: call.name.clone(),
@@ -219,20 +254,34 @@ struct Answer {
 
 impl Answer {
     fn new(outcome: ToolOutcome, result: impl Into<String>) -> Self {
-        Self { outcome, result: result.into(), milliseconds: 0, ended: None, handed_to: None }
+        Self {
+            outcome,
+            result: result.into(),
+            milliseconds: 0,
+            ended: None,
+            handed_to: None,
+        }
     }
 }
 
-async fn answer_call<'a>(engine: &Engine, call: &'a ToolCall, planned: &Planned) -> (&'a ToolCall, Answer) {
+async fn answer_call<'a>(
+    engine: &Engine,
+    call: &'a ToolCall,
+    planned: &Planned,
+) -> (&'a ToolCall, Answer) {
     let began = engine.env.now();
     let mut answer = match planned {
         Planned::HandOff(to) => Answer {
             handed_to: Some(to.name.clone()),
-            ..Answer::new(ToolOutcome::HandedOff, format!("Transferred. You are {} now; go on at once.", to.name))
+            ..Answer::new(
+                ToolOutcome::HandedOff,
+                format!("Transferred. You are {} now; go on at once.", to.name),
+            )
         },
-        Planned::NotTransferred => {
-            Answer::new(ToolOutcome::Error, "Not transferred: the conversation was already handed over in this response.")
-        }
+        Planned::NotTransferred => Answer::new(
+            ToolOutcome::Error,
+            "Not transferred: the conversation was already handed over in this response.",
+        ),
         Planned::Wrong(complaint) => Answer::new(ToolOutcome::Error, complaint.clone()),
         Planned::Lookup(request) => look_up(engine, request).await,
         Planned::Action(id, _) => {
@@ -240,10 +289,18 @@ async fn answer_call<'a>(engine: &Engine, call: &'a ToolCall, planned: &Planned)
             let outcome = match state {
                 ActionState::Done => ToolOutcome::Ok,
                 ActionState::Rejected | ActionState::Unknown => ToolOutcome::Error,
-                ActionState::Proposed | ActionState::Queued | ActionState::Running => ToolOutcome::Pending,
+                ActionState::Proposed | ActionState::Queued | ActionState::Running => {
+                    ToolOutcome::Pending
+                }
             };
-            let ended = state.is_terminal().then(|| EndedAction { action: id.clone(), state });
-            Answer { ended, ..Answer::new(outcome, window::end_sentence(state, &result)) }
+            let ended = state.is_terminal().then(|| EndedAction {
+                action: id.clone(),
+                state,
+            });
+            Answer {
+                ended,
+                ..Answer::new(outcome, window::end_sentence(state, &result))
+            }
         }
     };
     answer.milliseconds = engine.env.now().saturating_sub(began);
@@ -253,6 +310,7 @@ async fn answer_call<'a>(engine: &Engine, call: &'a ToolCall, planned: &Planned)
 async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
     let timeout = Millis::try_from(request.tool.timeout.as_millis()).unwrap_or(Millis::MAX / 2);
     let looked_up = tokio::select! {
+       biased;
         looked_up = engine.tools.lookup(request) => looked_up,
         () = engine.sleep(timeout) => {
             return Answer::new(ToolOutcome::Error, format!("{} took too long and was given up.", request.tool.name));

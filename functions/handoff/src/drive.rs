@@ -11,10 +11,12 @@ use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn, read_turns};
+use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
+use crate::warm::Warm;
 use crate::{recorder, replay, window};
 
 /// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
@@ -60,10 +62,14 @@ impl Engine {
         let mut look = FIRST_LOOK;
         let mut failures = 0;
         loop {
+            let seen = self.hub.pokes(conversation);
             if let Some(begun) = begun.take() {
                 let turn = begun.turn.number;
-                turn::run(self, begun).await;
+                let warm = turn::run(self, begun).await;
                 self.hub.forget_ended_log(conversation, turn);
+                if warm.is_some_and(|warm| self.rest(conversation, warm, seen)) {
+                    return;
+                }
             }
             if self.is_draining() || self.hub.is_given_up(conversation) {
                 return self.leave(conversation).await;
@@ -76,7 +82,8 @@ impl Engine {
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
                 Ok(Next::Wait(until)) => {
-                    self.wait(conversation, until.min(self.env.now() + look)).await;
+                    self.wait(conversation, until.min(self.env.now() + look))
+                        .await;
                     look = (look * 2).min(LONGEST_LOOK);
                 }
                 Ok(Next::Nothing) => {
@@ -86,7 +93,10 @@ impl Engine {
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.end_logs(conversation, &EventKind::TurnFailed(FailureCode::StoreUnavailable));
+                    self.end_logs(
+                        conversation,
+                        &EventKind::TurnFailed(FailureCode::StoreUnavailable),
+                    );
                     self.hub.abandon(conversation);
                     return;
                 }
@@ -99,6 +109,19 @@ impl Engine {
         }
     }
 
+    /// Leaves the conversation without another look, if what its last commit left and who asked for a look allow it.
+    fn rest(&self, conversation: &ConversationId, warm: Warm, seen: u64) -> bool {
+        let meta = &warm.meta;
+        let idle = meta.waiting.is_empty() && meta.untold.is_empty() && !meta.erasing;
+        if !idle || self.hub.is_given_up(conversation) || !self.hub.logs_of(conversation).is_empty()
+        {
+            return false;
+        }
+        // Kept first: who begins to drive after us finds it.
+        self.memory.keep(conversation, warm);
+        self.hub.stop_driving(conversation, seen)
+    }
+
     /// This process ends: listeners of turns that wait are told to follow them elsewhere.
     async fn leave(&self, conversation: &ConversationId) {
         self.end_logs(conversation, &EventKind::TurnContinues);
@@ -107,15 +130,14 @@ impl Engine {
 
     fn end_logs(&self, conversation: &ConversationId, kind: &EventKind) {
         for (turn, log) in self.hub.logs_of(conversation) {
-            let position = log.last_position().unwrap_or(Position { turn, step: 0, fence: 0, offset: 0 });
-            let position = Position { offset: position.offset + 1, ..position };
-            log.push(Event { position, agent: Arc::from(""), kind: kind.clone() });
+            end_log(&log, turn, kind.clone());
         }
     }
 
     async fn wait(&self, conversation: &ConversationId, until: Millis) {
         let poked = self.hub.poked(conversation);
         tokio::select! {
+           biased;
             () = poked.notified() => {}
             () = self.given_up(conversation) => {}
             () = self.env.sleep_until(until) => {}
@@ -124,11 +146,14 @@ impl Engine {
 
     /// Decides what comes next, and takes the lease for it.
     async fn next(&self, conversation: &ConversationId) -> Result<Next, StoreError> {
-        let Some((version, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(Next::Nothing) };
+        let Some((version, meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(Next::Nothing);
+        };
         self.catch_up(conversation, &meta).await?;
         match &meta.running {
             Some(running) if running.until > self.env.now() => {
-                self.listen_in(conversation, running.turn, meta.fence).await?;
+                self.listen_in(conversation, running.turn, meta.fence)
+                    .await?;
                 return Ok(Next::Wait(running.until));
             }
             Some(running) => {
@@ -140,7 +165,9 @@ impl Engine {
                 } else {
                     None
                 };
-                return self.begin(conversation, version, meta, turn, end_at_once).await;
+                return self
+                    .begin(conversation, version, meta, turn, end_at_once)
+                    .await;
             }
             None => {}
         }
@@ -182,10 +209,17 @@ impl Engine {
         }
         let (turn, past) = futures_util::join!(
             read_turn(&*self.store, conversation, number),
-            read_turns(&*self.store, conversation, Some(number), window::extent(&self.team.limits)),
+            read_turns(
+                &*self.store,
+                conversation,
+                Some(number),
+                window::extent(&self.team.limits)
+            ),
         );
         let turn = turn?.ok_or_else(|| {
-            StoreError::Damaged(format!("turn {number} of conversation {conversation} is accepted but not there"))
+            StoreError::Damaged(format!(
+                "turn {number} of conversation {conversation} is accepted but not there"
+            ))
         })?;
         let past = visible(past?, &meta);
         let mut turn = turn;
@@ -265,14 +299,20 @@ impl Engine {
     async fn catch_up(&self, conversation: &ConversationId, meta: &Meta) -> Result<(), StoreError> {
         for (number, log) in self.hub.logs_of(conversation) {
             let open = meta.waiting.contains(&number)
-                || meta.running.as_ref().is_some_and(|running| running.turn == number);
-            if open {
+                || meta
+                    .running
+                    .as_ref()
+                    .is_some_and(|running| running.turn == number);
+            // A turn that META does not know yet was accepted after META was read.
+            if open || number >= meta.next_turn {
                 continue;
             }
             match read_turn(&*self.store, conversation, number).await? {
+                // Accepted after the look at META that we go by.
+                Some(turn) if turn.record.state == TurnState::Accepted => continue,
                 Some(turn) => bring_up(&log, &replay::events(&turn)),
                 // Erased while somebody listened.
-                None => self.end_logs(conversation, &EventKind::TurnStopped),
+                None => end_log(&log, number, EventKind::TurnStopped),
             }
             self.hub.forget_ended_log(conversation, number);
         }
@@ -288,8 +328,12 @@ impl Engine {
         number: TurnNumber,
         fence: u64,
     ) -> Result<(), StoreError> {
-        let Some(log) = self.hub.find_log(conversation, number) else { return Ok(()) };
-        let Some(turn) = read_turn(&*self.store, conversation, number).await? else { return Ok(()) };
+        let Some(log) = self.hub.find_log(conversation, number) else {
+            return Ok(());
+        };
+        let Some(turn) = read_turn(&*self.store, conversation, number).await? else {
+            return Ok(());
+        };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         let mut events = replay::events(&turn);
         events.extend(recorder::kept_text(&*self.store, conversation, number, next, fence).await?);
@@ -298,7 +342,28 @@ impl Engine {
     }
 }
 
+/// Ends a log behind whatever its listeners have.
+fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
+    let last = log.last_position().unwrap_or(Position {
+        turn,
+        step: 0,
+        fence: 0,
+        offset: 0,
+    });
+    let position = Position {
+        offset: last.offset.saturating_add(1),
+        ..last
+    };
+    log.push(Event {
+        position,
+        agent: Arc::from(""),
+        kind,
+    });
+}
+
 /// Adds what the journal knows and the log does not have yet.
-fn bring_up(log: &crate::live::TurnLog, events: &[Event]) {
-    replay::events_after(events, log.last_position()).into_iter().for_each(|event| log.push(event));
+fn bring_up(log: &TurnLog, events: &[Event]) {
+    replay::events_after(events, log.last_position())
+        .into_iter()
+        .for_each(|event| log.push(event));
 }

@@ -8,6 +8,7 @@ use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
 use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
 use crate::team::Team;
+use crate::warm::Memory;
 
 /// How long a conversation stays its owner's without a sign of life.
 pub(crate) const LEASE: Millis = 30_000;
@@ -45,14 +46,31 @@ pub struct Engine {
     pub(crate) tools: Arc<dyn Tools>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
+    pub(crate) memory: Memory,
     draining: watch::Sender<bool>,
 }
 
 impl Engine {
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
-        let Ports { store, queue, model, tools, env } = ports;
-        Arc::new(Self { team, store, queue, model, tools, env, hub: Hub::default(), draining: watch::Sender::new(false) })
+        let Ports {
+            store,
+            queue,
+            model,
+            tools,
+            env,
+        } = ports;
+        Arc::new(Self {
+            team,
+            store,
+            queue,
+            model,
+            tools,
+            env,
+            hub: Hub::default(),
+            memory: Memory::default(),
+            draining: watch::Sender::new(false),
+        })
     }
 
     /// The team that is served.
@@ -101,6 +119,7 @@ impl Engine {
     /// Resolves once the turn that runs is to be left to others.
     pub(crate) async fn given_up(&self, conversation: &ConversationId) {
         tokio::select! {
+            biased;
             () = self.drained() => {}
             () = self.hub.given_up(conversation) => {}
         }
@@ -120,7 +139,10 @@ impl Engine {
     /// Waits a random part of an exponentially growing time, so that racers do not meet again.
     pub(crate) async fn back_off(&self, attempt: u32) {
         let ceiling = 5_u64 << attempt.min(8);
-        #[expect(clippy::cast_possible_truncation, reason = "any 64 of 128 random bits are random")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 64 of 128 random bits are random"
+        )]
         let random = self.env.random() as u64;
         self.sleep(random % ceiling).await;
     }
@@ -132,7 +154,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn holder(&self) -> String {
+    /// 128 random bits in hexadecimal, for whatever needs a name that nothing else has.
+    pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())
     }
 }
@@ -175,7 +198,9 @@ impl From<CommitError> for Unconfirmed {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Conflict | CommitError::Ambiguous(_) => Self::ReadAgain,
-            CommitError::Unavailable(_) | CommitError::Refused(_) => Self::GiveUp(error.to_string()),
+            CommitError::Unavailable(_) | CommitError::Refused(_) => {
+                Self::GiveUp(error.to_string())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
-use crate::record::{ActionRecord, Meta, decode, keys};
+use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys};
 
 /// Records removed by one commit.
 const PAGE: usize = 90;
@@ -26,13 +26,21 @@ impl Engine {
     /// Makes everything said so far unreadable at once and removes it soon after. A running turn loses its lease by this and
     /// stops; accepted actions stay until they end, and orders and refunds stay: they are accounts.
     pub async fn erase(self: &Arc<Self>, conversation: &ConversationId) -> Result<(), EraseError> {
+        let mut unconfirmed = false;
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
-            let Some((version, mut meta)) = read_meta(&*self.store, conversation).await.map_err(unavailable)? else {
+            let Some((version, mut meta)) = read_meta(&*self.store, conversation)
+                .await
+                .map_err(unavailable)?
+            else {
                 return Err(EraseError::NotFound);
             };
             if !meta.has_turns() {
-                return Err(EraseError::NotFound);
+                if !unconfirmed {
+                    return Err(EraseError::NotFound);
+                }
+                self.look_after_soon(conversation);
+                return Ok(());
             }
             meta.erased_below = meta.next_turn;
             meta.erasing = true;
@@ -44,19 +52,39 @@ impl Engine {
             // Whoever runs a turn finds another fence at its next write, and stops.
             meta.fence += 1;
             meta.running = None;
-            match self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await {
+            match self
+                .store
+                .commit(vec![Change::Replace(
+                    keys::meta(conversation),
+                    version,
+                    meta.record(),
+                )])
+                .await
+            {
                 Ok(()) => {
-                    let (engine, conversation) = (self.clone(), conversation.clone());
-                    self.env.spawn(Box::pin(async move { engine.look_after(&conversation).await }));
+                    self.look_after_soon(conversation);
                     return Ok(());
                 }
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(CommitError::Conflict) => self.back_off(attempt).await,
+                Err(CommitError::Ambiguous(_)) => {
+                    unconfirmed = true;
+                    self.back_off(attempt).await;
+                }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(EraseError::Unavailable(error.to_string()));
                 }
             }
         }
-        Err(EraseError::Unavailable("it is written to all the time".to_owned()))
+        Err(EraseError::Unavailable(
+            "it is written to all the time".to_owned(),
+        ))
+    }
+
+    fn look_after_soon(self: &Arc<Self>, conversation: &ConversationId) {
+        let (engine, conversation) = (self.clone(), conversation.clone());
+        self.env.spawn(Box::pin(
+            async move { engine.look_after(&conversation).await },
+        ));
     }
 
     /// Removes the records of erased turns, a page at a time, and then the mark that some are left.
@@ -71,11 +99,23 @@ impl Engine {
         }
         meta.erasing = false;
         // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
-        let _retried = self.store.commit(vec![Change::Replace(keys::meta(conversation), version, meta.record())]).await;
+        let _retried = self
+            .store
+            .commit(vec![Change::Replace(
+                keys::meta(conversation),
+                version,
+                meta.record(),
+            )])
+            .await;
         Ok(())
     }
 
-    async fn erase_range(&self, conversation: &ConversationId, prefix: &str, meta: &Meta) -> Result<(), StoreError> {
+    async fn erase_range(
+        &self,
+        conversation: &ConversationId,
+        prefix: &str,
+        meta: &Meta,
+    ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
             let range = Range {
@@ -110,9 +150,15 @@ impl Engine {
 
 fn erasable(stored: &crate::ports::Stored, meta: &Meta) -> Result<bool, StoreError> {
     match keys::parse_turn_part(&stored.key.sort) {
+        // The id of a message that was sent since must go on meaning its turn.
+        None if stored.key.sort.starts_with("M#") => {
+            Ok(decode::<MessageRecord>(stored)?.turn < meta.erased_below)
+        }
         None => Ok(true),
         Some((turn, _)) if turn >= meta.erased_below => Ok(false),
-        Some((_, keys::TurnPart::Action(_))) => Ok(decode::<ActionRecord>(stored)?.state.is_terminal()),
+        Some((_, keys::TurnPart::Action(_))) => {
+            Ok(decode::<ActionRecord>(stored)?.state.is_terminal())
+        }
         Some((_, keys::TurnPart::Turn | keys::TurnPart::Step(_))) => Ok(true),
     }
 }

@@ -33,7 +33,11 @@ pub struct BadPosition;
 
 impl fmt::Display for Position {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}.{}.{}.{}", self.turn, self.step, self.fence, self.offset)
+        write!(
+            out,
+            "{}.{}.{}.{}",
+            self.turn, self.step, self.fence, self.offset
+        )
     }
 }
 
@@ -42,14 +46,23 @@ impl FromStr for Position {
 
     fn from_str(raw: &str) -> Result<Self, BadPosition> {
         let mut parts = raw.split('.');
-        let mut next = || parts.next().filter(|part| part.bytes().all(|b| b.is_ascii_digit())).ok_or(BadPosition);
+        let mut next = || {
+            parts
+                .next()
+                .filter(|part| part.bytes().all(|b| b.is_ascii_digit()))
+                .ok_or(BadPosition)
+        };
         let position = Self {
             turn: next()?.parse().map_err(|_| BadPosition)?,
             step: next()?.parse().map_err(|_| BadPosition)?,
             fence: next()?.parse().map_err(|_| BadPosition)?,
             offset: next()?.parse().map_err(|_| BadPosition)?,
         };
-        if parts.next().is_some() { Err(BadPosition) } else { Ok(position) }
+        if parts.next().is_some() {
+            Err(BadPosition)
+        } else {
+            Ok(position)
+        }
     }
 }
 
@@ -148,7 +161,9 @@ impl EventKind {
     /// Whether a stream ends with this event. Every stream ends with exactly one.
     pub fn ends_stream(&self) -> bool {
         match self {
-            Self::TurnCompleted | Self::TurnFailed(_) | Self::TurnStopped | Self::TurnContinues => true,
+            Self::TurnCompleted | Self::TurnFailed(_) | Self::TurnStopped | Self::TurnContinues => {
+                true
+            }
             Self::TurnStarted { .. }
             | Self::TextDelta(_)
             | Self::ToolCalled { .. }
@@ -168,10 +183,23 @@ mod tests {
 
     #[test]
     fn a_position_survives_its_text() {
-        let position = Position { turn: 3, step: 2, fence: 7, offset: 41 };
+        let position = Position {
+            turn: 3,
+            step: 2,
+            fence: 7,
+            offset: 41,
+        };
         assert_eq!("3.2.7.41".parse(), Ok(position));
         assert_eq!(position.to_string(), "3.2.7.41");
-        for bad in ["", "1.2.3", "1.2.3.4.5", "1.2.3.-4", "+1.2.3.4", "a.b.c.d", "99999999999.1.1.1"] {
+        for bad in [
+            "",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.-4",
+            "+1.2.3.4",
+            "a.b.c.d",
+            "99999999999.1.1.1",
+        ] {
             assert_eq!(bad.parse::<Position>(), Err(BadPosition), "{bad:?}");
         }
     }

@@ -74,12 +74,18 @@ impl FailureCode {
             Self::ModelRefused | Self::ModelUnauthorized => {
                 "Sorry, our assistant is not set up correctly right now. We have been told about it."
             }
-            Self::ModelRateLimited => "Sorry, our assistant is very busy right now. Please try again in a moment.",
+            Self::ModelRateLimited => {
+                "Sorry, our assistant is very busy right now. Please try again in a moment."
+            }
             Self::ModelUnavailable | Self::ModelUnreachable => {
                 "Sorry, our assistant cannot be reached right now. Please try again in a moment."
             }
-            Self::ModelTimedOut => "Sorry, our assistant took too long to answer. Please try again.",
-            Self::ModelCut | Self::ModelBadStream | Self::ModelEmpty => "Sorry, the answer broke off. Please try again.",
+            Self::ModelTimedOut => {
+                "Sorry, our assistant took too long to answer. Please try again."
+            }
+            Self::ModelCut | Self::ModelBadStream | Self::ModelEmpty => {
+                "Sorry, the answer broke off. Please try again."
+            }
             Self::ModelTooLarge | Self::AnswerTooLong => {
                 "Sorry, the answer got too long and was cut here. Please ask for a shorter one."
             }
@@ -87,8 +93,12 @@ impl FailureCode {
             Self::StepLimit | Self::HandOffLimit => {
                 "Sorry, this took more steps than we allow for one answer. Please say in one sentence what you need."
             }
-            Self::StoreUnavailable => "Sorry, we could not save this conversation just now. Please try again in a moment.",
-            Self::TakenOverTooOften | Self::Internal => "Sorry, something went wrong on our side. Please try again.",
+            Self::StoreUnavailable => {
+                "Sorry, we could not save this conversation just now. Please try again in a moment."
+            }
+            Self::TakenOverTooOften | Self::Internal => {
+                "Sorry, something went wrong on our side. Please try again."
+            }
         }
     }
 

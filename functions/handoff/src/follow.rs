@@ -41,7 +41,9 @@ impl Engine {
         number: TurnNumber,
         after: Option<Position>,
     ) -> Result<Followed, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(Followed::NoSuchTurn) };
+        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(Followed::NoSuchTurn);
+        };
         if number < meta.erased_below || number >= meta.next_turn {
             return Ok(Followed::NoSuchTurn);
         }
@@ -63,7 +65,9 @@ impl Engine {
 
     /// What a listener of the whole conversation looks at between turns. `None`: no such conversation, or it was erased.
     pub async fn pulse(&self, conversation: &ConversationId) -> Result<Option<Pulse>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(None) };
+        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(None);
+        };
         if !meta.has_turns() {
             return Ok(None);
         }
@@ -73,8 +77,16 @@ impl Engine {
             ended.extend(action.filter(|action| action.state.is_terminal()));
         }
         let waiting = meta.waiting.first().copied();
-        let open = meta.running.as_ref().map(|running| running.turn).or(waiting);
-        Ok(Some(Pulse { next_turn: meta.next_turn, open, ended }))
+        let open = meta
+            .running
+            .as_ref()
+            .map(|running| running.turn)
+            .or(waiting);
+        Ok(Some(Pulse {
+            next_turn: meta.next_turn,
+            open,
+            ended,
+        }))
     }
 
     /// Resolves when something may have changed in the conversation, after `longest` milliseconds at the latest, or when this
@@ -82,6 +94,7 @@ impl Engine {
     pub async fn changed(&self, conversation: &ConversationId, longest: Millis) {
         let poked = self.hub.poked(conversation);
         tokio::select! {
+            biased;
             () = poked.notified() => {}
             () = self.drained() => {}
             () = self.sleep(longest) => {}
@@ -90,7 +103,11 @@ impl Engine {
     }
 
     /// The log of a turn that is not over, and somebody who sees to it that it goes on.
-    pub(crate) fn listen(self: &Arc<Self>, conversation: &ConversationId, number: TurnNumber) -> Arc<TurnLog> {
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+        number: TurnNumber,
+    ) -> Arc<TurnLog> {
         let log = self.hub.log(conversation, number);
         if self.hub.start_driving(conversation) {
             let (engine, conversation) = (self.clone(), conversation.clone());

@@ -170,17 +170,25 @@ impl Engine {
         before: Option<TurnNumber>,
         turns: usize,
     ) -> Result<Option<History>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else { return Ok(None) };
+        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(None);
+        };
         if !meta.has_turns() {
             return Ok(None);
         }
-        let extent = Extent { turns, bytes: PAGE_BYTES };
+        let extent = Extent {
+            turns,
+            bytes: PAGE_BYTES,
+        };
         let read = read_turns(&*self.store, conversation, before, extent).await?;
         let read = visible(read, &meta);
         let first = read.first().map(|turn| turn.number);
         Ok(Some(History {
             summary: summary(conversation.clone(), &meta),
-            items: read.iter().flat_map(|turn| items(turn, is_replaced(&read, turn))).collect(),
+            items: read
+                .iter()
+                .flat_map(|turn| items(turn, is_replaced(&read, turn)))
+                .collect(),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }
@@ -193,15 +201,25 @@ impl Engine {
         limit: usize,
     ) -> Result<SummaryPage, StoreError> {
         let index = Index::Listed(conversations_of(owner));
-        let page = self.store.index(&index, after.map(Cursor).as_ref(), limit).await?;
+        let page = self
+            .store
+            .index(&index, after.map(Cursor).as_ref(), limit)
+            .await?;
         let mut conversations = Vec::with_capacity(page.records.len());
         for stored in &page.records {
-            let id = stored.key.partition.strip_prefix("C#").and_then(|id| ConversationId::parse(id).ok());
+            let id = stored
+                .key
+                .partition
+                .strip_prefix("C#")
+                .and_then(|id| ConversationId::parse(id).ok());
             if let Some(id) = id {
                 conversations.push(summary(id, &decode(stored)?));
             }
         }
-        Ok(SummaryPage { conversations, next: page.next.map(|cursor| cursor.0) })
+        Ok(SummaryPage {
+            conversations,
+            next: page.next.map(|cursor| cursor.0),
+        })
     }
 }
 
@@ -228,7 +246,9 @@ fn root(turn: &JournaledTurn) -> Option<TurnNumber> {
 
 fn is_replaced(turns: &[JournaledTurn], turn: &JournaledTurn) -> bool {
     let of = root(turn).unwrap_or(turn.number);
-    turns.iter().any(|later| later.number > turn.number && root(later) == Some(of))
+    turns
+        .iter()
+        .any(|later| later.number > turn.number && root(later) == Some(of))
 }
 
 /// A turn as items, oldest first.
@@ -247,7 +267,10 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
         });
     }
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn.steps.get(index + 1).map_or(&record.told, |next| &next.told);
+        let told = turn
+            .steps
+            .get(index + 1)
+            .map_or(&record.told, |next| &next.told);
         push_text(&mut items, number, &step.agent, &step.text, false);
         for call in &step.calls {
             let told = told.iter().find(|told| told.call == call.id);
@@ -276,7 +299,9 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
         replaces: root(turn),
         replaced,
         usage: record.usage,
-        milliseconds: record.ended_at.map(|ended| ended.saturating_sub(record.accepted_at)),
+        milliseconds: record
+            .ended_at
+            .map(|ended| ended.saturating_sub(record.accepted_at)),
     });
     items
 }
@@ -284,13 +309,24 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
 fn push_text(items: &mut Vec<Item>, turn: TurnNumber, agent: &str, text: &str, partial: bool) {
     if !text.is_empty() {
         let agent = Some(agent.to_owned());
-        items.push(Item::Message { turn, role: Role::Agent, agent, text: text.to_owned(), partial, at: None });
+        items.push(Item::Message {
+            turn,
+            role: Role::Agent,
+            agent,
+            text: text.to_owned(),
+            partial,
+            at: None,
+        });
     }
 }
 
 fn call_item(turn: TurnNumber, step: &StepRecord, call: &ToolCall, told: Option<&Told>) -> Item {
     if let Some(to) = told.and_then(|told| told.handed_to.clone()) {
-        return Item::HandOff { turn, from: step.agent.clone(), to };
+        return Item::HandOff {
+            turn,
+            from: step.agent.clone(),
+            to,
+        };
     }
     Item::ToolCall {
         turn,

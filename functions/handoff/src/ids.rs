@@ -16,7 +16,9 @@ pub struct BadId;
 
 fn check(raw: &str) -> Result<(), BadId> {
     let fits = (1..=LONGEST_ID).contains(&raw.len());
-    let plain = raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let plain = raw
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if fits && plain { Ok(()) } else { Err(BadId) }
 }
 
@@ -110,13 +112,19 @@ impl ActionId {
         hasher.update([0]);
         hasher.update(identity.as_bytes());
         let digest = hasher.finalize();
-        Self { conversation, turn, hash: Arc::from(hex(digest.get(..16).unwrap_or_default())) }
+        Self {
+            conversation,
+            turn,
+            hash: Arc::from(hex(digest.get(..16).unwrap_or_default())),
+        }
     }
 
     /// Reads `CONVERSATION.TURN.HASH`.
     pub fn parse(raw: &str) -> Result<Self, BadId> {
         let mut parts = raw.split('.');
-        let (Some(conversation), Some(turn), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(conversation), Some(turn), Some(hash), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(BadId);
         };
         check(hash)?;
@@ -136,11 +144,13 @@ impl ActionId {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 impl TryFrom<String> for ActionId {
@@ -183,7 +193,12 @@ mod tests {
     #[test]
     fn an_action_id_survives_its_text_and_tells_arguments_apart() {
         let conversation = ConversationId::parse("c").unwrap();
-        let one = ActionId::new(conversation.clone(), 7, "execute_refund", r#"{"item_id":"1"}"#);
+        let one = ActionId::new(
+            conversation.clone(),
+            7,
+            "execute_refund",
+            r#"{"item_id":"1"}"#,
+        );
         let two = ActionId::new(conversation, 7, "execute_refund", r#"{"item_id":"2"}"#);
         assert_ne!(one, two);
         assert_eq!(ActionId::parse(&one.to_string()), Ok(one));

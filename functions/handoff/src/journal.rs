@@ -33,7 +33,9 @@ pub(crate) async fn read_meta(
     conversation: &ConversationId,
 ) -> Result<Option<(u64, Meta)>, StoreError> {
     let stored = store.get(&keys::meta(conversation)).await?;
-    stored.map(|stored| Ok((stored.version, decode(&stored)?))).transpose()
+    stored
+        .map(|stored| Ok((stored.version, decode(&stored)?)))
+        .transpose()
 }
 
 /// One turn.
@@ -140,7 +142,13 @@ impl Gathered {
         let turns = self.turns.into_iter().filter_map(|(number, parts)| {
             let (version, record) = parts.turn?;
             let steps = parts.steps.into_values().collect();
-            Some(JournaledTurn { number, version, record, steps, actions: parts.actions })
+            Some(JournaledTurn {
+                number,
+                version,
+                record,
+                steps,
+                actions: parts.actions,
+            })
         });
         turns.collect()
     }

@@ -3,8 +3,8 @@
 use tokio::sync::Mutex;
 
 use crate::engine::{Claim, Engine, LEASE, MAX_TRIES, RENEW, Trouble, Unconfirmed};
-use crate::journal::read_meta;
 use crate::ids::TurnNumber;
+use crate::journal::read_meta;
 use crate::ports::{Change, Millis, StoreError};
 use crate::record::{Meta, keys};
 
@@ -40,7 +40,11 @@ struct Held {
 impl<'a> Lease<'a> {
     /// The lease that a commit has just written into `meta`.
     pub(crate) fn new(engine: &'a Engine, claim: Claim, version: u64, meta: Meta) -> Self {
-        Self { engine, claim, held: Mutex::new(Held { version, meta }) }
+        Self {
+            engine,
+            claim,
+            held: Mutex::new(Held { version, meta }),
+        }
     }
 
     /// Writes META and `others` in one commit, if the conversation is still ours. `change` gets META as it is now, with the
@@ -57,10 +61,23 @@ impl<'a> Lease<'a> {
             self.renew(&mut meta);
             change(&mut meta);
             let mut changes = others();
-            changes.push(Change::Replace(keys::meta(&self.claim.conversation), held.version, meta.record()));
-            match self.engine.store.commit(changes).await.map_err(Unconfirmed::from) {
+            changes.push(Change::Replace(
+                keys::meta(&self.claim.conversation),
+                held.version,
+                meta.record(),
+            ));
+            match self
+                .engine
+                .store
+                .commit(changes)
+                .await
+                .map_err(Unconfirmed::from)
+            {
                 Ok(()) => {
-                    *held = Held { version: held.version + 1, meta };
+                    *held = Held {
+                        version: held.version + 1,
+                        meta,
+                    };
                     return Ok(());
                 }
                 Err(Unconfirmed::ReadAgain) => {}
@@ -89,7 +106,9 @@ impl<'a> Lease<'a> {
                 }
             }
         }
-        Err(Trouble::Store(format!("a commit of the conversation's owner kept failing: {trouble}")))
+        Err(Trouble::Store(format!(
+            "a commit of the conversation's owner kept failing: {trouble}"
+        )))
     }
 
     /// Whether META as it is `now` holds what we meant to write. Each write of an owner has a number of its own; and nobody
@@ -97,7 +116,9 @@ impl<'a> Lease<'a> {
     fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
         now.fence == self.claim.fence
             && match (&meant.running, &now.running) {
-                (Some(meant), Some(now)) => now.holder == meant.holder && now.writes == meant.writes,
+                (Some(meant), Some(now)) => {
+                    now.holder == meant.holder && now.writes == meant.writes
+                }
                 (None, None) => true,
                 (Some(_), None) | (None, Some(_)) => false,
             }
@@ -110,6 +131,7 @@ impl<'a> Lease<'a> {
         let mut renew_at = self.engine.env.now() + RENEW;
         loop {
             tokio::select! {
+                biased;
                 () = poked.notified() => {}
                 () = self.engine.sleep(LOOK) => {}
             }
@@ -121,7 +143,9 @@ impl<'a> Lease<'a> {
                     return Interrupted::Stopped;
                 }
                 Ok(Seen::Lost) => return Interrupted::Trouble(Trouble::Lost),
-                Err(error) => tracing::warn!(%error, "the conversation's owner could not look at it"),
+                Err(error) => {
+                    tracing::warn!(%error, "the conversation's owner could not look at it")
+                }
             }
             if self.engine.env.now() < renew_at {
                 continue;
@@ -130,7 +154,14 @@ impl<'a> Lease<'a> {
                 Ok(()) => renew_at = self.engine.env.now() + RENEW,
                 Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(Trouble::Store(detail)) => {
-                    let until = self.held.lock().await.meta.running.as_ref().map_or(0, |running| running.until);
+                    let until = self
+                        .held
+                        .lock()
+                        .await
+                        .meta
+                        .running
+                        .as_ref()
+                        .map_or(0, |running| running.until);
                     if self.engine.env.now() + RENEW >= until {
                         return Interrupted::Trouble(Trouble::Store(detail));
                     }
@@ -140,7 +171,8 @@ impl<'a> Lease<'a> {
     }
 
     async fn look(&self, turn: TurnNumber) -> Result<Seen, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.engine.store, &self.claim.conversation).await? else {
+        let Some((_, meta)) = read_meta(&*self.engine.store, &self.claim.conversation).await?
+        else {
             return Ok(Seen::Lost);
         };
         Ok(match self.is_ours(&meta) {
@@ -162,6 +194,12 @@ impl<'a> Lease<'a> {
         self.commit(Vec::new, give_up).await
     }
 
+    /// META as our last commit left it, with its version.
+    pub(crate) async fn held(&self) -> (u64, Meta) {
+        let held = self.held.lock().await;
+        (held.version, held.meta.clone())
+    }
+
     /// META as it was last seen.
     pub(crate) async fn meta(&self) -> Meta {
         self.held.lock().await.meta.clone()
@@ -177,6 +215,9 @@ impl<'a> Lease<'a> {
 
     fn is_ours(&self, meta: &Meta) -> bool {
         meta.fence == self.claim.fence
-            && meta.running.as_ref().is_some_and(|running| running.holder == self.claim.holder)
+            && meta
+                .running
+                .as_ref()
+                .is_some_and(|running| running.holder == self.claim.holder)
     }
 }

@@ -18,8 +18,8 @@ mod erase;
 pub mod event;
 pub mod failure;
 mod follow;
-pub mod ids;
 pub mod history;
+pub mod ids;
 mod journal;
 mod lease;
 pub mod live;
@@ -36,6 +36,7 @@ mod submit;
 mod sweep;
 pub mod team;
 mod turn;
+mod warm;
 mod window;
 
 pub use action::Executed;

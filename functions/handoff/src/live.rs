@@ -34,7 +34,10 @@ impl TurnLog {
     /// The log of a turn that is over.
     pub(crate) fn of(events: Vec<Event>) -> Self {
         let ended = events.last().is_some_and(|last| last.kind.ends_stream());
-        Self { state: Mutex::new(LogState { events, ended }), changed: Notify::new() }
+        Self {
+            state: Mutex::new(LogState { events, ended }),
+            changed: Notify::new(),
+        }
     }
 
     /// Adds an event. After the one that ends the stream nothing is added any more.
@@ -98,12 +101,26 @@ impl Hub {
     /// The log of a turn, made when there is none.
     pub fn log(&self, conversation: &ConversationId, turn: TurnNumber) -> Arc<TurnLog> {
         let mut slots = lock(&self.slots);
-        slots.entry(conversation.clone()).or_default().logs.entry(turn).or_default().clone()
+        slots
+            .entry(conversation.clone())
+            .or_default()
+            .logs
+            .entry(turn)
+            .or_default()
+            .clone()
     }
 
     /// The log of a turn, if this process runs it or waits for it.
-    pub fn find_log(&self, conversation: &ConversationId, turn: TurnNumber) -> Option<Arc<TurnLog>> {
-        lock(&self.slots).get(conversation)?.logs.get(&turn).cloned()
+    pub fn find_log(
+        &self,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Option<Arc<TurnLog>> {
+        lock(&self.slots)
+            .get(conversation)?
+            .logs
+            .get(&turn)
+            .cloned()
     }
 
     /// Forgets the log of a turn; who listens keeps it.
@@ -119,7 +136,10 @@ impl Hub {
 
     /// Forgets the log of a turn if it has ended.
     pub(crate) fn forget_ended_log(&self, conversation: &ConversationId, turn: TurnNumber) {
-        if self.find_log(conversation, turn).is_some_and(|log| log.has_ended()) {
+        if self
+            .find_log(conversation, turn)
+            .is_some_and(|log| log.has_ended())
+        {
             self.forget_log(conversation, turn);
         }
     }
@@ -127,13 +147,22 @@ impl Hub {
     /// The logs of a conversation that have not ended.
     pub(crate) fn logs_of(&self, conversation: &ConversationId) -> Vec<(TurnNumber, Arc<TurnLog>)> {
         let slots = lock(&self.slots);
-        let Some(slot) = slots.get(conversation) else { return Vec::new() };
-        slot.logs.iter().filter(|(_, log)| !log.has_ended()).map(|(turn, log)| (*turn, log.clone())).collect()
+        let Some(slot) = slots.get(conversation) else {
+            return Vec::new();
+        };
+        slot.logs
+            .iter()
+            .filter(|(_, log)| !log.has_ended())
+            .map(|(turn, log)| (*turn, log.clone()))
+            .collect()
     }
 
     /// Asks the driver of a conversation, if there is one here, to leave it to others.
     pub(crate) fn give_up(&self, conversation: &ConversationId) {
-        if let Some(slot) = lock(&self.slots).get_mut(conversation).filter(|slot| slot.driving) {
+        if let Some(slot) = lock(&self.slots)
+            .get_mut(conversation)
+            .filter(|slot| slot.driving)
+        {
             slot.given_up = true;
             slot.pokes += 1;
             slot.poked.notify_waiters();
@@ -142,7 +171,9 @@ impl Hub {
 
     /// Whether the conversation is to be left to others.
     pub(crate) fn is_given_up(&self, conversation: &ConversationId) -> bool {
-        lock(&self.slots).get(conversation).is_some_and(|slot| slot.given_up)
+        lock(&self.slots)
+            .get(conversation)
+            .is_some_and(|slot| slot.given_up)
     }
 
     /// Resolves once the conversation is to be left to others.
@@ -176,18 +207,27 @@ impl Hub {
 
     /// How often somebody asked for a look. A driver remembers it before it looks.
     pub fn pokes(&self, conversation: &ConversationId) -> u64 {
-        lock(&self.slots).get(conversation).map_or(0, |slot| slot.pokes)
+        lock(&self.slots)
+            .get(conversation)
+            .map_or(0, |slot| slot.pokes)
     }
 
     /// What wakes up who waits for the conversation to change.
     pub fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
-        lock(&self.slots).entry(conversation.clone()).or_default().poked.clone()
+        lock(&self.slots)
+            .entry(conversation.clone())
+            .or_default()
+            .poked
+            .clone()
     }
 
     /// Forgets what was only made to wait with.
     pub(crate) fn tidy(&self, conversation: &ConversationId) {
         let mut slots = lock(&self.slots);
-        if slots.get(conversation).is_some_and(|slot| slot.logs.is_empty() && !slot.driving) {
+        if slots
+            .get(conversation)
+            .is_some_and(|slot| slot.logs.is_empty() && !slot.driving)
+        {
             slots.remove(conversation);
         }
     }
@@ -203,7 +243,9 @@ impl Hub {
     /// Ends the driving, unless somebody asked for a look since `seen`: then the driver must look once more.
     pub fn stop_driving(&self, conversation: &ConversationId, seen: u64) -> bool {
         let mut slots = lock(&self.slots);
-        let Some(slot) = slots.get_mut(conversation) else { return true };
+        let Some(slot) = slots.get_mut(conversation) else {
+            return true;
+        };
         if slot.pokes != seen {
             return false;
         }

@@ -24,7 +24,16 @@ impl Narrator {
     /// Before the first step.
     pub(crate) fn new(log: Arc<TurnLog>, turn: TurnNumber, fence: u64, speaker: Arc<str>) -> Self {
         let recorder = Arc::default();
-        Self { log, turn, step: 0, fence, offset: 0, speaker, text: String::new(), recorder }
+        Self {
+            log,
+            turn,
+            step: 0,
+            fence,
+            offset: 0,
+            speaker,
+            text: String::new(),
+            recorder,
+        }
     }
 
     /// What keeps the text for listeners elsewhere.
@@ -65,7 +74,9 @@ impl Narrator {
     pub(crate) fn say(&mut self, text: String) {
         self.text.push_str(&text);
         self.recorder.say(&text);
-        self.offset = self.offset.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        self.offset = self
+            .offset
+            .saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
         self.push(EventKind::TextDelta(text));
     }
 
@@ -81,7 +92,16 @@ impl Narrator {
     }
 
     fn push(&self, kind: EventKind) {
-        let position = Position { turn: self.turn, step: self.step, fence: self.fence, offset: self.offset };
-        self.log.push(Event { position, agent: self.speaker.clone(), kind });
+        let position = Position {
+            turn: self.turn,
+            step: self.step,
+            fence: self.fence,
+            offset: self.offset,
+        };
+        self.log.push(Event {
+            position,
+            agent: self.speaker.clone(),
+            kind,
+        });
     }
 }

@@ -74,16 +74,25 @@ impl Engine {
         limit: usize,
     ) -> Result<ActionPage, StoreError> {
         let index = Index::Listed(actions_in(state));
-        let page = self.store.index(&index, after.map(Cursor).as_ref(), limit).await?;
+        let page = self
+            .store
+            .index(&index, after.map(Cursor).as_ref(), limit)
+            .await?;
         let actions = page.records.iter().map(decode).collect::<Result<_, _>>()?;
-        Ok(ActionPage { actions, next: page.next.map(|cursor| cursor.0) })
+        Ok(ActionPage {
+            actions,
+            next: page.next.map(|cursor| cursor.0),
+        })
     }
 
     /// How many actions are in each state, up to 1,000 each.
     pub async fn action_counts(&self) -> Result<BTreeMap<&'static str, usize>, StoreError> {
         let mut counts = BTreeMap::new();
         for state in ActionState::ALL {
-            let page = self.store.index(&Index::Listed(actions_in(state)), None, MOST_COUNTED).await?;
+            let page = self
+                .store
+                .index(&Index::Listed(actions_in(state)), None, MOST_COUNTED)
+                .await?;
             counts.insert(state.as_str(), page.records.len());
         }
         Ok(counts)
@@ -98,7 +107,8 @@ impl Engine {
         reason: &str,
     ) -> Result<ActionRecord, DecisionError> {
         for attempt in 0..MAX_TRIES {
-            let (version, mut action) = self.read_action(id).await?.ok_or(DecisionError::NotFound)?;
+            let (version, mut action) =
+                self.read_action(id).await?.ok_or(DecisionError::NotFound)?;
             if action.arguments_hash() != arguments_hash {
                 return Err(DecisionError::OtherArguments);
             }
@@ -107,8 +117,12 @@ impl Engine {
             action.reason = Some(reason.to_owned());
             action.look_at = self.env.now() + RESEND;
             match action.state {
-                ActionState::Rejected => action.result = Some(format!("A colleague decided against it: {reason}")),
-                ActionState::Done => action.result = Some(format!("A colleague found it done: {reason}")),
+                ActionState::Rejected => {
+                    action.result = Some(format!("A colleague decided against it: {reason}"))
+                }
+                ActionState::Done => {
+                    action.result = Some(format!("A colleague found it done: {reason}"))
+                }
                 ActionState::Queued => {
                     action.attempts = 0;
                     action.result = None;
@@ -125,7 +139,11 @@ impl Engine {
                 }
                 Err(CommitError::Conflict) => self.back_off(attempt).await,
                 Err(CommitError::Ambiguous(_)) => {
-                    if self.read_action(id).await?.is_some_and(|(_, now)| now == action) {
+                    if self
+                        .read_action(id)
+                        .await?
+                        .is_some_and(|(_, now)| now == action)
+                    {
                         self.send_decided(&action).await;
                         return Ok(action);
                     }
@@ -139,17 +157,27 @@ impl Engine {
     }
 
     /// The model was told that nobody knows; now somebody does, and it is to be told again.
-    async fn tell_again(&self, id: &ActionId, before: ActionState) -> Result<Option<Change>, StoreError> {
+    async fn tell_again(
+        &self,
+        id: &ActionId,
+        before: ActionState,
+    ) -> Result<Option<Change>, StoreError> {
         if before != ActionState::Unknown {
             return Ok(None);
         }
-        let Some((version, mut meta)) = read_meta(&*self.store, &id.conversation).await? else { return Ok(None) };
+        let Some((version, mut meta)) = read_meta(&*self.store, &id.conversation).await? else {
+            return Ok(None);
+        };
         if meta.untold.contains(id) || id.turn < meta.erased_below {
             return Ok(None);
         }
         meta.untold.push(id.clone());
         meta.look_at = self.env.now();
-        Ok(Some(Change::Replace(keys::meta(&id.conversation), version, meta.record())))
+        Ok(Some(Change::Replace(
+            keys::meta(&id.conversation),
+            version,
+            meta.record(),
+        )))
     }
 
     async fn send_decided(&self, action: &ActionRecord) {
@@ -166,10 +194,17 @@ fn decided_state(before: ActionState, decision: Decision) -> Option<ActionState>
         (ActionState::Proposed, Decision::Approve)
         | (ActionState::Unknown, Decision::Settle(Settlement::Retry)) => Some(ActionState::Queued),
         (ActionState::Proposed, Decision::Reject)
-        | (ActionState::Unknown, Decision::Settle(Settlement::Rejected)) => Some(ActionState::Rejected),
+        | (ActionState::Unknown, Decision::Settle(Settlement::Rejected)) => {
+            Some(ActionState::Rejected)
+        }
         (ActionState::Unknown, Decision::Settle(Settlement::Done)) => Some(ActionState::Done),
         (
-            ActionState::Proposed | ActionState::Queued | ActionState::Running | ActionState::Done | ActionState::Rejected | ActionState::Unknown,
+            ActionState::Proposed
+            | ActionState::Queued
+            | ActionState::Running
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown,
             Decision::Approve | Decision::Reject | Decision::Settle(_),
         ) => None,
     }

@@ -9,10 +9,12 @@ mod tools;
 
 pub use env::{Env, Millis};
 pub use model::{
-    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest, ModelStream, ToolCall, Usage,
+    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
+    ModelStream, ToolCall, Usage,
 };
 pub use queue::{Delivery, Lane, Queue, QueueError};
 pub use store::{
-    Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store, StoreError, Stored,
+    Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store,
+    StoreError, Stored,
 };
 pub use tools::{Outcome, ToolError, ToolRequest, Tools};

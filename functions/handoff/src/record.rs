@@ -41,12 +41,18 @@ pub mod keys {
 
     /// A step of a turn.
     pub fn step(conversation: &ConversationId, turn: TurnNumber, step: u32) -> Key {
-        Key::new(partition(conversation), format!("{}#S#{step:04}", turn_prefix(turn)))
+        Key::new(
+            partition(conversation),
+            format!("{}#S#{step:04}", turn_prefix(turn)),
+        )
     }
 
     /// An action of a turn.
     pub fn action(action: &ActionId) -> Key {
-        Key::new(partition(&action.conversation), format!("{}#A#{}", turn_prefix(action.turn), action.hash()))
+        Key::new(
+            partition(&action.conversation),
+            format!("{}#A#{}", turn_prefix(action.turn), action.hash()),
+        )
     }
 
     /// What a sort key under `T#` names.
@@ -137,7 +143,10 @@ pub struct Meta {
 }
 
 /// Serde wants a reference here.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -155,13 +164,21 @@ impl Meta {
     pub fn record(&self) -> Record {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
-            None if !self.waiting.is_empty() || self.erasing => Some(self.last_activity + Self::GRACE),
+            None if !self.waiting.is_empty() || self.erasing => {
+                Some(self.last_activity + Self::GRACE)
+            }
             None if !self.untold.is_empty() => Some(self.look_at),
             None => None,
         };
-        let listed =
-            self.has_turns().then(|| Listing { group: conversations_of(&self.owner), rank: self.last_activity });
-        Record { due_at, listed, ..encode(self) }
+        let listed = self.has_turns().then(|| Listing {
+            group: conversations_of(&self.owner),
+            rank: self.last_activity,
+        });
+        Record {
+            due_at,
+            listed,
+            ..encode(self)
+        }
     }
 }
 
@@ -401,8 +418,14 @@ pub enum ActionState {
 
 impl ActionState {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Proposed, Self::Queued, Self::Running, Self::Done, Self::Rejected, Self::Unknown];
+    pub const ALL: [Self; 6] = [
+        Self::Proposed,
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Rejected,
+        Self::Unknown,
+    ];
 
     /// The state on the wire.
     pub fn as_str(self) -> &'static str {
@@ -464,7 +487,10 @@ impl ActionRecord {
         let open = !self.state.is_terminal();
         Record {
             due_at: open.then_some(self.look_at),
-            listed: Some(Listing { group: actions_in(self.state), rank: self.accepted_at }),
+            listed: Some(Listing {
+                group: actions_in(self.state),
+                rank: self.accepted_at,
+            }),
             ..encode(self)
         }
     }
@@ -485,7 +511,13 @@ impl ActionRecord {
 pub(crate) fn encode<T: Serialize>(value: &T) -> Record {
     // These types hold strings, numbers and lists of them: nothing that serde_json can refuse.
     let body = serde_json::to_string(value).unwrap_or_default();
-    Record { format: FORMAT, body, due_at: None, listed: None, expires_at: None }
+    Record {
+        format: FORMAT,
+        body,
+        due_at: None,
+        listed: None,
+        expires_at: None,
+    }
 }
 
 /// Reads a record of one of the types above.
@@ -497,6 +529,9 @@ pub fn decode<T: DeserializeOwned>(stored: &Stored) -> Result<T, StoreError> {
         )));
     }
     serde_json::from_str(&stored.record.body).map_err(|error| {
-        StoreError::Damaged(format!("the record {} {} cannot be read: {error}", stored.key.partition, stored.key.sort))
+        StoreError::Damaged(format!(
+            "the record {} {} cannot be read: {error}",
+            stored.key.partition, stored.key.sort
+        ))
     })
 }

@@ -52,7 +52,12 @@ impl Recorder {
     /// A response begins.
     pub(crate) fn begin(&self, step: u32, agent: &str) {
         let mut pending = self.lock();
-        *pending = Pending { step, agent: agent.to_owned(), begin: 0, text: String::new() };
+        *pending = Pending {
+            step,
+            agent: agent.to_owned(),
+            begin: 0,
+            text: String::new(),
+        };
     }
 
     /// More text of it.
@@ -79,10 +84,13 @@ impl Recorder {
     pub(crate) async fn run(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Infallible {
         loop {
             tokio::select! {
+                biased;
                 () = self.full.notified() => {}
                 () = engine.sleep(BATCH_TIME) => {}
             }
-            let Some((key, record)) = self.take(engine, claim, turn) else { continue };
+            let Some((key, record)) = self.take(engine, claim, turn) else {
+                continue;
+            };
             if let Err(error) = engine.store.commit(vec![Change::Create(key, record)]).await {
                 // Listeners elsewhere get this text when its step is recorded.
                 tracing::debug!(%error, "a batch of text was not kept");
@@ -99,9 +107,18 @@ impl Recorder {
         let begin = pending.begin;
         pending.begin = begin.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
         let key = key(&claim.conversation, turn, pending.step, claim.fence, begin);
-        let batch = Batch { agent: pending.agent.clone(), text };
+        let batch = Batch {
+            agent: pending.agent.clone(),
+            text,
+        };
         let expires_at = Some(engine.env.now() + LIFE);
-        Some((key, Record { expires_at, ..encode(&batch) }))
+        Some((
+            key,
+            Record {
+                expires_at,
+                ..encode(&batch)
+            },
+        ))
     }
 }
 
@@ -110,7 +127,10 @@ fn prefix(turn: TurnNumber, step: u32) -> String {
 }
 
 fn key(conversation: &ConversationId, turn: TurnNumber, step: u32, fence: u64, begin: u32) -> Key {
-    Key::new(keys::partition(conversation), format!("{}{fence:012}#{begin:010}", prefix(turn, step)))
+    Key::new(
+        keys::partition(conversation),
+        format!("{}{fence:012}#{begin:010}", prefix(turn, step)),
+    )
 }
 
 /// Batches read at once; an answer of an hour has 3,600.
@@ -138,7 +158,11 @@ pub(crate) async fn kept_text(
         };
         let page = store.range(&range).await?;
         for stored in &page.records {
-            let begin = stored.key.sort.strip_prefix(&prefix).and_then(|begin| begin.parse::<u32>().ok());
+            let begin = stored
+                .key
+                .sort
+                .strip_prefix(&prefix)
+                .and_then(|begin| begin.parse::<u32>().ok());
             if begin != Some(offset) {
                 // A batch before this one was not kept: what lies behind the gap waits for the journal.
                 return Ok(events);
@@ -146,7 +170,12 @@ pub(crate) async fn kept_text(
             let batch: Batch = decode(stored)?;
             offset = offset.saturating_add(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
             events.push(Event {
-                position: Position { turn, step, fence, offset },
+                position: Position {
+                    turn,
+                    step,
+                    fence,
+                    offset,
+                },
                 agent: Arc::from(batch.agent.as_str()),
                 kind: EventKind::TextDelta(batch.text),
             });

@@ -75,14 +75,24 @@ impl Engine {
                 Change::Create(keys::turn(conversation, number), record.record()),
             ];
             match self.store.commit(changes).await {
-                Ok(()) => return Ok(Accepted { turn: number, log: self.listen(conversation, number) }),
+                Ok(()) => {
+                    return Ok(Accepted {
+                        turn: number,
+                        log: self.listen(conversation, number),
+                    });
+                }
                 // If it was written after all, the next look says that the old turn is not the last any more.
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                    self.back_off(attempt).await
+                }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
                 }
             }
         }
-        Err(StoreError::Unavailable("the conversation is written to all the time".to_owned()).into())
+        Err(
+            StoreError::Unavailable("the conversation is written to all the time".to_owned())
+                .into(),
+        )
     }
 }

@@ -16,14 +16,24 @@ pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
 
 /// All events that the journal knows of a turn, the one that ends it included if it is over.
 pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
-    let mut writer = Writer { turn: turn.number, step: 0, fence: turn.record.fence, offset: 0, agent: Arc::from(""), events: Vec::new() };
+    let mut writer = Writer {
+        turn: turn.number,
+        step: 0,
+        fence: turn.record.fence,
+        offset: 0,
+        agent: Arc::from(""),
+        events: Vec::new(),
+    };
     if let Some(first) = turn.steps.first() {
         writer.fence = first.fence;
         writer.agent = Arc::from(first.agent.as_str());
     }
     writer.add(started(&turn.record));
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn.steps.get(index + 1).map_or(&turn.record.told, |next| &next.told);
+        let told = turn
+            .steps
+            .get(index + 1)
+            .map_or(&turn.record.told, |next| &next.told);
         writer.add_step(index, step, told);
     }
     writer.add_end(turn.steps.len(), &turn.record);
@@ -57,8 +67,17 @@ impl Writer {
             | EventKind::TurnContinues => 1,
         };
         self.offset = self.offset.saturating_add(length);
-        let position = Position { turn: self.turn, step: self.step, fence: self.fence, offset: self.offset };
-        self.events.push(Event { position, agent: self.agent.clone(), kind });
+        let position = Position {
+            turn: self.turn,
+            step: self.step,
+            fence: self.fence,
+            offset: self.offset,
+        };
+        self.events.push(Event {
+            position,
+            agent: self.agent.clone(),
+            kind,
+        });
     }
 
     fn stand_at(&mut self, index: usize, fence: u64, agent: &str) {
@@ -78,7 +97,9 @@ impl Writer {
             self.add(kind);
         }
         for told in told {
-            let Some(call) = step.calls.iter().find(|call| call.id == told.call) else { continue };
+            let Some(call) = step.calls.iter().find(|call| call.id == told.call) else {
+                continue;
+            };
             let agent = self.agent.clone();
             result_events(call, told, &agent).for_each(|kind| self.add(kind));
         }
@@ -94,12 +115,18 @@ impl Writer {
         if let Some(partial) = &record.partial {
             self.stand_at(steps, record.fence, &partial.agent);
             self.add_text(&partial.text);
+        } else if matches!(record.state, TurnState::Failed | TurnState::Stopped) {
+            // It ended in the step that was never recorded; a listener who heard the start of the turn still wants to know.
+            let agent = self.agent.clone();
+            self.stand_at(steps, record.fence, &agent);
         }
         let end = match (record.state, record.failure) {
             (TurnState::Accepted, _) => return,
             (TurnState::Committed, _) => EventKind::TurnCompleted,
             (TurnState::Stopped, _) => EventKind::TurnStopped,
-            (TurnState::Failed, code) => EventKind::TurnFailed(code.unwrap_or(crate::failure::FailureCode::Internal)),
+            (TurnState::Failed, code) => {
+                EventKind::TurnFailed(code.unwrap_or(crate::failure::FailureCode::Internal))
+            }
         };
         if record.usage != Usage::default() {
             self.add(EventKind::Usage(record.usage));
@@ -110,18 +137,29 @@ impl Writer {
 
 /// The event of a turn's begin.
 pub(crate) fn started(record: &TurnRecord) -> EventKind {
-    EventKind::TurnStarted { message: record.message.clone(), message_id: record.message_id.clone() }
+    EventKind::TurnStarted {
+        message: record.message.clone(),
+        message_id: record.message_id.clone(),
+    }
 }
 
 /// The event of a call.
 pub(crate) fn called(call: &crate::ports::ToolCall) -> EventKind {
-    EventKind::ToolCalled { call: call.id.clone(), name: call.name.clone(), arguments: call.arguments.clone() }
+    EventKind::ToolCalled {
+        call: call.id.clone(),
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+    }
 }
 
 /// The events of the actions that a step accepted.
 pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
     step.actions.iter().map(|accepted| {
-        let name = step.calls.iter().find(|call| call.id == accepted.call).map(|call| call.name.clone());
+        let name = step
+            .calls
+            .iter()
+            .find(|call| call.id == accepted.call)
+            .map(|call| call.name.clone());
         EventKind::ActionQueued {
             action: accepted.action.clone(),
             call: accepted.call.clone(),
@@ -143,7 +181,10 @@ pub struct Resume {
 impl Resume {
     /// The listener has this event and all before it.
     pub fn after(seen: Position) -> Self {
-        Self { seen, said_anew: false }
+        Self {
+            seen,
+            said_anew: false,
+        }
     }
 
     /// What of this event the listener misses; a `reset` may come before it.
@@ -157,7 +198,9 @@ impl Resume {
             return [None, None];
         }
         if at.fence == seen.fence {
-            let missing = (at.offset > seen.offset).then(|| rest_of(event, seen.offset)).flatten();
+            let missing = (at.offset > seen.offset)
+                .then(|| rest_of(event, seen.offset))
+                .flatten();
             return [None, missing];
         }
         self.said_anew = true;
@@ -175,17 +218,29 @@ impl Resume {
 
 /// What is missing to a listener who has everything up to `seen`.
 pub(crate) fn events_after(events: &[Event], seen: Option<Position>) -> Vec<Event> {
-    let Some(seen) = seen else { return events.to_vec() };
+    let Some(seen) = seen else {
+        return events.to_vec();
+    };
     let mut resume = Resume::after(seen);
-    events.iter().flat_map(|event| resume.missing(event)).flatten().collect()
+    events
+        .iter()
+        .flat_map(|event| resume.missing(event))
+        .flatten()
+        .collect()
 }
 
 /// The part of an event behind the offset: text may be cut anywhere, everything else is whole.
 fn rest_of(event: &Event, offset: u32) -> Option<Event> {
-    let EventKind::TextDelta(text) = &event.kind else { return Some(event.clone()) };
+    let EventKind::TextDelta(text) = &event.kind else {
+        return Some(event.clone());
+    };
     let begin = (event.position.offset as usize).saturating_sub(text.len());
     let have = (offset as usize).saturating_sub(begin);
     let rest = text.get(have..)?;
     let kind = EventKind::TextDelta(rest.to_owned());
-    (!rest.is_empty()).then(|| Event { position: event.position, agent: event.agent.clone(), kind })
+    (!rest.is_empty()).then(|| Event {
+        position: event.position,
+        agent: event.agent.clone(),
+        kind,
+    })
 }

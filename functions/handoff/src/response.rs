@@ -39,13 +39,20 @@ pub(crate) struct Broken {
 
 impl From<ModelError> for Broken {
     fn from(error: ModelError) -> Self {
-        Self { code: error.kind.into(), detail: error.to_string() }
+        Self {
+            code: error.kind.into(),
+            detail: error.to_string(),
+        }
     }
 }
 
 impl Response {
     /// Reads the stream to its end and hands on every piece of text as it comes.
-    pub(crate) async fn read(&mut self, mut stream: ModelStream, mut say: impl FnMut(String)) -> Result<(), Broken> {
+    pub(crate) async fn read(
+        &mut self,
+        mut stream: ModelStream,
+        mut say: impl FnMut(String),
+    ) -> Result<(), Broken> {
         while let Some(chunk) = stream.next().await {
             match chunk? {
                 ModelChunk::Text(text) => {
@@ -71,10 +78,16 @@ impl Response {
         self.argument_bytes += delta.arguments.len();
         let at = known.unwrap_or_else(|| {
             self.indexes.push(delta.index);
-            self.calls.push(ToolCall { id: String::new(), name: String::new(), arguments: String::new() });
+            self.calls.push(ToolCall {
+                id: String::new(),
+                name: String::new(),
+                arguments: String::new(),
+            });
             self.calls.len() - 1
         });
-        let Some(call) = self.calls.get_mut(at) else { return Ok(()) };
+        let Some(call) = self.calls.get_mut(at) else {
+            return Ok(());
+        };
         if let Some(id) = delta.id {
             call.id = id;
         }
@@ -90,13 +103,25 @@ impl Response {
 
     fn check(&mut self) -> Result<(), Broken> {
         match self.finished {
-            None => return Err(ModelError::new(ModelErrorKind::Cut, "the stream ended before the model was done").into()),
+            None => {
+                return Err(ModelError::new(
+                    ModelErrorKind::Cut,
+                    "the stream ended before the model was done",
+                )
+                .into());
+            }
             Some(FinishReason::Length) => return Err(unfinished(FailureCode::AnswerTooLong)),
-            Some(FinishReason::ContentFilter) => return Err(unfinished(FailureCode::ContentFiltered)),
+            Some(FinishReason::ContentFilter) => {
+                return Err(unfinished(FailureCode::ContentFiltered));
+            }
             Some(FinishReason::Stop) => {}
         }
         if self.text.is_empty() && self.calls.is_empty() {
-            return Err(ModelError::new(ModelErrorKind::Empty, "a response with neither text nor calls").into());
+            return Err(ModelError::new(
+                ModelErrorKind::Empty,
+                "a response with neither text nor calls",
+            )
+            .into());
         }
         self.name_calls();
         Ok(())
@@ -115,9 +140,16 @@ impl Response {
 }
 
 fn too_large(what: &str) -> Broken {
-    ModelError::new(ModelErrorKind::TooLarge, format!("{what} is over its bound")).into()
+    ModelError::new(
+        ModelErrorKind::TooLarge,
+        format!("{what} is over its bound"),
+    )
+    .into()
 }
 
 fn unfinished(code: FailureCode) -> Broken {
-    Broken { code, detail: "the service ended the answer before the model was done".to_owned() }
+    Broken {
+        code,
+        detail: "the service ended the answer before the model was done".to_owned(),
+    }
 }

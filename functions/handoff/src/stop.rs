@@ -22,7 +22,11 @@ pub enum StopError {
 impl Engine {
     /// Asks for the end of a turn. One that waits ends at once; one that runs ends at its next await and keeps what was said;
     /// one that is over stays as it is. Actions that were accepted go on.
-    pub async fn stop(self: &Arc<Self>, conversation: &ConversationId, turn: TurnNumber) -> Result<(), StopError> {
+    pub async fn stop(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Result<(), StopError> {
         for attempt in 0..MAX_TRIES {
             let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
                 return Err(StopError::NotFound);
@@ -30,12 +34,20 @@ impl Engine {
             if turn < meta.erased_below.max(1) || turn >= meta.next_turn {
                 return Err(StopError::NotFound);
             }
-            let runs = meta.running.as_ref().is_some_and(|running| running.turn == turn);
+            let runs = meta
+                .running
+                .as_ref()
+                .is_some_and(|running| running.turn == turn);
             let changes = if runs && meta.stop != Some(turn) {
                 meta.stop = Some(turn);
-                vec![Change::Replace(keys::meta(conversation), version, meta.record())]
+                vec![Change::Replace(
+                    keys::meta(conversation),
+                    version,
+                    meta.record(),
+                )]
             } else if meta.waiting.contains(&turn) {
-                self.end_waiting(conversation, version, &mut meta, turn).await?
+                self.end_waiting(conversation, version, &mut meta, turn)
+                    .await?
             } else {
                 return Ok(());
             };
@@ -46,13 +58,18 @@ impl Engine {
                     return Ok(());
                 }
                 // Written or not, the next look tells.
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => self.back_off(attempt).await,
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                    self.back_off(attempt).await
+                }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
                 }
             }
         }
-        Err(StoreError::Unavailable("the conversation is written to all the time".to_owned()).into())
+        Err(
+            StoreError::Unavailable("the conversation is written to all the time".to_owned())
+                .into(),
+        )
     }
 
     async fn end_waiting(
@@ -62,14 +79,20 @@ impl Engine {
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Result<Vec<Change>, StopError> {
-        let waiting = read_turn(&*self.store, conversation, turn).await?.ok_or(StopError::NotFound)?;
+        let waiting = read_turn(&*self.store, conversation, turn)
+            .await?
+            .ok_or(StopError::NotFound)?;
         let mut record = waiting.record;
         record.state = TurnState::Stopped;
         record.ended_at = Some(self.env.now());
         meta.waiting.retain(|waiting| *waiting != turn);
         Ok(vec![
             Change::Replace(keys::meta(conversation), version, meta.record()),
-            Change::Replace(keys::turn(conversation, turn), waiting.version, record.record()),
+            Change::Replace(
+                keys::turn(conversation, turn),
+                waiting.version,
+                record.record(),
+            ),
         ])
     }
 }

@@ -8,13 +8,14 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::engine::{Claim, Engine, LEASE, MAX_TRIES};
-use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::follow::Followed;
+use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, StoreError, Usage};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, decode, keys};
 use crate::turn::{Begun, Opening};
+use crate::warm::Warm;
 use crate::{turn, window};
 
 /// Turns that may wait behind the running one.
@@ -109,7 +110,11 @@ impl Engine {
         answered.await.unwrap_or(Err(Refusal::Unavailable))
     }
 
-    async fn take(self: Arc<Self>, submission: Submission, answer: oneshot::Sender<Result<Accepted, Refusal>>) {
+    async fn take(
+        self: Arc<Self>,
+        submission: Submission,
+        answer: oneshot::Sender<Result<Accepted, Refusal>>,
+    ) {
         let conversation = submission.conversation.clone();
         let drives = !submission.background && self.hub.start_driving(&conversation);
         let taken = self.take_with_retries(&submission, drives).await;
@@ -131,14 +136,19 @@ impl Engine {
         if drives {
             self.drive(conversation, begun).await;
         } else if submission.background {
-            self.send_conversation(&submission.owner, &conversation).await;
+            self.send_conversation(&submission.owner, &conversation)
+                .await;
         } else {
-            // Whoever drives may have looked before our commit.
-            self.hub.poke(&conversation);
+            // Whoever drove may have looked before our commit, and have left since.
+            self.look_after(&conversation).await;
         }
     }
 
-    async fn take_with_retries(self: &Arc<Self>, submission: &Submission, drives: bool) -> Result<Taken, Refusal> {
+    async fn take_with_retries(
+        self: &Arc<Self>,
+        submission: &Submission,
+        drives: bool,
+    ) -> Result<Taken, Refusal> {
         for attempt in 0..MAX_TRIES {
             match self.try_take(submission, drives).await {
                 Ok(Some(taken)) => return Ok(taken),
@@ -155,19 +165,43 @@ impl Engine {
     }
 
     /// One try. `None`: somebody else wrote first, look again.
-    async fn try_take(self: &Arc<Self>, submission: &Submission, drives: bool) -> Result<Option<Taken>, Stop> {
+    async fn try_take(
+        self: &Arc<Self>,
+        submission: &Submission,
+        drives: bool,
+    ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
+        if drives
+            && let Some(Warm {
+                version,
+                meta,
+                past,
+            }) = self.memory.take(conversation)
+            && meta.running.is_none()
+            && meta.waiting.is_empty()
+        {
+            return self
+                .record(submission, Some((version, meta)), Some(past))
+                .await;
+        }
         // Side by side: on a store with a network between, three reads cost what one does.
         let (meta, known, past) = futures_util::join!(
             read_meta(&*self.store, conversation),
             self.known_message(submission),
-            read_turns(&*self.store, conversation, None, window::extent(&self.team.limits)),
+            read_turns(
+                &*self.store,
+                conversation,
+                None,
+                window::extent(&self.team.limits)
+            ),
         );
         if let Some(turn) = known? {
             return Ok(Some(self.known_turn(conversation, turn).await?));
         }
         let meta = meta?;
-        let idle = meta.as_ref().is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
+        let idle = meta
+            .as_ref()
+            .is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
             refuse_overlap(meta, submission.overlap)?;
         }
@@ -205,7 +239,9 @@ impl Engine {
             told: Vec::new(),
             partial: None,
         };
-        let claim = past.is_some().then(|| self.claim(conversation, &mut meta, number));
+        let claim = past
+            .is_some()
+            .then(|| self.claim(conversation, &mut meta, number));
         if claim.is_none() {
             meta.waiting.push(number);
             if submission.overlap == Overlap::Interrupt {
@@ -214,19 +250,29 @@ impl Engine {
         }
         let changes = self.acceptance(submission, number, &turn, version, &meta);
         let (Some(claim), Some(past)) = (claim, past) else {
-            return Ok(match self.confirm(changes, conversation, number, None).await? {
-                true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
-                false => None,
-            });
+            return Ok(
+                match self.confirm(changes, conversation, number, None).await? {
+                    true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
+                    false => None,
+                },
+            );
         };
         let past = visible(past, &meta);
         let mut opening = self.open(&meta, &past, &turn);
-        let committed = self.confirm_beside(changes, &claim, number, &mut opening).await?;
+        let committed = self
+            .confirm_beside(changes, &claim, number, &mut opening)
+            .await?;
         if !committed {
             return Ok(None);
         }
         let log = self.hub.log(conversation, number);
-        let turn = JournaledTurn { number, version: 1, record: turn, steps: Vec::new(), actions: Vec::new() };
+        let turn = JournaledTurn {
+            number,
+            version: 1,
+            record: turn,
+            steps: Vec::new(),
+            actions: Vec::new(),
+        };
         let begun = Begun {
             claim,
             meta,
@@ -261,8 +307,13 @@ impl Engine {
     }
 
     /// Takes the next fence for this turn.
-    pub(crate) fn claim(&self, conversation: &ConversationId, meta: &mut Meta, turn: TurnNumber) -> Claim {
-        let holder = self.holder();
+    pub(crate) fn claim(
+        &self,
+        conversation: &ConversationId,
+        meta: &mut Meta,
+        turn: TurnNumber,
+    ) -> Claim {
+        let holder = self.random_id();
         meta.fence += 1;
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
@@ -275,7 +326,12 @@ impl Engine {
             takeovers: before.map_or(0, |running| running.takeovers + u32::from(!given_up)),
             writes: 0,
         });
-        Claim { conversation: conversation.clone(), fence: meta.fence, holder, taken_over }
+        Claim {
+            conversation: conversation.clone(),
+            fence: meta.fence,
+            holder,
+            taken_over,
+        }
     }
 
     fn acceptance(
@@ -293,10 +349,19 @@ impl Engine {
             Some(version) => Change::Replace(key, version, meta.record()),
             None => Change::Create(key, meta.record()),
         });
-        changes.push(Change::Create(keys::turn(conversation, number), turn.record()));
+        changes.push(Change::Create(
+            keys::turn(conversation, number),
+            turn.record(),
+        ));
         if let Some(id) = &submission.message_id {
-            let record = MessageRecord { turn: number, hash: hash(&submission.message) };
-            changes.push(Change::Create(keys::message(conversation, id), record.record()));
+            let record = MessageRecord {
+                turn: number,
+                hash: hash(&submission.message),
+            };
+            changes.push(Change::Create(
+                keys::message(conversation, id),
+                record.record(),
+            ));
         }
         changes
     }
@@ -321,10 +386,12 @@ impl Engine {
         opening: &mut Option<Opening>,
     ) -> Result<bool, Stop> {
         let commit = self.confirm(changes, &claim.conversation, number, Some(claim));
-        let Some(mut call) = opening.take() else { return commit.await };
+        let Some(mut call) = opening.take() else {
+            return commit.await;
+        };
         let mut commit = std::pin::pin!(commit);
         tokio::select! {
-            biased;
+           biased;
             committed = &mut commit => {
                 *opening = Some(call);
                 committed
@@ -345,8 +412,12 @@ impl Engine {
         claim: Option<&Claim>,
     ) -> Result<bool, Stop> {
         let turn_as_written = changes.iter().find_map(|change| match change {
-            Change::Create(key, record) if *key == keys::turn(conversation, number) => Some(record.body.clone()),
-            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => None,
+            Change::Create(key, record) if *key == keys::turn(conversation, number) => {
+                Some(record.body.clone())
+            }
+            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => {
+                None
+            }
         });
         match self.store.commit(changes).await {
             Ok(()) => Ok(true),
@@ -355,7 +426,9 @@ impl Engine {
                 Some(claim) => {
                     let meta = read_meta(&*self.store, conversation).await?;
                     let ours = |meta: &Meta| {
-                        meta.running.as_ref().is_some_and(|running| running.holder == claim.holder)
+                        meta.running
+                            .as_ref()
+                            .is_some_and(|running| running.holder == claim.holder)
                     };
                     Ok(meta.is_some_and(|(_, meta)| ours(&meta)))
                 }
@@ -372,8 +445,14 @@ impl Engine {
 
     /// The turn that took this very message before.
     async fn known_message(&self, submission: &Submission) -> Result<Option<TurnNumber>, Stop> {
-        let Some(id) = &submission.message_id else { return Ok(None) };
-        let Some(stored) = self.store.get(&keys::message(&submission.conversation, id)).await? else {
+        let Some(id) = &submission.message_id else {
+            return Ok(None);
+        };
+        let Some(stored) = self
+            .store
+            .get(&keys::message(&submission.conversation, id))
+            .await?
+        else {
             return Ok(None);
         };
         let record: MessageRecord = decode(&stored)?;
@@ -392,9 +471,9 @@ impl Engine {
     ) -> Result<Taken, Stop> {
         match self.follow(conversation, number, None).await? {
             Followed::Log(log) => Ok(Taken::Waits(number, log)),
-            Followed::NothingLeft | Followed::NoSuchTurn => {
-                Err(Stop::Store(format!("turn {number} took this message and is not there")))
-            }
+            Followed::NothingLeft | Followed::NoSuchTurn => Err(Stop::Store(format!(
+                "turn {number} took this message and is not there"
+            ))),
         }
     }
 }
@@ -417,10 +496,18 @@ impl From<StoreError> for Stop {
 }
 
 fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
-    let last = meta.waiting.last().copied().or_else(|| meta.running.as_ref().map(|running| running.turn));
+    let last = meta
+        .waiting
+        .last()
+        .copied()
+        .or_else(|| meta.running.as_ref().map(|running| running.turn));
     match overlap {
-        Overlap::Reject => Err(Stop::Refused(Refusal::Busy { turn: last.unwrap_or_default() })),
-        Overlap::Queue | Overlap::Interrupt if meta.waiting.len() >= MAX_WAITING => Err(Stop::Refused(Refusal::TooManyWaiting)),
+        Overlap::Reject => Err(Stop::Refused(Refusal::Busy {
+            turn: last.unwrap_or_default(),
+        })),
+        Overlap::Queue | Overlap::Interrupt if meta.waiting.len() >= MAX_WAITING => {
+            Err(Stop::Refused(Refusal::TooManyWaiting))
+        }
         Overlap::Queue | Overlap::Interrupt => Ok(()),
     }
 }

@@ -35,7 +35,9 @@ impl Engine {
                     Ok(Found::Conversation) => swept.conversations += 1,
                     Ok(Found::Action) => swept.actions += 1,
                     Ok(Found::Nothing) => {}
-                    Err(error) => tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at"),
+                    Err(error) => {
+                        tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at")
+                    }
                 }
             }
             after = page.next;
@@ -47,11 +49,19 @@ impl Engine {
     }
 
     async fn sweep_record(self: &Arc<Self>, stored: &Stored) -> Result<Found, StoreError> {
-        let Some(conversation) = stored.key.partition.strip_prefix("C#") else { return Ok(Found::Nothing) };
+        let Some(conversation) = stored.key.partition.strip_prefix("C#") else {
+            return Ok(Found::Nothing);
+        };
         if stored.key.sort == "META" {
-            let Ok(conversation) = ConversationId::parse(conversation) else { return Ok(Found::Nothing) };
+            let Ok(conversation) = ConversationId::parse(conversation) else {
+                return Ok(Found::Nothing);
+            };
             let owner = decode::<crate::record::Meta>(stored)?.owner;
-            if let Err(error) = self.queue.send(Lane::Turns, &owner, conversation.as_str()).await {
+            if let Err(error) = self
+                .queue
+                .send(Lane::Turns, &owner, conversation.as_str())
+                .await
+            {
                 return Err(StoreError::Unavailable(error.to_string()));
             }
             return Ok(Found::Conversation);
@@ -63,7 +73,11 @@ impl Engine {
         self.sweep_action(stored, action).await
     }
 
-    async fn sweep_action(&self, stored: &Stored, mut action: ActionRecord) -> Result<Found, StoreError> {
+    async fn sweep_action(
+        &self,
+        stored: &Stored,
+        mut action: ActionRecord,
+    ) -> Result<Found, StoreError> {
         if action.state == ActionState::Proposed {
             action.state = ActionState::Rejected;
             action.result = Some("Nobody approved it in time.".to_owned());
@@ -93,7 +107,11 @@ impl Engine {
 
     /// Asks a worker to see to a conversation. When that fails the sweeper finds it.
     pub(crate) async fn send_conversation(&self, owner: &str, conversation: &ConversationId) {
-        if let Err(error) = self.queue.send(Lane::Turns, owner, conversation.as_str()).await {
+        if let Err(error) = self
+            .queue
+            .send(Lane::Turns, owner, conversation.as_str())
+            .await
+        {
             tracing::warn!(%conversation, %error, "a conversation was not queued; the sweeper will send it");
         }
     }

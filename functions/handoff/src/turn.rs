@@ -16,14 +16,17 @@ use crate::journal::JournaledTurn;
 use crate::lease::{Interrupted, Lease};
 use crate::live::TurnLog;
 use crate::narrator::Narrator;
-use crate::ports::{Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, ToolCall, Usage};
+use crate::ports::{
+    Change, Message, Millis, ModelError, ModelRequest, ModelStream, StoreError, ToolCall, Usage,
+};
 use crate::record::{
-    AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told, TurnRecord,
-    TurnState, keys,
+    AcceptedAction, ActionRecord, ActionState, LateResult, Meta, Origin, Partial, StepRecord, Told,
+    TurnRecord, TurnState, keys,
 };
 use crate::replay;
 use crate::response::{Broken, Response};
 use crate::team::Agent;
+use crate::warm::Warm;
 use crate::window;
 
 /// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
@@ -65,21 +68,27 @@ enum Ending {
 }
 
 /// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
-/// goes on with the turn: then whoever drives the conversation finds out what became of it.
+/// goes on with the turn: then whoever drives the conversation finds out what became of it. Returns the conversation as the
+/// turn's end left it.
 #[tracing::instrument(
     name = "turn",
     skip_all,
     fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
 )]
-pub(crate) async fn run(engine: &Engine, begun: Begun) {
-    let lease = Lease::new(engine, begun.claim.clone(), begun.meta_version, begun.meta.clone());
+pub(crate) async fn run(engine: &Engine, begun: Begun) -> Option<Warm> {
+    let lease = Lease::new(
+        engine,
+        begun.claim.clone(),
+        begun.meta_version,
+        begun.meta.clone(),
+    );
     let number = begun.turn.number;
     let claim = begun.claim.clone();
     let (mut play, opening) = Play::new(engine, &lease, begun);
     let recorder = play.narrator.recorder();
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
     let ended = tokio::select! {
-        biased;
+       biased;
         result = &mut work => Ended::ByItself(result),
         interrupted = lease.keep(number) => Ended::Interrupted(interrupted),
         () = engine.given_up(&claim.conversation) => Ended::GivenUp,
@@ -94,16 +103,21 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) {
         }
         Ended::Interrupted(Interrupted::Stopped) => play.record_end(Ending::Stopped).await,
         Ended::Interrupted(Interrupted::Trouble(trouble)) => Err(trouble),
-        Ended::GivenUp => return play.give_up_lease().await,
+        Ended::GivenUp => {
+            play.give_up_lease().await;
+            return None;
+        }
     };
     match result {
-        Ok(()) => {}
+        Ok(()) => return Some(play.into_warm().await),
         Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
         Err(Trouble::Store(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded");
-            play.narrator.tell(EventKind::TurnFailed(FailureCode::StoreUnavailable));
+            let failed = EventKind::TurnFailed(FailureCode::StoreUnavailable);
+            play.narrator.tell(failed);
         }
     }
+    None
 }
 
 enum Ended {
@@ -120,6 +134,8 @@ struct Play<'a> {
     turn_version: u64,
     record: TurnRecord,
     number: u32,
+    /// The turns before this one.
+    past: Vec<JournaledTurn>,
     /// The journal of this turn.
     steps: Vec<StepRecord>,
     actions: Vec<ActionRecord>,
@@ -137,9 +153,23 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Begun) -> (Self, Option<Opening>) {
-        let Begun { claim, meta, turn, past, log, opening, end_at_once, meta_version: _ } = begun;
+        let Begun {
+            claim,
+            meta,
+            turn,
+            past,
+            log,
+            opening,
+            end_at_once,
+            meta_version: _,
+        } = begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
-        let narrator = Narrator::new(log, turn.number, claim.fence, Arc::from(agent.name.as_str()));
+        let narrator = Narrator::new(
+            log,
+            turn.number,
+            claim.fence,
+            Arc::from(agent.name.as_str()),
+        );
         let mut play = Self {
             engine,
             lease,
@@ -156,6 +186,7 @@ impl<'a> Play<'a> {
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
             claim,
+            past,
             end_at_once,
         };
         for step in turn.steps {
@@ -166,6 +197,10 @@ impl<'a> Play<'a> {
 
     /// Takes a step from the journal; its `told` completes the one before it.
     fn restore(&mut self, step: StepRecord) {
+        if self.steps.is_empty() && self.record.origin == Origin::LateResult {
+            self.messages.pop();
+            self.messages.push(window::late_prompt(&step.late));
+        }
         if let Some(before) = self.steps.last() {
             window::push_step(&mut self.messages, before, &step.told);
             self.hand_offs += hand_offs_in(&step.told);
@@ -187,25 +222,24 @@ impl<'a> Play<'a> {
 
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
-        match self.end_at_once {
-            Some(EndAtOnce::Failed(code)) => return Ok(Ending::Failed(code)),
-            Some(EndAtOnce::Stopped) => return Ok(Ending::Stopped),
-            None => {}
+        if let Some(end) = self.end_at_once {
+            self.begin_step();
+            return Ok(match end {
+                EndAtOnce::Failed(code) => Ending::Failed(code),
+                EndAtOnce::Stopped => Ending::Stopped,
+            });
         }
-        if self.steps.is_empty() {
-            self.narrator.tell(replay::started(&self.record));
-        } else {
+        if !self.steps.is_empty() {
             self.resume_last_step().await;
+        } else if !self.claim.taken_over {
+            // Who takes over has told the journal first, and the start is in it.
+            self.narrator.tell(replay::started(&self.record));
         }
         loop {
             if let Some(code) = self.limit_reached() {
                 return Ok(Ending::Failed(code));
             }
-            self.narrator.stand_at(self.next_step(), self.claim.fence, 0);
-            if self.claim.taken_over {
-                self.claim.taken_over = false;
-                self.narrator.reset();
-            }
+            self.begin_step();
             let step = match self.respond(opening.take()).await? {
                 Ok(step) => step,
                 Err(Broken { code, detail }) => {
@@ -218,6 +252,15 @@ impl<'a> Play<'a> {
             }
             let planned = self.record_step(step).await?;
             self.answer_calls(&planned).await;
+        }
+    }
+
+    /// What another owner said of this step, if anything, is said anew.
+    fn begin_step(&mut self) {
+        self.narrator
+            .stand_at(self.next_step(), self.claim.fence, 0);
+        if std::mem::take(&mut self.claim.taken_over) {
+            self.narrator.reset();
         }
     }
 
@@ -237,13 +280,20 @@ impl<'a> Play<'a> {
     }
 
     /// Asks the model and streams what it says.
-    async fn respond(&mut self, opening: Option<Opening>) -> Result<Result<StepRecord, Broken>, Trouble> {
+    async fn respond(
+        &mut self,
+        opening: Option<Opening>,
+    ) -> Result<Result<StepRecord, Broken>, Trouble> {
         let opening = match opening {
             Some(opening) => opening,
             None => {
                 self.late = self.late_results().await?;
+                self.prompt_with_late_results();
                 let late = self.told_late.iter().chain(&self.late);
-                self.engine.model.clone().stream(request(&self.agent, late, &self.messages))
+                self.engine
+                    .model
+                    .clone()
+                    .stream(request(&self.agent, late, &self.messages))
             }
         };
         let mut response = Response::default();
@@ -252,6 +302,7 @@ impl<'a> Play<'a> {
             response.read(stream, |text| self.narrator.say(text)).await
         };
         let read = tokio::select! {
+           biased;
             read = read => read,
             () = self.engine.sleep(LONGEST_RESPONSE) => Err(Broken {
                 code: FailureCode::ModelTimedOut,
@@ -273,11 +324,23 @@ impl<'a> Play<'a> {
     fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
         let scope = match self.record.origin {
-            Origin::Customer | Origin::LateResult => Scope { turn: self.number, only: None },
+            Origin::Customer | Origin::LateResult => Scope {
+                turn: self.number,
+                only: None,
+            },
             // What the old answer did is not done again, and what it did not do is not done either.
-            Origin::Regenerated { of } => Scope { turn: of, only: Some(&known) },
+            Origin::Regenerated { of } => Scope {
+                turn: of,
+                only: Some(&known),
+            },
         };
-        calls::plan(self.engine, &self.agent, &self.claim.conversation, &scope, calls)
+        calls::plan(
+            self.engine,
+            &self.agent,
+            &self.claim.conversation,
+            &scope,
+            calls,
+        )
     }
 
     /// Actions that the model believes pending and that have ended by now.
@@ -287,24 +350,41 @@ impl<'a> Play<'a> {
         ended_actions(self.engine, &untold).await
     }
 
+    /// A turn that late results began has them as its first message.
+    fn prompt_with_late_results(&mut self) {
+        if self.record.origin == Origin::LateResult
+            && self.steps.is_empty()
+            && let Some(prompt) = self.messages.last_mut()
+        {
+            *prompt = window::late_prompt(&self.late);
+        }
+    }
+
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
     async fn record_step(&mut self, mut step: StepRecord) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
         let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
-        let new = calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
+        let new =
+            calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
         self.actions.extend(new.iter().cloned());
         step.actions = accepted_actions(&step, &planned, &self.actions);
 
         let number = self.next_step();
         let others = || {
-            let step = Change::Create(keys::step(&conversation, self.number, number), step.record());
-            let actions = new.iter().map(|action| Change::Create(keys::action(&action.id), action.record()));
+            let step = Change::Create(
+                keys::step(&conversation, self.number, number),
+                step.record(),
+            );
+            let actions = new
+                .iter()
+                .map(|action| Change::Create(keys::action(&action.id), action.record()));
             std::iter::once(step).chain(actions).collect()
         };
         let change = |meta: &mut Meta| {
             forget_told(meta, &step.told, &step.late);
-            meta.untold.extend(new.iter().map(|action| action.id.clone()));
+            meta.untold
+                .extend(new.iter().map(|action| action.id.clone()));
             meta.look_at = self.engine.env.now() + LOOK_AGAIN;
             if let Some(running) = &mut meta.running {
                 running.takeovers = 0;
@@ -313,11 +393,17 @@ impl<'a> Play<'a> {
         self.lease.commit(others, change).await?;
 
         self.narrator.text_is_recorded();
-        step.calls.iter().map(replay::called).for_each(|kind| self.narrator.tell(kind));
+        step.calls
+            .iter()
+            .map(replay::called)
+            .for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
         // Before any await: a stop must find the step that was recorded.
         self.keep(step);
-        for action in new.iter().filter(|action| action.state == ActionState::Queued) {
+        for action in new
+            .iter()
+            .filter(|action| action.state == ActionState::Queued)
+        {
             self.engine.send_action(&owner, &action.id).await;
         }
         Ok(planned)
@@ -325,11 +411,16 @@ impl<'a> Play<'a> {
 
     /// Carries out the calls of the last step, and lets the hand-off happen that won.
     async fn answer_calls(&mut self, planned: &[Planned]) {
-        let Some(step) = self.steps.last() else { return };
+        let Some(step) = self.steps.last() else {
+            return;
+        };
         let engine = self.engine;
         let narrator = &mut self.narrator;
         let speaker = narrator.speaker();
-        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| narrator.tell(kind)).await;
+        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| {
+            narrator.tell(kind)
+        })
+        .await;
         window::push_step(&mut self.messages, step, &told);
         self.hand_offs += hand_offs_in(&told);
         let winner = told.iter().find_map(|told| told.handed_to.as_deref());
@@ -343,11 +434,21 @@ impl<'a> Play<'a> {
     /// The owner before us recorded the last step, and what came of its calls is not known. They are answered again: lookups
     /// are looked up anew, actions are what their records say.
     async fn resume_last_step(&mut self) {
-        let Some(step) = self.steps.last() else { return };
-        self.narrator.stand_at(self.next_step() - 1, step.fence, replay::offset_behind_calls(step));
+        let Some(step) = self.steps.last() else {
+            return;
+        };
+        self.narrator.stand_at(
+            self.next_step() - 1,
+            step.fence,
+            replay::offset_behind_calls(step),
+        );
         let planned = self.plan(&step.calls);
         let owner = self.lease.meta().await.owner;
-        for accepted in step.actions.iter().filter(|accepted| accepted.state == ActionState::Queued) {
+        for accepted in step
+            .actions
+            .iter()
+            .filter(|accepted| accepted.state == ActionState::Queued)
+        {
             self.engine.send_action(&owner, &accepted.action).await;
         }
         self.answer_calls(&planned).await;
@@ -381,9 +482,17 @@ impl<'a> Play<'a> {
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let others = || {
-            let turn = Change::Replace(keys::turn(&conversation, self.number), self.turn_version, record.record());
-            let step =
-                last.as_ref().map(|step| Change::Create(keys::step(&conversation, self.number, number), step.record()));
+            let turn = Change::Replace(
+                keys::turn(&conversation, self.number),
+                self.turn_version,
+                record.record(),
+            );
+            let step = last.as_ref().map(|step| {
+                Change::Create(
+                    keys::step(&conversation, self.number, number),
+                    step.record(),
+                )
+            });
             std::iter::once(turn).chain(step).collect()
         };
         let change = |meta: &mut Meta| {
@@ -398,6 +507,8 @@ impl<'a> Play<'a> {
             meta.running = None;
         };
         self.lease.commit(others, change).await?;
+        self.turn_version += 1;
+        self.steps.extend(last);
         if record.usage != Usage::default() {
             self.narrator.tell(EventKind::Usage(record.usage));
         }
@@ -408,27 +519,61 @@ impl<'a> Play<'a> {
         });
         tracing::info!(
             state = record.state.as_str(),
-            steps = self.steps.len() + usize::from(last.is_some()),
+            steps = self.steps.len(),
             prompt_tokens = record.usage.prompt_tokens,
             completion_tokens = record.usage.completion_tokens,
-            duration_ms = record.ended_at.unwrap_or_default().saturating_sub(record.accepted_at),
+            duration_ms = record
+                .ended_at
+                .unwrap_or_default()
+                .saturating_sub(record.accepted_at),
             "a turn ended"
         );
+        self.record = record;
         Ok(())
+    }
+
+    /// What the next message needs to know, as the commit of the turn's end left it.
+    async fn into_warm(self) -> Warm {
+        let (version, meta) = self.lease.held().await;
+        let mut past = self.past;
+        past.push(JournaledTurn {
+            number: self.number,
+            version: self.turn_version,
+            record: self.record,
+            steps: self.steps,
+            actions: self.actions,
+        });
+        let surplus = past
+            .len()
+            .saturating_sub(self.engine.team.limits.window_turns);
+        past.drain(..surplus);
+        Warm {
+            version,
+            meta,
+            past,
+        }
     }
 
     fn partial(&self) -> Option<Partial> {
         let text = self.narrator.text();
-        (!text.is_empty()).then(|| Partial { agent: self.agent.name.clone(), text: text.to_owned() })
+        (!text.is_empty()).then(|| Partial {
+            agent: self.agent.name.clone(),
+            text: text.to_owned(),
+        })
     }
 
     async fn give_up_lease(&mut self) {
         match self.lease.release().await {
             Ok(()) => {
                 let owner = self.lease.meta().await.owner;
-                self.engine.send_conversation(&owner, &self.claim.conversation).await;
+                self.engine
+                    .send_conversation(&owner, &self.claim.conversation)
+                    .await;
             }
-            Err(trouble) => tracing::warn!(?trouble, "a turn could not be given up; its lease runs out by itself"),
+            Err(trouble) => tracing::warn!(
+                ?trouble,
+                "a turn could not be given up; its lease runs out by itself"
+            ),
         }
         self.narrator.tell(EventKind::TurnContinues);
     }
@@ -441,21 +586,33 @@ pub(crate) fn request<'a>(
     messages: &[Message],
 ) -> ModelRequest {
     let instructions = window::instructions(agent, late);
-    let messages = std::iter::once(instructions).chain(messages.iter().cloned()).collect();
-    ModelRequest { messages, tools: agent.tool_definitions.clone() }
+    let messages = std::iter::once(instructions)
+        .chain(messages.iter().cloned())
+        .collect();
+    ModelRequest {
+        messages,
+        tools: agent.tool_definitions.clone(),
+    }
 }
 
 /// The past, and what this turn begins with.
-pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRecord) -> Vec<Message> {
+pub(crate) fn messages(
+    engine: &Engine,
+    past: &[JournaledTurn],
+    record: &TurnRecord,
+) -> Vec<Message> {
     let replaced = match record.origin {
         Origin::Customer | Origin::LateResult => None,
         Origin::Regenerated { of } => Some(of),
     };
     let mut messages = window::past_messages(past, replaced, &engine.team.limits);
-    messages.push(Message::User(match record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Arc::from(record.message.as_str()),
-        Origin::LateResult => Arc::from(window::LATE_PROMPT),
-    }));
+    messages.push(match record.origin {
+        Origin::Customer | Origin::Regenerated { .. } => {
+            Message::User(Arc::from(record.message.as_str()))
+        }
+        // The first step replaces it: only then is it known what has come in.
+        Origin::LateResult => window::late_prompt(&[]),
+    });
     messages
 }
 
@@ -464,49 +621,88 @@ pub(crate) fn messages(engine: &Engine, past: &[JournaledTurn], record: &TurnRec
 fn first_speaker<'a>(turn: &'a JournaledTurn, past: &'a [JournaledTurn]) -> Option<&'a str> {
     let old = match turn.record.origin {
         Origin::Customer | Origin::LateResult => None,
-        Origin::Regenerated { of } => past.iter().find(|turn| turn.number == of).and_then(|old| old.steps.first()),
+        Origin::Regenerated { of } => past
+            .iter()
+            .find(|turn| turn.number == of)
+            .and_then(|old| old.steps.first()),
     };
     turn.steps.last().or(old).map(|step| step.agent.as_str())
 }
 
 /// The agent of this name, or who the conversation was left with. One that the team no longer has becomes the entry agent.
 pub(crate) fn active_agent(engine: &Engine, meta: &Meta, name: Option<&str>) -> Arc<Agent> {
-    engine.team.agent(name.unwrap_or(&meta.agent)).unwrap_or_else(|| engine.team.entry_agent()).clone()
+    engine
+        .team
+        .agent(name.unwrap_or(&meta.agent))
+        .unwrap_or_else(|| engine.team.entry_agent())
+        .clone()
 }
 
 /// Those of the actions that have ended, as the model is told them.
-pub(crate) async fn ended_actions(engine: &Engine, ids: &[ActionId]) -> Result<Vec<LateResult>, StoreError> {
+pub(crate) async fn ended_actions(
+    engine: &Engine,
+    ids: &[ActionId],
+) -> Result<Vec<LateResult>, StoreError> {
     let mut ended = Vec::new();
     for id in ids {
-        let Some((_, action)) = engine.read_action(id).await? else { continue };
+        let Some((_, action)) = engine.read_action(id).await? else {
+            continue;
+        };
         if action.state.is_terminal() {
-            let result = window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
-            ended.push(LateResult { action: id.clone(), tool: action.tool, state: action.state, result });
+            let result =
+                window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
+            ended.push(LateResult {
+                action: id.clone(),
+                tool: action.tool,
+                state: action.state,
+                result,
+            });
         }
     }
     Ok(ended)
 }
 
-fn accepted_actions(step: &StepRecord, planned: &[Planned], actions: &[ActionRecord]) -> Vec<AcceptedAction> {
+fn accepted_actions(
+    step: &StepRecord,
+    planned: &[Planned],
+    actions: &[ActionRecord],
+) -> Vec<AcceptedAction> {
     let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
-        let Planned::Action(id, _) = plan else { return None };
-        let state = actions.iter().find(|action| action.id == *id).map(|action| action.state)?;
-        Some(AcceptedAction { call: call.id.clone(), action: id.clone(), state })
+        let Planned::Action(id, _) = plan else {
+            return None;
+        };
+        let state = actions
+            .iter()
+            .find(|action| action.id == *id)
+            .map(|action| action.state)?;
+        Some(AcceptedAction {
+            call: call.id.clone(),
+            action: id.clone(),
+            state,
+        })
     });
     accepted.collect()
 }
 
 fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
-    told.iter().filter_map(|told| told.ended.as_ref()).map(|ended| &ended.action)
+    told.iter()
+        .filter_map(|told| told.ended.as_ref())
+        .map(|ended| &ended.action)
 }
 
 /// The model said something after it was told these ends.
 fn forget_told(meta: &mut Meta, told: &[Told], late: &[LateResult]) {
-    meta.untold.retain(|id| !ends_in(told).chain(late.iter().map(|late| &late.action)).any(|told| told == id));
+    meta.untold.retain(|id| {
+        !ends_in(told)
+            .chain(late.iter().map(|late| &late.action))
+            .any(|told| told == id)
+    });
 }
 
 fn hand_offs_in(told: &[Told]) -> u32 {
-    told.iter().map(|told| u32::from(told.handed_to.is_some())).sum()
+    told.iter()
+        .map(|told| u32::from(told.handed_to.is_some()))
+        .sum()
 }
 
 fn add(a: Usage, b: Usage) -> Usage {

@@ -23,12 +23,19 @@ pub(crate) const SEALED: &str = "No result: this turn ended before the call did.
 /// How much of the past a window can need.
 pub(crate) fn extent(limits: &Limits) -> Extent {
     // A record is JSON around the text: four times the budget in records holds the whole budget in text.
-    Extent { turns: limits.window_turns, bytes: limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4) }
+    Extent {
+        turns: limits.window_turns,
+        bytes: limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4),
+    }
 }
 
 /// The past as messages, oldest first: the newest turns that fit, always whole. Of an answer that was said anew only the
 /// newest version is shown, and none of the one that is being said anew now.
-pub(crate) fn past_messages(past: &[JournaledTurn], replaced: Option<TurnNumber>, limits: &Limits) -> Vec<Message> {
+pub(crate) fn past_messages(
+    past: &[JournaledTurn],
+    replaced: Option<TurnNumber>,
+    limits: &Limits,
+) -> Vec<Message> {
     let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN);
     let mut newer: Vec<TurnNumber> = replaced.into_iter().collect();
     let mut spent = 0;
@@ -55,15 +62,29 @@ pub(crate) fn past_messages(past: &[JournaledTurn], replaced: Option<TurnNumber>
 /// A turn that is over, as it was told.
 fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
-    if !turn.record.message.is_empty() {
-        messages.push(Message::User(Arc::from(turn.record.message.as_str())));
-    }
+    messages.push(match turn.record.origin {
+        Origin::Customer | Origin::Regenerated { .. } => {
+            Message::User(Arc::from(turn.record.message.as_str()))
+        }
+        Origin::LateResult => late_prompt(turn.steps.first().map_or(&[], |step| &step.late)),
+    });
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn.steps.get(index + 1).map_or(&turn.record.told, |next| &next.told);
+        let told = turn
+            .steps
+            .get(index + 1)
+            .map_or(&turn.record.told, |next| &next.told);
         push_step(&mut messages, step, told);
     }
-    if let Some(partial) = turn.record.partial.as_ref().filter(|partial| !partial.text.is_empty()) {
-        messages.push(Message::Assistant { text: Arc::from(partial.text.as_str()), calls: Arc::from([]) });
+    if let Some(partial) = turn
+        .record
+        .partial
+        .as_ref()
+        .filter(|partial| !partial.text.is_empty())
+    {
+        messages.push(Message::Assistant {
+            text: Arc::from(partial.text.as_str()),
+            calls: Arc::from([]),
+        });
     }
     messages
 }
@@ -74,10 +95,19 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, told: &[
         return;
     }
     let calls: Arc<[ToolCall]> = Arc::from(step.calls.as_slice());
-    messages.push(Message::Assistant { text: Arc::from(step.text.as_str()), calls });
+    messages.push(Message::Assistant {
+        text: Arc::from(step.text.as_str()),
+        calls,
+    });
     for call in &step.calls {
-        let result = told.iter().find(|told| told.call == call.id).map_or(SEALED, |told| told.result.as_str());
-        messages.push(Message::Tool { call: call.id.clone(), result: Arc::from(result) });
+        let result = told
+            .iter()
+            .find(|told| told.call == call.id)
+            .map_or(SEALED, |told| told.result.as_str());
+        messages.push(Message::Tool {
+            call: call.id.clone(),
+            result: Arc::from(result),
+        });
     }
 }
 
@@ -85,7 +115,11 @@ fn size(message: &Message) -> usize {
     match message {
         Message::System(text) | Message::User(text) => text.len(),
         Message::Assistant { text, calls } => {
-            text.len() + calls.iter().map(|call| call.name.len() + call.arguments.len()).sum::<usize>()
+            text.len()
+                + calls
+                    .iter()
+                    .map(|call| call.name.len() + call.arguments.len())
+                    .sum::<usize>()
         }
         Message::Tool { result, .. } => result.len(),
     }
@@ -94,7 +128,10 @@ fn size(message: &Message) -> usize {
 /// The agent's instructions, and under them what became of actions after the model was told that they were pending.
 ///
 /// They stand here and not among the messages because many services refuse a system message behind a user's.
-pub(crate) fn instructions<'a>(agent: &Agent, late: impl Iterator<Item = &'a LateResult>) -> Message {
+pub(crate) fn instructions<'a>(
+    agent: &Agent,
+    late: impl Iterator<Item = &'a LateResult>,
+) -> Message {
     let mut text = String::new();
     for result in late {
         if text.is_empty() {
@@ -106,18 +143,35 @@ pub(crate) fn instructions<'a>(agent: &Agent, late: impl Iterator<Item = &'a Lat
         text.push_str(": ");
         text.push_str(&result.result);
     }
-    let text = if text.is_empty() { Arc::from(agent.instructions.as_str()) } else { Arc::from(text) };
+    let text = if text.is_empty() {
+        Arc::from(agent.instructions.as_str())
+    } else {
+        Arc::from(text)
+    };
     Message::System(text)
 }
 
 /// The late results that the model was told in these turns.
 pub(crate) fn told_late(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
-    past.iter().flat_map(|turn| &turn.steps).flat_map(|step| &step.late)
+    past.iter()
+        .flat_map(|turn| &turn.steps)
+        .flat_map(|step| &step.late)
 }
 
-/// What stands for the customer's message in a turn that a late result began: services want a user's message last.
-pub(crate) const LATE_PROMPT: &str = "[No message from the customer. Results of earlier calls have come in; they stand at the end \
-     of your instructions. Tell the customer about them now, briefly.]";
+/// What stands for the customer's message in a turn that late results began: services want a user's message last, and many
+/// want one between two answers.
+pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
+    let mut text =
+        String::from("[No message from the customer. Results of earlier calls have come in:");
+    for result in late {
+        text.push_str("\n- ");
+        text.push_str(&result.tool);
+        text.push_str(": ");
+        text.push_str(&result.result);
+    }
+    text.push_str("\nTell the customer about them now, briefly.]");
+    Message::User(Arc::from(text))
+}
 
 /// What a model is told about the end of an action.
 pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
@@ -148,7 +202,11 @@ pub(crate) fn shorten(text: &str, bound: usize) -> String {
     }
     let cut = text.floor_char_boundary(bound);
     let (head, rest) = text.split_at(cut);
-    format!("{head} [… shortened: {} of {} bytes left out]", rest.len(), text.len())
+    format!(
+        "{head} [… shortened: {} of {} bytes left out]",
+        rest.len(),
+        text.len()
+    )
 }
 
 #[cfg(test)]
@@ -171,7 +229,13 @@ mod tests {
             told,
             partial: None,
         };
-        JournaledTurn { number, version: 1, record, steps, actions: Vec::new() }
+        JournaledTurn {
+            number,
+            version: 1,
+            record,
+            steps,
+            actions: Vec::new(),
+        }
     }
 
     fn says(text: &str, calls: &[&str]) -> StepRecord {
@@ -219,12 +283,20 @@ mod tests {
 
     #[test]
     fn the_window_keeps_whole_turns_within_its_budget() {
-        let past: Vec<_> = (1..=9).map(|n| turn(n, &format!("{n}{}", "x".repeat(99)), vec![], vec![])).collect();
-        let limits = Limits { window_tokens: 100, ..Limits::default() };
+        let past: Vec<_> = (1..=9)
+            .map(|n| turn(n, &format!("{n}{}", "x".repeat(99)), vec![], vec![]))
+            .collect();
+        let limits = Limits {
+            window_tokens: 100,
+            ..Limits::default()
+        };
         let messages = past_messages(&past, None, &limits);
         assert_eq!(messages.len(), 3, "300 bytes hold three messages of 100");
         assert!(matches!(messages.first(), Some(Message::User(text)) if text.starts_with('7')));
-        let limits = Limits { window_turns: 2, ..Limits::default() };
+        let limits = Limits {
+            window_turns: 2,
+            ..Limits::default()
+        };
         assert_eq!(past_messages(&past, None, &limits).len(), 2);
     }
 
@@ -235,7 +307,9 @@ mod tests {
         let past = [turn(1, "hi", vec![says("first", &[])], vec![]), again];
         let messages = past_messages(&past, None, &Limits::default());
         assert_eq!(messages.len(), 2);
-        assert!(matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second"));
+        assert!(
+            matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second")
+        );
     }
 
     #[test]

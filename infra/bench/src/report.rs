@@ -16,7 +16,7 @@ const MISSED: u8 = 2;
 /// One line, now.
 pub(crate) fn say(line: &str) {
     // Who closed the pipe does not want to read it.
-    let _closed = writeln!(io::stdout().lock(), "{line}");
+    let _closed = writeln!(io::stdout().lock(), "{}", line.trim_end());
 }
 
 /// What the figures depend on.

@@ -42,12 +42,12 @@ def check_examples(document, body):
 
 
 def check_stream(document, content):
-    if "text/event-stream" not in content:
-        return
-    for line in content["application/x-ndjson"]["example"].splitlines():
-        document.line_fits(json.loads(line))
-    for name, data in sse_events(content["text/event-stream"]["example"]):
-        document.event_fits(name, json.loads(data))
+    if "application/x-ndjson" in content:
+        for line in content["application/x-ndjson"]["example"].splitlines():
+            document.line_fits(json.loads(line))
+    if "text/event-stream" in content:
+        for name, data in sse_events(content["text/event-stream"]["example"]):
+            document.event_fits(name, json.loads(data))
 
 
 def references(node):

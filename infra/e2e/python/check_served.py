@@ -1,6 +1,6 @@
 """Checks that a running server is as its OpenAPI document says: python check_served.py http://localhost:8501 CONVERSATION
 
-The conversation must have a turn. Every operation is asked, with a request that changes nothing: its status must be
+The conversation must have two turns that are over. Every operation is asked, with a request that changes nothing: its status must be
 described, and what it answers must fit the schema of that status.
 """
 
@@ -17,24 +17,28 @@ TIMEOUT = 20  # seconds
 def main(base, conversation):
     document = Document(requests.get(f"{base}/openapi.json", timeout=TIMEOUT).json())
     for path, method, operation in document.operations():
-        check(document, ask(base, conversation, path, method), f"{method} {path}", operation)
+        with ask(base, conversation, path, method) as answer:
+            check(document, answer, f"{method} {path}", operation)
     for path, item in document.document["paths"].items():
         for method in set(METHODS) - item.keys():
-            answer = ask(base, conversation, path, method)
-            assert answer.status_code == 405, f"{method} {path} is not described and answers {answer.status_code}"
+            with ask(base, conversation, path, method) as answer:
+                status = answer.status_code
+            assert status == 405, f"{method} {path} is not described and answers {status}"
     check_turn(document, f"{base}/conversations/{conversation}/turns/1/events")
     print("The server is as its OpenAPI document says.")
 
 
 def ask(base, conversation, path, method):
-    # Nothing that exists is deleted, and a body that says nothing is refused.
+    # Nothing that exists is deleted, a turn that is over cannot be stopped, one that is not the last cannot be said anew,
+    # and a body that says nothing is refused.
     names = {"{id}": "nobody" if method == "delete" else conversation, "{turn}": "1", "{file}": "index.html"}
     if path.startswith("/actions/"):
         names["{id}"] = "nobody.1.0"
     for name, value in names.items():
         path = path.replace(name, value)
     body = {} if method == "post" else None
-    return requests.request(method, base + path, json=body, timeout=TIMEOUT)
+    # Not read at once: following a conversation never ends by itself.
+    return requests.request(method, base + path, json=body, timeout=TIMEOUT, stream=True)
 
 
 def check(document, answer, where, operation):

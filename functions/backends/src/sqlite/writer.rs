@@ -261,7 +261,7 @@ impl From<Ended> for Result<(), WriteError> {
     }
 }
 
-#[cfg(all(test, feature = "conformance"))]
+#[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::sync::mpsc;
@@ -300,10 +300,10 @@ mod tests {
     async fn a_job_that_fails_takes_none_of_its_batch_with_it() {
         let writer = writer();
         // Holds the thread until all the others wait, so that they are one batch.
-        let (release, held) = mpsc::channel::<()>();
-        let hold = writer.write(move |_, _| {
+        let (release, released) = mpsc::channel::<()>();
+        let blocker = writer.write(move |_, _| {
             // The sender going away is what releases it, as often as it runs.
-            let _released = held.recv();
+            let _gone = released.recv();
             Ok(())
         });
         let fails = writer.write(|db, _| {
@@ -311,12 +311,13 @@ mod tests {
             Err::<(), _>(rusqlite::Error::InvalidQuery)
         });
         let good = join_all((0..20).map(|n| writer.write(say(format!("word {n}")))));
-        let (mut hold, mut fails, mut good) = (Box::pin(hold), Box::pin(fails), Box::pin(good));
-        assert!(futures_util::poll!(hold.as_mut()).is_pending());
+        let (mut blocker, mut fails, mut good) =
+            (Box::pin(blocker), Box::pin(fails), Box::pin(good));
+        assert!(futures_util::poll!(blocker.as_mut()).is_pending());
         assert!(futures_util::poll!(fails.as_mut()).is_pending());
         assert!(futures_util::poll!(good.as_mut()).is_pending());
         drop(release);
-        assert!(hold.await.is_ok());
+        assert!(blocker.await.is_ok());
         assert!(fails.await.is_err());
         assert!(good.await.iter().all(Result::is_ok));
         assert_eq!(count(&writer).await, 20);
@@ -352,9 +353,9 @@ mod tests {
     #[tokio::test]
     async fn a_writer_that_panicked_leaves_nobody_waiting() {
         let writer = writer();
-        let (release, held) = mpsc::channel::<()>();
+        let (release, released) = mpsc::channel::<()>();
         let panics = writer.write(move |_, _| -> rusqlite::Result<()> {
-            let _released = held.recv();
+            let _gone = released.recv();
             panic!("made up");
         });
         let waits = writer.write(say("lost".to_owned()));

@@ -44,11 +44,17 @@ fn run() -> anyhow::Result<()> {
     let settings = Settings::read(&values)?;
     start_logging(&settings.log)?;
     raise_descriptor_limit();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_until_told(settings))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve_until_told(settings))
 }
 
 /// Flags stand above the environment. `false`: the user asked for help or the version.
-#[expect(clippy::print_stdout, reason = "help and version are what the user asked to be printed")]
+#[expect(
+    clippy::print_stdout,
+    reason = "help and version are what the user asked to be printed"
+)]
 fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
     use lexopt::prelude::*;
     let mut flags = lexopt::Parser::from_env();
@@ -69,7 +75,10 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
             }
             other => return Err(other.unexpected().into()),
         };
-        let value = flags.value()?.into_string().map_err(|_| anyhow::anyhow!("the value of a flag is not text"))?;
+        let value = flags
+            .value()?
+            .into_string()
+            .map_err(|_| anyhow::anyhow!("the value of a flag is not text"))?;
         values.set(name, value);
     }
     Ok(true)
@@ -77,8 +86,11 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
 
 /// Text on a terminal, JSON lines elsewhere.
 fn start_logging(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(filter)
+        .with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         logs.init();
     } else {
@@ -100,7 +112,10 @@ fn raise_descriptor_limit() {
 async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     // Bound first: a port that is taken is the likeliest mistake, and it must not touch the store.
     let listener = TcpListener::bind(settings.addr).await.with_context(|| {
-        format!("cannot listen on {}; is another server running there? Choose another with --addr", settings.addr)
+        format!(
+            "cannot listen on {}; is another server running there? Choose another with --addr",
+            settings.addr
+        )
     })?;
     let address = listener.local_addr()?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -115,6 +130,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
         }),
         model: Arc::new(house.model.clone()),
         office: house.office.clone(),
+        compress: true,
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
     tell(&settings, &address.to_string(), &house);
@@ -124,7 +140,14 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    serve::serve(listener, router(app), house.engine.clone(), settings.connections, told).await;
+    serve::serve(
+        listener,
+        router(app),
+        house.engine.clone(),
+        settings.connections,
+        told,
+    )
+    .await;
     house.close().await;
     Ok(())
 }
@@ -136,7 +159,10 @@ fn tell(settings: &Settings, address: &str, house: &House) {
     } else {
         house.model.name.clone()
     };
-    eprintln!("Baton is ready on http://{}", address.replace("127.0.0.1", "localhost"));
+    eprintln!(
+        "Baton is ready on http://{}",
+        address.replace("127.0.0.1", "localhost")
+    );
     eprintln!("  team   {}", house.engine.team().name);
     eprintln!("  model  {model}");
     eprintln!("  data   {}", settings.data.display());

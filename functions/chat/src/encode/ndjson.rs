@@ -11,12 +11,30 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
     match &event.kind {
         EventKind::TextDelta(text) => line(out, event.position, "string", text, ""),
         EventKind::ToolCalled { name, .. } => {
-            line(out, event.position, "function", &format!("Executing {name}"), "");
+            line(
+                out,
+                event.position,
+                "function",
+                &format!("Executing {name}"),
+                "",
+            );
         }
         EventKind::HandedOff { to, .. } => {
-            line(out, event.position, "function", &format!("You are now talking to {to}"), "");
+            line(
+                out,
+                event.position,
+                "function",
+                &format!("You are now talking to {to}"),
+                "",
+            );
         }
-        EventKind::Reset { step } => line(out, event.position, "reset", "", &format!(r#","step":{step}"#)),
+        EventKind::Reset { step } => line(
+            out,
+            event.position,
+            "reset",
+            "",
+            &format!(r#","step":{step}"#),
+        ),
         EventKind::TurnCompleted => done(out, event.position, "committed"),
         EventKind::TurnFailed(code) => failed(out, event.position, *code),
         EventKind::TurnStopped => done(out, event.position, "stopped"),
@@ -30,13 +48,23 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
 }
 
 fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
-    let more = format!(r#","code":"{}","retryable":{}"#, code.as_str(), code.retryable());
+    let more = format!(
+        r#","code":"{}","retryable":{}"#,
+        code.as_str(),
+        code.retryable()
+    );
     line(out, position, "error", code.sentence(), &more);
     done(out, position, "failed");
 }
 
 fn done(out: &mut BytesMut, position: Position, status: &str) {
-    line(out, position, "done", "", &format!(r#","turn":{},"status":"{status}""#, position.turn));
+    line(
+        out,
+        position,
+        "done",
+        "",
+        &format!(r#","turn":{},"status":"{status}""#, position.turn),
+    );
 }
 
 /// `more` is JSON that goes into `content`, behind a comma.

@@ -29,15 +29,51 @@ enum Fields<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         message_id: Option<&'a str>,
     },
-    Text { text: &'a str },
-    Called { call: &'a str, name: &'a str, arguments: &'a str },
-    Finished { call: &'a str, name: &'a str, outcome: &'a str, result: &'a str, milliseconds: u64 },
-    Queued { action: String, call: &'a str, name: &'a str, state: &'a str },
-    Ended { action: String, name: &'a str, state: &'a str, result: &'a str },
-    HandedOff { from: &'a str, to: &'a str },
-    Usage { prompt_tokens: u64, completion_tokens: u64, total_tokens: u64 },
-    Status { status: &'a str },
-    Failed { status: &'a str, code: &'a str, message: &'a str, retryable: bool },
+    Text {
+        text: &'a str,
+    },
+    Called {
+        call: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    Finished {
+        call: &'a str,
+        name: &'a str,
+        outcome: &'a str,
+        result: &'a str,
+        milliseconds: u64,
+    },
+    Queued {
+        action: String,
+        call: &'a str,
+        name: &'a str,
+        state: &'a str,
+    },
+    Ended {
+        action: String,
+        name: &'a str,
+        state: &'a str,
+        result: &'a str,
+    },
+    HandedOff {
+        from: &'a str,
+        to: &'a str,
+    },
+    Usage {
+        prompt_tokens: u64,
+        completion_tokens: u64,
+        total_tokens: u64,
+    },
+    Status {
+        status: &'a str,
+    },
+    Failed {
+        status: &'a str,
+        code: &'a str,
+        message: &'a str,
+        retryable: bool,
+    },
 }
 
 pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &Event) {
@@ -57,19 +93,73 @@ pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &E
 
 fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
     match kind {
-        EventKind::TurnStarted { message, message_id } => ("turn_started", Fields::Started { message, message_id: message_id.as_ref().map(MessageId::as_str) }),
-        EventKind::TextDelta(text) => ("text_delta", Fields::Text { text }),
-        EventKind::ToolCalled { call, name, arguments } => ("tool_called", Fields::Called { call, name, arguments }),
-        EventKind::ToolFinished { call, name, outcome, result, milliseconds } => (
-            "tool_finished",
-            Fields::Finished { call, name, outcome: outcome.as_str(), result, milliseconds: *milliseconds },
+        EventKind::TurnStarted {
+            message,
+            message_id,
+        } => (
+            "turn_started",
+            Fields::Started {
+                message,
+                message_id: message_id.as_ref().map(MessageId::as_str),
+            },
         ),
-        EventKind::ActionQueued { action, call, name, state } => {
-            ("action_queued", Fields::Queued { action: action.to_string(), call, name, state: state.as_str() })
-        }
-        EventKind::ActionFinished { action, name, state, result } => {
-            ("action_finished", Fields::Ended { action: action.to_string(), name, state: state.as_str(), result })
-        }
+        EventKind::TextDelta(text) => ("text_delta", Fields::Text { text }),
+        EventKind::ToolCalled {
+            call,
+            name,
+            arguments,
+        } => (
+            "tool_called",
+            Fields::Called {
+                call,
+                name,
+                arguments,
+            },
+        ),
+        EventKind::ToolFinished {
+            call,
+            name,
+            outcome,
+            result,
+            milliseconds,
+        } => (
+            "tool_finished",
+            Fields::Finished {
+                call,
+                name,
+                outcome: outcome.as_str(),
+                result,
+                milliseconds: *milliseconds,
+            },
+        ),
+        EventKind::ActionQueued {
+            action,
+            call,
+            name,
+            state,
+        } => (
+            "action_queued",
+            Fields::Queued {
+                action: action.to_string(),
+                call,
+                name,
+                state: state.as_str(),
+            },
+        ),
+        EventKind::ActionFinished {
+            action,
+            name,
+            state,
+            result,
+        } => (
+            "action_finished",
+            Fields::Ended {
+                action: action.to_string(),
+                name,
+                state: state.as_str(),
+                result,
+            },
+        ),
         EventKind::HandedOff { from, to } => ("handed_off", Fields::HandedOff { from, to }),
         EventKind::Usage(usage) => (
             "usage",
@@ -81,7 +171,12 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
         ),
         // The step that is said anew is the position's.
         EventKind::Reset { step: _ } => ("reset", Fields::None {}),
-        EventKind::TurnCompleted => ("turn_completed", Fields::Status { status: "committed" }),
+        EventKind::TurnCompleted => (
+            "turn_completed",
+            Fields::Status {
+                status: "committed",
+            },
+        ),
         EventKind::TurnFailed(code) => (
             "turn_failed",
             Fields::Failed {

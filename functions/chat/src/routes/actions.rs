@@ -46,14 +46,20 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     app.exposure.check_operator(&headers)?;
-    let ListQuery { state, after, limit } = parse_query(query)?;
+    let ListQuery {
+        state,
+        after,
+        limit,
+    } = parse_query(query)?;
     let Some(state) = state else {
         return overview(&app).await;
     };
     let limit = limit.unwrap_or(ACTIONS).clamp(1, MOST_ACTIONS);
     let page = app.engine.actions(state, after, limit).await?;
     let actions: Vec<_> = page.actions.iter().map(shown).collect();
-    Ok(uncached(Json(json!({ "actions": actions, "next": page.next }))))
+    Ok(uncached(Json(
+        json!({ "actions": actions, "next": page.next }),
+    )))
 }
 
 async fn overview(app: &App) -> Result<Response, ApiError> {
@@ -63,7 +69,9 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
     }
     let counts = app.engine.action_counts().await?;
     let actions: Vec<_> = actions.iter().map(shown).collect();
-    Ok(uncached(Json(json!({ "counts": counts, "actions": actions }))))
+    Ok(uncached(Json(
+        json!({ "counts": counts, "actions": actions }),
+    )))
 }
 
 pub(crate) async fn approve(
@@ -91,9 +99,9 @@ pub(crate) async fn settle(
     body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Response, ApiError> {
     let outcome = |body: &DecisionBody| {
-        body.outcome
-            .map(Decision::Settle)
-            .ok_or_else(|| ApiError::bad_request("outcome must be \"done\", \"rejected\" or \"retry\""))
+        body.outcome.map(Decision::Settle).ok_or_else(|| {
+            ApiError::bad_request("outcome must be \"done\", \"rejected\" or \"retry\"")
+        })
     };
     decide(&app, &headers, &id, body, outcome).await
 }
@@ -106,13 +114,21 @@ async fn decide(
     decision: impl FnOnce(&DecisionBody) -> Result<Decision, ApiError>,
 ) -> Result<Response, ApiError> {
     app.exposure.check_operator(headers)?;
-    let id = ActionId::parse(id).map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
-    let Json(body) = body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
+    let id = ActionId::parse(id)
+        .map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
+    let Json(body) =
+        body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
     if body.reason.trim().is_empty() || body.reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(format!("a reason of 1 to {MAX_REASON} bytes is needed")));
+        return Err(ApiError::bad_request(format!(
+            "a reason of 1 to {MAX_REASON} bytes is needed"
+        )));
     }
     let decision = decision(&body)?;
-    match app.engine.decide(&id, decision, &body.arguments_hash, &body.reason).await {
+    match app
+        .engine
+        .decide(&id, decision, &body.arguments_hash, &body.reason)
+        .await
+    {
         Ok(action) => Ok(uncached(Json(shown(&action)))),
         Err(DecisionError::NotFound) => Err(ApiError::not_found("no such action")),
         Err(error @ (DecisionError::OtherArguments | DecisionError::Decided(_))) => {

@@ -25,7 +25,10 @@ struct Query {
 impl Query {
     fn read(query: Option<String>) -> Result<(Option<Cursor>, usize), ApiError> {
         let Self { after, limit } = parse_query(query)?;
-        Ok((after.map(Cursor), limit.unwrap_or(ENTRIES).clamp(1, MOST_ENTRIES)))
+        Ok((
+            after.map(Cursor),
+            limit.unwrap_or(ENTRIES).clamp(1, MOST_ENTRIES),
+        ))
     }
 }
 
@@ -51,7 +54,9 @@ pub(crate) async fn orders(
             })
         })
         .collect();
-    Ok(uncached(Json(json!({ "orders": orders, "next": page.next.map(|cursor| cursor.0) }))))
+    Ok(uncached(Json(
+        json!({ "orders": orders, "next": page.next.map(|cursor| cursor.0) }),
+    )))
 }
 
 pub(crate) async fn refunds(
@@ -76,5 +81,7 @@ pub(crate) async fn refunds(
             })
         })
         .collect();
-    Ok(uncached(Json(json!({ "refunds": refunds, "next": page.next.map(|cursor| cursor.0) }))))
+    Ok(uncached(Json(
+        json!({ "refunds": refunds, "next": page.next.map(|cursor| cursor.0) }),
+    )))
 }

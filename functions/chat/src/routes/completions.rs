@@ -44,24 +44,38 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         overlap: overlap(&fields)?,
         background,
     };
-    let accepted = app
-        .engine
-        .submit(submission)
-        .await
-        .map_err(|refusal| ApiError::from_refusal(&refusal, |turn| turn_path(&conversation, turn)))?;
+    let accepted = app.engine.submit(submission).await.map_err(|refusal| {
+        ApiError::from_refusal(&refusal, |turn| turn_path(&conversation, turn))
+    })?;
     Ok(answer(accepted, &conversation, format, background))
 }
 
 /// The stream of an accepted turn, or where to find it.
-pub(super) fn answer(accepted: Accepted, conversation: &ConversationId, format: Format, background: bool) -> Response {
+pub(super) fn answer(
+    accepted: Accepted,
+    conversation: &ConversationId,
+    format: Format,
+    background: bool,
+) -> Response {
     let turn = accepted.turn;
     let mut response = if background {
         let mut response = StatusCode::ACCEPTED.into_response();
-        insert(&mut response, header::LOCATION, &turn_path(conversation, turn));
-        insert(&mut response, HeaderName::from_static("preference-applied"), "respond-async");
+        insert(
+            &mut response,
+            header::LOCATION,
+            &turn_path(conversation, turn),
+        );
+        insert(
+            &mut response,
+            HeaderName::from_static("preference-applied"),
+            "respond-async",
+        );
         response
     } else {
-        stream_response(body::events(accepted.log, conversation.clone(), turn, format, None), format)
+        stream_response(
+            body::events(accepted.log, conversation.clone(), turn, format, None),
+            format,
+        )
     };
     insert(&mut response, CONVERSATION_HEADER, conversation.as_str());
     insert(&mut response, TURN_HEADER, &turn.to_string());
@@ -73,7 +87,11 @@ pub(super) fn stream_response(body: Body, format: Format) -> Response {
     let mut response = Response::new(body);
     insert(&mut response, header::CONTENT_TYPE, format.media_type());
     insert(&mut response, header::CACHE_CONTROL, "no-store");
-    insert(&mut response, HeaderName::from_static("x-accel-buffering"), "no");
+    insert(
+        &mut response,
+        HeaderName::from_static("x-accel-buffering"),
+        "no",
+    );
     response
 }
 
@@ -86,13 +104,23 @@ fn insert(response: &mut Response, name: HeaderName, value: &str) {
 
 /// JSON, or nothing said: `curl -d` alone says a form, which is not JSON.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
     let value = value.to_str().unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if essence == "application/json" || essence.ends_with("+json") {
         return Ok(());
     }
-    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send the body as application/json"))
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send the body as application/json",
+    ))
 }
 
 async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
@@ -103,7 +131,9 @@ async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
-        Err(error) => Err(ApiError::bad_request(format!("the body is not valid JSON: {error}"))),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "the body is not valid JSON: {error}"
+        ))),
     }
 }
 
@@ -147,14 +177,23 @@ fn bad_id(name: &str, error: baton_handoff::ids::BadId) -> ApiError {
     ApiError::bad_request(format!("{name} {error}"))
 }
 
-fn message_id(fields: &Map<String, Value>, headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
+fn message_id(
+    fields: &Map<String, Value>,
+    headers: &HeaderMap,
+) -> Result<Option<MessageId>, ApiError> {
     if let Some(id) = id_field(fields, "message_id")? {
-        return MessageId::parse(id).map(Some).map_err(|error| bad_id("message_id", error));
+        return MessageId::parse(id)
+            .map(Some)
+            .map_err(|error| bad_id("message_id", error));
     }
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
     // The draft standard writes the key as a quoted string; most clients send it bare.
     let key = value.to_str().unwrap_or_default().trim_matches('"');
-    MessageId::parse(key).map(Some).map_err(|error| bad_id("Idempotency-Key", error))
+    MessageId::parse(key)
+        .map(Some)
+        .map_err(|error| bad_id("Idempotency-Key", error))
 }
 
 fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
@@ -163,12 +202,19 @@ fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
         Some(Value::String(word)) if word == "queue" => Ok(Overlap::Queue),
         Some(Value::String(word)) if word == "reject" => Ok(Overlap::Reject),
         Some(Value::String(word)) if word == "interrupt" => Ok(Overlap::Interrupt),
-        Some(_) => Err(ApiError::bad_request("overlap must be \"queue\", \"reject\" or \"interrupt\"")),
+        Some(_) => Err(ApiError::bad_request(
+            "overlap must be \"queue\", \"reject\" or \"interrupt\"",
+        )),
     }
 }
 
 /// RFC 7240, section 4.1.
 fn prefers_async(headers: &HeaderMap) -> bool {
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    preferences.flat_map(|value| value.split(',')).any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+    let preferences = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    preferences
+        .flat_map(|value| value.split(','))
+        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
 }

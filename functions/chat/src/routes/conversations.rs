@@ -68,14 +68,26 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let after = last.map(str::parse::<Position>).transpose().map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let pulse = app.engine.pulse(&conversation).await?.ok_or_else(no_such_conversation)?;
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok());
+    let after = last
+        .map(str::parse::<Position>)
+        .transpose()
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let pulse = app
+        .engine
+        .pulse(&conversation)
+        .await?
+        .ok_or_else(no_such_conversation)?;
     let body = follow::events(app.engine.clone(), conversation, &pulse, after);
     Ok(stream_response(body, Format::Sse))
 }
 
-pub(crate) async fn erase(State(app): State<App>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn erase(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     app.engine.erase(&conversation).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -88,23 +100,41 @@ pub(crate) async fn export(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let mut history = app.engine.history(&conversation, None, MOST_TURNS).await?.ok_or_else(no_such_conversation)?;
+    let mut history = app
+        .engine
+        .history(&conversation, None, MOST_TURNS)
+        .await?
+        .ok_or_else(no_such_conversation)?;
     for _ in 0..EXPORT_PAGES {
         let Some(before) = history.before else { break };
-        let Some(earlier) = app.engine.history(&conversation, Some(before), MOST_TURNS).await? else { break };
+        let Some(earlier) = app
+            .engine
+            .history(&conversation, Some(before), MOST_TURNS)
+            .await?
+        else {
+            break;
+        };
         history.items.splice(0..0, earlier.items);
         history.before = earlier.before;
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let (mut response, ending) = if accept.contains("text/markdown") {
-        let markdown = ([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], export::markdown(&history));
+        let markdown = (
+            [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
+            export::markdown(&history),
+        );
         (uncached(markdown), "md")
     } else {
         (uncached(Json(history)), "json")
     };
     let name = format!("attachment; filename=\"conversation-{conversation}.{ending}\"");
     if let Ok(name) = HeaderValue::from_str(&name) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, name);
     }
     Ok(response)
 }

@@ -16,7 +16,13 @@ pub(super) fn markdown(history: &History) -> String {
 
 fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
     match item {
-        Item::Message { role, agent, text, partial, .. } => {
+        Item::Message {
+            role,
+            agent,
+            text,
+            partial,
+            ..
+        } => {
             let speaker = match role {
                 Role::Customer => "Customer",
                 Role::Agent => agent.as_deref().unwrap_or("Agent"),
@@ -25,14 +31,31 @@ fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
             writeln!(out, "\n**{speaker}**{mark}\n")?;
             text.lines().try_for_each(|line| writeln!(out, "> {line}"))
         }
-        Item::ToolCall { agent, name, arguments, result, .. } => {
+        Item::ToolCall {
+            agent,
+            name,
+            arguments,
+            result,
+            ..
+        } => {
             let result = result.as_deref().unwrap_or("no result yet");
             writeln!(out, "\n- {agent} called `{name}` with {}", code(arguments))?;
             writeln!(out, "  - result: {}", code(result))
         }
         Item::HandOff { from, to, .. } => writeln!(out, "\n---\n\n*{from} handed over to {to}*"),
-        Item::Action { name, arguments, state, result, .. } => {
-            write!(out, "\n- action `{name}` with {}: **{}**", code(arguments), state.as_str())?;
+        Item::Action {
+            name,
+            arguments,
+            state,
+            result,
+            ..
+        } => {
+            write!(
+                out,
+                "\n- action `{name}` with {}: **{}**",
+                code(arguments),
+                state.as_str()
+            )?;
             match result {
                 Some(result) => writeln!(out, ", {}", code(result)),
                 None => writeln!(out),
@@ -50,5 +73,9 @@ fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let text = text.replace(['\n', '\r'], " ");
-    if longest == 0 { format!("{fence}{text}{fence}") } else { format!("{fence} {text} {fence}") }
+    if longest == 0 {
+        format!("{fence}{text}{fence}")
+    } else {
+        format!("{fence} {text} {fence}")
+    }
 }

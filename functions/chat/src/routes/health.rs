@@ -14,10 +14,16 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
     let team = app.engine.team();
     let (status, reason) = match app.engine.health().await {
         Health::Ready => (StatusCode::OK, None),
-        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, Some("shutting down".to_owned())),
+        Health::Draining => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some("shutting down".to_owned()),
+        ),
         Health::StoreAway(error) => {
             tracing::warn!(%error, "not ready: the store does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, Some("the store cannot be reached".to_owned()))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("the store cannot be reached".to_owned()),
+            )
         }
     };
     let mut response = uncached(Json(json!({

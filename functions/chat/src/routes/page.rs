@@ -1,7 +1,14 @@
 //! The web page, embedded in the binary; or read from a folder while somebody works on it.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -22,7 +29,10 @@ pub(crate) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-pub(crate) async fn index(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(crate) async fn index(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     serve(&app, &headers, "index.html")
 }
 
@@ -39,31 +49,102 @@ pub(crate) async fn file(
     serve(&app, &headers, &path)
 }
 
+/// A file as it is sent.
+struct Asset {
+    bytes: Bytes,
+    gzipped: Bytes,
+    tag: String,
+}
+
+/// The embedded files that somebody asked for, compressed once.
+static ASSETS: Mutex<BTreeMap<String, Arc<Asset>>> = Mutex::new(BTreeMap::new());
+
+impl Asset {
+    fn new(bytes: &[u8]) -> Self {
+        let tag = Sha256::digest(bytes)
+            .iter()
+            .take(8)
+            .fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to a vector cannot fail; if it did, the plain file would be sent.
+        let gzipped = gzip
+            .write_all(bytes)
+            .and_then(|()| gzip.finish())
+            .unwrap_or_default();
+        Self {
+            bytes: Bytes::copy_from_slice(bytes),
+            gzipped: gzipped.into(),
+            tag: format!("\"{tag}\""),
+        }
+    }
+
+    fn find(app: &App, path: &str) -> Option<Arc<Self>> {
+        if let Some(folder) = &app.static_dir {
+            return std::fs::read(folder.join(path))
+                .ok()
+                .map(|bytes| Arc::new(Self::new(&bytes)));
+        }
+        let mut assets = ASSETS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = assets.get(path) {
+            return Some(known.clone());
+        }
+        let asset = Arc::new(Self::new(EMBEDDED.get_file(path)?.contents()));
+        assets.insert(path.to_owned(), asset.clone());
+        Some(asset)
+    }
+}
+
 fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiError> {
     let missing = || ApiError::not_found("no such page");
     let media_type = media_type(path).ok_or_else(missing)?;
-    if path.split('/').any(|part| part.is_empty() || part.starts_with('.')) || path.starts_with("tests/") {
+    if path
+        .split('/')
+        .any(|part| part.is_empty() || part.starts_with('.'))
+        || path.starts_with("tests/")
+    {
         return Err(missing());
     }
-    let bytes = match &app.static_dir {
-        Some(folder) => std::fs::read(folder.join(path)).map_err(|_| missing())?,
-        None => EMBEDDED.get_file(path).ok_or_else(missing)?.contents().to_vec(),
+    let asset = Asset::find(app, path).ok_or_else(missing)?;
+    let unchanged = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == asset.tag.as_bytes());
+    let gzip = app.compress && !asset.gzipped.is_empty() && accepts_gzip(headers);
+    let mut response = match (unchanged, gzip) {
+        (true, _) => StatusCode::NOT_MODIFIED.into_response(),
+        (false, true) => {
+            ([(header::CONTENT_ENCODING, "gzip")], asset.gzipped.clone()).into_response()
+        }
+        (false, false) => asset.bytes.clone().into_response(),
     };
-    let digest = Sha256::digest(&bytes);
-    let tag = digest.iter().take(8).fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-    let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { bytes.into_response() };
     let set = response.headers_mut();
     set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     // Asked for again each time, answered by 304: a new version shows at once.
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    set.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    set.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    set.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    );
     set.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    set.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
+    set.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    if let Ok(tag) = HeaderValue::from_str(&asset.tag) {
         set.insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("gzip") && parts.next().is_none_or(|quality| quality != "q=0")
+    })
 }
 
 /// Files of other kinds stand in that folder for developers, not for browsers.

@@ -32,11 +32,21 @@ pub(crate) async fn events(
     let conversation = parse_conversation(&id)?;
     let turn = parse_turn(&turn)?;
     let EventsQuery { after } = parse_query(query)?;
-    let last_event = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let after = last_event.or(after).filter(|after| !after.is_empty()).map(|after| parse_position(&after, turn)).transpose()?;
+    let last_event = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let after = last_event
+        .or(after)
+        .filter(|after| !after.is_empty())
+        .map(|after| parse_position(&after, turn))
+        .transpose()?;
     let format = Format::negotiate(&headers);
     match app.engine.follow(&conversation, turn, after).await? {
-        Followed::Log(log) => Ok(stream_response(body::events(log, conversation, turn, format, after), format)),
+        Followed::Log(log) => Ok(stream_response(
+            body::events(log, conversation, turn, format, after),
+            format,
+        )),
         Followed::NothingLeft => Ok(StatusCode::NO_CONTENT.into_response()),
         Followed::NoSuchTurn => Err(ApiError::not_found("no such turn")),
     }
@@ -63,7 +73,12 @@ pub(crate) async fn regenerate(
 ) -> Result<Response, ApiError> {
     let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
     match app.engine.regenerate(&conversation, turn).await {
-        Ok(accepted) => Ok(answer(accepted, &conversation, Format::negotiate(&headers), false)),
+        Ok(accepted) => Ok(answer(
+            accepted,
+            &conversation,
+            Format::negotiate(&headers),
+            false,
+        )),
         Err(CannotRegenerate::NotFound) => Err(ApiError::not_found("no such turn")),
         Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
             Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
@@ -73,14 +88,19 @@ pub(crate) async fn regenerate(
 }
 
 fn parse_turn(raw: &str) -> Result<TurnNumber, ApiError> {
-    raw.parse().map_err(|_| ApiError::bad_request("a turn is a number"))
+    raw.parse()
+        .map_err(|_| ApiError::bad_request("a turn is a number"))
 }
 
 fn parse_position(raw: &str, turn: u32) -> Result<Position, ApiError> {
-    let position: Position = raw.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let position: Position = raw
+        .parse()
+        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
     if position.turn == turn {
         Ok(position)
     } else {
-        Err(ApiError::bad_request("that position is one of another turn"))
+        Err(ApiError::bad_request(
+            "that position is one of another turn",
+        ))
     }
 }

@@ -30,7 +30,12 @@ impl Backend {
         match self {
             Self::Sqlite(folder) => open_file(&file_in(folder), env),
             Self::Memory(parts) => {
-                let make = || (Arc::new(MemoryStore::new(env.clone())), Arc::new(MemoryQueue::new(env.clone())));
+                let make = || {
+                    (
+                        Arc::new(MemoryStore::new(env.clone())),
+                        Arc::new(MemoryQueue::new(env.clone())),
+                    )
+                };
                 let (store, queue) = parts.get_or_init(make);
                 (store.clone(), queue.clone())
             }

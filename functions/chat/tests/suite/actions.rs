@@ -10,12 +10,21 @@ const CATAPULT: &str = "item_318205561";
 const UNICYCLE: &str = "item_132612938";
 
 async fn orders(client: &Client) -> Vec<Value> {
-    let orders = client.get("/orders").await.json()["orders"].as_array().unwrap().clone();
-    orders.into_iter().filter(|order| !order["conversation"].is_null()).collect()
+    let orders = client.get("/orders").await.json()["orders"]
+        .as_array()
+        .unwrap()
+        .clone();
+    orders
+        .into_iter()
+        .filter(|order| !order["conversation"].is_null())
+        .collect()
 }
 
 async fn refunds(client: &Client) -> Vec<Value> {
-    client.get("/refunds").await.json()["refunds"].as_array().unwrap().clone()
+    client.get("/refunds").await.json()["refunds"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 #[tokio::test]
@@ -26,9 +35,20 @@ async fn an_order_is_executed_and_its_result_told() {
     let turn = client.say("c", "order anvil 30").await;
     let ordered = orders(&client).await;
     assert_eq!(ordered.len(), 1);
-    assert_eq!((&ordered[0]["product"], &ordered[0]["paid_cents"]), (&json!("anvil"), &json!(3_000)));
-    assert!(turn.answer().contains(ordered[0]["order_id"].as_str().unwrap()), "{turn:?}");
-    let seen = ["[Executing transfer_to_sales_agent]", "[You are now talking to SalesAgent]", "[Executing execute_order]"];
+    assert_eq!(
+        (&ordered[0]["product"], &ordered[0]["paid_cents"]),
+        (&json!("anvil"), &json!(3_000))
+    );
+    assert!(
+        turn.answer()
+            .contains(ordered[0]["order_id"].as_str().unwrap()),
+        "{turn:?}"
+    );
+    let seen = [
+        "[Executing transfer_to_sales_agent]",
+        "[You are now talking to SalesAgent]",
+        "[Executing execute_order]",
+    ];
     assert_eq!(turn.seen()[..3], seen);
 }
 
@@ -43,16 +63,26 @@ async fn a_refund_is_executed_once_when_its_answer_is_lost() {
     assert_eq!(refunds(&client).await.len(), 1);
     let tries = house.desk().tries();
     assert_eq!(tries.len(), 3);
-    assert!(tries.iter().all(|tried| *tried == tries[0]), "one key for all tries: {tries:?}");
+    assert!(
+        tries.iter().all(|tried| *tried == tries[0]),
+        "one key for all tries: {tries:?}"
+    );
     assert_eq!(client.actions("done").await[0]["attempts"], 3);
 }
 
 #[tokio::test]
 async fn the_same_call_twice_in_a_turn_is_one_action() {
     let refund = |reason: &str| json!({ "item_id": UNICYCLE, "reason": reason }).to_string();
-    let twice = stream().calls("execute_refund", &refund("it burnt")).calls("execute_refund", &refund("it exploded"));
+    let twice = stream()
+        .calls("execute_refund", &refund("it burnt"))
+        .calls("execute_refund", &refund("it exploded"));
     let once_more = stream().calls("execute_refund", &refund("again"));
-    let script = [calls("transfer_to_issues_and_repairs", json!({})), twice, once_more, says("Refunded.")];
+    let script = [
+        calls("transfer_to_issues_and_repairs", json!({})),
+        twice,
+        once_more,
+        says("Refunded."),
+    ];
     let model = ScriptedModel::start(script).await;
     let house = House::open(&model).await;
     let client = house.client();
@@ -72,11 +102,20 @@ async fn the_same_wish_in_a_later_turn_is_a_new_action_and_the_caps_decide() {
     let house = House::open(&model).await;
     let client = house.client();
     let refund = format!("refund {UNICYCLE}");
-    assert!(client.say("c", &refund).await.answer().contains("refunded_usd"));
+    assert!(
+        client
+            .say("c", &refund)
+            .await
+            .answer()
+            .contains("refunded_usd")
+    );
     let again = client.say("c", &refund).await.answer();
     assert!(again.starts_with("Rejected, nothing was done: "), "{again}");
     let elsewhere = client.say("d", &refund).await.answer();
-    assert!(elsewhere.starts_with("Rejected, nothing was done: "), "{elsewhere}");
+    assert!(
+        elsewhere.starts_with("Rejected, nothing was done: "),
+        "{elsewhere}"
+    );
     assert_eq!(refunds(&client).await.len(), 1);
     client.say("c", "order anvil 30").await.answer();
     client.say("c", "order anvil 30").await.answer();
@@ -86,11 +125,17 @@ async fn the_same_wish_in_a_later_turn_is_a_new_action_and_the_caps_decide() {
 #[tokio::test]
 async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of_its_own() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = Setup::new(&model).with_team(&[("patience_seconds = 10", "patience_seconds = 0")]).open().await;
+    let house = Setup::new(&model)
+        .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
+        .open()
+        .await;
     let client = house.client();
     house.desk().hold_actions();
     let turn = client.say("c", "order anvil 30").await;
-    assert!(turn.answer().starts_with("Accepted and pending"), "{turn:?}");
+    assert!(
+        turn.answer().starts_with("Accepted and pending"),
+        "{turn:?}"
+    );
     house.desk().came(1).await;
     let action = &client.items_of("c", "action").await[0];
     assert_eq!(action["state"], "running");
@@ -103,11 +148,18 @@ async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of
     assert_eq!((told.0, told.1.as_str()), (3, "agent"));
     let ordered = orders(&client).await;
     assert_eq!(ordered.len(), 1);
-    assert!(told.2.starts_with("- execute_order: ") && told.2.contains(ordered[0]["order_id"].as_str().unwrap()), "{told:?}");
+    assert!(
+        told.2.starts_with("- execute_order: ")
+            && told.2.contains(ordered[0]["order_id"].as_str().unwrap()),
+        "{told:?}"
+    );
     // Told once: nothing begins another turn, and the next one knows it.
     assert_eq!(client.say("c", "thanks").await.number, 4);
     let instructions = model.requests().last().unwrap().instructions();
-    assert!(instructions.contains(ordered[0]["order_id"].as_str().unwrap()), "{instructions}");
+    assert!(
+        instructions.contains(ordered[0]["order_id"].as_str().unwrap()),
+        "{instructions}"
+    );
 }
 
 #[tokio::test]
@@ -121,21 +173,39 @@ async fn a_late_result_is_told_in_the_turn_that_runs() {
         _ => clerk(asked),
     })
     .await;
-    let house = Setup::new(&model).with_team(&[("patience_seconds = 10", "patience_seconds = 0")]).open().await;
+    let house = Setup::new(&model)
+        .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
+        .open()
+        .await;
     let client = house.client();
     house.desk().hold_actions();
     client.say("c", "order anvil 30").await.answer();
     let waits = client.send(&body("c", "wait")).await;
     gate.reached().await;
     house.desk().let_in();
-    until("the action's end", async || client.actions("done").await.pop()).await;
+    until("the action's end", async || {
+        client.actions("done").await.pop()
+    })
+    .await;
     gate.open();
     let turn = waits.rest().await;
-    assert_eq!((turn.number, turn.answer().as_str()), (2, "By the way, it is done."));
+    assert_eq!(
+        (turn.number, turn.answer().as_str()),
+        (2, "By the way, it is done.")
+    );
     // No turn of its own any more.
     assert_eq!(client.say("c", "thanks").await.number, 3);
-    let told: Vec<_> = client.said("c").await.into_iter().filter(|(_, _, text)| text.starts_with("By the way")).collect();
-    assert_eq!(told.len(), 2, "the model of this test says it whenever it reads it: {told:?}");
+    let told: Vec<_> = client
+        .said("c")
+        .await
+        .into_iter()
+        .filter(|(_, _, text)| text.starts_with("By the way"))
+        .collect();
+    assert_eq!(
+        told.len(),
+        2,
+        "the model of this test says it whenever it reads it: {told:?}"
+    );
     assert_eq!(client.items_of("c", "turn").await.len(), 3);
 }
 
@@ -145,7 +215,11 @@ async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_appr
     let house = House::open(&model).await;
     let client = house.client();
     let turn = client.say("c", &format!("refund {CATAPULT}")).await;
-    assert!(turn.answer().contains("a colleague has to approve it first"), "{turn:?}");
+    assert!(
+        turn.answer()
+            .contains("a colleague has to approve it first"),
+        "{turn:?}"
+    );
     assert_eq!(refunds(&client).await.len(), 0);
 
     let house = house.restart().await;
@@ -164,7 +238,11 @@ async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_appr
     assert!(told.2.contains("refunded_usd"), "{told:?}");
     assert_eq!(refunds(&client).await.len(), 1);
     for decision in ["approve", "reject"] {
-        assert_eq!(client.decide(&proposed[0], decision).await.status, 409, "a decision is taken once");
+        assert_eq!(
+            client.decide(&proposed[0], decision).await.status,
+            409,
+            "a decision is taken once"
+        );
     }
     assert_eq!(house.desk().tries().len(), 1);
 }
@@ -174,15 +252,27 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
     let model = ScriptedModel::responding(clerk).await;
     let house = House::open(&model).await;
     let client = house.client();
-    client.say("c", &format!("refund {CATAPULT}")).await.answer();
-    let proposed = until("the proposal", async || client.actions("proposed").await.pop()).await;
+    client
+        .say("c", &format!("refund {CATAPULT}"))
+        .await
+        .answer();
+    let proposed = until("the proposal", async || {
+        client.actions("proposed").await.pop()
+    })
+    .await;
     let nameless = json!({ "arguments_hash": proposed["arguments_hash"], "reason": " " });
     let path = format!("/actions/{}/reject", proposed["id"].as_str().unwrap());
     assert_eq!(client.post(&path, &nameless).await.status, 400);
     assert_eq!(client.decide(&proposed, "reject").await.status, 200);
     client.turn_ends("c", 2).await;
     let told = client.said("c").await.pop().unwrap().2;
-    assert!(told.contains("Rejected, nothing was done") && told.contains("as the test wants it"), "{told}");
+    assert!(
+        told.contains("Rejected, nothing was done") && told.contains("as the test wants it"),
+        "{told}"
+    );
     assert_eq!(house.desk().tries(), []);
-    assert_eq!(client.actions("rejected").await[0]["reason"], "as the test wants it");
+    assert_eq!(
+        client.actions("rejected").await[0]["reason"],
+        "as the test wants it"
+    );
 }

@@ -18,7 +18,10 @@ async fn a_turn_is_one_json_object_a_line() {
     ];
     let model = ScriptedModel::start(script).await;
     let house = House::open(&model).await;
-    let answer = house.client().post("/chat/completions", &body("c", "help")).await;
+    let answer = house
+        .client()
+        .post("/chat/completions", &body("c", "help"))
+        .await;
     assert_eq!(answer.status, 200);
     let expected = [
         r#"{"content":{"type":"string","message":"One "},"id":"1.1.1.4"}"#,
@@ -48,7 +51,9 @@ async fn the_headers_say_what_it_is_and_that_nobody_may_keep_it() {
         ("text/event-stream", "text/event-stream"),
     ];
     for (turn, (accept, media_type)) in (1..).zip(cases) {
-        let mut request = client.request("POST", "/chat/completions").json(&body("c", "hello"));
+        let mut request = client
+            .request("POST", "/chat/completions")
+            .json(&body("c", "hello"));
         if !accept.is_empty() {
             request = request.header("accept", accept);
         }
@@ -68,10 +73,20 @@ async fn without_a_conversation_id_a_new_one_is_made_that_nobody_can_guess() {
     let house = House::open(&model).await;
     let client = house.client();
     let mut ids = BTreeSet::new();
-    for body in [json!({ "message": "a" }), json!({ "message": "b" }), json!({ "message": "c", "conversation_id": null })] {
+    for body in [
+        json!({ "message": "a" }),
+        json!({ "message": "b" }),
+        json!({ "message": "c", "conversation_id": null }),
+    ] {
         let turn = client.send(&body).await.rest().await;
         assert_eq!(turn.number, 1);
-        assert!(turn.conversation.len() == 32 && turn.conversation.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert!(
+            turn.conversation.len() == 32
+                && turn
+                    .conversation
+                    .bytes()
+                    .all(|byte| byte.is_ascii_hexdigit())
+        );
         ids.insert(turn.conversation);
     }
     assert_eq!(ids.len(), 3);
@@ -80,12 +95,20 @@ async fn without_a_conversation_id_a_new_one_is_made_that_nobody_can_guess() {
 #[tokio::test]
 async fn every_word_is_sent_before_the_model_says_the_next_one() {
     let gates: Vec<Gate> = (0..4).map(|_| Gate::new()).collect();
-    let answer = gates.iter().enumerate().fold(stream(), |answer, (at, gate)| answer.says(&format!("word{at} ")).gate(gate));
+    let answer = gates
+        .iter()
+        .enumerate()
+        .fold(stream(), |answer, (at, gate)| {
+            answer.says(&format!("word{at} ")).gate(gate)
+        });
     let model = ScriptedModel::start([answer]).await;
     let house = House::open(&model).await;
     let mut listening = house.client().send(&body("c", "hello")).await;
     for (at, gate) in gates.iter().enumerate() {
-        assert_eq!(listening.next().await.unwrap().content.message, format!("word{at} "));
+        assert_eq!(
+            listening.next().await.unwrap().content.message,
+            format!("word{at} ")
+        );
         gate.open();
     }
     assert_eq!(listening.rest().await.status(), "committed");
@@ -102,7 +125,12 @@ async fn every_chunk_on_the_wire_holds_whole_lines() {
     let mut text = String::new();
     for chunk in chunks {
         assert!(chunk.ends_with('\n'), "{chunk:?}");
-        text.extend(chunk.lines().filter(|line| !line.is_empty()).map(|line| Line::parse(line).content.message));
+        text.extend(
+            chunk
+                .lines()
+                .filter(|line| !line.is_empty())
+                .map(|line| Line::parse(line).content.message),
+        );
     }
     assert_eq!(text, format!("One two three. {long}"));
 }
@@ -110,7 +138,11 @@ async fn every_chunk_on_the_wire_holds_whole_lines() {
 /// The original's other client collects bytes and splits at line ends; it must come to the same, however the network cuts.
 #[tokio::test]
 async fn a_client_that_splits_lines_itself_reads_the_same_from_any_cut() {
-    let model = ScriptedModel::start([says("Grüße an alle. ").calls("transfer_to_sales_agent", "{}"), says("Hallo.")]).await;
+    let model = ScriptedModel::start([
+        says("Grüße an alle. ").calls("transfer_to_sales_agent", "{}"),
+        says("Hallo."),
+    ])
+    .await;
     let house = House::open(&model).await;
     let whole = raw_chunks(&house, &body("c", "hello")).await.concat();
     let read = |size: usize| {
@@ -151,12 +183,21 @@ async fn raw_chunks(house: &House, body: &Value) -> Vec<String> {
     );
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
-    soon("the response", socket.read_to_end(&mut bytes)).await.unwrap();
-    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    soon("the response", socket.read_to_end(&mut bytes))
+        .await
+        .unwrap();
+    let head = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap()
+        + 4;
     let mut rest = &bytes[head..];
     let mut chunks = Vec::new();
     loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n").unwrap();
+        let end = rest
+            .windows(2)
+            .position(|window| window == b"\r\n")
+            .unwrap();
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
         if size == 0 {
             return chunks;
@@ -193,29 +234,57 @@ async fn the_same_as_typed_events_in_order_with_one_that_ends_the_stream() {
     assert_eq!(names, expected);
     let data = |name: &str| &find(&events, name).data;
     for event in &events {
-        assert_eq!((&event.data["conversation"], &event.data["turn"]), (&json!("c"), &json!(1)), "{event:?}");
+        assert_eq!(
+            (&event.data["conversation"], &event.data["turn"]),
+            (&json!("c"), &json!(1)),
+            "{event:?}"
+        );
     }
     assert_eq!(data("handed_off")["from"], "TriageAgent");
     assert_eq!(data("handed_off")["to"], "SalesAgent");
     assert_eq!(data("text_delta")["text"], "Ordered.");
     assert_eq!(data("text_delta")["agent"], "SalesAgent");
     let queued = data("action_queued");
-    assert_eq!((&queued["name"], &queued["state"]), (&json!("execute_order"), &json!("queued")));
+    assert_eq!(
+        (&queued["name"], &queued["state"]),
+        (&json!("execute_order"), &json!("queued"))
+    );
     let finished = data("action_finished");
-    assert_eq!((&finished["action"], &finished["state"]), (&queued["action"], &json!("done")));
+    assert_eq!(
+        (&finished["action"], &finished["state"]),
+        (&queued["action"], &json!("done"))
+    );
     let told = data("tool_finished");
-    assert_eq!((&told["name"], &told["outcome"], &told["call"]), (&json!("execute_order"), &json!("ok"), &queued["call"]));
-    assert!(told["result"].as_str().unwrap().contains("order_id"), "{told}");
+    assert_eq!(
+        (&told["name"], &told["outcome"], &told["call"]),
+        (&json!("execute_order"), &json!("ok"), &queued["call"])
+    );
+    assert!(
+        told["result"].as_str().unwrap().contains("order_id"),
+        "{told}"
+    );
     assert!(told["milliseconds"].is_u64());
     let usage = data("usage");
     assert_eq!(
-        (&usage["prompt_tokens"], &usage["completion_tokens"], &usage["total_tokens"]),
+        (
+            &usage["prompt_tokens"],
+            &usage["completion_tokens"],
+            &usage["total_tokens"]
+        ),
         (&json!(60), &json!(12), &json!(72))
     );
     assert_eq!(data("turn_completed")["status"], "committed");
-    let arguments = events.iter().filter(|event| event.name == "tool_called").map(|event| &event.data["arguments"]);
-    let arguments: Vec<Value> = arguments.map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap()).collect();
-    assert_eq!(arguments, [json!({}), json!({ "product": "Anvil", "price": 30 })]);
+    let arguments = events
+        .iter()
+        .filter(|event| event.name == "tool_called")
+        .map(|event| &event.data["arguments"]);
+    let arguments: Vec<Value> = arguments
+        .map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap())
+        .collect();
+    assert_eq!(
+        arguments,
+        [json!({}), json!({ "product": "Anvil", "price": 30 })]
+    );
 }
 
 #[tokio::test]
@@ -247,11 +316,18 @@ async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
     let house = house.restart().await;
     for (seen, line) in (1..).zip(&live.lines) {
         let rest = house.client().follow("c", 1, &line.id).await;
-        let missed: String = live.lines[seen..].iter().map(|line| line.content.message.as_str()).collect();
+        let missed: String = live.lines[seen..]
+            .iter()
+            .map(|line| line.content.message.as_str())
+            .collect();
         match rest {
             None => assert_eq!(seen, live.lines.len()),
             Some(rest) => {
-                let told: String = rest.lines.iter().map(|line| line.content.message.as_str()).collect();
+                let told: String = rest
+                    .lines
+                    .iter()
+                    .map(|line| line.content.message.as_str())
+                    .collect();
                 assert_eq!(told, missed, "behind {}", line.id);
             }
         }
@@ -272,7 +348,10 @@ async fn a_second_listener_hears_the_beginning_and_what_comes() {
         async move { client.follow("c", 1, "").await.unwrap() }
     });
     gate.open();
-    assert_eq!(follower.await.unwrap().seen(), ["One two.", "done: committed"]);
+    assert_eq!(
+        follower.await.unwrap().seen(),
+        ["One two.", "done: committed"]
+    );
     assert_eq!(first.rest().await.answer(), "One two.");
     assert_eq!(model.requests()[0].customer(), "hello");
 }

@@ -11,7 +11,9 @@ async fn the_list_shows_the_newest_first_in_pages() {
     let house = House::open(&model).await;
     let client = house.client();
     for number in 0..5 {
-        client.say(&format!("c{number}"), &format!("hello from {number}")).await;
+        client
+            .say(&format!("c{number}"), &format!("hello from {number}"))
+            .await;
     }
     client.say("c1", "once more").await;
     let mut listed: Vec<Value> = Vec::new();
@@ -21,10 +23,15 @@ async fn the_list_shows_the_newest_first_in_pages() {
         let conversations = page["conversations"].as_array().unwrap();
         assert!(conversations.len() <= 2);
         listed.extend(conversations.iter().cloned());
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("/conversations?limit=2&after={next}");
     }
-    let ids: Vec<_> = listed.iter().map(|conversation| conversation["id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = listed
+        .iter()
+        .map(|conversation| conversation["id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["c1", "c4", "c3", "c2", "c0"]);
     assert_eq!(listed[0]["title"], "hello from 1");
     assert_eq!(listed[0]["turns"], 2);
@@ -49,7 +56,12 @@ async fn the_history_tells_who_said_and_did_what() {
         let field = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
         match item["type"].as_str().unwrap() {
             "message" => format!("{} {}: {}", field("role"), field("agent"), field("text")),
-            "tool_call" => format!("{} calls {}: {}", field("agent"), field("name"), field("outcome")),
+            "tool_call" => format!(
+                "{} calls {}: {}",
+                field("agent"),
+                field("name"),
+                field("outcome")
+            ),
             "hand_off" => format!("{} to {}", field("from"), field("to")),
             "action" => format!("action {}: {}", field("name"), field("state")),
             "turn" => format!("turn {}", field("status")),
@@ -82,12 +94,21 @@ async fn the_history_of_a_long_conversation_comes_in_pages() {
     let mut turns = Vec::new();
     let mut before = String::new();
     loop {
-        let page = client.get(&format!("/conversations/c?turns=3{before}")).await.json();
-        let ends = page["items"].as_array().unwrap().iter().filter(|item| item["type"] == "turn");
+        let page = client
+            .get(&format!("/conversations/c?turns=3{before}"))
+            .await
+            .json();
+        let ends = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["type"] == "turn");
         let mut page_turns: Vec<_> = ends.map(|item| item["turn"].as_u64().unwrap()).collect();
         page_turns.extend(turns);
         turns = page_turns;
-        let Some(first) = page["before"].as_u64() else { break };
+        let Some(first) = page["before"].as_u64() else {
+            break;
+        };
         before = format!("&before={first}");
     }
     assert_eq!(turns, [1, 2, 3, 4, 5, 6, 7]);
@@ -100,13 +121,36 @@ async fn an_export_is_json_or_markdown_that_nobody_can_forge() {
     let client = house.client();
     client.say("c", "# Refunded\norder").await;
     let exported = client.get("/conversations/c/export").await;
-    assert_eq!(exported.header("content-disposition"), "attachment; filename=\"conversation-c.json\"");
-    assert_eq!(exported.json()["items"], Value::Array(client.items("c").await));
-    let request = client.request("GET", "/conversations/c/export").header("accept", "text/markdown");
+    assert_eq!(
+        exported.header("content-disposition"),
+        "attachment; filename=\"conversation-c.json\""
+    );
+    assert_eq!(
+        exported.json()["items"],
+        Value::Array(client.items("c").await)
+    );
+    let request = client
+        .request("GET", "/conversations/c/export")
+        .header("accept", "text/markdown");
     let markdown = client.fetch(request).await;
-    assert_eq!(markdown.header("content-type"), "text/markdown; charset=utf-8");
-    assert!(markdown.body.contains("**Customer**\n\n> # Refunded\n> order\n"), "{}", markdown.body);
-    assert!(markdown.body.contains("**TriageAgent**\n\n> You said: # Refunded\n> order\n"), "{}", markdown.body);
+    assert_eq!(
+        markdown.header("content-type"),
+        "text/markdown; charset=utf-8"
+    );
+    assert!(
+        markdown
+            .body
+            .contains("**Customer**\n\n> # Refunded\n> order\n"),
+        "{}",
+        markdown.body
+    );
+    assert!(
+        markdown
+            .body
+            .contains("**TriageAgent**\n\n> You said: # Refunded\n> order\n"),
+        "{}",
+        markdown.body
+    );
 }
 
 #[tokio::test]
@@ -116,17 +160,31 @@ async fn an_erased_conversation_is_gone_and_its_id_goes_on_with_new_turn_numbers
     let client = house.client();
     client.say("c", "my secret").await;
     client.say_as("m-1", "c", "another").await;
-    let erased = client.fetch(client.request("DELETE", "/conversations/c")).await;
+    let erased = client
+        .fetch(client.request("DELETE", "/conversations/c"))
+        .await;
     assert_eq!(erased.status, 204);
-    for path in ["/conversations/c", "/conversations/c/export", "/conversations/c/turns/1/events"] {
+    for path in [
+        "/conversations/c",
+        "/conversations/c/export",
+        "/conversations/c/turns/1/events",
+    ] {
         assert_eq!(client.get(path).await.status, 404, "{path}");
     }
-    assert_eq!(client.get("/conversations").await.json()["conversations"], json!([]));
-    let again = client.fetch(client.request("DELETE", "/conversations/c")).await;
+    assert_eq!(
+        client.get("/conversations").await.json()["conversations"],
+        json!([])
+    );
+    let again = client
+        .fetch(client.request("DELETE", "/conversations/c"))
+        .await;
     assert_eq!(again.status, 404);
 
     let anew = client.say("c", "hello").await;
-    assert_eq!((anew.number, anew.answer()), (3, "You said: hello".to_owned()));
+    assert_eq!(
+        (anew.number, anew.answer()),
+        (3, "You said: hello".to_owned())
+    );
     assert_eq!(model.requests().last().unwrap().told(), ["user: hello"]);
     assert_eq!(client.said("c").await.len(), 2);
     let house = house.restart().await;
@@ -141,7 +199,13 @@ async fn erasing_ends_the_turn_that_runs() {
     let client = house.client();
     let mut running = client.send(&body("c", "hello")).await;
     assert_eq!(running.next().await.unwrap().content.message, "One ");
-    assert_eq!(client.fetch(client.request("DELETE", "/conversations/c")).await.status, 204);
+    assert_eq!(
+        client
+            .fetch(client.request("DELETE", "/conversations/c"))
+            .await
+            .status,
+        204
+    );
     gate.open();
     let turn = running.rest().await;
     assert_eq!(turn.status(), "stopped", "{turn:?}");
@@ -162,12 +226,20 @@ async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
     let mut running = client.send(&body("c", "long")).await;
     assert_eq!(running.next().await.unwrap().content.message, "One ");
     for _ in 0..2 {
-        let stopped = client.post("/conversations/c/turns/1/stop", &json!({})).await;
+        let stopped = client
+            .post("/conversations/c/turns/1/stop", &json!({}))
+            .await;
         assert!(stopped.status.is_success(), "{stopped:?}");
     }
     assert_eq!(running.rest().await.seen(), ["One ", "done: stopped"]);
     assert_eq!(client.say("c", "next").await.answer(), "echo next");
     // What was said before the stop was said.
-    assert_eq!(model.requests().last().unwrap().told()[..2], ["user: long", "assistant: One "]);
-    until("the end of the model call", async || (client.get("/health").await.status == 200).then_some(())).await;
+    assert_eq!(
+        model.requests().last().unwrap().told()[..2],
+        ["user: long", "assistant: One "]
+    );
+    until("the end of the model call", async || {
+        (client.get("/health").await.status == 200).then_some(())
+    })
+    .await;
 }

@@ -35,7 +35,10 @@ async fn a_message_that_cannot_be_recorded_is_a_503_and_leaves_nothing() {
     house.faults().let_commits(Commits::Work);
     assert_eq!(client.items("c").await.len(), 0);
     let turn = client.say("c", "hello again").await;
-    assert_eq!((turn.number, turn.answer()), (1, "You said: hello again".to_owned()));
+    assert_eq!(
+        (turn.number, turn.answer()),
+        (1, "You said: hello again".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -56,7 +59,10 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     assert_eq!(cut.next().await.unwrap().content.message, "Half ");
     house.crash();
     let heard = cut.until_cut().await;
-    assert!(!heard.iter().any(|line| line.content.kind == "done"), "{heard:?}");
+    assert!(
+        !heard.iter().any(|line| line.content.kind == "done"),
+        "{heard:?}"
+    );
 
     gate.open();
     house.rise().await;
@@ -64,9 +70,20 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     let again = client.say_as("m-2", "c", "cut").await;
     assert_eq!((again.number, again.answer().as_str()), (2, "Half of it."));
     // Who goes on behind the last line is told that its step is said anew.
-    let resumed = client.follow("c", 2, &heard.last().unwrap().id).await.unwrap();
-    assert_eq!(resumed.seen(), ["reset: 1", "Half of it.", "done: committed"]);
-    let texts: Vec<_> = client.said("c").await.into_iter().map(|(_, _, text)| text).collect();
+    let resumed = client
+        .follow("c", 2, &heard.last().unwrap().id)
+        .await
+        .unwrap();
+    assert_eq!(
+        resumed.seen(),
+        ["reset: 1", "Half of it.", "done: committed"]
+    );
+    let texts: Vec<_> = client
+        .said("c")
+        .await
+        .into_iter()
+        .map(|(_, _, text)| text)
+        .collect();
     assert_eq!(texts, ["before", "You said: before", "cut", "Half of it."]);
     assert_eq!(client.say("c", "after").await.answer(), "You said: after");
 }
@@ -75,15 +92,22 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
 async fn a_turn_that_a_crash_cut_goes_on_without_anybody_asking() {
     let gate = Gate::new();
     let at = gate.clone();
-    let model = ScriptedModel::responding(move |_| stream().says("Half of ").gate(&at).says("it.")).await;
+    let model =
+        ScriptedModel::responding(move |_| stream().says("Half of ").gate(&at).says("it.")).await;
     let mut house = House::open(&model).await;
     let mut cut = house.client().send(&body("c", "hello")).await;
     assert_eq!(cut.next().await.unwrap().content.message, "Half ");
     house.crash();
     gate.open();
     house.rise().await;
-    assert_eq!(house.client().turn_ends("c", 1).await["status"], "committed");
-    assert_eq!(house.client().said("c").await.pop().unwrap().2, "Half of it.");
+    assert_eq!(
+        house.client().turn_ends("c", 1).await["status"],
+        "committed"
+    );
+    assert_eq!(
+        house.client().said("c").await.pop().unwrap().2,
+        "Half of it."
+    );
 }
 
 #[tokio::test]
@@ -103,7 +127,12 @@ async fn an_action_that_a_crash_cut_is_done_once() {
     let turn = client.say_as("m-1", "c", "order anvil 30").await;
     assert!(turn.answer().contains("order_id"), "{turn:?}");
     let orders = client.get("/orders").await.json();
-    let ordered = orders["orders"].as_array().unwrap().iter().filter(|order| order["conversation"] == "c").count();
+    let ordered = orders["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|order| order["conversation"] == "c")
+        .count();
     assert_eq!(ordered, 1);
     assert_eq!(client.items_of("c", "action").await.len(), 1);
     let tries = house.desk().tries();
@@ -131,9 +160,18 @@ async fn messages_that_waited_when_the_server_crashed_are_answered_in_order() {
     let client = house.client();
     client.turn_ends("c", 3).await;
     let said = client.said("c").await;
-    let texts: Vec<_> = said.iter().map(|(turn, _, text)| (*turn, text.as_str())).collect();
-    let expected =
-        [(1, "first"), (1, "echo first"), (2, "second"), (2, "echo second"), (3, "third"), (3, "echo third")];
+    let texts: Vec<_> = said
+        .iter()
+        .map(|(turn, _, text)| (*turn, text.as_str()))
+        .collect();
+    let expected = [
+        (1, "first"),
+        (1, "echo first"),
+        (2, "second"),
+        (2, "echo second"),
+        (3, "third"),
+        (3, "echo third"),
+    ];
     assert_eq!(texts, expected);
     drop(cut);
 }
@@ -142,7 +180,8 @@ async fn messages_that_waited_when_the_server_crashed_are_answered_in_order() {
 async fn a_store_that_fails_midway_ends_the_stream_with_an_error_and_the_turn_goes_on_later() {
     let gate = Gate::new();
     let at = gate.clone();
-    let model = ScriptedModel::responding(move |_| stream().says("All ").gate(&at).says("done.")).await;
+    let model =
+        ScriptedModel::responding(move |_| stream().says("All ").gate(&at).says("done.")).await;
     let mut house = House::open(&model).await;
     let client = house.client();
     let mut listening = client.send(&body("c", "hello")).await;
@@ -150,11 +189,17 @@ async fn a_store_that_fails_midway_ends_the_stream_with_an_error_and_the_turn_go
     house.faults().let_commits(Commits::Fail);
     gate.open();
     let turn = soon("the end of the stream", listening.rest()).await;
-    assert_eq!(turn.seen(), ["All done.", "error: store_unavailable", "done: failed"]);
+    assert_eq!(
+        turn.seen(),
+        ["All done.", "error: store_unavailable", "done: failed"]
+    );
     house.faults().let_commits(Commits::Work);
     house.crash();
     house.rise().await;
-    assert_eq!(house.client().turn_ends("c", 1).await["status"], "committed");
+    assert_eq!(
+        house.client().turn_ends("c", 1).await["status"],
+        "committed"
+    );
     assert_eq!(house.client().said("c").await.pop().unwrap().2, "All done.");
     assert_eq!(model.requests()[0].customer(), "hello");
 }

@@ -26,7 +26,10 @@ async fn a_client_that_leaves_shifts_no_reply_to_another() {
     gate.open();
     client.turn_ends("leaver", 1).await;
     assert_eq!(client.say("other", "two").await.answer(), "Said to two.");
-    assert_eq!(client.say("leaver", "three").await.answer(), "Said to three.");
+    assert_eq!(
+        client.say("leaver", "three").await.answer(),
+        "Said to three."
+    );
     let expected = [
         (1, "customer".to_owned(), "leaves".to_owned()),
         (1, "agent".to_owned(), "Said to nobody.".to_owned()),
@@ -38,7 +41,9 @@ async fn a_client_that_leaves_shifts_no_reply_to_another() {
 
 #[tokio::test]
 async fn two_hand_offs_in_one_response_answer_once() {
-    let both = stream().calls("transfer_to_sales_agent", "{}").calls("transfer_to_issues_and_repairs", "{}");
+    let both = stream()
+        .calls("transfer_to_sales_agent", "{}")
+        .calls("transfer_to_issues_and_repairs", "{}");
     let model = ScriptedModel::start([both, says("Sales here."), says("Sales still.")]).await;
     let house = House::open(&model).await;
     let client = house.client();
@@ -55,16 +60,31 @@ async fn two_hand_offs_in_one_response_answer_once() {
     let requests = model.requests();
     assert_eq!(requests.len(), 2);
     assert!(requests[1].tools().contains(&"execute_order".to_owned()));
-    assert!(requests[1].results()[1].starts_with("Not transferred"), "{:?}", requests[1].results());
-    assert_eq!(client.say("c", "still there?").await.answer(), "Sales still.");
+    assert!(
+        requests[1].results()[1].starts_with("Not transferred"),
+        "{:?}",
+        requests[1].results()
+    );
+    assert_eq!(
+        client.say("c", "still there?").await.answer(),
+        "Sales still."
+    );
 }
 
 #[tokio::test]
 async fn a_tool_and_a_hand_off_in_one_response_leave_no_call_without_result() {
     let both = stream()
-        .calls("look_up_item", &json!({ "search_query": "unicycle" }).to_string())
+        .calls(
+            "look_up_item",
+            &json!({ "search_query": "unicycle" }).to_string(),
+        )
         .calls("transfer_back_to_triage", "{}");
-    let script = [calls("transfer_to_issues_and_repairs", json!({})), both, says("Triage here."), says("Fine.")];
+    let script = [
+        calls("transfer_to_issues_and_repairs", json!({})),
+        both,
+        says("Triage here."),
+        says("Fine."),
+    ];
     let model = ScriptedModel::start(script).await;
     let house = House::open(&model).await;
     let client = house.client();
@@ -82,7 +102,10 @@ async fn a_tool_and_a_hand_off_in_one_response_leave_no_call_without_result() {
 #[tokio::test]
 async fn hand_offs_cannot_loop_without_end() {
     let model = ScriptedModel::responding(|asked| {
-        let back = asked.tools().iter().any(|tool| tool == "transfer_back_to_triage");
+        let back = asked
+            .tools()
+            .iter()
+            .any(|tool| tool == "transfer_back_to_triage");
         match asked.customer().as_str() {
             "loop" if back => calls("transfer_back_to_triage", json!({})),
             "loop" => calls("transfer_to_sales_agent", json!({})),
@@ -98,12 +121,16 @@ async fn hand_offs_cannot_loop_without_end() {
     assert_eq!(turn.status(), "failed");
     assert_eq!(model.requests().len(), 7);
     assert_eq!(client.say("c", "and now?").await.answer(), "All is well.");
-    assert_eq!(client.say("other", "and here?").await.answer(), "All is well.");
+    assert_eq!(
+        client.say("other", "and here?").await.answer(),
+        "All is well."
+    );
 }
 
 #[tokio::test]
 async fn two_messages_at_once_on_one_conversation_lose_nothing() {
-    let model = ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
+    let model =
+        ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
     let house = House::open(&model).await;
     let client = house.client();
 

@@ -11,9 +11,18 @@ const OPERATOR_ROUTES: [(&str, &str); 7] = [
     ("GET", "/actions"),
     ("GET", "/orders"),
     ("GET", "/refunds"),
-    ("POST", "/actions/c.1.00000000000000000000000000000000/approve"),
-    ("POST", "/actions/c.1.00000000000000000000000000000000/reject"),
-    ("POST", "/actions/c.1.00000000000000000000000000000000/settle"),
+    (
+        "POST",
+        "/actions/c.1.00000000000000000000000000000000/approve",
+    ),
+    (
+        "POST",
+        "/actions/c.1.00000000000000000000000000000000/reject",
+    ),
+    (
+        "POST",
+        "/actions/c.1.00000000000000000000000000000000/settle",
+    ),
 ];
 
 async fn exposed(model: &ScriptedModel, exposure: Exposure) -> House {
@@ -27,7 +36,9 @@ async fn status(client: &Client, (method, path): (&str, &str), headers: &[(&str,
     if method == "POST" {
         request = request.json(&json!({ "arguments_hash": "x", "reason": "x", "outcome": "done" }));
     }
-    request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
     client.fetch(request).await.status.as_u16()
 }
 
@@ -35,13 +46,36 @@ async fn status(client: &Client, (method, path): (&str, &str), headers: &[(&str,
 async fn a_rebound_name_reaches_no_route() {
     let model = ScriptedModel::responding(clerk).await;
     let origins = vec!["https://chat.example".to_owned()];
-    let house = exposed(&model, Exposure { loopback: true, origins, operator_token: None }).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: true,
+            origins,
+            operator_token: None,
+        },
+    )
+    .await;
     let client = house.client();
-    for route in [("GET", "/"), ("GET", "/health"), ("GET", "/conversations"), ("GET", "/conversations/c")] {
-        assert_eq!(status(&client, route, &[("host", "evil.example")]).await, 421, "{route:?}");
-        assert_ne!(status(&client, route, &[("host", "chat.example")]).await, 421, "{route:?}");
+    for route in [
+        ("GET", "/"),
+        ("GET", "/health"),
+        ("GET", "/conversations"),
+        ("GET", "/conversations/c"),
+    ] {
+        assert_eq!(
+            status(&client, route, &[("host", "evil.example")]).await,
+            421,
+            "{route:?}"
+        );
+        assert_ne!(
+            status(&client, route, &[("host", "chat.example")]).await,
+            421,
+            "{route:?}"
+        );
     }
-    let request = client.request("POST", "/chat/completions").header("host", "evil.example");
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("host", "evil.example");
     let refused = client.fetch(request.json(&body("c", "hello"))).await;
     assert_eq!(refused.status, 421);
     assert!(refused.detail().contains("BATON_ORIGINS"));
@@ -52,38 +86,84 @@ async fn a_rebound_name_reaches_no_route() {
 async fn another_site_may_not_call_unless_it_is_listed() {
     let model = ScriptedModel::responding(clerk).await;
     let origins = vec!["https://chat.example".to_owned()];
-    let house = exposed(&model, Exposure { loopback: true, origins, operator_token: None }).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: true,
+            origins,
+            operator_token: None,
+        },
+    )
+    .await;
     let client = house.client();
     for origin in ["http://evil.example", "null", "https://chat.example.evil"] {
-        let request = client.request("POST", "/chat/completions").header("origin", origin);
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("origin", origin);
         let refused = client.fetch(request.json(&body("c", "hello"))).await;
         assert_eq!(refused.status, 403, "{origin}");
         assert_eq!(refused.header("access-control-allow-origin"), "");
     }
     assert_eq!(model.requests().len(), 0);
-    let request = client.request("POST", "/chat/completions").header("origin", "https://chat.example");
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("origin", "https://chat.example");
     let answer = client.fetch(request.json(&body("c", "hello"))).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("access-control-allow-origin"), "https://chat.example");
-    assert!(answer.header("access-control-expose-headers").contains("x-conversation-id"));
-    let preflight = client.request("OPTIONS", "/chat/completions").header("access-control-request-method", "POST");
-    let allowed = client.fetch(preflight.header("origin", "https://chat.example")).await;
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "https://chat.example"
+    );
+    assert!(
+        answer
+            .header("access-control-expose-headers")
+            .contains("x-conversation-id")
+    );
+    let preflight = client
+        .request("OPTIONS", "/chat/completions")
+        .header("access-control-request-method", "POST");
+    let allowed = client
+        .fetch(preflight.header("origin", "https://chat.example"))
+        .await;
     assert_eq!(allowed.status, 204);
-    assert!(allowed.header("access-control-allow-headers").contains("idempotency-key"));
+    assert!(
+        allowed
+            .header("access-control-allow-headers")
+            .contains("idempotency-key")
+    );
 }
 
 #[tokio::test]
 async fn operator_routes_need_the_token_where_there_is_one() {
     let model = ScriptedModel::responding(clerk).await;
     let token = Some("correct horse".to_owned());
-    let house = exposed(&model, Exposure { loopback: true, origins: Vec::new(), operator_token: token }).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: true,
+            origins: Vec::new(),
+            operator_token: token,
+        },
+    )
+    .await;
     let client = house.client();
     for route in OPERATOR_ROUTES {
         assert_eq!(status(&client, route, &[]).await, 401, "{route:?}");
-        assert_eq!(status(&client, route, &[("authorization", "Bearer wrong")]).await, 401, "{route:?}");
-        assert_eq!(status(&client, route, &[("authorization", "Basic correct horse")]).await, 401, "{route:?}");
+        assert_eq!(
+            status(&client, route, &[("authorization", "Bearer wrong")]).await,
+            401,
+            "{route:?}"
+        );
+        assert_eq!(
+            status(&client, route, &[("authorization", "Basic correct horse")]).await,
+            401,
+            "{route:?}"
+        );
         let known = status(&client, route, &[("authorization", "Bearer correct horse")]).await;
-        assert!(known == 200 || known == 404 && route.0 == "POST", "{route:?}: {known}");
+        assert!(
+            known == 200 || known == 404 && route.0 == "POST",
+            "{route:?}: {known}"
+        );
     }
     // Customers need no token.
     assert_eq!(client.say("c", "hello").await.status(), "committed");
@@ -93,11 +173,27 @@ async fn operator_routes_need_the_token_where_there_is_one() {
 #[tokio::test]
 async fn operator_routes_are_absent_off_loopback_without_a_token() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = exposed(&model, Exposure { loopback: false, origins: Vec::new(), operator_token: None }).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: false,
+            origins: Vec::new(),
+            operator_token: None,
+        },
+    )
+    .await;
     for route in OPERATOR_ROUTES {
         assert_eq!(status(&house.client(), route, &[]).await, 404, "{route:?}");
     }
-    let house = exposed(&model, Exposure { loopback: true, origins: Vec::new(), operator_token: None }).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: true,
+            origins: Vec::new(),
+            operator_token: None,
+        },
+    )
+    .await;
     for route in OPERATOR_ROUTES {
         let proxied = status(&house.client(), route, &[("x-forwarded-for", "192.0.2.1")]).await;
         assert_eq!(proxied, 404, "{route:?}");

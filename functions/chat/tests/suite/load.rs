@@ -10,7 +10,9 @@ const TURNS: usize = 3;
 const WORDS: usize = 20;
 
 fn answer_to(message: &str) -> String {
-    (0..WORDS).map(|word| format!("{message}-word{word} ")).collect()
+    (0..WORDS)
+        .map(|word| format!("{message}-word{word} "))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,12 +28,18 @@ async fn streams_of_512_conversations_never_mix() {
                 let message = format!("{conversation}-turn{turn}");
                 let answer = client.say(&conversation, &message).await;
                 assert_eq!(answer.answer(), answer_to(&message));
-                assert_eq!(answer.lines.len(), WORDS + 1, "one line per word and the end: {answer:?}");
+                assert_eq!(
+                    answer.lines.len(),
+                    WORDS + 1,
+                    "one line per word and the end: {answer:?}"
+                );
             }
             let said = client.said(&conversation).await;
             let texts: Vec<_> = said.into_iter().map(|(_, _, text)| text).collect();
             let expected = (0..TURNS).map(|turn| format!("{conversation}-turn{turn}"));
-            let expected: Vec<_> = expected.flat_map(|message| [message.clone(), answer_to(&message)]).collect();
+            let expected: Vec<_> = expected
+                .flat_map(|message| [message.clone(), answer_to(&message)])
+                .collect();
             assert_eq!(texts, expected);
         })
     };
@@ -60,7 +68,10 @@ async fn nobody_waits_for_100_streams_that_hang() {
         async move {
             for turn in 0..3 {
                 let message = format!("m{number}-{turn}");
-                assert_eq!(client.say(&format!("c{number}"), &message).await.answer(), format!("echo {message}"));
+                assert_eq!(
+                    client.say(&format!("c{number}"), &message).await.answer(),
+                    format!("echo {message}")
+                );
             }
         }
     };

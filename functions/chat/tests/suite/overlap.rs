@@ -45,15 +45,26 @@ async fn eight_messages_wait_and_the_next_one_is_told_to_come_later() {
     for number in 0..8 {
         streams.push(client.send(&body("c", &format!("m{number}"))).await);
     }
-    let refused = client.post("/chat/completions", &body("c", "one too many")).await;
+    let refused = client
+        .post("/chat/completions", &body("c", "one too many"))
+        .await;
     assert_eq!(refused.status, 429);
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
-    assert_eq!(refused.detail(), "too many messages of this conversation wait already");
+    assert_eq!(
+        refused.detail(),
+        "too many messages of this conversation wait already"
+    );
     gate.open();
     for stream in streams {
         assert_eq!(stream.rest().await.status(), "committed");
     }
-    assert!(!client.said("c").await.iter().any(|(_, _, text)| text == "one too many"));
+    assert!(
+        !client
+            .said("c")
+            .await
+            .iter()
+            .any(|(_, _, text)| text == "one too many")
+    );
     assert_eq!(client.say("c", "now").await.answer(), "echo now");
 }
 
@@ -67,13 +78,22 @@ async fn a_client_that_does_not_want_to_wait_is_told_what_to_follow() {
     hasty["overlap"] = json!("reject");
     let refused = client.post("/chat/completions", &hasty).await;
     assert_eq!(refused.status, 409);
-    assert_eq!(refused.header("location"), "/conversations/c/turns/1/events");
-    assert_eq!(refused.detail(), "a turn of this conversation is still running");
+    assert_eq!(
+        refused.header("location"),
+        "/conversations/c/turns/1/events"
+    );
+    assert_eq!(
+        refused.detail(),
+        "a turn of this conversation is still running"
+    );
     gate.open();
     let followed = client.get(refused.header("location")).await;
     assert!(followed.body.contains("first"), "{followed:?}");
     assert_eq!(first.rest().await.answer(), "echo first");
-    assert_eq!(client.send(&hasty).await.rest().await.answer(), "echo hasty");
+    assert_eq!(
+        client.send(&hasty).await.rest().await.answer(),
+        "echo hasty"
+    );
 }
 
 #[tokio::test]
@@ -95,7 +115,10 @@ async fn the_same_message_id_is_the_same_turn_while_it_runs_and_afterwards() {
     assert_eq!(model.requests().len(), 1);
     assert_eq!(client.said("c").await.len(), 2);
     // The names of one conversation are not those of another.
-    assert_eq!(client.say_as("m-1", "d", "something else").await.answer(), "echo something else");
+    assert_eq!(
+        client.say_as("m-1", "d", "something else").await.answer(),
+        "echo something else"
+    );
 }
 
 #[tokio::test]
@@ -115,12 +138,18 @@ async fn the_same_message_id_with_another_message_is_refused() {
     let house = House::open(&model).await;
     let client = house.client();
     let request = |message: &str| {
-        client.request("POST", "/chat/completions").header("idempotency-key", "\"m-1\"").json(&body("c", message))
+        client
+            .request("POST", "/chat/completions")
+            .header("idempotency-key", "\"m-1\"")
+            .json(&body("c", message))
     };
     assert_eq!(client.fetch(request("hello")).await.status, 200);
     let refused = client.fetch(request("hello!")).await;
     assert_eq!(refused.status, 422);
-    assert_eq!(refused.detail(), "this message id was used for another message");
+    assert_eq!(
+        refused.detail(),
+        "this message id was used for another message"
+    );
     // The header and the field are one name.
     assert_eq!(client.say_as("m-1", "c", "hello").await.number, 1);
     assert_eq!(client.said("c").await.len(), 2);
@@ -131,14 +160,28 @@ async fn a_message_in_the_background_is_answered_without_a_listener() {
     let (model, _gate) = gated().await;
     let house = House::open(&model).await;
     let client = house.client();
-    let request = client.request("POST", "/chat/completions").header("prefer", "respond-async");
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("prefer", "respond-async");
     let accepted = client.fetch(request.json(&body("c", "hello"))).await;
     assert_eq!(accepted.status, 202);
-    assert_eq!((accepted.header("x-conversation-id"), accepted.header("x-turn")), ("c", "1"));
-    assert_eq!(accepted.header("location"), "/conversations/c/turns/1/events");
+    assert_eq!(
+        (
+            accepted.header("x-conversation-id"),
+            accepted.header("x-turn")
+        ),
+        ("c", "1")
+    );
+    assert_eq!(
+        accepted.header("location"),
+        "/conversations/c/turns/1/events"
+    );
     assert_eq!(accepted.body, "");
     assert_eq!(client.turn_ends("c", 1).await["status"], "committed");
-    assert_eq!(client.follow("c", 1, "").await.unwrap().answer(), "echo hello");
+    assert_eq!(
+        client.follow("c", 1, "").await.unwrap().answer(),
+        "echo hello"
+    );
 }
 
 #[tokio::test]
@@ -150,6 +193,9 @@ async fn a_message_that_interrupts_stops_the_running_turn() {
     assert_eq!(first.next().await.unwrap().content.message, "echo ");
     let mut urgent = body("c", "urgent");
     urgent["overlap"] = json!("interrupt");
-    assert_eq!(client.send(&urgent).await.rest().await.answer(), "echo urgent");
+    assert_eq!(
+        client.send(&urgent).await.rest().await.answer(),
+        "echo urgent"
+    );
     assert_eq!(first.rest().await.seen(), ["echo ", "done: stopped"]);
 }

@@ -15,7 +15,10 @@ async fn the_page_is_served_and_may_load_nothing_but_its_own_files() {
         assert_eq!(page.status, 200, "{path}");
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self';"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("x-frame-options"), "DENY");
@@ -29,7 +32,9 @@ async fn every_file_that_the_page_names_is_there() {
     let house = House::open(&model).await;
     let client = house.client();
     let page = client.get("/").await.body;
-    let named = page.split(['"', '\'']).filter(|part| part.starts_with("static/"));
+    let named = page
+        .split(['"', '\''])
+        .filter(|part| part.starts_with("static/"));
     let named: Vec<_> = named.map(|part| format!("/{part}")).collect();
     assert!(named.iter().any(|path| path.ends_with(".js")), "{named:?}");
     for path in &named {
@@ -42,11 +47,23 @@ async fn every_file_that_the_page_names_is_there() {
             other => panic!("a file of kind {other}: {path}"),
         };
         assert_eq!(file.header("content-type"), expected, "{path}");
-        let again = client.request("GET", path).header("if-none-match", file.header("etag"));
+        let again = client
+            .request("GET", path)
+            .header("if-none-match", file.header("etag"));
         let again = client.fetch(again).await;
-        assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""), "{path}");
+        assert_eq!(
+            (again.status.as_u16(), again.body.as_str()),
+            (304, ""),
+            "{path}"
+        );
     }
-    for hidden in ["/static/README.md", "/static/package.json", "/static/../Cargo.toml", "/static/.env", "/static/none.js"] {
+    for hidden in [
+        "/static/README.md",
+        "/static/package.json",
+        "/static/../Cargo.toml",
+        "/static/.env",
+        "/static/none.js",
+    ] {
         assert_eq!(client.get(hidden).await.status, 404, "{hidden}");
     }
 }
@@ -61,14 +78,26 @@ async fn the_description_of_the_interface_names_paths_that_exist() {
     let document = served.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
     let paths = document["paths"].as_object().unwrap();
-    for path in ["/chat/completions", "/conversations/{id}", "/actions/{id}/approve", "/health"] {
+    for path in [
+        "/chat/completions",
+        "/conversations/{id}",
+        "/actions/{id}/approve",
+        "/health",
+    ] {
         let known = |described: &String| braces_out(described) == braces_out(path);
         assert!(paths.keys().any(known), "{path} is not described");
     }
     for (path, methods) in paths {
         let real = braces_out(path);
-        for method in methods.as_object().unwrap().keys().filter(|key| is_method(key)) {
-            let answer = client.fetch(client.request(&method.to_uppercase(), &real)).await;
+        for method in methods
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| is_method(key))
+        {
+            let answer = client
+                .fetch(client.request(&method.to_uppercase(), &real))
+                .await;
             assert_ne!(answer.status, 405, "{method} {path}");
             let nobody = answer.status == 404 && answer.json()["detail"] == "no such page";
             // A file that does not exist is no page, like a path that does not exist.
@@ -83,7 +112,13 @@ fn is_method(key: &str) -> bool {
 
 /// A path with something in the place of each parameter.
 fn braces_out(path: &str) -> String {
-    let part = |part: &str| if part.starts_with('{') { "1".to_owned() } else { part.to_owned() };
+    let part = |part: &str| {
+        if part.starts_with('{') {
+            "1".to_owned()
+        } else {
+            part.to_owned()
+        }
+    };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
@@ -94,7 +129,10 @@ async fn health_says_ready_and_what_serves() {
     let health = house.client().get("/health").await;
     assert_eq!(health.status, 200);
     let health = health.json();
-    assert_eq!((&health["status"], &health["reason"]), (&Value::from("ready"), &Value::Null));
+    assert_eq!(
+        (&health["status"], &health["reason"]),
+        (&Value::from("ready"), &Value::Null)
+    );
     assert_eq!(health["model"]["rehearsal"], false);
     assert_eq!(health["team"]["entry"], "TriageAgent");
 }

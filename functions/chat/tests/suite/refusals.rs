@@ -24,19 +24,39 @@ async fn a_body_that_is_not_json_is_a_400() {
         (b"{\"message\": 7}", "message must be a string"),
         (b"{\"message\": \"\"}", "message is empty"),
         (b"{\"message\": \" \\n\"}", "message is empty"),
-        (b"{\"message\": \"x\", \"conversation_id\": 7}", "conversation_id must be a string"),
-        (b"{\"message\": \"x\", \"conversation_id\": \"a b\"}", "conversation_id must match [A-Za-z0-9_-]{1,128}"),
-        (b"{\"message\": \"x\", \"message_id\": \"\"}", "message_id must match [A-Za-z0-9_-]{1,128}"),
-        (b"{\"message\": \"x\", \"overlap\": \"push\"}", "overlap must be "),
+        (
+            b"{\"message\": \"x\", \"conversation_id\": 7}",
+            "conversation_id must be a string",
+        ),
+        (
+            b"{\"message\": \"x\", \"conversation_id\": \"a b\"}",
+            "conversation_id must match [A-Za-z0-9_-]{1,128}",
+        ),
+        (
+            b"{\"message\": \"x\", \"message_id\": \"\"}",
+            "message_id must match [A-Za-z0-9_-]{1,128}",
+        ),
+        (
+            b"{\"message\": \"x\", \"overlap\": \"push\"}",
+            "overlap must be ",
+        ),
     ];
     let too_long = json!({ "message": "x", "conversation_id": long }).to_string();
-    let cases = cases.into_iter().chain([(too_long.as_bytes(), "conversation_id must match ")]);
+    let cases = cases
+        .into_iter()
+        .chain([(too_long.as_bytes(), "conversation_id must match ")]);
     for (sent, sentence) in cases {
-        let request = client.request("POST", "/chat/completions").header("content-type", "application/json");
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("content-type", "application/json");
         let refused = client.fetch(request.body(sent.to_vec())).await;
         let sent = String::from_utf8_lossy(sent);
         assert_eq!(refused.status, 400, "{sent}");
-        assert!(refused.detail().starts_with(sentence), "{sent}: {}", refused.detail());
+        assert!(
+            refused.detail().starts_with(sentence),
+            "{sent}: {}",
+            refused.detail()
+        );
         assert_eq!(refused.header("content-type"), "application/json");
     }
     assert_eq!(model.requests().len(), 0);
@@ -50,13 +70,27 @@ async fn what_is_too_large_is_a_413_and_what_just_fits_is_answered() {
     let house = House::open(&model).await;
     let client = house.client();
     let message = |bytes: usize| body("c", &"x".repeat(bytes));
-    assert_eq!(client.post("/chat/completions", &message(32 * 1024)).await.status, 200);
-    let refused = client.post("/chat/completions", &message(32 * 1024 + 1)).await;
-    assert_eq!((refused.status.as_u16(), refused.detail()), (413, "message is over 32768 bytes".to_owned()));
+    assert_eq!(
+        client
+            .post("/chat/completions", &message(32 * 1024))
+            .await
+            .status,
+        200
+    );
+    let refused = client
+        .post("/chat/completions", &message(32 * 1024 + 1))
+        .await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.detail()),
+        (413, "message is over 32768 bytes".to_owned())
+    );
     let mut padded = body("c", "x");
     padded["padding"] = Value::String("x".repeat(64 * 1024));
     let refused = client.post("/chat/completions", &padded).await;
-    assert_eq!((refused.status.as_u16(), refused.detail()), (413, "the body is over 65536 bytes".to_owned()));
+    assert_eq!(
+        (refused.status.as_u16(), refused.detail()),
+        (413, "the body is over 65536 bytes".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -89,14 +123,33 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         assert_eq!(refused.status, status, "{method} {path}: {refused:?}");
         assert!(!refused.detail().is_empty(), "{method} {path}");
     }
-    for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {
-        let request = client.request("POST", "/chat/completions").header("content-type", media_type);
+    for media_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ] {
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("content-type", media_type);
         let refused = client.fetch(request.body(body("c", "x").to_string())).await;
         assert_eq!(refused.status, 415, "{media_type}");
         assert_eq!(refused.detail(), "send the body as application/json");
     }
-    for media_type in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.acme+json"] {
-        let request = client.request("POST", "/chat/completions").header("content-type", media_type);
-        assert_eq!(client.fetch(request.body(body("c", "x").to_string())).await.status, 200, "{media_type}");
+    for media_type in [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/vnd.acme+json",
+    ] {
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("content-type", media_type);
+        assert_eq!(
+            client
+                .fetch(request.body(body("c", "x").to_string()))
+                .await
+                .status,
+            200,
+            "{media_type}"
+        );
     }
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::support::{Asked, House, Setup};
 
-const LOOKUP: &str = "description = \"Finds the id of a product or of something that the customer bought.\"";
+const LOOKUP: &str =
+    "description = \"Finds the id of a product or of something that the customer bought.\"";
 
 #[tokio::test]
 async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
@@ -40,21 +41,32 @@ async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
 
 #[tokio::test]
 async fn a_model_is_shown_whole_turns_within_the_budget() {
-    let model = ScriptedModel::responding(|asked| match (asked.customer().as_str(), asked.results().len()) {
-        (_, 1) => says(&"found ".repeat(20)),
-        (_, _) => calls("look_up_item", json!({ "search_query": "unicycle" })),
+    let model = ScriptedModel::responding(|asked| {
+        match (asked.customer().as_str(), asked.results().len()) {
+            (_, 1) => says(&"found ".repeat(20)),
+            (_, _) => calls("look_up_item", json!({ "search_query": "unicycle" })),
+        }
     })
     .await;
     // 600 tokens are 1,800 bytes: a few of these turns, not all.
     let triage_looks_up = ("tools = []", "tools = [\"look_up_item\"]");
-    let setup = Setup::new(&model).with_team(&[triage_looks_up, ("window_tokens = 8000", "window_tokens = 600")]);
+    let setup = Setup::new(&model).with_team(&[
+        triage_looks_up,
+        ("window_tokens = 8000", "window_tokens = 600"),
+    ]);
     let house = setup.open().await;
     let client = house.client();
     for number in 0..10 {
-        client.say("c", &format!("m{number} {}", "please ".repeat(20))).await.answer();
+        client
+            .say("c", &format!("m{number} {}", "please ".repeat(20)))
+            .await
+            .answer();
     }
     let requests = model.requests();
-    let first_of_turns: Vec<_> = requests.iter().filter(|request| request.results().is_empty()).collect();
+    let first_of_turns: Vec<_> = requests
+        .iter()
+        .filter(|request| request.results().is_empty())
+        .collect();
     assert_eq!(first_of_turns.len(), 10);
     for (number, request) in first_of_turns.iter().enumerate() {
         let told = request.told();
@@ -65,7 +77,10 @@ async fn a_model_is_shown_whole_turns_within_the_budget() {
         assert_eq!(past.len() % 4, 0, "whole turns only: {past:?}");
         for (turn, messages) in past.chunks(4).enumerate() {
             let of = number - past.len() / 4 + turn;
-            assert!(messages[0].starts_with(&format!("user: m{of} ")), "{messages:?}");
+            assert!(
+                messages[0].starts_with(&format!("user: m{of} ")),
+                "{messages:?}"
+            );
             assert!(messages[3].starts_with("assistant: found "), "{messages:?}");
         }
     }
@@ -76,17 +91,23 @@ async fn a_model_is_shown_whole_turns_within_the_budget() {
 #[tokio::test]
 async fn parallel_calls_are_looked_up_side_by_side_and_answered_in_their_places() {
     let delta = |calls: serde_json::Value| json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls } }] });
-    let open = |index: usize, id: &str| {
-        json!({ "index": index, "id": id, "type": "function", "function": { "name": "look_up_item", "arguments": "" } })
-    };
+    let open = |index: usize, id: &str| json!({ "index": index, "id": id, "type": "function", "function": { "name": "look_up_item", "arguments": "" } });
     let more = |index: usize, arguments: &str| json!({ "index": index, "function": { "arguments": arguments } });
     let interleaved = stream()
         .event(delta(json!([open(0, "one"), open(1, "two")])))
         .event(delta(json!([more(1, "{\"search_query\": ")])))
-        .event(delta(json!([more(0, "{\"search_query\": \"uni"), more(1, "\"cata")])))
+        .event(delta(json!([
+            more(0, "{\"search_query\": \"uni"),
+            more(1, "\"cata")
+        ])))
         .event(delta(json!([more(0, "cycle\"}"), more(1, "pult\"}")])))
         .finishes("tool_calls");
-    let model = ScriptedModel::start([calls("transfer_to_issues_and_repairs", json!({})), interleaved, says("Found.")]).await;
+    let model = ScriptedModel::start([
+        calls("transfer_to_issues_and_repairs", json!({})),
+        interleaved,
+        says("Found."),
+    ])
+    .await;
     let house = House::open(&model).await;
     house.desk().hold_lookups();
     let client = house.client();
@@ -96,8 +117,13 @@ async fn parallel_calls_are_looked_up_side_by_side_and_answered_in_their_places(
     house.desk().let_in();
     assert_eq!(said.await.unwrap().answer(), "Found.");
     let request = &model.requests()[2];
-    let results = request.messages().into_iter().filter(|message| message["role"] == "tool");
-    let results: Vec<_> = results.map(|message| message["content"].as_str().unwrap().to_owned()).collect();
+    let results = request
+        .messages()
+        .into_iter()
+        .filter(|message| message["role"] == "tool");
+    let results: Vec<_> = results
+        .map(|message| message["content"].as_str().unwrap().to_owned())
+        .collect();
     assert!(results[1].contains("unicycle"), "{results:?}");
     assert!(results[2].contains("Catapult"), "{results:?}");
 }
@@ -111,12 +137,24 @@ async fn a_lookup_that_takes_too_long_is_told_as_such_and_the_turn_goes_on() {
     ];
     let model = ScriptedModel::start(script).await;
     let quick = format!("{LOOKUP}\ntimeout_seconds = 1");
-    let house = Setup::new(&model).with_team(&[(LOOKUP, &quick)]).open().await;
+    let house = Setup::new(&model)
+        .with_team(&[(LOOKUP, &quick)])
+        .open()
+        .await;
     house.desk().hold_lookups();
     let client = house.client();
-    assert_eq!(client.say("c", "my unicycle").await.answer(), "I cannot look it up now.");
-    assert_eq!(model.requests()[2].results(), ["look_up_item took too long and was given up."]);
-    assert_eq!(client.items_of("c", "tool_call").await[0]["outcome"], "error");
+    assert_eq!(
+        client.say("c", "my unicycle").await.answer(),
+        "I cannot look it up now."
+    );
+    assert_eq!(
+        model.requests()[2].results(),
+        ["look_up_item took too long and was given up."]
+    );
+    assert_eq!(
+        client.items_of("c", "tool_call").await[0]["outcome"],
+        "error"
+    );
 }
 
 #[tokio::test]
@@ -126,11 +164,17 @@ async fn steps_cannot_go_on_without_end() {
         _ => says("Fine."),
     })
     .await;
-    let changes = [("tools = []", "tools = [\"look_up_item\"]"), ("steps = 12", "steps = 4")];
+    let changes = [
+        ("tools = []", "tools = [\"look_up_item\"]"),
+        ("steps = 12", "steps = 4"),
+    ];
     let house = Setup::new(&model).with_team(&changes).open().await;
     let client = house.client();
     let turn = client.say("c", "search").await;
-    assert_eq!((turn.error(), turn.status()), (Some("step_limit"), "failed"));
+    assert_eq!(
+        (turn.error(), turn.status()),
+        (Some("step_limit"), "failed")
+    );
     assert_eq!(model.requests().len(), 4);
     // The next request has a result for every call, or the stand-in would refuse it.
     assert_eq!(client.say("c", "enough").await.answer(), "Fine.");

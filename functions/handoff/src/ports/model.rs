@@ -138,7 +138,10 @@ pub struct ModelError {
 impl ModelError {
     /// An error of this kind.
     pub fn new(kind: ModelErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -148,5 +151,8 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelChunk, ModelError>>
 /// A language model service.
 pub trait Model: Send + Sync {
     /// Asks; resolves when the response's head is there. All retries happen before that.
-    fn stream(self: Arc<Self>, request: ModelRequest) -> BoxFuture<'static, Result<ModelStream, ModelError>>;
+    fn stream(
+        self: Arc<Self>,
+        request: ModelRequest,
+    ) -> BoxFuture<'static, Result<ModelStream, ModelError>>;
 }

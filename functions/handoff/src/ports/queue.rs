@@ -46,7 +46,13 @@ pub trait Queue: Send + Sync {
     async fn send(&self, lane: Lane, group: &str, body: &str) -> Result<(), QueueError>;
 
     /// Waits up to `wait` for up to `max` messages, and hides them for `visibility`. May return none.
-    async fn receive(&self, lane: Lane, max: usize, visibility: Duration, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
+    async fn receive(
+        &self,
+        lane: Lane,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError>;
 
     /// Forgets a message. Harmless for one that is gone or was handed out again.
     async fn ack(&self, lane: Lane, receipt: &str) -> Result<(), QueueError>;

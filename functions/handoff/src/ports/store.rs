@@ -16,7 +16,10 @@ pub struct Key {
 impl Key {
     /// A key of these two parts.
     pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
-        Self { partition: partition.into(), sort: sort.into() }
+        Self {
+            partition: partition.into(),
+            sort: sort.into(),
+        }
     }
 }
 
@@ -72,7 +75,10 @@ impl Change {
     /// The key that this part reads or writes.
     pub fn key(&self) -> &Key {
         match self {
-            Self::Create(key, _) | Self::Replace(key, _, _) | Self::Remove(key, _) | Self::Require(key, _) => key,
+            Self::Create(key, _)
+            | Self::Replace(key, _, _)
+            | Self::Remove(key, _)
+            | Self::Require(key, _) => key,
         }
     }
 }
@@ -176,5 +182,10 @@ pub trait Store: Send + Sync {
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
 
     /// Records across partitions; may lag behind by a moment.
-    async fn index(&self, index: &Index, after: Option<&Cursor>, limit: usize) -> Result<IndexPage, StoreError>;
+    async fn index(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError>;
 }

@@ -163,7 +163,7 @@ fn open(scene: &Scene<'_>, words: &Words) -> Reply {
     }
     Reply::says(match wanted(scene) {
         Some(product) => format!(
-            "A {} is never a mistake! But tell me first: is a roadrunner giving you trouble?",
+            "The {} is never a mistake! But tell me first: is a roadrunner giving you trouble?",
             product.to_lowercase()
         ),
         None => "Welcome to ACME sales! Tell me: is a roadrunner giving you trouble?".to_owned(),

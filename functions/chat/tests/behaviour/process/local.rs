@@ -50,12 +50,21 @@ impl Local {
         let mut said = String::new();
         while base.is_none() {
             let mut line = String::new();
-            let read = soon("the server's start", log.read_line(&mut line)).await.unwrap();
+            let read = soon("the server's start", log.read_line(&mut line))
+                .await
+                .unwrap();
             assert!(read > 0, "the server ended instead of starting:\n{said}");
-            base = line.trim().strip_prefix("Baton is ready on ").map(|url| url.replace("localhost", "127.0.0.1"));
+            base = line
+                .trim()
+                .strip_prefix("Baton is ready on ")
+                .map(|url| url.replace("localhost", "127.0.0.1"));
             said += &line;
         }
-        Self { child, log, base: base.unwrap() }
+        Self {
+            child,
+            log,
+            base: base.unwrap(),
+        }
     }
 
     pub(super) fn client(&self) -> Client {
@@ -75,8 +84,13 @@ impl Local {
     /// Waits for its end.
     pub(super) async fn ended(mut self) -> Ended {
         let mut log = String::new();
-        soon("the end of the log", self.log.read_to_string(&mut log)).await.unwrap();
+        soon("the end of the log", self.log.read_to_string(&mut log))
+            .await
+            .unwrap();
         let status = soon("the process's end", self.child.wait()).await.unwrap();
-        Ended { success: status.success(), log }
+        Ended {
+            success: status.success(),
+            log,
+        }
     }
 }

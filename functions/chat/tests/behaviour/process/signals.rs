@@ -31,7 +31,8 @@ async fn sigterm_with_a_hung_stream_ends_within_10_seconds_and_says_so() {
     assert!(!ended.log.contains("had to be cut"), "{}", ended.log);
 
     // Given up in good order, the turn is anybody's at once.
-    let model = ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
+    let model =
+        ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
     let server = Local::start(&file_in(&folder), &model.url()).await;
     let turn = server.client().follow("c", 1, "").await.unwrap();
     assert_eq!(turn.answer(), "echo hang");
@@ -48,8 +49,14 @@ async fn sigterm_lets_a_turn_that_ends_in_time_end() {
     assert_eq!(listening.next().await.unwrap().content.message, "Almost ");
     server.signal(Signal::TERM);
     // It takes no more customers, and only then the model goes on.
-    until("the listener's end", async || TcpStream::connect(&address).await.is_err().then_some(())).await;
+    until("the listener's end", async || {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
     gate.open();
-    assert_eq!(soon("the answer", listening.rest()).await.answer(), "Almost done.");
+    assert_eq!(
+        soon("the answer", listening.rest()).await.answer(),
+        "Almost done."
+    );
     assert!(server.ended().await.success);
 }

@@ -28,15 +28,30 @@ async fn a_damaged_store_is_an_error_that_names_it() {
 
     let mut torn = whole.clone();
     torn[..64].fill(0x5a);
-    for (bytes, what) in [(torn, "a torn head"), (Vec::new(), "an empty file"), (b"my notes".to_vec(), "another file")] {
+    for (bytes, what) in [
+        (torn, "a torn head"),
+        (Vec::new(), "an empty file"),
+        (b"my notes".to_vec(), "another file"),
+    ] {
         std::fs::write(&file, &bytes).unwrap();
         let said = refused(command(&file, "rehearsal")).await;
-        assert!(said.starts_with("baton: ") && said.contains("baton.db"), "{what}: {said}");
-        assert_eq!(std::fs::read(&file).unwrap(), bytes, "{what}: it was written to");
+        assert!(
+            said.starts_with("baton: ") && said.contains("baton.db"),
+            "{what}: {said}"
+        );
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            bytes,
+            "{what}: it was written to"
+        );
     }
     std::fs::write(&file, &whole).unwrap();
     let server = Local::start(&file, "rehearsal").await;
-    assert_eq!(server.client().said("c").await.len(), 2, "the restored file has everything");
+    assert_eq!(
+        server.client().said("c").await.len(),
+        2,
+        "the restored file has everything"
+    );
 }
 
 #[tokio::test]
@@ -48,9 +63,18 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
     let team = folder.path().join("team.toml");
     std::fs::write(&team, "name = \"Shop\"\nentry = \"Nobody\"\n").unwrap();
     let cases: [(&[&str], &[&str]); 5] = [
-        (&["--addr", taken], &["cannot listen on ", "Choose another with --addr"]),
-        (&["--addr", "nowhere"], &["BATON_ADDR=nowhere is not an address"]),
-        (&["--team", "absent.toml"], &["BATON_TEAM=absent.toml cannot be read"]),
+        (
+            &["--addr", taken],
+            &["cannot listen on ", "Choose another with --addr"],
+        ),
+        (
+            &["--addr", "nowhere"],
+            &["BATON_ADDR=nowhere is not an address"],
+        ),
+        (
+            &["--team", "absent.toml"],
+            &["BATON_TEAM=absent.toml cannot be read"],
+        ),
         (&["--team", "team.toml"], &["team.toml:"]),
         (&["--colour"], &["'--colour'"]),
     ];
@@ -71,8 +95,14 @@ async fn without_a_model_the_rehearsal_answers_and_says_what_it_is() {
     let folder = Folder::new();
     let server = Local::start(&file_in(&folder), "rehearsal").await;
     let client = server.client();
-    let turn = client.say("c", "My rocket-powered unicycle exploded.").await;
-    assert!(turn.seen().contains(&"[You are now talking to IssuesAndRepairsAgent]".to_owned()), "{turn:?}");
+    let turn = client
+        .say("c", "My rocket-powered unicycle exploded.")
+        .await;
+    assert!(
+        turn.seen()
+            .contains(&"[You are now talking to IssuesAndRepairsAgent]".to_owned()),
+        "{turn:?}"
+    );
     assert!(!turn.answer().is_empty());
     let health = client.get("/health").await.json();
     assert_eq!(health["model"]["rehearsal"], true);

@@ -20,13 +20,21 @@ pub(crate) trait Asked {
 impl Asked for Captured {
     fn customer(&self) -> String {
         let messages = self.messages();
-        let last = messages.iter().rev().find(|message| message["role"] == "user");
-        last.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
+        let last = messages
+            .iter()
+            .rev()
+            .find(|message| message["role"] == "user");
+        last.and_then(|message| message["content"].as_str())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     fn results(&self) -> Vec<String> {
         let messages = self.messages();
-        let results = messages.iter().rev().take_while(|message| message["role"] == "tool");
+        let results = messages
+            .iter()
+            .rev()
+            .take_while(|message| message["role"] == "tool");
         let mut results: Vec<_> = results.map(text).collect();
         results.reverse();
         results
@@ -35,7 +43,9 @@ impl Asked for Captured {
     fn tools(&self) -> Vec<String> {
         let request = self.json();
         let tools = request["tools"].as_array().into_iter().flatten();
-        tools.filter_map(|tool| tool["function"]["name"].as_str().map(str::to_owned)).collect()
+        tools
+            .filter_map(|tool| tool["function"]["name"].as_str().map(str::to_owned))
+            .collect()
     }
 
     fn instructions(&self) -> String {
@@ -45,8 +55,14 @@ impl Asked for Captured {
     fn told(&self) -> Vec<String> {
         let short = |message: &Value| {
             let calls = message["tool_calls"].as_array().into_iter().flatten();
-            let names = calls.map(|call| format!(" [{}]", call["function"]["name"].as_str().unwrap()));
-            format!("{}: {}{}", message["role"].as_str().unwrap(), text(message), names.collect::<String>())
+            let names =
+                calls.map(|call| format!(" [{}]", call["function"]["name"].as_str().unwrap()));
+            format!(
+                "{}: {}{}",
+                message["role"].as_str().unwrap(),
+                text(message),
+                names.collect::<String>()
+            )
         };
         self.messages().iter().skip(1).map(short).collect()
     }
@@ -65,13 +81,23 @@ pub(crate) fn clerk(asked: &Captured) -> Answer {
     let (desk, hand_off, call) = match words.as_slice() {
         ["order", product, price] => {
             let price: u64 = price.parse().unwrap();
-            ("execute_order", "transfer_to_sales_agent", json!({ "product": product, "price": price }))
+            (
+                "execute_order",
+                "transfer_to_sales_agent",
+                json!({ "product": product, "price": price }),
+            )
         }
-        ["refund", item] => ("execute_refund", "transfer_to_issues_and_repairs", json!({ "item_id": item })),
+        ["refund", item] => (
+            "execute_refund",
+            "transfer_to_issues_and_repairs",
+            json!({ "item_id": item }),
+        ),
         _ if customer.starts_with('[') => return says(&late(asked)),
         _ => return says(&format!("You said: {customer}")),
     };
-    let handed_over = results.iter().any(|result| result.starts_with("Transferred"));
+    let handed_over = results
+        .iter()
+        .any(|result| result.starts_with("Transferred"));
     match results.first() {
         Some(result) if !handed_over => says(result),
         _ if asked.tools().iter().any(|tool| tool == desk) => calls(desk, call),

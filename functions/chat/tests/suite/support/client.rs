@@ -21,12 +21,19 @@ pub(crate) fn body(conversation: &str, message: &str) -> Value {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Self {
-        let http = builder(&base.parse().unwrap(), &[], false).unwrap().build().unwrap();
-        Self { http, base: base.to_owned() }
+        let http = builder(&base.parse().unwrap(), &[], false)
+            .unwrap()
+            .build()
+            .unwrap();
+        Self {
+            http,
+            base: base.to_owned(),
+        }
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method.parse().unwrap(), format!("{}{path}", self.base))
+        self.http
+            .request(method.parse().unwrap(), format!("{}{path}", self.base))
     }
 
     /// Sends a request and reads the whole answer.
@@ -34,7 +41,11 @@ impl Client {
         let response = soon("an answer", request.send()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = soon("a body", response.text()).await.unwrap();
-        Answer { status, headers, body }
+        Answer {
+            status,
+            headers,
+            body,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -48,7 +59,11 @@ impl Client {
     /// Sends a message and does not wait for the answer's end.
     pub(crate) async fn send(&self, body: &Value) -> Listening {
         let request = self.request("POST", "/chat/completions").json(body);
-        Listening::of(soon("the begin of an answer", request.send()).await.unwrap())
+        Listening::of(
+            soon("the begin of an answer", request.send())
+                .await
+                .unwrap(),
+        )
     }
 
     /// Sends a message and hears the answer to its end.
@@ -66,17 +81,28 @@ impl Client {
     /// Sends a message to a server that may be killed meanwhile. None if the answer did not come to its end.
     pub(crate) async fn try_say(&self, body: &Value, heard: impl Fn(&Line)) -> Option<Turn> {
         let request = self.request("POST", "/chat/completions").json(body);
-        let mut listening = Listening::of(soon("the begin of an answer", request.send()).await.ok()?);
+        let mut listening =
+            Listening::of(soon("the begin of an answer", request.send()).await.ok()?);
         while let Some(line) = listening.try_next().await? {
             heard(&line);
         }
-        let Listening { conversation, turn, lines, .. } = listening;
-        lines.last().is_some_and(|line| line.content.kind == "done").then(|| Turn::of(conversation, turn, lines))
+        let Listening {
+            conversation,
+            turn,
+            lines,
+            ..
+        } = listening;
+        lines
+            .last()
+            .is_some_and(|line| line.content.kind == "done")
+            .then(|| Turn::of(conversation, turn, lines))
     }
 
     /// Sends a message and hears the answer as typed events.
     pub(crate) async fn events_of(&self, conversation: &str, message: &str) -> Vec<SseEvent> {
-        let request = self.request("POST", "/chat/completions").header("accept", "text/event-stream");
+        let request = self
+            .request("POST", "/chat/completions")
+            .header("accept", "text/event-stream");
         let answer = self.fetch(request.json(&body(conversation, message))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         sse_events(&answer.body)
@@ -90,7 +116,12 @@ impl Client {
             return None;
         }
         assert_eq!(answer.status, 200, "{answer:?}");
-        let lines = answer.body.lines().filter(|line| !line.is_empty()).map(Line::parse).collect();
+        let lines = answer
+            .body
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(Line::parse)
+            .collect();
         Some(Turn::of(conversation.to_owned(), turn, lines))
     }
 
@@ -109,7 +140,10 @@ impl Client {
     /// The items of one type.
     pub(crate) async fn items_of(&self, conversation: &str, kind: &str) -> Vec<Value> {
         let items = self.items(conversation).await;
-        items.into_iter().filter(|item| item["type"] == kind).collect()
+        items
+            .into_iter()
+            .filter(|item| item["type"] == kind)
+            .collect()
     }
 
     /// The history in short: what the customer said and what was answered, turn by turn.
@@ -118,7 +152,13 @@ impl Client {
         let field = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
         messages
             .iter()
-            .map(|item| (u32::try_from(item["turn"].as_u64().unwrap()).unwrap(), field(item, "role"), field(item, "text")))
+            .map(|item| {
+                (
+                    u32::try_from(item["turn"].as_u64().unwrap()).unwrap(),
+                    field(item, "role"),
+                    field(item, "text"),
+                )
+            })
             .collect()
     }
 
@@ -126,7 +166,8 @@ impl Client {
     pub(crate) async fn turn_ends(&self, conversation: &str, turn: u32) -> Value {
         until("the end of a turn", async || {
             let ends = self.items_of(conversation, "turn").await;
-            ends.into_iter().find(|item| item["turn"] == turn && item["status"] != "running")
+            ends.into_iter()
+                .find(|item| item["turn"] == turn && item["status"] != "running")
         })
         .await
     }
@@ -141,7 +182,8 @@ impl Client {
     /// An operator's decision about an action as it was shown.
     pub(crate) async fn decide(&self, action: &Value, decision: &str) -> Answer {
         let path = format!("/actions/{}/{decision}", action["id"].as_str().unwrap());
-        let body = json!({ "arguments_hash": action["arguments_hash"], "reason": "as the test wants it" });
+        let body =
+            json!({ "arguments_hash": action["arguments_hash"], "reason": "as the test wants it" });
         self.post(&path, &body).await
     }
 }
@@ -160,7 +202,9 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The sentence of a refusal, which has nothing but it.
@@ -183,15 +227,35 @@ pub(crate) struct Listening {
 impl Listening {
     fn of(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
-        let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
-        let (conversation, turn) = (header("x-conversation-id"), header("x-turn").parse().unwrap());
-        Self { conversation, turn, response, unread: Vec::new(), lines: Vec::new() }
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let (conversation, turn) = (
+            header("x-conversation-id"),
+            header("x-turn").parse().unwrap(),
+        );
+        Self {
+            conversation,
+            turn,
+            response,
+            unread: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 
     /// The next line; none when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<Line> {
         let next = self.try_next().await.expect("the connection broke");
-        assert!(next.is_some() || self.unread.is_empty(), "a stream ended in the middle of a line");
+        assert!(
+            next.is_some() || self.unread.is_empty(),
+            "a stream ended in the middle of a line"
+        );
         next
     }
 

@@ -15,7 +15,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn set_ahead(&self, by: Duration) {
-        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.ahead
+            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -25,7 +26,9 @@ impl Env for Clock {
     }
 
     fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(Duration::from_millis(moment.saturating_sub(self.now()))))
+        Box::pin(tokio::time::sleep(Duration::from_millis(
+            moment.saturating_sub(self.now()),
+        )))
     }
 
     fn random(&self) -> u128 {

@@ -23,7 +23,10 @@ struct State {
 
 impl Desk {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { calls: Mutex::default(), state: watch::Sender::default() })
+        Arc::new(Self {
+            calls: Mutex::default(),
+            state: watch::Sender::default(),
+        })
     }
 
     /// The tool and the idempotency key of each try of an action that was let in.
@@ -43,23 +46,34 @@ impl Desk {
 
     /// Everybody who waits is let in.
     pub(crate) fn let_in(&self) {
-        self.state.send_modify(|state| (state.actions_held, state.lookups_held) = (false, false));
+        self.state
+            .send_modify(|state| (state.actions_held, state.lookups_held) = (false, false));
     }
 
     /// The next actions have their effect, and the answer is lost.
     pub(crate) fn lose_answers(&self, count: u32) {
-        self.state.send_modify(|state| state.answers_to_lose = count);
+        self.state
+            .send_modify(|state| state.answers_to_lose = count);
     }
 
     /// Resolves when so many calls have come to the door.
     pub(crate) async fn came(&self, count: usize) {
         let mut state = self.state.subscribe();
-        super::soon("calls of tools", state.wait_for(|state| state.came >= count)).await.unwrap();
+        super::soon(
+            "calls of tools",
+            state.wait_for(|state| state.came >= count),
+        )
+        .await
+        .unwrap();
     }
 
     async fn enter(&self, held: impl Fn(&State) -> bool) {
         self.state.send_modify(|state| state.came += 1);
-        self.state.subscribe().wait_for(|state| !held(state)).await.unwrap();
+        self.state
+            .subscribe()
+            .wait_for(|state| !held(state))
+            .await
+            .unwrap();
     }
 
     fn loses_answer(&self) -> bool {
@@ -88,7 +102,11 @@ impl Tools for Attended {
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
         self.desk.enter(|state| state.actions_held).await;
-        self.desk.calls.lock().unwrap().push((request.tool.name.clone(), idempotency_key.to_owned()));
+        self.desk
+            .calls
+            .lock()
+            .unwrap()
+            .push((request.tool.name.clone(), idempotency_key.to_owned()));
         let outcome = self.office.act(request, idempotency_key).await;
         if self.desk.loses_answer() {
             return Outcome::Retry("the answer was lost".to_owned(), None);

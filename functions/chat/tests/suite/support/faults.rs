@@ -35,7 +35,9 @@ impl Faults {
     /// Resolves when a commit waits.
     pub(crate) async fn commit_waits(&self) {
         let mut waiting = self.waiting.subscribe();
-        super::soon("a commit", waiting.wait_for(|waiting| *waiting > 0)).await.unwrap();
+        super::soon("a commit", waiting.wait_for(|waiting| *waiting > 0))
+            .await
+            .unwrap();
     }
 }
 
@@ -71,16 +73,26 @@ impl Store for Faulty {
         let state = *commits.borrow_and_update();
         match state {
             Commits::Work => {}
-            Commits::Fail => return Err(CommitError::Unavailable("a fault of the test".to_owned())),
+            Commits::Fail => {
+                return Err(CommitError::Unavailable("a fault of the test".to_owned()));
+            }
             Commits::Wait => {
                 self.faults.waiting.send_modify(|waiting| *waiting += 1);
-                commits.wait_for(|commits| *commits != Commits::Wait).await.unwrap();
+                commits
+                    .wait_for(|commits| *commits != Commits::Wait)
+                    .await
+                    .unwrap();
             }
         }
         self.reach().await.commit(changes).await
     }
 
-    async fn index(&self, index: &Index, after: Option<&Cursor>, limit: usize) -> Result<IndexPage, StoreError> {
+    async fn index(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError> {
         self.reach().await.index(index, after, limit).await
     }
 }

@@ -45,8 +45,15 @@ impl Setup {
 
     /// The same with a model at this address.
     pub(crate) fn of_url(base_url: String) -> Self {
-        let mut model = ModelSettings::new(Endpoint::OpenAi { base_url, model: "scripted".to_owned(), key: None });
-        model.retries = Retries { tries: 1, ..Retries::default() };
+        let mut model = ModelSettings::new(Endpoint::OpenAi {
+            base_url,
+            model: "scripted".to_owned(),
+            key: None,
+        });
+        model.retries = Retries {
+            tries: 1,
+            ..Retries::default()
+        };
         Self {
             model,
             team: Arc::new(Team::acme()),
@@ -54,13 +61,21 @@ impl Setup {
             clock: Arc::default(),
             desk: Desk::new(),
             faults: Arc::default(),
-            exposure: Exposure { loopback: true, origins: Vec::new(), operator_token: None },
+            exposure: Exposure {
+                loopback: true,
+                origins: Vec::new(),
+                operator_token: None,
+            },
         }
     }
 
     /// With the ACME team's file changed: each `from` must be in it.
     pub(crate) fn with_team(mut self, changes: &[(&str, &str)]) -> Self {
-        let mut text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../handoff/teams/acme.toml")).to_owned();
+        let mut text = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../handoff/teams/acme.toml"
+        ))
+        .to_owned();
         for (from, to) in changes {
             assert!(text.contains(from), "{from:?} is not in the team file");
             text = text.replace(from, to);
@@ -106,7 +121,12 @@ impl House {
 
     /// Host and port.
     pub(crate) fn address(&self) -> &str {
-        self.running.as_ref().unwrap().base.strip_prefix("http://").unwrap()
+        self.running
+            .as_ref()
+            .unwrap()
+            .base
+            .strip_prefix("http://")
+            .unwrap()
     }
 
     pub(crate) fn desk(&self) -> &Desk {
@@ -119,7 +139,12 @@ impl House {
 
     /// Ends in good order, and starts again on the same store.
     pub(crate) async fn restart(mut self) -> Self {
-        let Running { runtime, shutdown, served, .. } = self.running.take().unwrap();
+        let Running {
+            runtime,
+            shutdown,
+            served,
+            ..
+        } = self.running.take().unwrap();
         shutdown.cancel();
         soon("the server's end", served).await.unwrap();
         runtime.shutdown_background();
@@ -150,12 +175,19 @@ impl Drop for House {
 }
 
 async fn run(setup: &Setup) -> Running {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     let env: Arc<dyn Env> = setup.clock.clone();
     let (store, queue) = setup.backend.open(env.clone()).await;
     let crashed = CancellationToken::new();
-    let store: Arc<dyn Store> =
-        Arc::new(Faulty { store, faults: setup.faults.clone(), crashed: crashed.clone() });
+    let store: Arc<dyn Store> = Arc::new(Faulty {
+        store,
+        faults: setup.faults.clone(),
+        crashed: crashed.clone(),
+    });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
     let exposure = Arc::new(setup.exposure.clone());
     let shutdown = CancellationToken::new();
@@ -163,13 +195,28 @@ async fn run(setup: &Setup) -> Running {
     let started = runtime.spawn(async move {
         let model = OpenAiModel::new(&model, env.clone()).unwrap();
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
-        let tools = Arc::new(Attended { office: office.clone(), desk });
-        let works = Works::start(team, Ports { store, queue, model, tools, env });
+        let tools = Arc::new(Attended {
+            office: office.clone(),
+            desk,
+        });
+        let works = Works::start(
+            team,
+            Ports {
+                store,
+                queue,
+                model,
+                tools,
+                env,
+            },
+        );
         let app = App {
             engine: works.engine.clone(),
             exposure,
             office,
-            model: Arc::new(ModelInfo { name: "scripted".to_owned(), rehearsal: false }),
+            model: Arc::new(ModelInfo {
+                name: "scripted".to_owned(),
+                rehearsal: false,
+            }),
             static_dir: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -182,5 +229,11 @@ async fn run(setup: &Setup) -> Running {
         (base, served)
     });
     let (base, served) = started.await.unwrap();
-    Running { runtime, shutdown, crashed, served, base }
+    Running {
+        runtime,
+        shutdown,
+        crashed,
+        served,
+        base,
+    }
 }

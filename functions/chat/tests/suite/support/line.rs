@@ -37,7 +37,9 @@ impl Line {
 /// `TURN.STEP.FENCE.OFFSET`, as numbers.
 pub(crate) fn position(id: &str) -> [u64; 4] {
     let numbers: Vec<u64> = id.split('.').map(|part| part.parse().unwrap()).collect();
-    numbers.try_into().unwrap_or_else(|_| panic!("{id:?} is not a position"))
+    numbers
+        .try_into()
+        .unwrap_or_else(|_| panic!("{id:?} is not a position"))
 }
 
 /// A whole stream of lines.
@@ -51,33 +53,65 @@ pub(crate) struct Turn {
 impl Turn {
     /// Checks what holds of every stream: positions rise, and the one `done` line is the last one.
     pub(crate) fn of(conversation: String, number: u32, lines: Vec<Line>) -> Self {
-        let turn = Self { conversation, number, lines };
-        let kinds: Vec<_> = turn.lines.iter().map(|line| line.content.kind.as_str()).collect();
-        assert_eq!(kinds.iter().filter(|kind| **kind == "done").count(), 1, "{turn:?}");
+        let turn = Self {
+            conversation,
+            number,
+            lines,
+        };
+        let kinds: Vec<_> = turn
+            .lines
+            .iter()
+            .map(|line| line.content.kind.as_str())
+            .collect();
+        assert_eq!(
+            kinds.iter().filter(|kind| **kind == "done").count(),
+            1,
+            "{turn:?}"
+        );
         assert_eq!(kinds.last(), Some(&"done"), "{turn:?}");
         for pair in turn.lines.windows(2) {
             let (before, after) = (position(&pair[0].id), position(&pair[1].id));
             // An error and its `done` are one event.
             let one_event = pair[0].content.kind == "error" && before == after;
-            assert!(before < after || one_event, "{before:?} before {after:?} in {turn:?}");
+            assert!(
+                before < after || one_event,
+                "{before:?} before {after:?} in {turn:?}"
+            );
         }
-        assert!(turn.lines.iter().all(|line| position(&line.id)[0] == u64::from(number)), "{turn:?}");
+        assert!(
+            turn.lines
+                .iter()
+                .all(|line| position(&line.id)[0] == u64::from(number)),
+            "{turn:?}"
+        );
         turn
     }
 
     /// What stands in the `done` line.
     pub(crate) fn status(&self) -> &str {
-        self.lines.last().unwrap().content.status.as_deref().unwrap()
+        self.lines
+            .last()
+            .unwrap()
+            .content
+            .status
+            .as_deref()
+            .unwrap()
     }
 
     /// All text together.
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().filter(|line| line.content.kind == "string").map(|line| line.content.message.as_str()).collect()
+        self.lines
+            .iter()
+            .filter(|line| line.content.kind == "string")
+            .map(|line| line.content.message.as_str())
+            .collect()
     }
 
     /// The code of the error line, if there is one.
     pub(crate) fn error(&self) -> Option<&str> {
-        self.lines.iter().find_map(|line| line.content.code.as_deref())
+        self.lines
+            .iter()
+            .find_map(|line| line.content.code.as_deref())
     }
 
     /// What the customer sees, one entry per thing: text that belongs together, functions in brackets, the end.
@@ -118,22 +152,42 @@ pub(crate) struct SseEvent {
 /// Reads a whole stream of events and checks that the one that ends it is the last one.
 pub(crate) fn sse_events(body: &str) -> Vec<SseEvent> {
     assert!(body.ends_with("\n\n"), "{body:?}");
-    let blocks = body.split("\n\n").filter(|block| !block.is_empty() && !block.starts_with(':'));
+    let blocks = body
+        .split("\n\n")
+        .filter(|block| !block.is_empty() && !block.starts_with(':'));
     let events: Vec<_> = blocks.map(sse_event).collect();
     let ends = |event: &SseEvent| {
-        ["turn_completed", "turn_failed", "turn_stopped", "turn_continues"].contains(&event.name.as_str())
+        [
+            "turn_completed",
+            "turn_failed",
+            "turn_stopped",
+            "turn_continues",
+        ]
+        .contains(&event.name.as_str())
     };
-    assert_eq!(events.iter().filter(|event| ends(event)).count(), 1, "{events:?}");
+    assert_eq!(
+        events.iter().filter(|event| ends(event)).count(),
+        1,
+        "{events:?}"
+    );
     assert!(events.last().is_some_and(ends), "{events:?}");
     events
 }
 
 fn sse_event(block: &str) -> SseEvent {
     let field = |name: &str| {
-        let mut values = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let value = values.next().unwrap_or_else(|| panic!("no {name} in {block:?}"));
+        let mut values = block
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let value = values
+            .next()
+            .unwrap_or_else(|| panic!("no {name} in {block:?}"));
         assert_eq!(values.next(), None, "two of {name} in {block:?}");
         value.to_owned()
     };
-    SseEvent { id: field("id"), name: field("event"), data: serde_json::from_str(&field("data")).unwrap() }
+    SseEvent {
+        id: field("id"),
+        name: field("event"),
+        data: serde_json::from_str(&field("data")).unwrap(),
+    }
 }

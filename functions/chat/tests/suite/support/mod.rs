@@ -28,11 +28,16 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The value, or a failed test if it does not come.
 pub(crate) async fn soon<T>(what: &str, value: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, value).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    tokio::time::timeout(PATIENCE, value)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Looks through the interface until there is something to see.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
     soon(what, async {
         loop {
             if let Some(seen) = look().await {

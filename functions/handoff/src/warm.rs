@@ -1,0 +1,156 @@
+//! What this process knows of conversations that it has just advanced, so that the next message needs no read.
+//!
+//! Nothing here is trusted: what is remembered is only used for a commit that fails unless META is still of the remembered version,
+//! and turns and steps change only together with META. A commit that fails is decided anew from what is read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use crate::ids::ConversationId;
+use crate::journal::JournaledTurn;
+use crate::record::Meta;
+
+/// Conversations that are remembered at most.
+const MOST: usize = 4_096;
+
+/// What they may hold together: messages, texts, arguments and results, in bytes.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// A conversation as its last commit left it.
+#[derive(Debug)]
+pub(crate) struct Warm {
+    pub(crate) version: u64,
+    pub(crate) meta: Meta,
+    /// The last turns, oldest first: as many as a window may need.
+    pub(crate) past: Vec<JournaledTurn>,
+}
+
+/// The conversations that were advanced last.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    known: HashMap<ConversationId, Entry>,
+    /// By when they were remembered, the oldest first.
+    ages: BTreeMap<u64, ConversationId>,
+    next_age: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    age: u64,
+    bytes: usize,
+    warm: Warm,
+}
+
+impl Memory {
+    /// Remembers a conversation, and forgets those that were not advanced for the longest time.
+    pub(crate) fn keep(&self, conversation: &ConversationId, warm: Warm) {
+        let bytes = size(&warm);
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(conversation);
+        let age = entries.next_age;
+        entries.next_age += 1;
+        entries.bytes += bytes;
+        entries.ages.insert(age, conversation.clone());
+        entries
+            .known
+            .insert(conversation.clone(), Entry { age, bytes, warm });
+        while entries.known.len() > MOST || entries.bytes > MOST_BYTES {
+            let Some((_, oldest)) = entries.ages.first_key_value() else {
+                return;
+            };
+            let oldest = oldest.clone();
+            entries.remove(&oldest);
+        }
+    }
+
+    /// What is remembered, once: whoever takes it advances the conversation and remembers it anew.
+    pub(crate) fn take(&self, conversation: &ConversationId) -> Option<Warm> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(conversation)
+    }
+}
+
+impl Entries {
+    fn remove(&mut self, conversation: &ConversationId) -> Option<Warm> {
+        let entry = self.known.remove(conversation)?;
+        self.ages.remove(&entry.age);
+        self.bytes -= entry.bytes;
+        Some(entry.warm)
+    }
+}
+
+/// The text in it; what stands around the text is small and of bounded number.
+fn size(warm: &Warm) -> usize {
+    let turn = |turn: &JournaledTurn| {
+        let told =
+            |told: &[crate::record::Told]| told.iter().map(|told| told.result.len()).sum::<usize>();
+        let partial = turn
+            .record
+            .partial
+            .as_ref()
+            .map_or(0, |partial| partial.text.len());
+        let steps = turn.steps.iter().map(|step| {
+            let calls = step
+                .calls
+                .iter()
+                .map(|call| call.arguments.len())
+                .sum::<usize>();
+            step.text.len() + calls + told(&step.told)
+        });
+        turn.record.message.len() + partial + told(&turn.record.told) + steps.sum::<usize>()
+    };
+    warm.past.iter().map(turn).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warm(version: u64) -> Warm {
+        let meta = Meta {
+            owner: String::new(),
+            title: String::new(),
+            agent: String::new(),
+            created_at: 0,
+            last_activity: 0,
+            next_turn: 1,
+            fence: 0,
+            running: None,
+            waiting: Vec::new(),
+            stop: None,
+            untold: Vec::new(),
+            look_at: 0,
+            erased_below: 0,
+            erasing: false,
+        };
+        Warm {
+            version,
+            meta,
+            past: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_handed_out_once() {
+        let memory = Memory::default();
+        let id = ConversationId::parse("c").unwrap();
+        memory.keep(&id, warm(1));
+        memory.keep(&id, warm(2));
+        assert_eq!(memory.take(&id).map(|warm| warm.version), Some(2));
+        assert!(memory.take(&id).is_none());
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_when_there_are_too_many() {
+        let memory = Memory::default();
+        let id = |n: usize| ConversationId::parse(&format!("c{n}")).unwrap();
+        (0..=MOST).for_each(|n| memory.keep(&id(n), warm(1)));
+        assert!(memory.take(&id(0)).is_none());
+        assert!(memory.take(&id(1)).is_some());
+        assert!(memory.take(&id(MOST)).is_some());
+    }
+}

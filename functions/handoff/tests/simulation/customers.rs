@@ -1,0 +1,242 @@
+//! Customers: they send messages, some twice, listen to the answers, lose the connection, come back, and remember what they
+//! heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
+use baton_handoff::live::TurnLog;
+use baton_handoff::{Engine, Followed, Overlap, Refusal, Resume, Submission};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::town::Town;
+use crate::world::{OUTSIDE, lock};
+
+/// What came over one connection.
+enum Line {
+    Accepted(TurnNumber),
+    Refused(Refusal),
+    Event(Event),
+    NothingLeft,
+    NoSuchTurn,
+}
+
+/// What one listener heard of a turn, connections that were lost and taken up again put together.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    pub(crate) conversation: ConversationId,
+    pub(crate) turn: TurnNumber,
+    pub(crate) texts: BTreeMap<u32, String>,
+    pub(crate) starts: u32,
+    pub(crate) end: Option<EventKind>,
+    position: Option<Position>,
+    resume: Option<Resume>,
+}
+
+impl Ear {
+    fn new(conversation: ConversationId, turn: TurnNumber) -> Self {
+        Self { conversation, turn, texts: BTreeMap::new(), starts: 0, end: None, position: None, resume: None }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        let missing = match &mut self.resume {
+            Some(resume) => resume.missing(event),
+            None => [None, Some(event.clone())],
+        };
+        for event in missing.into_iter().flatten() {
+            self.take(event);
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        self.position = Some(event.position);
+        match event.kind {
+            EventKind::TurnStarted { .. } => self.starts += 1,
+            EventKind::TextDelta(text) => self.texts.entry(event.position.step).or_default().push_str(&text),
+            EventKind::Reset { step } => drop(self.texts.remove(&step)),
+            EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => self.end = Some(event.kind),
+            EventKind::TurnContinues
+            | EventKind::ToolCalled { .. }
+            | EventKind::ToolFinished { .. }
+            | EventKind::ActionQueued { .. }
+            | EventKind::ActionFinished { .. }
+            | EventKind::HandedOff { .. }
+            | EventKind::Usage(_) => {}
+        }
+    }
+}
+
+/// What all customers remember.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The turns that a message was told to have, by conversation and words.
+    pub(crate) turns: BTreeMap<(ConversationId, String), BTreeSet<TurnNumber>>,
+    pub(crate) heard: Vec<Ear>,
+    /// Customers and listeners who are still at it.
+    pub(crate) busy: u32,
+}
+
+#[derive(Clone)]
+pub(crate) struct Customers {
+    pub(crate) town: Arc<Town>,
+    pub(crate) memory: Arc<Mutex<Memory>>,
+}
+
+impl Customers {
+    pub(crate) fn arrive(town: &Arc<Town>) -> Self {
+        let customers = Self { town: town.clone(), memory: Arc::default() };
+        for number in 0..town.weather().customers {
+            let customer = customers.clone();
+            customers.spawn(async move { customer.write(number).await });
+        }
+        customers
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        lock(&self.memory).busy += 1;
+        let memory = self.memory.clone();
+        self.town.world.spawn(OUTSIDE, async move {
+            task.await;
+            lock(&memory).busy -= 1;
+        });
+    }
+
+    async fn write(&self, number: u64) {
+        let world = &self.town.world;
+        let weather = self.town.weather();
+        for message in 0..weather.messages {
+            world.sleep(world.below(20_000)).await;
+            let conversation = format!("c{}", world.below(weather.conversations));
+            let text = format!("[{conversation}] {number}.{message}");
+            let message_id = world.happens(700).then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
+            let twice = message_id.is_some() && world.happens(250);
+            let submission = Submission {
+                conversation: ConversationId::parse(&conversation).expect("an id"),
+                owner: format!("owner-{number}"),
+                message: text,
+                message_id,
+                overlap: if world.happens(100) { Overlap::Reject } else { Overlap::Queue },
+                background: false,
+            };
+            if twice {
+                let (customer, again) = (self.clone(), submission.clone());
+                self.spawn(async move {
+                    customer.town.world.sleep(customer.town.world.below(300)).await;
+                    customer.send(again).await;
+                });
+            }
+            let customer = self.clone();
+            if world.happens(600) {
+                customer.send(submission).await;
+            } else {
+                self.spawn(async move { customer.send(submission).await });
+            }
+        }
+    }
+
+    /// Sends a message, again where that is safe, and listens to its turn.
+    async fn send(&self, submission: Submission) {
+        let world = &self.town.world;
+        for _ in 0..10 {
+            let Some((process, engine)) = self.town.any_process() else {
+                world.sleep(1_000).await;
+                continue;
+            };
+            let (lines, mut heard) = unbounded_channel();
+            let message = submission.clone();
+            let handler = world.spawn(process, async move { take(&engine, message, lines).await });
+            let answer = heard.recv().await;
+            if world.happens(50) {
+                // The connection breaks; the turn must not care.
+                world.cancel(handler);
+            }
+            match answer {
+                Some(Line::Accepted(turn)) => {
+                    let place = (submission.conversation.clone(), submission.message.clone());
+                    lock(&self.memory).turns.entry(place).or_default().insert(turn);
+                    return self.listen(submission.conversation, turn, heard).await;
+                }
+                Some(Line::Refused(Refusal::MessageIdReused)) => {
+                    return world.break_off(format!("{:?} was taken for another message", submission.message));
+                }
+                Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
+                Some(Line::Refused(Refusal::Draining)) => {}
+                Some(Line::Refused(Refusal::Unavailable) | Line::Event(_) | Line::NothingLeft | Line::NoSuchTurn) | None => {
+                    if submission.message_id.is_none() {
+                        return;
+                    }
+                }
+            }
+            world.sleep(world.below(5_000)).await;
+        }
+    }
+
+    /// Listens to the end of a turn, over as many connections as it takes.
+    async fn listen(&self, conversation: ConversationId, turn: TurnNumber, mut lines: UnboundedReceiver<Line>) {
+        let world = &self.town.world;
+        let mut ear = Ear::new(conversation.clone(), turn);
+        loop {
+            match lines.recv().await {
+                Some(Line::Event(event)) => ear.hear(&event),
+                Some(Line::NoSuchTurn) => return,
+                Some(Line::NothingLeft) => {
+                    return world.break_off(format!("a listener without an end was told that nothing is left: {ear:?}"));
+                }
+                Some(Line::Accepted(_) | Line::Refused(_)) | None => {
+                    if ear.end.is_some() {
+                        return lock(&self.memory).heard.push(ear);
+                    }
+                    world.sleep(world.below(2_000)).await;
+                    lines = self.follow(&mut ear).await;
+                }
+            }
+        }
+    }
+
+    async fn follow(&self, ear: &mut Ear) -> UnboundedReceiver<Line> {
+        let (lines, heard) = unbounded_channel();
+        ear.resume = ear.position.map(Resume::after);
+        let (conversation, turn, after) = (ear.conversation.clone(), ear.turn, ear.position);
+        if let Some((process, engine)) = self.town.any_process() {
+            self.town.world.spawn(process, async move {
+                // An error is a connection that breaks.
+                let line = match engine.follow(&conversation, turn, after).await {
+                    Ok(Followed::Log(log)) => return relay(&log, &lines).await,
+                    Ok(Followed::NothingLeft) => Line::NothingLeft,
+                    Ok(Followed::NoSuchTurn) => Line::NoSuchTurn,
+                    Err(_) => return,
+                };
+                let _hung_up = lines.send(line);
+            });
+        }
+        heard
+    }
+}
+
+/// What a server does about a message.
+async fn take(engine: &Arc<Engine>, submission: Submission, lines: UnboundedSender<Line>) {
+    match engine.submit(submission).await {
+        Ok(accepted) => {
+            let _hung_up = lines.send(Line::Accepted(accepted.turn));
+            relay(&accepted.log, &lines).await;
+        }
+        Err(refusal) => {
+            let _hung_up = lines.send(Line::Refused(refusal));
+        }
+    }
+}
+
+async fn relay(log: &TurnLog, lines: &UnboundedSender<Line>) {
+    let mut seen = 0;
+    loop {
+        let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;
+        seen = now;
+        for event in events {
+            let _hung_up = lines.send(Line::Event(event));
+        }
+        if ended {
+            return;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What goes wrong by itself: processes crash at any await and come back, sleep past their leases, clocks jump, stores go away.
+
+use std::sync::Arc;
+
+use baton_handoff::ids::ConversationId;
+
+use crate::town::Town;
+use crate::world::{OUTSIDE, lock};
+
+/// After a poll of a process's task: it may have been its last.
+pub(crate) fn disturb(town: &Arc<Town>, process: usize) {
+    if process == OUTSIDE {
+        return;
+    }
+    let world = &town.world;
+    let (crash, pause) = {
+        let weather = lock(&town.weather);
+        (weather.crash, weather.pause)
+    };
+    if crash > 0 && world.below(1_000_000) < crash {
+        town.crash(process);
+        town.restart_later(process, world.between(100, 40_000));
+    } else if pause > 0 && world.below(1_000_000) < pause {
+        world.pause(process, world.between(1_000, 60_000));
+    }
+}
+
+/// Faults that come at a time of their own.
+pub(crate) fn gather(town: &Arc<Town>) {
+    let weather = town.weather();
+    let clouds: [(bool, fn(Arc<Town>)); 4] = [
+        (weather.clock_jumps, jump_clock),
+        (weather.drains, drain),
+        (weather.outages, take_store_away),
+        (weather.erasures, erase),
+    ];
+    for (gathers, strike) in clouds {
+        if !gathers {
+            continue;
+        }
+        let town = town.clone();
+        town.world.clone().spawn(OUTSIDE, async move {
+            loop {
+                town.world.sleep(town.world.between(5_000, 90_000)).await;
+                // After the calm there are none of these any more.
+                let now = town.weather();
+                if !(now.clock_jumps || now.drains || now.outages || now.erasures) {
+                    return;
+                }
+                strike(town.clone());
+            }
+        });
+    }
+}
+
+fn jump_clock(town: Arc<Town>) {
+    let Some((process, _)) = town.any_process() else { return };
+    let jump = i64::try_from(town.world.below(1_000)).unwrap_or(0) - 500;
+    town.world.set_offset(process, jump);
+}
+
+fn drain(town: Arc<Town>) {
+    let Some((process, _)) = town.any_process() else { return };
+    let later = town.world.between(10_000, 30_000);
+    town.restart_later(process, later);
+    town.world.clone().spawn(OUTSIDE, async move { town.drain(process).await });
+}
+
+fn take_store_away(town: Arc<Town>) {
+    let until = town.world.now() + town.world.between(1_000, 60_000);
+    town.world.note(|| format!("the store is away until {until}"));
+    lock(&town.records).away_until = until;
+}
+
+fn erase(town: Arc<Town>) {
+    let Some((process, engine)) = town.any_process() else { return };
+    let number = town.world.below(town.weather().conversations);
+    town.world.clone().spawn(process, async move {
+        let Ok(conversation) = ConversationId::parse(&format!("c{number}")) else { return };
+        town.world.note(|| format!("{conversation} is erased"));
+        // Nobody there, or not now: as a customer's request would end.
+        let _erased = engine.erase(&conversation).await;
+    });
+}

@@ -1,0 +1,204 @@
+//! The other side of all tools: services whose effects are counted. What reaches them takes effect, also when the caller is
+//! long gone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_handoff::ids::ActionId;
+use baton_handoff::ports::{Millis, Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::team::Runs;
+use tokio::sync::oneshot;
+
+use crate::audit::Audit;
+use crate::weather::Weather;
+use crate::world::{OUTSIDE, World, lock};
+
+/// No request is on its way for longer.
+const LONGEST_FLIGHT: Millis = 12_000;
+
+/// What was paid for each item, in US cents.
+const PAID: [(&str, u64); 3] = [("item-0", 10_000), ("item-1", 40_000), ("item-2", 90_000)];
+
+#[derive(Default)]
+struct Accounts {
+    /// First use and answer, by idempotency key.
+    keys: BTreeMap<String, (Millis, Outcome)>,
+    effects: BTreeMap<ActionId, u32>,
+    /// Calls of services without keys.
+    blind_calls: BTreeMap<ActionId, u32>,
+    refunded: BTreeMap<String, u64>,
+    on_their_way: BTreeMap<ActionId, u32>,
+}
+
+pub(crate) struct Ledger {
+    world: Arc<World>,
+    audit: Arc<Audit>,
+    accounts: Mutex<Accounts>,
+}
+
+impl Ledger {
+    pub(crate) fn new(world: Arc<World>, audit: Arc<Audit>) -> Arc<Self> {
+        Arc::new(Self { world, audit, accounts: Mutex::default() })
+    }
+
+    pub(crate) fn effects_of(&self, action: &ActionId) -> u32 {
+        lock(&self.accounts).effects.get(action).copied().unwrap_or(0)
+    }
+
+    /// Whether a request may still arrive.
+    pub(crate) fn expects(&self, action: &ActionId) -> bool {
+        lock(&self.accounts).on_their_way.get(action).is_some_and(|count| *count > 0)
+    }
+
+    pub(crate) fn overpaid(&self) -> Option<String> {
+        let accounts = lock(&self.accounts);
+        PAID.iter().find(|(item, paid)| accounts.refunded.get(*item).is_some_and(|refunded| refunded > paid)).map(|(item, _)| (*item).to_owned())
+    }
+
+    fn departs(&self, action: &ActionId, request: &ToolRequest) {
+        let mut accounts = lock(&self.accounts);
+        *accounts.on_their_way.entry(action.clone()).or_default() += 1;
+        if has_keys(request) {
+            return;
+        }
+        let calls = accounts.blind_calls.entry(action.clone()).or_default();
+        *calls += 1;
+        if *calls > 1 + self.audit.retries_of(action) {
+            self.world.break_off(format!("{action} was tried {calls} times at a service without keys"));
+        }
+    }
+
+    fn arrives(&self, action: &ActionId, request: &ToolRequest, key: &str, refuses: bool) -> Outcome {
+        let mut accounts = lock(&self.accounts);
+        let now = self.world.now();
+        let known = accounts.keys.get(key).filter(|(first, _)| now < first + key_life(request));
+        if let Some((_, outcome)) = known.filter(|_| has_keys(request)) {
+            return outcome.clone();
+        }
+        let item = request.arguments.as_value().get("item_id").and_then(|item| item.as_str()).unwrap_or_default();
+        let paid = paid_for(item);
+        let refund = request.tool.name == "execute_refund";
+        let outcome = if refuses {
+            Outcome::Rejected("not today".to_owned())
+        } else if refund && accounts.refunded.get(item).copied().unwrap_or(0) + paid > paid {
+            Outcome::Rejected("already refunded".to_owned())
+        } else {
+            Outcome::Done(format!("done at {now}"))
+        };
+        if matches!(outcome, Outcome::Done(_)) {
+            if refund {
+                *accounts.refunded.entry(item.to_owned()).or_default() += paid;
+            }
+            let effects = accounts.effects.entry(action.clone()).or_default();
+            *effects += 1;
+            self.world.note(|| format!("EFFECT {} of {action}", request.tool.name));
+            if *effects > 1 {
+                self.world.break_off(format!("{action} had {effects} effects"));
+            }
+        }
+        // Without a key nobody can be recognised.
+        if has_keys(request) && !key.is_empty() {
+            accounts.keys.insert(key.to_owned(), (now, outcome.clone()));
+        }
+        outcome
+    }
+
+    fn landed(&self, action: &ActionId) {
+        if let Some(count) = lock(&self.accounts).on_their_way.get_mut(action) {
+            *count -= 1;
+        }
+    }
+}
+
+fn paid_for(item: &str) -> u64 {
+    PAID.iter().find(|(name, _)| *name == item).map_or(0, |(_, paid)| *paid)
+}
+
+fn has_keys(request: &ToolRequest) -> bool {
+    match &request.tool.runs {
+        Runs::BackOffice => true,
+        Runs::Http(call) => call.idempotency_keys,
+    }
+}
+
+fn key_life(request: &ToolRequest) -> Millis {
+    match &request.tool.runs {
+        Runs::BackOffice => Millis::MAX / 4,
+        Runs::Http(call) => Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 4),
+    }
+}
+
+/// One process's way to the services.
+pub(crate) struct SimTools {
+    pub(crate) world: Arc<World>,
+    pub(crate) weather: Arc<Mutex<Weather>>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) process: usize,
+}
+
+impl SimTools {
+    fn goes_wrong(&self) -> bool {
+        let faults = lock(&self.weather).tool_faults;
+        self.world.happens(faults)
+    }
+
+    fn unsure(&self, request: &ToolRequest) -> Outcome {
+        if has_keys(request) || self.world.happens(200) {
+            let asked = self.world.happens(200).then(|| Duration::from_millis(self.world.below(30_000)));
+            Outcome::Retry("no answer".to_owned(), asked)
+        } else {
+            Outcome::Unknown("no answer".to_owned())
+        }
+    }
+}
+
+#[async_trait]
+impl Tools for SimTools {
+    async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
+        self.world.sleep(self.world.below(50)).await;
+        if self.goes_wrong() {
+            if self.world.happens(200) {
+                std::future::pending::<()>().await;
+            }
+            return Err(ToolError("not found".to_owned()));
+        }
+        Ok("item-1".to_owned())
+    }
+
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        let Some(record) = self.audit.acts() else { return Outcome::Unknown(String::new()) };
+        let action = record.id;
+        self.world.note(|| format!("p{} calls {} for {action}", self.process, request.tool.name));
+        if self.goes_wrong() && self.world.happens(300) {
+            return self.unsure(request);
+        }
+        let flight = if self.goes_wrong() { self.world.below(LONGEST_FLIGHT) } else { self.world.below(30) };
+        let (refuses, mute) = (self.goes_wrong() && self.world.happens(300), self.goes_wrong());
+        let (answer, answered) = oneshot::channel();
+        self.ledger.departs(&action, request);
+        let (world, ledger, key, call) = (self.world.clone(), self.ledger.clone(), idempotency_key.to_owned(), request.clone());
+        self.world.spawn(OUTSIDE, async move {
+            world.sleep(flight).await;
+            let outcome = ledger.arrives(&action, &call, &key, refuses);
+            ledger.landed(&action);
+            world.sleep(world.below(30)).await;
+            if !mute {
+                // The caller may be gone.
+                let _gone = answer.send(outcome);
+            }
+        });
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) if self.world.happens(500) => std::future::pending().await,
+            Err(_) => self.unsure(request),
+        }
+    }
+
+    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
+        let item = request.arguments.as_value().get("item_id")?.as_str()?;
+        Some(paid_for(item))
+    }
+}

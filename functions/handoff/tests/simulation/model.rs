@@ -1,0 +1,183 @@
+//! A model that says and calls what comes to its mind, fails in every way there is, and checks what it is asked.
+
+use std::sync::{Arc, Mutex};
+
+use baton_handoff::ports::{
+    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest, ModelStream, Usage,
+};
+use futures_util::future::BoxFuture;
+
+use crate::weather::Weather;
+use crate::world::{World, lock};
+
+const KINDS: [ModelErrorKind; 11] = [
+    ModelErrorKind::BadRequest,
+    ModelErrorKind::Unauthorized,
+    ModelErrorKind::RateLimited,
+    ModelErrorKind::Unavailable,
+    ModelErrorKind::Unreachable,
+    ModelErrorKind::TimedOut,
+    ModelErrorKind::Cut,
+    ModelErrorKind::BadStream,
+    ModelErrorKind::TooLarge,
+    ModelErrorKind::Empty,
+    ModelErrorKind::Reported,
+];
+
+pub(crate) struct SimModel {
+    pub(crate) world: Arc<World>,
+    pub(crate) weather: Arc<Mutex<Weather>>,
+}
+
+enum Part {
+    Chunk(ModelChunk),
+    Fails(ModelErrorKind),
+    Hangs,
+}
+
+impl Model for SimModel {
+    fn stream(self: Arc<Self>, request: ModelRequest) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
+        self.check(&request);
+        Box::pin(async move {
+            self.world.sleep(self.world.below(300)).await;
+            let faults = lock(&self.weather).model_faults;
+            if self.world.happens(faults) {
+                return Err(self.error());
+            }
+            let parts = self.compose(&request, faults);
+            let world = self.world.clone();
+            let stream = futures_util::stream::unfold(parts.into_iter(), move |mut parts| {
+                let world = world.clone();
+                async move {
+                    world.sleep(world.below(40)).await;
+                    match parts.next()? {
+                        Part::Chunk(chunk) => Some((Ok(chunk), parts)),
+                        Part::Fails(kind) => Some((Err(ModelError::new(kind, "simulated")), Vec::new().into_iter())),
+                        Part::Hangs => std::future::pending().await,
+                    }
+                }
+            });
+            Ok(Box::pin(stream) as ModelStream)
+        })
+    }
+}
+
+impl SimModel {
+    fn error(&self) -> ModelError {
+        ModelError::new(KINDS[self.world.index(KINDS.len())], "simulated")
+    }
+
+    /// Every call has exactly one result right behind it, no result is without its call, and nobody else's words are here.
+    fn check(&self, request: &ModelRequest) {
+        let mut open: Vec<&str> = Vec::new();
+        for message in &request.messages {
+            match message {
+                Message::Tool { call, .. } => {
+                    let at = open.iter().position(|id| id == call);
+                    match at {
+                        Some(at) => drop(open.remove(at)),
+                        None => self.world.break_off(format!("the model was sent a result without its call: {call}")),
+                    }
+                }
+                Message::System(_) | Message::User(_) | Message::Assistant { .. } => {
+                    if !open.is_empty() {
+                        self.world.break_off(format!("the model was sent calls without results: {open:?}"));
+                    }
+                    if let Message::Assistant { calls, .. } = message {
+                        open = calls.iter().map(|call| call.id.as_str()).collect();
+                    }
+                }
+            }
+        }
+        if !open.is_empty() {
+            self.world.break_off(format!("the model was sent calls without results: {open:?}"));
+        }
+        let mut tags: Vec<_> = request.messages.iter().filter_map(tag).collect();
+        tags.dedup();
+        if tags.len() > 1 {
+            self.world.break_off(format!("one request has the words of several conversations: {tags:?}"));
+        }
+    }
+
+    fn compose(&self, request: &ModelRequest, faults: u64) -> Vec<Part> {
+        let tag = request.messages.iter().find_map(tag).unwrap_or("");
+        let answered = request.messages.iter().rev().take_while(|message| !matches!(message, Message::User(_))).count();
+        let mut parts = Vec::new();
+        let calls = if self.world.happens(150 + 200 * (answered as u64).min(4)) { Vec::new() } else { self.calls(request) };
+        if calls.is_empty() || self.world.happens(300) {
+            parts.push(Part::Chunk(ModelChunk::Text(format!("{tag} "))));
+            for _ in 0..self.world.below(4) {
+                parts.push(Part::Chunk(ModelChunk::Text(format!("word{} ", self.world.below(1_000)))));
+            }
+        }
+        for (index, (name, arguments)) in (0_u32..).zip(calls) {
+            let id = Some(format!("call_{:x}", self.world.below(1 << 40)));
+            let cut = arguments.len() / 2;
+            let (first, rest) = arguments.split_at(cut);
+            let delta = |id, name, arguments: &str| {
+                Part::Chunk(ModelChunk::Call(CallDelta { index, id, name, arguments: arguments.to_owned() }))
+            };
+            parts.push(delta(id, Some(name), first));
+            parts.push(delta(None, None, rest));
+        }
+        if self.world.happens(faults) {
+            parts.truncate(self.world.index(parts.len() + 1));
+            parts.push(if self.world.happens(30) { Part::Hangs } else { Part::Fails(KINDS[self.world.index(KINDS.len())]) });
+            return parts;
+        }
+        let reason = match self.world.below(1_000) {
+            0..5 if faults > 0 => FinishReason::Length,
+            5..10 if faults > 0 => FinishReason::ContentFilter,
+            _ => FinishReason::Stop,
+        };
+        parts.push(Part::Chunk(ModelChunk::Finished(reason)));
+        parts.push(Part::Chunk(ModelChunk::Usage(Usage { prompt_tokens: 10, completion_tokens: 5 })));
+        parts
+    }
+
+    fn calls(&self, request: &ModelRequest) -> Vec<(String, String)> {
+        let offered = |name: &str| request.tools.get().contains(&format!("\"{name}\""));
+        let mut calls: Vec<(String, String)> = Vec::new();
+        for _ in 0..=self.world.below(3) {
+            let (name, arguments) = self.call();
+            if offered(name) || self.world.happens(30) {
+                calls.push((name.to_owned(), arguments));
+            }
+        }
+        if let Some(first) = calls.first().filter(|_| self.world.happens(200)).cloned() {
+            calls.push(first);
+        }
+        if calls.is_empty() && self.world.happens(700) {
+            let names = ["to_desk", "to_front"];
+            let known = names.into_iter().find(|name| offered(name)).unwrap_or("nobody_knows_this");
+            calls.push((known.to_owned(), String::new()));
+        }
+        calls
+    }
+
+    fn call(&self) -> (&'static str, String) {
+        let number = self.world.below(3);
+        match self.world.below(20) {
+            0..2 => ("look_up_item", r#"{"search_query":"anvil"}"#.to_owned()),
+            2..7 => ("execute_order", format!(r#"{{"product":"anvil {number}","price":{}}}"#, 5 + number)),
+            7..11 => ("execute_refund", format!(r#"{{"item_id":"item-{number}","reason":"r{}"}}"#, self.world.below(3))),
+            11..13 => ("call_courier", format!(r#"{{"parcel":"p{number}"}}"#)),
+            13..15 => ("book_van", format!(r#"{{"van":"v{number}"}}"#)),
+            15 => ("execute_order", r#"{"product":1"#.to_owned()),
+            16 => ("nobody_knows_this", "{}".to_owned()),
+            17 => ("to_front", String::new()),
+            _ => ("to_desk", "{}".to_owned()),
+        }
+    }
+}
+
+/// Customers' words begin with the name of their conversation in brackets.
+fn tag(message: &Message) -> Option<&str> {
+    match message {
+        Message::User(text) | Message::Assistant { text, .. } => {
+            let end = text.find(']')?;
+            text.get(..=end).filter(|tag| tag.starts_with("[c"))
+        }
+        Message::System(_) | Message::Tool { .. } => None,
+    }
+}

@@ -1,0 +1,96 @@
+//! One simulation from its seed to its verdict.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use baton_handoff::ports::Millis;
+
+use crate::customers::Customers;
+use crate::town::Town;
+use crate::world::{DAWN, lock};
+use crate::{faults, operators, verdict};
+
+/// When faults stop, after the dawn.
+const STORM: (Millis, Millis) = (60_000, 240_000);
+
+/// How long everything may take to come to its end after that. Ten tries of an action, the last ones minutes apart, fit in.
+const PATIENCE: Millis = 3 * 3_600_000;
+
+/// How long it must stay quiet.
+const SILENCE: Millis = 40_000;
+
+/// Longer than an approval is waited for.
+const APPROVAL_LIFE: Millis = 73 * 3_600_000;
+
+/// How a simulation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) violation: Option<String>,
+    /// Of all that happened, in its order.
+    pub(crate) hash: u64,
+    pub(crate) polls: u64,
+}
+
+thread_local! {
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The engine catches panics of its tasks; here each of them is a defect.
+pub(crate) fn watch_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANIC.with_borrow_mut(|panic| *panic = Some(info.to_string()));
+        usual(info);
+    }));
+}
+
+pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
+    let town = Town::new(seed, prints);
+    let customers = Customers::arrive(&town);
+    town.process_numbers().for_each(|process| town.start(process));
+    faults::gather(&town);
+    let weather = town.weather();
+    if !weather.no_operator {
+        operators::begin_shift(&town);
+    }
+    let judged = play(&town, &customers, weather.no_operator);
+    let panicked = PANIC.with_borrow_mut(Option::take).map(|panic| format!("something panicked: {panic}"));
+    let violation = town.world.violation().or(judged.err()).or(panicked);
+    if let Some(violation) = &violation {
+        town.world.note(|| format!("END: {violation}"));
+    }
+    // Tasks hold the town and the town holds them.
+    town.process_numbers().for_each(|process| town.crash(process));
+    town.world.kill(crate::world::OUTSIDE);
+    Report { violation, hash: town.world.hash(), polls: town.world.polls() }
+}
+
+fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<(), String> {
+    let world = &town.world;
+    let storm = world.between(STORM.0, STORM.1);
+    world.run_until(DAWN + storm, || false, |process| faults::disturb(town, process));
+    town.calm_down();
+    if no_operator {
+        come_to_rest(town, customers, true)?;
+        town.process_numbers().for_each(|process| town.crash(process));
+        world.leap(APPROVAL_LIFE);
+        town.process_numbers().for_each(|process| town.start(process));
+    }
+    come_to_rest(town, customers, false)?;
+    world.run_until(world.now() + SILENCE, || false, |_| {});
+    if world.violation().is_none() {
+        verdict::check(town, &lock(&customers.memory))?;
+    }
+    Ok(())
+}
+
+fn come_to_rest(town: &Arc<Town>, customers: &Customers, with_proposals: bool) -> Result<(), String> {
+    let world = &town.world;
+    let rests = || lock(&customers.memory).busy == 0 && town.audit.unrest(with_proposals).is_none();
+    world.run_until(world.now() + PATIENCE, rests, |_| {});
+    if world.violation().is_some() || rests() {
+        return Ok(());
+    }
+    let left = town.audit.unrest(with_proposals).unwrap_or_else(|| "a listener waits for an end".to_owned());
+    Err(format!("it never came to rest: {left}"))
+}

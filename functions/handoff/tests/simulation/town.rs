@@ -1,0 +1,229 @@
+//! Everything of one simulation: the shared outside, and the processes that run Baton on it.
+
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use baton_handoff::ids::{ActionId, ConversationId};
+use baton_handoff::ports::{Delivery, Env, Lane, Millis, Queue};
+use baton_handoff::team::Team;
+use baton_handoff::{Engine, Executed, Ports};
+
+use crate::audit::Audit;
+use crate::ledger::{Ledger, SimTools};
+use crate::model::SimModel;
+use crate::queue::{Post, SimQueue};
+use crate::store::{Records, SimStore};
+use crate::weather::Weather;
+use crate::world::{OUTSIDE, SimEnv, World, lock};
+
+static TEAM: LazyLock<Arc<Team>> =
+    LazyLock::new(|| Arc::new(Team::parse("team.toml", include_str!("team.toml")).expect("the team of the simulation is right")));
+
+/// As the pool has them.
+const VISIBILITY: Duration = Duration::from_secs(60);
+const LONGEST_POLL: Duration = Duration::from_secs(20);
+
+const SWEEP_EVERY: Millis = 5_000;
+
+#[derive(Default)]
+struct Process {
+    engine: Option<Arc<Engine>>,
+}
+
+pub(crate) struct Town {
+    pub(crate) world: Arc<World>,
+    pub(crate) weather: Arc<Mutex<Weather>>,
+    pub(crate) records: Arc<Mutex<Records>>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) audit: Arc<Audit>,
+    post: Arc<Mutex<Post>>,
+    processes: Mutex<Vec<Process>>,
+}
+
+impl Town {
+    pub(crate) fn new(seed: u64, prints: bool) -> Arc<Self> {
+        let world = World::new(seed, 3, prints);
+        let weather = Weather::of(&world);
+        world.note(|| format!("{weather:?}"));
+        let audit = Audit::new(world.clone());
+        let processes = (0..=weather.processes).map(|_| Process::default()).collect();
+        Arc::new(Self {
+            weather: Arc::new(Mutex::new(weather)),
+            records: Arc::default(),
+            ledger: Ledger::new(world.clone(), audit.clone()),
+            audit,
+            post: Arc::default(),
+            processes: Mutex::new(processes),
+            world,
+        })
+    }
+
+    pub(crate) fn weather(&self) -> Weather {
+        lock(&self.weather).clone()
+    }
+
+    /// The numbers of the processes, up or down.
+    pub(crate) fn process_numbers(&self) -> std::ops::RangeInclusive<usize> {
+        1..=lock(&self.processes).len() - 1
+    }
+
+    pub(crate) fn engine(&self, process: usize) -> Option<Arc<Engine>> {
+        lock(&self.processes)[process].engine.clone()
+    }
+
+    /// A process that is up, if any is.
+    pub(crate) fn any_process(&self) -> Option<(usize, Arc<Engine>)> {
+        let up: Vec<_> = self.process_numbers().filter_map(|process| Some((process, self.engine(process)?))).collect();
+        if up.is_empty() { None } else { up.get(self.world.index(up.len())).cloned() }
+    }
+
+    pub(crate) fn start(self: &Arc<Self>, process: usize) {
+        self.world.note(|| format!("process {process} starts"));
+        let (world, weather, audit) = (self.world.clone(), self.weather.clone(), self.audit.clone());
+        let env: Arc<dyn Env> = Arc::new(SimEnv { world: world.clone(), process });
+        let queue = Arc::new(SimQueue {
+            world: world.clone(),
+            weather: weather.clone(),
+            post: self.post.clone(),
+            audit: audit.clone(),
+            process,
+        });
+        let ports = Ports {
+            store: Arc::new(SimStore {
+                world: world.clone(),
+                weather: weather.clone(),
+                records: self.records.clone(),
+                audit: audit.clone(),
+                process,
+            }),
+            queue: queue.clone(),
+            model: Arc::new(SimModel { world: world.clone(), weather: weather.clone() }),
+            tools: Arc::new(SimTools { world, weather, ledger: self.ledger.clone(), audit, process }),
+            env: env.clone(),
+        };
+        let engine = Engine::new(TEAM.clone(), ports);
+        lock(&self.processes)[process].engine = Some(engine.clone());
+        for lane in [Lane::Turns, Lane::Actions] {
+            let worker = Worker { env: env.clone(), queue: queue.clone(), engine: engine.clone(), world: self.world.clone(), process };
+            self.world.spawn(process, worker.run(lane));
+        }
+        if !self.weather().calm {
+            self.world.spawn(process, sweep(self.world.clone(), engine));
+        }
+    }
+
+    /// Everything that the process was at is dropped where it stands.
+    pub(crate) fn crash(&self, process: usize) {
+        let engine = lock(&self.processes)[process].engine.take();
+        self.world.kill(process);
+        drop(engine);
+    }
+
+    /// The process is told to end, and ends a little later.
+    pub(crate) async fn drain(self: Arc<Self>, process: usize) {
+        let Some(engine) = self.engine(process) else { return };
+        self.world.note(|| format!("process {process} drains"));
+        engine.drain();
+        drop(engine);
+        self.world.sleep(self.world.below(10_000)).await;
+        self.crash(process);
+    }
+
+    pub(crate) fn restart_later(self: &Arc<Self>, process: usize, milliseconds: Millis) {
+        let town = self.clone();
+        self.world.spawn(OUTSIDE, async move {
+            town.world.sleep(milliseconds).await;
+            if town.engine(process).is_none() {
+                town.start(process);
+            }
+        });
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub(crate) fn calm_down(self: &Arc<Self>) {
+        self.world.note(|| "the weather calms down".to_owned());
+        let before = self.weather();
+        *lock(&self.weather) = Weather { calm: before.calm, processes: before.processes, ..Weather::default() };
+        lock(&self.records).away_until = 0;
+        self.world.resume_all();
+        for process in self.process_numbers() {
+            if self.engine(process).is_none() {
+                self.start(process);
+            }
+        }
+    }
+}
+
+async fn sweep(world: Arc<World>, engine: Arc<Engine>) {
+    loop {
+        // The next sweep goes on where this one failed.
+        let _swept = engine.sweep().await;
+        world.sleep(SWEEP_EVERY + world.below(200)).await;
+    }
+}
+
+/// What the pool does with messages.
+#[derive(Clone)]
+struct Worker {
+    env: Arc<dyn Env>,
+    queue: Arc<SimQueue>,
+    engine: Arc<Engine>,
+    world: Arc<World>,
+    process: usize,
+}
+
+impl Worker {
+    async fn run(self, lane: Lane) {
+        loop {
+            match self.queue.receive(lane, 4, VISIBILITY, LONGEST_POLL).await {
+                Ok(deliveries) => {
+                    for delivery in deliveries {
+                        let worker = self.clone();
+                        self.world.spawn(self.process, worker.work_on(lane, delivery));
+                    }
+                }
+                Err(_) => self.world.sleep(500).await,
+            }
+        }
+    }
+
+    async fn work_on(self, lane: Lane, delivery: Delivery) {
+        #[cfg(feature = "sabotage")]
+        if baton_handoff::sabotage::is(baton_handoff::sabotage::Sabotage::AckBeforeRecord) {
+            let _acked = self.queue.ack(lane, &delivery.receipt).await;
+        }
+        let later = {
+            let work = self.work(lane, &delivery.body);
+            let mut work = std::pin::pin!(work);
+            loop {
+                let third = self.env.now() + 20_000;
+                tokio::select! {
+                    biased;
+                    later = &mut work => break later,
+                    () = self.env.sleep_until(third) => {
+                        let _kept = self.queue.defer(lane, &delivery.receipt, VISIBILITY).await;
+                    }
+                }
+            }
+        };
+        // What could not be settled comes again.
+        let _settled = match later {
+            None => self.queue.ack(lane, &delivery.receipt).await,
+            Some(delay) => self.queue.defer(lane, &delivery.receipt, delay).await,
+        };
+    }
+
+    /// `None`: nothing is left to do.
+    async fn work(&self, lane: Lane, body: &str) -> Option<Duration> {
+        match lane {
+            Lane::Actions => match self.engine.execute(&ActionId::parse(body).ok()?).await {
+                Executed::Over => None,
+                Executed::Later(delay) => Some(delay),
+            },
+            Lane::Turns => {
+                self.engine.look_after(&ConversationId::parse(body).ok()?).await;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The operator's page.
+
+use baton_backends::model::testing::{Captured, ScriptedModel, calls, says};
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::server::Server;
+use crate::tab::Tab;
+
+/// Asks for the refund of the catapult, which costs more than may be refunded without approval; then tells what it hears.
+pub(crate) async fn refunds_a_catapult() -> ScriptedModel {
+    ScriptedModel::responding(|request: &Captured| {
+        let messages = request.messages();
+        let (last, all) = (messages.last().map(ToString::to_string).unwrap_or_default(), request.body.as_str());
+        if !all.contains("\"execute_refund\"") {
+            calls("transfer_to_issues_and_repairs", json!({}))
+        } else if last.contains("refund my catapult") || last.contains("handed") || last.contains("transfer") {
+            calls("execute_refund", json!({"item_id": "item_318205561", "reason": "it shoots backwards"}))
+        } else if all.contains("\\\"refunded_usd\\\"") || last.contains("749") {
+            says("Good news: 749 dollars are on their way.")
+        } else if last.contains("reject") {
+            says("I am sorry: my colleague said no.")
+        } else {
+            says("A colleague will look at it.")
+        }
+    })
+    .await
+}
+
+async fn asked(browser: &Browser, server: &Server) -> Tab {
+    let tab = browser.open(&server.url("")).await;
+    tab.says("Please refund my catapult").await;
+    tab.is_answered("A colleague will look at it.").await;
+    tab.shows(".tool[data-state=proposed] .tool-state", "needs approval").await;
+    tab
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_customer() {
+    let model = refunds_a_catapult().await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let customer = asked(&browser, &server).await;
+    customer.screenshot("needs-approval").await;
+    let desk = browser.open(&server.url("desk")).await;
+    desk.shows(".action-row .state", "Needs approval").await;
+    desk.screenshot("desk").await;
+    desk.click(".action-row").await;
+    desk.shows("#detail-name", "Execute refund").await;
+    desk.shows_in(".detail dl", "it shoots backwards").await;
+    desk.shows(".beside .customer p", "Please refund my catapult").await;
+    desk.screenshot("desk-action").await;
+    desk.click("#reason").await;
+    desk.types("It does shoot backwards").await;
+    desk.press("Approve").await;
+    desk.shows(".detail .state", "Done").await;
+    desk.shows(".action-row .state", "Done").await;
+    customer.shows(".tool .tool-state", "done").await;
+    customer.is_answered("Good news: 749 dollars are on their way.").await;
+    customer.screenshot("approved").await;
+    desk.shows(".beside .turn:last-child .words", "Good news: 749 dollars are on their way.").await;
+    desk.press("Refunds").await;
+    desk.shows_in(".book tbody tr", "item_318205561").await;
+    desk.shows_in(".book tbody tr", "$749.00").await;
+    desk.screenshot("desk-refunds").await;
+    desk.press("Orders").await;
+    desk.shows_in(".book tbody", "Catapult").await;
+    desk.screenshot("desk-orders").await;
+    customer.has_no_errors();
+    desk.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
+    let model = refunds_a_catapult().await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let customer = asked(&browser, &server).await;
+    let desk = browser.open(&server.url("desk")).await;
+    desk.click(".action-row").await;
+    desk.press("Reject").await;
+    desk.shows(".detail .wrong", "Please give a reason.").await;
+    desk.click("#reason").await;
+    desk.types("It was used at a wedding").await;
+    desk.press("Reject").await;
+    desk.shows(".detail .state", "Rejected").await;
+    customer.shows(".tool .tool-state", "refused").await;
+    customer.is_answered("I am sorry: my colleague said no.").await;
+    desk.screenshot("desk-rejected").await;
+    assert!(!server.get("refunds").await.to_string().contains("item_318205561"));
+    desk.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn an_action_that_is_proposed_meanwhile_appears_by_itself() {
+    let model = refunds_a_catapult().await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let desk = browser.open(&server.url("desk")).await;
+    desk.shows(".queue .note", "Nothing here.").await;
+    let _customer = asked(&browser, &server).await;
+    desk.shows(".action-row .state", "Needs approval").await;
+    desk.press("Needs approval 1").await;
+    desk.has(1, ".action-row").await;
+    desk.has_no_errors();
+}

@@ -1,0 +1,116 @@
+//! A conversation of 5,000 messages: it opens, its beginning can be reached, and an answer streams into it smoothly.
+
+use std::sync::Arc;
+
+use baton_backends::env::SystemEnv;
+use baton_backends::model::testing::{Gate, ScriptedModel, stream};
+use baton_backends::sqlite::SqliteStore;
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::{Change, Env, Store, Usage};
+use baton_handoff::record::{Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
+
+use crate::browser::Browser;
+use crate::folder::Folder;
+use crate::server::{Server, data_file};
+use crate::tab::LAST_WORDS;
+
+/// Each with a message and an answer.
+const TURNS: u32 = 2_500;
+
+/// Of two records each: a commit takes a hundred.
+const TURNS_IN_A_COMMIT: usize = 50;
+
+/// Writes the conversation as a server would have.
+async fn write_history(folder: &Folder, name: &str) {
+    let env: Arc<dyn Env> = Arc::new(SystemEnv);
+    let now = env.now();
+    let store = SqliteStore::open(data_file(folder), env).unwrap();
+    let conversation = ConversationId::parse(name).unwrap();
+    for turns in (1..=TURNS).collect::<Vec<_>>().chunks(TURNS_IN_A_COMMIT) {
+        let records = turns.iter().flat_map(|number| {
+            let turn = TurnRecord {
+                state: TurnState::Committed,
+                origin: Origin::Customer,
+                message: format!("Question {number}"),
+                message_id: None,
+                accepted_at: now,
+                ended_at: Some(now),
+                fence: u64::from(*number),
+                failure: None,
+                usage: Usage::default(),
+                told: Vec::new(),
+                partial: None,
+            };
+            let step = StepRecord {
+                agent: "TriageAgent".to_owned(),
+                fence: u64::from(*number),
+                text: format!("Answer {number}: **anvils** fall, and so does everything else, sooner or later."),
+                calls: Vec::new(),
+                actions: Vec::new(),
+                told: Vec::new(),
+                late: Vec::new(),
+                usage: Usage::default(),
+            };
+            [
+                Change::Create(keys::turn(&conversation, *number), turn.record()),
+                Change::Create(keys::step(&conversation, *number, 1), step.record()),
+            ]
+        });
+        store.commit(records.collect()).await.unwrap();
+    }
+    let meta = Meta {
+        owner: "local".to_owned(),
+        title: "Question 1".to_owned(),
+        agent: "TriageAgent".to_owned(),
+        created_at: now,
+        last_activity: now,
+        next_turn: TURNS + 1,
+        fence: u64::from(TURNS),
+        running: None,
+        waiting: Vec::new(),
+        stop: None,
+        untold: Vec::new(),
+        look_at: 0,
+        erased_below: 0,
+        erasing: false,
+    };
+    store.commit(vec![Change::Create(keys::meta(&conversation), meta.record())]).await.unwrap();
+    store.close().await;
+}
+
+const WATCH_LONG_TASKS: &str = "window.longTasks = []; new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((it) => Math.round(it.duration)))).observe({ type: 'longtask' });";
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
+    let folder = Folder::new("long");
+    write_history(&folder, "long").await;
+    let gate = Gate::new();
+    let words = "One more word, and **another** one; it never ends. ".repeat(100);
+    let model = ScriptedModel::start([stream().says("Here ").gate(&gate).says(&words)]).await;
+    let (server, browser) = (Server::over(folder, &model.url()).await, Browser::start().await);
+    let tab = browser.open(&server.url("#/c/long")).await;
+    tab.shows(".customer p", "Question 2500").await;
+    tab.shows_in(LAST_WORDS, "Answer 2500").await;
+    tab.screenshot("long").await;
+
+    // Back to the very first message, as who scrolls up does.
+    let _all: bool = tab
+        .eval("(window.climb = setInterval(() => { document.querySelector('.transcript').scrollTop = 0; document.querySelector('.earlier')?.click(); }, 20), true)")
+        .await;
+    tab.until("the first message is there", "document.querySelector('.customer p').textContent === 'Question 1'").await;
+    tab.has(TURNS as usize, ".turn").await;
+    let _still: bool = tab.eval("(clearInterval(window.climb), true)").await;
+
+    tab.says("Stream").await;
+    tab.press("Go to the latest message").await;
+    tab.shows(LAST_WORDS, "Here").await;
+    let _watched: bool = tab.eval(&format!("(() => {{ {WATCH_LONG_TASKS} return true; }})()")).await;
+    gate.open();
+    tab.is_idle().await;
+    tab.shows_in(LAST_WORDS, "it never ends.").await;
+    let tasks: Vec<u64> = tab.eval("window.longTasks").await;
+    // A figure, not a promise: on a busy machine every task takes longer.
+    println!("tasks over 50 ms while {} words stream into {TURNS} turns: {tasks:?} ms", words.split(' ').count());
+    tab.has_no_errors();
+}

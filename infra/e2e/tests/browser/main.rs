@@ -1,0 +1,28 @@
+//! The page in a real browser, against the real `local`: what a customer and an operator see.
+//!
+//! Needs Debian's chromium (`BATON_CHROMIUM`, default `/usr/bin/chromium`), axe-core (`BATON_AXE`: its `axe.min.js`) and
+//! the binary `local` in the same target folder; `./infra/test browser` brings all three. Each test has a server, a data
+//! file and a browser of its own. Nothing sleeps: the document is looked at until it shows what is expected, or time is up.
+//! Every main state is left as a picture in `target/screenshots`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of this is test code")]
+
+mod access;
+mod browser;
+mod choppy;
+mod complaints;
+mod control;
+mod conversation;
+mod conversations;
+mod desk;
+mod folder;
+mod long;
+mod look;
+mod recovery;
+mod safety;
+mod server;
+mod tab;
+
+use std::time::Duration;
+
+/// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
+const PATIENCE: Duration = Duration::from_secs(30);
