@@ -179,6 +179,7 @@ impl Engine {
             }) = self.memory.take(conversation)
             && meta.running.is_none()
             && meta.waiting.is_empty()
+            && !took(&past, submission)
         {
             return self
                 .record(submission, Some((version, meta)), Some(past))
@@ -510,6 +511,12 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
         }
         Overlap::Queue | Overlap::Interrupt => Ok(()),
     }
+}
+
+/// Whether one of these turns took this very message: then the model is not to be asked again, not even in vain.
+fn took(past: &[JournaledTurn], submission: &Submission) -> bool {
+    let id = submission.message_id.as_ref();
+    id.is_some() && past.iter().any(|turn| turn.record.message_id.as_ref() == id)
 }
 
 /// Turns that were not erased.
