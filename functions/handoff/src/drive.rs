@@ -156,7 +156,7 @@ impl Engine {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(conversation, version, meta, turn, None).await;
         }
-        if meta.erasing {
+        if meta.erasing && meta.look_at <= self.env.now() {
             self.erase_records(conversation, version, meta).await?;
             return Ok(Next::LookAgain);
         }

@@ -52,7 +52,7 @@ impl Ear {
     fn take(&mut self, event: Event) {
         self.position = Some(event.position);
         match event.kind {
-            EventKind::TurnStarted => self.starts += 1,
+            EventKind::TurnStarted { .. } => self.starts += 1,
             EventKind::TextDelta(text) => self.texts.entry(event.position.step).or_default().push_str(&text),
             EventKind::Reset { step } => drop(self.texts.remove(&step)),
             EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => self.end = Some(event.kind),
@@ -116,6 +116,7 @@ impl Customers {
                 owner: format!("owner-{number}"),
                 message: text,
                 message_id,
+                background: world.happens(100),
                 overlap: if world.happens(100) { Overlap::Reject } else { Overlap::Queue },
             };
             if twice {
