@@ -57,7 +57,7 @@ pub struct Submission {
 pub struct Accepted {
     /// Its turn.
     pub turn: TurnNumber,
-    /// What its listeners read.
+    /// What its listeners read. Silent for a background turn: that one is followed.
     pub log: Arc<TurnLog>,
 }
 
@@ -238,6 +238,8 @@ impl Engine {
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
                 match self.confirm(changes, conversation, number, None).await? {
+                    // Nobody here drives a background turn: a log that others could find would stay silent.
+                    true if submission.background => Some(Taken::Waits(number, Arc::default())),
                     true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
                     false => None,
                 },

@@ -216,9 +216,14 @@ impl Customers {
 
 /// What a server does about a message.
 async fn take(engine: &Arc<Engine>, submission: Submission, lines: UnboundedSender<Line>) {
+    let background = submission.background;
     match engine.submit(submission).await {
         Ok(accepted) => {
             let _hung_up = lines.send(Line::Accepted(accepted.turn));
+            if background {
+                // Whoever wants to hear it follows it.
+                return;
+            }
             relay(&accepted.log, &lines).await;
         }
         Err(refusal) => {
