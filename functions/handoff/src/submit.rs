@@ -117,6 +117,7 @@ impl Engine {
         let conversation = submission.conversation.clone();
         let drives = !submission.background && self.hub.start_driving(&conversation);
         let taken = self.take_with_retries(&submission, drives).await;
+        let accepted = taken.is_ok();
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // A client that hung up does not stop the turn.
@@ -134,6 +135,8 @@ impl Engine {
         };
         if drives {
             self.drive(conversation, begun).await;
+        } else if !accepted {
+            // Nothing was recorded, so nobody has to look.
         } else if submission.background {
             self.send_conversation(&submission.owner, &conversation)
                 .await;
