@@ -332,8 +332,10 @@ fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
         fence: 0,
         offset: 0,
     });
+    // See the narrator: that a turn continues takes no room.
+    let room = u32::from(kind != EventKind::TurnContinues);
     let position = Position {
-        offset: last.offset.saturating_add(1),
+        offset: last.offset.saturating_add(room),
         ..last
     };
     log.push(Event {
