@@ -69,7 +69,7 @@ export async function* stream(method, route, { body, after, signal } = {}) {
     const response = await request(method, route, { body, headers, signal: cut.signal });
     const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream") ?? false;
     const turn = Number(response.headers.get("X-Turn")) || null;
-    yield { type: "opened", status: response.status, turn, told: isStream || response.status === 204 ? null : await response.json().catch(() => null) };
+    yield { type: "opened", status: response.status, turn };
     if (!isStream) return;
     const parser = new SseParser();
     const reader = response.body.getReader();

@@ -30,14 +30,14 @@ const CHANGES = {
   replayed: (state, event) => update(state, event, () => ({ parts: [], position: null })),
   replaced: (state, event) => update(state, event, () => ({ replaced: true })),
 
+  accepted: (state, event) => adopt(state, event, state.turns.some((turn) => turn.number < event.turn && isRunning(turn)) ? "waiting" : "running"),
   turn_started: (state, event) => adopt(state, event),
   text_delta: (state, event) => live(state, event, (turn) => unlessShown(turn, event, appendText)),
   tool_called: (state, event) => live(state, event, (turn) => ({ parts: mergeTool(turn.parts, event, {}) })),
   tool_finished: (state, event) =>
     live(state, event, (turn) => ({ parts: mergeTool(turn.parts, event, { outcome: event.outcome ?? "ok", result: event.result, milliseconds: event.milliseconds }) })),
-  action_queued: (state, event) => action(state, event, event.state ?? "queued"),
-  action_started: (state, event) => action(state, event, event.state ?? "running"),
-  action_finished: (state, event) => action(state, event, event.state ?? "done"),
+  action_queued: action,
+  action_finished: action,
   handed_off: (state, event) => ({ ...live(state, event, (turn) => ({ parts: handOff(turn.parts, event) })), agent: event.to }),
   usage: (state, event) => live(state, event, () => ({ usage: { ...event } })),
   reset: (state, event) => live(state, event, (turn) => unlessShown(turn, event, (parts) => parts.filter((part) => part.step < event.step))),
@@ -71,13 +71,13 @@ function update(state, which, change) {
 }
 
 // The turn that we sent gets its number; the same turn heard of before from elsewhere goes.
-function adopt(state, event) {
+function adopt(state, event, status = "running") {
   const number = event.turn ?? null;
   const sent = event.key == null ? null : find(state, { key: event.key });
   const mine = sent ?? find(state, { turn: number }) ?? state.turns.findLast((turn) => turn.number == null && turn.messageId != null && turn.messageId === event.message_id);
   if (!mine) return add(state, blank({ key: `t${number}`, number, messageId: event.message_id ?? null, message: event.message ?? null, status: "running" }));
   const others = state.turns.filter((turn) => turn !== mine && (number == null || turn.number !== number));
-  const turn = { ...mine, number: number ?? mine.number, message: mine.message ?? event.message ?? null, status: isOver(mine) && mine.status !== "unsent" ? mine.status : "running", error: null };
+  const turn = { ...mine, number: number ?? mine.number, message: mine.message ?? event.message ?? null, status: isOver(mine) && mine.status !== "unsent" ? mine.status : status, error: null };
   return add({ ...state, turns: others }, turn);
 }
 
@@ -129,10 +129,10 @@ function handOff(parts, { step = 0, from, to }) {
 }
 
 // An action may end turns after the one that asked for it.
-function action(state, event, now) {
+function action(state, event) {
   const owner = event.action == null ? null : state.turns.findLast((turn) => turn.parts.some((part) => part.action === event.action));
   const known = owner || find(state, event) ? state : adopt(state, event);
   const turn = owner ?? find(known, event);
-  const more = { state: now, ...(event.result == null ? {} : { result: event.result }) };
+  const more = { state: event.state, ...(event.result == null ? {} : { result: event.result }) };
   return update(known, { key: turn.key }, (it) => ({ parts: mergeTool(it.parts, event, more) }));
 }

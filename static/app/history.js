@@ -63,6 +63,13 @@ export function merge(state, history) {
     return { ...turn, key: mine.key, messageId: mine.messageId ?? turn.messageId, usage: turn.usage ?? mine.usage, error: turn.error?.message ? turn.error : (mine.error ?? turn.error), position: mine.position };
   });
   const newest = told.at(-1)?.number ?? 0;
+  const older = history.before == null ? [] : state.turns.filter((turn) => turn.number != null && turn.number < told[0]?.number);
   const rest = state.turns.filter((turn) => (turn.number == null ? !ids.has(turn.messageId) : !numbers.has(turn.number) && turn.number > newest));
-  return { ...state, agent: history.active_agent ?? history.agent ?? state.agent, turns: [...merged, ...rest] };
+  return { ...state, agent: history.active_agent ?? history.agent ?? state.agent, before: older.length ? state.before : history.before, turns: [...older, ...merged, ...rest] };
+}
+
+/** The state with what was said before its first turn. */
+export function prepend(state, history) {
+  const first = state.turns.find((turn) => turn.number != null)?.number ?? Infinity;
+  return { ...state, before: history.before, turns: [...turnsOf(history).filter((turn) => turn.number < first), ...state.turns] };
 }

@@ -39,7 +39,7 @@ function Page() {
     get("health").then(setHealth, () => {});
     relist();
     storage.onListChanged(relist);
-    get("conversations").then((answer) => { told.current = Array.isArray(answer) ? answer : answer.conversations ?? answer.items ?? []; relist(); }, () => {});
+    get("conversations").then((answer) => { told.current = answer.conversations; relist(); }, () => {});
     const moved = () => setId(idInAddress() ?? newId());
     addEventListener("hashchange", moved);
     return () => removeEventListener("hashchange", moved);
@@ -73,7 +73,7 @@ function Page() {
     }
     session.tellDeleted();
     storage.forget(id);
-    told.current = told.current.filter((one) => (one.id ?? one.conversation) !== id);
+    told.current = told.current.filter((one) => one.id !== id);
     relist();
     return begin();
   };
@@ -99,7 +99,7 @@ function Page() {
       <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
         ${!hasBegun && !session.isGone && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
       <//>
-      <${Composer} key=${id} session=${session} running=${state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
+      <${Composer} key=${id} session=${session} running=${state.turns.find((turn) => turn.status === "running") ?? state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
     </main>
     ${removing && html`<${Dialog} title=${t("removeTitle")} onClose=${() => setRemoving(false)}><p>${t("removeText")}</p>
       <div class="buttons"><button type="button" class="small-button" onClick=${() => setRemoving(false)}>${t("cancel")}</button><button type="button" class="small-button danger" onClick=${remove}>${t("remove")}</button></div><//>`}`;

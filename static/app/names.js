@@ -14,7 +14,7 @@ export function toolName(name) {
 
 /** A colour (0 to 7, see the style sheet) that stays with an agent: its place in the team. */
 export function agentHue(name, agents = []) {
-  const place = agents.findIndex((agent) => (agent.name ?? agent) === name);
+  const place = agents.indexOf(name);
   return (place < 0 ? (name ?? "").length : place) % 8;
 }
 

@@ -12,6 +12,7 @@ const PAUSE_MAX_MS = 10_000;
 const POLL_MS = 1_500;
 const POLLS = 100;
 const ACTION_POLL_MS = 8_000;
+const EARLIER = 200; // turns, read at once
 
 /** Optional routes that this server turned out not to have. */
 const absent = new Set();
@@ -43,6 +44,7 @@ export class Session {
   #heard = new Set(); // turns begun elsewhere
   #listening = null;
   #poll = 0;
+  #isReading = false;
 
   /** Whether the server has an optional feature, as far as we know. */
   can(feature) { return !absent.has(feature); }
@@ -92,8 +94,7 @@ export class Session {
       for await (const event of this.#watched(stream("POST", route, { body: { message_id: newId() }, signal: this.#closing.signal }))) {
         if (event.type === "opened") {
           this.#apply({ type: "replaced", turn: turn.number });
-          const number = event.turn ?? event.told?.turn;
-          if (number != null) this.#begin({ turn: number, message: turn.message });
+          if (event.turn) this.#begin({ ...event, type: "turn_started", message: turn.message });
         } else if (this.#take(event, { message: turn.message }) === "over") return;
       }
       this.#flush();
@@ -147,6 +148,21 @@ export class Session {
     this.#changed();
   }
 
+  /** Reads what was said before. */
+  async earlier() {
+    if (this.#isReading || !this.state.before) return;
+    this.#isReading = true;
+    try {
+      const [{ prepend }, history] = await Promise.all([import("./history.js"), get(`${path("conversations", this.id)}?before=${this.state.before}&turns=${EARLIER}`)]);
+      this.#flush();
+      this.state = prepend(this.state, history);
+    } catch (error) {
+      this.complain(error);
+    }
+    this.#isReading = false;
+    this.#changed();
+  }
+
   async #refresh() {
     try {
       await this.#history();
@@ -194,8 +210,7 @@ export class Session {
   #accepted(key, number) {
     storage.delivered(this.id, key);
     if (number == null) return;
-    this.#apply({ type: "turn_started", key, turn: number });
-    this.#begin({ turn: number });
+    this.#begin({ type: "accepted", key, turn: number });
     if (this.#isLeft) this.#end();
   }
 
@@ -206,7 +221,7 @@ export class Session {
   }
 
   #begin(event) {
-    if (!this.#streams.has(event.turn)) this.#apply({ type: "turn_started", ...event });
+    if (event.key || !this.#streams.has(event.turn)) this.#apply(event);
     this.#channel.postMessage({ conversation: this.id, turn: event.turn });
     this.#listen();
   }

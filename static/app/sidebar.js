@@ -9,13 +9,8 @@ import { IconButton, Icon, memo } from "./ui.js";
 /** The server's list (on one machine it lists all) with this browser's own; the newer word counts. */
 export function joinLists(told, own) {
   const all = new Map(own.map((one) => [one.id, one]));
-  for (const one of told) {
-    const id = one.id ?? one.conversation;
-    if (!id) continue;
-    const mine = all.get(id);
-    const at = one.last_activity ?? one.at ?? 0;
-    const then = typeof at === "string" ? Date.parse(at) : at < 1e11 ? at * 1000 : at;
-    if (!mine || mine.at < then) all.set(id, { id, title: one.first_words ?? mine?.title, agent: one.active_agent ?? mine?.agent, at: then });
+  for (const { id, title, agent, last_activity: at } of told) {
+    if (!(all.get(id)?.at >= at)) all.set(id, { id, title, agent, at });
   }
   return [...all.values()].sort((a, b) => b.at - a.at);
 }

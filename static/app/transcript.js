@@ -26,27 +26,31 @@ export function Transcript({ session, state, agents, readOnly, children }) {
     return () => removeEventListener("beforeprint", all);
   }, []);
 
+  const hasEarlier = from > 0 || (session && state.before);
   const scrolled = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
     setAway(!follows.current);
     if (follows.current) setShown(1);
-    else if (scrollTop < 400 && from > 0) earlier();
+    else if (scrollTop < 400 && hasEarlier) earlier();
   };
-  // What is being read stays where it is when older messages come above it.
-  const earlier = () => {
-    const { scrollHeight } = box.current;
-    if (box.current.scrollTop === 0) box.current.scrollTop = 1; // at the very top a browser does not anchor
+  // What is being read stays where it is.
+  const earlier = async () => {
+    if (from === 0) await session.earlier();
+    const it = box.current;
+    if (!it) return;
+    const { scrollHeight } = it;
+    if (it.scrollTop === 0) it.scrollTop = 1; // at the top a browser does not anchor
     setShown((now) => now + 1);
-    requestAnimationFrame(() => { if (box.current && !CSS.supports("overflow-anchor", "auto")) box.current.scrollTop += box.current.scrollHeight - scrollHeight; });
+    requestAnimationFrame(() => { if (!CSS.supports("overflow-anchor", "auto")) it.scrollTop += it.scrollHeight - scrollHeight; });
   };
   const latest = () => { follows.current = true; box.current.scrollTo({ top: box.current.scrollHeight, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" }); };
 
   const last = state.turns.at(-1);
   return html`<div class="transcript" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${t("conversation")}>
     <div class="column">
-      ${from > 0 && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
-      ${pages.slice(from).map((turns, place) => html`<${Page} key=${from + place} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
+      ${hasEarlier && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
+      ${pages.slice(from).map((turns, place) => html`<${Page} key=${turns[0].key} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
         agent=${turns.includes(last) ? state.agent : null} canRegenerate=${!readOnly && session.can("regenerate")} />`)}
       ${children}
     </div>
@@ -84,7 +88,7 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, ca
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
     ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
       ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
-    ${isOver(turn) && turn.parts.length > 0 && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
+    ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
   </article>`;
 });
 
@@ -128,7 +132,7 @@ export function ToolCard({ part }) {
   const words = t(state === "failed" ? "toolFailed" : state);
   return html`<details class="tool" data-state=${state}>
     <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
-      <span class="tool-state">${words}</span>${part.milliseconds != null && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
+      <span class="tool-state">${words}</span>${part.milliseconds > 0 && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
     <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
       ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>
   </details>`;
@@ -138,11 +142,11 @@ export function ToolCard({ part }) {
 export function Value({ value }) {
   const told = typeof value === "string" ? parsed(value) : value;
   if (told == null || told === "") return html`<span class="faint">${t("noArguments")}</span>`;
-  if (Array.isArray(told) && told.every((one) => one && typeof one === "object")) return html`<ul class="values">${told.map((one) => html`<li><${Value} value=${one} /></li>`)}</ul>`;
-  if (typeof told !== "object" || Array.isArray(told)) return html`<span class="value">${Array.isArray(told) ? told.join(", ") : String(told)}</span>`;
-  const entries = Object.entries(told);
+  if (typeof told !== "object") return html`<span class="value">${String(told)}</span>`;
+  if (Array.isArray(told) && !told.some((one) => one && typeof one === "object")) return html`<span class="value">${told.join(", ")}</span>`;
+  const entries = Array.isArray(told) ? told.map((one) => [null, one]) : Object.entries(told);
   if (!entries.length) return html`<span class="faint">${t("noArguments")}</span>`;
-  return html`<ul class="values">${entries.map(([name, one]) => html`<li><span class="faint">${toolName(name)}</span> <span class="value">${one && typeof one === "object" ? JSON.stringify(one) : String(one)}</span></li>`)}</ul>`;
+  return html`<ul class="values">${entries.map(([name, one]) => html`<li>${name && html`<span class="faint">${toolName(name)}</span> `}<${Value} value=${one} /></li>`)}</ul>`;
 }
 
 function parsed(text) {
@@ -151,9 +155,8 @@ function parsed(text) {
 }
 
 function Footer({ turn, session, canRegenerate }) {
-  const { usage, milliseconds } = turn;
-  const read = usage?.prompt_tokens ?? usage?.input_tokens;
-  const written = usage?.completion_tokens ?? usage?.output_tokens;
+  const { milliseconds, usage } = turn;
+  const { prompt_tokens: read, completion_tokens: written } = usage ?? {};
   const text = () => turn.parts.filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
   const hasDetails = milliseconds != null || read != null || written != null;
   return html`<footer>

@@ -1,7 +1,7 @@
 import test from "node:test";
 import assert from "node:assert/strict";
 import { empty, isPast, openActions, reduce } from "../app/conversation.js";
-import { merge, turnsOf } from "../app/history.js";
+import { merge, prepend, turnsOf } from "../app/history.js";
 
 const play = (...events) => events.reduce(reduce, empty("c"));
 const sent = { type: "sent", key: "m1", message: "Hi" };
@@ -101,4 +101,19 @@ test("merging history keeps what streams here and what is not delivered yet", ()
 test("merging history takes a message that was delivered though its answer never came", () => {
   const merged = merge(play(sent), { items: [{ type: "message", role: "customer", text: "Hi", turn: 1, message_id: "m1" }, { type: "message", role: "agent", agent: "A", text: "Hello", turn: 1 }] });
   assert.deepEqual(merged.turns.map((turn) => [turn.number, turn.messageId, turn.status]), [[1, "m1", "committed"]]);
+});
+
+test("a message accepted while another answer is written waits until its own begins", () => {
+  const both = play(sent, started, { type: "sent", key: "m2", message: "More" }, { type: "accepted", key: "m2", turn: 2 });
+  assert.deepEqual(both.turns.map((turn) => turn.status), ["running", "waiting"]);
+  assert.equal(reduce(both, { type: "turn_started", turn: 2 }).turns[1].status, "running");
+});
+
+test("earlier turns that were read stay when the history is read anew", () => {
+  const page = (before, ...numbers) => ({ before, items: numbers.map((turn) => ({ type: "message", role: "customer", text: `Q${turn}`, turn })) });
+  const both = prepend(merge(empty("c"), page(3, 3, 4)), page(null, 1, 2));
+  assert.deepEqual([both.before, ...both.turns.map((turn) => turn.number)], [null, 1, 2, 3, 4]);
+  const anew = merge(both, page(4, 4, 5));
+  assert.deepEqual([anew.before, ...anew.turns.map((turn) => turn.number)], [null, 1, 2, 3, 4, 5]);
+  assert.deepEqual(merge(both, page(null, 7)).turns.map((turn) => turn.number), [7], "what was erased is gone");
 });

@@ -174,7 +174,7 @@ impl Engine {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(conversation, version, meta, turn, None).await;
         }
-        if meta.erasing {
+        if meta.erasing && meta.look_at <= self.env.now() {
             self.erase_records(conversation, version, meta).await?;
             return Ok(Next::LookAgain);
         }
@@ -350,8 +350,10 @@ fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
         fence: 0,
         offset: 0,
     });
+    // See the narrator: that a turn continues takes no room.
+    let room = u32::from(kind != EventKind::TurnContinues);
     let position = Position {
-        offset: last.offset.saturating_add(1),
+        offset: last.offset.saturating_add(room),
         ..last
     };
     log.push(Event {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Engine, MAX_TRIES};
+use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
@@ -44,6 +44,7 @@ impl Engine {
             }
             meta.erased_below = meta.next_turn;
             meta.erasing = true;
+            meta.look_at = self.env.now();
             meta.title = String::new();
             meta.agent = self.team.entry_agent().name.clone();
             meta.waiting.clear();
@@ -87,17 +88,22 @@ impl Engine {
         ));
     }
 
-    /// Removes the records of erased turns, a page at a time, and then the mark that some are left.
+    /// Removes the records of erased turns, a page at a time, and then the mark that some are left. While one of their actions
+    /// is open the mark stays, and somebody looks again.
     pub(crate) async fn erase_records(
         &self,
         conversation: &ConversationId,
         version: u64,
         mut meta: Meta,
     ) -> Result<(), StoreError> {
+        let mut left = false;
         for prefix in ["M#", "E#", "T#"] {
-            self.erase_range(conversation, prefix, &meta).await?;
+            left |= self.erase_range(conversation, prefix, &meta).await?;
         }
-        meta.erasing = false;
+        meta.erasing = left;
+        if left {
+            meta.look_at = self.env.now() + LOOK_AGAIN;
+        }
         // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
         let _retried = self
             .store
@@ -110,12 +116,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Says whether something is left that has to go once it can.
     async fn erase_range(
         &self,
         conversation: &ConversationId,
         prefix: &str,
         meta: &Meta,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let mut left = false;
         let mut after = None;
         loop {
             let range = Range {
@@ -128,13 +136,19 @@ impl Engine {
             let page = self.store.range(&range).await?;
             let mut changes = Vec::new();
             for stored in &page.records {
-                if erasable(stored, meta)? {
-                    changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
+                match fate(stored, meta)? {
+                    Fate::Goes => {
+                        changes.push(Change::Remove(stored.key.clone(), Some(stored.version)))
+                    }
+                    Fate::StaysUntilItEnds => left = true,
+                    Fate::Stays => {}
                 }
             }
             if !changes.is_empty() {
                 match self.store.commit(changes).await {
-                    Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {}
+                    Ok(()) => {}
+                    // Maybe the whole page is left.
+                    Err(CommitError::Conflict | CommitError::Ambiguous(_)) => left = true,
                     Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                         return Err(StoreError::Unavailable(error.to_string()));
                     }
@@ -142,23 +156,33 @@ impl Engine {
             }
             after = page.records.last().map(|last| last.key.sort.clone());
             if !page.more || after.is_none() {
-                return Ok(());
+                return Ok(left);
             }
         }
     }
 }
 
-fn erasable(stored: &crate::ports::Stored, meta: &Meta) -> Result<bool, StoreError> {
-    match keys::parse_turn_part(&stored.key.sort) {
+/// What becomes of a record.
+enum Fate {
+    Goes,
+    StaysUntilItEnds,
+    Stays,
+}
+
+fn fate(stored: &crate::ports::Stored, meta: &Meta) -> Result<Fate, StoreError> {
+    let Some((turn, part)) = keys::parse_turn_part(&stored.key.sort) else {
         // The id of a message that was sent since must go on meaning its turn.
-        None if stored.key.sort.starts_with("M#") => {
-            Ok(decode::<MessageRecord>(stored)?.turn < meta.erased_below)
-        }
-        None => Ok(true),
-        Some((turn, _)) if turn >= meta.erased_below => Ok(false),
-        Some((_, keys::TurnPart::Action(_))) => {
-            Ok(decode::<ActionRecord>(stored)?.state.is_terminal())
-        }
-        Some((_, keys::TurnPart::Turn | keys::TurnPart::Step(_))) => Ok(true),
+        let since = stored.key.sort.starts_with("M#")
+            && decode::<MessageRecord>(stored)?.turn >= meta.erased_below;
+        return Ok(if since { Fate::Stays } else { Fate::Goes });
+    };
+    if turn >= meta.erased_below {
+        return Ok(Fate::Stays);
     }
+    Ok(match part {
+        keys::TurnPart::Action(_) if !decode::<ActionRecord>(stored)?.state.is_terminal() => {
+            Fate::StaysUntilItEnds
+        }
+        keys::TurnPart::Action(_) | keys::TurnPart::Turn | keys::TurnPart::Step(_) => Fate::Goes,
+    })
 }

@@ -82,7 +82,9 @@ impl Narrator {
 
     /// Anything but text.
     pub(crate) fn tell(&mut self, kind: EventKind) {
-        self.offset = self.offset.saturating_add(1);
+        // Nothing of the turn is told by it: who follows the turn elsewhere misses what comes right behind.
+        let room = u32::from(kind != EventKind::TurnContinues);
+        self.offset = self.offset.saturating_add(room);
         self.push(kind);
     }
 

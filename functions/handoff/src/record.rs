@@ -164,10 +164,8 @@ impl Meta {
     pub fn record(&self) -> Record {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
-            None if !self.waiting.is_empty() || self.erasing => {
-                Some(self.last_activity + Self::GRACE)
-            }
-            None if !self.untold.is_empty() => Some(self.look_at),
+            None if !self.waiting.is_empty() => Some(self.last_activity + Self::GRACE),
+            None if self.erasing || !self.untold.is_empty() => Some(self.look_at),
             None => None,
         };
         let listed = self.has_turns().then(|| Listing {

@@ -190,7 +190,8 @@ impl Resume {
     /// What of this event the listener misses; a `reset` may come before it.
     pub fn missing(&mut self, event: &Event) -> [Option<Event>; 2] {
         let (at, seen) = (event.position, self.seen);
-        if at.step > seen.step || self.said_anew {
+        let seen_nothing = seen.step == 0 && seen.offset == 0;
+        if seen_nothing || at.step > seen.step || self.said_anew {
             return [None, Some(event.clone())];
         }
         // Step 0 has nothing but the start. A lower fence lost the turn before the listener heard the next owner.

@@ -58,7 +58,7 @@ pub struct Submission {
 pub struct Accepted {
     /// Its turn.
     pub turn: TurnNumber,
-    /// What its listeners read.
+    /// What its listeners read. Silent for a background turn: that one is followed.
     pub log: Arc<TurnLog>,
 }
 
@@ -118,6 +118,7 @@ impl Engine {
         let conversation = submission.conversation.clone();
         let drives = !submission.background && self.hub.start_driving(&conversation);
         let taken = self.take_with_retries(&submission, drives).await;
+        let accepted = taken.is_ok();
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // A client that hung up does not stop the turn.
@@ -135,6 +136,8 @@ impl Engine {
         };
         if drives {
             self.drive(conversation, begun).await;
+        } else if !accepted {
+            // Nothing was recorded, so nobody has to look.
         } else if submission.background {
             self.send_conversation(&submission.owner, &conversation)
                 .await;
@@ -253,6 +256,8 @@ impl Engine {
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
                 match self.confirm(changes, conversation, number, None).await? {
+                    // Nobody here drives a background turn: a log that others could find would stay silent.
+                    true if submission.background => Some(Taken::Waits(number, Arc::default())),
                     true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
                     false => None,
                 },

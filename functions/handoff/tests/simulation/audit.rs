@@ -70,7 +70,8 @@ impl Audit {
         }
         let waits = |id: &ActionId| books.actions.get(id).is_none_or(|action| action.state != ActionState::Proposed);
         let (conversation, meta) = books.metas.iter().find(|(_, meta)| {
-            meta.running.is_some() || !meta.waiting.is_empty() || meta.erasing || meta.untold.iter().any(waits)
+            let erases = meta.erasing && !without_proposals;
+            meta.running.is_some() || !meta.waiting.is_empty() || erases || meta.untold.iter().any(waits)
         })?;
         Some(format!("{conversation} has {meta:?}"))
     }

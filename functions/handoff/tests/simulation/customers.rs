@@ -116,6 +116,7 @@ impl Customers {
                 owner: format!("owner-{number}"),
                 message: text,
                 message_id,
+                background: world.happens(100),
                 overlap: if world.happens(100) { Overlap::Reject } else { Overlap::Queue },
                 background: false,
             };
@@ -216,9 +217,14 @@ impl Customers {
 
 /// What a server does about a message.
 async fn take(engine: &Arc<Engine>, submission: Submission, lines: UnboundedSender<Line>) {
+    let background = submission.background;
     match engine.submit(submission).await {
         Ok(accepted) => {
             let _hung_up = lines.send(Line::Accepted(accepted.turn));
+            if background {
+                // Whoever wants to hear it follows it.
+                return;
+            }
             relay(&accepted.log, &lines).await;
         }
         Err(refusal) => {

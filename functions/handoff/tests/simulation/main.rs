@@ -80,6 +80,22 @@ fn no_seed_breaks_a_promise() {
     }
 }
 
+/// For whoever mends the engine: what goes wrong how often, and the first seed of each.
+#[test]
+#[ignore = "a tool, not a test"]
+fn survey() {
+    let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> = std::collections::BTreeMap::new();
+    for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) {
+        if let Some(violation) = simulate(seed, false).violation {
+            let kind: String = violation.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2).take(14).collect::<Vec<_>>().join(" ");
+            kinds.entry(kind).or_insert((0, seed, violation)).0 += 1;
+        }
+    }
+    for (count, seed, violation) in kinds.values() {
+        println!("{count} times, first seed {seed}: {violation}");
+    }
+}
+
 #[test]
 fn one_seed_replays_exactly() {
     let seed = number_from("SIM_SEED");

@@ -93,7 +93,7 @@ async fn a_small_phone_shows_everything_and_axe_finds_nothing() {
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn axe_finds_nothing_on_the_desk() {
-    let model = refunds_a_catapult().await;
+    let model = refunds_a_catapult("Never said.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let customer = browser.open(&server.url("")).await;
     customer.says("Please refund my catapult").await;

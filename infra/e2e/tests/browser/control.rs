@@ -92,11 +92,29 @@ async fn a_message_sent_meanwhile_waits_for_its_turn() {
     tab.shows_in(".overlap", "wait for it").await;
     tab.screenshot("overlap").await;
     tab.key(Key::Enter).await;
-    tab.has(2, ".customer").await;
+    tab.shows(".turn:last-child .note", "Waiting for its turn").await;
     tab.screenshot("waiting").await;
     gate.open();
     tab.is_answered("Two done.").await;
     assert_eq!(tab.texts(".words").await, ["One done.", "Two done."]);
+    tab.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn stop_ends_the_answer_that_is_written_not_the_message_that_waits() {
+    let gate = Gate::new();
+    let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("done."), says("Two done.")]).await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let tab = browser.open(&server.url("")).await;
+    tab.says("One").await;
+    tab.shows(LAST_WORDS, "One").await;
+    tab.says("Two").await;
+    tab.shows(".turn:last-child .note", "Waiting for its turn").await;
+    tab.press("Stop").await;
+    tab.is_answered("Two done.").await;
+    assert_eq!(tab.texts(".words").await, ["One", "Two done."]);
+    tab.has(1, ".turn[data-status=stopped]").await;
     tab.has_no_errors();
 }
 

@@ -1,29 +1,20 @@
 //! The operator's page.
 
-use baton_backends::model::testing::{Captured, ScriptedModel, calls, says};
+use baton_backends::model::testing::{ScriptedModel, calls, says};
 use serde_json::json;
 
 use crate::browser::Browser;
 use crate::server::Server;
 use crate::tab::Tab;
 
-/// Asks for the refund of the catapult, which costs more than may be refunded without approval; then tells what it hears.
-pub(crate) async fn refunds_a_catapult() -> ScriptedModel {
-    ScriptedModel::responding(|request: &Captured| {
-        let messages = request.messages();
-        let (last, all) = (messages.last().map(ToString::to_string).unwrap_or_default(), request.body.as_str());
-        if !all.contains("\"execute_refund\"") {
-            calls("transfer_to_issues_and_repairs", json!({}))
-        } else if last.contains("refund my catapult") || last.contains("handed") || last.contains("transfer") {
-            calls("execute_refund", json!({"item_id": "item_318205561", "reason": "it shoots backwards"}))
-        } else if all.contains("\\\"refunded_usd\\\"") || last.contains("749") {
-            says("Good news: 749 dollars are on their way.")
-        } else if last.contains("reject") {
-            says("I am sorry: my colleague said no.")
-        } else {
-            says("A colleague will look at it.")
-        }
-    })
+/// Asks for the refund of the catapult, which costs more than may be refunded without approval; at last tells how it ended.
+pub(crate) async fn refunds_a_catapult(ending: &str) -> ScriptedModel {
+    ScriptedModel::start([
+        calls("transfer_to_issues_and_repairs", json!({})),
+        calls("execute_refund", json!({"item_id": "item_318205561", "reason": "it shoots backwards"})),
+        says("A colleague will look at it."),
+        says(ending),
+    ])
     .await
 }
 
@@ -38,7 +29,7 @@ async fn asked(browser: &Browser, server: &Server) -> Tab {
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_customer() {
-    let model = refunds_a_catapult().await;
+    let model = refunds_a_catapult("Good news: 749 dollars are on their way.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let customer = asked(&browser, &server).await;
     customer.screenshot("needs-approval").await;
@@ -73,7 +64,7 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
-    let model = refunds_a_catapult().await;
+    let model = refunds_a_catapult("I am sorry: my colleague said no.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let customer = asked(&browser, &server).await;
     let desk = browser.open(&server.url("desk")).await;
@@ -86,6 +77,8 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
     desk.shows(".detail .state", "Rejected").await;
     customer.shows(".tool .tool-state", "refused").await;
     customer.is_answered("I am sorry: my colleague said no.").await;
+    let told = model.requests().last().map(|request| request.body.clone()).unwrap_or_default();
+    assert!(told.contains("It was used at a wedding"), "the model is told why: {told}");
     desk.screenshot("desk-rejected").await;
     assert!(!server.get("refunds").await.to_string().contains("item_318205561"));
     desk.has_no_errors();
@@ -94,7 +87,7 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn an_action_that_is_proposed_meanwhile_appears_by_itself() {
-    let model = refunds_a_catapult().await;
+    let model = refunds_a_catapult("Never said.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let desk = browser.open(&server.url("desk")).await;
     desk.shows(".queue .note", "Nothing here.").await;

@@ -138,9 +138,10 @@ async fn the_page_itself_refuses_inline_script_and_markup_from_strings() {
             .eval("(() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch (error) { return error instanceof TypeError; } })()")
             .await;
         assert!(refused, "Trusted Types hold on /{path}");
-        let _added: bool = tab
-            .eval("(() => { const it = document.createElement('button'); it.setAttribute('onclick', 'hit()'); document.body.append(it); it.click(); return true; })()")
-            .await;
-        assert_eq!(tab.eval::<usize>("window.hits").await, 0, "no inline script runs on /{path}");
+        for attempt in ["it.setAttribute('onclick', 'hit()')", "it.textContent = 'hit()'", "it.src = 'data:text/javascript,hit()'", "eval('hit()')"] {
+            let script = format!("(() => {{ const it = document.createElement('script'); try {{ {attempt}; document.body.append(it); it.click(); return false; }} catch {{ return true; }} }})()");
+            assert!(tab.eval::<bool>(&script).await, "{attempt} is refused on /{path}");
+        }
+        assert_eq!(tab.eval::<usize>("window.hits").await, 0, "nothing ran on /{path}");
     }
 }

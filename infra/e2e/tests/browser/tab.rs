@@ -95,6 +95,8 @@ impl Tab {
         let mut question = EvaluateParams::new(expression);
         question.await_promise = Some(true);
         question.return_by_value = Some(true);
+        // What the page may not do, its tests may not do in its place.
+        question.allow_unsafe_eval_blocked_by_csp = Some(false);
         let answer = self.page.execute(question).await.map_err(|error| error.to_string())?.result;
         if let Some(exception) = answer.exception_details {
             return Err(exception.exception.and_then(|it| it.description).unwrap_or(exception.text));
