@@ -84,6 +84,8 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
     town.calm_down();
     if no_operator {
         come_to_rest(town, customers, true)?;
+        // What is on its way to a service arrives before time leaps.
+        world.run_until(world.now() + SILENCE, || false, |_| {});
         town.process_numbers()
             .for_each(|process| town.crash(process));
         world.leap(APPROVAL_LIFE);

@@ -365,10 +365,6 @@ impl World {
         }
     }
 
-    pub(crate) fn prints(&self) -> bool {
-        self.prints.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn mix(&self, value: u64) {
         let hash = self.hash() ^ value ^ self.now();
         self.hash.store(
