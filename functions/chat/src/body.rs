@@ -22,6 +22,10 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 /// No stream is longer; the turn goes on and the client may follow it.
 pub(crate) const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
 
+/// A model that says many words at once is not written word by word: what comes within this time of the last write shares the
+/// next one. Each write costs more than all else that is done for a word, and no eye sees the difference.
+const PACE: Duration = Duration::from_millis(2);
+
 struct Listener {
     log: Arc<TurnLog>,
     conversation: ConversationId,
@@ -32,6 +36,7 @@ struct Listener {
     last: Position,
     until: Instant,
     ended: bool,
+    wrote_at: Option<Instant>,
 }
 
 /// The events of a turn behind `after`, from now to its end.
@@ -60,6 +65,7 @@ pub(crate) fn events(
         last,
         until,
         ended: false,
+        wrote_at: None,
     };
     Body::from_stream(stream::unfold(listener, |mut listener| async move {
         let bytes = listener.next().await?;
@@ -69,30 +75,44 @@ pub(crate) fn events(
 
 impl Listener {
     async fn next(&mut self) -> Option<Bytes> {
-        if self.ended {
-            return None;
+        while !self.ended {
+            if timeout(HEARTBEAT, self.log.news(self.seen)).await.is_err() {
+                return Some(self.heartbeat());
+            }
+            self.keep_pace().await;
+            let bytes = self.take();
+            // Some events have no form in some formats.
+            if !bytes.is_empty() {
+                self.wrote_at = Some(Instant::now());
+                return Some(bytes);
+            }
         }
-        let Self {
-            log,
-            seen,
-            resume,
-            last,
-            format,
-            conversation,
-            ..
-        } = self;
-        let encode = |events: &[Event]| {
+        None
+    }
+
+    /// Waits until the next write is due; the end of the stream does not wait.
+    async fn keep_pace(&self) {
+        let Some(wrote_at) = self.wrote_at else { return };
+        if wrote_at.elapsed() < PACE {
+            tokio::select! {
+                biased;
+                () = self.log.ended() => {}
+                () = tokio::time::sleep_until(wrote_at + PACE) => {}
+            }
+        }
+    }
+
+    fn take(&mut self) -> Bytes {
+        let Self { log, resume, last, format, conversation, .. } = self;
+        let (bytes, seen, ended) = log.read_now(self.seen, |events| {
             if let Some(newest) = events.last() {
                 *last = newest.position;
             }
             encode(*format, conversation, resume.as_mut(), events)
-        };
-        let Ok((bytes, now_seen, ended)) = timeout(HEARTBEAT, log.read(*seen, encode)).await else {
-            return Some(self.heartbeat());
-        };
-        self.seen = now_seen;
+        });
+        self.seen = seen;
         self.ended = ended;
-        Some(bytes)
+        bytes
     }
 
     fn heartbeat(&mut self) -> Bytes {

@@ -22,6 +22,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct TurnLog {
     state: Mutex<LogState>,
     changed: Notify,
+    over: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +38,7 @@ impl TurnLog {
         Self {
             state: Mutex::new(LogState { events, ended }),
             changed: Notify::new(),
+            over: Notify::new(),
         }
     }
 
@@ -49,6 +51,9 @@ impl TurnLog {
             }
             state.ended = event.kind.ends_stream();
             state.events.push(event);
+            if state.ended {
+                self.over.notify_waiters();
+            }
         }
         self.changed.notify_waiters();
     }
@@ -66,19 +71,39 @@ impl TurnLog {
     /// Hands the events behind the first `seen` ones to `read` as soon as there are any, and says how many there are now and
     /// whether the last of them ends the stream.
     pub async fn read<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
-        loop {
-            let changed = self.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            // Registered before the look, so that nothing is missed between the look and the wait.
-            changed.as_mut().enable();
-            {
-                let state = lock(&self.state);
-                if let Some(news) = state.events.get(seen..).filter(|news| !news.is_empty()) {
-                    return (read(news), state.events.len(), state.ended);
-                }
-            }
-            changed.await;
+        self.news(seen).await;
+        self.read_now(seen, read)
+    }
+
+    /// Resolves as soon as there is an event behind the first `seen` ones.
+    pub async fn news(&self, seen: usize) {
+        wait(&self.changed, || lock(&self.state).events.len() > seen).await;
+    }
+
+    /// Resolves as soon as the event is there that ends the stream.
+    pub async fn ended(&self) {
+        wait(&self.over, || self.has_ended()).await;
+    }
+
+    /// Hands the events behind the first `seen` ones to `read`, none if there are none.
+    pub fn read_now<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
+        let state = lock(&self.state);
+        let news = state.events.get(seen..).unwrap_or_default();
+        (read(news), state.events.len(), state.ended)
+    }
+}
+
+/// Waits until it is so; who changes it notifies.
+async fn wait(changed: &Notify, is_so: impl Fn() -> bool) {
+    loop {
+        let change = changed.notified();
+        let mut change = std::pin::pin!(change);
+        // Registered before the look, so that nothing is missed between the look and the wait.
+        change.as_mut().enable();
+        if is_so() {
+            return;
         }
+        change.await;
     }
 }
 
