@@ -20,7 +20,7 @@ use crate::encode::Format;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// No stream is longer; the turn goes on and the client may follow it.
-pub(crate) const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_STREAM: Duration = Duration::from_hours(1);
 
 struct Listener {
     log: Arc<TurnLog>,
