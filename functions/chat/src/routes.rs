@@ -10,12 +10,16 @@ pub(crate) mod page;
 pub(crate) mod turns;
 
 use baton_handoff::ids::{ConversationId, TurnNumber};
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
 /// The owner of every conversation until customers are authenticated.
 pub(crate) const OWNER: &str = "local";
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
     ConversationId::parse(raw)
@@ -35,4 +39,19 @@ fn parse_query<T: DeserializeOwned>(query: Option<String>) -> Result<T, ApiError
     axum::extract::Query::try_from_uri(&uri)
         .map(|axum::extract::Query(query)| query)
         .map_err(|rejection| ApiError::bad_request(rejection.body_text()))
+}
+
+#[derive(Deserialize)]
+struct EventsQuery {
+    after: Option<String>,
+}
+
+/// What a listener has already: `Last-Event-ID`, which a browser sends when it comes back, or else `?after=`. Empty is nothing.
+fn last_position(headers: &HeaderMap, query: Option<String>) -> Result<Option<String>, ApiError> {
+    let EventsQuery { after } = parse_query(query)?;
+    let last_event = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    Ok(last_event.or(after).filter(|after| !after.is_empty()))
 }

@@ -68,7 +68,9 @@ impl Engine {
                 return Ok(Executed::Over);
             }
             // Its worker is alive as far as anybody can tell.
-            ActionState::Running if action.look_at > now => return Ok(later(action.look_at - now)),
+            ActionState::Running if action.look_at > now && !sabotage!(LeaseIgnored) => {
+                return Ok(later(action.look_at - now));
+            }
             // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
             ActionState::Queued if action.attempts > 0 && action.look_at > now => {
                 return Ok(later(action.look_at - now));
@@ -89,8 +91,25 @@ impl Engine {
         let Some((version, action)) = self.claim_action(version, action, &request).await? else {
             return Ok(later(FIRST_RETRY));
         };
+        if self.env.now() + timeout_of(&request) > action.look_at {
+            return self.hand_back(version, action).await;
+        }
         let outcome = self.try_once(&request, &action).await;
         self.record_outcome(version, action, outcome).await
+    }
+
+    /// The claim was confirmed so late that a call could outlast it, and another worker would be at it by then.
+    async fn hand_back(
+        &self,
+        version: u64,
+        mut action: ActionRecord,
+    ) -> Result<Executed, StoreError> {
+        action.state = ActionState::Queued;
+        action.attempts -= 1;
+        action.look_at = self.env.now() + RESEND;
+        // Not ours any more: then it is in other hands already.
+        let _ours = self.write(version, &action).await?;
+        Ok(later(FIRST_RETRY))
     }
 
     async fn claim_action(
@@ -118,7 +137,11 @@ impl Engine {
     }
 
     async fn try_once(&self, request: &ToolRequest, action: &ActionRecord) -> Outcome {
-        let key = action.idempotency_key();
+        let key = if sabotage!(NoKey) {
+            String::new()
+        } else {
+            action.idempotency_key()
+        };
         tokio::select! {
            biased;
             outcome = self.tools.act(request, &key) => outcome,
@@ -135,6 +158,13 @@ impl Engine {
         action: ActionRecord,
         outcome: Outcome,
     ) -> Result<Executed, StoreError> {
+        if sabotage!(RecordDeletedOnError) && !matches!(outcome, Outcome::Done(_)) {
+            let _gone = self
+                .store
+                .commit(vec![Change::Remove(keys::action(&action.id), None)])
+                .await;
+            return Ok(Executed::Over);
+        }
         match outcome {
             Outcome::Done(result) => {
                 self.finish(version, action, ActionState::Done, &result)
@@ -216,6 +246,13 @@ impl Engine {
     /// `false`.
     async fn write(&self, version: u64, action: &ActionRecord) -> Result<bool, StoreError> {
         let key = keys::action(&action.id);
+        let version = if sabotage!(NoFence) {
+            self.read_action(&action.id)
+                .await?
+                .map_or(version, |(now, _)| now)
+        } else {
+            version
+        };
         for attempt in 0..MAX_TRIES {
             match self
                 .store
@@ -223,6 +260,7 @@ impl Engine {
                 .await
             {
                 Ok(()) => return Ok(true),
+                Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsSuccess) => return Ok(true),
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => match self
                     .read_action(&action.id)
                     .await
@@ -348,6 +386,7 @@ fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<St
         return None;
     };
     let life = Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 2);
-    (action.attempts > 0 && now.saturating_sub(action.accepted_at) > life)
+    let through = now.saturating_sub(action.accepted_at) + timeout_of(request) + CLAIM_MARGIN;
+    (action.attempts > 0 && through > life)
         .then(|| "the service has forgotten the first try by now".to_owned())
 }

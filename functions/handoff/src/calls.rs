@@ -91,7 +91,11 @@ fn plan_call(
     match tool.check(&call.arguments) {
         Err(complaint) => Planned::Wrong(complaint),
         Ok(arguments) => {
-            let identity = arguments.identity(tool);
+            let identity = if sabotage!(KeyFromCallId) {
+                call.id.clone()
+            } else {
+                arguments.identity(tool)
+            };
             let request = ToolRequest {
                 tool: tool.clone(),
                 arguments: Arc::new(arguments),

@@ -307,11 +307,17 @@ impl Engine {
             if open || number >= meta.next_turn {
                 continue;
             }
+            if number < meta.erased_below {
+                // Erased while somebody listened; its records may be there for a while.
+                end_log(&log, number, EventKind::TurnStopped);
+                self.hub.forget_ended_log(conversation, number);
+                continue;
+            }
             match read_turn(&*self.store, conversation, number).await? {
                 // Accepted after the look at META that we go by.
                 Some(turn) if turn.record.state == TurnState::Accepted => continue,
                 Some(turn) => bring_up(&log, &replay::events(&turn)),
-                // Erased while somebody listened.
+                // Erased since.
                 None => end_log(&log, number, EventKind::TurnStopped),
             }
             self.hub.forget_ended_log(conversation, number);

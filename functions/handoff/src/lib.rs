@@ -10,6 +10,9 @@
 //! This crate does no I/O of its own. Everything outside comes through [`ports`]; it knows no HTTP, no AWS, no clock and no
 //! environment variables.
 
+#[macro_use]
+pub mod sabotage;
+
 mod action;
 mod calls;
 mod drive;

@@ -156,7 +156,7 @@ impl Engine {
         Err(StoreError::Unavailable("the action is written to all the time".to_owned()).into())
     }
 
-    /// The model was told that nobody knows; now somebody does, and it is to be told again.
+    /// The model was told that nobody knows, or is being told right now; now somebody does, and it is to be told once more.
     async fn tell_again(
         &self,
         id: &ActionId,
@@ -168,7 +168,7 @@ impl Engine {
         let Some((version, mut meta)) = read_meta(&*self.store, &id.conversation).await? else {
             return Ok(None);
         };
-        if meta.untold.contains(id) || id.turn < meta.erased_below {
+        if id.turn < meta.erased_below {
             return Ok(None);
         }
         meta.untold.push(id.clone());

@@ -428,6 +428,7 @@ impl Engine {
         match self.store.commit(changes).await {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
             Err(CommitError::Ambiguous(_)) => match claim {
                 Some(claim) => {
                     let meta = read_meta(&*self.store, conversation).await?;

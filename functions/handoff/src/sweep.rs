@@ -26,6 +26,9 @@ impl Engine {
     /// Sends everything that is due on its way again. Any number of processes may sweep at once.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
+        if sabotage!(NoSweeper) {
+            return Ok(swept);
+        }
         let mut after = None;
         let index = Index::Due(self.env.now());
         for _ in 0..MAX_FOUND / PAGE {
@@ -78,11 +81,18 @@ impl Engine {
         stored: &Stored,
         mut action: ActionRecord,
     ) -> Result<Found, StoreError> {
+        let version = if sabotage!(SweeperOverwrites) {
+            self.read_action(&action.id)
+                .await?
+                .map_or(stored.version, |(now, _)| now)
+        } else {
+            stored.version
+        };
         if action.state == ActionState::Proposed {
             action.state = ActionState::Rejected;
             action.result = Some("Nobody approved it in time.".to_owned());
             // The version decides: a decision that came first stands.
-            let change = Change::Replace(stored.key.clone(), stored.version, action.record());
+            let change = Change::Replace(stored.key.clone(), version, action.record());
             let _decided = self.store.commit(vec![change]).await;
             self.send_turns(&action.owner, &action.id).await;
             return Ok(Found::Action);
@@ -92,7 +102,7 @@ impl Engine {
         if action.state == ActionState::Queued {
             // A claim that came first stands; then the message does no harm.
             action.look_at = self.env.now() + RESEND;
-            let change = Change::Replace(stored.key.clone(), stored.version, action.record());
+            let change = Change::Replace(stored.key.clone(), version, action.record());
             let _moved = self.store.commit(vec![change]).await;
         }
         self.send_action(&owner, &id).await;

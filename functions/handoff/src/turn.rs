@@ -1,6 +1,7 @@
 //! One turn: from the user's message to the terminal event, step by step, each step recorded before anything comes of it.
 //! Knows ports only; never HTTP, AWS or the clock.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -346,6 +347,8 @@ impl<'a> Play<'a> {
     /// Actions that the model believes pending and that have ended by now.
     async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
         let mut untold = self.lease.meta().await.untold;
+        untold.sort();
+        untold.dedup();
         untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
         ended_actions(self.engine, &untold).await
     }
@@ -390,6 +393,11 @@ impl<'a> Play<'a> {
                 running.takeovers = 0;
             }
         };
+        if sabotage!(SendBeforeRecord) {
+            for action in &new {
+                self.engine.send_action(&owner, &action.id).await;
+            }
+        }
         self.lease.commit(others, change).await?;
 
         self.narrator.text_is_recorded();
@@ -692,11 +700,23 @@ fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
 
 /// The model said something after it was told these ends.
 fn forget_told(meta: &mut Meta, told: &[Told], late: &[LateResult]) {
-    meta.untold.retain(|id| {
-        !ends_in(told)
-            .chain(late.iter().map(|late| &late.action))
-            .any(|told| told == id)
-    });
+    let ends: BTreeMap<_, _> = told
+        .iter()
+        .filter_map(|told| {
+            told.ended
+                .as_ref()
+                .map(|ended| (&ended.action, ended.state))
+        })
+        .chain(late.iter().map(|late| (&late.action, late.state)))
+        .collect();
+    for (action, state) in ends {
+        if state != ActionState::Unknown {
+            meta.untold.retain(|id| id != action);
+        } else if let Some(at) = meta.untold.iter().position(|id| id == action) {
+            // Somebody may have found out meanwhile what became of it: then it stands there once more.
+            meta.untold.remove(at);
+        }
+    }
 }
 
 fn hand_offs_in(told: &[Told]) -> u32 {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::completions::stream_response;
-use super::{OWNER, export, parse_conversation, parse_query};
+use super::{OWNER, export, last_position, parse_conversation, parse_query};
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
@@ -61,18 +61,16 @@ pub(crate) async fn history(
     Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
 }
 
-/// What happens in the conversation from now on, turn after turn.
+/// What happens in the conversation from now on, or behind a position, turn after turn.
 pub(crate) async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let last = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok());
-    let after = last
-        .map(str::parse::<Position>)
+    let after = last_position(&headers, query)?
+        .map(|after| after.parse::<Position>())
         .transpose()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let pulse = app

@@ -5,22 +5,14 @@ use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
 use baton_handoff::{CannotRegenerate, Followed, StopError};
-use http::{HeaderMap, HeaderName, StatusCode};
-use serde::Deserialize;
+use http::{HeaderMap, StatusCode};
 
 use super::completions::{answer, stream_response};
-use super::{parse_conversation, parse_query};
+use super::{last_position, parse_conversation};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::router::App;
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-#[derive(Deserialize)]
-struct EventsQuery {
-    after: Option<String>,
-}
 
 /// What was missed, and what comes. 204 when the listener has everything and nothing is left to follow.
 pub(crate) async fn events(
@@ -31,14 +23,7 @@ pub(crate) async fn events(
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     let turn = parse_turn(&turn)?;
-    let EventsQuery { after } = parse_query(query)?;
-    let last_event = headers
-        .get(LAST_EVENT_ID)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let after = last_event
-        .or(after)
-        .filter(|after| !after.is_empty())
+    let after = last_position(&headers, query)?
         .map(|after| parse_position(&after, turn))
         .transpose()?;
     let format = Format::negotiate(&headers);

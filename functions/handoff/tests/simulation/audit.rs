@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Lane, Millis, Stored};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
-use baton_handoff::record::{ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode};
+use baton_handoff::record::{
+    ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode,
+};
 
 use crate::world::{TaskId, World, lock};
 
@@ -39,7 +41,10 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn new(world: Arc<World>) -> Arc<Self> {
-        Arc::new(Self { world, books: Mutex::default() })
+        Arc::new(Self {
+            world,
+            books: Mutex::default(),
+        })
     }
 
     fn require(&self, holds: bool, what: impl FnOnce() -> String) {
@@ -63,15 +68,24 @@ impl Audit {
     pub(crate) fn unrest(&self, without_proposals: bool) -> Option<String> {
         let books = lock(&self.books);
         let rests = |action: &ActionRecord| {
-            action.state.is_terminal() || (without_proposals && action.state == ActionState::Proposed)
+            action.state.is_terminal()
+                || (without_proposals && action.state == ActionState::Proposed)
         };
         if let Some(action) = books.actions.values().find(|action| !rests(action)) {
             return Some(format!("{} is {}", action.id, action.state.as_str()));
         }
-        let waits = |id: &ActionId| books.actions.get(id).is_none_or(|action| action.state != ActionState::Proposed);
+        let waits = |id: &ActionId| {
+            books
+                .actions
+                .get(id)
+                .is_none_or(|action| action.state != ActionState::Proposed)
+        };
         let (conversation, meta) = books.metas.iter().find(|(_, meta)| {
             let erases = meta.erasing && !without_proposals;
-            meta.running.is_some() || !meta.waiting.is_empty() || erases || meta.untold.iter().any(waits)
+            meta.running.is_some()
+                || !meta.waiting.is_empty()
+                || erases
+                || meta.untold.iter().any(waits)
         })?;
         Some(format!("{conversation} has {meta:?}"))
     }
@@ -81,20 +95,25 @@ impl Audit {
     pub(crate) fn sent(&self, lane: Lane, body: &str) {
         let books = lock(&self.books);
         let recorded = match lane {
-            Lane::Actions => ActionId::parse(body).is_ok_and(|id| books.actions.contains_key(&id) || books.erased.contains(&id)),
+            Lane::Actions => ActionId::parse(body)
+                .is_ok_and(|id| books.actions.contains_key(&id) || books.erased.contains(&id)),
             Lane::Turns => books.metas.contains_key(body),
         };
         self.require(recorded, || format!("{body} was sent and is not recorded"));
     }
 
     pub(crate) fn acked(&self, lane: Lane, body: &str) {
-        let (Lane::Actions, Ok(id)) = (lane, ActionId::parse(body)) else { return };
+        let (Lane::Actions, Ok(id)) = (lane, ActionId::parse(body)) else {
+            return;
+        };
         let books = lock(&self.books);
         let over = match books.actions.get(&id) {
             Some(action) => action.state.is_terminal() || action.state == ActionState::Proposed,
             None => books.erased.contains(&id),
         };
-        self.require(over, || format!("the message of {id} was acked before the action had ended"));
+        self.require(over, || {
+            format!("the message of {id} was acked before the action had ended")
+        });
     }
 
     // --- tools ---
@@ -103,15 +122,29 @@ impl Audit {
     pub(crate) fn acts(&self) -> Option<ActionRecord> {
         let books = lock(&self.books);
         let task = self.world.current_task();
-        let action = books.claimed_by.get(&task).and_then(|id| books.actions.get(id)).cloned();
+        let action = books
+            .claimed_by
+            .get(&task)
+            .and_then(|id| books.actions.get(id))
+            .cloned();
         let Some(action) = action else {
-            self.world.break_off("a tool was called for no claimed action".to_owned());
+            self.world
+                .break_off("a tool was called for no claimed action".to_owned());
             return None;
         };
         let (claimant, until) = books.claims.get(&action.id).copied().unwrap_or_default();
-        let stranger = claimant != task && action.state == ActionState::Running && until > self.world.now() + SKEW;
-        self.require(!stranger, || format!("{} was called under the live claim of another worker", action.id));
-        self.require(!action.state.is_terminal(), || format!("{} was called after it had ended", action.id));
+        let stranger = claimant != task
+            && action.state == ActionState::Running
+            && until > self.world.now() + SKEW;
+        self.require(!stranger, || {
+            format!(
+                "{} was called under the live claim of another worker",
+                action.id
+            )
+        });
+        self.require(!action.state.is_terminal(), || {
+            format!("{} was called after it had ended", action.id)
+        });
         Some(action)
     }
 
@@ -121,19 +154,46 @@ impl Audit {
         let mut books = lock(&self.books);
         for (change, before) in changes.iter().zip(before) {
             let (key, record) = match change {
-                Change::Create(key, record) | Change::Replace(key, _, record) => (key, Some(record)),
+                Change::Create(key, record) | Change::Replace(key, _, record) => {
+                    (key, Some(record))
+                }
                 Change::Remove(key, _) => (key, None),
                 Change::Require(..) => continue,
             };
-            let Some(conversation) = key.partition.strip_prefix("C#") else { continue };
-            let after = record.map(|record| Stored { key: key.clone(), version: 1, record: record.clone() });
+            let Some(conversation) = key.partition.strip_prefix("C#") else {
+                continue;
+            };
+            let after = record.map(|record| Stored {
+                key: key.clone(),
+                version: 1,
+                record: record.clone(),
+            });
             if key.sort == "META" {
                 self.check_meta(&mut books, process, conversation, after.as_ref(), changes);
             } else if let Some((turn, part)) = parse_turn_part(&key.sort) {
                 match part {
-                    TurnPart::Turn => self.check_turn(&mut books, conversation, turn, before.as_ref(), after.as_ref()),
-                    TurnPart::Step(step) => self.check_step(&mut books, conversation, turn, step, before.as_ref(), after.as_ref()),
-                    TurnPart::Action(_) => self.check_action(&mut books, conversation, before.as_ref(), after.as_ref(), changes),
+                    TurnPart::Turn => self.check_turn(
+                        &mut books,
+                        conversation,
+                        turn,
+                        before.as_ref(),
+                        after.as_ref(),
+                    ),
+                    TurnPart::Step(step) => self.check_step(
+                        &mut books,
+                        conversation,
+                        turn,
+                        step,
+                        before.as_ref(),
+                        after.as_ref(),
+                    ),
+                    TurnPart::Action(_) => self.check_action(
+                        &mut books,
+                        conversation,
+                        before.as_ref(),
+                        after.as_ref(),
+                        changes,
+                    ),
                 }
             } else if key.sort.starts_with("M#") && after.is_none() {
                 self.check_forgotten_message(&books, conversation, before.as_ref());
@@ -141,43 +201,82 @@ impl Audit {
         }
     }
 
-    fn check_meta(&self, books: &mut Books, process: usize, conversation: &str, after: Option<&Stored>, changes: &[Change]) {
+    fn check_meta(
+        &self,
+        books: &mut Books,
+        process: usize,
+        conversation: &str,
+        after: Option<&Stored>,
+        changes: &[Change],
+    ) {
         let Some(after) = after.and_then(|after| decode::<Meta>(after).ok()) else {
-            return self.world.break_off(format!("META of {conversation} was removed"));
+            return self
+                .world
+                .break_off(format!("META of {conversation} was removed"));
         };
         let now = self.world.now();
         if let Some(before) = books.metas.get(conversation) {
-            self.require(after.fence >= before.fence, || format!("the fence of {conversation} went back"));
+            self.require(after.fence >= before.fence, || {
+                format!("the fence of {conversation} went back")
+            });
             let news = after.next_turn.saturating_sub(before.next_turn);
-            self.require(after.next_turn >= before.next_turn && news <= 1, || format!("turn numbers of {conversation} jumped"));
+            self.require(after.next_turn >= before.next_turn && news <= 1, || {
+                format!("turn numbers of {conversation} jumped")
+            });
             let id = ConversationId::parse(conversation).ok();
-            let key: Option<Key> = id.map(|id| baton_handoff::record::keys::turn(&id, before.next_turn));
+            let key: Option<Key> =
+                id.map(|id| baton_handoff::record::keys::turn(&id, before.next_turn));
             let accepts = changes.iter().any(|change| matches!(change, Change::Create(created, _) if Some(created) == key.as_ref()));
-            self.require(news == 0 || accepts, || format!("{conversation} has a turn number without a turn"));
+            self.require(news == 0 || accepts, || {
+                format!("{conversation} has a turn number without a turn")
+            });
             let old = before.running.as_ref().map(|running| &running.holder);
             let new = after.running.as_ref().map(|running| &running.holder);
             if let (Some(old), Some((owner, until))) = (old, books.leases.get(conversation)) {
                 let erased = after.erased_below > before.erased_below;
-                let live = *until > now + SKEW && before.running.as_ref().is_some_and(|running| running.until > 0);
+                let live = *until > now + SKEW
+                    && before
+                        .running
+                        .as_ref()
+                        .is_some_and(|running| running.until > 0);
                 let taken = new != Some(old) && *owner != process && live && !erased;
-                self.require(!taken, || format!("{conversation} was taken under the live lease of process {owner}"));
+                self.require(!taken, || {
+                    format!("{conversation} was taken under the live lease of process {owner}")
+                });
                 let stolen = new != Some(old) && new.is_some() && after.fence == before.fence;
-                self.require(!stolen, || format!("{conversation} has a new owner under an old fence"));
+                self.require(!stolen, || {
+                    format!("{conversation} has a new owner under an old fence")
+                });
             }
         } else {
-            self.require(after.next_turn == 2, || format!("{conversation} began with turn {}", after.next_turn));
+            self.require(after.next_turn == 2, || {
+                format!("{conversation} began with turn {}", after.next_turn)
+            });
         }
         if let Some(running) = &after.running {
-            let known = books.metas.get(conversation).and_then(|before| before.running.as_ref());
+            let known = books
+                .metas
+                .get(conversation)
+                .and_then(|before| before.running.as_ref());
             let renewed = known.is_some_and(|known| known.holder == running.holder);
-            let owner = books.leases.get(conversation).map(|lease| lease.0).filter(|_| renewed);
-            books.leases.insert(conversation.to_owned(), (owner.unwrap_or(process), running.until));
+            let owner = books
+                .leases
+                .get(conversation)
+                .map(|lease| lease.0)
+                .filter(|_| renewed);
+            books.leases.insert(
+                conversation.to_owned(),
+                (owner.unwrap_or(process), running.until),
+            );
         }
         books.metas.insert(conversation.to_owned(), after);
     }
 
     fn is_erased(books: &Books, conversation: &str, turn: TurnNumber) -> bool {
-        books.metas.get(conversation).is_some_and(|meta| turn < meta.erased_below)
+        books
+            .metas
+            .get(conversation)
+            .is_some_and(|meta| turn < meta.erased_below)
     }
 
     fn check_turn(
@@ -191,22 +290,40 @@ impl Audit {
         let place = (conversation.to_owned(), turn);
         let Some(after) = after else {
             let erased = Self::is_erased(books, conversation, turn);
-            return self.require(erased, || format!("turn {turn} of {conversation} was removed"));
+            return self.require(erased, || {
+                format!("turn {turn} of {conversation} was removed")
+            });
         };
-        self.require(!books.ended.contains(&place), || format!("turn {turn} of {conversation} changed after its end"));
-        let Ok(record) = decode::<TurnRecord>(after) else { return };
+        self.require(!books.ended.contains(&place), || {
+            format!("turn {turn} of {conversation} changed after its end")
+        });
+        let Ok(record) = decode::<TurnRecord>(after) else {
+            return;
+        };
         let accepted = before.is_none() && record.state == TurnState::Accepted;
         let over = before.is_some() && record.state != TurnState::Accepted;
-        self.require(accepted || over, || format!("turn {turn} of {conversation} became {}", record.state.as_str()));
+        self.require(accepted || over, || {
+            format!(
+                "turn {turn} of {conversation} became {}",
+                record.state.as_str()
+            )
+        });
         if over {
             books.ended.insert(place);
         }
     }
 
     fn check_forgotten_message(&self, books: &Books, conversation: &str, before: Option<&Stored>) {
-        let Some(message) = before.and_then(|before| decode::<MessageRecord>(before).ok()) else { return };
+        let Some(message) = before.and_then(|before| decode::<MessageRecord>(before).ok()) else {
+            return;
+        };
         let erased = Self::is_erased(books, conversation, message.turn);
-        self.require(erased, || format!("the message of turn {} of {conversation} was forgotten", message.turn));
+        self.require(erased, || {
+            format!(
+                "the message of turn {} of {conversation} was forgotten",
+                message.turn
+            )
+        });
     }
 
     fn check_step(
@@ -220,14 +337,30 @@ impl Audit {
     ) {
         let Some(after) = after else {
             let erased = Self::is_erased(books, conversation, turn);
-            return self.require(erased, || format!("a step of turn {turn} of {conversation} was removed"));
+            return self.require(erased, || {
+                format!("a step of turn {turn} of {conversation} was removed")
+            });
         };
-        self.require(before.is_none(), || format!("step {step} of turn {turn} of {conversation} was written over"));
-        let last = books.steps.insert((conversation.to_owned(), turn), step).unwrap_or(0);
-        self.require(step == last + 1, || format!("step {step} of turn {turn} of {conversation} follows step {last}"));
-        let Ok(record) = decode::<StepRecord>(after) else { return };
+        self.require(before.is_none(), || {
+            format!("step {step} of turn {turn} of {conversation} was written over")
+        });
+        let last = books
+            .steps
+            .insert((conversation.to_owned(), turn), step)
+            .unwrap_or(0);
+        self.require(step == last + 1, || {
+            format!("step {step} of turn {turn} of {conversation} follows step {last}")
+        });
+        let Ok(record) = decode::<StepRecord>(after) else {
+            return;
+        };
         let fence = books.metas.get(conversation).map_or(0, |meta| meta.fence);
-        self.require(record.fence == fence, || format!("a step of {conversation} was written under the fence {}", record.fence));
+        self.require(record.fence == fence, || {
+            format!(
+                "a step of {conversation} was written under the fence {}",
+                record.fence
+            )
+        });
     }
 
     fn check_action(
@@ -242,8 +375,11 @@ impl Audit {
         let after = after.and_then(|after| decode::<ActionRecord>(after).ok());
         let Some(after) = after else {
             let Some(before) = before else { return };
-            let erased = Self::is_erased(books, conversation, before.id.turn) && before.state.is_terminal();
-            self.require(erased, || format!("the record of {} was removed", before.id));
+            let erased =
+                Self::is_erased(books, conversation, before.id.turn) && before.state.is_terminal();
+            self.require(erased, || {
+                format!("the record of {} was removed", before.id)
+            });
             books.actions.remove(&before.id);
             books.erased.insert(before.id);
             return;
@@ -256,10 +392,16 @@ impl Audit {
     }
 
     fn check_acceptance(&self, books: &Books, action: &ActionRecord, changes: &[Change]) {
-        let step = changes.iter().any(|change| matches!(change, Change::Create(key, _) if key.sort.contains("#S#")));
-        self.require(step, || format!("{} was accepted without its step", action.id));
+        let step = changes
+            .iter()
+            .any(|change| matches!(change, Change::Create(key, _) if key.sort.contains("#S#")));
+        self.require(step, || {
+            format!("{} was accepted without its step", action.id)
+        });
         let fresh = matches!(action.state, ActionState::Proposed | ActionState::Queued);
-        self.require(fresh, || format!("{} was accepted as {}", action.id, action.state.as_str()));
+        self.require(fresh, || {
+            format!("{} was accepted as {}", action.id, action.state.as_str())
+        });
         let same = |other: &&ActionRecord| {
             other.id.conversation == action.id.conversation
                 && other.id.turn == action.id.turn
@@ -267,7 +409,9 @@ impl Audit {
                 && other.arguments == action.arguments
         };
         let twin = books.actions.values().find(same);
-        self.require(twin.is_none(), || format!("{} was accepted twice in its turn", action.id));
+        self.require(twin.is_none(), || {
+            format!("{} was accepted twice in its turn", action.id)
+        });
     }
 
     fn check_transition(&self, books: &mut Books, before: &ActionRecord, after: &ActionRecord) {
@@ -276,8 +420,12 @@ impl Audit {
         let by_operator = books.operators.contains(&task);
         let settled = before.state == ActionState::Unknown && by_operator;
         let steps = (before.state.as_str(), after.state.as_str());
-        self.require(!before.state.is_terminal() || settled, || format!("{id} had ended and changed: {steps:?}"));
-        self.require(after.fence >= before.fence, || format!("the fence of {id} went back"));
+        self.require(!before.state.is_terminal() || settled, || {
+            format!("{id} had ended and changed: {steps:?}")
+        });
+        self.require(after.fence >= before.fence, || {
+            format!("the fence of {id} went back")
+        });
         if settled && after.state == ActionState::Queued {
             *books.retries.entry(id.clone()).or_default() += 1;
         }
@@ -285,12 +433,16 @@ impl Audit {
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
         if after.state == ActionState::Running && after.fence > before.fence {
             let stolen = held && claimant != task && until > self.world.now() + SKEW;
-            self.require(!stolen, || format!("{id} was claimed under the live claim of another worker"));
+            self.require(!stolen, || {
+                format!("{id} was claimed under the live claim of another worker")
+            });
             books.claims.insert(id.clone(), (task, after.look_at));
             books.claimed_by.insert(task, id.clone());
             return;
         }
         let foreign = held && claimant != task && until > self.world.now() + SKEW;
-        self.require(!foreign, || format!("{id} was written under the live claim of another worker"));
+        self.require(!foreign, || {
+            format!("{id} was written under the live claim of another worker")
+        });
     }
 }

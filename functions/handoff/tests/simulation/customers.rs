@@ -36,7 +36,15 @@ pub(crate) struct Ear {
 
 impl Ear {
     fn new(conversation: ConversationId, turn: TurnNumber) -> Self {
-        Self { conversation, turn, texts: BTreeMap::new(), starts: 0, end: None, position: None, resume: None }
+        Self {
+            conversation,
+            turn,
+            texts: BTreeMap::new(),
+            starts: 0,
+            end: None,
+            position: None,
+            resume: None,
+        }
     }
 
     fn hear(&mut self, event: &Event) {
@@ -53,9 +61,15 @@ impl Ear {
         self.position = Some(event.position);
         match event.kind {
             EventKind::TurnStarted { .. } => self.starts += 1,
-            EventKind::TextDelta(text) => self.texts.entry(event.position.step).or_default().push_str(&text),
+            EventKind::TextDelta(text) => self
+                .texts
+                .entry(event.position.step)
+                .or_default()
+                .push_str(&text),
             EventKind::Reset { step } => drop(self.texts.remove(&step)),
-            EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => self.end = Some(event.kind),
+            EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => {
+                self.end = Some(event.kind)
+            }
             EventKind::TurnContinues
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
@@ -85,7 +99,10 @@ pub(crate) struct Customers {
 
 impl Customers {
     pub(crate) fn arrive(town: &Arc<Town>) -> Self {
-        let customers = Self { town: town.clone(), memory: Arc::default() };
+        let customers = Self {
+            town: town.clone(),
+            memory: Arc::default(),
+        };
         for number in 0..town.weather().customers {
             let customer = customers.clone();
             customers.spawn(async move { customer.write(number).await });
@@ -109,7 +126,9 @@ impl Customers {
             world.sleep(world.below(20_000)).await;
             let conversation = format!("c{}", world.below(weather.conversations));
             let text = format!("[{conversation}] {number}.{message}");
-            let message_id = world.happens(700).then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
+            let message_id = world
+                .happens(700)
+                .then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
             let twice = message_id.is_some() && world.happens(250);
             let submission = Submission {
                 conversation: ConversationId::parse(&conversation).expect("an id"),
@@ -117,13 +136,20 @@ impl Customers {
                 message: text,
                 message_id,
                 background: world.happens(100),
-                overlap: if world.happens(100) { Overlap::Reject } else { Overlap::Queue },
-                background: false,
+                overlap: if world.happens(100) {
+                    Overlap::Reject
+                } else {
+                    Overlap::Queue
+                },
             };
             if twice {
                 let (customer, again) = (self.clone(), submission.clone());
                 self.spawn(async move {
-                    customer.town.world.sleep(customer.town.world.below(300)).await;
+                    customer
+                        .town
+                        .world
+                        .sleep(customer.town.world.below(300))
+                        .await;
                     customer.send(again).await;
                 });
             }
@@ -155,15 +181,28 @@ impl Customers {
             match answer {
                 Some(Line::Accepted(turn)) => {
                     let place = (submission.conversation.clone(), submission.message.clone());
-                    lock(&self.memory).turns.entry(place).or_default().insert(turn);
+                    lock(&self.memory)
+                        .turns
+                        .entry(place)
+                        .or_default()
+                        .insert(turn);
                     return self.listen(submission.conversation, turn, heard).await;
                 }
                 Some(Line::Refused(Refusal::MessageIdReused)) => {
-                    return world.break_off(format!("{:?} was taken for another message", submission.message));
+                    return world.break_off(format!(
+                        "{:?} was taken for another message",
+                        submission.message
+                    ));
                 }
                 Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
                 Some(Line::Refused(Refusal::Draining)) => {}
-                Some(Line::Refused(Refusal::Unavailable) | Line::Event(_) | Line::NothingLeft | Line::NoSuchTurn) | None => {
+                Some(
+                    Line::Refused(Refusal::Unavailable)
+                    | Line::Event(_)
+                    | Line::NothingLeft
+                    | Line::NoSuchTurn,
+                )
+                | None => {
                     if submission.message_id.is_none() {
                         return;
                     }
@@ -174,7 +213,12 @@ impl Customers {
     }
 
     /// Listens to the end of a turn, over as many connections as it takes.
-    async fn listen(&self, conversation: ConversationId, turn: TurnNumber, mut lines: UnboundedReceiver<Line>) {
+    async fn listen(
+        &self,
+        conversation: ConversationId,
+        turn: TurnNumber,
+        mut lines: UnboundedReceiver<Line>,
+    ) {
         let world = &self.town.world;
         let mut ear = Ear::new(conversation.clone(), turn);
         loop {
@@ -182,7 +226,9 @@ impl Customers {
                 Some(Line::Event(event)) => ear.hear(&event),
                 Some(Line::NoSuchTurn) => return,
                 Some(Line::NothingLeft) => {
-                    return world.break_off(format!("a listener without an end was told that nothing is left: {ear:?}"));
+                    return world.break_off(format!(
+                        "a listener without an end was told that nothing is left: {ear:?}"
+                    ));
                 }
                 Some(Line::Accepted(_) | Line::Refused(_)) | None => {
                     if ear.end.is_some() {

@@ -54,29 +54,40 @@ pub(crate) fn gather(town: &Arc<Town>) {
 }
 
 fn jump_clock(town: Arc<Town>) {
-    let Some((process, _)) = town.any_process() else { return };
+    let Some((process, _)) = town.any_process() else {
+        return;
+    };
     let jump = i64::try_from(town.world.below(1_000)).unwrap_or(0) - 500;
     town.world.set_offset(process, jump);
 }
 
 fn drain(town: Arc<Town>) {
-    let Some((process, _)) = town.any_process() else { return };
+    let Some((process, _)) = town.any_process() else {
+        return;
+    };
     let later = town.world.between(10_000, 30_000);
     town.restart_later(process, later);
-    town.world.clone().spawn(OUTSIDE, async move { town.drain(process).await });
+    town.world
+        .clone()
+        .spawn(OUTSIDE, async move { town.drain(process).await });
 }
 
 fn take_store_away(town: Arc<Town>) {
     let until = town.world.now() + town.world.between(1_000, 60_000);
-    town.world.note(|| format!("the store is away until {until}"));
+    town.world
+        .note(|| format!("the store is away until {until}"));
     lock(&town.records).away_until = until;
 }
 
 fn erase(town: Arc<Town>) {
-    let Some((process, engine)) = town.any_process() else { return };
+    let Some((process, engine)) = town.any_process() else {
+        return;
+    };
     let number = town.world.below(town.weather().conversations);
     town.world.clone().spawn(process, async move {
-        let Ok(conversation) = ConversationId::parse(&format!("c{number}")) else { return };
+        let Ok(conversation) = ConversationId::parse(&format!("c{number}")) else {
+            return;
+        };
         town.world.note(|| format!("{conversation} is erased"));
         // Nobody there, or not now: as a customer's request would end.
         let _erased = engine.erase(&conversation).await;

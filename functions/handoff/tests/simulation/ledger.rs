@@ -40,21 +40,39 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(world: Arc<World>, audit: Arc<Audit>) -> Arc<Self> {
-        Arc::new(Self { world, audit, accounts: Mutex::default() })
+        Arc::new(Self {
+            world,
+            audit,
+            accounts: Mutex::default(),
+        })
     }
 
     pub(crate) fn effects_of(&self, action: &ActionId) -> u32 {
-        lock(&self.accounts).effects.get(action).copied().unwrap_or(0)
+        lock(&self.accounts)
+            .effects
+            .get(action)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Whether a request may still arrive.
     pub(crate) fn expects(&self, action: &ActionId) -> bool {
-        lock(&self.accounts).on_their_way.get(action).is_some_and(|count| *count > 0)
+        lock(&self.accounts)
+            .on_their_way
+            .get(action)
+            .is_some_and(|count| *count > 0)
     }
 
     pub(crate) fn overpaid(&self) -> Option<String> {
         let accounts = lock(&self.accounts);
-        PAID.iter().find(|(item, paid)| accounts.refunded.get(*item).is_some_and(|refunded| refunded > paid)).map(|(item, _)| (*item).to_owned())
+        PAID.iter()
+            .find(|(item, paid)| {
+                accounts
+                    .refunded
+                    .get(*item)
+                    .is_some_and(|refunded| refunded > paid)
+            })
+            .map(|(item, _)| (*item).to_owned())
     }
 
     fn departs(&self, action: &ActionId, request: &ToolRequest) {
@@ -66,18 +84,34 @@ impl Ledger {
         let calls = accounts.blind_calls.entry(action.clone()).or_default();
         *calls += 1;
         if *calls > 1 + self.audit.retries_of(action) {
-            self.world.break_off(format!("{action} was tried {calls} times at a service without keys"));
+            self.world.break_off(format!(
+                "{action} was tried {calls} times at a service without keys"
+            ));
         }
     }
 
-    fn arrives(&self, action: &ActionId, request: &ToolRequest, key: &str, refuses: bool) -> Outcome {
+    fn arrives(
+        &self,
+        action: &ActionId,
+        request: &ToolRequest,
+        key: &str,
+        refuses: bool,
+    ) -> Outcome {
         let mut accounts = lock(&self.accounts);
         let now = self.world.now();
-        let known = accounts.keys.get(key).filter(|(first, _)| now < first + key_life(request));
+        let known = accounts
+            .keys
+            .get(key)
+            .filter(|(first, _)| now < first + key_life(request));
         if let Some((_, outcome)) = known.filter(|_| has_keys(request)) {
             return outcome.clone();
         }
-        let item = request.arguments.as_value().get("item_id").and_then(|item| item.as_str()).unwrap_or_default();
+        let item = request
+            .arguments
+            .as_value()
+            .get("item_id")
+            .and_then(|item| item.as_str())
+            .unwrap_or_default();
         let paid = paid_for(item);
         let refund = request.tool.name == "execute_refund";
         let outcome = if refuses {
@@ -93,9 +127,11 @@ impl Ledger {
             }
             let effects = accounts.effects.entry(action.clone()).or_default();
             *effects += 1;
-            self.world.note(|| format!("EFFECT {} of {action}", request.tool.name));
+            self.world
+                .note(|| format!("EFFECT {} of {action}", request.tool.name));
             if *effects > 1 {
-                self.world.break_off(format!("{action} had {effects} effects"));
+                self.world
+                    .break_off(format!("{action} had {effects} effects"));
             }
         }
         // Without a key nobody can be recognised.
@@ -113,7 +149,9 @@ impl Ledger {
 }
 
 fn paid_for(item: &str) -> u64 {
-    PAID.iter().find(|(name, _)| *name == item).map_or(0, |(_, paid)| *paid)
+    PAID.iter()
+        .find(|(name, _)| *name == item)
+        .map_or(0, |(_, paid)| *paid)
 }
 
 fn has_keys(request: &ToolRequest) -> bool {
@@ -147,7 +185,10 @@ impl SimTools {
 
     fn unsure(&self, request: &ToolRequest) -> Outcome {
         if has_keys(request) || self.world.happens(200) {
-            let asked = self.world.happens(200).then(|| Duration::from_millis(self.world.below(30_000)));
+            let asked = self
+                .world
+                .happens(200)
+                .then(|| Duration::from_millis(self.world.below(30_000)));
             Outcome::Retry("no answer".to_owned(), asked)
         } else {
             Outcome::Unknown("no answer".to_owned())
@@ -169,17 +210,32 @@ impl Tools for SimTools {
     }
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
-        let Some(record) = self.audit.acts() else { return Outcome::Unknown(String::new()) };
+        let Some(record) = self.audit.acts() else {
+            return Outcome::Unknown(String::new());
+        };
         let action = record.id;
-        self.world.note(|| format!("p{} calls {} for {action}", self.process, request.tool.name));
+        self.world
+            .note(|| format!("p{} calls {} for {action}", self.process, request.tool.name));
         if self.goes_wrong() && self.world.happens(300) {
             return self.unsure(request);
         }
-        let flight = if self.goes_wrong() { self.world.below(LONGEST_FLIGHT) } else { self.world.below(30) };
-        let (refuses, mute) = (self.goes_wrong() && self.world.happens(300), self.goes_wrong());
+        let flight = if self.goes_wrong() {
+            self.world.below(LONGEST_FLIGHT)
+        } else {
+            self.world.below(30)
+        };
+        let (refuses, mute) = (
+            self.goes_wrong() && self.world.happens(300),
+            self.goes_wrong(),
+        );
         let (answer, answered) = oneshot::channel();
         self.ledger.departs(&action, request);
-        let (world, ledger, key, call) = (self.world.clone(), self.ledger.clone(), idempotency_key.to_owned(), request.clone());
+        let (world, ledger, key, call) = (
+            self.world.clone(),
+            self.ledger.clone(),
+            idempotency_key.to_owned(),
+            request.clone(),
+        );
         self.world.spawn(OUTSIDE, async move {
             world.sleep(flight).await;
             let outcome = ledger.arrives(&action, &call, &key, refuses);

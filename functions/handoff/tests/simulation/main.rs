@@ -64,7 +64,12 @@ fn first_failure(seeds: std::ops::Range<u64>, prepare: impl Fn() + Sync) -> Opti
     });
     let failed = failed.into_inner();
     prepare();
-    (failed < seeds.end).then(|| (failed, simulate(failed, false).violation.unwrap_or_default()))
+    (failed < seeds.end).then(|| {
+        (
+            failed,
+            simulate(failed, false).violation.unwrap_or_default(),
+        )
+    })
 }
 
 #[test]
@@ -76,7 +81,9 @@ fn no_seed_breaks_a_promise() {
     let failure = first_failure(first..first + count, || {});
     println!("{count} seeds in {:?}", began.elapsed());
     if let Some((seed, violation)) = failure {
-        panic!("seed {seed}: {violation}\nsee it: SIM_SEED={seed} cargo test -p baton-handoff --test simulation one_seed -- --nocapture");
+        panic!(
+            "seed {seed}: {violation}\nsee it: SIM_SEED={seed} cargo test -p baton-handoff --test simulation one_seed -- --nocapture"
+        );
     }
 }
 
@@ -84,10 +91,16 @@ fn no_seed_breaks_a_promise() {
 #[test]
 #[ignore = "a tool, not a test"]
 fn survey() {
-    let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> = std::collections::BTreeMap::new();
+    let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> =
+        std::collections::BTreeMap::new();
     for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) {
         if let Some(violation) = simulate(seed, false).violation {
-            let kind: String = violation.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2).take(14).collect::<Vec<_>>().join(" ");
+            let kind: String = violation
+                .split(|c: char| !c.is_alphabetic())
+                .filter(|word| word.len() > 2)
+                .take(14)
+                .collect::<Vec<_>>()
+                .join(" ");
             kinds.entry(kind).or_insert((0, seed, violation)).0 += 1;
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use baton_handoff::ports::{
-    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest, ModelStream, Usage,
+    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
+    ModelStream, Usage,
 };
 use futures_util::future::BoxFuture;
 
@@ -36,7 +37,10 @@ enum Part {
 }
 
 impl Model for SimModel {
-    fn stream(self: Arc<Self>, request: ModelRequest) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
+    fn stream(
+        self: Arc<Self>,
+        request: ModelRequest,
+    ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
         Box::pin(async move {
             self.world.sleep(self.world.below(300)).await;
@@ -52,7 +56,10 @@ impl Model for SimModel {
                     world.sleep(world.below(40)).await;
                     match parts.next()? {
                         Part::Chunk(chunk) => Some((Ok(chunk), parts)),
-                        Part::Fails(kind) => Some((Err(ModelError::new(kind, "simulated")), Vec::new().into_iter())),
+                        Part::Fails(kind) => Some((
+                            Err(ModelError::new(kind, "simulated")),
+                            Vec::new().into_iter(),
+                        )),
                         Part::Hangs => std::future::pending().await,
                     }
                 }
@@ -76,12 +83,16 @@ impl SimModel {
                     let at = open.iter().position(|id| id == call);
                     match at {
                         Some(at) => drop(open.remove(at)),
-                        None => self.world.break_off(format!("the model was sent a result without its call: {call}")),
+                        None => self.world.break_off(format!(
+                            "the model was sent a result without its call: {call}"
+                        )),
                     }
                 }
                 Message::System(_) | Message::User(_) | Message::Assistant { .. } => {
                     if !open.is_empty() {
-                        self.world.break_off(format!("the model was sent calls without results: {open:?}"));
+                        self.world.break_off(format!(
+                            "the model was sent calls without results: {open:?}"
+                        ));
                     }
                     if let Message::Assistant { calls, .. } = message {
                         open = calls.iter().map(|call| call.id.as_str()).collect();
@@ -90,24 +101,40 @@ impl SimModel {
             }
         }
         if !open.is_empty() {
-            self.world.break_off(format!("the model was sent calls without results: {open:?}"));
+            self.world.break_off(format!(
+                "the model was sent calls without results: {open:?}"
+            ));
         }
         let mut tags: Vec<_> = request.messages.iter().filter_map(tag).collect();
         tags.dedup();
         if tags.len() > 1 {
-            self.world.break_off(format!("one request has the words of several conversations: {tags:?}"));
+            self.world.break_off(format!(
+                "one request has the words of several conversations: {tags:?}"
+            ));
         }
     }
 
     fn compose(&self, request: &ModelRequest, faults: u64) -> Vec<Part> {
         let tag = request.messages.iter().find_map(tag).unwrap_or("");
-        let answered = request.messages.iter().rev().take_while(|message| !matches!(message, Message::User(_))).count();
+        let answered = request
+            .messages
+            .iter()
+            .rev()
+            .take_while(|message| !matches!(message, Message::User(_)))
+            .count();
         let mut parts = Vec::new();
-        let calls = if self.world.happens(150 + 200 * (answered as u64).min(4)) { Vec::new() } else { self.calls(request) };
+        let calls = if self.world.happens(150 + 200 * (answered as u64).min(4)) {
+            Vec::new()
+        } else {
+            self.calls(request)
+        };
         if calls.is_empty() || self.world.happens(300) {
             parts.push(Part::Chunk(ModelChunk::Text(format!("{tag} "))));
             for _ in 0..self.world.below(4) {
-                parts.push(Part::Chunk(ModelChunk::Text(format!("word{} ", self.world.below(1_000)))));
+                parts.push(Part::Chunk(ModelChunk::Text(format!(
+                    "word{} ",
+                    self.world.below(1_000)
+                ))));
             }
         }
         for (index, (name, arguments)) in (0_u32..).zip(calls) {
@@ -115,14 +142,23 @@ impl SimModel {
             let cut = arguments.len() / 2;
             let (first, rest) = arguments.split_at(cut);
             let delta = |id, name, arguments: &str| {
-                Part::Chunk(ModelChunk::Call(CallDelta { index, id, name, arguments: arguments.to_owned() }))
+                Part::Chunk(ModelChunk::Call(CallDelta {
+                    index,
+                    id,
+                    name,
+                    arguments: arguments.to_owned(),
+                }))
             };
             parts.push(delta(id, Some(name), first));
             parts.push(delta(None, None, rest));
         }
         if self.world.happens(faults) {
             parts.truncate(self.world.index(parts.len() + 1));
-            parts.push(if self.world.happens(30) { Part::Hangs } else { Part::Fails(KINDS[self.world.index(KINDS.len())]) });
+            parts.push(if self.world.happens(30) {
+                Part::Hangs
+            } else {
+                Part::Fails(KINDS[self.world.index(KINDS.len())])
+            });
             return parts;
         }
         let reason = match self.world.below(1_000) {
@@ -131,7 +167,10 @@ impl SimModel {
             _ => FinishReason::Stop,
         };
         parts.push(Part::Chunk(ModelChunk::Finished(reason)));
-        parts.push(Part::Chunk(ModelChunk::Usage(Usage { prompt_tokens: 10, completion_tokens: 5 })));
+        parts.push(Part::Chunk(ModelChunk::Usage(Usage {
+            prompt_tokens: 10,
+            completion_tokens: 5,
+        })));
         parts
     }
 
@@ -149,7 +188,10 @@ impl SimModel {
         }
         if calls.is_empty() && self.world.happens(700) {
             let names = ["to_desk", "to_front"];
-            let known = names.into_iter().find(|name| offered(name)).unwrap_or("nobody_knows_this");
+            let known = names
+                .into_iter()
+                .find(|name| offered(name))
+                .unwrap_or("nobody_knows_this");
             calls.push((known.to_owned(), String::new()));
         }
         calls
@@ -159,8 +201,17 @@ impl SimModel {
         let number = self.world.below(3);
         match self.world.below(20) {
             0..2 => ("look_up_item", r#"{"search_query":"anvil"}"#.to_owned()),
-            2..7 => ("execute_order", format!(r#"{{"product":"anvil {number}","price":{}}}"#, 5 + number)),
-            7..11 => ("execute_refund", format!(r#"{{"item_id":"item-{number}","reason":"r{}"}}"#, self.world.below(3))),
+            2..7 => (
+                "execute_order",
+                format!(r#"{{"product":"anvil {number}","price":{}}}"#, 5 + number),
+            ),
+            7..11 => (
+                "execute_refund",
+                format!(
+                    r#"{{"item_id":"item-{number}","reason":"r{}"}}"#,
+                    self.world.below(3)
+                ),
+            ),
             11..13 => ("call_courier", format!(r#"{{"parcel":"p{number}"}}"#)),
             13..15 => ("book_van", format!(r#"{{"van":"v{number}"}}"#)),
             15 => ("execute_order", r#"{"product":1"#.to_owned()),

@@ -31,14 +31,23 @@ pub(crate) struct Post {
 impl Post {
     fn put(&mut self, lane: Lane, body: &str, visible_at: Millis) {
         self.next += 1;
-        let letter = Letter { lane, body: body.to_owned(), visible_at, receipt: None, receives: 0 };
+        let letter = Letter {
+            lane,
+            body: body.to_owned(),
+            visible_at,
+            receipt: None,
+            receives: 0,
+        };
         self.letters.insert(self.next, letter);
         self.arrived.notify_waiters();
     }
 
     fn of_receipt(&mut self, receipt: &str) -> Option<u64> {
         let receipt: u64 = receipt.parse().ok()?;
-        self.letters.iter().find(|(_, letter)| letter.receipt == Some(receipt)).map(|(id, _)| *id)
+        self.letters
+            .iter()
+            .find(|(_, letter)| letter.receipt == Some(receipt))
+            .map(|(id, _)| *id)
     }
 }
 
@@ -55,7 +64,11 @@ impl SimQueue {
     async fn reach(&self) -> Result<(), QueueError> {
         self.world.sleep(self.world.below(3)).await;
         let unavailable = lock(&self.weather).unavailable;
-        if self.world.happens(unavailable) { Err(QueueError("simulated".to_owned())) } else { Ok(()) }
+        if self.world.happens(unavailable) {
+            Err(QueueError("simulated".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     fn take(&self, lane: Lane, max: usize, visibility: Duration) -> Vec<Delivery> {
@@ -75,17 +88,28 @@ impl SimQueue {
             let id = visible[self.world.index(visible.len())];
             post.next += 1;
             let receipt = post.next;
-            let Some(letter) = post.letters.get_mut(&id) else { break };
+            let Some(letter) = post.letters.get_mut(&id) else {
+                break;
+            };
             letter.visible_at = now + millis(visibility);
             letter.receipt = Some(receipt);
             letter.receives += 1;
-            taken.push(Delivery { body: letter.body.clone(), receipt: receipt.to_string(), receives: letter.receives });
+            taken.push(Delivery {
+                body: letter.body.clone(),
+                receipt: receipt.to_string(),
+                receives: letter.receives,
+            });
         }
         taken
     }
 
     fn next_visible(&self, lane: Lane) -> Option<Millis> {
-        lock(&self.post).letters.values().filter(|letter| letter.lane == lane).map(|letter| letter.visible_at).min()
+        lock(&self.post)
+            .letters
+            .values()
+            .filter(|letter| letter.lane == lane)
+            .map(|letter| letter.visible_at)
+            .min()
     }
 }
 
@@ -96,7 +120,8 @@ fn millis(duration: Duration) -> Millis {
 #[async_trait]
 impl Queue for SimQueue {
     async fn send(&self, lane: Lane, _group: &str, body: &str) -> Result<(), QueueError> {
-        self.world.note(|| format!("p{} sends {} {body}", self.process, lane.as_str()));
+        self.world
+            .note(|| format!("p{} sends {} {body}", self.process, lane.as_str()));
         self.audit.sent(lane, body);
         self.reach().await?;
         let weather = lock(&self.weather).clone();
@@ -108,14 +133,24 @@ impl Queue for SimQueue {
             1
         };
         for _ in 0..copies {
-            let delay = if self.world.happens(weather.slow_messages) { self.world.below(20_000) } else { 0 };
+            let delay = if self.world.happens(weather.slow_messages) {
+                self.world.below(20_000)
+            } else {
+                0
+            };
             lock(&self.post).put(lane, body, self.world.now() + delay);
         }
         self.world.sleep(self.world.below(3)).await;
         Ok(())
     }
 
-    async fn receive(&self, lane: Lane, max: usize, visibility: Duration, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+    async fn receive(
+        &self,
+        lane: Lane,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
         self.reach().await?;
         let until = self.world.now() + millis(wait);
         let arrived = lock(&self.post).arrived.clone();
@@ -142,7 +177,8 @@ impl Queue for SimQueue {
             id.and_then(|id| post.letters.get(&id).map(|letter| letter.body.clone()))
         };
         if let Some(body) = &letter {
-            self.world.note(|| format!("p{} acks {} {body}", self.process, lane.as_str()));
+            self.world
+                .note(|| format!("p{} acks {} {body}", self.process, lane.as_str()));
             self.audit.acked(lane, body);
         }
         self.reach().await?;

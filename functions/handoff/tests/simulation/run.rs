@@ -47,34 +47,52 @@ pub(crate) fn watch_panics() {
 pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     let town = Town::new(seed, prints);
     let customers = Customers::arrive(&town);
-    town.process_numbers().for_each(|process| town.start(process));
+    town.process_numbers()
+        .for_each(|process| town.start(process));
     faults::gather(&town);
     let weather = town.weather();
     if !weather.no_operator {
         operators::begin_shift(&town);
     }
     let judged = play(&town, &customers, weather.no_operator);
-    let panicked = PANIC.with_borrow_mut(Option::take).map(|panic| format!("something panicked: {panic}"));
+    let panicked = PANIC
+        .with_borrow_mut(Option::take)
+        .map(|panic| format!("something panicked: {panic}"));
     let violation = town.world.violation().or(judged.err()).or(panicked);
     if let Some(violation) = &violation {
         town.world.note(|| format!("END: {violation}"));
     }
     // Tasks hold the town and the town holds them.
-    town.process_numbers().for_each(|process| town.crash(process));
+    town.process_numbers()
+        .for_each(|process| town.crash(process));
     town.world.kill(crate::world::OUTSIDE);
-    Report { violation, hash: town.world.hash(), polls: town.world.polls() }
+    Report {
+        violation,
+        hash: town.world.hash(),
+        polls: town.world.polls(),
+    }
 }
 
 fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<(), String> {
     let world = &town.world;
     let storm = world.between(STORM.0, STORM.1);
-    world.run_until(DAWN + storm, || false, |process| faults::disturb(town, process));
+    world.run_until(
+        DAWN + storm,
+        || false,
+        |process| faults::disturb(town, process),
+    );
     town.calm_down();
     if no_operator {
         come_to_rest(town, customers, true)?;
-        town.process_numbers().for_each(|process| town.crash(process));
+        // What is on its way to a service arrives before time leaps.
+        world.run_until(world.now() + SILENCE, || false, |_| {});
+        town.process_numbers()
+            .for_each(|process| town.crash(process));
         world.leap(APPROVAL_LIFE);
-        town.process_numbers().for_each(|process| town.start(process));
+        town.process_numbers()
+            .for_each(|process| town.start(process));
+        world.run_until(world.now() + SILENCE, || false, |_| {});
+        operators::begin_shift(town);
     }
     come_to_rest(town, customers, false)?;
     world.run_until(world.now() + SILENCE, || false, |_| {});
@@ -84,13 +102,20 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
     Ok(())
 }
 
-fn come_to_rest(town: &Arc<Town>, customers: &Customers, with_proposals: bool) -> Result<(), String> {
+fn come_to_rest(
+    town: &Arc<Town>,
+    customers: &Customers,
+    with_proposals: bool,
+) -> Result<(), String> {
     let world = &town.world;
     let rests = || lock(&customers.memory).busy == 0 && town.audit.unrest(with_proposals).is_none();
     world.run_until(world.now() + PATIENCE, rests, |_| {});
     if world.violation().is_some() || rests() {
         return Ok(());
     }
-    let left = town.audit.unrest(with_proposals).unwrap_or_else(|| "a listener waits for an end".to_owned());
+    let left = town
+        .audit
+        .unrest(with_proposals)
+        .unwrap_or_else(|| "a listener waits for an end".to_owned());
     Err(format!("it never came to rest: {left}"))
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Index, IndexPage, Key, Millis, Order, Page, Range, Record, Store, StoreError, Stored,
+    Change, CommitError, Cursor, Index, IndexPage, Key, Millis, Order, Page, Range, Record, Store,
+    StoreError, Stored,
 };
 
 use crate::audit::Audit;
@@ -31,7 +32,9 @@ impl Records {
         match change {
             Change::Create(..) => version.is_none(),
             Change::Replace(_, expected, _) => version == Some(*expected),
-            Change::Remove(_, expected) => expected.is_none_or(|expected| version == Some(expected)),
+            Change::Remove(_, expected) => {
+                expected.is_none_or(|expected| version == Some(expected))
+            }
             Change::Require(_, expected) => version == *expected,
         }
     }
@@ -46,7 +49,14 @@ impl Records {
         let version = before.as_ref().map_or(0, |before| before.version) + 1;
         self.before.insert(key.clone(), (now, before));
         if let Some(record) = record {
-            self.now.insert(key.clone(), Stored { key: key.clone(), version, record: record.clone() });
+            self.now.insert(
+                key.clone(),
+                Stored {
+                    key: key.clone(),
+                    version,
+                    record: record.clone(),
+                },
+            );
         }
     }
 
@@ -83,7 +93,11 @@ impl SimStore {
     async fn travel(&self) {
         let slow = lock(&self.weather).slow_store;
         let delay = if self.world.happens(slow) {
-            if self.world.happens(100) { self.world.between(10_000, 45_000) } else { self.world.below(3_000) }
+            if self.world.happens(100) {
+                self.world.between(10_000, 45_000)
+            } else {
+                self.world.below(3_000)
+            }
         } else {
             self.world.below(4)
         };
@@ -93,12 +107,17 @@ impl SimStore {
     }
 
     fn is_away(&self) -> bool {
-        lock(&self.records).away_until > self.world.now() || self.world.happens(lock(&self.weather).unavailable)
+        lock(&self.records).away_until > self.world.now()
+            || self.world.happens(lock(&self.weather).unavailable)
     }
 
     async fn reach(&self) -> Result<(), StoreError> {
         self.travel().await;
-        if self.is_away() { Err(StoreError::Unavailable("simulated".to_owned())) } else { Ok(()) }
+        if self.is_away() {
+            Err(StoreError::Unavailable("simulated".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 
     /// All or nothing, at one moment.
@@ -107,13 +126,21 @@ impl SimStore {
         let holds = changes.iter().all(|change| records.holds(change));
         self.world.note(|| {
             let parts: Vec<_> = changes.iter().map(describe).collect();
-            format!("p{} commit {} {}", self.process, if holds { "ok" } else { "CONFLICT" }, parts.join("\n                     "))
+            format!(
+                "p{} commit {} {}",
+                self.process,
+                if holds { "ok" } else { "CONFLICT" },
+                parts.join("\n                     ")
+            )
         });
         self.world.mix(u64::from(holds) + changes.len() as u64);
         if !holds {
             return Err(CommitError::Conflict);
         }
-        let before: Vec<_> = changes.iter().map(|change| records.now.get(change.key()).cloned()).collect();
+        let before: Vec<_> = changes
+            .iter()
+            .map(|change| records.now.get(change.key()).cloned())
+            .collect();
         for change in changes {
             records.apply(change, self.world.now());
         }
@@ -126,7 +153,9 @@ impl SimStore {
 fn describe(change: &Change) -> String {
     match change {
         Change::Create(key, record) => format!("+{}/{} {}", key.partition, key.sort, record.body),
-        Change::Replace(key, version, record) => format!("={}/{} v{version} {}", key.partition, key.sort, record.body),
+        Change::Replace(key, version, record) => {
+            format!("={}/{} v{version} {}", key.partition, key.sort, record.body)
+        }
         Change::Remove(key, version) => format!("-{}/{} v{version:?}", key.partition, key.sort),
         Change::Require(key, version) => format!("?{}/{} v{version:?}", key.partition, key.sort),
     }
@@ -168,16 +197,23 @@ impl Store for SimStore {
                 key.partition == range.partition && key.sort.starts_with(&range.prefix) && behind
             };
             let first = Key::new(range.partition.clone(), range.prefix.clone());
-            let in_partition =
-                records.now.range(first..).take_while(|(key, _)| key.partition == range.partition);
-            let mut found: Vec<_> =
-                in_partition.filter(|(key, _)| within(key)).map(|(_, stored)| stored.clone()).collect();
+            let in_partition = records
+                .now
+                .range(first..)
+                .take_while(|(key, _)| key.partition == range.partition);
+            let mut found: Vec<_> = in_partition
+                .filter(|(key, _)| within(key))
+                .map(|(_, stored)| stored.clone())
+                .collect();
             if range.order == Order::Descending {
                 found.reverse();
             }
             let more = found.len() > range.limit;
             found.truncate(range.limit);
-            Page { records: found, more }
+            Page {
+                records: found,
+                more,
+            }
         };
         self.travel().await;
         Ok(page)
@@ -191,7 +227,8 @@ impl Store for SimStore {
         }
         let weather = self.weather();
         if self.world.happens(weather.conflict) {
-            self.world.note(|| format!("p{} commit refused as a conflict", self.process));
+            self.world
+                .note(|| format!("p{} commit refused as a conflict", self.process));
             return Err(CommitError::Conflict);
         }
         if !self.world.happens(weather.ambiguous) {
@@ -203,27 +240,46 @@ impl Store for SimStore {
             // A condition that did not hold is lost on the way back as well.
             let _lost = self.write(&changes);
         }
-        self.world.note(|| format!("p{} commit answered as ambiguous: {}", self.process, describe(&changes[0])));
+        self.world.note(|| {
+            format!(
+                "p{} commit answered as ambiguous: {}",
+                self.process,
+                describe(&changes[0])
+            )
+        });
         self.travel().await;
         Err(CommitError::Ambiguous("simulated".to_owned()))
     }
 
-    async fn index(&self, index: &Index, after: Option<&Cursor>, limit: usize) -> Result<IndexPage, StoreError> {
+    async fn index(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError> {
         self.reach().await?;
         let weather = self.weather();
         let seen = lock(&self.records).as_indexed(&self.world, !weather.calm);
         let rank = |stored: &Stored| -> Option<u64> {
             match index {
                 Index::Due(moment) => stored.record.due_at.filter(|due| due <= moment),
-                Index::Listed(group) => {
-                    stored.record.listed.as_ref().filter(|listed| listed.group == *group).map(|listed| u64::MAX - listed.rank)
-                }
+                Index::Listed(group) => stored
+                    .record
+                    .listed
+                    .as_ref()
+                    .filter(|listed| listed.group == *group)
+                    .map(|listed| u64::MAX - listed.rank),
             }
         };
         let mut found: Vec<(String, Stored)> = seen
             .into_iter()
             .filter_map(|stored| {
-                let place = format!("{:020}|{}|{}", rank(&stored)?, stored.key.partition, stored.key.sort);
+                let place = format!(
+                    "{:020}|{}|{}",
+                    rank(&stored)?,
+                    stored.key.partition,
+                    stored.key.sort
+                );
                 Some((place, stored))
             })
             .filter(|(place, _)| after.is_none_or(|after| *place > after.0))
@@ -231,8 +287,15 @@ impl Store for SimStore {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = if more { found.last().map(|(place, _)| Cursor(place.clone())) } else { None };
+        let next = if more {
+            found.last().map(|(place, _)| Cursor(place.clone()))
+        } else {
+            None
+        };
         self.travel().await;
-        Ok(IndexPage { records: found.into_iter().map(|(_, stored)| stored).collect(), next })
+        Ok(IndexPage {
+            records: found.into_iter().map(|(_, stored)| stored).collect(),
+            next,
+        })
     }
 }

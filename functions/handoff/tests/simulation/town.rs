@@ -16,8 +16,12 @@ use crate::store::{Records, SimStore};
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
-static TEAM: LazyLock<Arc<Team>> =
-    LazyLock::new(|| Arc::new(Team::parse("team.toml", include_str!("team.toml")).expect("the team of the simulation is right")));
+static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
+    Arc::new(
+        Team::parse("team.toml", include_str!("team.toml"))
+            .expect("the team of the simulation is right"),
+    )
+});
 
 /// As the pool has them.
 const VISIBILITY: Duration = Duration::from_secs(60);
@@ -46,7 +50,9 @@ impl Town {
         let weather = Weather::of(&world);
         world.note(|| format!("{weather:?}"));
         let audit = Audit::new(world.clone());
-        let processes = (0..=weather.processes).map(|_| Process::default()).collect();
+        let processes = (0..=weather.processes)
+            .map(|_| Process::default())
+            .collect();
         Arc::new(Self {
             weather: Arc::new(Mutex::new(weather)),
             records: Arc::default(),
@@ -73,14 +79,25 @@ impl Town {
 
     /// A process that is up, if any is.
     pub(crate) fn any_process(&self) -> Option<(usize, Arc<Engine>)> {
-        let up: Vec<_> = self.process_numbers().filter_map(|process| Some((process, self.engine(process)?))).collect();
-        if up.is_empty() { None } else { up.get(self.world.index(up.len())).cloned() }
+        let up: Vec<_> = self
+            .process_numbers()
+            .filter_map(|process| Some((process, self.engine(process)?)))
+            .collect();
+        if up.is_empty() {
+            None
+        } else {
+            up.get(self.world.index(up.len())).cloned()
+        }
     }
 
     pub(crate) fn start(self: &Arc<Self>, process: usize) {
         self.world.note(|| format!("process {process} starts"));
-        let (world, weather, audit) = (self.world.clone(), self.weather.clone(), self.audit.clone());
-        let env: Arc<dyn Env> = Arc::new(SimEnv { world: world.clone(), process });
+        let (world, weather, audit) =
+            (self.world.clone(), self.weather.clone(), self.audit.clone());
+        let env: Arc<dyn Env> = Arc::new(SimEnv {
+            world: world.clone(),
+            process,
+        });
         let queue = Arc::new(SimQueue {
             world: world.clone(),
             weather: weather.clone(),
@@ -97,14 +114,29 @@ impl Town {
                 process,
             }),
             queue: queue.clone(),
-            model: Arc::new(SimModel { world: world.clone(), weather: weather.clone() }),
-            tools: Arc::new(SimTools { world, weather, ledger: self.ledger.clone(), audit, process }),
+            model: Arc::new(SimModel {
+                world: world.clone(),
+                weather: weather.clone(),
+            }),
+            tools: Arc::new(SimTools {
+                world,
+                weather,
+                ledger: self.ledger.clone(),
+                audit,
+                process,
+            }),
             env: env.clone(),
         };
         let engine = Engine::new(TEAM.clone(), ports);
         lock(&self.processes)[process].engine = Some(engine.clone());
         for lane in [Lane::Turns, Lane::Actions] {
-            let worker = Worker { env: env.clone(), queue: queue.clone(), engine: engine.clone(), world: self.world.clone(), process };
+            let worker = Worker {
+                env: env.clone(),
+                queue: queue.clone(),
+                engine: engine.clone(),
+                world: self.world.clone(),
+                process,
+            };
             self.world.spawn(process, worker.run(lane));
         }
         if !self.weather().calm {
@@ -121,7 +153,9 @@ impl Town {
 
     /// The process is told to end, and ends a little later.
     pub(crate) async fn drain(self: Arc<Self>, process: usize) {
-        let Some(engine) = self.engine(process) else { return };
+        let Some(engine) = self.engine(process) else {
+            return;
+        };
         self.world.note(|| format!("process {process} drains"));
         engine.drain();
         drop(engine);
@@ -143,7 +177,11 @@ impl Town {
     pub(crate) fn calm_down(self: &Arc<Self>) {
         self.world.note(|| "the weather calms down".to_owned());
         let before = self.weather();
-        *lock(&self.weather) = Weather { calm: before.calm, processes: before.processes, ..Weather::default() };
+        *lock(&self.weather) = Weather {
+            calm: before.calm,
+            processes: before.processes,
+            ..Weather::default()
+        };
         lock(&self.records).away_until = 0;
         self.world.resume_all();
         for process in self.process_numbers() {
@@ -179,7 +217,8 @@ impl Worker {
                 Ok(deliveries) => {
                     for delivery in deliveries {
                         let worker = self.clone();
-                        self.world.spawn(self.process, worker.work_on(lane, delivery));
+                        self.world
+                            .spawn(self.process, worker.work_on(lane, delivery));
                     }
                 }
                 Err(_) => self.world.sleep(500).await,
@@ -221,7 +260,9 @@ impl Worker {
                 Executed::Later(delay) => Some(delay),
             },
             Lane::Turns => {
-                self.engine.look_after(&ConversationId::parse(body).ok()?).await;
+                self.engine
+                    .look_after(&ConversationId::parse(body).ok()?)
+                    .await;
                 None
             }
         }

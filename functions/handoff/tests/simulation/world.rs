@@ -131,7 +131,8 @@ impl World {
     }
 
     pub(crate) fn local_now(&self, process: usize) -> Millis {
-        self.now().saturating_add_signed(lock(&self.hosts)[process].offset)
+        self.now()
+            .saturating_add_signed(lock(&self.hosts)[process].offset)
     }
 
     pub(crate) fn set_offset(&self, process: usize, offset: i64) {
@@ -157,7 +158,12 @@ impl World {
 
     /// Sleeps in the world's own time.
     pub(crate) fn sleep(self: &Arc<Self>, milliseconds: Millis) -> Sleep {
-        Sleep { world: self.clone(), process: OUTSIDE, until: self.now() + milliseconds, timer: None }
+        Sleep {
+            world: self.clone(),
+            process: OUTSIDE,
+            until: self.now() + milliseconds,
+            timer: None,
+        }
     }
 
     // --- tasks ---
@@ -166,7 +172,11 @@ impl World {
         self.current.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn spawn(&self, process: usize, future: impl Future<Output = ()> + Send + 'static) -> TaskId {
+    pub(crate) fn spawn(
+        &self,
+        process: usize,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> TaskId {
         self.spawn_boxed(process, Box::pin(future))
     }
 
@@ -178,8 +188,19 @@ impl World {
 
     fn spawn_boxed(&self, process: usize, future: BoxFuture<'static, ()>) -> TaskId {
         let id = self.next_task.fetch_add(1, Ordering::Relaxed);
-        let waker = Waker::from(Arc::new(TaskWaker { ready: self.ready.clone(), process, task: id }));
-        lock(&self.tasks).insert(id, Task { process, future, waker });
+        let waker = Waker::from(Arc::new(TaskWaker {
+            ready: self.ready.clone(),
+            process,
+            task: id,
+        }));
+        lock(&self.tasks).insert(
+            id,
+            Task {
+                process,
+                future,
+                waker,
+            },
+        );
         lock(&self.ready.0)[process].insert(id);
         id
     }
@@ -188,7 +209,11 @@ impl World {
     pub(crate) fn kill(&self, process: usize) {
         let dead: Vec<Task> = {
             let mut tasks = lock(&self.tasks);
-            let ids: Vec<_> = tasks.iter().filter(|(_, task)| task.process == process).map(|(id, _)| *id).collect();
+            let ids: Vec<_> = tasks
+                .iter()
+                .filter(|(_, task)| task.process == process)
+                .map(|(id, _)| *id)
+                .collect();
             ids.iter().filter_map(|id| tasks.remove(id)).collect()
         };
         self.note(|| format!("process {process} dies with {} tasks", dead.len()));
@@ -197,7 +222,12 @@ impl World {
     }
 
     /// Lets tasks run and time pass until `done` says so or the moment comes. `disturb` is called after every poll.
-    pub(crate) fn run_until(&self, moment: Millis, done: impl Fn() -> bool, disturb: impl Fn(usize)) {
+    pub(crate) fn run_until(
+        &self,
+        moment: Millis,
+        done: impl Fn() -> bool,
+        disturb: impl Fn(usize),
+    ) {
         while self.violation().is_none() {
             if let Some((process, task)) = self.next_ready() {
                 self.poll(task);
@@ -222,12 +252,21 @@ impl World {
         let hosts = lock(&self.hosts);
         let mut ready = lock(&self.ready.0);
         let awake = |process: usize| hosts[process].paused_until <= now;
-        let count: usize = ready.iter().enumerate().filter(|(process, _)| awake(*process)).map(|(_, set)| set.len()).sum();
+        let count: usize = ready
+            .iter()
+            .enumerate()
+            .filter(|(process, _)| awake(*process))
+            .map(|(_, set)| set.len())
+            .sum();
         if count == 0 {
             return None;
         }
         let mut nth = usize::try_from(lock(&self.chance).below(count as u64)).unwrap_or(0);
-        for (process, set) in ready.iter_mut().enumerate().filter(|(process, _)| awake(*process)) {
+        for (process, set) in ready
+            .iter_mut()
+            .enumerate()
+            .filter(|(process, _)| awake(*process))
+        {
             if let Some(task) = set.iter().nth(nth).copied() {
                 set.remove(&task);
                 return Some((process, task));
@@ -238,14 +277,21 @@ impl World {
     }
 
     fn poll(&self, id: TaskId) {
-        let Some(mut task) = lock(&self.tasks).remove(&id) else { return };
+        let Some(mut task) = lock(&self.tasks).remove(&id) else {
+            return;
+        };
         if self.polls.fetch_add(1, Ordering::Relaxed) > MOST_POLLS {
             self.break_off("the simulation runs in circles".to_owned());
         }
         self.mix(id);
         self.current.store(id, Ordering::Relaxed);
         let waker = task.waker.clone();
-        if task.future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        if task
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
             lock(&self.tasks).insert(id, task);
         }
         self.current.store(0, Ordering::Relaxed);
@@ -255,15 +301,26 @@ impl World {
     fn next_wake(&self) -> Option<Millis> {
         let hosts = lock(&self.hosts);
         let ready = lock(&self.ready.0);
-        let resumed = hosts.iter().zip(ready.iter()).filter(|(_, set)| !set.is_empty()).map(|(host, _)| host.paused_until);
-        let timer = lock(&self.timers).by_time.first_key_value().map(|((moment, _), _)| *moment);
+        let resumed = hosts
+            .iter()
+            .zip(ready.iter())
+            .filter(|(_, set)| !set.is_empty())
+            .map(|(host, _)| host.paused_until);
+        let timer = lock(&self.timers)
+            .by_time
+            .first_key_value()
+            .map(|((moment, _), _)| *moment);
         resumed.chain(timer).min()
     }
 
     fn fire_timers(&self) {
         let now = self.now();
         let mut timers = lock(&self.timers);
-        while let Some(first) = timers.by_time.first_entry().filter(|first| first.key().0 <= now) {
+        while let Some(first) = timers
+            .by_time
+            .first_entry()
+            .filter(|first| first.key().0 <= now)
+        {
             first.remove().wake();
         }
     }
@@ -299,17 +356,21 @@ impl World {
     /// A line of the trace; every line counts for the hash, so that two runs of a seed can be compared.
     pub(crate) fn note(&self, line: impl FnOnce() -> String) {
         if self.prints.load(Ordering::Relaxed) {
-            println!("{:>9} #{:<4} {}", self.now() - DAWN, self.current_task(), line());
+            println!(
+                "{:>9} #{:<4} {}",
+                self.now() - DAWN,
+                self.current_task(),
+                line()
+            );
         }
-    }
-
-    pub(crate) fn prints(&self) -> bool {
-        self.prints.load(Ordering::Relaxed)
     }
 
     pub(crate) fn mix(&self, value: u64) {
         let hash = self.hash() ^ value ^ self.now();
-        self.hash.store(hash.wrapping_mul(0x0100_0000_01B3).rotate_left(5), Ordering::Relaxed);
+        self.hash.store(
+            hash.wrapping_mul(0x0100_0000_01B3).rotate_left(5),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -362,7 +423,12 @@ impl Env for SimEnv {
     }
 
     fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
-        Box::pin(Sleep { world: self.world.clone(), process: self.process, until: moment, timer: None })
+        Box::pin(Sleep {
+            world: self.world.clone(),
+            process: self.process,
+            until: moment,
+            timer: None,
+        })
     }
 
     fn random(&self) -> u128 {

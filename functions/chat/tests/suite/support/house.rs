@@ -217,6 +217,7 @@ async fn run(setup: &Setup) -> Running {
                 name: "scripted".to_owned(),
                 rehearsal: false,
             }),
+            compress: true,
             static_dir: None,
             compress: true,
         };

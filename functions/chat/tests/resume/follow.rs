@@ -1,0 +1,157 @@
+//! A whole conversation as one stream, for a second tab.
+
+use baton_backends::model::testing::{ScriptedModel, says};
+use serde_json::Value;
+
+use crate::pair::pair;
+use crate::suite::support::{Client, House, Setup, clerk, soon};
+
+/// A second tab.
+struct Tab {
+    response: reqwest::Response,
+    unread: Vec<u8>,
+}
+
+/// One event of the stream.
+#[derive(Debug)]
+struct Event {
+    id: String,
+    name: String,
+    data: Value,
+}
+
+impl Tab {
+    async fn open(client: &Client, query: &str) -> Self {
+        let path = format!("/conversations/c/events{query}");
+        let response = client.request("GET", &path).send();
+        let response = soon("the begin of a stream", response).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            unread: Vec::new(),
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            let end = self.unread.windows(2).position(|bytes| bytes == b"\n\n");
+            let Some(end) = end else {
+                let bytes = soon("an event", self.response.chunk()).await.unwrap();
+                self.unread.extend(bytes.expect("the stream goes on"));
+                continue;
+            };
+            let block: Vec<u8> = self.unread.drain(..end + 2).collect();
+            let block = String::from_utf8(block).unwrap();
+            if block.starts_with(':') {
+                continue;
+            }
+            let mut fields = block.lines().map(|line| line.split_once(": ").unwrap().1);
+            let mut field = || fields.next().unwrap().to_owned();
+            let (id, name, data) = (field(), field(), field());
+            let data = serde_json::from_str(&data).unwrap();
+            return Event { id, name, data };
+        }
+    }
+
+    /// Everything up to the next event of this name.
+    async fn until(&mut self, name: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        while events.last().is_none_or(|event: &Event| event.name != name) {
+            events.push(self.next().await);
+        }
+        events
+    }
+
+    /// The text of the next turn, and its number.
+    async fn turn(&mut self) -> (u64, String, String) {
+        let events = self.until("turn_completed").await;
+        let text = events
+            .iter()
+            .filter(|event| event.name == "text_delta")
+            .map(|event| event.data["text"].as_str().unwrap())
+            .collect();
+        let last = events.last().unwrap();
+        (last.data["turn"].as_u64().unwrap(), text, last.id.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_second_tab_hears_turn_after_turn_whichever_server_runs_them() {
+    let model = ScriptedModel::responding(clerk).await;
+    let (here, there) = pair(&model).await;
+    here.client().say("c", "one").await;
+    let mut tabs = [
+        Tab::open(&here.client(), "").await,
+        Tab::open(&there.client(), "").await,
+    ];
+    for (number, house) in (2..6).zip([&here, &there].into_iter().cycle()) {
+        house.client().say("c", &format!("m{number}")).await;
+        for tab in &mut tabs {
+            let (turn, text, _) = tab.turn().await;
+            assert_eq!((turn, text), (number, format!("You said: m{number}")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_tab_that_comes_back_gets_what_it_missed() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "one").await;
+    let mut tab = Tab::open(&client, "").await;
+    client.say("c", "two").await;
+    let (_, _, last) = tab.turn().await;
+    drop(tab);
+    client.say("c", "three").await;
+    client.say("c", "four").await;
+    let mut tab = Tab::open(&client, &format!("?after={last}")).await;
+    for (number, text) in [(3, "three"), (4, "four")] {
+        let (turn, said, _) = tab.turn().await;
+        assert_eq!((turn, said), (number, format!("You said: {text}")));
+    }
+    let bad = client.get("/conversations/c/events?after=nonsense").await;
+    assert_eq!(bad.status, 400);
+}
+
+#[tokio::test]
+async fn a_second_tab_hears_of_an_action_that_ends_late() {
+    let model = ScriptedModel::responding(clerk).await;
+    let impatient = [("patience_seconds = 10", "patience_seconds = 1")];
+    let house = Setup::new(&model).with_team(&impatient).open().await;
+    let client = house.client();
+    house.desk().hold_actions();
+    let pending = client.say("c", "order anvil 30").await;
+    assert_eq!(pending.status(), "committed");
+    let mut tab = Tab::open(&client, "").await;
+    house.desk().let_in();
+    let events = tab.until("turn_completed").await;
+    let ended: Vec<_> = events
+        .iter()
+        .filter(|event| event.name == "action_finished")
+        .collect();
+    assert_eq!(ended.len(), 1, "{events:?}");
+    assert_eq!(ended[0].data["name"], "execute_order");
+    assert_eq!(ended[0].data["state"], "done");
+    assert_eq!(events.last().unwrap().data["turn"], 2);
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_erased_is_silent_until_it_goes_on() {
+    let model = ScriptedModel::responding(|_| says("Hello.")).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    assert_eq!(client.get("/conversations/c/events").await.status, 404);
+    client.say("c", "my secret").await;
+    let mut tab = Tab::open(&client, "").await;
+    let erase = client.request("DELETE", "/conversations/c");
+    assert_eq!(client.fetch(erase).await.status, 204);
+    assert_eq!(client.get("/conversations/c/events").await.status, 404);
+    client.say("c", "anew").await;
+    let events = tab.until("turn_completed").await;
+    assert!(
+        events.iter().all(|event| event.data["turn"] == 2),
+        "{events:?}"
+    );
+}

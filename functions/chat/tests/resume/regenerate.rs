@@ -1,0 +1,124 @@
+//! The last answer anew.
+
+use baton_backends::model::testing::{Answer, Captured, ScriptedModel, calls, says};
+use serde_json::{Value, json};
+
+use crate::pair::pair;
+use crate::suite::support::{Asked, Client, House, Turn, clerk};
+
+async fn regenerate(client: &Client, turn: u32) -> Turn {
+    let path = format!("/conversations/c/turns/{turn}/regenerate");
+    let answer = client.post(&path, &json!({})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let turn = answer.header("x-turn").parse().unwrap();
+    client.follow("c", turn, "").await.unwrap()
+}
+
+async fn orders(client: &Client) -> usize {
+    let orders = client.get("/orders").await.json();
+    let orders = orders["orders"].as_array().unwrap();
+    orders
+        .iter()
+        .filter(|order| !order["conversation"].is_null())
+        .count()
+}
+
+#[tokio::test]
+async fn an_answer_that_is_regenerated_is_replaced_for_the_model_and_kept_for_people() {
+    let model = ScriptedModel::start(["Red.", "Blue.", "Green.", "As I said."].map(says)).await;
+    let (here, there) = pair(&model).await;
+    here.client().say("c", "which colour?").await;
+    let second = regenerate(&there.client(), 1).await;
+    assert_eq!((second.number, second.answer()), (2, "Blue.".to_owned()));
+    let third = regenerate(&here.client(), 2).await;
+    assert_eq!((third.number, third.answer()), (3, "Green.".to_owned()));
+    for asked in model.requests() {
+        assert_eq!(asked.told(), ["user: which colour?"]);
+    }
+    there.client().say("c", "sure?").await;
+    let told = model.requests().last().unwrap().told();
+    assert_eq!(
+        told,
+        ["user: which colour?", "assistant: Green.", "user: sure?"]
+    );
+    let ends = here.client().items_of("c", "turn").await;
+    let replaced: Vec<_> = ends.iter().map(|end| end["replaced"] == true).collect();
+    assert_eq!(replaced, [true, true, false, false], "{ends:?}");
+    let said = here.client().said("c").await;
+    let said: Vec<_> = said
+        .iter()
+        .filter(|said| said.1 == "agent")
+        .map(|said| said.2.as_str())
+        .collect();
+    assert_eq!(said, ["Red.", "Blue.", "Green.", "As I said."]);
+}
+
+#[tokio::test]
+async fn a_regenerated_answer_refers_to_the_action_that_was_done() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let first = client.say("c", "order anvil 30").await;
+    let again = regenerate(&client, 1).await;
+    assert_eq!(again.seen(), first.seen());
+    assert_eq!(orders(&client).await, 1);
+    assert_eq!(house.desk().tries().len(), 1);
+}
+
+/// Orders something only when it is asked for the second time.
+fn second_thought(asked: &Captured, before: usize) -> Answer {
+    match asked.results().first() {
+        Some(result) if !result.starts_with("Transferred") => says(result),
+        _ if before == 0 => says("Nothing then."),
+        _ if asked.tools().iter().any(|tool| tool == "execute_order") => {
+            calls("execute_order", json!({ "product": "anvil", "price": 30 }))
+        }
+        _ => calls("transfer_to_sales_agent", json!({})),
+    }
+}
+
+#[tokio::test]
+async fn a_regenerated_answer_does_nothing_that_the_old_one_did_not_do() {
+    let asked_before = std::sync::atomic::AtomicUsize::new(0);
+    let model = ScriptedModel::responding(move |asked| {
+        second_thought(
+            asked,
+            asked_before.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+        )
+    })
+    .await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    assert_eq!(
+        client.say("c", "perhaps an anvil").await.answer(),
+        "Nothing then."
+    );
+    let again = regenerate(&client, 1).await;
+    assert_eq!(again.status(), "committed", "{again:?}");
+    assert_eq!(orders(&client).await, 0);
+    assert!(house.desk().tries().is_empty());
+    assert_eq!(client.items_of("c", "action").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn only_the_last_answer_can_be_regenerated_and_only_when_it_is_over() {
+    let model = ScriptedModel::responding(|asked| match asked.customer().as_str() {
+        "hang" => says("Wait ").then_hangs(),
+        other => says(&format!("echo {other}")),
+    })
+    .await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "one").await;
+    let mut hung = client.send(&crate::suite::support::body("c", "hang")).await;
+    assert_eq!(hung.next().await.unwrap().content.message, "Wait ");
+    for (turn, status) in [(1, 409), (2, 409), (3, 404)] {
+        let path = format!("/conversations/c/turns/{turn}/regenerate");
+        let refused = client.post(&path, &json!({})).await;
+        assert_eq!(refused.status, status, "turn {turn}: {refused:?}");
+    }
+    let absent = client
+        .post("/conversations/nobody/turns/1/regenerate", &json!({}))
+        .await;
+    assert_eq!(absent.status, 404);
+}
