@@ -20,7 +20,7 @@ use crate::encode::Format;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// No stream is longer; the turn goes on and the client may follow it.
-pub(crate) const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_STREAM: Duration = Duration::from_hours(1);
 
 /// A model that says many words at once is not written word by word: what comes within this time of the last write shares the
 /// next one. Each write costs more than all else that is done for a word, and no eye sees the difference.

@@ -111,9 +111,9 @@ impl Follower {
                     None => Format::Sse.write(&mut out, &self.conversation, event),
                     Some(resume) => {
                         let missing = resume.missing(event).into_iter().flatten();
-                        missing.for_each(|event| {
-                            Format::Sse.write(&mut out, &self.conversation, &event)
-                        });
+                        for event in missing {
+                            Format::Sse.write(&mut out, &self.conversation, &event);
+                        }
                     }
                 }
                 if let EventKind::ActionFinished { action, .. } = &event.kind {
@@ -194,9 +194,9 @@ impl Follower {
 
     fn encode(&self, events: &[Event]) -> Bytes {
         let mut out = BytesMut::new();
-        events
-            .iter()
-            .for_each(|event| Format::Sse.write(&mut out, &self.conversation, event));
+        for event in events {
+            Format::Sse.write(&mut out, &self.conversation, event);
+        }
         out.freeze()
     }
 }

@@ -256,9 +256,9 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
         let mut values = Values::default();
-        pairs
-            .iter()
-            .for_each(|(name, value)| values.set(name, (*value).to_owned()));
+        for (name, value) in pairs {
+            values.set(name, (*value).to_owned());
+        }
         Settings::read(&values).map_err(|error| error.to_string())
     }
 

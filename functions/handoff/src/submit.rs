@@ -522,7 +522,10 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
 /// Whether one of these turns took this very message: then the model is not to be asked again, not even in vain.
 fn took(past: &[JournaledTurn], submission: &Submission) -> bool {
     let id = submission.message_id.as_ref();
-    id.is_some() && past.iter().any(|turn| turn.record.message_id.as_ref() == id)
+    id.is_some()
+        && past
+            .iter()
+            .any(|turn| turn.record.message_id.as_ref() == id)
 }
 
 /// Turns that were not erased.

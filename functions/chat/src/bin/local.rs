@@ -77,7 +77,7 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
                 println!("baton {}", env!("CARGO_PKG_VERSION"));
                 return Ok(false);
             }
-            other => return Err(other.unexpected().into()),
+            other @ (Long(_) | Short(_) | Value(_)) => return Err(other.unexpected().into()),
         };
         let value = flags
             .value()?

@@ -26,6 +26,10 @@ impl Backend {
     }
 
     /// Opens it, as each start of the server does.
+    #[expect(
+        clippy::unused_async,
+        reason = "other backends reach over a network here"
+    )]
     pub(crate) async fn open(&self, env: Arc<dyn Env>) -> (Arc<dyn Store>, Arc<dyn Queue>) {
         match self {
             Self::Sqlite(folder) => open_file(&file_in(folder), env),

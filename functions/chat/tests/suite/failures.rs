@@ -12,8 +12,10 @@ use serde_json::json;
 
 use super::support::{Asked, Setup};
 
-/// What a service does, and the code that the customer's client gets.
-fn faults() -> Vec<(&'static str, fn() -> Answer, &'static str)> {
+/// What a service does, in words and as an answer, and the code that the customer's client gets.
+type Fault = (&'static str, fn() -> Answer, &'static str);
+
+fn faults() -> Vec<Fault> {
     vec![
         (
             "an error of the service",
@@ -104,48 +106,47 @@ async fn every_model_failure_ends_the_stream_with_an_error_line_and_a_done_line(
     let client = house.client();
 
     // All at once: no failure may hold up another conversation.
-    let play =
-        |(number, (name, _, code)): (usize, (&'static str, fn() -> Answer, &'static str))| {
-            let client = client.clone();
-            async move {
-                let conversation = format!("fault-{number}");
-                assert_eq!(
-                    client.say(&conversation, "before").await.answer(),
-                    "echo before"
-                );
-                let turn = client.say(&conversation, name).await;
-                assert_eq!(
-                    (turn.error(), turn.status()),
-                    (Some(code), "failed"),
-                    "{name}: {turn:?}"
-                );
-                let error = turn
-                    .lines
-                    .iter()
-                    .find(|line| line.content.kind == "error")
-                    .unwrap();
-                assert!(
-                    error.content.message.starts_with("Sorry, "),
-                    "{name}: {error:?}"
-                );
-                assert!(error.content.retryable.is_some(), "{name}: {error:?}");
-                assert_eq!(
-                    client.say(&conversation, "after").await.answer(),
-                    "echo after",
-                    "{name}"
-                );
-                let ends = client.items_of(&conversation, "turn").await;
-                assert_eq!(ends[1]["code"], code, "{name}");
-                // What was streamed of the broken answer is kept, and marked.
-                let partial: String = turn.text();
-                let kept = client.items_of(&conversation, "message").await;
-                let kept = kept
-                    .iter()
-                    .find(|item| item["partial"] == true)
-                    .map_or("", |item| item["text"].as_str().unwrap());
-                assert_eq!(kept, partial, "{name}");
-            }
-        };
+    let play = |(number, (name, _, code)): (usize, Fault)| {
+        let client = client.clone();
+        async move {
+            let conversation = format!("fault-{number}");
+            assert_eq!(
+                client.say(&conversation, "before").await.answer(),
+                "echo before"
+            );
+            let turn = client.say(&conversation, name).await;
+            assert_eq!(
+                (turn.error(), turn.status()),
+                (Some(code), "failed"),
+                "{name}: {turn:?}"
+            );
+            let error = turn
+                .lines
+                .iter()
+                .find(|line| line.content.kind == "error")
+                .unwrap();
+            assert!(
+                error.content.message.starts_with("Sorry, "),
+                "{name}: {error:?}"
+            );
+            assert!(error.content.retryable.is_some(), "{name}: {error:?}");
+            assert_eq!(
+                client.say(&conversation, "after").await.answer(),
+                "echo after",
+                "{name}"
+            );
+            let ends = client.items_of(&conversation, "turn").await;
+            assert_eq!(ends[1]["code"], code, "{name}");
+            // What was streamed of the broken answer is kept, and marked.
+            let partial: String = turn.text();
+            let kept = client.items_of(&conversation, "message").await;
+            let kept = kept
+                .iter()
+                .find(|item| item["partial"] == true)
+                .map_or("", |item| item["text"].as_str().unwrap());
+            assert_eq!(kept, partial, "{name}");
+        }
+    };
     join_all(faults().into_iter().enumerate().map(play)).await;
 }
 

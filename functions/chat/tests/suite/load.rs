@@ -10,9 +10,10 @@ const TURNS: usize = 3;
 const WORDS: usize = 20;
 
 fn answer_to(message: &str) -> String {
-    (0..WORDS)
+    let words: Vec<_> = (0..WORDS)
         .map(|word| format!("{message}-word{word} "))
-        .collect()
+        .collect();
+    words.concat()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

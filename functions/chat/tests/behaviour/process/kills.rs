@@ -89,7 +89,7 @@ async fn talk(client: Client, conversation: String, lines: watch::Sender<usize>)
         message_body["message_id"] = json!(id);
         let answer = client
             .try_say(&message_body, |_: &Line| {
-                lines.send_modify(|lines| *lines += 1)
+                lines.send_modify(|lines| *lines += 1);
             })
             .await;
         let gone = answer.is_none();
@@ -163,7 +163,7 @@ async fn check(house: House, sent: &[Sent]) {
                     "{conversation}: {message}"
                 ),
                 ["refund", item] => {
-                    assert_eq!(refunds.remove(*item), Some(1), "{conversation}: {message}")
+                    assert_eq!(refunds.remove(*item), Some(1), "{conversation}: {message}");
                 }
                 _ => {}
             }
@@ -202,7 +202,7 @@ impl House {
     /// A server in this process on the file that is left, when the leases of the dead have run out.
     async fn survivor(folder: Folder, model: &ScriptedModel) -> Self {
         let clock = Arc::new(Clock::default());
-        clock.set_ahead(Duration::from_secs(60));
+        clock.set_ahead(Duration::from_mins(1));
         Setup {
             backend: Backend::Sqlite(folder),
             clock,
