@@ -223,6 +223,7 @@ export class Session {
   #begin(event) {
     if (event.key || !this.#streams.has(event.turn)) this.#apply(event);
     this.#channel.postMessage({ conversation: this.id, turn: event.turn });
+    this.#flush(); // only who has a turn listens
     this.#listen();
   }
 
