@@ -103,7 +103,11 @@ impl Server {
         let history = self
             .get(&format!("conversations/{conversation}?turns=500"))
             .await;
-        let items = history["items"].as_array().cloned().unwrap_or_default();
+        let items = history
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let customers = items.iter().filter(|item| item["role"] == "customer");
         customers
             .map(|item| item["text"].as_str().unwrap_or_default().to_owned())
