@@ -18,9 +18,9 @@ export class Refused extends Error {
     this.status = status;
     this.detail = detail;
   }
-  /** The route is not there in this server. */
+  /** This server lacks the route. */
   get isAbsent() { return this.status === 404 || this.status === 405 || this.status === 501; }
-  /** Worth another try a little later. */
+  /** Worth another try later. */
   get isPassing() { return this.status >= 500 && this.status !== 501; }
 }
 

@@ -1,7 +1,7 @@
 // The operator's page: what waits for a person, the decision, and the conversation beside it.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Refused, authorise, get, path } from "./api.js";
+import { Refused, authorise, get, path, stream } from "./api.js";
 import { empty } from "./conversation.js";
 import { NEEDS_PERSON, STATES, decide, loadActions, loadBook } from "./desk-data.js";
 import { deskStrings } from "./desk-strings.js";
@@ -84,7 +84,7 @@ function Desk() {
         <ul>${shown.map((one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`)}</ul>
       </section>
       ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} />` : html`<p class="note pick">${t("deskPick")}</p>`}
-      ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} change=${action.state} agents=${agents} />`}
+      ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} agents=${agents} />`}
     </main>`}`;
 }
 
@@ -160,15 +160,29 @@ function Detail({ action, onBack, onDecided }) {
   </section>`;
 }
 
-// Read anew when the action changed, so that what the customer was told about it is seen too.
-function Beside({ id, change, agents }) {
+// Read anew with everything that happens in it, so that what the customer is told is seen too.
+function Beside({ id, agents }) {
   const [state, setState] = useState(null);
   useEffect(() => {
-    let isHere = true;
-    get(path("conversations", id)).then((told) => isHere && setState(merge(empty(id), told)), () => isHere && setState(empty(id)));
-    return () => { isHere = false; };
-  }, [id, change]);
+    const leaving = new AbortController();
+    follow(id, leaving.signal, (told) => !leaving.signal.aborted && setState(told ? merge(empty(id), told) : empty(id)));
+    return () => leaving.abort();
+  }, [id]);
   return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskEmpty")}</p>`)}</div>`;
+}
+
+// Also when the stream opens: it may have been cut, and something missed.
+async function follow(id, signal, tell) {
+  while (!signal.aborted) {
+    try {
+      for await (const event of stream("GET", path("conversations", id, "events"), { signal })) {
+        if (event.type !== "text_delta") tell(await get(path("conversations", id)));
+      }
+    } catch (error) {
+      if (error instanceof Refused && error.isAbsent) tell(null);
+    }
+    await new Promise((done) => { setTimeout(done, LOOK_MS); });
+  }
 }
 
 function Book({ rows, name }) {

@@ -12,7 +12,7 @@ const PAUSE_MAX_MS = 10_000;
 const POLL_MS = 1_500;
 const POLLS = 100;
 const ACTION_POLL_MS = 8_000;
-const EARLIER = 200; // turns, read at once
+const EARLIER = 200; // turns at once
 
 /** Optional routes that this server turned out not to have. */
 const absent = new Set();
@@ -223,6 +223,7 @@ export class Session {
   #begin(event) {
     if (event.key || !this.#streams.has(event.turn)) this.#apply(event);
     this.#channel.postMessage({ conversation: this.id, turn: event.turn });
+    this.#flush(); // only who has a turn listens
     this.#listen();
   }
 

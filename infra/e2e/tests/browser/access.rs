@@ -13,8 +13,10 @@ use crate::tab::{LAST_WORDS, Tab};
 /// Everything that axe-core knows, its best practices included.
 pub(crate) async fn axe_finds_nothing(tab: &Tab, state: &str) {
     let path = std::env::var_os("BATON_AXE").map(PathBuf::from);
-    let path = path.expect("BATON_AXE names axe-core's axe.min.js; ./infra/test browser installs it");
-    let script = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path =
+        path.expect("BATON_AXE names axe-core's axe.min.js; ./infra/test browser installs it");
+    let script = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let _loaded: bool = tab.eval(&format!("{script}; true")).await;
     let found: Vec<String> = tab
         .eval(
@@ -82,9 +84,17 @@ async fn a_small_phone_shows_everything_and_axe_finds_nothing() {
     converses(&tab).await;
     tab.screenshot("phone-conversation").await;
     axe_finds_nothing(&tab, "the conversation on a phone").await;
-    assert!(tab.eval::<bool>("document.documentElement.scrollWidth <= innerWidth").await, "nothing is wider than the screen");
+    assert!(
+        tab.eval::<bool>("document.documentElement.scrollWidth <= innerWidth")
+            .await,
+        "nothing is wider than the screen"
+    );
     tab.press("Conversations").await;
-    tab.until("the list is there", "document.querySelector('.sidebar').getBoundingClientRect().left === 0").await;
+    tab.until(
+        "the list is there",
+        "document.querySelector('.sidebar').getBoundingClientRect().left === 0",
+    )
+    .await;
     tab.screenshot("phone-list").await;
     axe_finds_nothing(&tab, "the list on a phone").await;
     tab.has_no_errors();
@@ -98,7 +108,11 @@ async fn axe_finds_nothing_on_the_desk() {
     let customer = browser.open(&server.url("")).await;
     customer.says("Please refund my catapult").await;
     customer.is_idle().await;
-    for (look, scheme, (width, height)) in [("light", "light", (1280, 800)), ("dark", "dark", (1280, 800)), ("phone", "light", (320, 640))] {
+    for (look, scheme, (width, height)) in [
+        ("light", "light", (1280, 800)),
+        ("dark", "dark", (1280, 800)),
+        ("phone", "light", (320, 640)),
+    ] {
         let desk = browser.blank().await;
         desk.prefers("prefers-color-scheme", scheme).await;
         desk.is_sized(width, height, look == "phone").await;
@@ -123,8 +137,15 @@ async fn a_screen_reader_hears_whole_sentences_hand_offs_and_ends() {
     let gates = [Gate::new(), Gate::new()];
     let [middle, end] = &gates;
     let model = ScriptedModel::start([
-        stream().says("One moment.").calls("transfer_to_sales_agent", "{}"),
-        stream().says("Hello there! I have **just** the").gate(middle).says(" thing for you. It costs").gate(end).says(" $4,999.\n\n- It flies.\n- It explodes."),
+        stream()
+            .says("One moment.")
+            .calls("transfer_to_sales_agent", "{}"),
+        stream()
+            .says("Hello there! I have **just** the")
+            .gate(middle)
+            .says(" thing for you. It costs")
+            .gate(end)
+            .says(" $4,999.\n\n- It flies.\n- It explodes."),
         stream().says("And then ").cut_after(2),
     ])
     .await;
@@ -132,16 +153,25 @@ async fn a_screen_reader_hears_whole_sentences_hand_offs_and_ends() {
     let tab = browser.open(&server.url("")).await;
     tab.says("I want to buy").await;
     tab.shows_in(LAST_WORDS, "just the").await;
-    let before = ["Triage said: One moment.", "Sales takes over", "Sales said: Hello there!"];
+    let before = [
+        "Triage said: One moment.",
+        "Sales takes over",
+        "Sales said: Hello there!",
+    ];
     tab.has(before.len(), "#announcements p").await;
-    assert_eq!(tab.texts("#announcements p").await, before, "no half sentence is read out");
+    assert_eq!(
+        tab.texts("#announcements p").await,
+        before,
+        "no half sentence is read out"
+    );
     middle.open();
     tab.shows_in(LAST_WORDS, "It costs").await;
     tab.has(4, "#announcements p").await;
     end.open();
     tab.is_idle().await;
     tab.says("And?").await;
-    tab.shows_in(".turn:last-child .banner p", "broke off").await;
+    tab.shows_in(".turn:last-child .banner p", "broke off")
+        .await;
     let heard = [
         &before[..],
         &[
@@ -156,9 +186,16 @@ async fn a_screen_reader_hears_whole_sentences_hand_offs_and_ends() {
     .concat();
     tab.has(heard.len(), "#announcements p").await;
     assert_eq!(tab.texts("#announcements p").await, heard);
-    let live: String = tab.eval("document.querySelector('#announcements').getAttribute('aria-live')").await;
+    let live: String = tab
+        .eval("document.querySelector('#announcements').getAttribute('aria-live')")
+        .await;
     assert_eq!(live, "polite");
-    let inside: usize = tab.eval("document.querySelectorAll('.transcript[aria-live], .transcript [aria-live]').length").await;
-    assert_eq!(inside, 0, "the transcript itself is read out by nobody, token by token");
+    let inside: usize = tab
+        .eval("document.querySelectorAll('.transcript[aria-live], .transcript [aria-live]').length")
+        .await;
+    assert_eq!(
+        inside, 0,
+        "the transcript itself is read out by nobody, token by token"
+    );
     tab.has_no_errors();
 }

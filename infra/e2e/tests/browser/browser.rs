@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chromiumoxide::BrowserConfig;
-use chromiumoxide::cdp::browser_protocol::browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+use chromiumoxide::cdp::browser_protocol::browser::{
+    SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+};
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,9 @@ const FLAGS: [&str; 8] = [
     "blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 ];
 
+/// An answer that was lost in a navigation is waited for no longer; the question is asked anew.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Between two looks at a folder.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
@@ -36,8 +41,13 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
-        let executable = std::env::var_os("BATON_CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
-        assert!(executable.exists(), "{} is not there: install Debian's chromium, or set BATON_CHROMIUM", executable.display());
+        let executable = std::env::var_os("BATON_CHROMIUM")
+            .map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
+        assert!(
+            executable.exists(),
+            "{} is not there: install Debian's chromium, or set BATON_CHROMIUM",
+            executable.display()
+        );
         let profile = Folder::new("profile");
         let config = BrowserConfig::builder()
             .chrome_executable(executable)
@@ -47,12 +57,19 @@ impl Browser {
             .viewport(None)
             .window_size(1280, 800)
             .launch_timeout(PATIENCE)
+            .request_timeout(ANSWER)
             .args(FLAGS)
             .build()
             .expect("the browser is configured");
-        let (chromium, mut handler) = chromiumoxide::Browser::launch(config).await.expect("the browser starts");
+        let (chromium, mut handler) = chromiumoxide::Browser::launch(config)
+            .await
+            .expect("the browser starts");
         let events = tokio::spawn(async move { while handler.next().await.is_some() {} });
-        Self { chromium, events, profile }
+        Self {
+            chromium,
+            events,
+            profile,
+        }
     }
 
     /// A new tab at this address.
@@ -64,7 +81,11 @@ impl Browser {
 
     /// A new tab that is nowhere yet, to be prepared.
     pub(crate) async fn blank(&self) -> Tab {
-        let page = self.chromium.new_page("about:blank").await.expect("a tab opens");
+        let page = self
+            .chromium
+            .new_page("about:blank")
+            .await
+            .expect("a tab opens");
         Tab::new(page).await
     }
 
@@ -76,7 +97,10 @@ impl Browser {
             .download_path(folder.to_string_lossy())
             .build()
             .expect("the behaviour is set");
-        self.chromium.execute(allow).await.expect("the browser takes downloads");
+        self.chromium
+            .execute(allow)
+            .await
+            .expect("the browser takes downloads");
         folder
     }
 }
@@ -92,12 +116,20 @@ pub(crate) async fn saved(folder: &Path, ending: &str) -> String {
     let find = async {
         loop {
             let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let mut whole = files.map(|file| file.path()).filter(|path| path.to_string_lossy().ends_with(ending));
-            if let Some(text) = whole.next().and_then(|path| std::fs::read_to_string(path).ok()).filter(|text| !text.is_empty()) {
+            let mut whole = files
+                .map(|file| file.path())
+                .filter(|path| path.to_string_lossy().ends_with(ending));
+            if let Some(text) = whole
+                .next()
+                .and_then(|path| std::fs::read_to_string(path).ok())
+                .filter(|text| !text.is_empty())
+            {
                 return text;
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     };
-    tokio::time::timeout(PATIENCE, find).await.expect("the file is saved in time")
+    tokio::time::timeout(PATIENCE, find)
+        .await
+        .expect("the file is saved in time")
 }

@@ -21,11 +21,20 @@ pub(crate) struct Choppy {
 impl Choppy {
     /// Stands before a server.
     pub(crate) async fn before(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
-        let address = listener.local_addr().expect("a listener has an address").to_string();
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("there is a free port");
+        let address = listener
+            .local_addr()
+            .expect("a listener has an address")
+            .to_string();
         let piece = Arc::new(AtomicUsize::new(1));
         let relay = tokio::spawn(accept(listener, server.to_owned(), Arc::clone(&piece)));
-        Self { address, piece, relay }
+        Self {
+            address,
+            piece,
+            relay,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -46,7 +55,9 @@ impl Drop for Choppy {
 
 async fn accept(listener: TcpListener, server: String, piece: Arc<AtomicUsize>) {
     while let Ok((client, _)) = listener.accept().await {
-        let Ok(upstream) = TcpStream::connect(&server).await else { continue };
+        let Ok(upstream) = TcpStream::connect(&server).await else {
+            continue;
+        };
         let _set = client.set_nodelay(true);
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = upstream.into_split();
@@ -64,11 +75,19 @@ async fn chop(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, piece: Arc<Atomic
     let mut buffer = vec![0; 64 * 1024];
     let mut streams = false;
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let Some(bytes) = buffer.get(..length) else { return };
+        let Some(bytes) = buffer.get(..length) else {
+            return;
+        };
         if bytes.starts_with(b"HTTP/1.1 ") {
-            streams = bytes.windows(17).any(|window| window == b"text/event-stream");
+            streams = bytes
+                .windows(17)
+                .any(|window| window == b"text/event-stream");
         }
-        let size = if streams { piece.load(Ordering::SeqCst) } else { length };
+        let size = if streams {
+            piece.load(Ordering::SeqCst)
+        } else {
+            length
+        };
         for part in bytes.chunks(size) {
             if to.write_all(part).await.is_err() {
                 return;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chromiumoxide::Page;
 use chromiumoxide::cdp::IntoEventKind;
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
-use chromiumoxide::cdp::js_protocol::runtime::{ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown,
+};
 use futures_util::StreamExt;
 
 /// One line of the console.
@@ -31,15 +33,27 @@ impl Complaints {
     }
 
     pub(crate) fn all(&self) -> Vec<Complaint> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    async fn keep<E: IntoEventKind + Send + Sync + Unpin + 'static>(&self, page: &Page, read: fn(&E) -> Option<Complaint>) {
-        let mut events = page.event_listener::<E>().await.expect("the console can be read");
+    async fn keep<E: IntoEventKind + Send + Sync + Unpin + 'static>(
+        &self,
+        page: &Page,
+        read: fn(&E) -> Option<Complaint>,
+    ) {
+        let mut events = page
+            .event_listener::<E>()
+            .await
+            .expect("the console can be read");
         let kept = Arc::clone(&self.0);
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                kept.lock().unwrap_or_else(PoisonError::into_inner).extend(read(&event));
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(read(&event));
             }
         });
     }
@@ -47,21 +61,38 @@ impl Complaints {
 
 fn entry(event: &EventEntryAdded) -> Option<Complaint> {
     let entry = &event.entry;
-    let text = format!("{} {}", entry.text, entry.url.as_deref().unwrap_or_default());
+    let text = format!(
+        "{} {}",
+        entry.text,
+        entry.url.as_deref().unwrap_or_default()
+    );
     match (&entry.level, &entry.source) {
         (LogEntryLevel::Verbose | LogEntryLevel::Info, _) => None,
-        (LogEntryLevel::Warning | LogEntryLevel::Error, LogEntrySource::Network) => Some(Complaint::Network(text)),
+        (LogEntryLevel::Warning | LogEntryLevel::Error, LogEntrySource::Network) => {
+            Some(Complaint::Network(text))
+        }
         (LogEntryLevel::Warning | LogEntryLevel::Error, _) => Some(Complaint::Page(text)),
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of three readers, and the others choose")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "one of three readers, and the others choose"
+)]
 fn exception(event: &EventExceptionThrown) -> Option<Complaint> {
     Some(Complaint::Page(format!("{:?}", event.exception_details)))
 }
 
 fn call(event: &EventConsoleApiCalled) -> Option<Complaint> {
-    let is_wrong = [ConsoleApiCalledType::Error, ConsoleApiCalledType::Warning, ConsoleApiCalledType::Assert].contains(&event.r#type);
-    let words = event.args.iter().map(|it| it.value.clone().unwrap_or_default().to_string());
+    let is_wrong = [
+        ConsoleApiCalledType::Error,
+        ConsoleApiCalledType::Warning,
+        ConsoleApiCalledType::Assert,
+    ]
+    .contains(&event.r#type);
+    let words = event
+        .args
+        .iter()
+        .map(|it| it.value.clone().unwrap_or_default().to_string());
     is_wrong.then(|| Complaint::Page(words.collect::<Vec<_>>().join(" ")))
 }

@@ -9,17 +9,29 @@ use crate::tab::{Key, LAST_WORDS};
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn an_error_of_the_model_is_a_calm_banner_and_trying_again_works() {
-    let model = ScriptedModel::start([stream().says("Let me ").cut_after(2), says("Here I am again.")]).await;
+    let model = ScriptedModel::start([
+        stream().says("Let me ").cut_after(2),
+        says("Here I am again."),
+    ])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("Hello").await;
-    tab.shows(".turn .banner p", "Sorry, the answer broke off. Please try again.").await;
+    tab.shows(
+        ".turn .banner p",
+        "Sorry, the answer broke off. Please try again.",
+    )
+    .await;
     tab.is_idle().await;
     tab.screenshot("error").await;
     tab.press("Try again").await;
     tab.is_answered("Here I am again.").await;
     tab.has(0, ".turn:last-child .banner").await;
-    assert_eq!(tab.texts(".customer p").await, ["Hello"], "the question is shown once");
+    assert_eq!(
+        tab.texts(".customer p").await,
+        ["Hello"],
+        "the question is shown once"
+    );
     tab.has_no_errors();
 }
 
@@ -30,7 +42,8 @@ async fn an_error_that_trying_again_cannot_mend_has_no_such_button() {
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("Hello").await;
-    tab.shows_in(".turn .banner p", "not set up correctly").await;
+    tab.shows_in(".turn .banner p", "not set up correctly")
+        .await;
     tab.has(0, ".turn .banner button").await;
     tab.says("And now?").await;
     tab.is_answered("Now I am set up.").await;
@@ -41,13 +54,24 @@ async fn an_error_that_trying_again_cannot_mend_has_no_such_button() {
 #[ignore = "needs Debian's chromium"]
 async fn stop_keeps_what_was_said_and_the_conversation_goes_on() {
     let gate = Gate::new();
-    let model = ScriptedModel::start([stream().says("An anvil is ").gate(&gate).says("never seen."), says("Back again.")]).await;
+    let model = ScriptedModel::start([
+        stream()
+            .says("An anvil is ")
+            .gate(&gate)
+            .says("never seen."),
+        says("Back again."),
+    ])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("Tell me of anvils").await;
     tab.shows(LAST_WORDS, "An anvil is").await;
     tab.press("Stop").await;
-    tab.shows(".turn[data-status=stopped] .note", "You stopped this answer.").await;
+    tab.shows(
+        ".turn[data-status=stopped] .note",
+        "You stopped this answer.",
+    )
+    .await;
     tab.shows(LAST_WORDS, "An anvil is").await;
     tab.screenshot("stopped").await;
     model.hung_up(1).await;
@@ -69,12 +93,14 @@ async fn an_answer_said_again_takes_the_place_of_the_earlier_one() {
     tab.press("Answer again").await;
     tab.is_answered("Second try.").await;
     assert_eq!(tab.texts(".customer p").await, ["Hello"]);
-    tab.shows("details.replaced summary", "Earlier answer").await;
+    tab.shows("details.replaced summary", "Earlier answer")
+        .await;
     tab.screenshot("regenerated").await;
     tab.reload().await;
     tab.is_answered("Second try.").await;
     assert_eq!(tab.texts(".customer p").await, ["Hello"]);
-    tab.shows("details.replaced summary", "Earlier answer").await;
+    tab.shows("details.replaced summary", "Earlier answer")
+        .await;
     tab.has_no_errors();
 }
 
@@ -82,7 +108,11 @@ async fn an_answer_said_again_takes_the_place_of_the_earlier_one() {
 #[ignore = "needs Debian's chromium"]
 async fn a_message_sent_meanwhile_waits_for_its_turn() {
     let gate = Gate::new();
-    let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("done."), says("Two done.")]).await;
+    let model = ScriptedModel::start([
+        stream().says("One ").gate(&gate).says("done."),
+        says("Two done."),
+    ])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("One").await;
@@ -92,7 +122,8 @@ async fn a_message_sent_meanwhile_waits_for_its_turn() {
     tab.shows_in(".overlap", "wait for it").await;
     tab.screenshot("overlap").await;
     tab.key(Key::Enter).await;
-    tab.shows(".turn:last-child .note", "Waiting for its turn").await;
+    tab.shows(".turn:last-child .note", "Waiting for its turn")
+        .await;
     tab.screenshot("waiting").await;
     gate.open();
     tab.is_answered("Two done.").await;
@@ -104,13 +135,18 @@ async fn a_message_sent_meanwhile_waits_for_its_turn() {
 #[ignore = "needs Debian's chromium"]
 async fn stop_ends_the_answer_that_is_written_not_the_message_that_waits() {
     let gate = Gate::new();
-    let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("done."), says("Two done.")]).await;
+    let model = ScriptedModel::start([
+        stream().says("One ").gate(&gate).says("done."),
+        says("Two done."),
+    ])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("One").await;
     tab.shows(LAST_WORDS, "One").await;
     tab.says("Two").await;
-    tab.shows(".turn:last-child .note", "Waiting for its turn").await;
+    tab.shows(".turn:last-child .note", "Waiting for its turn")
+        .await;
     tab.press("Stop").await;
     tab.is_answered("Two done.").await;
     assert_eq!(tab.texts(".words").await, ["One", "Two done."]);
@@ -122,7 +158,11 @@ async fn stop_ends_the_answer_that_is_written_not_the_message_that_waits() {
 #[ignore = "needs Debian's chromium"]
 async fn a_message_may_interrupt_the_answer() {
     let gate = Gate::new();
-    let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("done."), says("Two done.")]).await;
+    let model = ScriptedModel::start([
+        stream().says("One ").gate(&gate).says("done."),
+        says("Two done."),
+    ])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("One").await;
@@ -164,9 +204,17 @@ async fn the_enter_that_ends_a_composition_sends_nothing() {
     let tab = browser.open(&server.url("")).await;
     tab.click("#message").await;
     tab.types("日本").await;
-    for mark in ["isComposing: true, keyCode: 13", "isComposing: false, keyCode: 229"] {
-        let enter = format!("new KeyboardEvent('keydown', {{ key: 'Enter', bubbles: true, {mark} }})");
-        let _sent: bool = tab.eval(&format!("document.querySelector('#message').dispatchEvent({enter})")).await;
+    for mark in [
+        "isComposing: true, keyCode: 13",
+        "isComposing: false, keyCode: 229",
+    ] {
+        let enter =
+            format!("new KeyboardEvent('keydown', {{ key: 'Enter', bubbles: true, {mark} }})");
+        let _sent: bool = tab
+            .eval(&format!(
+                "document.querySelector('#message').dispatchEvent({enter})"
+            ))
+            .await;
     }
     tab.shows_value("日本").await;
     tab.has(0, ".turn").await;
@@ -203,7 +251,8 @@ async fn an_answer_can_be_copied_as_it_was_written() {
     tab.says("How many?").await;
     tab.is_answered("Take two.").await;
     tab.press("Copy").await;
-    tab.until("it is copied", "window.copied === 'Take **two**.'").await;
+    tab.until("it is copied", "window.copied === 'Take **two**.'")
+        .await;
     tab.shows(".copy", "Copied").await;
     tab.has_no_errors();
 }

@@ -12,10 +12,18 @@ use crate::tab::LAST_WORDS;
 async fn the_page_opens_without_a_complaint_and_says_that_the_model_is_a_rehearsal() {
     let (server, browser) = (Server::rehearsal().await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
-    tab.shows(".rehearsal", "Rehearsal: scripted answers, no language model").await;
+    tab.shows(
+        ".rehearsal",
+        "Rehearsal: scripted answers, no language model",
+    )
+    .await;
     tab.shows(".welcome h2", "How can we help?").await;
     tab.has(4, ".welcome li").await;
-    tab.until("the message box has the focus", "document.activeElement.id === 'message'").await;
+    tab.until(
+        "the message box has the focus",
+        "document.activeElement.id === 'message'",
+    )
+    .await;
     tab.screenshot("welcome").await;
     assert_eq!(tab.complaints(), []);
 }
@@ -25,21 +33,36 @@ async fn the_page_opens_without_a_complaint_and_says_that_the_model_is_a_rehears
 async fn an_answer_grows_word_by_word_and_is_drawn_as_it_will_stay() {
     let gates = [Gate::new(), Gate::new()];
     let [first, second] = &gates;
-    let answer = stream().says("Take the **anvil").gate(first).says(" of one ton**. It").gate(second).says(" is heavy.");
+    let answer = stream()
+        .says("Take the **anvil")
+        .gate(first)
+        .says(" of one ton**. It")
+        .gate(second)
+        .says(" is heavy.");
     let model = ScriptedModel::start([answer]).await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("What falls well?").await;
     tab.shows(".customer p", "What falls well?").await;
     tab.shows_in(LAST_WORDS, "anvil").await;
-    tab.until("the stop button is there", "document.querySelector('button.stop')").await;
+    tab.until(
+        "the stop button is there",
+        "document.querySelector('button.stop')",
+    )
+    .await;
     tab.screenshot("streaming").await;
     first.open();
     tab.shows(LAST_WORDS, "Take the anvil of one ton. It").await;
-    tab.shows(&format!("{LAST_WORDS} strong"), "anvil of one ton").await;
+    tab.shows(&format!("{LAST_WORDS} strong"), "anvil of one ton")
+        .await;
     second.open();
-    tab.is_answered("Take the anvil of one ton. It is heavy.").await;
-    tab.until("the stop button has gone", "!document.querySelector('button.stop')").await;
+    tab.is_answered("Take the anvil of one ton. It is heavy.")
+        .await;
+    tab.until(
+        "the stop button has gone",
+        "!document.querySelector('button.stop')",
+    )
+    .await;
     tab.shows(".agent-name", "Triage").await;
     tab.has_no_errors();
 }
@@ -60,7 +83,10 @@ async fn markdown_becomes_what_it_means() {
         ("blockquote", "Meep meep"),
         ("tbody td[data-align=right]", "299"),
         ("p code", "drop()"),
-        ("a[href='https://acme.example/a?b=c'][rel~=noopener]", "ACME"),
+        (
+            "a[href='https://acme.example/a?b=c'][rel~=noopener]",
+            "ACME",
+        ),
         ("pre code", "fn drop(anvil: Anvil) { below(anvil); }"),
     ] {
         tab.shows(&format!("{LAST_WORDS} {selector}"), shown).await;
@@ -74,7 +100,9 @@ async fn markdown_becomes_what_it_means() {
 #[ignore = "needs Debian's chromium"]
 async fn a_hand_off_is_a_divider_and_the_new_agent_is_named() {
     let model = ScriptedModel::start([
-        stream().says("One moment.").calls("transfer_to_sales_agent", "{}"),
+        stream()
+            .says("One moment.")
+            .calls("transfer_to_sales_agent", "{}"),
         says("Roadrunners, is it?"),
     ])
     .await;
@@ -88,7 +116,11 @@ async fn a_hand_off_is_a_divider_and_the_new_agent_is_named() {
     tab.has(0, ".tool").await; // the call that asked for it says nothing more
     let colours: Vec<String> =
         tab.eval("Array.from(document.querySelectorAll('.agent-name'), (it) => getComputedStyle(it).color)").await;
-    assert_ne!(colours.first(), colours.last(), "each agent has a colour of its own");
+    assert_ne!(
+        colours.first(),
+        colours.last(),
+        "each agent has a colour of its own"
+    );
     tab.screenshot("hand-off").await;
     tab.has_no_errors();
 }
@@ -106,8 +138,13 @@ async fn a_tool_call_is_a_card_with_state_arguments_result_and_time() {
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("My unicycle exploded").await;
-    tab.shows(".tool[data-state=done] .tool-name", "Look up item").await;
-    tab.until("the time is there", "/^[\\d.,]+\\s?m?s$/.test(document.querySelector('.tool-time').textContent.trim())").await;
+    tab.shows(".tool[data-state=done] .tool-name", "Look up item")
+        .await;
+    tab.until(
+        "the time is there",
+        "/^[\\d.,]+\\s?m?s$/.test(document.querySelector('.tool-time').textContent.trim())",
+    )
+    .await;
     gate.open();
     tab.is_answered("Found it.").await;
     tab.click(".tool summary").await;
@@ -125,14 +162,18 @@ async fn a_refund_goes_from_the_first_question_to_the_money() {
     tab.press("My rocket-powered unicycle exploded.").await;
     tab.shows_in(LAST_WORDS, "What exactly happened").await;
     tab.is_idle().await;
-    tab.shows(".hand-off", "Issues and Repairs takes over").await;
+    tab.shows(".hand-off", "Issues and Repairs takes over")
+        .await;
     tab.says("I lit the fuse and the saddle was gone").await;
     tab.shows_in(LAST_WORDS, "Please try this first").await;
     tab.is_idle().await;
     tab.says("No. Give me a refund!").await;
     tab.until("the money is named", "/refund/i.test(Array.from(document.querySelectorAll('.turn:last-child .words')).at(-1).textContent)").await;
     tab.is_idle().await;
-    assert_eq!(tab.texts(".turn:last-child .tool-name").await, ["Look up item", "Execute refund"]);
+    assert_eq!(
+        tab.texts(".turn:last-child .tool-name").await,
+        ["Look up item", "Execute refund"]
+    );
     tab.has(2, ".turn:last-child .tool[data-state=done]").await;
     tab.screenshot("refund").await;
     let refunds = server.get("refunds").await;

@@ -10,7 +10,10 @@ use crate::tab::{Key, Tab};
 /// A model that repeats the last message.
 async fn echo() -> ScriptedModel {
     ScriptedModel::responding(|request: &Captured| {
-        let said = request.messages().last().and_then(|last| last["content"].as_str().map(str::to_owned));
+        let said = request
+            .messages()
+            .last()
+            .and_then(|last| last["content"].as_str().map(str::to_owned));
         says(&format!("You said: {}", said.unwrap_or_default()))
     })
     .await
@@ -42,7 +45,8 @@ async fn conversations_are_listed_and_can_be_begun_changed_and_deleted() {
 
     tab.click(&format!("a[href='#/c/{first}']")).await;
     tab.is_answered("You said: first matter").await;
-    tab.shows("a[aria-current=page] .entry-title", "first matter").await;
+    tab.shows("a[aria-current=page] .entry-title", "first matter")
+        .await;
 
     tab.press("More").await;
     tab.screenshot("menu").await;
@@ -93,12 +97,16 @@ async fn a_conversation_deleted_in_another_tab_is_gone_here_too() {
     let first = browser.open(&server.url("")).await;
     first.says("short life").await;
     first.is_answered("You said: short life").await;
-    let second = browser.open(&server.url(&format!("#/c/{}", first.conversation().await))).await;
+    let second = browser
+        .open(&server.url(&format!("#/c/{}", first.conversation().await)))
+        .await;
     second.is_answered("You said: short life").await;
     second.press("More").await;
     second.press("Delete").await;
     second.click("dialog .danger").await;
-    first.shows_in(".banner", "This conversation was deleted.").await;
+    first
+        .shows_in(".banner", "This conversation was deleted.")
+        .await;
     first.has(0, ".entry-title").await;
     first.has_no_errors();
 }
@@ -115,7 +123,10 @@ async fn a_conversation_can_be_taken_home_as_text_and_as_data() {
     tab.press("More").await;
     tab.press("Export as text").await;
     let text = saved(&folder, ".md").await;
-    assert!(text.contains("keep this") && text.contains("You said: keep this"), "{text}");
+    assert!(
+        text.contains("keep this") && text.contains("You said: keep this"),
+        "{text}"
+    );
     tab.press("More").await;
     tab.press("Export as data").await;
     let data: Value = serde_json::from_str(&saved(&folder, ".json").await).unwrap();
@@ -129,7 +140,11 @@ async fn everything_can_be_reached_with_the_keyboard_alone() {
     let model = echo().await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
-    tab.until("the message box has the focus", "document.activeElement.id === 'message'").await;
+    tab.until(
+        "the message box has the focus",
+        "document.activeElement.id === 'message'",
+    )
+    .await;
     tab.types("no mouse").await;
     tab.key(Key::Enter).await;
     tab.is_answered("You said: no mouse").await;
@@ -143,7 +158,11 @@ async fn everything_can_be_reached_with_the_keyboard_alone() {
     tab.key(Key::Space).await;
     walk_to(&tab, Key::Tab, "Delete").await;
     tab.key(Key::Enter).await;
-    tab.until("the dialog has the focus", "document.activeElement.closest('dialog')").await;
+    tab.until(
+        "the dialog has the focus",
+        "document.activeElement.closest('dialog')",
+    )
+    .await;
     tab.key(Key::Escape).await;
     tab.has(0, "dialog").await;
 
@@ -151,11 +170,23 @@ async fn everything_can_be_reached_with_the_keyboard_alone() {
     tab.key(Key::Enter).await;
     tab.shows(".welcome h2", "How can we help?").await;
     tab.reload().await;
-    tab.until("the message box has the focus", "document.activeElement.id === 'message'").await;
+    tab.until(
+        "the message box has the focus",
+        "document.activeElement.id === 'message'",
+    )
+    .await;
     walk_to(&tab, Key::ShiftTab, "Skip to the message box").await;
-    tab.until("it can be seen", "document.activeElement.getBoundingClientRect().top >= 0").await;
+    tab.until(
+        "it can be seen",
+        "document.activeElement.getBoundingClientRect().top >= 0",
+    )
+    .await;
     tab.key(Key::Enter).await;
-    tab.until("the message box has the focus", "document.activeElement.id === 'message'").await;
+    tab.until(
+        "the message box has the focus",
+        "document.activeElement.id === 'message'",
+    )
+    .await;
     tab.has_no_errors();
 }
 

@@ -11,7 +11,10 @@ use crate::tab::Tab;
 pub(crate) async fn refunds_a_catapult(ending: &str) -> ScriptedModel {
     ScriptedModel::start([
         calls("transfer_to_issues_and_repairs", json!({})),
-        calls("execute_refund", json!({"item_id": "item_318205561", "reason": "it shoots backwards"})),
+        calls(
+            "execute_refund",
+            json!({"item_id": "item_318205561", "reason": "it shoots backwards"}),
+        ),
         says("A colleague will look at it."),
         says(ending),
     ])
@@ -22,7 +25,8 @@ async fn asked(browser: &Browser, server: &Server) -> Tab {
     let tab = browser.open(&server.url("")).await;
     tab.says("Please refund my catapult").await;
     tab.is_answered("A colleague will look at it.").await;
-    tab.shows(".tool[data-state=proposed] .tool-state", "needs approval").await;
+    tab.shows(".tool[data-state=proposed] .tool-state", "needs approval")
+        .await;
     tab
 }
 
@@ -39,7 +43,8 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.click(".action-row").await;
     desk.shows("#detail-name", "Execute refund").await;
     desk.shows_in(".detail dl", "it shoots backwards").await;
-    desk.shows(".beside .customer p", "Please refund my catapult").await;
+    desk.shows(".beside .customer p", "Please refund my catapult")
+        .await;
     desk.screenshot("desk-action").await;
     desk.click("#reason").await;
     desk.types("It does shoot backwards").await;
@@ -47,9 +52,15 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.shows(".detail .state", "Done").await;
     desk.shows(".action-row .state", "Done").await;
     customer.shows(".tool .tool-state", "done").await;
-    customer.is_answered("Good news: 749 dollars are on their way.").await;
+    customer
+        .is_answered("Good news: 749 dollars are on their way.")
+        .await;
     customer.screenshot("approved").await;
-    desk.shows(".beside .turn:last-child .words", "Good news: 749 dollars are on their way.").await;
+    desk.shows(
+        ".beside .turn:last-child .words",
+        "Good news: 749 dollars are on their way.",
+    )
+    .await;
     desk.press("Refunds").await;
     desk.shows_in(".book tbody tr", "item_318205561").await;
     desk.shows_in(".book tbody tr", "$749.00").await;
@@ -76,11 +87,26 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
     desk.press("Reject").await;
     desk.shows(".detail .state", "Rejected").await;
     customer.shows(".tool .tool-state", "refused").await;
-    customer.is_answered("I am sorry: my colleague said no.").await;
-    let told = model.requests().last().map(|request| request.body.clone()).unwrap_or_default();
-    assert!(told.contains("It was used at a wedding"), "the model is told why: {told}");
+    customer
+        .is_answered("I am sorry: my colleague said no.")
+        .await;
+    let told = model
+        .requests()
+        .last()
+        .map(|request| request.body.clone())
+        .unwrap_or_default();
+    assert!(
+        told.contains("It was used at a wedding"),
+        "the model is told why: {told}"
+    );
     desk.screenshot("desk-rejected").await;
-    assert!(!server.get("refunds").await.to_string().contains("item_318205561"));
+    assert!(
+        !server
+            .get("refunds")
+            .await
+            .to_string()
+            .contains("item_318205561")
+    );
     desk.has_no_errors();
 }
 

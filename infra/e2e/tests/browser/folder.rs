@@ -10,7 +10,8 @@ pub(crate) struct Folder(PathBuf);
 impl Folder {
     pub(crate) fn new(name: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("baton-e2e-{}-{name}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("baton-e2e-{}-{name}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a temporary folder can be made");
         Self(path)
     }

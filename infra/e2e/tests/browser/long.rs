@@ -74,7 +74,13 @@ async fn write_history(folder: &Folder, name: &str) {
         erased_below: 0,
         erasing: false,
     };
-    store.commit(vec![Change::Create(keys::meta(&conversation), meta.record())]).await.unwrap();
+    store
+        .commit(vec![Change::Create(
+            keys::meta(&conversation),
+            meta.record(),
+        )])
+        .await
+        .unwrap();
     store.close().await;
 }
 
@@ -88,7 +94,10 @@ async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     let gate = Gate::new();
     let words = "One more word, and **another** one; it never ends. ".repeat(100);
     let model = ScriptedModel::start([stream().says("Here ").gate(&gate).says(&words)]).await;
-    let (server, browser) = (Server::over(folder, &model.url()).await, Browser::start().await);
+    let (server, browser) = (
+        Server::over(folder, &model.url()).await,
+        Browser::start().await,
+    );
     let tab = browser.open(&server.url("#/c/long")).await;
     tab.shows(".customer p", "Question 2500").await;
     tab.shows_in(LAST_WORDS, "Answer 2500").await;
@@ -98,19 +107,28 @@ async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     let _all: bool = tab
         .eval("(window.climb = setInterval(() => { document.querySelector('.transcript').scrollTop = 0; document.querySelector('.earlier')?.click(); }, 20), true)")
         .await;
-    tab.until("the first message is there", "document.querySelector('.customer p').textContent === 'Question 1'").await;
+    tab.until(
+        "the first message is there",
+        "document.querySelector('.customer p').textContent === 'Question 1'",
+    )
+    .await;
     tab.has(TURNS as usize, ".turn").await;
     let _still: bool = tab.eval("(clearInterval(window.climb), true)").await;
 
     tab.says("Stream").await;
     tab.press("Go to the latest message").await;
     tab.shows(LAST_WORDS, "Here").await;
-    let _watched: bool = tab.eval(&format!("(() => {{ {WATCH_LONG_TASKS} return true; }})()")).await;
+    let _watched: bool = tab
+        .eval(&format!("(() => {{ {WATCH_LONG_TASKS} return true; }})()"))
+        .await;
     gate.open();
     tab.is_idle().await;
     tab.shows_in(LAST_WORDS, "it never ends.").await;
     let tasks: Vec<u64> = tab.eval("window.longTasks").await;
     // A figure, not a promise: on a busy machine every task takes longer.
-    println!("tasks over 50 ms while {} words stream into {TURNS} turns: {tasks:?} ms", words.split(' ').count());
+    println!(
+        "tasks over 50 ms while {} words stream into {TURNS} turns: {tasks:?} ms",
+        words.split(' ').count()
+    );
     tab.has_no_errors();
 }

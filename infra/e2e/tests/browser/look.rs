@@ -12,12 +12,16 @@ use crate::server::Server;
 async fn a_german_browser_reads_german() {
     let (server, browser) = (Server::rehearsal().await, Browser::start().await);
     let tab = browser.blank().await;
-    let mut german = SetUserAgentOverrideParams::new("Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0");
+    let mut german =
+        SetUserAgentOverrideParams::new("Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0.0.0");
     german.accept_language = Some("de-AT,de".to_owned());
     tab.page().execute(german).await.unwrap();
     tab.goto(&server.url("")).await;
     tab.shows(".welcome h2", "Wie können wir helfen?").await;
-    assert_eq!(tab.eval::<String>("document.documentElement.lang").await, "de");
+    assert_eq!(
+        tab.eval::<String>("document.documentElement.lang").await,
+        "de"
+    );
     tab.screenshot("german").await;
     tab.goto(&server.url("desk")).await;
     tab.shows("h1", "Leitstand").await;
@@ -32,11 +36,22 @@ async fn right_to_left_text_and_layout_stand_on_their_side() {
     let tab = browser.open(&server.url("")).await;
     tab.says("مرحبا").await;
     tab.is_answered("مرحبا! كيف يمكنني مساعدتك؟").await;
-    let written: String = tab.eval("getComputedStyle(document.querySelector('.words')).direction").await;
+    let written: String = tab
+        .eval("getComputedStyle(document.querySelector('.words')).direction")
+        .await;
     assert_eq!(written, "rtl", "an answer's direction is its own");
-    let _turned: bool = tab.eval("(document.documentElement.dir = 'rtl', true)").await;
-    tab.until("the list is on the right", "document.querySelector('.sidebar').getBoundingClientRect().left > innerWidth / 2").await;
-    assert!(tab.eval::<bool>("document.documentElement.scrollWidth <= innerWidth").await);
+    let _turned: bool = tab
+        .eval("(document.documentElement.dir = 'rtl', true)")
+        .await;
+    tab.until(
+        "the list is on the right",
+        "document.querySelector('.sidebar').getBoundingClientRect().left > innerWidth / 2",
+    )
+    .await;
+    assert!(
+        tab.eval::<bool>("document.documentElement.scrollWidth <= innerWidth")
+            .await
+    );
     tab.screenshot("right-to-left").await;
     tab.has_no_errors();
 }
@@ -51,11 +66,20 @@ async fn a_conversation_can_be_printed() {
     tab.says("Talk").await;
     tab.is_idle().await;
     let paper = tab.page().pdf(PrintToPdfParams::default()).await.unwrap();
-    let pages = String::from_utf8_lossy(&paper).matches("/Type /Page\n").count();
-    assert!(pages > 1, "all of it is on paper, not what is on the screen: {pages} pages");
+    let pages = String::from_utf8_lossy(&paper)
+        .matches("/Type /Page\n")
+        .count();
+    assert!(
+        pages > 1,
+        "all of it is on paper, not what is on the screen: {pages} pages"
+    );
     tab.is_printed().await;
     for hidden in [".sidebar", ".composer", ".menu", ".turn > footer"] {
-        let display: String = tab.eval(&format!("getComputedStyle(document.querySelector('{hidden}')).display")).await;
+        let display: String = tab
+            .eval(&format!(
+                "getComputedStyle(document.querySelector('{hidden}')).display"
+            ))
+            .await;
         assert_eq!(display, "none", "{hidden} is not for paper");
     }
     tab.screenshot("print").await;
@@ -72,7 +96,10 @@ async fn who_wants_no_motion_gets_none() {
     tab.goto(&server.url("")).await;
     tab.says("Quietly, please").await;
     tab.has(1, ".dots").await;
-    assert_eq!(tab.eval::<usize>("document.getAnimations().length").await, 0);
+    assert_eq!(
+        tab.eval::<usize>("document.getAnimations().length").await,
+        0
+    );
     gate.open();
     tab.is_answered("Still.").await;
 }

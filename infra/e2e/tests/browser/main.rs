@@ -4,7 +4,11 @@
 //! the binary `local` in the same target folder; `./infra/test browser` brings all three. Each test has a server, a data
 //! file and a browser of its own. Nothing sleeps: the document is looked at until it shows what is expected, or time is up.
 //! Every main state is left as a picture in `target/screenshots`.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "all of this is test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "all of this is test code"
+)]
 
 mod access;
 mod browser;

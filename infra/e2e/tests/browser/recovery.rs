@@ -16,7 +16,11 @@ const TAKE_OVER: Duration = Duration::from_secs(90);
 #[ignore = "needs Debian's chromium"]
 async fn a_reload_in_the_middle_of_an_answer_resumes_to_the_same_text() {
     let gate = Gate::new();
-    let model = ScriptedModel::start([stream().says("Anvils fall ").gate(&gate).says("**rather** fast.")]).await;
+    let model = ScriptedModel::start([stream()
+        .says("Anvils fall ")
+        .gate(&gate)
+        .says("**rather** fast.")])
+    .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("How do anvils fall?").await;
@@ -47,15 +51,29 @@ async fn after_a_killed_server_the_page_comes_back_by_itself_with_the_whole_answ
     tab.shows(LAST_WORDS, "It was a dark").await;
     let conversation = tab.conversation().await;
     server.kill().await;
-    tab.shows_in(".notices", "The connection was interrupted").await;
+    tab.shows_in(".notices", "The connection was interrupted")
+        .await;
     tab.screenshot("reconnecting").await;
     server.start_again().await;
-    tab.until_within(TAKE_OVER, "the answer is whole", "document.querySelector('.turn[data-status=committed]')").await;
+    tab.until_within(
+        TAKE_OVER,
+        "the answer is whole",
+        "document.querySelector('.turn[data-status=committed]')",
+    )
+    .await;
     tab.is_answered("It was a dark and stormy night.").await;
     tab.has(1, ".turn").await;
-    tab.until("nothing is said of the connection", "document.querySelector('.notices').textContent.trim() === ''").await;
+    tab.until(
+        "nothing is said of the connection",
+        "document.querySelector('.notices').textContent.trim() === ''",
+    )
+    .await;
     assert_eq!(server.messages_of(&conversation).await, ["Tell me a story"]);
-    assert_eq!(model.requests().len(), 2, "the first was cut, the second is its continuation");
+    assert_eq!(
+        model.requests().len(),
+        2,
+        "the first was cut, the second is its continuation"
+    );
     tab.has_no_errors();
 }
 
@@ -70,10 +88,14 @@ async fn a_message_written_while_the_server_is_away_is_delivered_once() {
     let conversation = tab.conversation().await;
     server.kill().await;
     tab.says("Are you there?").await;
-    tab.shows_in(".notices", "The connection was interrupted").await;
+    tab.shows_in(".notices", "The connection was interrupted")
+        .await;
     server.start_again().await;
     tab.is_answered("Here.").await;
-    assert_eq!(server.messages_of(&conversation).await, ["Hello", "Are you there?"]);
+    assert_eq!(
+        server.messages_of(&conversation).await,
+        ["Hello", "Are you there?"]
+    );
     tab.has_no_errors();
 }
 
@@ -91,7 +113,9 @@ async fn two_tabs_agree() {
     first.says("Who sees this?").await;
     first.shows(LAST_WORDS, "Both").await;
     let conversation = first.conversation().await;
-    let second = browser.open(&server.url(&format!("#/c/{conversation}"))).await;
+    let second = browser
+        .open(&server.url(&format!("#/c/{conversation}")))
+        .await;
     second.shows(LAST_WORDS, "Both").await;
     gate.open();
     first.is_answered("Both see this.").await;
@@ -99,7 +123,10 @@ async fn two_tabs_agree() {
     second.says("And the other way?").await;
     second.is_answered("And this.").await;
     first.is_answered("And this.").await;
-    assert_eq!(first.texts(".customer p, .words").await, second.texts(".customer p, .words").await);
+    assert_eq!(
+        first.texts(".customer p, .words").await,
+        second.texts(".customer p, .words").await
+    );
     first.has(2, ".turn").await;
     first.has_no_errors();
     second.has_no_errors();
@@ -115,12 +142,17 @@ async fn two_browsers_agree() {
     first.says("Hello").await;
     first.is_answered("Hello.").await;
     let conversation = first.conversation().await;
-    let second = other.open(&server.url(&format!("#/c/{conversation}"))).await;
+    let second = other
+        .open(&server.url(&format!("#/c/{conversation}")))
+        .await;
     second.is_answered("Hello.").await;
     second.says("From over here").await;
     second.is_answered("Hello there.").await;
     first.is_answered("Hello there.").await;
-    assert_eq!(first.texts(".customer p").await, ["Hello", "From over here"]);
+    assert_eq!(
+        first.texts(".customer p").await,
+        ["Hello", "From over here"]
+    );
     first.has_no_errors();
 }
 
@@ -139,16 +171,26 @@ async fn offline_is_said_and_what_was_missed_or_written_meanwhile_arrives() {
     tab.shows(LAST_WORDS, "Before").await;
     let conversation = tab.conversation().await;
     tab.is_offline(true).await;
-    tab.shows(".notices", "You are offline. What you send now will be delivered when you are back.").await;
+    tab.shows(
+        ".notices",
+        "You are offline. What you send now will be delivered when you are back.",
+    )
+    .await;
     tab.says("Sent while offline").await;
     tab.has(2, ".customer").await;
     tab.screenshot("offline").await;
     gate.open();
     tab.is_offline(false).await;
     tab.is_answered("Delivered.").await;
-    assert_eq!(tab.texts(".words").await, ["Before and after.", "Delivered."]);
+    assert_eq!(
+        tab.texts(".words").await,
+        ["Before and after.", "Delivered."]
+    );
     assert_eq!(tab.texts(".notices").await, [""]);
-    assert_eq!(server.messages_of(&conversation).await, ["Hello", "Sent while offline"]);
+    assert_eq!(
+        server.messages_of(&conversation).await,
+        ["Hello", "Sent while offline"]
+    );
     tab.has_no_errors();
 }
 
@@ -176,7 +218,9 @@ async fn a_stream_that_is_cut_at_any_byte_loses_nothing() {
         tab.goto(&network.url("")).await;
         tab.says(&format!("Cut every {bytes} bytes")).await;
         tab.is_answered(TEXT).await;
-        let pieces: usize = tab.eval("window.pieces.filter((length) => length <= 7).length").await;
+        let pieces: usize = tab
+            .eval("window.pieces.filter((length) => length <= 7).length")
+            .await;
         assert!(pieces > 50, "the stream arrives in pieces: {pieces}");
         tab.has_no_errors();
     }

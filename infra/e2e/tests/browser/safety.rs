@@ -44,8 +44,16 @@ const FOREIGN: &str = "document.querySelectorAll('.words :is(script, img, svg:no
 const LINKS: &str = "Array.from(document.querySelectorAll('.words a'), (it) => it.protocol).filter((it) => !['http:', 'https:', 'mailto:', 'tel:'].includes(it))";
 
 async fn nothing_ran(tab: &Tab) {
-    assert_eq!(tab.eval::<usize>(FOREIGN).await, 0, "an element that Markdown does not make");
-    assert_eq!(tab.eval::<Vec<String>>(LINKS).await, [] as [&str; 0], "a link that could run something");
+    assert_eq!(
+        tab.eval::<usize>(FOREIGN).await,
+        0,
+        "an element that Markdown does not make"
+    );
+    assert_eq!(
+        tab.eval::<Vec<String>>(LINKS).await,
+        [] as [&str; 0],
+        "a link that could run something"
+    );
     // Who clicks on everything that is offered runs nothing either.
     let _clicked: usize = tab
         .eval("Array.from(document.querySelectorAll('.words a'), (it) => { it.target = ''; it.addEventListener('click', (event) => { if (/^https?:/.test(it.href)) event.preventDefault(); }); it.click(); }).length")
@@ -64,9 +72,18 @@ async fn what_a_model_says_never_runs_and_never_becomes_markup() {
     tab.goto(&server.url("")).await;
     tab.says("Try me").await;
     tab.is_idle().await;
-    let text: String = tab.eval("document.querySelector('.turn .words').textContent").await;
-    for shown in ["<script>hit()</script>", "<img src=x onerror=hit()>", "<svg onload=hit()></svg>"] {
-        assert!(text.contains(shown), "{shown} is shown as it was said: {text}");
+    let text: String = tab
+        .eval("document.querySelector('.turn .words').textContent")
+        .await;
+    for shown in [
+        "<script>hit()</script>",
+        "<img src=x onerror=hit()>",
+        "<svg onload=hit()></svg>",
+    ] {
+        assert!(
+            text.contains(shown),
+            "{shown} is shown as it was said: {text}"
+        );
     }
     nothing_ran(&tab).await;
     tab.screenshot("hostile").await;
@@ -79,7 +96,9 @@ async fn what_a_model_says_never_runs_and_never_becomes_markup() {
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
 async fn markup_that_is_cut_between_two_chunks_never_runs_either() {
-    let pieces = CORPUS.iter().flat_map(|one| one.chars().map(String::from).chain(["\n\n".to_owned()]));
+    let pieces = CORPUS
+        .iter()
+        .flat_map(|one| one.chars().map(String::from).chain(["\n\n".to_owned()]));
     let answer = pieces.fold(stream(), |answer, piece| answer.says(&piece));
     let model = ScriptedModel::start([answer]).await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
@@ -98,8 +117,14 @@ async fn what_a_customer_writes_and_a_tool_is_given_stays_text_on_both_pages() {
     const HOSTILE: &str = "<img src=x onerror=hit()><script>hit()</script>";
     let model = ScriptedModel::start([
         stream().calls("transfer_to_issues_and_repairs", "{}"),
-        stream().calls("look_up_item", &serde_json::json!({ "search_query": HOSTILE }).to_string()),
-        stream().calls("execute_refund", &serde_json::json!({ "item_id": "item_318205561", "reason": HOSTILE }).to_string()),
+        stream().calls(
+            "look_up_item",
+            &serde_json::json!({ "search_query": HOSTILE }).to_string(),
+        ),
+        stream().calls(
+            "execute_refund",
+            &serde_json::json!({ "item_id": "item_318205561", "reason": HOSTILE }).to_string(),
+        ),
         says(HOSTILE),
     ])
     .await;
@@ -121,7 +146,13 @@ async fn what_a_customer_writes_and_a_tool_is_given_stays_text_on_both_pages() {
     desk.click(".action-row").await;
     desk.shows_in(".detail dl", HOSTILE).await;
     desk.shows(".beside .customer p", HOSTILE).await;
-    assert_eq!(desk.eval::<usize>("window.hits + document.querySelectorAll('#desk img, #desk script').length").await, 0);
+    assert_eq!(
+        desk.eval::<usize>(
+            "window.hits + document.querySelectorAll('#desk img, #desk script').length"
+        )
+        .await,
+        0
+    );
     desk.has_no_errors();
 }
 
@@ -133,15 +164,30 @@ async fn the_page_itself_refuses_inline_script_and_markup_from_strings() {
         let tab = browser.blank().await;
         tab.before_each_load(WATCH).await;
         tab.goto(&server.url(path)).await;
-        tab.until("the page is there", "document.querySelector('main')").await;
+        tab.until("the page is there", "document.querySelector('main')")
+            .await;
         let refused: bool = tab
             .eval("(() => { try { document.body.innerHTML = '<b>x</b>'; return false; } catch (error) { return error instanceof TypeError; } })()")
             .await;
         assert!(refused, "Trusted Types hold on /{path}");
-        for attempt in ["it.setAttribute('onclick', 'hit()')", "it.textContent = 'hit()'", "it.src = 'data:text/javascript,hit()'", "eval('hit()')"] {
-            let script = format!("(() => {{ const it = document.createElement('script'); try {{ {attempt}; document.body.append(it); it.click(); return false; }} catch {{ return true; }} }})()");
-            assert!(tab.eval::<bool>(&script).await, "{attempt} is refused on /{path}");
+        for attempt in [
+            "it.setAttribute('onclick', 'hit()')",
+            "it.textContent = 'hit()'",
+            "it.src = 'data:text/javascript,hit()'",
+            "eval('hit()')",
+        ] {
+            let script = format!(
+                "(() => {{ const it = document.createElement('script'); try {{ {attempt}; document.body.append(it); it.click(); return false; }} catch {{ return true; }} }})()"
+            );
+            assert!(
+                tab.eval::<bool>(&script).await,
+                "{attempt} is refused on /{path}"
+            );
         }
-        assert_eq!(tab.eval::<usize>("window.hits").await, 0, "nothing ran on /{path}");
+        assert_eq!(
+            tab.eval::<usize>("window.hits").await,
+            0,
+            "nothing ran on /{path}"
+        );
     }
 }

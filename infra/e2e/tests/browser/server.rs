@@ -35,7 +35,13 @@ impl Server {
     pub(crate) async fn over(folder: Folder, model_url: &str) -> Self {
         let log = Arc::new(Mutex::new(String::new()));
         let (child, address) = run(folder.path(), "127.0.0.1:0", model_url, &log).await;
-        Self { model_url: model_url.to_owned(), address, folder, child, log }
+        Self {
+            model_url: model_url.to_owned(),
+            address,
+            folder,
+            child,
+            log,
+        }
     }
 
     /// The address with its port.
@@ -54,7 +60,13 @@ impl Server {
 
     /// At the same address, with the same data.
     pub(crate) async fn start_again(&mut self) {
-        let (child, _same) = run(self.folder.path(), &self.address, &self.model_url, &self.log).await;
+        let (child, _same) = run(
+            self.folder.path(),
+            &self.address,
+            &self.model_url,
+            &self.log,
+        )
+        .await;
         self.child = child;
     }
 
@@ -66,23 +78,40 @@ impl Server {
 
     /// Status and body. HTTP/1.0: the answer ends with the connection.
     pub(crate) async fn ask(&self, path: &str) -> (u16, String) {
-        let mut socket = TcpStream::connect(&self.address).await.expect("the server listens");
+        let mut socket = TcpStream::connect(&self.address)
+            .await
+            .expect("the server listens");
         let request = format!("GET /{path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
-        socket.write_all(request.as_bytes()).await.expect("the server reads");
+        socket
+            .write_all(request.as_bytes())
+            .await
+            .expect("the server reads");
         let mut answer = String::new();
         let read = tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await;
-        read.expect("the server answers in time").expect("the server answers text");
+        read.expect("the server answers in time")
+            .expect("the server answers text");
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         (status.expect("an answer has a status"), body.to_owned())
     }
 
     /// What customers wrote in a conversation, as the server has it.
     pub(crate) async fn messages_of(&self, conversation: &str) -> Vec<String> {
-        let history = self.get(&format!("conversations/{conversation}?turns=500")).await;
-        let items = history["items"].as_array().cloned().unwrap_or_default();
+        let history = self
+            .get(&format!("conversations/{conversation}?turns=500"))
+            .await;
+        let items = history
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let customers = items.iter().filter(|item| item["role"] == "customer");
-        customers.map(|item| item["text"].as_str().unwrap_or_default().to_owned()).collect()
+        customers
+            .map(|item| item["text"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }
 
@@ -99,7 +128,12 @@ pub(crate) fn data_file(folder: &Folder) -> PathBuf {
     folder.path().join("baton.db")
 }
 
-async fn run(folder: &Path, address: &str, model_url: &str, log: &Arc<Mutex<String>>) -> (Child, String) {
+async fn run(
+    folder: &Path,
+    address: &str,
+    model_url: &str,
+    log: &Arc<Mutex<String>>,
+) -> (Child, String) {
     let mut command = Command::new(local());
     // A folder without a `.env`, and nobody's settings: the test says what holds.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BATON_")) {
@@ -127,7 +161,12 @@ async fn ready(stderr: ChildStderr, log: Arc<Mutex<String>>) -> String {
     let mut lines = BufReader::new(stderr).lines();
     loop {
         let line = lines.next_line().await.expect("its messages are text");
-        let Some(line) = line else { panic!("the server ended: {}", log.lock().unwrap_or_else(PoisonError::into_inner)) };
+        let Some(line) = line else {
+            panic!(
+                "the server ended: {}",
+                log.lock().unwrap_or_else(PoisonError::into_inner)
+            )
+        };
         keep(&log, &line);
         if let Some((_, address)) = line.split_once("ready on http://localhost:") {
             tokio::spawn(async move {
@@ -149,7 +188,10 @@ fn keep(log: &Mutex<String>, line: &str) {
 /// `target/debug`, in whose `deps` this test is.
 fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
-    test.ancestors().nth(2).expect("a test is in the target folder").to_owned()
+    test.ancestors()
+        .nth(2)
+        .expect("a test is in the target folder")
+        .to_owned()
 }
 
 fn local() -> PathBuf {
@@ -164,7 +206,10 @@ fn local() -> PathBuf {
 
 /// Where pictures go.
 pub(crate) fn screenshots() -> PathBuf {
-    let folder = profile_folder().parent().expect("a profile is in the target folder").join("screenshots");
+    let folder = profile_folder()
+        .parent()
+        .expect("a profile is in the target folder")
+        .join("screenshots");
     std::fs::create_dir_all(&folder).expect("the folder of screenshots can be made");
     folder
 }

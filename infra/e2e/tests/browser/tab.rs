@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::emulation::{
-    MediaFeature, SetEmulatedMediaParams, SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams,
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    SetFocusEmulationEnabledParams,
 };
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
 };
-#[expect(deprecated, reason = "its successor does not cut streams that are open")]
+#[expect(
+    deprecated,
+    reason = "its successor does not cut streams that are open"
+)]
 use chromiumoxide::cdp::browser_protocol::network::EmulateNetworkConditionsParams;
 use chromiumoxide::cdp::browser_protocol::page::AddScriptToEvaluateOnNewDocumentParams;
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
@@ -62,33 +66,55 @@ impl Tab {
     pub(crate) async fn new(page: Page) -> Self {
         let complaints = Complaints::of(&page).await;
         // Each tab is one that somebody looks at: a hidden one rests.
-        page.execute(SetFocusEmulationEnabledParams::new(true)).await.expect("the tab is looked at");
+        page.execute(SetFocusEmulationEnabledParams::new(true))
+            .await
+            .expect("the tab is looked at");
         let tab = Self { page, complaints };
         tab.is_sized(1280, 800, false).await;
         tab
     }
 
     pub(crate) async fn goto(&self, url: &str) {
-        let gone = tokio::time::timeout(PATIENCE, self.page.goto(url)).await;
-        gone.expect("the page loads in time").expect("the page loads");
+        let _left: bool = self
+            .eval(&format!(
+                "(window.left = true, location.assign({}), true)",
+                json!(url)
+            ))
+            .await;
+        self.has_arrived().await;
     }
 
     pub(crate) async fn reload(&self) {
-        let loaded = tokio::time::timeout(PATIENCE, self.page.reload()).await;
-        loaded.expect("the page loads in time").expect("the page loads");
+        let _left: bool = self
+            .eval("(window.left = true, location.reload(), true)")
+            .await;
+        self.has_arrived().await;
+    }
+
+    async fn has_arrived(&self) {
+        self.until(
+            "the page has loaded",
+            "!window.left && document.readyState === 'complete'",
+        )
+        .await;
     }
 
     /// Runs before the page's own scripts, from the next load on.
     pub(crate) async fn before_each_load(&self, script: &str) {
         let script = AddScriptToEvaluateOnNewDocumentParams::new(script);
-        self.page.execute(script).await.expect("the browser takes a script");
+        self.page
+            .execute(script)
+            .await
+            .expect("the browser takes a script");
     }
 
     // --- looking
 
     /// The value of an expression, awaited where it is a promise.
     pub(crate) async fn eval<T: DeserializeOwned>(&self, expression: &str) -> T {
-        self.try_eval(expression).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
+        self.try_eval(expression)
+            .await
+            .unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
     async fn try_eval<T: DeserializeOwned>(&self, expression: &str) -> Result<T, String> {
@@ -97,11 +123,20 @@ impl Tab {
         question.return_by_value = Some(true);
         // What the page may not do, its tests may not do in its place.
         question.allow_unsafe_eval_blocked_by_csp = Some(false);
-        let answer = self.page.execute(question).await.map_err(|error| error.to_string())?.result;
+        let answer = self
+            .page
+            .execute(question)
+            .await
+            .map_err(|error| error.to_string())?
+            .result;
         if let Some(exception) = answer.exception_details {
-            return Err(exception.exception.and_then(|it| it.description).unwrap_or(exception.text));
+            return Err(exception
+                .exception
+                .and_then(|it| it.description)
+                .unwrap_or(exception.text));
         }
-        serde_json::from_value(answer.result.value.unwrap_or_default()).map_err(|error| error.to_string())
+        serde_json::from_value(answer.result.value.unwrap_or_default())
+            .map_err(|error| error.to_string())
     }
 
     /// Looks until the expression is true.
@@ -123,33 +158,46 @@ impl Tab {
             }})",
             LOOK.as_millis()
         );
-        let seen = async { while !matches!(self.try_eval::<bool>(&look).await, Ok(true)) {
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        } };
+        let seen = async {
+            while !matches!(self.try_eval::<bool>(&look).await, Ok(true)) {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+        };
         if tokio::time::timeout(patience, seen).await.is_err() {
             self.screenshot("failed").await;
-            let text: String = self.try_eval("document.body.innerText").await.unwrap_or_else(|error| error);
+            let text: String = self
+                .try_eval("document.body.innerText")
+                .await
+                .unwrap_or_else(|error| error);
             let complaints = self.complaints();
-            panic!("waited in vain: {what}\n({expression})\n--- the page shows\n{text}\n--- and complains\n{complaints:?}");
+            panic!(
+                "waited in vain: {what}\n({expression})\n--- the page shows\n{text}\n--- and complains\n{complaints:?}"
+            );
         }
     }
 
     /// The last element of this selector has this text, give or take white space.
     pub(crate) async fn shows(&self, selector: &str, text: &str) {
         let expression = format!("{} === {}", text_of(selector), json!(text));
-        self.until(&format!("the last {selector} says {text:?}"), &expression).await;
+        self.until(&format!("the last {selector} says {text:?}"), &expression)
+            .await;
     }
 
     /// The last element of this selector contains this text.
     pub(crate) async fn shows_in(&self, selector: &str, text: &str) {
         let expression = format!("{}.includes({})", text_of(selector), json!(text));
-        self.until(&format!("the last {selector} has {text:?}"), &expression).await;
+        self.until(&format!("the last {selector} has {text:?}"), &expression)
+            .await;
     }
 
     /// There are so many elements of this selector.
     pub(crate) async fn has(&self, count: usize, selector: &str) {
-        let expression = format!("document.querySelectorAll({}).length === {count}", json!(selector));
-        self.until(&format!("there are {count} of {selector}"), &expression).await;
+        let expression = format!(
+            "document.querySelectorAll({}).length === {count}",
+            json!(selector)
+        );
+        self.until(&format!("there are {count} of {selector}"), &expression)
+            .await;
     }
 
     /// The texts of all elements of this selector.
@@ -175,7 +223,11 @@ impl Tab {
 
     /// The id in the address.
     pub(crate) async fn conversation(&self) -> String {
-        self.until("the address names the conversation", "location.hash.startsWith('#/c/')").await;
+        self.until(
+            "the address names the conversation",
+            "location.hash.startsWith('#/c/')",
+        )
+        .await;
         self.eval("location.hash.slice(4)").await
     }
 
@@ -183,14 +235,26 @@ impl Tab {
 
     /// Clicks the last visible element of this selector, where a person would.
     pub(crate) async fn click(&self, selector: &str) {
-        self.click_on(&format!("document.querySelectorAll({})", json!(selector)), selector).await;
+        self.click_on(
+            &format!("document.querySelectorAll({})", json!(selector)),
+            selector,
+        )
+        .await;
     }
 
     /// Clicks the last visible button, link or label of this name.
     pub(crate) async fn press(&self, name: &str) {
-        let name_of = "(it.getAttribute('aria-label') ?? it.textContent).replace(/\\s+/g, ' ').trim()";
+        let name_of =
+            "(it.getAttribute('aria-label') ?? it.textContent).replace(/\\s+/g, ' ').trim()";
         let all = "document.querySelectorAll('button, a, summary, label, [role=button]')";
-        self.click_on(&format!("Array.from({all}).filter((it) => {name_of} === {})", json!(name)), name).await;
+        self.click_on(
+            &format!(
+                "Array.from({all}).filter((it) => {name_of} === {})",
+                json!(name)
+            ),
+            name,
+        )
+        .await;
     }
 
     async fn click_on(&self, candidates: &str, what: &str) {
@@ -205,14 +269,26 @@ impl Tab {
                 return hit && (it.contains(hit) || hit.contains(it)) ? [x, y] : null;
             }})()"
         );
-        self.until(&format!("{what} can be clicked"), &format!("{place} !== null")).await;
-        let Some((x, y)) = self.eval::<Option<(f64, f64)>>(&place).await else { panic!("{what} has gone while it was clicked") };
-        self.page.click(Point::new(x, y)).await.expect("the mouse clicks");
+        self.until(
+            &format!("{what} can be clicked"),
+            &format!("{place} !== null"),
+        )
+        .await;
+        let Some((x, y)) = self.eval::<Option<(f64, f64)>>(&place).await else {
+            panic!("{what} has gone while it was clicked")
+        };
+        self.page
+            .click(Point::new(x, y))
+            .await
+            .expect("the mouse clicks");
     }
 
     /// Writes where the focus is.
     pub(crate) async fn types(&self, text: &str) {
-        self.page.execute(InsertTextParams::new(text)).await.expect("the keyboard types");
+        self.page
+            .execute(InsertTextParams::new(text))
+            .await
+            .expect("the keyboard types");
     }
 
     pub(crate) async fn key(&self, key: Key) {
@@ -225,10 +301,17 @@ impl Tab {
             event.modifiers = Some(if shift { 8 } else { 0 });
             event
         };
-        let mut down = event(if text.is_some() { DispatchKeyEventType::KeyDown } else { DispatchKeyEventType::RawKeyDown });
+        let mut down = event(if text.is_some() {
+            DispatchKeyEventType::KeyDown
+        } else {
+            DispatchKeyEventType::RawKeyDown
+        });
         down.text = text.map(str::to_owned);
         self.page.execute(down).await.expect("a key goes down");
-        self.page.execute(event(DispatchKeyEventType::KeyUp)).await.expect("a key goes up");
+        self.page
+            .execute(event(DispatchKeyEventType::KeyUp))
+            .await
+            .expect("a key goes up");
     }
 
     /// Sends a message as a person does.
@@ -242,26 +325,44 @@ impl Tab {
 
     /// The message box holds this.
     pub(crate) async fn shows_value(&self, text: &str) {
-        let expression = format!("document.querySelector('#message').value === {}", json!(text));
-        self.until(&format!("the message box holds {text:?}"), &expression).await;
+        let expression = format!(
+            "document.querySelector('#message').value === {}",
+            json!(text)
+        );
+        self.until(&format!("the message box holds {text:?}"), &expression)
+            .await;
     }
 
     // --- the world around
 
     pub(crate) async fn is_offline(&self, offline: bool) {
-        #[expect(deprecated, reason = "its successor does not cut streams that are open")]
+        #[expect(
+            deprecated,
+            reason = "its successor does not cut streams that are open"
+        )]
         let conditions = EmulateNetworkConditionsParams::new(offline, 0, -1, -1);
-        self.page.execute(conditions).await.expect("the network is emulated");
+        self.page
+            .execute(conditions)
+            .await
+            .expect("the network is emulated");
     }
 
     pub(crate) async fn is_sized(&self, width: i64, height: i64, is_phone: bool) {
-        let size = SetDeviceMetricsOverrideParams::new(width, height, if is_phone { 2.0 } else { 1.0 }, is_phone);
+        let size = SetDeviceMetricsOverrideParams::new(
+            width,
+            height,
+            if is_phone { 2.0 } else { 1.0 },
+            is_phone,
+        );
         self.page.execute(size).await.expect("the size is emulated");
     }
 
     /// For example `prefers-color-scheme` and `dark`.
     pub(crate) async fn prefers(&self, feature: &str, value: &str) {
-        self.page.emulate_media_features(vec![MediaFeature::new(feature, value)]).await.expect("the preference is emulated");
+        self.page
+            .emulate_media_features(vec![MediaFeature::new(feature, value)])
+            .await
+            .expect("the preference is emulated");
     }
 
     /// As on paper.
@@ -276,7 +377,10 @@ impl Tab {
 
     /// No exception, no error, no violation of the policy; failed requests are not looked at.
     pub(crate) fn has_no_errors(&self) {
-        let errors = self.complaints().into_iter().filter(|it| matches!(it, Complaint::Page(_)));
+        let errors = self
+            .complaints()
+            .into_iter()
+            .filter(|it| matches!(it, Complaint::Page(_)));
         assert_eq!(errors.collect::<Vec<_>>(), []);
     }
 
@@ -284,7 +388,11 @@ impl Tab {
         // Where everything has come to rest: a picture in the middle of an animation is another one each time.
         let _at_rest: Result<bool, String> = self.try_eval(AT_REST).await;
         let path = screenshots().join(format!("{name}.png"));
-        let picture = self.page.screenshot(ScreenshotParams::builder().build()).await.expect("a picture is taken");
+        let picture = self
+            .page
+            .screenshot(ScreenshotParams::builder().build())
+            .await
+            .expect("a picture is taken");
         std::fs::write(path, picture).expect("a picture is kept");
     }
 
@@ -299,5 +407,8 @@ pub(crate) const LAST_WORDS: &str = ".turn:last-child .words";
 const AT_REST: &str = "Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished)).then(() => true, () => true)";
 
 fn text_of(selector: &str) -> String {
-    format!("Array.from(document.querySelectorAll({})).at(-1).textContent.replace(/\\s+/g, ' ').trim()", json!(selector))
+    format!(
+        "Array.from(document.querySelectorAll({})).at(-1).textContent.replace(/\\s+/g, ' ').trim()",
+        json!(selector)
+    )
 }
