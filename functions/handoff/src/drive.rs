@@ -296,7 +296,11 @@ impl Engine {
     }
 
     /// Turns that this process has listeners for and that somebody else has ended.
-    async fn catch_up(&self, conversation: &ConversationId, meta: &Meta) -> Result<(), StoreError> {
+    pub(crate) async fn catch_up(
+        &self,
+        conversation: &ConversationId,
+        meta: &Meta,
+    ) -> Result<(), StoreError> {
         for (number, log) in self.hub.logs_of(conversation) {
             let open = meta.waiting.contains(&number)
                 || meta
@@ -371,7 +375,5 @@ fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
 
 /// Adds what the journal knows and the log does not have yet.
 fn bring_up(log: &TurnLog, events: &[Event]) {
-    replay::events_after(events, log.last_position())
-        .into_iter()
-        .for_each(|event| log.push(event));
+    log.bring_up(|last| replay::events_after(events, last));
 }

@@ -47,7 +47,9 @@ impl Engine {
         if number < meta.erased_below || number >= meta.next_turn {
             return Ok(Followed::NoSuchTurn);
         }
-        if let Some(log) = self.hub.find_log(conversation, number) {
+        // Of a turn that is over the journal knows whether anything is left to hear.
+        let log = self.hub.find_log(conversation, number);
+        if let Some(log) = log.filter(|log| !log.has_ended()) {
             return Ok(Followed::Log(log));
         }
         let Some(turn) = read_turn(&*self.store, conversation, number).await? else {

@@ -175,6 +175,10 @@ impl<'a> Lease<'a> {
         else {
             return Ok(Seen::Lost);
         };
+        // Turns that wait behind this one may have been stopped by another instance.
+        self.engine
+            .catch_up(&self.claim.conversation, &meta)
+            .await?;
         Ok(match self.is_ours(&meta) {
             true if meta.stop == Some(turn) => Seen::Stop,
             true => Seen::Ours,

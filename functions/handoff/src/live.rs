@@ -58,6 +58,22 @@ impl TurnLog {
         self.changed.notify_waiters();
     }
 
+    /// Adds what comes behind the last event, as `news` finds it. Nobody adds anything in between: what the journal knows may
+    /// be brought by several tasks at once.
+    pub(crate) fn bring_up(&self, news: impl FnOnce(Option<Position>) -> Vec<Event>) {
+        {
+            let mut state = lock(&self.state);
+            if state.ended {
+                return;
+            }
+            for event in news(state.events.last().map(|event| event.position)) {
+                state.ended = event.kind.ends_stream();
+                state.events.push(event);
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
     /// Whether the event that ends the stream is there.
     pub fn has_ended(&self) -> bool {
         lock(&self.state).ended

@@ -230,14 +230,14 @@ pub(crate) fn events_after(events: &[Event], seen: Option<Position>) -> Vec<Even
         .collect()
 }
 
-/// The part of an event behind the offset: text may be cut anywhere, everything else is whole.
+/// The part of an event behind the offset: text may be cut between any two letters, everything else is whole.
 fn rest_of(event: &Event, offset: u32) -> Option<Event> {
     let EventKind::TextDelta(text) = &event.kind else {
         return Some(event.clone());
     };
     let begin = (event.position.offset as usize).saturating_sub(text.len());
     let have = (offset as usize).saturating_sub(begin);
-    let rest = text.get(have..)?;
+    let rest = text.get(text.floor_char_boundary(have)..)?;
     let kind = EventKind::TextDelta(rest.to_owned());
     (!rest.is_empty()).then(|| Event {
         position: event.position,

@@ -53,8 +53,11 @@ impl Engine {
             };
             match self.store.commit(changes).await {
                 Ok(()) => {
-                    // The owner, if it is here, and listeners of a turn that waited.
                     self.hub.poke(conversation);
+                    // Listeners of a turn that waited; those elsewhere hear of it when their server looks.
+                    if let Err(error) = self.catch_up(conversation, &meta).await {
+                        tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
+                    }
                     return Ok(());
                 }
                 // Written or not, the next look tells.

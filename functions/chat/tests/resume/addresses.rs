@@ -84,3 +84,15 @@ async fn every_question_about_a_turn_has_an_explicit_answer() {
         .header("last-event-id", "");
     assert_eq!(client.fetch(empty).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_position_inside_a_letter_loses_nothing_of_it() {
+    let model = ScriptedModel::responding(|_| says("Grüße")).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "hello").await;
+    for (offset, rest) in [(2, "üße"), (3, "üße"), (4, "ße"), (5, "ße"), (6, "e")] {
+        let followed = client.follow("c", 1, &format!("1.1.1.{offset}")).await;
+        assert_eq!(followed.unwrap().answer(), rest, "behind {offset} bytes");
+    }
+}

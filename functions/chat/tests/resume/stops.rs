@@ -9,7 +9,7 @@ use crate::suite::support::{Asked, Client, body, soon};
 /// A model that hangs in the middle of the answer to `long`.
 async fn hanging() -> ScriptedModel {
     ScriptedModel::responding(|asked| match asked.customer().as_str() {
-        "long" => says("So far ").then_hangs(),
+        "long" => says("Well, ").then_hangs(),
         other => says(&format!("echo {other}")),
     })
     .await
@@ -26,25 +26,25 @@ async fn a_turn_is_stopped_from_another_server_and_what_it_said_is_kept() {
     let model = hanging().await;
     let (here, there) = pair(&model).await;
     let mut running = here.client().send(&body("c", "long")).await;
-    assert_eq!(running.next().await.unwrap().content.message, "So far ");
+    assert_eq!(running.next().await.unwrap().content.message, "Well, ");
     stop(&there.client(), 1).await;
     stop(&there.client(), 1).await;
-    assert_eq!(running.rest().await.seen(), ["So far ", "done: stopped"]);
+    assert_eq!(running.rest().await.seen(), ["Well, ", "done: stopped"]);
     model.hung_up(1).await;
     for client in [here.client(), there.client()] {
         stop(&client, 1).await;
         let said = client.items_of("c", "message").await;
         assert_eq!(
             (&said[1]["text"], &said[1]["partial"]),
-            (&json!("So far "), &json!(true))
+            (&json!("Well, "), &json!(true))
         );
         assert_eq!(client.turn_ends("c", 1).await["status"], "stopped");
         let replayed = client.follow("c", 1, "").await.unwrap();
-        assert_eq!(replayed.seen(), ["So far ", "done: stopped"]);
+        assert_eq!(replayed.seen(), ["Well, ", "done: stopped"]);
     }
     assert_eq!(there.client().say("c", "next").await.answer(), "echo next");
     let told = model.requests().last().unwrap().told();
-    assert_eq!(told[..2], ["user: long", "assistant: So far "]);
+    assert_eq!(told[..2], ["user: long", "assistant: Well, "]);
 }
 
 #[tokio::test]
