@@ -92,7 +92,9 @@ impl Listener {
 
     /// Waits until the next write is due; the end of the stream does not wait.
     async fn keep_pace(&self) {
-        let Some(wrote_at) = self.wrote_at else { return };
+        let Some(wrote_at) = self.wrote_at else {
+            return;
+        };
         if wrote_at.elapsed() < PACE {
             tokio::select! {
                 biased;
@@ -103,7 +105,14 @@ impl Listener {
     }
 
     fn take(&mut self) -> Bytes {
-        let Self { log, resume, last, format, conversation, .. } = self;
+        let Self {
+            log,
+            resume,
+            last,
+            format,
+            conversation,
+            ..
+        } = self;
         let (bytes, seen, ended) = log.read_now(self.seen, |events| {
             if let Some(newest) = events.last() {
                 *last = newest.position;
