@@ -217,7 +217,6 @@ async fn run(setup: &Setup) -> Running {
                 name: "scripted".to_owned(),
                 rehearsal: false,
             }),
-            compress: true,
             static_dir: None,
             compress: true,
         };
