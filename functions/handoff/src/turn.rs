@@ -149,6 +149,8 @@ struct Play<'a> {
     late: Vec<LateResult>,
     /// Results of the last step; the next commit records them.
     told: Vec<Told>,
+    /// Whose ends the model was still to be told when those results were gathered.
+    untold: Vec<ActionId>,
     end_at_once: Option<EndAtOnce>,
 }
 
@@ -183,6 +185,7 @@ impl<'a> Play<'a> {
             told_late: window::told_late(&past).cloned().collect(),
             late: Vec::new(),
             told: Vec::new(),
+            untold: Vec::new(),
             actions: turn.actions,
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
@@ -385,7 +388,7 @@ impl<'a> Play<'a> {
             std::iter::once(step).chain(actions).collect()
         };
         let change = |meta: &mut Meta| {
-            forget_told(meta, &step.told, &step.late);
+            forget_told(meta, &self.untold, &step.told, &step.late);
             meta.untold
                 .extend(new.iter().map(|action| action.id.clone()));
             meta.look_at = self.engine.env.now() + LOOK_AGAIN;
@@ -419,6 +422,8 @@ impl<'a> Play<'a> {
 
     /// Carries out the calls of the last step, and lets the hand-off happen that won.
     async fn answer_calls(&mut self, planned: &[Planned]) {
+        // Before any result is read: what is to be told from here on may be news that they do not have.
+        self.untold = self.lease.meta().await.untold;
         let Some(step) = self.steps.last() else {
             return;
         };
@@ -507,7 +512,7 @@ impl<'a> Play<'a> {
             // A turn that failed or was stopped ended before the model could say anything about its last results: those are
             // still to be told.
             if let Some(step) = &last {
-                forget_told(meta, &step.told, &step.late);
+                forget_told(meta, &self.untold, &step.told, &step.late);
             }
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);
@@ -698,15 +703,14 @@ fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
         .map(|ended| &ended.action)
 }
 
-/// The model said something after it was told these ends.
-fn forget_told(meta: &mut Meta, told: &[Told], late: &[LateResult]) {
-    let ends: BTreeMap<_, _> = told
+/// The model said something after it was told these ends. `untold` is what was still to be told when `told` was gathered.
+fn forget_told(meta: &mut Meta, untold: &[ActionId], told: &[Told], late: &[LateResult]) {
+    let answers = told
         .iter()
-        .filter_map(|told| {
-            told.ended
-                .as_ref()
-                .map(|ended| (&ended.action, ended.state))
-        })
+        .filter_map(|told| told.ended.as_ref())
+        .filter(|ended| ended.state != ActionState::Unknown || untold.contains(&ended.action))
+        .map(|ended| (&ended.action, ended.state));
+    let ends: BTreeMap<_, _> = answers
         .chain(late.iter().map(|late| (&late.action, late.state)))
         .collect();
     for (action, state) in ends {
