@@ -219,7 +219,6 @@ async fn run(setup: &Setup) -> Running {
             }),
             compress: true,
             static_dir: None,
-            compress: true,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
