@@ -218,7 +218,6 @@ async fn run(setup: &Setup) -> Running {
                 rehearsal: false,
             }),
             static_dir: None,
-            compress: true,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
