@@ -24,7 +24,7 @@ async fn a_turn_in_the_background_is_answered_and_can_be_followed_on_any_server(
     // Nobody listens, and it runs.
     gate.reached().await;
     let (followed, ()) = tokio::join!(async { there.client().get(location).await }, async {
-        gate.open()
+        gate.open();
     });
     assert_eq!(followed.status, 200);
     assert!(

@@ -29,7 +29,7 @@ impl Backend {
         reason = "stores with a network between open asynchronously"
     )]
     pub(crate) async fn open(&self, env: Arc<dyn Env>) -> (Arc<dyn Store>, Arc<dyn Queue>) {
-        let store = Arc::new(SqliteStore::open(&self.file(), env).unwrap());
+        let store = Arc::new(SqliteStore::open(self.file(), env).unwrap());
         let queue = Arc::new(store.queue());
         (store, queue)
     }

@@ -52,7 +52,7 @@ async fn a_recorded_answer_that_is_cut_at_any_byte_in_any_way_is_resumed_to_its_
     for format in Format::ALL {
         let proxy = Proxy::to(house.address()).await;
         let way = Way::through(&proxy);
-        let uncut = Heard::of_turn(format, "c", 1).to_the_end(&way).await;
+        let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;
         assert_eq!(
             (uncut.end.as_deref(), uncut.connections),
             (Some("committed"), 1)
@@ -94,7 +94,7 @@ async fn cut_everywhere(
             return;
         }
         proxy.break_next(at, fate);
-        let heard = Heard::of_turn(format, "c", 1).to_the_end(&way).await;
+        let heard = Heard::of_turn(format, "c", 1).hear_out(&way).await;
         assert_eq!(
             heard.pieces, uncut.pieces,
             "{fate:?} after {at} bytes of {format:?}"
@@ -114,7 +114,7 @@ async fn a_client_that_is_cut_on_every_connection_gets_it_all_piece_by_piece() {
     let proxy = Proxy::to(house.address()).await;
     let way = Way::through(&proxy);
     for format in Format::ALL {
-        let uncut = Heard::of_turn(format, "c", 1).to_the_end(&way).await;
+        let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;
         let mut heard = Heard::of_turn(format, "c", 1);
         while heard.end.is_none() {
             assert!(heard.connections < 100, "no progress: {heard:?}");
@@ -171,7 +171,7 @@ async fn a_running_turn_that_is_cut_at_any_byte_is_resumed_to_its_end() {
         let customer = format!("uncut-{format:?}");
         gates.of(&customer).open();
         let uncut = Heard::to_say(format, &customer, &customer)
-            .to_the_end(&way)
+            .hear_out(&way)
             .await;
         assert_eq!(uncut.text(), "Grüße, wait a bit. Here ‘we’ are.");
         let length = proxy.carried();
@@ -224,7 +224,7 @@ async fn cut_live(
             };
             heard.listen(&way, open_at_once).await;
         }
-        let heard = heard.to_the_end(&way).await;
+        let heard = heard.hear_out(&way).await;
         assert_eq!(
             heard.seen()[..heard.seen().len() - 1],
             uncut.seen()[..uncut.seen().len() - 1],
@@ -242,11 +242,11 @@ async fn a_turn_that_fails_is_resumed_like_any_other() {
     let proxy = Proxy::to(house.address()).await;
     let way = Way::through(&proxy);
     for format in Format::ALL {
-        let uncut = Heard::of_turn(format, "c", 1).to_the_end(&way).await;
+        let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;
         assert_eq!(uncut.end.as_deref(), Some("failed"));
         for at in 0..proxy.carried() {
             proxy.break_next(at, Fate::Closed);
-            let heard = Heard::of_turn(format, "c", 1).to_the_end(&way).await;
+            let heard = Heard::of_turn(format, "c", 1).hear_out(&way).await;
             assert_eq!(heard.pieces, uncut.pieces, "after {at} bytes of {format:?}");
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::proxy::Proxy;
 
 /// More than a lease. Nothing is measured by it; it only ends a test that would hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Connections that a client tries until it gives the server up.
 const TRIES: usize = 200;
@@ -114,7 +114,7 @@ impl Heard {
     }
 
     /// Listens, and resumes whenever the connection breaks.
-    pub(crate) async fn to_the_end(mut self, way: &Way<'_>) -> Self {
+    pub(crate) async fn hear_out(mut self, way: &Way<'_>) -> Self {
         for _ in 0..TRIES {
             if self.end.is_some() {
                 return self;

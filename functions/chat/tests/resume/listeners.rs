@@ -25,7 +25,7 @@ async fn two_hundred_listeners_hear_the_same_turn() {
         let mut heard = Heard::of_turn(Format::ALL[number % 2], "c", 1);
         heard.listen(&way, |heard| heard.text() == "So: ").await;
         arrived.wait().await;
-        heard.to_the_end(&way).await
+        heard.hear_out(&way).await
     };
     let (heard, ()) = tokio::join!(join_all((0..LISTENERS).map(listen)), async {
         arrived.wait().await;

@@ -1,10 +1,13 @@
 //! The last answer anew.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use baton_backends::model::testing::{Answer, Captured, ScriptedModel, calls, says};
 use serde_json::{Value, json};
 
 use crate::pair::pair;
-use crate::suite::support::{Asked, Client, House, Turn, clerk};
+use crate::suite::support::{Asked, Client, House, Turn, body, clerk};
 
 async fn regenerate(client: &Client, turn: u32) -> Turn {
     let path = format!("/conversations/c/turns/{turn}/regenerate");
@@ -25,7 +28,12 @@ async fn orders(client: &Client) -> usize {
 
 #[tokio::test]
 async fn an_answer_that_is_regenerated_is_replaced_for_the_model_and_kept_for_people() {
-    let model = ScriptedModel::start(["Red.", "Blue.", "Green.", "As I said."].map(says)).await;
+    let colours = Mutex::new(["Green.", "Blue.", "Red."].to_vec());
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        "sure?" => says("As I said."),
+        _ => says(colours.lock().unwrap().pop().unwrap()),
+    })
+    .await;
     let (here, there) = pair(&model).await;
     here.client().say("c", "which colour?").await;
     let second = regenerate(&there.client(), 1).await;
@@ -35,7 +43,8 @@ async fn an_answer_that_is_regenerated_is_replaced_for_the_model_and_kept_for_pe
     for asked in model.requests() {
         assert_eq!(asked.told(), ["user: which colour?"]);
     }
-    there.client().say("c", "sure?").await;
+    let sure = there.client().say("c", "sure?").await;
+    assert_eq!(sure.answer(), "As I said.");
     let told = model.requests().last().unwrap().told();
     assert_eq!(
         told,
@@ -79,12 +88,9 @@ fn second_thought(asked: &Captured, before: usize) -> Answer {
 
 #[tokio::test]
 async fn a_regenerated_answer_does_nothing_that_the_old_one_did_not_do() {
-    let asked_before = std::sync::atomic::AtomicUsize::new(0);
+    let asked_before = AtomicUsize::new(0);
     let model = ScriptedModel::responding(move |asked| {
-        second_thought(
-            asked,
-            asked_before.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
-        )
+        second_thought(asked, asked_before.fetch_add(1, Ordering::SeqCst))
     })
     .await;
     let house = House::open(&model).await;
@@ -110,7 +116,7 @@ async fn only_the_last_answer_can_be_regenerated_and_only_when_it_is_over() {
     let house = House::open(&model).await;
     let client = house.client();
     client.say("c", "one").await;
-    let mut hung = client.send(&crate::suite::support::body("c", "hang")).await;
+    let mut hung = client.send(&body("c", "hang")).await;
     assert_eq!(hung.next().await.unwrap().content.message, "Wait ");
     for (turn, status) in [(1, 409), (2, 409), (3, 404)] {
         let path = format!("/conversations/c/turns/{turn}/regenerate");
