@@ -14,7 +14,7 @@ const POLLS = 100;
 const ACTION_POLL_MS = 8_000;
 const EARLIER = 200; // turns at once
 
-/** Optional routes that this server turned out not to have. */
+/** Optional routes that this server lacks. */
 const absent = new Set();
 
 export class Session {
