@@ -44,7 +44,8 @@ export function Transcript({ session, state, agents, readOnly, children }) {
     setShown((now) => now + 1);
     requestAnimationFrame(() => { if (!CSS.supports("overflow-anchor", "auto")) it.scrollTop += it.scrollHeight - scrollHeight; });
   };
-  const latest = () => { follows.current = true; box.current.scrollTo({ top: box.current.scrollHeight, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" }); };
+  // At once, and without what is far above: a smooth way past thousands of turns would not arrive.
+  const latest = () => { follows.current = true; setShown(1); setAway(false); };
 
   const last = state.turns.at(-1);
   return html`<div class="transcript" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${t("conversation")}>

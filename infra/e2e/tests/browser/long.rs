@@ -118,6 +118,7 @@ async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     tab.says("Stream").await;
     tab.press("Go to the latest message").await;
     tab.shows(LAST_WORDS, "Here").await;
+    tab.until("the latest message is in sight", "(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - scrollTop - clientHeight < 60)(document.querySelector('.transcript'))").await;
     tab.until(
         "what is far above is put away",
         "document.querySelectorAll('.turn').length <= 80",
