@@ -17,7 +17,7 @@ mod engine;
 pub use engine::{EngineWork, sweep_until};
 
 /// How long a message is hidden from other workers. Renewed at every third of it while the work goes on.
-const VISIBILITY: Duration = Duration::from_secs(60);
+const VISIBILITY: Duration = Duration::from_mins(1);
 
 /// How long one look for messages may wait. SQS allows 20 s.
 const LONGEST_POLL: Duration = Duration::from_secs(20);

@@ -223,7 +223,7 @@ impl Engine {
         ));
         match state {
             ActionState::Unknown => {
-                tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done")
+                tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done");
             }
             ActionState::Done | ActionState::Rejected => {
                 tracing::info!(

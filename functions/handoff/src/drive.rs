@@ -72,7 +72,7 @@ impl Engine {
                 }
             }
             if self.is_draining() || self.hub.is_given_up(conversation) {
-                return self.leave(conversation).await;
+                return self.leave(conversation);
             }
             let seen = self.hub.pokes(conversation);
             match self.next(conversation).await {
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// This process ends: listeners of turns that wait are told to follow them elsewhere.
-    async fn leave(&self, conversation: &ConversationId) {
+    fn leave(&self, conversation: &ConversationId) {
         self.end_logs(conversation, &EventKind::TurnContinues);
         self.hub.abandon(conversation);
     }

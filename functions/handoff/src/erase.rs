@@ -138,7 +138,7 @@ impl Engine {
             for stored in &page.records {
                 match fate(stored, meta)? {
                     Fate::Goes => {
-                        changes.push(Change::Remove(stored.key.clone(), Some(stored.version)))
+                        changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
                     }
                     Fate::StaysUntilItEnds => left = true,
                     Fate::Stays => {}

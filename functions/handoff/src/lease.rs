@@ -144,7 +144,7 @@ impl<'a> Lease<'a> {
                 }
                 Ok(Seen::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(error) => {
-                    tracing::warn!(%error, "the conversation's owner could not look at it")
+                    tracing::warn!(%error, "the conversation's owner could not look at it");
                 }
             }
             if self.engine.env.now() < renew_at {

@@ -118,10 +118,10 @@ impl Engine {
             action.look_at = self.env.now() + RESEND;
             match action.state {
                 ActionState::Rejected => {
-                    action.result = Some(format!("A colleague decided against it: {reason}"))
+                    action.result = Some(format!("A colleague decided against it: {reason}"));
                 }
                 ActionState::Done => {
-                    action.result = Some(format!("A colleague found it done: {reason}"))
+                    action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
                     action.attempts = 0;

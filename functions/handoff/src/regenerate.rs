@@ -83,7 +83,7 @@ impl Engine {
                 }
                 // If it was written after all, the next look says that the old turn is not the last any more.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await
+                    self.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());

@@ -62,7 +62,7 @@ impl Engine {
                 }
                 // Written or not, the next look tells.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await
+                    self.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());

@@ -252,7 +252,7 @@ impl Engine {
                 meta.stop = meta.running.as_ref().map(|running| running.turn);
             }
         }
-        let changes = self.acceptance(submission, number, &turn, version, &meta);
+        let changes = acceptance(submission, number, &turn, version, &meta);
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
                 match self.confirm(changes, conversation, number, None).await? {
@@ -340,38 +340,6 @@ impl Engine {
         }
     }
 
-    fn acceptance(
-        &self,
-        submission: &Submission,
-        number: TurnNumber,
-        turn: &TurnRecord,
-        version: Option<u64>,
-        meta: &Meta,
-    ) -> Vec<Change> {
-        let conversation = &submission.conversation;
-        let mut changes = Vec::with_capacity(3);
-        let key = keys::meta(conversation);
-        changes.push(match version {
-            Some(version) => Change::Replace(key, version, meta.record()),
-            None => Change::Create(key, meta.record()),
-        });
-        changes.push(Change::Create(
-            keys::turn(conversation, number),
-            turn.record(),
-        ));
-        if let Some(id) = &submission.message_id {
-            let record = MessageRecord {
-                turn: number,
-                hash: hash(&submission.message),
-            };
-            changes.push(Change::Create(
-                keys::message(conversation, id),
-                record.record(),
-            ));
-        }
-        changes
-    }
-
     /// Starts the model call, unless results have to be looked up for it first.
     fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord) -> Option<Opening> {
         if !meta.untold.is_empty() {
@@ -429,8 +397,8 @@ impl Engine {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
-            Err(CommitError::Ambiguous(_)) => match claim {
-                Some(claim) => {
+            Err(CommitError::Ambiguous(_)) => {
+                if let Some(claim) = claim {
                     let meta = read_meta(&*self.store, conversation).await?;
                     let ours = |meta: &Meta| {
                         meta.running
@@ -438,12 +406,11 @@ impl Engine {
                             .is_some_and(|running| running.holder == claim.holder)
                     };
                     Ok(meta.is_some_and(|(_, meta)| ours(&meta)))
-                }
-                None => {
+                } else {
                     let written = self.store.get(&keys::turn(conversation, number)).await?;
                     Ok(written.map(|stored| stored.record.body) == turn_as_written)
                 }
-            },
+            }
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                 Err(Stop::Store(error.to_string()))
             }
@@ -542,4 +509,35 @@ fn title(message: &str) -> String {
 fn hash(message: &str) -> String {
     use sha2::{Digest, Sha256};
     hex(&Sha256::digest(message.as_bytes()))
+}
+
+fn acceptance(
+    submission: &Submission,
+    number: TurnNumber,
+    turn: &TurnRecord,
+    version: Option<u64>,
+    meta: &Meta,
+) -> Vec<Change> {
+    let conversation = &submission.conversation;
+    let mut changes = Vec::with_capacity(3);
+    let key = keys::meta(conversation);
+    changes.push(match version {
+        Some(version) => Change::Replace(key, version, meta.record()),
+        None => Change::Create(key, meta.record()),
+    });
+    changes.push(Change::Create(
+        keys::turn(conversation, number),
+        turn.record(),
+    ));
+    if let Some(id) = &submission.message_id {
+        let record = MessageRecord {
+            turn: number,
+            hash: hash(&submission.message),
+        };
+        changes.push(Change::Create(
+            keys::message(conversation, id),
+            record.record(),
+        ));
+    }
+    changes
 }

@@ -39,7 +39,7 @@ impl Engine {
                     Ok(Found::Action) => swept.actions += 1,
                     Ok(Found::Nothing) => {}
                     Err(error) => {
-                        tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at")
+                        tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at");
                     }
                 }
             }

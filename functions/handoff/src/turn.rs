@@ -288,17 +288,16 @@ impl<'a> Play<'a> {
         &mut self,
         opening: Option<Opening>,
     ) -> Result<Result<StepRecord, Broken>, Trouble> {
-        let opening = match opening {
-            Some(opening) => opening,
-            None => {
-                self.late = self.late_results().await?;
-                self.prompt_with_late_results();
-                let late = self.told_late.iter().chain(&self.late);
-                self.engine
-                    .model
-                    .clone()
-                    .stream(request(&self.agent, late, &self.messages))
-            }
+        let opening = if let Some(opening) = opening {
+            opening
+        } else {
+            self.late = self.late_results().await?;
+            self.prompt_with_late_results();
+            let late = self.told_late.iter().chain(&self.late);
+            self.engine
+                .model
+                .clone()
+                .stream(request(&self.agent, late, &self.messages))
         };
         let mut response = Response::default();
         let read = async {
@@ -431,7 +430,7 @@ impl<'a> Play<'a> {
         let narrator = &mut self.narrator;
         let speaker = narrator.speaker();
         let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| {
-            narrator.tell(kind)
+            narrator.tell(kind);
         })
         .await;
         window::push_step(&mut self.messages, step, &told);

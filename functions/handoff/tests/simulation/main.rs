@@ -11,6 +11,14 @@
 //! SIM_SEED=42 cargo test -p baton-handoff --test simulation one_seed -- --nocapture   one, with its trace
 //! cargo test --release -p baton-handoff --features sabotage --test simulation         and that broken engines are caught
 //! ```
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    clippy::type_complexity,
+    reason = "all of this is test code, and what it indexes it made itself"
+)]
 
 mod audit;
 #[cfg(feature = "sabotage")]
