@@ -68,7 +68,7 @@ impl Ear {
                 .push_str(&text),
             EventKind::Reset { step } => drop(self.texts.remove(&step)),
             EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => {
-                self.end = Some(event.kind)
+                self.end = Some(event.kind);
             }
             EventKind::TurnContinues
             | EventKind::ToolCalled { .. }

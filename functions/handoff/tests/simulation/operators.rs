@@ -69,7 +69,7 @@ async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, action: &ActionRecord) {
         | Err(DecisionError::NotFound | DecisionError::Decided(_) | DecisionError::Store(_)) => {}
         Err(DecisionError::OtherArguments) if wrong => {}
         Err(DecisionError::OtherArguments) => {
-            world.break_off(format!("{} has other arguments than it showed", action.id))
+            world.break_off(format!("{} has other arguments than it showed", action.id));
         }
     }
 }

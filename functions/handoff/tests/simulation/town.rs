@@ -24,7 +24,7 @@ static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
 });
 
 /// As the pool has them.
-const VISIBILITY: Duration = Duration::from_secs(60);
+const VISIBILITY: Duration = Duration::from_mins(1);
 const LONGEST_POLL: Duration = Duration::from_secs(20);
 
 const SWEEP_EVERY: Millis = 5_000;
