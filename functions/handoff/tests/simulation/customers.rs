@@ -235,13 +235,13 @@ impl Customers {
                         return lock(&self.memory).heard.push(ear);
                     }
                     world.sleep(world.below(2_000)).await;
-                    lines = self.follow(&mut ear).await;
+                    lines = self.follow(&mut ear);
                 }
             }
         }
     }
 
-    async fn follow(&self, ear: &mut Ear) -> UnboundedReceiver<Line> {
+    fn follow(&self, ear: &mut Ear) -> UnboundedReceiver<Line> {
         let (lines, heard) = unbounded_channel();
         ear.resume = ear.position.map(Resume::after);
         let (conversation, turn, after) = (ear.conversation.clone(), ear.turn, ear.position);

@@ -15,6 +15,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::needless_pass_by_value,
+    clippy::print_stdout,
     clippy::struct_excessive_bools,
     clippy::type_complexity,
     reason = "all of this is test code, and what it indexes it made itself"
