@@ -29,6 +29,8 @@ struct Books {
     /// Which process wrote a conversation's lease, and until when it holds as seen from outside.
     leases: BTreeMap<String, (usize, Millis)>,
     operators: BTreeSet<TaskId>,
+    /// Actions that an operator sent on their way: a message from before may be forgotten, there is a new one.
+    sent_on: BTreeSet<ActionId>,
     /// How often an operator had an action tried again.
     retries: BTreeMap<ActionId, u32>,
 }
@@ -108,7 +110,11 @@ impl Audit {
         };
         let books = lock(&self.books);
         let over = match books.actions.get(&id) {
-            Some(action) => action.state.is_terminal() || action.state == ActionState::Proposed,
+            Some(action) => {
+                action.state.is_terminal()
+                    || action.state == ActionState::Proposed
+                    || books.sent_on.contains(&id)
+            }
             None => books.erased.contains(&id),
         };
         self.require(over, || {
@@ -426,6 +432,9 @@ impl Audit {
         self.require(after.fence >= before.fence, || {
             format!("the fence of {id} went back")
         });
+        if by_operator && after.state == ActionState::Queued {
+            books.sent_on.insert(id.clone());
+        }
         if settled && after.state == ActionState::Queued {
             *books.retries.entry(id.clone()).or_default() += 1;
         }
