@@ -217,6 +217,7 @@ async fn run(setup: &Setup) -> Running {
                 name: "scripted".to_owned(),
                 rehearsal: false,
             }),
+            compress: true,
             static_dir: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
