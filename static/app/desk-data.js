@@ -17,7 +17,7 @@ function read(told) {
   return {
     id: told.action ?? told.id, name: told.name ?? told.tool ?? "", state: told.state, conversation: told.conversation ?? told.conversation_id ?? null, agent: told.agent ?? null,
     arguments: told.arguments, hash: told.arguments_hash ?? told.hash ?? null, result: told.result ?? null, reason: told.reason ?? null, attempts: told.attempts ?? null,
-    at: time(told.changed_at ?? told.updated_at ?? told.at),
+    at: time(told.accepted_at),
   };
 }
 
