@@ -96,6 +96,8 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
     }
     come_to_rest(town, customers, false)?;
     world.run_until(world.now() + SILENCE, || false, |_| {});
+    // An operator may have settled something meanwhile, and then there is something to tell.
+    come_to_rest(town, customers, false)?;
     if world.violation().is_none() {
         verdict::check(town, &lock(&customers.memory))?;
     }
