@@ -259,8 +259,11 @@ impl Engine {
         if meta.untold.is_empty() {
             return Ok(Next::Nothing);
         }
-        let ended = turn::ended_actions(self, &meta.untold).await?;
         let now = self.env.now();
+        if meta.late_failures > 0 && meta.look_at > now {
+            return Ok(Next::Nothing);
+        }
+        let ended = turn::ended_actions(self, &meta.untold).await?;
         if ended.is_empty() {
             if meta.look_at <= now {
                 meta.look_at = now + LOOK_AGAIN;

@@ -134,6 +134,9 @@ pub struct Meta {
     /// When somebody must look whether one of them has ended.
     #[serde(default)]
     pub look_at: Millis,
+    /// Turns in a row that were to tell the model of ended actions and failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late_failures: u32,
     /// Turns below this number were erased.
     #[serde(default)]
     pub erased_below: TurnNumber,
@@ -149,6 +152,15 @@ pub struct Meta {
 )]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 impl Meta {

@@ -36,6 +36,9 @@ pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
 /// No response may take longer than this, however lively it drips.
 const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;
 
+/// How often the pause before a late result is told again may double: to a little over an hour.
+const LONGEST_PAUSE: u32 = 8;
+
 /// A turn that this process has the lease for.
 pub(crate) struct Begun {
     pub(crate) claim: Claim,
@@ -515,7 +518,17 @@ impl<'a> Play<'a> {
             }
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);
-            meta.look_at = self.engine.env.now() + LOOK_AGAIN;
+            meta.late_failures = match (record.origin, record.state) {
+                (Origin::LateResult, TurnState::Failed) => meta.late_failures.saturating_add(1),
+                (
+                    Origin::LateResult,
+                    TurnState::Accepted | TurnState::Committed | TurnState::Stopped,
+                )
+                | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
+            };
+            // While the model is away, turns that nobody asked for come ever more seldom.
+            let pause = LOOK_AGAIN << meta.late_failures.min(LONGEST_PAUSE);
+            meta.look_at = self.engine.env.now() + pause;
             meta.running = None;
         };
         self.lease.commit(others, change).await?;

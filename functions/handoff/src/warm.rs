@@ -124,6 +124,7 @@ mod tests {
             stop: None,
             untold: Vec::new(),
             look_at: 0,
+            late_failures: 0,
             erased_below: 0,
             erasing: false,
         };

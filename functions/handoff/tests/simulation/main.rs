@@ -18,13 +18,6 @@
     clippy::print_stdout,
     clippy::struct_excessive_bools,
     clippy::type_complexity,
-    reason = "all of this is test code, and what it indexes it made itself"
-)]
-
-#![expect(
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    clippy::print_stdout,
     reason = "all of it is a test: a panic is a finding, and the trace is for whoever reads it"
 )]
 
