@@ -11,7 +11,7 @@ use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
 use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ports::{Env, Model, Queue, Store};
-use baton_handoff::team::Team;
+use baton_handoff::team::{Runs, Team};
 use baton_handoff::{Engine, Ports};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio::net::TcpListener;
@@ -119,7 +119,14 @@ fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
-    Ok(Team::parse(&name, &text)?)
+    let team = Team::parse(&name, &text)?;
+    if let Some(tool) = team.tools().find(|tool| matches!(tool.runs, Runs::Http(_))) {
+        anyhow::bail!(
+            "{name}: tool \"{}\" calls out by [tool.http], which this version of Baton does not carry out yet",
+            tool.name
+        );
+    }
+    Ok(team)
 }
 
 async fn build_model(
