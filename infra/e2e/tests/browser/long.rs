@@ -71,6 +71,7 @@ async fn write_history(folder: &Folder, name: &str) {
         stop: None,
         untold: Vec::new(),
         look_at: 0,
+        late_failures: 0,
         erased_below: 0,
         erasing: false,
     };
