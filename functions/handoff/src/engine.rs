@@ -1,5 +1,6 @@
 //! The ports and the team that one process serves, put together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
 use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
-use crate::team::Team;
+use crate::team::{Agent, Team};
 use crate::warm::Memory;
 
 /// How long a conversation stays its owner's without a sign of life.
@@ -47,6 +48,8 @@ pub struct Engine {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
+    /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
+    instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
 }
 
@@ -60,6 +63,9 @@ impl Engine {
             tools,
             env,
         } = ports;
+        let shared =
+            |agent: &Arc<Agent>| (agent.name.clone(), Arc::from(agent.instructions.as_str()));
+        let instructions = team.agents().map(shared).collect();
         Arc::new(Self {
             team,
             store,
@@ -69,6 +75,7 @@ impl Engine {
             env,
             hub: Hub::default(),
             memory: Memory::default(),
+            instructions,
             draining: watch::Sender::new(false),
         })
     }
@@ -130,6 +137,11 @@ impl Engine {
         let mut draining = self.draining.subscribe();
         // The sender lives as long as this engine, so that waiting cannot fail.
         let _never_closed = draining.wait_for(|draining| *draining).await;
+    }
+
+    pub(crate) fn instructions_of(&self, agent: &Agent) -> Arc<str> {
+        let shared = self.instructions.get(&agent.name);
+        shared.map_or_else(|| Arc::from(agent.instructions.as_str()), Arc::clone)
     }
 
     pub(crate) async fn sleep(&self, milliseconds: Millis) {

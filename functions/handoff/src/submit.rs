@@ -348,7 +348,7 @@ impl Engine {
         }
         let agent = turn::active_agent(self, meta, None);
         let messages = turn::messages(self, past, record);
-        let request = turn::request(&agent, window::told_late(past), &messages);
+        let request = turn::request(self, &agent, window::told_late(past), &messages);
         Some(self.model.clone().stream(request))
     }
 

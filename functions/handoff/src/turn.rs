@@ -297,10 +297,12 @@ impl<'a> Play<'a> {
             self.late = self.late_results().await?;
             self.prompt_with_late_results();
             let late = self.told_late.iter().chain(&self.late);
-            self.engine
-                .model
-                .clone()
-                .stream(request(&self.agent, late, &self.messages))
+            self.engine.model.clone().stream(request(
+                self.engine,
+                &self.agent,
+                late,
+                &self.messages,
+            ))
         };
         let mut response = Response::default();
         let read = async {
@@ -606,11 +608,12 @@ impl<'a> Play<'a> {
 
 /// What the model is asked: instructions first, then the conversation.
 pub(crate) fn request<'a>(
+    engine: &Engine,
     agent: &Agent,
     late: impl Iterator<Item = &'a LateResult>,
     messages: &[Message],
 ) -> ModelRequest {
-    let instructions = window::instructions(agent, late);
+    let instructions = window::instructions(&engine.instructions_of(agent), late);
     let messages = std::iter::once(instructions)
         .chain(messages.iter().cloned())
         .collect();

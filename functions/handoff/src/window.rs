@@ -6,7 +6,7 @@ use crate::ids::TurnNumber;
 use crate::journal::{Extent, JournaledTurn};
 use crate::ports::{Message, ToolCall};
 use crate::record::{ActionState, LateResult, Origin, StepRecord, Told};
-use crate::team::{Agent, Limits};
+use crate::team::Limits;
 
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
 const BYTES_PER_TOKEN: usize = 3;
@@ -129,13 +129,13 @@ fn size(message: &Message) -> usize {
 ///
 /// They stand here and not among the messages because many services refuse a system message behind a user's.
 pub(crate) fn instructions<'a>(
-    agent: &Agent,
+    instructions: &Arc<str>,
     late: impl Iterator<Item = &'a LateResult>,
 ) -> Message {
     let mut text = String::new();
     for result in late {
         if text.is_empty() {
-            text.push_str(&agent.instructions);
+            text.push_str(instructions);
             text.push_str("\n\nResults that came in after their calls were answered as pending; they hold now:");
         }
         text.push_str("\n- ");
@@ -144,7 +144,7 @@ pub(crate) fn instructions<'a>(
         text.push_str(&result.result);
     }
     let text = if text.is_empty() {
-        Arc::from(agent.instructions.as_str())
+        instructions.clone()
     } else {
         Arc::from(text)
     };
