@@ -25,6 +25,9 @@ pub struct TurnLog {
     over: Notify,
 }
 
+/// Events that a log makes room for at once, at least.
+const LEAST_ROOM: usize = 16;
+
 #[derive(Debug, Default)]
 struct LogState {
     events: Vec<Event>,
@@ -50,6 +53,11 @@ impl TurnLog {
                 return;
             }
             state.ended = event.kind.ends_stream();
+            if state.events.len() == state.events.capacity() {
+                // By a quarter instead of doubling: with thousands of open turns the empty half would be most of their memory.
+                let more = (state.events.len() / 4).max(LEAST_ROOM);
+                state.events.reserve_exact(more);
+            }
             state.events.push(event);
             if state.ended {
                 self.over.notify_waiters();
