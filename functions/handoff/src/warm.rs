@@ -11,7 +11,7 @@ use crate::journal::JournaledTurn;
 use crate::record::Meta;
 
 /// Conversations that are remembered at most.
-const MOST: usize = 4_096;
+const MOST: usize = 1_024;
 
 /// What they may hold together: messages, texts, arguments and results, in bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
