@@ -21,13 +21,6 @@
     reason = "all of this is test code, and what it indexes it made itself"
 )]
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    clippy::print_stdout,
-    reason = "all of it is a test: a panic is a finding, and the trace is for whoever reads it"
-)]
-
 mod audit;
 #[cfg(feature = "sabotage")]
 mod broken;
