@@ -142,9 +142,12 @@ fn shown(action: &ActionRecord) -> Value {
         "agent": action.agent,
         "tool": action.tool,
         "arguments": arguments,
+        "amount_cents": action.amount_cents,
         "arguments_hash": action.arguments_hash(),
         "state": action.state,
         "accepted_at": action.accepted_at,
+        // Until when somebody may approve it.
+        "expires_at": (action.state == ActionState::Proposed).then_some(action.look_at),
         "attempts": action.attempts,
         "result": action.result,
         "reason": action.reason,

@@ -68,6 +68,9 @@ pub struct ActionRecord {
     pub tool: String,
     /// Canonical arguments, JSON.
     pub arguments: String,
+    /// What it moves, in US cents, where somebody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_cents: Option<u64>,
     /// Who called it.
     pub agent: String,
     /// How far it is.

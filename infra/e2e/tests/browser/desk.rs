@@ -45,6 +45,8 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.click(".action-row").await;
     desk.shows("#detail-name", "Execute refund").await;
     desk.shows_in(".detail dl", "it shoots backwards").await;
+    desk.shows(".detail .amount", "$749.00").await;
+    desk.shows_in(".detail dl", "Approval ends").await;
     desk.shows(".beside .customer p", "Please refund my catapult")
         .await;
     desk.screenshot("desk-action").await;
