@@ -15,9 +15,6 @@ use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};
 use crate::record::{decode, encode, keys};
 
-/// Text waits at most this long before it is kept.
-const BATCH_TIME: Millis = 1_000;
-
 /// Text of this many bytes is kept at once.
 const BATCH_BYTES: usize = 4 * 1024;
 
@@ -82,11 +79,13 @@ impl Recorder {
 
     /// Keeps batches for as long as it is polled.
     pub(crate) async fn run(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Infallible {
+        let every = engine.team.limits.keep_text.as_millis();
+        let every = Millis::try_from(every).unwrap_or(Millis::MAX);
         loop {
             tokio::select! {
                 biased;
                 () = self.full.notified() => {}
-                () = engine.sleep(BATCH_TIME) => {}
+                () = engine.sleep(every) => {}
             }
             let Some((key, record)) = self.take(engine, claim, turn) else {
                 continue;

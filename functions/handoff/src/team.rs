@@ -10,6 +10,7 @@
 //!
 //! [limits]                         # optional, like each of its keys; see `Limits` for what they mean
 //! patience_seconds = 10
+//! keep_text_seconds = 1
 //!
 //! [[agent]]
 //! name = "Front"
@@ -131,6 +132,8 @@ pub struct Limits {
     pub window_turns: usize,
     /// How long a turn waits for the result of an action before the model is told that it is pending.
     pub patience: Duration,
+    /// The text of an answer that is being written waits at most this long before it is kept for listeners elsewhere.
+    pub keep_text: Duration,
 }
 
 impl Default for Limits {
@@ -142,6 +145,7 @@ impl Default for Limits {
             window_turns: 20,
             // Well under the 30 s read time-out of usual clients, so that "pending" still reaches them.
             patience: Duration::from_secs(10),
+            keep_text: Duration::from_secs(1),
         }
     }
 }

@@ -11,12 +11,12 @@ use crate::{by_hand, model, relay};
 pub(crate) const HELP: &str = "\
 baton-bench: Baton beside a plain relay, in one run
 
-  baton-bench [turns] [long] [streams] [start]   what to measure, all of it unless told
+  baton-bench [start] [turns] [long] [streams] [actions] [resume]   what to measure, all of it unless told
     --quick          a short run that shows that everything works
     --local PATH     this binary of `local`, not the one that is built here
 
 One role by hand, to profile a server under load:
-  baton-bench serve-model --addr ADDRESS [--words 20] [--delay-ms 0]
+  baton-bench serve-model --addr ADDRESS [--words 20] [--delay-ms 0] [--hold-ms 0] [--orders]
   baton-bench serve-relay --addr ADDRESS --model-url URL [--http2]
   baton-bench load --addr ADDRESS [--conversations 32] [--seconds 10] [--words 20] [--relay]";
 
@@ -40,13 +40,17 @@ pub(crate) enum Section {
     Long,
     Streams,
     Start,
+    Actions,
+    Resume,
 }
 
-const ALL: [Section; 4] = [
+const ALL: [Section; 6] = [
     Section::Start,
     Section::Turns,
     Section::Long,
     Section::Streams,
+    Section::Actions,
+    Section::Resume,
 ];
 
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> {
@@ -59,6 +63,8 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
             addr: given.required("--addr")?,
             words: given.value("--words")?.unwrap_or(model::WORDS),
             delay: Duration::from_millis(given.value("--delay-ms")?.unwrap_or(0)),
+            hold: Duration::from_millis(given.value("--hold-ms")?.unwrap_or(0)),
+            orders: given.flag("--orders"),
         }),
         Some("serve-relay") => Command::ServeRelay(relay::Settings {
             addr: given.required("--addr")?,
@@ -103,6 +109,8 @@ fn name(section: Section) -> &'static str {
         Section::Long => "long",
         Section::Streams => "streams",
         Section::Start => "start",
+        Section::Actions => "actions",
+        Section::Resume => "resume",
     }
 }
 

@@ -123,7 +123,8 @@ impl Client {
     }
 }
 
-async fn connect<B>(addr: SocketAddr) -> Result<SendRequest<B>>
+/// A connection of one's own.
+pub(crate) async fn connect<B>(addr: SocketAddr) -> Result<SendRequest<B>>
 where
     B: Body + Send + 'static,
     B::Data: Send,
@@ -146,7 +147,8 @@ pub(crate) async fn get(addr: SocketAddr, path: &str) -> Result<StatusCode> {
     Ok(sender.send_request(request).await?.status())
 }
 
-async fn refusal(response: http::Response<Incoming>) -> String {
+/// What a refused request was told.
+pub(crate) async fn refusal(response: http::Response<Incoming>) -> String {
     let status = response.status();
     match response.into_body().collect().await {
         Ok(body) => format!("{status}: {}", String::from_utf8_lossy(&body.to_bytes())),

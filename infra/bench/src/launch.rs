@@ -12,6 +12,22 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::server::Server;
 
+const TEAM: &str = r#"name = "Bench"
+entry = "Shop"
+[[agent]]
+name = "Shop"
+instructions = "You sell anvils. Order what the customer asks for."
+tools = ["execute_order"]
+[[tool]]
+name = "execute_order"
+kind = "action"
+description = "Orders a product."
+[tool.parameters.product]
+type = "string"
+[tool.parameters.price]
+type = "integer"
+"#;
+
 /// How the servers talk to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ModelProtocol {
@@ -70,14 +86,27 @@ impl Launcher {
         })
     }
 
+    /// A model that says this many words, one after each delay.
     pub(crate) async fn model(&self, words: usize, delay: Duration) -> Result<Server> {
+        self.model_with(words, delay, &[]).await
+    }
+
+    /// With more of its arguments.
+    pub(crate) async fn model_with(
+        &self,
+        words: usize,
+        delay: Duration,
+        more: &[&str],
+    ) -> Result<Server> {
         let addr = free_address()?;
         let mut command = Command::new(&self.myself);
         command
             .arg("serve-model")
             .args(["--addr", &addr.to_string()])
             .args(["--words", &words.to_string()]);
-        command.args(["--delay-ms", &delay.as_millis().to_string()]);
+        command
+            .args(["--delay-ms", &delay.as_millis().to_string()])
+            .args(more);
         Server::start("the model stand-in", command, addr, &self.file("log")).await
     }
 
@@ -101,6 +130,28 @@ impl Launcher {
             settings.push(("BATON_MODEL_HTTP2", "true".into()));
         }
         self.baton_with(&self.file("db"), settings).await
+    }
+
+    /// Baton on this data file, which others may have open too, with this team.
+    pub(crate) async fn baton_on(
+        &self,
+        data: &Path,
+        team: &Path,
+        model: &Server,
+    ) -> Result<Server> {
+        let settings = vec![
+            ("BATON_MODEL_URL", url(model).into()),
+            ("BATON_TEAM", team.into()),
+        ];
+        self.baton_with(data, settings).await
+    }
+
+    /// A team of one agent, in a file: what customers get without hand-offs.
+    pub(crate) fn team(&self, more: &str) -> Result<PathBuf> {
+        let file = self.file("toml");
+        fs::write(&file, format!("{TEAM}{more}"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
     }
 
     /// Baton as its first command starts it, with the rehearsal model inside, on this data file.

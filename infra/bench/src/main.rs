@@ -2,9 +2,10 @@
 //!
 //! One program in several roles, each a process of its own, so that processor time and memory can be read per process:
 //! [`model`] stands in for a model service, [`relay`] is the least that a server can do, [`client`], [`answer`] and [`load`] are
-//! the customers. [`launch`] starts those and the real `local`; [`turns`], [`long`], [`streams`] and [`start`] measure, and
-//! [`report`] holds the measured against the promised. Knows Baton by its HTTP interface and its settings only.
+//! the customers. [`launch`] starts those and the real `local`; [`turns`], [`long`], [`streams`], [`start`],
+//! [`actions`] and [`resume`] measure, and [`report`] holds the measured against the promised. Knows Baton by its HTTP interface and its settings only.
 
+mod actions;
 mod answer;
 mod arguments;
 mod by_hand;
@@ -17,10 +18,12 @@ mod model;
 mod quantiles;
 mod relay;
 mod report;
+mod resume;
 mod server;
 mod start;
 mod streams;
 mod turns;
+mod typed;
 mod usage;
 
 use std::process::ExitCode;
@@ -77,6 +80,8 @@ async fn bench(plan: &Plan) -> Result<ExitCode> {
             Section::Long => long::measure(&launcher, plan.quick, &mut report).await?,
             Section::Streams => streams::measure(&launcher, plan.quick, &mut report).await?,
             Section::Start => start::measure(&launcher, &mut report).await?,
+            Section::Actions => actions::measure(&launcher, plan.quick, &mut report).await?,
+            Section::Resume => resume::measure(&launcher, plan.quick, &mut report).await?,
         }
     }
     Ok(report.conclude())

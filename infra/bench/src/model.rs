@@ -1,5 +1,6 @@
 //! The model stand-in: Chat Completions over SSE with the same answer for everybody, at a pace.
-//! Never reads what it is asked; its bytes are made once, so that it costs little beside the servers that are measured.
+//! Its bytes are made once, so that it costs little beside the servers that are measured; unless it orders, it never reads what
+//! it is asked.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -55,6 +57,10 @@ pub(crate) struct Settings {
     pub(crate) words: usize,
     /// Between one word and the next; the first comes at once.
     pub(crate) delay: Duration,
+    /// Between the last word and the end.
+    pub(crate) hold: Duration,
+    /// Whether what a customer says is answered by an order, and the order by the text.
+    pub(crate) orders: bool,
 }
 
 fn vocabulary(words: usize) -> impl Iterator<Item = &'static str> {
@@ -71,9 +77,13 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
     let listener = TcpListener::bind(settings.addr)
         .await
         .context("the model cannot listen")?;
-    let script = Script {
-        frames: frames(settings.words).into(),
-        delay: settings.delay,
+    let scripts = Scripts {
+        text: Script {
+            frames: frames(settings.words).into(),
+            delay: settings.delay,
+            hold: settings.hold,
+        },
+        order: settings.orders.then(Script::order),
     };
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -82,9 +92,9 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
     loop {
         let (socket, _) = listener.accept().await.context("the model cannot accept")?;
         socket.set_nodelay(true)?;
-        let (builder, script) = (builder.clone(), script.clone());
+        let (builder, scripts) = (builder.clone(), scripts.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, script.clone()));
+            let service = service_fn(|request| answer(request, scripts.clone()));
             // A client that hangs up is the client's matter; what it lost, it counts.
             let _hung_up = builder
                 .serve_connection(TokioIo::new(socket), service)
@@ -95,7 +105,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
 
 async fn answer(
     request: Request<Incoming>,
-    script: Script,
+    scripts: Scripts,
 ) -> Result<Response<Answer>, http::Error> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/chat/completions") => {}
@@ -106,21 +116,64 @@ async fn answer(
                 .body(Answer::empty());
         }
     }
-    if request.into_body().collect().await.is_err() {
+    let Ok(asked) = request.into_body().collect().await else {
         return Response::builder()
             .status(StatusCode::BAD_REQUEST)
             .body(Answer::empty());
-    }
+    };
     Response::builder()
         .header(http::header::CONTENT_TYPE, "text/event-stream")
         .header(http::header::CACHE_CONTROL, "no-cache")
-        .body(Answer::new(script))
+        .body(Answer::new(scripts.for_what_is_asked(&asked.to_bytes())))
 }
 
 #[derive(Clone)]
 struct Script {
     frames: Arc<[Bytes]>,
     delay: Duration,
+    hold: Duration,
+}
+
+impl Script {
+    fn order() -> Self {
+        Self {
+            frames: order_frames().into(),
+            delay: Duration::ZERO,
+            hold: Duration::ZERO,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Scripts {
+    text: Script,
+    /// What customers are answered with, when it orders.
+    order: Option<Script>,
+}
+
+impl Scripts {
+    fn for_what_is_asked(self, asked: &[u8]) -> Script {
+        match self.order {
+            Some(order) if customer_spoke_last(asked) => order,
+            Some(_) | None => self.text,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    messages: Vec<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    role: &'a str,
+}
+
+fn customer_spoke_last(asked: &[u8]) -> bool {
+    serde_json::from_slice(asked)
+        .is_ok_and(|Asked { messages }| messages.last().is_some_and(|last| last.role == "user"))
 }
 
 /// The events of one answer, one by one.
@@ -132,7 +185,7 @@ struct Answer {
 
 impl Answer {
     fn new(script: Script) -> Self {
-        let slow = script.delay > Duration::ZERO;
+        let slow = script.delay > Duration::ZERO || script.hold > Duration::ZERO;
         Self {
             pause: slow.then(|| Box::pin(sleep_until(Instant::now()))),
             script,
@@ -144,6 +197,7 @@ impl Answer {
         Self::new(Script {
             frames: Arc::default(),
             delay: Duration::ZERO,
+            hold: Duration::ZERO,
         })
     }
 }
@@ -159,7 +213,13 @@ impl Body for Answer {
         let Some(frame) = self.script.frames.get(self.next).cloned() else {
             return Poll::Ready(None);
         };
-        let delay = self.script.delay;
+        let is_last_word = self.next + 2 == self.script.frames.len();
+        let delay = self.script.delay
+            + if is_last_word {
+                self.script.hold
+            } else {
+                Duration::ZERO
+            };
         if let Some(pause) = &mut self.pause {
             ready!(pause.poll_unpin(cx));
             let next = pause.deadline() + delay;
@@ -194,6 +254,20 @@ fn frames(words: usize) -> Vec<Bytes> {
     end.push_str("data: [DONE]\n\n");
     frames.push(end);
     frames.into_iter().map(Bytes::from).collect()
+}
+
+/// The call of a tool that orders, and the end.
+fn order_frames() -> Vec<Bytes> {
+    let mut event = String::new();
+    choice(
+        &mut event,
+        r#"{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_DdmO9pD3xa9XTPNJ32zg2hcA","type":"function","function":{"name":"execute_order","arguments":"{\"product\":\"anvil\",\"price\":99}"}}]}"#,
+        "null",
+    );
+    choice(&mut event, "{}", r#""tool_calls""#);
+    usage(&mut event, WORDS);
+    event.push_str("data: [DONE]\n\n");
+    vec![Bytes::from(event)]
 }
 
 /// As api.openai.com writes it, every field included: a parser has to get past all of them.

@@ -60,6 +60,22 @@ impl Report {
         });
     }
 
+    /// `value` must be at least `target`.
+    pub(crate) fn at_least(
+        &mut self,
+        what: impl Into<String>,
+        value: f64,
+        target: f64,
+        unit: &str,
+    ) {
+        self.figures.push(Figure {
+            what: what.into(),
+            value: format!("{value:.2}{unit}"),
+            target: format!("at least {target:.2}{unit}"),
+            kept: value >= target,
+        });
+    }
+
     /// `value` must be exactly `target`.
     pub(crate) fn exactly(&mut self, what: impl Into<String>, value: usize, target: usize) {
         self.figures.push(Figure {

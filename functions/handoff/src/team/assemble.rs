@@ -62,6 +62,8 @@ impl Limits {
                 .map_or(usual.window_turns, size),
             patience: in_range("patience_seconds", file.patience_seconds, (0, 60))?
                 .map_or(usual.patience, Duration::from_secs),
+            keep_text: in_range("keep_text_seconds", file.keep_text_seconds, (1, 60))?
+                .map_or(usual.keep_text, Duration::from_secs),
         })
     }
 }

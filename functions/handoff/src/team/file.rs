@@ -35,6 +35,7 @@ pub(super) struct LimitsFile {
     pub(super) window_tokens: Option<Spanned<i64>>,
     pub(super) window_turns: Option<Spanned<i64>>,
     pub(super) patience_seconds: Option<Spanned<i64>>,
+    pub(super) keep_text_seconds: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
