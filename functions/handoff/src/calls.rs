@@ -149,6 +149,7 @@ pub(crate) async fn new_actions(
             accepted_at: now,
             look_at,
             attempts: 0,
+            first_try_at: None,
             fence: 0,
             holder: String::new(),
             result: None,

@@ -38,6 +38,7 @@ mod stop;
 mod submit;
 mod sweep;
 pub mod team;
+mod tries;
 mod turn;
 mod warm;
 mod window;

@@ -124,7 +124,9 @@ impl Engine {
                     action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
+                    // Whatever was tried before had no effect, as somebody found out: the next try is a first one.
                     action.attempts = 0;
+                    action.first_try_at = None;
                     action.result = None;
                 }
                 ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}
