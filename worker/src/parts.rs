@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use baton_backends::env::SystemEnv;
+use baton_backends::http_tools::{HttpTools, Outside, SystemNames};
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
 use baton_backends::sqlite::SqliteStore;
+use baton_backends::toolbox::Toolbox;
 use baton_handoff::Ports;
-use baton_handoff::ports::{Env, Model, Queue, Store};
-use baton_handoff::team::{Runs, Team};
+use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
+use baton_handoff::team::Team;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +42,7 @@ pub struct Parts {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     model: Arc<dyn Model>,
+    tools: Arc<dyn Tools>,
     /// The file to close, where there is one.
     file: Option<Arc<SqliteStore>>,
     /// Ends the rehearsal model.
@@ -54,6 +57,7 @@ impl Parts {
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let env: Arc<dyn Env> = Arc::new(SystemEnv);
         let team = Arc::new(read_team(settings.team.as_deref())?);
+        let http = http_tools(&team, settings, &env)?;
         let Records { store, queue, file } = match &settings.cloud {
             Some(cloud) => in_cloud(cloud, &env).await?,
             None => in_file(&settings.data, &env)?,
@@ -61,6 +65,7 @@ impl Parts {
         let stop = CancellationToken::new();
         let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
+        let tools = Arc::new(Toolbox::new(office.clone(), http));
         Ok(Self {
             team,
             office,
@@ -69,6 +74,7 @@ impl Parts {
             store,
             queue,
             model,
+            tools,
             file,
             stop,
         })
@@ -80,7 +86,7 @@ impl Parts {
             store: self.store.clone(),
             queue: self.queue.clone(),
             model: self.model.clone(),
-            tools: self.office.clone(),
+            tools: self.tools.clone(),
             env: self.env.clone(),
         }
     }
@@ -160,14 +166,18 @@ fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
-    let team = Team::parse(&name, &text)?;
-    if let Some(tool) = team.tools().find(|tool| matches!(tool.runs, Runs::Http(_))) {
-        anyhow::bail!(
-            "{name}: tool \"{}\" calls out by [tool.http], which this version of Baton does not carry out yet",
-            tool.name
-        );
-    }
-    Ok(team)
+    Ok(Team::parse(&name, &text)?)
+}
+
+/// The tools of the team that call out, with the headers that the environment holds for them.
+fn http_tools(team: &Team, settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<HttpTools> {
+    let outside = Outside {
+        variables: &|name| settings.values.get(name).map(str::to_owned),
+        networks: settings.tool_networks.clone(),
+        extra_roots: Vec::new(),
+        names: Arc::new(SystemNames),
+    };
+    Ok(HttpTools::new(team, outside, env.clone())?)
 }
 
 async fn build_model(

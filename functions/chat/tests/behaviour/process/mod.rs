@@ -4,3 +4,4 @@ mod kills;
 mod local;
 mod signals;
 mod starts;
+mod tools;
