@@ -1,4 +1,4 @@
-//! Baton's outside world on one machine: SQLite store and queue, model clients, back office, tools that call out.
+//! Baton's outside world on one machine: SQLite store and queue, model clients, back office, tools that call services.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
