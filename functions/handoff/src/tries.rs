@@ -154,6 +154,7 @@ url = "https://example.com/"
             owner: "local".to_owned(),
             tool: "book".to_owned(),
             arguments: "{}".to_owned(),
+            amount_cents: None,
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: ACCEPTED,

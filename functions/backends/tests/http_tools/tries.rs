@@ -56,6 +56,7 @@ impl Accepted {
             owner: "local".to_owned(),
             tool: "book".to_owned(),
             arguments: arguments.to_owned(),
+            amount_cents: None,
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: clock.now(),
