@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
 
 /// Marks a file as ours (`Batn`), so that another program's database is never written to.
@@ -71,6 +72,8 @@ pub(super) fn create(db: &Connection) -> Result<()> {
 /// Sets up a connection that reads.
 pub(super) fn set_up_reader(db: &Connection) -> Result<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan may not depend on what is bound to it: SQLite would compile each range query anew whenever that changes.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.busy_handler(Some(wait_for_other_process))
 }
 
