@@ -48,7 +48,11 @@ impl Engine {
     }
 
     /// Works until nothing is left to do. The caller has marked itself as the driver.
-    pub(crate) async fn drive(self: Arc<Self>, conversation: ConversationId, begun: Option<Begun>) {
+    pub(crate) async fn drive(
+        self: Arc<Self>,
+        conversation: ConversationId,
+        begun: Option<Box<Begun>>,
+    ) {
         let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
         if work.await.is_err() {
             tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
@@ -57,8 +61,7 @@ impl Engine {
         }
     }
 
-    async fn drive_on(&self, conversation: &ConversationId, begun: Option<Begun>) {
-        let mut begun = begun;
+    async fn drive_on(&self, conversation: &ConversationId, mut begun: Option<Box<Begun>>) {
         let mut look = FIRST_LOOK;
         let mut failures = 0;
         loop {
@@ -75,9 +78,9 @@ impl Engine {
                 return self.leave(conversation);
             }
             let seen = self.hub.pokes(conversation);
-            match self.next(conversation).await {
+            match Box::pin(self.next(conversation)).await {
                 Ok(Next::Run(next)) => {
-                    begun = Some(*next);
+                    begun = Some(next);
                     (look, failures) = (FIRST_LOOK, 0);
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,

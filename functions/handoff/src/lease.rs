@@ -135,7 +135,7 @@ impl<'a> Lease<'a> {
                 () = poked.notified() => {}
                 () = self.engine.sleep(LOOK) => {}
             }
-            match self.look(turn).await {
+            match Box::pin(self.look(turn)).await {
                 Ok(Seen::Ours) => {}
                 Ok(Seen::Stop) => {
                     // A commit that is on its way is waited for, so that what it records is not lost sight of.
@@ -150,7 +150,7 @@ impl<'a> Lease<'a> {
             if self.engine.env.now() < renew_at {
                 continue;
             }
-            match self.commit(Vec::new, |_| {}).await {
+            match Box::pin(self.commit(Vec::new, |_| {})).await {
                 Ok(()) => renew_at = self.engine.env.now() + RENEW,
                 Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(Trouble::Store(detail)) => {
@@ -199,9 +199,9 @@ impl<'a> Lease<'a> {
     }
 
     /// META as our last commit left it, with its version.
-    pub(crate) async fn held(&self) -> (u64, Meta) {
-        let held = self.held.lock().await;
-        (held.version, held.meta.clone())
+    pub(crate) fn into_held(self) -> (u64, Meta) {
+        let Held { version, meta } = self.held.into_inner();
+        (version, meta)
     }
 
     /// META as it was last seen.

@@ -116,13 +116,14 @@ impl Engine {
     ) {
         let conversation = submission.conversation.clone();
         let drives = !submission.background && self.hub.start_driving(&conversation);
-        let taken = self.take_with_retries(&submission, drives).await;
+        // In boxes, here and where a turn runs: a task is as large as its largest part, for as long as the answer streams.
+        let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
         let accepted = taken.is_ok();
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // A client that hung up does not stop the turn.
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
-                Some(*begun)
+                Some(begun)
             }
             Ok(Taken::Waits(turn, log)) => {
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));

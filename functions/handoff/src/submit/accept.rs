@@ -6,7 +6,7 @@ use super::{Overlap, Stop, Submission, Taken, hash, visible};
 use crate::engine::{Claim, Engine, LEASE};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta};
-use crate::ports::{Change, CommitError, Usage};
+use crate::ports::{Change, CommitError, Key, Usage};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, keys};
 use crate::turn::{Begun, Opening};
 use crate::{turn, window};
@@ -150,7 +150,7 @@ impl Engine {
         }
         let agent = turn::active_agent(self, meta, None);
         let messages = turn::messages(self, past, record);
-        let request = turn::request(self, &agent, window::told_late(past), &messages);
+        let request = turn::request(self, &agent, window::told_late(past), messages);
         Some(self.model.clone().stream(request))
     }
 
@@ -188,14 +188,11 @@ impl Engine {
         number: TurnNumber,
         claim: Option<&Claim>,
     ) -> Result<bool, Stop> {
-        let turn_as_written = changes.iter().find_map(|change| match change {
-            Change::Create(key, record) if *key == keys::turn(conversation, number) => {
-                Some(record.body.clone())
-            }
-            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => {
-                None
-            }
-        });
+        // Only a turn that has no holder has to be known by what it says.
+        let turn_as_written = claim
+            .is_none()
+            .then(|| turn_in(&changes, &keys::turn(conversation, number)))
+            .flatten();
         match self.store.commit(changes).await {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
@@ -255,4 +252,12 @@ fn acceptance(
         ));
     }
     changes
+}
+
+/// The turn's record as these changes write it.
+fn turn_in(changes: &[Change], turn: &Key) -> Option<String> {
+    changes.iter().find_map(|change| match change {
+        Change::Create(key, record) if key == turn => Some(record.body.clone()),
+        Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => None,
+    })
 }

@@ -164,7 +164,7 @@ impl Play<'_> {
         let text = self.narrator.text();
         (!text.is_empty()).then(|| Partial {
             agent: self.agent.name.clone(),
-            text: text.to_owned(),
+            text,
         })
     }
 }
