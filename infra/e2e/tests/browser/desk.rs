@@ -241,7 +241,10 @@ async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
     customer.says("Table T7, please").await;
     customer.is_answered("We are checking that.").await;
     customer
-        .shows(".tool[data-state=unknown] .tool-state", "outcome unclear")
+        .shows(
+            ".tool[data-state=unknown] .tool-state",
+            "outcome unclear, we are checking",
+        )
         .await;
     let desk = browser.open(&server.url("desk")).await;
     desk.shows(".action-row .state", "Unknown").await;
