@@ -6,10 +6,13 @@
 //! promises. `audit.rs` watches what must hold at every moment, `verdict.rs` what must hold at the end.
 //!
 //! ```text
-//! cargo test -p baton-handoff --test simulation                                       a few hundred seeds
-//! SIM_SEEDS=1000000 cargo test --release -p baton-handoff --test simulation seeds     a million
-//! SIM_SEED=42 cargo test -p baton-handoff --test simulation one_seed -- --nocapture   one, with its trace
-//! cargo test --release -p baton-handoff --features sabotage --test simulation         and that broken engines are caught
+//! ./infra/test simulator                       10,000 seeds, and that broken engines are caught
+//! cargo test -p baton-handoff --test simulation                                    a few hundred seeds
+//!
+//! SIM="cargo test --profile simulation -p baton-handoff --features sabotage --test simulation"
+//! SIM_SEEDS=1000000 $SIM no_seed -- --nocapture                                    a million; SIM_FROM says where to begin
+//! SIM_SEED=42 $SIM one_seed -- --nocapture                                         one, twice, with its trace
+//! SIM_BROKEN=NoSweeper SIM_SEED=42 $SIM one_seed -- --nocapture                    one with a broken engine
 //! ```
 #![expect(
     clippy::expect_used,
@@ -45,6 +48,9 @@ use run::simulate;
 
 /// A plain `cargo test` must not keep anybody waiting; an optimised build is there to search.
 const SEEDS: u64 = if cfg!(debug_assertions) { 300 } else { 10_000 };
+
+/// With what a seed is seen again: the same build as that of the stage.
+const REPLAY: &str = "cargo test --profile simulation -p baton-handoff --features sabotage --test simulation one_seed -- --nocapture";
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -90,9 +96,7 @@ fn no_seed_breaks_a_promise() {
     let failure = first_failure(first..first + count, || {});
     println!("{count} seeds in {:?}", began.elapsed());
     if let Some((seed, violation)) = failure {
-        panic!(
-            "seed {seed}: {violation}\nsee it: SIM_SEED={seed} cargo test -p baton-handoff --test simulation one_seed -- --nocapture"
-        );
+        panic!("seed {seed}: {violation}\nsee it: SIM_SEED={seed} {REPLAY}");
     }
 }
 
@@ -121,6 +125,8 @@ fn survey() {
 #[test]
 fn one_seed_replays_exactly() {
     let seed = number_from("SIM_SEED");
+    #[cfg(feature = "sabotage")]
+    broken::choose();
     for seed in seed.map_or(0..20, |seed| seed..seed + 1) {
         let once = simulate(seed, false);
         let twice = simulate(seed, number_from("SIM_SEED").is_some());
