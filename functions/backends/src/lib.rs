@@ -8,5 +8,6 @@ pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod office;
+pub mod presence;
 pub mod sqlite;
 mod waiting;

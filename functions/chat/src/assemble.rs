@@ -9,6 +9,7 @@ use anyhow::Context;
 use baton_backends::env::SystemEnv;
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
+use baton_backends::presence::{Presence, PresentEnv};
 use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ports::{Env, Model, Queue, Store};
 use baton_handoff::team::{Runs, Team};
@@ -38,7 +39,11 @@ impl Works {
     /// Starts them on these ports, whatever is behind the ports.
     pub fn start(team: Arc<Team>, ports: Ports) -> Self {
         let queue = ports.queue.clone();
-        let engine = Engine::new(team, ports);
+        Self::of(Engine::new(team, ports), queue)
+    }
+
+    /// Starts them for this engine, on its queue.
+    pub fn of(engine: Arc<Engine>, queue: Arc<dyn Queue>) -> Self {
         let stop = CancellationToken::new();
         let pool = Pool::start(
             queue,
@@ -88,12 +93,12 @@ impl House {
         let office = Arc::new(BackOffice::new(records.clone(), env.clone()));
         let ports = Ports {
             store: records,
-            queue,
+            queue: queue.clone(),
             model,
             tools: office.clone(),
-            env,
+            env: present_env(&settings.data),
         };
-        let works = Works::start(team, ports);
+        let works = Works::of(Engine::with_lease(team, ports, settings.lease), queue);
         Ok(Self {
             engine: works.engine.clone(),
             office,
@@ -109,6 +114,17 @@ impl House {
         self.works.stop().await;
         self.stop.cancel();
         self.store.close().await;
+    }
+}
+
+/// Without a name in the folder this process is like one of another machine: what it leaves behind is waited for.
+fn present_env(data: &Path) -> Arc<dyn Env> {
+    match Presence::beside(data) {
+        Ok(presence) => Arc::new(PresentEnv(presence)),
+        Err(error) => {
+            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
+            Arc::new(SystemEnv)
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use baton_backends::model::{AzureAuth, Endpoint, ModelSettings, OutputLimit, Secret};
 
@@ -51,6 +53,8 @@ pub struct Settings {
     pub static_dir: Option<PathBuf>,
     /// Connections that are open at once.
     pub connections: usize,
+    /// How long a conversation stays its server's without a sign of life.
+    pub lease: Duration,
 }
 
 /// Values by name: the environment, and what stands in for it.
@@ -103,6 +107,11 @@ impl Values {
 /// Connections that are open at once, unless set. Each open stream is one.
 const CONNECTIONS: usize = 16_384;
 
+/// How long a conversation stays its server's without a sign of life, unless set. Clocks may differ by a second, and a busy
+/// disk may take one: leases below a few seconds are for tests, above ten minutes for nobody.
+const LEASE_SECONDS: u64 = 30;
+const LEASE_BOUNDS: RangeInclusive<u64> = 3..=600;
+
 impl Settings {
     /// Reads all of them.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
@@ -118,8 +127,23 @@ impl Settings {
             connections: values
                 .parse("BATON_CONNECTIONS", "a number of connections")?
                 .unwrap_or(CONNECTIONS),
+            lease: lease(values)?,
         })
     }
+}
+
+fn lease(values: &Values) -> Result<Duration, BadSetting> {
+    let seconds = values
+        .parse("BATON_LEASE_SECONDS", "a number of seconds")?
+        .unwrap_or(LEASE_SECONDS);
+    if LEASE_BOUNDS.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(BadSetting::new(format!(
+        "BATON_LEASE_SECONDS={seconds} is not between {} and {}",
+        LEASE_BOUNDS.start(),
+        LEASE_BOUNDS.end()
+    )))
 }
 
 fn addr(values: &Values) -> Result<SocketAddr, BadSetting> {

@@ -16,9 +16,6 @@ pub(crate) const RESEND: Millis = 5_000;
 /// How long a colleague may take to approve an action: 72 h.
 pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
 
-/// What a claim lasts longer than the tool's own time-out, for recording the outcome.
-const CLAIM_MARGIN: Millis = 15_000;
-
 /// How often an action is tried before a person must look.
 const MAX_ATTEMPTS: u32 = 10;
 
@@ -68,7 +65,11 @@ impl Engine {
                 return Ok(Executed::Over);
             }
             // Its worker is alive as far as anybody can tell.
-            ActionState::Running if action.look_at > now && !sabotage!(LeaseIgnored) => {
+            ActionState::Running
+                if action.look_at > now
+                    && !self.has_ended(&action.holder)
+                    && !sabotage!(LeaseIgnored) =>
+            {
                 return Ok(later(action.look_at - now));
             }
             // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
@@ -83,7 +84,7 @@ impl Engine {
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
         };
-        if let Some(reason) = spent(&action, &request, now) {
+        if let Some(reason) = spent(&action, &request, now, self.claim_margin()) {
             return self
                 .finish(version, action, ActionState::Unknown, &reason)
                 .await;
@@ -121,8 +122,8 @@ impl Engine {
         action.state = ActionState::Running;
         action.attempts += 1;
         action.fence += 1;
-        action.holder = self.random_id();
-        action.look_at = self.env.now() + timeout_of(request) + CLAIM_MARGIN;
+        action.holder = self.new_holder();
+        action.look_at = self.env.now() + timeout_of(request) + self.claim_margin();
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.store.commit(vec![change]).await {
             Ok(()) => Ok(Some((version + 1, action))),
@@ -372,7 +373,12 @@ fn has_keys(request: &ToolRequest) -> bool {
 }
 
 /// Why an action must not be tried any more.
-fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<String> {
+fn spent(
+    action: &ActionRecord,
+    request: &ToolRequest,
+    now: Millis,
+    claim_margin: Millis,
+) -> Option<String> {
     if action.attempts >= MAX_ATTEMPTS {
         return Some(format!("it was tried {} times", action.attempts));
     }
@@ -386,7 +392,7 @@ fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<St
         return None;
     };
     let life = Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 2);
-    let through = now.saturating_sub(action.accepted_at) + timeout_of(request) + CLAIM_MARGIN;
+    let through = now.saturating_sub(action.accepted_at) + timeout_of(request) + claim_margin;
     (action.attempts > 0 && through > life)
         .then(|| "the service has forgotten the first try by now".to_owned())
 }

@@ -151,7 +151,7 @@ impl Engine {
         };
         self.catch_up(conversation, &meta).await?;
         match &meta.running {
-            Some(running) if running.until > self.env.now() => {
+            Some(running) if running.until > self.env.now() && !self.has_ended(&running.holder) => {
                 self.listen_in(conversation, running.turn, meta.fence)
                     .await?;
                 return Ok(Next::Wait(running.until));

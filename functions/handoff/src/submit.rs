@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use tokio::sync::oneshot;
 
-use crate::engine::{Claim, Engine, LEASE, MAX_TRIES};
+use crate::engine::{Claim, Engine, MAX_TRIES};
 use crate::follow::Followed;
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
@@ -320,7 +320,7 @@ impl Engine {
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Claim {
-        let holder = self.random_id();
+        let holder = self.new_holder();
         meta.fence += 1;
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
@@ -329,7 +329,7 @@ impl Engine {
         meta.running = Some(Running {
             turn,
             holder: holder.clone(),
-            until: self.env.now() + LEASE,
+            until: self.env.now() + self.lease(),
             takeovers: before.map_or(0, |running| running.takeovers + u32::from(!given_up)),
             writes: 0,
         });

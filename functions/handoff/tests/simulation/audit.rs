@@ -49,6 +49,12 @@ impl Audit {
         })
     }
 
+    /// Whether this owner's process has ended for certain.
+    fn is_dead(&self, holder: &str) -> bool {
+        let process = holder.split_once('@').map(|(_, process)| process);
+        process.is_some_and(|process| !self.world.is_alive(process))
+    }
+
     fn require(&self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.world.break_off(what());
@@ -241,6 +247,7 @@ impl Audit {
             if let (Some(old), Some((owner, until))) = (old, books.leases.get(conversation)) {
                 let erased = after.erased_below > before.erased_below;
                 let live = *until > now + SKEW
+                    && !self.is_dead(old)
                     && before
                         .running
                         .as_ref()
@@ -440,16 +447,16 @@ impl Audit {
         }
         let held = before.state == ActionState::Running;
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
+        let lives = until > self.world.now() + SKEW && !self.is_dead(&before.holder);
+        let foreign = held && claimant != task && lives;
         if after.state == ActionState::Running && after.fence > before.fence {
-            let stolen = held && claimant != task && until > self.world.now() + SKEW;
-            self.require(!stolen, || {
+            self.require(!foreign, || {
                 format!("{id} was claimed under the live claim of another worker")
             });
             books.claims.insert(id.clone(), (task, after.look_at));
             books.claimed_by.insert(task, id.clone());
             return;
         }
-        let foreign = held && claimant != task && until > self.world.now() + SKEW;
         self.require(!foreign, || {
             format!("{id} was written under the live claim of another worker")
         });

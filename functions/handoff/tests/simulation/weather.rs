@@ -28,6 +28,8 @@ pub(crate) struct Weather {
     pub(crate) drains: bool,
     pub(crate) outages: bool,
     pub(crate) erasures: bool,
+    /// A process that has ended can be told from one that is silent.
+    pub(crate) names: bool,
     /// Nobody decides about approvals; at the end time leaps past their life.
     pub(crate) no_operator: bool,
 }
@@ -61,6 +63,7 @@ impl Weather {
             drains: world.happens(300),
             outages: world.happens(200),
             erasures: world.happens(200),
+            names: world.happens(500),
             no_operator: world.happens(100),
             ..size
         }
