@@ -29,6 +29,15 @@ const LONGEST_LOOK: Millis = 1_000;
 /// How often the store may fail in a row before listeners are told.
 const MAX_FAILURES: u32 = 6;
 
+/// How often the pause before a late result is told again may double: to a little over an hour.
+const LONGEST_PAUSE: u32 = 8;
+
+/// When somebody looks again, after so many turns that were to tell a late result and failed: while the model is away, turns
+/// that nobody asked for come ever more seldom.
+pub(crate) fn pause_after(late_failures: u32) -> Millis {
+    LOOK_AGAIN << late_failures.min(LONGEST_PAUSE)
+}
+
 /// What is to be done about a conversation.
 enum Next {
     Run(Box<Begun>),
@@ -174,11 +183,15 @@ impl Engine {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(conversation, version, meta, turn, None).await;
         }
-        if meta.erasing && meta.look_at <= self.env.now() {
-            self.erase_records(conversation, version, meta).await?;
-            return Ok(Next::LookAgain);
+        let due = meta.look_at <= self.env.now();
+        if !(meta.erasing && due) {
+            return self.next_of_untold(conversation, version, meta, due).await;
         }
-        self.next_of_untold(conversation, version, meta).await
+        match self.erase_records(conversation, version, meta).await? {
+            // That moved the next look on: ends that are to be told are due now, or they would wait behind it for ever.
+            Some((version, meta)) => self.next_of_untold(conversation, version, meta, due).await,
+            None => Ok(Next::LookAgain),
+        }
     }
 
     /// Takes the next fence for a turn that waits, or whose owner died.
@@ -255,12 +268,13 @@ impl Engine {
         conversation: &ConversationId,
         version: u64,
         mut meta: Meta,
+        due: bool,
     ) -> Result<Next, StoreError> {
         if meta.untold.is_empty() {
             return Ok(Next::Nothing);
         }
         let now = self.env.now();
-        if meta.late_failures > 0 && meta.look_at > now {
+        if meta.late_failures > 0 && !due {
             return Ok(Next::Nothing);
         }
         let ended = turn::ended_actions(self, &meta.untold).await?;

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::calls::{self, Planned, Scope};
+use crate::drive::pause_after;
 use crate::engine::{Claim, Engine, LOOK_AGAIN, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
@@ -35,9 +36,6 @@ pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
 
 /// No response may take longer than this, however lively it drips.
 const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;
-
-/// How often the pause before a late result is told again may double: to a little over an hour.
-const LONGEST_PAUSE: u32 = 8;
 
 /// A turn that this process has the lease for.
 pub(crate) struct Begun {
@@ -528,9 +526,7 @@ impl<'a> Play<'a> {
                 )
                 | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
             };
-            // While the model is away, turns that nobody asked for come ever more seldom.
-            let pause = LOOK_AGAIN << meta.late_failures.min(LONGEST_PAUSE);
-            meta.look_at = self.engine.env.now() + pause;
+            meta.look_at = self.engine.env.now() + pause_after(meta.late_failures);
             meta.running = None;
         };
         self.lease.commit(others, change).await?;
