@@ -368,7 +368,11 @@ impl Engine {
         };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         let mut events = replay::events(&turn);
-        events.extend(recorder::kept_text(&*self.store, conversation, number, next, fence).await?);
+        // A turn that has ended since has all of its text in the journal.
+        if turn.record.state == TurnState::Accepted {
+            let text = recorder::kept_text(&*self.store, conversation, number, next, fence).await?;
+            events.extend(text);
+        }
         bring_up(&log, &events);
         Ok(())
     }
