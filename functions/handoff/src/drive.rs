@@ -296,6 +296,7 @@ impl Engine {
             origin: Origin::LateResult,
             message: String::new(),
             message_id: None,
+            receipt: 0,
             accepted_at: now,
             ended_at: None,
             fence: 0,

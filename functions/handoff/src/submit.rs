@@ -152,8 +152,16 @@ impl Engine {
         submission: &Submission,
         drives: bool,
     ) -> Result<Taken, Refusal> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 32 of 128 random bits are random"
+        )]
+        let mut tries = Tries {
+            receipt: self.env.random() as u32,
+            unconfirmed: Vec::new(),
+        };
         for attempt in 0..MAX_TRIES {
-            match self.try_take(submission, drives).await {
+            match self.try_take(submission, drives, &mut tries).await {
                 Ok(Some(taken)) => return Ok(taken),
                 Ok(None) => self.back_off(attempt).await,
                 Err(Stop::Refused(refusal)) => return Err(refusal),
@@ -172,9 +180,11 @@ impl Engine {
         self: &Arc<Self>,
         submission: &Submission,
         drives: bool,
+        tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
         if drives
+            && tries.unconfirmed.is_empty()
             && let Some(Warm {
                 version,
                 meta,
@@ -185,7 +195,7 @@ impl Engine {
             && !took(&past, submission)
         {
             return self
-                .record(submission, Some((version, meta)), Some(past))
+                .record(submission, Some((version, meta)), Some(past), tries)
                 .await;
         }
         // Side by side: on a store with a network between, three reads cost what one does.
@@ -203,6 +213,10 @@ impl Engine {
             return Ok(Some(self.known_turn(conversation, turn).await?));
         }
         let meta = meta?;
+        // Behind the look at META: what is written after that is in the way of our commit.
+        if let Some(turn) = self.taken_before(conversation, tries).await? {
+            return Ok(Some(self.known_turn(conversation, turn).await?));
+        }
         let idle = meta
             .as_ref()
             .is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
@@ -210,7 +224,7 @@ impl Engine {
             refuse_overlap(meta, submission.overlap)?;
         }
         let past = if idle && drives { Some(past?) } else { None };
-        self.record(submission, meta, past).await
+        self.record(submission, meta, past, tries).await
     }
 
     /// Commits the message; with the past at hand the turn begins by the same commit.
@@ -219,6 +233,7 @@ impl Engine {
         submission: &Submission,
         before: Option<(u64, Meta)>,
         past: Option<Vec<JournaledTurn>>,
+        tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
         let now = self.env.now();
@@ -235,6 +250,7 @@ impl Engine {
             origin: Origin::Customer,
             message: submission.message.clone(),
             message_id: submission.message_id.clone(),
+            receipt: tries.receipt,
             accepted_at: now,
             ended_at: None,
             fence: 0,
@@ -255,7 +271,10 @@ impl Engine {
         let changes = acceptance(submission, number, &turn, version, &meta);
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
-                match self.confirm(changes, conversation, number, None).await? {
+                match self
+                    .confirm(changes, conversation, number, None, tries)
+                    .await?
+                {
                     // Nobody here drives a background turn: a log that others could find would stay silent.
                     true if submission.background => Some(Taken::Waits(number, Arc::default())),
                     true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
@@ -266,7 +285,7 @@ impl Engine {
         let past = visible(past, &meta);
         let mut opening = self.open(&meta, &past, &turn);
         let committed = self
-            .confirm_beside(changes, &claim, number, &mut opening)
+            .confirm_beside(changes, &claim, number, &mut opening, tries)
             .await?;
         if !committed {
             return Ok(None);
@@ -359,8 +378,9 @@ impl Engine {
         claim: &Claim,
         number: TurnNumber,
         opening: &mut Option<Opening>,
+        tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        let commit = self.confirm(changes, &claim.conversation, number, Some(claim));
+        let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
         let Some(mut call) = opening.take() else {
             return commit.await;
         };
@@ -378,44 +398,52 @@ impl Engine {
         }
     }
 
-    /// Whether the acceptance is written; `false`: somebody else wrote first.
+    /// Whether the acceptance is written and the turn is the caller's; `false`: look again.
     async fn confirm(
         &self,
         changes: Vec<Change>,
         conversation: &ConversationId,
         number: TurnNumber,
         claim: Option<&Claim>,
+        tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        let turn_as_written = changes.iter().find_map(|change| match change {
-            Change::Create(key, record) if *key == keys::turn(conversation, number) => {
-                Some(record.body.clone())
-            }
-            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => {
-                None
-            }
-        });
         match self.store.commit(changes).await {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
             Err(CommitError::Ambiguous(_)) => {
-                if let Some(claim) = claim {
-                    let meta = read_meta(&*self.store, conversation).await?;
-                    let ours = |meta: &Meta| {
-                        meta.running
-                            .as_ref()
-                            .is_some_and(|running| running.holder == claim.holder)
-                    };
-                    Ok(meta.is_some_and(|(_, meta)| ours(&meta)))
-                } else {
-                    let written = self.store.get(&keys::turn(conversation, number)).await?;
-                    Ok(written.map(|stored| stored.record.body) == turn_as_written)
-                }
+                // It may also be written later than we look. Each further try looks for it first, and is written over the
+                // META that it would have changed: only one of them can be.
+                tries.unconfirmed.push(number);
+                let Some(claim) = claim else {
+                    return Ok(self.taken_before(conversation, tries).await? == Some(number));
+                };
+                let meta = read_meta(&*self.store, conversation).await?;
+                let running = meta.and_then(|(_, meta)| meta.running);
+                Ok(running.is_some_and(|running| running.holder == claim.holder))
             }
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                 Err(Stop::Store(error.to_string()))
             }
         }
+    }
+
+    /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
+    async fn taken_before(
+        &self,
+        conversation: &ConversationId,
+        tries: &Tries,
+    ) -> Result<Option<TurnNumber>, StoreError> {
+        for number in &tries.unconfirmed {
+            let Some(stored) = self.store.get(&keys::turn(conversation, *number)).await? else {
+                continue;
+            };
+            let turn: TurnRecord = decode(&stored)?;
+            if turn.receipt == tries.receipt {
+                return Ok(Some(*number));
+            }
+        }
+        Ok(None)
     }
 
     /// The turn that took this very message before.
@@ -451,6 +479,14 @@ impl Engine {
             ))),
         }
     }
+}
+
+/// What is known of earlier tries to record a message.
+struct Tries {
+    /// Stands in the turn, whichever try records it.
+    receipt: u32,
+    /// Turns that may have been recorded: nobody confirmed it.
+    unconfirmed: Vec<TurnNumber>,
 }
 
 /// A message that is recorded.
