@@ -7,7 +7,8 @@ use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Lane, Millis, Stored};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
-    ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode,
+    ActionRecord, ActionState, MessageRecord, Meta, Origin, StepRecord, TurnRecord, TurnState,
+    decode,
 };
 
 use crate::world::{TaskId, World, lock};
@@ -23,6 +24,8 @@ struct Books {
     erased: BTreeSet<ActionId>,
     steps: BTreeMap<(String, TurnNumber), u32>,
     ended: BTreeSet<(String, TurnNumber)>,
+    /// Turns that say another one anew, and which.
+    regenerated: BTreeMap<(String, TurnNumber), TurnNumber>,
     /// Which task claimed which action last, and for how long as seen from outside.
     claims: BTreeMap<ActionId, (TaskId, Millis)>,
     claimed_by: BTreeMap<TaskId, ActionId>,
@@ -98,6 +101,23 @@ impl Audit {
         Some(format!("{conversation} has {meta:?}"))
     }
 
+    /// The last turn that was accepted.
+    pub(crate) fn last_turn(&self, conversation: &ConversationId) -> Option<TurnNumber> {
+        let books = lock(&self.books);
+        let meta = books.metas.get(conversation.as_str())?;
+        (meta.next_turn > 1).then(|| meta.next_turn - 1)
+    }
+
+    /// How many turns were accepted.
+    pub(crate) fn turns(&self) -> u64 {
+        let books = lock(&self.books);
+        books
+            .metas
+            .values()
+            .map(|meta| u64::from(meta.next_turn) - 1)
+            .sum()
+    }
+
     // --- the queue ---
 
     pub(crate) fn sent(&self, lane: Lane, body: &str) {
@@ -162,7 +182,13 @@ impl Audit {
 
     // --- the store ---
 
-    pub(crate) fn committed(&self, process: usize, changes: &[Change], before: &[Option<Stored>]) {
+    pub(crate) fn committed(
+        &self,
+        process: usize,
+        task: TaskId,
+        changes: &[Change],
+        before: &[Option<Stored>],
+    ) {
         let mut books = lock(&self.books);
         for (change, before) in changes.iter().zip(before) {
             let (key, record) = match change {
@@ -201,6 +227,7 @@ impl Audit {
                     ),
                     TurnPart::Action(_) => self.check_action(
                         &mut books,
+                        task,
                         conversation,
                         before.as_ref(),
                         after.as_ref(),
@@ -313,6 +340,9 @@ impl Audit {
         let Ok(record) = decode::<TurnRecord>(after) else {
             return;
         };
+        if let Origin::Regenerated { of } = record.origin {
+            books.regenerated.insert(place.clone(), of);
+        }
         let accepted = before.is_none() && record.state == TurnState::Accepted;
         let over = before.is_some() && record.state != TurnState::Accepted;
         self.require(accepted || over, || {
@@ -367,6 +397,16 @@ impl Audit {
         let Ok(record) = decode::<StepRecord>(after) else {
             return;
         };
+        if let Some(of) = books.regenerated.get(&(conversation.to_owned(), turn)) {
+            let old = |id: &ActionId| id.turn == *of && books.actions.contains_key(id);
+            let new = record
+                .actions
+                .iter()
+                .find(|accepted| !old(&accepted.action));
+            self.require(new.is_none(), || {
+                format!("turn {turn} of {conversation} says turn {of} anew and does {new:?}")
+            });
+        }
         let fence = books.metas.get(conversation).map_or(0, |meta| meta.fence);
         self.require(record.fence == fence, || {
             format!(
@@ -379,6 +419,7 @@ impl Audit {
     fn check_action(
         &self,
         books: &mut Books,
+        task: TaskId,
         conversation: &str,
         before: Option<&Stored>,
         after: Option<&Stored>,
@@ -399,7 +440,7 @@ impl Audit {
         };
         match before {
             None => self.check_acceptance(books, &after, changes),
-            Some(before) => self.check_transition(books, &before, &after),
+            Some(before) => self.check_transition(books, task, &before, &after),
         }
         books.actions.insert(after.id.clone(), after);
     }
@@ -427,9 +468,14 @@ impl Audit {
         });
     }
 
-    fn check_transition(&self, books: &mut Books, before: &ActionRecord, after: &ActionRecord) {
+    fn check_transition(
+        &self,
+        books: &mut Books,
+        task: TaskId,
+        before: &ActionRecord,
+        after: &ActionRecord,
+    ) {
         let id = &after.id;
-        let task = self.world.current_task();
         let by_operator = books.operators.contains(&task);
         let settled = before.state == ActionState::Unknown && by_operator;
         let steps = (before.state.as_str(), after.state.as_str());

@@ -39,12 +39,16 @@ mod store;
 mod town;
 mod verdict;
 mod weather;
+mod whims;
 mod world;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use customers::Tally;
 use run::simulate;
+use world::lock;
 
 /// A plain `cargo test` must not keep anybody waiting; an optimised build is there to search.
 const SEEDS: u64 = if cfg!(debug_assertions) { 300 } else { 10_000 };
@@ -55,6 +59,10 @@ const REPLAY: &str = "cargo test --profile simulation -p baton-handoff --feature
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
+
+/// What all simulations together were made of.
+static TURNS: AtomicU64 = AtomicU64::new(0);
+static TALLY: Mutex<Tally> = Mutex::new(Tally::NOTHING);
 
 /// Runs seeds until one fails, on every core.
 fn first_failure(seeds: std::ops::Range<u64>, prepare: impl Fn() + Sync) -> Option<(u64, String)> {
@@ -70,7 +78,10 @@ fn first_failure(seeds: std::ops::Range<u64>, prepare: impl Fn() + Sync) -> Opti
                     if seed >= failed.load(Ordering::Relaxed) {
                         return;
                     }
-                    if simulate(seed, false).violation.is_some() {
+                    let report = simulate(seed, false);
+                    TURNS.fetch_add(report.turns, Ordering::Relaxed);
+                    *lock(&TALLY) += report.tally;
+                    if report.violation.is_some() {
                         failed.fetch_min(seed, Ordering::Relaxed);
                     }
                 }
@@ -94,7 +105,11 @@ fn no_seed_breaks_a_promise() {
     let count = number_from("SIM_SEEDS").unwrap_or(SEEDS);
     let began = Instant::now();
     let failure = first_failure(first..first + count, || {});
-    println!("{count} seeds in {:?}", began.elapsed());
+    let (turns, tally) = (TURNS.load(Ordering::Relaxed), *lock(&TALLY));
+    println!(
+        "{count} seeds in {:?}: {turns} turns, {tally}",
+        began.elapsed()
+    );
     if let Some((seed, violation)) = failure {
         panic!("seed {seed}: {violation}\nsee it: SIM_SEED={seed} {REPLAY}");
     }

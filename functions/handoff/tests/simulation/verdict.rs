@@ -37,6 +37,7 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
             check_action(town, action)?;
         }
         check_told(town, conversation)?;
+        check_ids(id, conversation)?;
     }
     for ((conversation, words), turns) in &memory.turns {
         if let Some(conversation) = conversations.get(conversation) {
@@ -191,6 +192,25 @@ fn check_message(
         if !turns.contains(number) {
             return Err(format!(
                 "the message {words:?} was said to be turn {number} and has {turns:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whatever was sent under one message id, it is one turn.
+fn check_ids(id: &ConversationId, conversation: &Conversation) -> Result<(), String> {
+    let mut turns = BTreeMap::new();
+    for (number, turn) in &conversation.turns {
+        let message = turn
+            .record
+            .as_ref()
+            .and_then(|record| record.message_id.as_ref());
+        if let Some(message) = message
+            && let Some(first) = turns.insert(message, *number)
+        {
+            return Err(format!(
+                "message {message} of {id} has the turns {first} and {number}"
             ));
         }
     }
