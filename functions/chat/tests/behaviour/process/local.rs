@@ -78,6 +78,11 @@ impl Local {
 
     /// Ends it as `kill -9` does.
     pub(super) async fn kill(mut self) {
+        self.kill_now().await;
+    }
+
+    /// The same, for who starts another in its place.
+    pub(super) async fn kill_now(&mut self) {
         self.child.kill().await.unwrap();
     }
 
