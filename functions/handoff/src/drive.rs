@@ -387,10 +387,8 @@ fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
         fence: 0,
         offset: 0,
     });
-    // See the narrator: that a turn continues takes no room.
-    let room = u32::from(kind != EventKind::TurnContinues);
     let position = Position {
-        offset: last.offset.saturating_add(room),
+        offset: last.offset.saturating_add(kind.room()),
         ..last
     };
     log.push(Event {
