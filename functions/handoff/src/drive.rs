@@ -10,7 +10,7 @@ use crate::engine::{Engine, LOOK_AGAIN};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{read_meta, read_turn, read_turns};
+use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
@@ -203,6 +203,7 @@ impl Engine {
         number: TurnNumber,
         end_at_once: Option<EndAtOnce>,
     ) -> Result<Next, StoreError> {
+        let fence_before = meta.fence;
         let claim = self.claim(conversation, &mut meta, number);
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
         match self.store.commit(vec![change]).await {
@@ -245,6 +246,10 @@ impl Engine {
             let old = past.iter().find(|past| past.number == of);
             turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
         }
+        let kept = match end_at_once {
+            Some(_) => self.said_of_last(conversation, &turn, fence_before).await?,
+            None => String::new(),
+        };
         let log = self.hub.log(conversation, number);
         if claim.taken_over {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
@@ -259,7 +264,21 @@ impl Engine {
             log,
             opening: None,
             end_at_once,
+            kept,
         })))
+    }
+
+    /// What the owner under this fence has kept of the step that it did not finish.
+    async fn said_of_last(
+        &self,
+        conversation: &ConversationId,
+        turn: &JournaledTurn,
+        fence: u64,
+    ) -> Result<String, StoreError> {
+        let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
+        let said =
+            recorder::kept_text(&*self.store, conversation, turn.number, step, fence).await?;
+        Ok(said.iter().filter_map(|event| event.kind.text()).collect())
     }
 
     /// Results that came after their turn had ended begin a turn of their own.

@@ -307,6 +307,7 @@ impl Engine {
             log: log.clone(),
             opening,
             end_at_once: None,
+            kept: String::new(),
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
