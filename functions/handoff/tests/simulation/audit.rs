@@ -16,6 +16,9 @@ use crate::world::{TaskId, World, lock};
 /// Clocks are at most a second apart, and so is what two processes think of the end of a lease.
 const SKEW: Millis = 1_000;
 
+/// As the design says.
+const MOST_WAITING: usize = 8;
+
 #[derive(Default)]
 struct Books {
     metas: BTreeMap<String, Meta>,
@@ -31,6 +34,10 @@ struct Books {
     claimed_by: BTreeMap<TaskId, ActionId>,
     /// Which process wrote a conversation's lease, and until when it holds as seen from outside.
     leases: BTreeMap<String, (usize, Millis)>,
+    /// The first kept text of a step by its sort key, and how many owners its conversation had had by then.
+    kept: BTreeMap<(String, String), (u64, String)>,
+    /// Fences under which a turn was taken over only to be stopped.
+    stopping: BTreeSet<(String, u64)>,
     operators: BTreeSet<TaskId>,
     /// Actions that an operator sent on their way: a message from before may be forgotten, there is a new one.
     sent_on: BTreeSet<ActionId>,
@@ -234,6 +241,8 @@ impl Audit {
                         changes,
                     ),
                 }
+            } else if key.sort.starts_with("E#") {
+                Self::keep(&mut books, conversation, after.as_ref());
             } else if key.sort.starts_with("M#") && after.is_none() {
                 self.check_forgotten_message(&books, conversation, before.as_ref());
             }
@@ -269,6 +278,7 @@ impl Audit {
             self.require(news == 0 || accepts, || {
                 format!("{conversation} has a turn number without a turn")
             });
+            self.check_order(conversation, before, &after);
             let old = before.running.as_ref().map(|running| &running.holder);
             let new = after.running.as_ref().map(|running| &running.holder);
             if let (Some(old), Some((owner, until))) = (old, books.leases.get(conversation)) {
@@ -294,6 +304,14 @@ impl Audit {
             });
         }
         if let Some(running) = &after.running {
+            if after.stop == Some(running.turn) && running.writes == 0 {
+                let place = (conversation.to_owned(), after.fence);
+                let begun = books
+                    .metas
+                    .get(conversation)
+                    .is_some_and(|before| before.fence < after.fence);
+                books.stopping.extend(begun.then_some(place));
+            }
             let known = books
                 .metas
                 .get(conversation)
@@ -310,6 +328,21 @@ impl Audit {
             );
         }
         books.metas.insert(conversation.to_owned(), after);
+    }
+
+    /// Turns run in the order in which they were accepted, and not too many wait.
+    fn check_order(&self, conversation: &str, before: &Meta, after: &Meta) {
+        let turn = |meta: &Meta| meta.running.as_ref().map(|running| running.turn);
+        if let Some(begun) = turn(after).filter(|begun| turn(before) != Some(*begun)) {
+            let next = before.waiting.first().copied().unwrap_or(before.next_turn);
+            self.require(turn(before).is_none() && begun == next, || {
+                format!("turn {begun} of {conversation} ran before turn {next}")
+            });
+        }
+        let orderly = after.waiting.is_sorted() && after.waiting.len() <= MOST_WAITING;
+        self.require(orderly, || {
+            format!("{conversation} has the waiting turns {:?}", after.waiting)
+        });
     }
 
     fn is_erased(books: &Books, conversation: &str, turn: TurnNumber) -> bool {
@@ -351,9 +384,45 @@ impl Audit {
                 record.state.as_str()
             )
         });
+        if record.state == TurnState::Stopped && record.fence > 0 {
+            self.check_kept(books, conversation, turn, &record);
+        }
         if over {
             books.ended.insert(place);
         }
+    }
+
+    /// Remembers what the owner of this moment has said.
+    fn keep(books: &mut Books, conversation: &str, batch: Option<&Stored>) {
+        let Some(batch) = batch else { return };
+        let fence = books.metas.get(conversation).map_or(0, |meta| meta.fence);
+        let text = serde_json::from_str::<serde_json::Value>(&batch.record.body)
+            .ok()
+            .and_then(|body| Some(body.get("text")?.as_str()?.to_owned()));
+        let place = (conversation.to_owned(), batch.key.sort.clone());
+        books.kept.insert(place, (fence, text.unwrap_or_default()));
+    }
+
+    /// What the last owner said and kept before it died is not lost when the turn is stopped in its place.
+    fn check_kept(&self, books: &Books, conversation: &str, turn: TurnNumber, record: &TurnRecord) {
+        let last = books.steps.get(&(conversation.to_owned(), turn));
+        let step = last.copied().unwrap_or(0) + 1;
+        let said = |fence: u64| {
+            let sort = format!("E#{turn:010}#{step:04}#{fence:012}#{:010}", 0);
+            let kept = books.kept.get(&(conversation.to_owned(), sort));
+            // What a late owner says counts no more.
+            kept.filter(|(then, _)| *then == fence)
+                .map(|(_, text)| text)
+        };
+        let kept = record.partial.as_ref().map_or("", |partial| &partial.text);
+        let stopping = books
+            .stopping
+            .contains(&(conversation.to_owned(), record.fence));
+        let before = record.fence.checked_sub(1).filter(|_| stopping);
+        let said = said(record.fence).or_else(|| said(before?));
+        self.require(said.is_none_or(|said| kept.starts_with(said)), || {
+            format!("turn {turn} of {conversation} was stopped and keeps {kept:?} of {said:?}")
+        });
     }
 
     fn check_forgotten_message(&self, books: &Books, conversation: &str, before: Option<&Stored>) {
@@ -484,6 +553,12 @@ impl Audit {
         });
         self.require(after.fence >= before.fence, || {
             format!("the fence of {id} went back")
+        });
+        let decided = before.state != ActionState::Proposed
+            || after.state == ActionState::Rejected
+            || by_operator;
+        self.require(decided, || {
+            format!("{id} waited for approval and nobody gave it: {steps:?}")
         });
         if by_operator && after.state == ActionState::Queued {
             books.sent_on.insert(id.clone());

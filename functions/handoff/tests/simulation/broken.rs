@@ -25,7 +25,7 @@ fn every_broken_engine_is_caught() {
     let escaped: Vec<_> = Sabotage::ALL
         .into_iter()
         .filter(|broken| {
-            let failure = first_failure(0..SEEDS.max(10_000), || set(Some(*broken)));
+            let failure = first_failure(0..SEEDS.max(10_000), || set(Some(*broken)), |_| {});
             set(None);
             match &failure {
                 Some((seed, violation)) => {

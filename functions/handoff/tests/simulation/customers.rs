@@ -31,6 +31,8 @@ pub(crate) struct Ear {
     pub(crate) texts: BTreeMap<u32, String>,
     pub(crate) starts: u32,
     pub(crate) end: Option<EventKind>,
+    /// Something was said behind the end.
+    pub(crate) said_more: bool,
     position: Option<Position>,
     resume: Option<Resume>,
 }
@@ -43,6 +45,7 @@ impl Ear {
             texts: BTreeMap::new(),
             starts: 0,
             end: None,
+            said_more: false,
             position: None,
             resume: None,
         }
@@ -59,6 +62,7 @@ impl Ear {
     }
 
     fn take(&mut self, event: Event) {
+        self.said_more |= self.end.is_some();
         self.position = Some(event.position);
         match event.kind {
             EventKind::TurnStarted { .. } => self.starts += 1,
@@ -100,15 +104,6 @@ pub(crate) struct Tally {
     pub(crate) interrupts: u64,
     pub(crate) double_sends: u64,
     pub(crate) regenerations: u64,
-}
-
-impl Tally {
-    pub(crate) const NOTHING: Self = Self {
-        stops: 0,
-        interrupts: 0,
-        double_sends: 0,
-        regenerations: 0,
-    };
 }
 
 impl std::ops::AddAssign for Tally {

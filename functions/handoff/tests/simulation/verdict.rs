@@ -248,6 +248,12 @@ fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
         // The server could not reach the store and said so; what became of the turn it could not know.
         return Ok(());
     }
+    if ear.said_more {
+        return Err(format!(
+            "turn {} of {} said something behind its end",
+            ear.turn, ear.conversation
+        ));
+    }
     if ear.end.as_ref() != Some(&end) {
         return Err(format!(
             "turn {} of {} ended as {end:?}, its listener heard {:?}",
