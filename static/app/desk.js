@@ -1,16 +1,15 @@
-// The operator's page: what waits for a person, the decision, and the conversation beside it.
+// The operator's page: what waits for a person, and the books. The action that is looked at is drawn by desk-action.js.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Refused, authorise, get, path, stream } from "./api.js";
-import { empty } from "./conversation.js";
-import { NEEDS_PERSON, STATES, decide, loadActions, loadBook } from "./desk-data.js";
+import { Refused, authorise, get } from "./api.js";
+import { Beside, Detail, stateName } from "./desk-action.js";
+import { Book, money } from "./desk-book.js";
+import { NEEDS_PERSON, PAGE, STATES, loadActions, loadBook } from "./desk-data.js";
 import { deskStrings } from "./desk-strings.js";
-import { merge } from "./history.js";
 import { toolName } from "./names.js";
 import * as storage from "./storage.js";
 import { addStrings, ago, language, t } from "./strings.js";
-import { Transcript, Value } from "./transcript.js";
-import { Icon, IconButton, applyTheme, memo } from "./ui.js";
+import { applyTheme, memo } from "./ui.js";
 
 const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
 const TOKEN = "baton.operator"; // kept for this tab only
@@ -19,6 +18,8 @@ addStrings(deskStrings);
 
 function Desk() {
   const [actions, setActions] = useState(null);
+  const [counts, setCounts] = useState({});
+  const [many, setMany] = useState(PAGE); // rows that were asked for
   const [gate, setGate] = useState(null); // null | token | wrong | off
   const [isLive, setLive] = useState(true);
   const [tab, setTab] = useState("actions");
@@ -29,10 +30,12 @@ function Desk() {
 
   const look = async () => {
     try {
-      setActions(await loadActions());
+      const told = await loadActions(filter, many);
+      setActions(told.actions);
+      setCounts(told.counts);
       setGate(null);
       setLive(true);
-      const [orders, refunds] = await Promise.all([loadBook("orders"), loadBook("refunds")]);
+      const [orders, refunds] = await Promise.all([loadBook("orders", many), loadBook("refunds", many)]);
       setBooks({ orders, refunds });
     } catch (error) {
       if (!(error instanceof Refused)) return setLive(false);
@@ -44,14 +47,14 @@ function Desk() {
   };
   useEffect(() => {
     authorise(sessionStorage.getItem(TOKEN));
-    look();
     get("health").then((health) => setAgents(health.team?.agents ?? []), () => {});
   }, []);
   useEffect(() => {
     if (gate) return undefined;
+    look();
     const timer = setInterval(() => { if (document.visibilityState === "visible") look(); }, LOOK_MS);
     return () => clearInterval(timer);
-  }, [gate]);
+  }, [gate, filter, many]);
 
   const enter = (token) => {
     sessionStorage.setItem(TOKEN, token);
@@ -71,17 +74,22 @@ function Desk() {
   const shown = (actions ?? []).filter((action) => filter === "all" || action.state === filter);
   const action = actions?.find((one) => one.id === chosen) ?? null;
   const tabs = ["actions", ...["orders", "refunds"].filter((name) => books[name])];
+  const go = (name) => () => { setTab(name); setMany(PAGE); };
+  const sift = (state) => { setFilter(state); setMany(PAGE); };
+  const more = html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t("older")}</button>`;
+  const waiting = (actions ?? []).find((one) => NEEDS_PERSON.includes(one.state));
   return html`
     <header class="desk-top"><h1>${t("desk")}</h1>
-      <nav aria-label=${t("desk")}>${tabs.map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${() => setTab(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
+      <nav aria-label=${t("desk")}>${tabs.map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
       <span class="live" data-live=${isLive} role="status"><i class="dot"></i>${t(isLive ? "live" : "notLive")}</span>
       ${sessionStorage.getItem(TOKEN) && html`<button type="button" class="quiet-button" onClick=${leave}>${t("signOut")}</button>`}
     </header>
-    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} /></main>` : html`<main class="desk" data-chosen=${action !== null}>
+    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && more}</main>` : html`<main class="desk" data-chosen=${action !== null}>
       <section class="queue" aria-label=${t("deskActions")}>
-        <${Filters} actions=${actions ?? []} filter=${filter} onFilter=${setFilter} />
+        <${Filters} counts=${counts} filter=${filter} onFilter=${sift} />
+        ${waiting?.at > 0 && html`<p class="note oldest">${t("oldest", { ago: ago(waiting.at) })}</p>`}
         ${actions && shown.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
-        <ul>${shown.map((one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`)}</ul>
+        <ul>${shown.map((one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`)}${(filter === "all" ? 0 : counts[filter] ?? 0) > shown.length && html`<li>${more}</li>`}</ul>
       </section>
       ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} />` : html`<p class="note pick">${t("deskPick")}</p>`}
       ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} agents=${agents} />`}
@@ -100,102 +108,21 @@ function Gate({ isWrong, onEnter }) {
     </form></main>`;
 }
 
-const Filters = ({ actions, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
+const Filters = ({ counts, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
   ${["all", ...STATES].map((state) => {
-    const many = state === "all" ? actions.length : actions.filter((action) => action.state === state).length;
+    const many = state === "all" ? Object.values(counts).reduce((sum, count) => sum + count, 0) : counts[state] ?? 0;
     if (many === 0 && state !== filter && state !== "all") return null;
     return html`<button type="button" class="chip" aria-pressed=${filter === state} data-state=${state} onClick=${() => onFilter(state)}>${stateName(state)} <span class="count">${many}</span></button>`;
   })}</div>`;
 
-const stateName = (state) => (state === "all" ? t("all") : deskStrings[language].states[state] ?? state);
-
 const Row = memo(({ action, isChosen, onChoose }) => html`<li><button type="button" class="action-row" aria-current=${isChosen ? "true" : undefined} onClick=${() => onChoose(action.id)}>
   <span class="action-name">${toolName(action.name)}</span><span class="state" data-state=${action.state}>${stateName(action.state)}</span>
-  <span class="about">${summary(action.arguments)}</span>${action.at > 0 && html`<time>${ago(action.at)}</time>`}</button></li>`);
+  <span class="about">${summary(action)}</span>${action.at > 0 && html`<time>${ago(action.at)}</time>`}</button></li>`);
 
-function summary(told) {
+function summary({ amount, arguments: told }) {
   const values = told && typeof told === "object" ? Object.values(told) : [told];
-  return values.filter((value) => value != null && typeof value !== "object").join(" · ");
+  return [amount == null ? null : money(amount), ...values].filter((value) => value != null && typeof value !== "object").join(" · ");
 }
-
-function Detail({ action, onBack, onDecided }) {
-  const [reason, setReason] = useState("");
-  const [problem, setProblem] = useState(null);
-  const [isBusy, setBusy] = useState(false);
-  const heading = useRef(null);
-  useEffect(() => heading.current.focus({ preventScroll: true }), []);
-
-  const tell = (sentence) => { document.getElementById("announcements").textContent = sentence; };
-  const make = (decision, outcome) => async () => {
-    if (!reason.trim() && decision !== "approve") return setProblem(t("reasonNeeded"));
-    setBusy(true);
-    setProblem(null);
-    try {
-      await decide(action, decision, { reason: reason.trim(), outcome });
-      tell(t("decided"));
-      setReason("");
-    } catch (error) {
-      setProblem(error.status === 409 || error.status === 412 ? t("decidedElsewhere") : error.detail ?? t(error instanceof Refused ? "problem" : "unreachable"));
-    }
-    setBusy(false);
-    return onDecided();
-  };
-
-  return html`<section class="detail" aria-labelledby="detail-name">
-    <header><${IconButton} icon="back" class="back" label=${t("close")} onClick=${onBack} /><h2 id="detail-name" ref=${heading} tabindex="-1">${toolName(action.name)}</h2><span class="state" data-state=${action.state}>${stateName(action.state)}</span></header>
-    <dl><dt>${t("arguments")}</dt><dd><${Value} value=${action.arguments} /></dd>
-      ${action.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${action.result} /></dd>`}
-      ${action.reason && html`<dt>${t("reason")}</dt><dd>${action.reason}</dd>`}
-      ${action.attempts != null && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
-      ${action.at > 0 && html`<dt>${t("changedAt")}</dt><dd><time>${new Date(action.at).toLocaleString(language)}</time></dd>`}</dl>
-    ${NEEDS_PERSON.includes(action.state) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
-      ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}
-      <label for="reason">${t("reason")}</label>
-      <textarea id="reason" rows="2" maxlength="500" value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} aria-invalid=${problem === t("reasonNeeded")}></textarea>
-      ${problem && html`<p class="wrong" role="alert">${problem}</p>`}
-      <div class="buttons">${action.state === "proposed"
-        ? html`<button type="button" class="small-button danger" disabled=${isBusy} onClick=${make("reject")}>${t("reject")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("approve")}>${t("approve")}</button>`
-        : html`<button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "rejected")}>${t("settleRejected")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("settle", "done")}>${t("settleDone")}</button>`}</div>
-    </form>`}
-  </section>`;
-}
-
-// Read anew with everything that happens in it, so that what the customer is told is seen too.
-function Beside({ id, agents }) {
-  const [state, setState] = useState(null);
-  useEffect(() => {
-    const leaving = new AbortController();
-    follow(id, leaving.signal, (told) => !leaving.signal.aborted && setState(told ? merge(empty(id), told) : empty(id)));
-    return () => leaving.abort();
-  }, [id]);
-  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskEmpty")}</p>`)}</div>`;
-}
-
-// Also when the stream opens: it may have been cut, and something missed.
-async function follow(id, signal, tell) {
-  while (!signal.aborted) {
-    try {
-      for await (const event of stream("GET", path("conversations", id, "events"), { signal })) {
-        if (event.type !== "text_delta") tell(await get(path("conversations", id)));
-      }
-    } catch (error) {
-      if (error instanceof Refused && error.isAbsent) tell(null);
-    }
-    await new Promise((done) => { setTimeout(done, LOOK_MS); });
-  }
-}
-
-function Book({ rows, name }) {
-  if (!rows.length) return html`<p class="note">${t("deskEmpty")}</p>`;
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((column) => rows.some((row) => row[column] != null && typeof row[column] !== "object"));
-  return html`<div class="table" tabindex="0" role="region" aria-label=${name}><table>
-    <thead><tr>${columns.map((column) => html`<th scope="col" data-align=${isMoney(column) ? "right" : null}>${toolName(column.replace(/_cents$/, ""))}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${columns.map((column) => html`<td data-align=${isMoney(column) ? "right" : null}>${cell(column, row[column])}</td>`)}</tr>`)}</tbody></table></div>`;
-}
-
-const isMoney = (column) => column.endsWith("_cents");
-const money = new Intl.NumberFormat(language, { style: "currency", currency: "USD" });
-const cell = (column, value) => (value == null ? "" : isMoney(column) ? money.format(value / 100) : /_at$/.test(column) ? new Date(value).toLocaleString(language) : String(value));
 
 document.documentElement.lang = language;
 document.title = t("desk");

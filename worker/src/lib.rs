@@ -13,6 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod engine;
+#[cfg(feature = "aws")]
+pub mod function;
+pub mod parts;
+pub mod settings;
 
 pub use engine::{EngineWork, sweep_until};
 

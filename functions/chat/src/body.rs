@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::time::{Instant, timeout};
 
+use crate::deadline::stream_end;
 use crate::encode::Format;
 
 /// Well under the 30 s after which CloudFront and most clients give a silent stream up.
@@ -53,7 +54,7 @@ pub(crate) fn events(
         fence: 0,
         offset: 0,
     });
-    let until = Instant::now() + LONGEST_STREAM;
+    let until = stream_end(LONGEST_STREAM);
     let resume = after.map(Resume::after);
     let listener = Listener {
         log,
@@ -76,7 +77,8 @@ pub(crate) fn events(
 impl Listener {
     async fn next(&mut self) -> Option<Bytes> {
         while !self.ended {
-            if timeout(HEARTBEAT, self.log.news(self.seen)).await.is_err() {
+            let silence = HEARTBEAT.min(self.until.saturating_duration_since(Instant::now()));
+            if timeout(silence, self.log.news(self.seen)).await.is_err() {
                 return Some(self.heartbeat());
             }
             self.keep_pace().await;

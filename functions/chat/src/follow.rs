@@ -15,6 +15,7 @@ use futures_util::stream;
 use tokio::time::{Instant, timeout};
 
 use crate::body::{HEARTBEAT, LONGEST_STREAM};
+use crate::deadline::stream_end;
 use crate::encode::Format;
 
 /// How often the store is looked at for what other instances do, in milliseconds.
@@ -57,7 +58,7 @@ pub(crate) fn events(
         resume: after,
         listening: None,
         ended: pulse.ended.iter().map(|action| action.id.clone()).collect(),
-        until: now + LONGEST_STREAM,
+        until: stream_end(LONGEST_STREAM),
         heard: now,
         last: after.unwrap_or(Position {
             turn,
@@ -121,7 +122,8 @@ impl Follower {
                 }
             }
         });
-        match timeout(HEARTBEAT, read).await {
+        let silence = HEARTBEAT.min(self.until.saturating_duration_since(Instant::now()));
+        match timeout(silence, read).await {
             Ok(((), seen, ended)) => {
                 listening.seen = seen;
                 if ended {

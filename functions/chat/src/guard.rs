@@ -21,9 +21,20 @@ const EXPOSED: HeaderValue =
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
+/// Stands on a request that AWS routed here: it lets only names of this function through, so that none can be rebound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoutedByAws;
+
 /// Refuses a request of the wrong host or origin, and answers for origins that are allowed.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    let origin = match admit(&app.exposure, request.headers(), request.uri().host()) {
+    let is_routed = request.extensions().get::<RoutedByAws>().is_some();
+    let admitted = if is_routed {
+        host(request.headers(), request.uri().host())
+            .and_then(|host| admit_origin(&app.exposure, request.headers(), host))
+    } else {
+        admit(&app.exposure, request.headers(), request.uri().host())
+    };
+    let origin = match admitted {
         Ok(origin) => origin,
         Err(refused) => return refused.into_response(),
     };
@@ -75,18 +86,32 @@ fn admit(
     headers: &HeaderMap,
     uri_host: Option<&str>,
 ) -> Result<Option<HeaderValue>, ApiError> {
-    let host = match headers.get(header::HOST) {
-        Some(host) => host
-            .to_str()
-            .map_err(|_| ApiError::bad_request("the Host header is not text"))?,
-        None => uri_host.ok_or_else(|| ApiError::bad_request("a Host header is needed"))?,
-    };
+    let host = host(headers, uri_host)?;
     if !exposure.knows_host(host) {
         return Err(ApiError::new(
             StatusCode::MISDIRECTED_REQUEST,
             "this server does not answer for that host; set BATON_ORIGINS to the origins that it is reached by",
         ));
     }
+    admit_origin(exposure, headers, host)
+}
+
+/// What the client calls this server.
+fn host<'a>(headers: &'a HeaderMap, uri_host: Option<&'a str>) -> Result<&'a str, ApiError> {
+    match headers.get(header::HOST) {
+        Some(host) => host
+            .to_str()
+            .map_err(|_| ApiError::bad_request("the Host header is not text")),
+        None => uri_host.ok_or_else(|| ApiError::bad_request("a Host header is needed")),
+    }
+}
+
+/// The origin to allow in the answer of this host, if the request comes from another one.
+fn admit_origin(
+    exposure: &Exposure,
+    headers: &HeaderMap,
+    host: &str,
+) -> Result<Option<HeaderValue>, ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(None);
     };

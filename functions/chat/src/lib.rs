@@ -7,18 +7,21 @@
 //! serve: the accept loop with its bounds, and the drain
 //! ```
 //!
-//! Only `settings` reads the environment. No rule about conversations lives here: those are the engine's.
+//! Only `settings` (of the worker, which needs them too) reads the environment. No rule about conversations lives here: those are the engine's.
 
 pub mod assemble;
 mod body;
+mod deadline;
 mod encode;
 mod error;
 mod follow;
 mod guard;
+#[cfg(feature = "aws")]
+pub mod lambda;
 mod router;
 mod routes;
 pub mod serve;
-pub mod settings;
 mod trace;
 
+pub use baton_worker::settings;
 pub use router::{App, Exposure, ModelInfo, router};

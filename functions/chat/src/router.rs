@@ -7,6 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
+pub use baton_worker::parts::ModelInfo;
 use http::StatusCode;
 
 use crate::error::ApiError;
@@ -26,15 +27,6 @@ pub struct Exposure {
     pub origins: Vec<String>,
     /// The bearer token of operator routes.
     pub operator_token: Option<String>,
-}
-
-/// What people are told about the model.
-#[derive(Debug, Clone)]
-pub struct ModelInfo {
-    /// Its name, or the deployment's.
-    pub name: String,
-    /// Scripted, no language model.
-    pub rehearsal: bool,
 }
 
 /// What the routes need.

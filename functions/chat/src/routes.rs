@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod conversations;
 mod export;
 pub(crate) mod health;
+mod operator;
 pub(crate) mod page;
 pub(crate) mod turns;
 

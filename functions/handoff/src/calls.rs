@@ -132,7 +132,8 @@ pub(crate) async fn new_actions(
             continue;
         }
         let now = engine.env.now();
-        let (state, look_at) = if needs_approval(engine, request).await {
+        let amount = amount_cents(engine, request).await;
+        let (state, look_at) = if needs_approval(&request.tool.approval, amount) {
             (ActionState::Proposed, now + crate::action::APPROVAL_LIFE)
         } else {
             (ActionState::Queued, now + crate::action::RESEND)
@@ -142,6 +143,7 @@ pub(crate) async fn new_actions(
             owner: owner.to_owned(),
             tool: request.tool.name.clone(),
             arguments: request.arguments.canonical().to_owned(),
+            amount_cents: amount,
             agent: agent.name.clone(),
             state,
             accepted_at: now,
@@ -156,25 +158,31 @@ pub(crate) async fn new_actions(
     new
 }
 
-async fn needs_approval(engine: &Engine, request: &ToolRequest) -> bool {
-    match &request.tool.approval {
+fn needs_approval(approval: &Approval, amount_cents: Option<u64>) -> bool {
+    match approval {
         Approval::Never => false,
         Approval::Always => true,
-        Approval::Above {
-            limit_cents,
-            amount,
-        } => {
-            let cents = match amount {
-                Amount::Parameter(name) => request
-                    .arguments
-                    .as_value()
-                    .get(name)
-                    .and_then(dollars_as_cents),
-                Amount::BackOffice => engine.tools.amount_cents(request).await,
-            };
-            // What nobody can price moves no money that we know of: the back office rejects an unknown item by itself.
-            cents.is_some_and(|cents| cents > *limit_cents)
+        // What nobody can price moves no money that we know of: the back office rejects an unknown item by itself.
+        Approval::Above { limit_cents, .. } => {
+            amount_cents.is_some_and(|cents| cents > *limit_cents)
         }
+    }
+}
+
+/// What a call is worth; asked only where a person may have to decide on it.
+async fn amount_cents(engine: &Engine, request: &ToolRequest) -> Option<u64> {
+    let amount = match &request.tool.approval {
+        Approval::Never => return None,
+        Approval::Always => &Amount::BackOffice,
+        Approval::Above { amount, .. } => amount,
+    };
+    match amount {
+        Amount::BackOffice => engine.tools.amount_cents(request).await,
+        Amount::Parameter(name) => request
+            .arguments
+            .as_value()
+            .get(name)
+            .and_then(dollars_as_cents),
     }
 }
 

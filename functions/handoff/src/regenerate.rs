@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, MAX_TRIES};
+use crate::follow::Followed;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn};
 use crate::ports::{Change, CommitError, StoreError, Usage};
@@ -28,7 +29,7 @@ pub enum CannotRegenerate {
 }
 
 impl Engine {
-    /// Begins a turn that replaces `turn`.
+    /// Begins a turn that replaces `turn`. Asked again, also after an answer that got lost: that same turn.
     pub async fn regenerate(
         self: &Arc<Self>,
         conversation: &ConversationId,
@@ -43,15 +44,20 @@ impl Engine {
             if turn < meta.erased_below {
                 return Err(CannotRegenerate::NotFound);
             }
-            let idle = meta.running.is_none() && meta.waiting.is_empty();
-            if turn + 1 != meta.next_turn || !idle {
-                return Err(CannotRegenerate::NotTheLast);
-            }
             let of = match old.record.origin {
                 Origin::Customer => turn,
                 Origin::Regenerated { of } => of,
                 Origin::LateResult => return Err(CannotRegenerate::NoMessage),
             };
+            if turn + 2 == meta.next_turn
+                && let Some(again) = self.regenerated(conversation, turn + 1, of).await?
+            {
+                return Ok(again);
+            }
+            let idle = meta.running.is_none() && meta.waiting.is_empty();
+            if turn + 1 != meta.next_turn || !idle {
+                return Err(CannotRegenerate::NotTheLast);
+            }
             let number = meta.next_turn;
             let now = self.env.now();
             let record = TurnRecord {
@@ -82,7 +88,7 @@ impl Engine {
                         log: self.listen(conversation, number),
                     });
                 }
-                // If it was written after all, the next look says that the old turn is not the last any more.
+                // If it was written after all, the next look finds it.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
                     self.back_off(attempt).await;
                 }
@@ -95,5 +101,22 @@ impl Engine {
             StoreError::Unavailable("the conversation is written to all the time".to_owned())
                 .into(),
         )
+    }
+
+    /// The turn that says `of` anew, if `number` is that.
+    async fn regenerated(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+        number: TurnNumber,
+        of: TurnNumber,
+    ) -> Result<Option<Accepted>, StoreError> {
+        let turn = read_turn(&*self.store, conversation, number).await?;
+        if turn.is_none_or(|turn| turn.record.origin != (Origin::Regenerated { of })) {
+            return Ok(None);
+        }
+        Ok(match self.follow(conversation, number, None).await? {
+            Followed::Log(log) => Some(Accepted { turn: number, log }),
+            Followed::NothingLeft | Followed::NoSuchTurn => None,
+        })
     }
 }

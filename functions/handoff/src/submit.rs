@@ -1,5 +1,7 @@
 //! Takes a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
 
+mod accept;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -7,22 +9,19 @@ use futures_util::FutureExt;
 
 use tokio::sync::oneshot;
 
-use crate::engine::{Claim, Engine, MAX_TRIES};
+use crate::engine::{Engine, MAX_TRIES};
 use crate::follow::Followed;
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
 use crate::live::TurnLog;
-use crate::ports::{Change, CommitError, StoreError, Usage};
-use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, decode, keys};
-use crate::turn::{Begun, Opening};
+use crate::ports::StoreError;
+use crate::record::{MessageRecord, Meta, TurnRecord, decode, keys};
+use crate::turn::Begun;
 use crate::warm::Warm;
-use crate::{turn, window};
+use crate::window;
 
 /// Turns that may wait behind the running one.
 const MAX_WAITING: usize = 8;
-
-/// How much of the first message stands in lists, in characters.
-const TITLE: usize = 80;
 
 /// What to do when a turn of the conversation is still running.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -227,208 +226,6 @@ impl Engine {
         self.record(submission, meta, past, tries).await
     }
 
-    /// Commits the message; with the past at hand the turn begins by the same commit.
-    async fn record(
-        &self,
-        submission: &Submission,
-        before: Option<(u64, Meta)>,
-        past: Option<Vec<JournaledTurn>>,
-        tries: &mut Tries,
-    ) -> Result<Option<Taken>, Stop> {
-        let conversation = &submission.conversation;
-        let now = self.env.now();
-        let version = before.as_ref().map(|(version, _)| *version);
-        let mut meta = before.map_or_else(|| self.new_meta(submission), |(_, meta)| meta);
-        let number = meta.next_turn;
-        meta.next_turn += 1;
-        meta.last_activity = now;
-        if meta.title.is_empty() {
-            meta.title = title(&submission.message);
-        }
-        let turn = TurnRecord {
-            state: TurnState::Accepted,
-            origin: Origin::Customer,
-            message: submission.message.clone(),
-            message_id: submission.message_id.clone(),
-            receipt: tries.receipt,
-            accepted_at: now,
-            ended_at: None,
-            fence: 0,
-            failure: None,
-            usage: Usage::default(),
-            told: Vec::new(),
-            partial: None,
-        };
-        let claim = past
-            .is_some()
-            .then(|| self.claim(conversation, &mut meta, number));
-        if claim.is_none() {
-            meta.waiting.push(number);
-            if submission.overlap == Overlap::Interrupt {
-                meta.stop = meta.running.as_ref().map(|running| running.turn);
-            }
-        }
-        let changes = acceptance(submission, number, &turn, version, &meta);
-        let (Some(claim), Some(past)) = (claim, past) else {
-            return Ok(
-                match self
-                    .confirm(changes, conversation, number, None, tries)
-                    .await?
-                {
-                    // Nobody here drives a background turn: a log that others could find would stay silent.
-                    true if submission.background => Some(Taken::Waits(number, Arc::default())),
-                    true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
-                    false => None,
-                },
-            );
-        };
-        let past = visible(past, &meta);
-        let mut opening = self.open(&meta, &past, &turn);
-        let committed = self
-            .confirm_beside(changes, &claim, number, &mut opening, tries)
-            .await?;
-        if !committed {
-            return Ok(None);
-        }
-        let log = self.hub.log(conversation, number);
-        let turn = JournaledTurn {
-            number,
-            version: 1,
-            record: turn,
-            steps: Vec::new(),
-            actions: Vec::new(),
-        };
-        let begun = Begun {
-            claim,
-            meta,
-            meta_version: version.unwrap_or(0) + 1,
-            turn,
-            past,
-            log: log.clone(),
-            opening,
-            end_at_once: None,
-            kept: String::new(),
-        };
-        Ok(Some(Taken::Begun(Box::new(begun), number, log)))
-    }
-
-    fn new_meta(&self, submission: &Submission) -> Meta {
-        let now = self.env.now();
-        Meta {
-            owner: submission.owner.clone(),
-            title: String::new(),
-            agent: self.team.entry_agent().name.clone(),
-            created_at: now,
-            last_activity: now,
-            next_turn: 1,
-            fence: 0,
-            running: None,
-            waiting: Vec::new(),
-            stop: None,
-            untold: Vec::new(),
-            look_at: 0,
-            late_failures: 0,
-            erased_below: 0,
-            erasing: false,
-        }
-    }
-
-    /// Takes the next fence for this turn.
-    pub(crate) fn claim(
-        &self,
-        conversation: &ConversationId,
-        meta: &mut Meta,
-        turn: TurnNumber,
-    ) -> Claim {
-        let holder = self.new_holder();
-        meta.fence += 1;
-        meta.waiting.retain(|waiting| *waiting != turn);
-        let before = meta.running.take();
-        let taken_over = before.is_some();
-        let given_up = before.as_ref().is_some_and(|running| running.until == 0);
-        meta.running = Some(Running {
-            turn,
-            holder: holder.clone(),
-            until: self.env.now() + self.lease(),
-            takeovers: before.map_or(0, |running| running.takeovers + u32::from(!given_up)),
-            writes: 0,
-        });
-        Claim {
-            conversation: conversation.clone(),
-            fence: meta.fence,
-            holder,
-            taken_over,
-        }
-    }
-
-    /// Starts the model call, unless results have to be looked up for it first.
-    fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord) -> Option<Opening> {
-        if !meta.untold.is_empty() {
-            return None;
-        }
-        let agent = turn::active_agent(self, meta, None);
-        let messages = turn::messages(self, past, record);
-        let request = turn::request(self, &agent, window::told_late(past), &messages);
-        Some(self.model.clone().stream(request))
-    }
-
-    /// Commits while the model call makes its way. A commit that fails drops the call.
-    async fn confirm_beside(
-        &self,
-        changes: Vec<Change>,
-        claim: &Claim,
-        number: TurnNumber,
-        opening: &mut Option<Opening>,
-        tries: &mut Tries,
-    ) -> Result<bool, Stop> {
-        let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
-        let Some(mut call) = opening.take() else {
-            return commit.await;
-        };
-        let mut commit = std::pin::pin!(commit);
-        tokio::select! {
-           biased;
-            committed = &mut commit => {
-                *opening = Some(call);
-                committed
-            }
-            opened = &mut call => {
-                *opening = Some(Box::pin(std::future::ready(opened)));
-                commit.await
-            }
-        }
-    }
-
-    /// Whether the acceptance is written and the turn is the caller's; `false`: look again.
-    async fn confirm(
-        &self,
-        changes: Vec<Change>,
-        conversation: &ConversationId,
-        number: TurnNumber,
-        claim: Option<&Claim>,
-        tries: &mut Tries,
-    ) -> Result<bool, Stop> {
-        match self.store.commit(changes).await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
-            Err(CommitError::Ambiguous(_)) => {
-                // It may also be written later than we look. Each further try looks for it first, and is written over the
-                // META that it would have changed: only one of them can be.
-                tries.unconfirmed.push(number);
-                let Some(claim) = claim else {
-                    return Ok(self.taken_before(conversation, tries).await? == Some(number));
-                };
-                let meta = read_meta(&*self.store, conversation).await?;
-                let running = meta.and_then(|(_, meta)| meta.running);
-                Ok(running.is_some_and(|running| running.holder == claim.holder))
-            }
-            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
-                Err(Stop::Store(error.to_string()))
-            }
-        }
-    }
-
     /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
     async fn taken_before(
         &self,
@@ -539,43 +336,7 @@ pub(crate) fn visible(mut past: Vec<JournaledTurn>, meta: &Meta) -> Vec<Journale
     past
 }
 
-fn title(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(TITLE).collect()
-}
-
 fn hash(message: &str) -> String {
     use sha2::{Digest, Sha256};
     hex(&Sha256::digest(message.as_bytes()))
-}
-
-fn acceptance(
-    submission: &Submission,
-    number: TurnNumber,
-    turn: &TurnRecord,
-    version: Option<u64>,
-    meta: &Meta,
-) -> Vec<Change> {
-    let conversation = &submission.conversation;
-    let mut changes = Vec::with_capacity(3);
-    let key = keys::meta(conversation);
-    changes.push(match version {
-        Some(version) => Change::Replace(key, version, meta.record()),
-        None => Change::Create(key, meta.record()),
-    });
-    changes.push(Change::Create(
-        keys::turn(conversation, number),
-        turn.record(),
-    ));
-    if let Some(id) = &submission.message_id {
-        let record = MessageRecord {
-            turn: number,
-            hash: hash(&submission.message),
-        };
-        changes.push(Change::Create(
-            keys::message(conversation, id),
-            record.record(),
-        ));
-    }
-    changes
 }

@@ -1,31 +1,28 @@
 //! The operator's view of actions: what waits, what ended, and the decisions that only a person may take.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use baton_handoff::ids::ActionId;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{Decision, DecisionError, Settlement};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::conversations::uncached;
+use super::operator::{ENTRIES, Operator, Paging, page};
 use super::parse_query;
 use crate::error::ApiError;
 use crate::router::App;
-
-const ACTIONS: usize = 50;
-const MOST_ACTIONS: usize = 200;
 
 /// A reason, in bytes; it is kept with the action.
 const MAX_REASON: usize = 2_000;
 
 #[derive(Deserialize)]
-struct ListQuery {
+struct StateQuery {
     state: Option<ActionState>,
-    after: Option<String>,
-    limit: Option<usize>,
 }
 
 /// What an operator sends with a decision.
@@ -39,33 +36,32 @@ pub(crate) struct DecisionBody {
     outcome: Option<Settlement>,
 }
 
+/// The operator is told what is wrong with a body, as with everything else.
+type DecisionRequest = Result<Json<DecisionBody>, JsonRejection>;
+
 /// With `state` a page of the actions in it, newest first; without it the newest of each state, and how many there are.
 pub(crate) async fn list(
     State(app): State<App>,
-    headers: HeaderMap,
+    _operator: Operator,
+    paging: Paging,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    app.exposure.check_operator(&headers)?;
-    let ListQuery {
-        state,
-        after,
-        limit,
-    } = parse_query(query)?;
+    let StateQuery { state } = parse_query(query)?;
     let Some(state) = state else {
         return overview(&app).await;
     };
-    let limit = limit.unwrap_or(ACTIONS).clamp(1, MOST_ACTIONS);
-    let page = app.engine.actions(state, after, limit).await?;
-    let actions: Vec<_> = page.actions.iter().map(shown).collect();
-    Ok(uncached(Json(
-        json!({ "actions": actions, "next": page.next }),
-    )))
+    let actions = app
+        .engine
+        .actions(state, paging.after, paging.limit)
+        .await?;
+    let shown = actions.actions.iter().map(shown);
+    Ok(page("actions", shown, actions.next))
 }
 
 async fn overview(app: &App) -> Result<Response, ApiError> {
     let mut actions = Vec::new();
     for state in ActionState::ALL {
-        actions.extend(app.engine.actions(state, None, ACTIONS).await?.actions);
+        actions.extend(app.engine.actions(state, None, ENTRIES).await?.actions);
     }
     let counts = app.engine.action_counts().await?;
     let actions: Vec<_> = actions.iter().map(shown).collect();
@@ -76,44 +72,42 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
 
 pub(crate) async fn approve(
     State(app): State<App>,
+    _operator: Operator,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+    body: DecisionRequest,
 ) -> Result<Response, ApiError> {
-    decide(&app, &headers, &id, body, |_| Ok(Decision::Approve)).await
+    decide(&app, &id, body, |_| Ok(Decision::Approve)).await
 }
 
 pub(crate) async fn reject(
     State(app): State<App>,
+    _operator: Operator,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+    body: DecisionRequest,
 ) -> Result<Response, ApiError> {
-    decide(&app, &headers, &id, body, |_| Ok(Decision::Reject)).await
+    decide(&app, &id, body, |_| Ok(Decision::Reject)).await
 }
 
 pub(crate) async fn settle(
     State(app): State<App>,
+    _operator: Operator,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+    body: DecisionRequest,
 ) -> Result<Response, ApiError> {
     let outcome = |body: &DecisionBody| {
         body.outcome.map(Decision::Settle).ok_or_else(|| {
             ApiError::bad_request("outcome must be \"done\", \"rejected\" or \"retry\"")
         })
     };
-    decide(&app, &headers, &id, body, outcome).await
+    decide(&app, &id, body, outcome).await
 }
 
 async fn decide(
     app: &App,
-    headers: &HeaderMap,
     id: &str,
-    body: Result<Json<DecisionBody>, axum::extract::rejection::JsonRejection>,
+    body: DecisionRequest,
     decision: impl FnOnce(&DecisionBody) -> Result<Decision, ApiError>,
 ) -> Result<Response, ApiError> {
-    app.exposure.check_operator(headers)?;
     let id = ActionId::parse(id)
         .map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
     let Json(body) =
@@ -148,9 +142,12 @@ fn shown(action: &ActionRecord) -> Value {
         "agent": action.agent,
         "tool": action.tool,
         "arguments": arguments,
+        "amount_cents": action.amount_cents,
         "arguments_hash": action.arguments_hash(),
         "state": action.state,
         "accepted_at": action.accepted_at,
+        // Until when somebody may approve it.
+        "expires_at": (action.state == ActionState::Proposed).then_some(action.look_at),
         "attempts": action.attempts,
         "result": action.result,
         "reason": action.reason,

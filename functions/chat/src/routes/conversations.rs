@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::completions::stream_response;
+use super::operator::{Operator, Paging};
 use super::{OWNER, export, last_position, parse_conversation, parse_query};
 use crate::encode::Format;
 use crate::error::ApiError;
@@ -18,18 +19,8 @@ use crate::router::App;
 const TURNS: usize = 50;
 const MOST_TURNS: usize = 500;
 
-/// Conversations of one page of the list.
-const CONVERSATIONS: usize = 50;
-const MOST_CONVERSATIONS: usize = 200;
-
 /// Pages of an export: 500 turns each.
 const EXPORT_PAGES: usize = 200;
-
-#[derive(Deserialize)]
-struct ListQuery {
-    after: Option<String>,
-    limit: Option<usize>,
-}
 
 #[derive(Deserialize)]
 struct HistoryQuery {
@@ -39,13 +30,13 @@ struct HistoryQuery {
 
 pub(crate) async fn list(
     State(app): State<App>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    _operator: Operator,
+    paging: Paging,
 ) -> Result<Response, ApiError> {
-    app.exposure.check_operator(&headers)?;
-    let ListQuery { after, limit } = parse_query(query)?;
-    let limit = limit.unwrap_or(CONVERSATIONS).clamp(1, MOST_CONVERSATIONS);
-    let page = app.engine.conversations(OWNER, after, limit).await?;
+    let page = app
+        .engine
+        .conversations(OWNER, paging.after, paging.limit)
+        .await?;
     Ok(uncached(Json(page)))
 }
 

@@ -107,6 +107,20 @@ async fn a_regenerated_answer_does_nothing_that_the_old_one_did_not_do() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_asked_for_again_twice_is_regenerated_once() {
+    let model = ScriptedModel::start([says("First."), says("Second."), says("Third.")]).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "Say something").await;
+    let again = regenerate(&client, 1).await;
+    assert_eq!(again.text(), "Second.");
+    let repeated = regenerate(&client, 1).await;
+    assert_eq!(repeated.number, again.number);
+    assert_eq!(repeated.text(), "Second.");
+    assert_eq!(regenerate(&client, 2).await.text(), "Third.");
+}
+
+#[tokio::test]
 async fn only_the_last_answer_can_be_regenerated_and_only_when_it_is_over() {
     let model = ScriptedModel::responding(|asked| match asked.customer().as_str() {
         "hang" => says("Wait ").then_hangs(),

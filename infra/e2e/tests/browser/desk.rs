@@ -3,7 +3,9 @@
 use baton_backends::model::testing::{ScriptedModel, calls, says};
 use serde_json::json;
 
+use crate::access::axe_finds_nothing;
 use crate::browser::Browser;
+use crate::folder::Folder;
 use crate::server::Server;
 use crate::tab::Tab;
 
@@ -43,6 +45,8 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.click(".action-row").await;
     desk.shows("#detail-name", "Execute refund").await;
     desk.shows_in(".detail dl", "it shoots backwards").await;
+    desk.shows(".detail .amount", "$749.00").await;
+    desk.shows_in(".detail dl", "Approval ends").await;
     desk.shows(".beside .customer p", "Please refund my catapult")
         .await;
     desk.screenshot("desk-action").await;
@@ -121,5 +125,62 @@ async fn an_action_that_is_proposed_meanwhile_appears_by_itself() {
     desk.shows(".action-row .state", "Needs approval").await;
     desk.press("Needs approval 1").await;
     desk.has(1, ".action-row").await;
+    desk.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn the_desk_asks_for_the_operators_token_and_keeps_it_for_this_tab_only() {
+    let folder = Folder::new("token");
+    std::fs::write(
+        folder.path().join(".env"),
+        "BATON_OPERATOR_TOKEN=a-token-of-some-length\n",
+    )
+    .expect("the settings can be written");
+    let model = refunds_a_catapult("Never said.").await;
+    let server = Server::over(folder, &model.url()).await;
+    let browser = Browser::start().await;
+    let _customer = asked(&browser, &server).await;
+    let desk = browser.open(&server.url("desk")).await;
+    desk.shows("label[for=token]", "Operator token").await;
+    desk.has(0, ".action-row").await;
+    desk.click("#token").await;
+    desk.types("not this one").await;
+    desk.press("Enter").await;
+    desk.shows(".gate .wrong", "This token is not accepted.")
+        .await;
+    axe_finds_nothing(&desk, "the gate of the desk").await;
+    desk.screenshot("desk-gate").await;
+    desk.eval::<bool>("(document.querySelector('#token').value = '', true)")
+        .await;
+    desk.click("#token").await;
+    desk.types("a-token-of-some-length").await;
+    desk.press("Enter").await;
+    desk.shows(".action-row .state", "Needs approval").await;
+    desk.reload().await;
+    desk.shows(".action-row .state", "Needs approval").await;
+    desk.press("Sign out").await;
+    desk.shows("label[for=token]", "Operator token").await;
+    desk.has(0, ".action-row").await;
+    let other = browser.open(&server.url("desk")).await;
+    other.shows("label[for=token]", "Operator token").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn on_a_small_phone_the_books_are_cards() {
+    let (server, browser) = (Server::rehearsal().await, Browser::start().await);
+    let desk = browser.blank().await;
+    desk.is_sized(320, 640, true).await;
+    desk.goto(&server.url("desk")).await;
+    desk.press("Orders").await;
+    desk.shows_in(".book tbody", "Catapult").await;
+    desk.screenshot("desk-orders-phone").await;
+    assert!(
+        desk.eval::<bool>("document.documentElement.scrollWidth <= innerWidth")
+            .await,
+        "nothing is wider than the screen"
+    );
+    axe_finds_nothing(&desk, "the orders on a phone").await;
     desk.has_no_errors();
 }

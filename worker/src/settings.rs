@@ -55,6 +55,21 @@ pub struct Settings {
     pub connections: usize,
     /// How long a conversation stays its server's without a sign of life.
     pub lease: Duration,
+    /// A table and queues of AWS instead of the SQLite file.
+    pub cloud: Option<Cloud>,
+    /// Whether requests come through AWS, which lets only its own names and those of this function through.
+    pub routed_by_aws: bool,
+}
+
+/// Where records and messages live on AWS. Region, credentials and endpoints are the SDK's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cloud {
+    /// The DynamoDB table.
+    pub table: String,
+    /// The SQS queue of actions.
+    pub actions_url: String,
+    /// The SQS queue of turns.
+    pub turns_url: String,
 }
 
 /// Values by name: the environment, and what stands in for it.
@@ -128,7 +143,58 @@ impl Settings {
                 .parse("BATON_CONNECTIONS", "a number of connections")?
                 .unwrap_or(CONNECTIONS),
             lease: lease(values)?,
+            cloud: cloud(values)?,
+            // Set in every environment that AWS itself starts, and in no other.
+            routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
         })
+    }
+
+    /// Reads all of them for a function or a pool, which must not answer customers from a file or a script by mistake: the model
+    /// and the store must be named.
+    pub fn read_explicit(values: &Values) -> Result<Self, BadSetting> {
+        let settings = Self::read(values)?;
+        if settings.cloud.is_none() && values.get("BATON_DATA").is_none() {
+            return Err(BadSetting::new(
+                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them, or BATON_DATA to keep everything in a file",
+            ));
+        }
+        if values.get("BATON_MODEL_URL").is_none() && values.get("BATON_AZURE_ENDPOINT").is_none() {
+            return Err(BadSetting::new(
+                "BATON_MODEL_URL is not set; set it to a model's address, or to rehearsal for scripted answers",
+            ));
+        }
+        Ok(settings)
+    }
+}
+
+/// All three or none: half of a cloud would lose what it accepts.
+fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
+    let names = ["BATON_TABLE", "BATON_QUEUE_URL", "BATON_TURNS_QUEUE_URL"];
+    let [table, actions_url, turns_url] = names.map(|name| values.get(name).map(str::to_owned));
+    match (table, actions_url, turns_url) {
+        (None, None, None) => Ok(None),
+        (Some(table), Some(actions_url), Some(turns_url)) if values.get("BATON_DATA").is_none() => {
+            Ok(Some(Cloud {
+                table,
+                actions_url,
+                turns_url,
+            }))
+        }
+        (Some(_), Some(_), Some(_)) => Err(BadSetting::new(
+            "both BATON_TABLE and BATON_DATA are set; which store is meant?",
+        )),
+        (table, actions_url, turns_url) => {
+            let missing: Vec<_> = names
+                .into_iter()
+                .zip([table, actions_url, turns_url])
+                .filter(|(_, value)| value.is_none())
+                .map(|(name, _)| name)
+                .collect();
+            Err(BadSetting::new(format!(
+                "{} is missing; BATON_TABLE and both queues belong together",
+                missing.join(" and ")
+            )))
+        }
     }
 }
 
@@ -329,6 +395,47 @@ mod tests {
         for (pairs, sentence) in cases {
             assert_eq!(read(pairs).unwrap_err(), sentence);
         }
+    }
+
+    #[test]
+    fn table_and_queues_belong_together() {
+        let cloud = [
+            ("BATON_TABLE", "t"),
+            ("BATON_QUEUE_URL", "http://a"),
+            ("BATON_TURNS_QUEUE_URL", "http://b"),
+        ];
+        assert_eq!(read(&cloud).unwrap().cloud.unwrap().turns_url, "http://b");
+        assert_eq!(
+            read(&cloud[..1]).unwrap_err(),
+            "BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL is missing; BATON_TABLE and both queues belong together"
+        );
+        let mut both = cloud.to_vec();
+        both.push(("BATON_DATA", "file"));
+        assert_eq!(
+            read(&both).unwrap_err(),
+            "both BATON_TABLE and BATON_DATA are set; which store is meant?"
+        );
+    }
+
+    #[test]
+    fn a_function_has_no_silent_defaults() {
+        let explicit = |pairs: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in pairs {
+                values.set(name, (*value).to_owned());
+            }
+            Settings::read_explicit(&values)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        let (model, data) = (("BATON_MODEL_URL", "rehearsal"), ("BATON_DATA", "file"));
+        assert!(explicit(&[model]).unwrap_err().starts_with("BATON_TABLE"));
+        assert!(
+            explicit(&[data])
+                .unwrap_err()
+                .starts_with("BATON_MODEL_URL")
+        );
+        assert_eq!(explicit(&[model, data]), Ok(()));
     }
 
     #[test]

@@ -1,0 +1,33 @@
+//! How clients of AWS are set up. Knows the SDK's settings; never what is asked through the clients.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+/// Services of AWS are near: a connection that is not there by then will not come.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// A request and its answer. DynamoDB answers within tens of milliseconds; three tries fit well into a third of a lease.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// Region, credentials and endpoints from the standard variables, profiles and metadata services of AWS.
+///
+/// The SDK's own retries are off. It would send a conditional write again whose answer was lost, and take its own first
+/// writing for somebody else's; who commits must know what was tried.
+pub async fn load_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts())
+        .load()
+        .await
+}
+
+/// Time-outs of one request.
+pub(crate) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .build()
+}

@@ -1,0 +1,264 @@
+//! Finds records across partitions, by the two indexes of the table.
+//!
+//! Each index is spread over shards, by the record's partition, and holds keys only. A page asks all shards side by side, takes
+//! the foremost of what they tell, and reads those records by key: what the index saw a moment ago and is no longer so is left
+//! out. Places with the same number are told apart by their shard first, so one place is a position in all shards at once.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use baton_backends::limits::HIGHEST_NUMBER;
+use baton_handoff::ports::{Cursor, Index, IndexPage, Key, StoreError, Stored};
+use futures_util::future::try_join_all;
+
+use super::DynamoStore;
+use super::cursor::Place;
+use super::item::{self, Item, SHARDS, number, text};
+use crate::failure::Failure;
+use crate::patience::Patience;
+
+/// The most keys of one BatchGetItem.
+const BATCH: usize = 100;
+
+/// Pages that one shard is asked for: 1,000 keys of any length fit.
+const MAX_PAGES: usize = 8;
+
+/// What an index tells of a record.
+struct Entry {
+    shard: u8,
+    place: Place,
+}
+
+/// The part of an index that one shard holds behind a place.
+struct Section {
+    shard: u8,
+    /// The index key of the shard.
+    partition: String,
+    lowest: u64,
+    highest: u64,
+    start: Option<Item>,
+}
+
+/// The attributes of an index.
+struct Names {
+    index: &'static str,
+    shard: &'static str,
+    number: &'static str,
+}
+
+fn names(index: &Index) -> Names {
+    match index {
+        Index::Due(_) => Names {
+            index: "due",
+            shard: "due_shard",
+            number: "due_at",
+        },
+        Index::Listed(_) => Names {
+            index: "listed",
+            shard: "list_shard",
+            number: "list_rank",
+        },
+    }
+}
+
+impl DynamoStore {
+    pub(super) async fn find(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError> {
+        let after = after.map(|cursor| Place::read(cursor, index)).transpose()?;
+        let sections = (0..SHARDS).filter_map(|shard| Section::of(index, shard, after.as_ref()));
+        let found =
+            try_join_all(sections.map(|section| self.entries(index, section, limit + 1))).await?;
+        let mut entries: Vec<Entry> = found.into_iter().flatten().collect();
+        // Stable: within a shard, equal numbers stay in the index's own order, which is the one that pages go by.
+        match index {
+            Index::Due(_) => {
+                entries.sort_by_key(|entry| (entry.place.number, entry.shard));
+            }
+            Index::Listed(_) => {
+                entries.sort_by_key(|entry| (u64::MAX - entry.place.number, entry.shard));
+            }
+        }
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries
+            .last()
+            .filter(|_| more)
+            .map(|last| last.place.cursor(index));
+        let keys: Vec<Key> = entries.into_iter().map(|entry| entry.place.key).collect();
+        let now = self.env.now();
+        let mut records = self.read_all(keys).await?;
+        records.retain(|stored| item::is_visible(stored, now) && stands_in(index, stored));
+        Ok(IndexPage { records, next })
+    }
+
+    /// The foremost entries of one shard.
+    async fn entries(
+        &self,
+        index: &Index,
+        section: Section,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let names = names(index);
+        let values = Item::from([
+            text(":shard", &section.partition),
+            number(":low", section.lowest),
+            number(":high", section.highest),
+        ]);
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(names.index)
+            .key_condition_expression(format!(
+                "{} = :shard AND {} BETWEEN :low AND :high",
+                names.shard, names.number
+            ))
+            .set_expression_attribute_values(Some(values))
+            .scan_index_forward(matches!(index, Index::Due(_)));
+        let mut entries = Vec::new();
+        let mut start = section.start;
+        for _ in 0..MAX_PAGES {
+            let left = i32::try_from(limit - entries.len()).unwrap_or(i32::MAX);
+            let request = request.clone().limit(left).set_exclusive_start_key(start);
+            let page = self
+                .ask(|| {
+                    let request = request.clone();
+                    async move { request.send().await.map_err(Failure::of) }
+                })
+                .await?;
+            for item in page.items.unwrap_or_default() {
+                let number = item::number_in(&item, names.number).ok_or_else(|| {
+                    StoreError::Damaged(format!(
+                        "index {} has an item without {}",
+                        names.index, names.number
+                    ))
+                })?;
+                entries.push(Entry {
+                    shard: section.shard,
+                    place: Place {
+                        number,
+                        key: item::key_in(&item)?,
+                    },
+                });
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || entries.len() >= limit {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The records at these keys, in this order; those that are gone are left out.
+    async fn read_all(&self, keys: Vec<Key>) -> Result<Vec<Stored>, StoreError> {
+        let batches = keys.chunks(BATCH).map(|keys| self.read_batch(keys));
+        let mut read: HashMap<Key, Stored> =
+            try_join_all(batches).await?.into_iter().flatten().collect();
+        Ok(keys.iter().filter_map(|key| read.remove(key)).collect())
+    }
+
+    async fn read_batch(&self, keys: &[Key]) -> Result<Vec<(Key, Stored)>, StoreError> {
+        let mut keys: Vec<Item> = keys.iter().map(item::key).collect();
+        let mut read = Vec::with_capacity(keys.len());
+        let mut patience = Patience::new(self.env.as_ref());
+        while !keys.is_empty() {
+            let left = keys.len();
+            let wanted = KeysAndAttributes::builder()
+                .consistent_read(true)
+                .set_keys(Some(keys))
+                .build()
+                .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let request = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted);
+            let answer = self
+                .ask(|| {
+                    let request = request.clone();
+                    async move { request.send().await.map_err(Failure::of) }
+                })
+                .await?;
+            for item in answer
+                .responses
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, items)| items)
+            {
+                let stored = item::read(item)?;
+                read.push((stored.key.clone(), stored));
+            }
+            // An answer ends at 16 MB, and where the table is busy.
+            keys = answer
+                .unprocessed_keys
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, rest)| rest.keys)
+                .collect();
+            if keys.len() == left && !patience.wait().await {
+                return Err(StoreError::Unavailable(
+                    "the table is too busy to read what an index found".to_owned(),
+                ));
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl Section {
+    /// What a shard holds behind a place; none if that can be nothing.
+    fn of(index: &Index, shard: u8, after: Option<&Place>) -> Option<Self> {
+        let place = after.map(|place| (place.number, item::shard_of(&place.key.partition)));
+        // In earlier shards everything with the place's own number was told, in later ones nothing.
+        let (partition, lowest, highest) = match index {
+            Index::Due(moment) => {
+                let lowest = place.map_or(0, |(number, of)| number + u64::from(shard < of));
+                (
+                    item::due_shard(shard),
+                    lowest,
+                    (*moment).min(HIGHEST_NUMBER),
+                )
+            }
+            Index::Listed(list) => {
+                let highest = match place {
+                    Some((number, of)) => number.checked_sub(u64::from(shard < of))?,
+                    None => HIGHEST_NUMBER,
+                };
+                (item::list_shard(shard, list), 0, highest)
+            }
+        };
+        if lowest > highest {
+            return None;
+        }
+        let start = after
+            .filter(|place| item::shard_of(&place.key.partition) == shard)
+            .map(|place| {
+                let names = names(index);
+                let mut start = item::key(&place.key);
+                start.insert(names.shard.to_owned(), AttributeValue::S(partition.clone()));
+                start.extend([number(names.number, place.number)]);
+                start
+            });
+        Some(Self {
+            shard,
+            partition,
+            lowest,
+            highest,
+            start,
+        })
+    }
+}
+
+fn stands_in(index: &Index, stored: &Stored) -> bool {
+    match index {
+        Index::Due(moment) => stored.record.due_at.is_some_and(|due_at| due_at <= *moment),
+        Index::Listed(list) => stored
+            .record
+            .listed
+            .as_ref()
+            .is_some_and(|listing| listing.group == *list),
+    }
+}

@@ -1,0 +1,23 @@
+//! Baton's store and queue on AWS, behind the ports of `baton-handoff`.
+//!
+//! ```text
+//! DynamoStore ─▶ item (records as attributes) ─▶ conditions
+//!      ├─▶ commit (one write, or one transaction) ─▶ failure (what an answer means) ─▶ patience (tries, waits)
+//!      ├─▶ search (the two indexes, over shards) ─▶ cursor
+//!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
+//! SqsQueue
+//! ```
+//!
+//! No rule about conversations lives here, and nothing here reads Baton's settings. Endpoints, region and credentials come
+//! from the SDK's standard variables, read by [`load_config`].
+
+mod connect;
+mod dynamo;
+mod failure;
+mod patience;
+mod sqs;
+
+pub use aws_config::SdkConfig;
+pub use connect::load_config;
+pub use dynamo::DynamoStore;
+pub use sqs::{QueueUrls, SqsQueue};

@@ -1,0 +1,72 @@
+//! How often something is tried, and how long is waited in between. Knows time and chance; never what is tried.
+
+use std::time::Duration;
+
+use baton_handoff::ports::Env;
+use tokio::time::{Instant, sleep};
+
+/// Tries of one read or write, the first included.
+const TRIES: u32 = 8;
+
+/// Nothing is tried any more after this time: two renewals of a lease must fit into its 30 s.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// The ceiling of the first wait; each further one is twice as high.
+const FIRST_CEILING: Duration = Duration::from_millis(10);
+
+/// The ceiling of the last waits.
+const LAST_CEILING: Duration = Duration::from_secs(1);
+
+/// The patience for one read or write.
+///
+/// It sleeps by the runtime's clock, not by [`Env`]'s: it is about the network, and a clock that a test holds must not hang it.
+pub(crate) struct Patience<'a> {
+    env: &'a dyn Env,
+    tried: u32,
+    until: Instant,
+}
+
+impl<'a> Patience<'a> {
+    /// Fresh patience.
+    pub(crate) fn new(env: &'a dyn Env) -> Self {
+        Self {
+            env,
+            tried: 0,
+            until: Instant::now() + LONGEST,
+        }
+    }
+
+    /// Waits a random part of a growing time ("full jitter"), so that those who met do not meet again.
+    /// `false`: it was tried often and long enough.
+    pub(crate) async fn wait(&mut self) -> bool {
+        self.tried += 1;
+        if self.tried >= TRIES {
+            return false;
+        }
+        let ceiling = (FIRST_CEILING * (1 << self.tried.min(16))).min(LAST_CEILING);
+        let wait = part_of(ceiling, self.env.random());
+        if Instant::now() + wait >= self.until {
+            return false;
+        }
+        sleep(wait).await;
+        true
+    }
+}
+
+fn part_of(ceiling: Duration, random: u128) -> Duration {
+    let micros = ceiling.as_micros().max(1);
+    Duration::from_micros(u64::try_from(random % micros).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_below_its_ceiling() {
+        for random in [0, 1, 9_999, 10_000, u128::MAX] {
+            assert!(part_of(FIRST_CEILING, random) < FIRST_CEILING);
+        }
+        assert_eq!(part_of(FIRST_CEILING, 10_007), Duration::from_micros(7));
+    }
+}

@@ -1,0 +1,169 @@
+//! What a turn costs: requests to the store, counted. The bill and the time to the first word go by them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a broken promise fails the test that relies on it"
+)]
+
+#[path = "engine/mod.rs"]
+mod dynamo;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_backends::env::SystemEnv;
+use baton_backends::memory::MemoryQueue;
+use baton_backends::model::testing::{ScriptedModel, says};
+use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
+use baton_backends::office::BackOffice;
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::{
+    Change, CommitError, Cursor, Env, Index, IndexPage, Key, Page, Range, Store, StoreError, Stored,
+};
+use baton_handoff::team::Team;
+use baton_handoff::{Engine, Overlap, Ports, Submission};
+
+/// Counts what goes through. Each call of the port is one request to DynamoDB, but for pages over 1 MB and the two indexes.
+struct Counted {
+    store: Arc<dyn Store>,
+    writes: AtomicUsize,
+    reading: AtomicUsize,
+    /// Times that reading began while nothing was being read.
+    rounds: AtomicUsize,
+    /// Rounds of reads when the last write was confirmed.
+    rounds_before_last_write: AtomicUsize,
+}
+
+impl Counted {
+    async fn read<T>(&self, read: impl Future<Output = T> + Send) -> T {
+        if self.reading.fetch_add(1, SeqCst) == 0 {
+            self.rounds.fetch_add(1, SeqCst);
+        }
+        let answer = read.await;
+        self.reading.fetch_sub(1, SeqCst);
+        answer
+    }
+
+    fn reset(&self) {
+        self.writes.store(0, SeqCst);
+        self.rounds.store(0, SeqCst);
+    }
+}
+
+#[async_trait]
+impl Store for Counted {
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.read(self.store.get(key)).await
+    }
+
+    async fn range(&self, range: &Range) -> Result<Page, StoreError> {
+        self.read(self.store.range(range)).await
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        let committed = self.store.commit(changes).await;
+        self.writes.fetch_add(1, SeqCst);
+        self.rounds_before_last_write
+            .store(self.rounds.load(SeqCst), SeqCst);
+        committed
+    }
+
+    async fn index(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<IndexPage, StoreError> {
+        self.read(self.store.index(index, after, limit)).await
+    }
+}
+
+struct Bench {
+    counted: Arc<Counted>,
+    engine: Arc<Engine>,
+    conversation: ConversationId,
+}
+
+impl Bench {
+    /// A fresh engine on this store, as a function has it that was just started.
+    fn new(store: Arc<dyn Store>, model: &ScriptedModel, conversation: &ConversationId) -> Self {
+        let zero = AtomicUsize::default;
+        let counted = Arc::new(Counted {
+            store,
+            writes: zero(),
+            reading: zero(),
+            rounds: zero(),
+            rounds_before_last_write: zero(),
+        });
+        let env: Arc<dyn Env> = Arc::new(SystemEnv);
+        let endpoint = Endpoint::OpenAi {
+            base_url: model.url(),
+            model: "scripted".to_owned(),
+            key: None,
+        };
+        let ports = Ports {
+            store: counted.clone(),
+            queue: Arc::new(MemoryQueue::new(env.clone())),
+            model: OpenAiModel::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),
+            tools: Arc::new(BackOffice::new(counted.clone(), env.clone())),
+            env,
+        };
+        Self {
+            counted,
+            engine: Engine::new(Arc::new(Team::acme()), ports),
+            conversation: conversation.clone(),
+        }
+    }
+
+    /// Writes and rounds of reads until the turn was committed.
+    async fn turn(&self) -> (usize, usize) {
+        self.counted.reset();
+        let submission = Submission {
+            conversation: self.conversation.clone(),
+            owner: "local".to_owned(),
+            message: "Hello".to_owned(),
+            message_id: None,
+            overlap: Overlap::Queue,
+            background: false,
+        };
+        let log = self.engine.submit(submission).await.unwrap().log;
+        let mut seen = 0;
+        while !log.has_ended() {
+            ((), seen, _) = log.read(seen, |_| ()).await;
+        }
+        let left = async {
+            while self.engine.busy() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), left)
+            .await
+            .expect("the driver leaves an idle conversation");
+        (
+            self.counted.writes.load(SeqCst),
+            self.counted.rounds_before_last_write.load(SeqCst),
+        )
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_turn_costs_two_writes_and_one_round_of_reads() {
+    let answers = ["One.", "Two.", "Three."].map(says);
+    let model = ScriptedModel::start(answers).await;
+    let table = dynamo::Engine::start();
+    let conversation = ConversationId::parse("counted").unwrap();
+    let store = || async { Arc::new(table.store(Arc::new(SystemEnv)).await) as Arc<dyn Store> };
+    let first = Bench::new(store().await, &model, &conversation);
+    assert_eq!(
+        first.turn().await,
+        (2, 1),
+        "the first turn of a conversation"
+    );
+    let (writes, rounds) = first.turn().await;
+    assert_eq!(writes, 2, "a further turn on the same instance");
+    assert!(rounds <= 1, "{rounds}");
+    let another = Bench::new(store().await, &model, &conversation);
+    assert_eq!(another.turn().await, (2, 1), "a turn on another instance");
+}

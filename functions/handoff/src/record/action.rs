@@ -1,0 +1,119 @@
+//! An accepted call of an action tool.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{actions_in, encode};
+use crate::ids::{ActionId, hex};
+use crate::ports::{Listing, Millis, Record};
+
+/// How far an action is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// A person must approve it.
+    Proposed,
+    /// Waits for a worker.
+    Queued,
+    /// A worker is at it, or died at it.
+    Running,
+    /// It has its effect.
+    Done,
+    /// It has no effect and never will.
+    Rejected,
+    /// Nobody knows; a person must look.
+    Unknown,
+}
+
+impl ActionState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Proposed,
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Rejected,
+        Self::Unknown,
+    ];
+
+    /// The state on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether nothing of its own accord changes it any more.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Done | Self::Rejected | Self::Unknown => true,
+            Self::Proposed | Self::Queued | Self::Running => false,
+        }
+    }
+}
+
+/// `T#turn#A#action`: one accepted call of an action tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRecord {
+    /// The action.
+    pub id: ActionId,
+    /// Whose conversation it is.
+    pub owner: String,
+    /// The tool.
+    pub tool: String,
+    /// Canonical arguments, JSON.
+    pub arguments: String,
+    /// What it moves, in US cents, where somebody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_cents: Option<u64>,
+    /// Who called it.
+    pub agent: String,
+    /// How far it is.
+    pub state: ActionState,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// When it may be tried again, or must be looked at.
+    pub look_at: Millis,
+    /// How often a worker claimed it.
+    pub attempts: u32,
+    /// The fence of the last claim.
+    pub fence: u64,
+    /// The worker that claimed it last.
+    pub holder: String,
+    /// The result or the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Why an operator decided as they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl ActionRecord {
+    /// The record to write. Due until it is over; whether the model was told stands in META and in the journal.
+    pub fn record(&self) -> Record {
+        let open = !self.state.is_terminal();
+        Record {
+            due_at: open.then_some(self.look_at),
+            listed: Some(Listing {
+                group: actions_in(self.state),
+                rank: self.accepted_at,
+            }),
+            ..encode(self)
+        }
+    }
+
+    /// What an operator's decision is bound to.
+    pub fn arguments_hash(&self) -> String {
+        hex(&Sha256::digest(self.arguments.as_bytes()))
+    }
+
+    /// What the other side knows this effect by: the same for every try.
+    pub fn idempotency_key(&self) -> String {
+        hex(&Sha256::digest(self.id.to_string().as_bytes()))
+    }
+}

@@ -1,0 +1,68 @@
+//! The keys of one conversation's records.
+
+use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
+use crate::ports::Key;
+
+/// The partition of a conversation.
+pub fn partition(conversation: &ConversationId) -> String {
+    format!("C#{conversation}")
+}
+
+/// Its META record.
+pub fn meta(conversation: &ConversationId) -> Key {
+    Key::new(partition(conversation), "META")
+}
+
+/// The record that remembers a client's message id.
+pub fn message(conversation: &ConversationId, id: &MessageId) -> Key {
+    Key::new(partition(conversation), format!("M#{id}"))
+}
+
+/// What the sort keys of a turn and of all that belongs to it begin with.
+pub fn turn_prefix(turn: TurnNumber) -> String {
+    format!("T#{turn:010}")
+}
+
+/// A turn.
+pub fn turn(conversation: &ConversationId, turn: TurnNumber) -> Key {
+    Key::new(partition(conversation), turn_prefix(turn))
+}
+
+/// A step of a turn.
+pub fn step(conversation: &ConversationId, turn: TurnNumber, step: u32) -> Key {
+    Key::new(
+        partition(conversation),
+        format!("{}#S#{step:04}", turn_prefix(turn)),
+    )
+}
+
+/// An action of a turn.
+pub fn action(action: &ActionId) -> Key {
+    Key::new(
+        partition(&action.conversation),
+        format!("{}#A#{}", turn_prefix(action.turn), action.hash()),
+    )
+}
+
+/// What a sort key under `T#` names.
+pub enum TurnPart<'a> {
+    /// The turn itself.
+    Turn,
+    /// A step with its number.
+    Step(u32),
+    /// An action with its hash.
+    Action(&'a str),
+}
+
+/// Takes a sort key under `T#` apart.
+pub fn parse_turn_part(sort: &str) -> Option<(TurnNumber, TurnPart<'_>)> {
+    let mut parts = sort.strip_prefix("T#")?.splitn(3, '#');
+    let turn = parts.next()?.parse().ok()?;
+    let part = match (parts.next(), parts.next()) {
+        (None, _) => TurnPart::Turn,
+        (Some("S"), Some(step)) => TurnPart::Step(step.parse().ok()?),
+        (Some("A"), Some(hash)) => TurnPart::Action(hash),
+        (Some(_), _) => return None,
+    };
+    Some((turn, part))
+}

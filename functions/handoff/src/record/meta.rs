@@ -1,0 +1,110 @@
+//! The state of a conversation.
+
+use serde::{Deserialize, Serialize};
+
+use super::{conversations_of, encode};
+use crate::ids::{ActionId, TurnNumber};
+use crate::ports::{Listing, Millis, Record};
+
+/// Who advances the conversation now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The turn that runs.
+    pub turn: TurnNumber,
+    /// A random name of the owner.
+    pub holder: String,
+    /// Until when nobody else may take over. Milliseconds since 1970; 0 when it was given up.
+    pub until: Millis,
+    /// How often it was taken over since the last recorded step.
+    pub takeovers: u32,
+    /// The number of the owner's last write, by which it knows its own commit again when nobody confirmed it.
+    pub writes: u64,
+}
+
+/// `META`: the state of a conversation. Stays for ever, so that numbers and fences are never used twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Whose conversation it is.
+    pub owner: String,
+    /// The first words of the first message.
+    pub title: String,
+    /// The active agent; it stays from turn to turn.
+    pub agent: String,
+    /// When the first message came.
+    pub created_at: Millis,
+    /// When the last message came.
+    pub last_activity: Millis,
+    /// The number that the next accepted turn gets.
+    pub next_turn: TurnNumber,
+    /// The fence of the last owner; each owner has a higher one.
+    pub fence: u64,
+    /// Who advances it now.
+    pub running: Option<Running>,
+    /// Accepted turns that wait, lowest first.
+    pub waiting: Vec<TurnNumber>,
+    /// The turn that somebody asked to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<TurnNumber>,
+    /// Accepted actions whose end the model was not told yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<ActionId>,
+    /// When somebody must look whether one of them has ended.
+    #[serde(default)]
+    pub look_at: Millis,
+    /// Turns in a row that were to tell the model of ended actions and failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late_failures: u32,
+    /// Turns below this number were erased.
+    #[serde(default)]
+    pub erased_below: TurnNumber,
+    /// Erased, and records of it are left to remove.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erasing: bool,
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+pub(super) fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+impl Meta {
+    /// The turns that a reader may see.
+    pub fn has_turns(&self) -> bool {
+        self.next_turn > self.erased_below.max(1)
+    }
+
+    /// How long after the end of a lease somebody looks whether its owner died: clocks differ a little.
+    const GRACE: Millis = 1_000;
+
+    /// The record to write.
+    pub fn record(&self) -> Record {
+        let due_at = match &self.running {
+            Some(running) => Some(running.until + Self::GRACE),
+            None if !self.waiting.is_empty() => Some(self.last_activity + Self::GRACE),
+            None if self.erasing || !self.untold.is_empty() => Some(self.look_at),
+            None => None,
+        };
+        let listed = self.has_turns().then(|| Listing {
+            group: conversations_of(&self.owner),
+            rank: self.last_activity,
+        });
+        Record {
+            due_at,
+            listed,
+            ..encode(self)
+        }
+    }
+}

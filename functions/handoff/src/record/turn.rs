@@ -1,0 +1,102 @@
+//! A turn, from its message to how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Told, encode};
+use crate::failure::FailureCode;
+use crate::ids::{MessageId, TurnNumber};
+use crate::ports::{Millis, Record, Usage};
+
+/// How far a turn is. That it runs stands in META, which alone decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnState {
+    /// Waits or runs.
+    Accepted,
+    /// Over, well.
+    Committed,
+    /// Over, with a failure.
+    Failed,
+    /// Over, on request.
+    Stopped,
+}
+
+impl TurnState {
+    /// The state on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "running",
+            Self::Committed => "committed",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How a turn began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The customer wrote.
+    Customer,
+    /// A result came after its turn had ended.
+    LateResult,
+    /// Another turn is said anew.
+    Regenerated {
+        /// The turn that this one replaces.
+        of: TurnNumber,
+    },
+}
+
+/// Text that was streamed but whose response never became whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Who said it.
+    pub agent: String,
+    /// What was said.
+    pub text: String,
+}
+
+/// `T#turn`: a turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRecord {
+    /// How far it is.
+    pub state: TurnState,
+    /// How it began.
+    pub origin: Origin,
+    /// What the customer wrote; empty for a turn that a late result began.
+    pub message: String,
+    /// The client's id for the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
+    /// A random number of who accepted it, by which that process knows its own commit again when nobody confirmed it.
+    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    pub receipt: u32,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Millis>,
+    /// The fence under which it ended.
+    #[serde(default)]
+    pub fence: u64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureCode>,
+    /// Tokens of all its responses.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The results of the last step's calls, when the turn ended before the model was told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<Told>,
+    /// What was streamed of a response that never became whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
+}
+
+impl TurnRecord {
+    /// The record to write.
+    pub fn record(&self) -> Record {
+        encode(self)
+    }
+}

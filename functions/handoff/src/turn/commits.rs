@@ -1,0 +1,195 @@
+//! The commits of a turn's owner: a step with the actions that it accepts, and the turn's end.
+
+use super::late::forget_told;
+use super::{Ending, Play};
+use crate::calls::{self, Planned};
+use crate::drive::pause_after;
+use crate::engine::{LOOK_AGAIN, Trouble};
+use crate::event::EventKind;
+use crate::ports::{Change, Usage};
+use crate::record::{
+    AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, StepRecord, TurnState, keys,
+};
+use crate::replay;
+
+impl Play<'_> {
+    /// The commit that accepts the actions of a response. Nothing of it has an effect before.
+    pub(super) async fn record_step(
+        &mut self,
+        mut step: StepRecord,
+    ) -> Result<Vec<Planned>, Trouble> {
+        let conversation = self.claim.conversation.clone();
+        let planned = self.plan(&step.calls);
+        let owner = self.lease.meta().await.owner;
+        let new =
+            calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
+        self.actions.extend(new.iter().cloned());
+        step.actions = accepted_actions(&step, &planned, &self.actions);
+
+        let number = self.next_step();
+        let others = || {
+            let step = Change::Create(
+                keys::step(&conversation, self.number, number),
+                step.record(),
+            );
+            let actions = new
+                .iter()
+                .map(|action| Change::Create(keys::action(&action.id), action.record()));
+            std::iter::once(step).chain(actions).collect()
+        };
+        let change = |meta: &mut Meta| {
+            forget_told(meta, &self.untold, &step.told, &step.late);
+            meta.untold
+                .extend(new.iter().map(|action| action.id.clone()));
+            meta.look_at = self.engine.env.now() + LOOK_AGAIN;
+            if let Some(running) = &mut meta.running {
+                running.takeovers = 0;
+            }
+        };
+        if sabotage!(SendBeforeRecord) {
+            for action in &new {
+                self.engine.send_action(&owner, &action.id).await;
+            }
+        }
+        self.lease.commit(others, change).await?;
+
+        self.narrator.text_is_recorded();
+        step.calls
+            .iter()
+            .map(replay::called)
+            .for_each(|kind| self.narrator.tell(kind));
+        replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
+        // Before any await: a stop must find the step that was recorded.
+        self.keep(step);
+        for action in new
+            .iter()
+            .filter(|action| action.state == ActionState::Queued)
+        {
+            self.engine.send_action(&owner, &action.id).await;
+        }
+        Ok(planned)
+    }
+
+    /// The commit that ends the turn, and the event that says so.
+    pub(super) async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
+        let mut record = self.record.clone();
+        record.ended_at = Some(self.engine.env.now());
+        record.fence = self.claim.fence;
+        let last = match ending {
+            Ending::Committed(step) => {
+                record.state = TurnState::Committed;
+                record.usage = add(record.usage, step.usage);
+                Some(step)
+            }
+            Ending::Failed(code) => {
+                record.state = TurnState::Failed;
+                record.failure = Some(code);
+                None
+            }
+            Ending::Stopped => {
+                record.state = TurnState::Stopped;
+                None
+            }
+        };
+        if last.is_none() {
+            record.partial = self.partial();
+            record.told.clone_from(&self.told);
+        }
+        let number = self.next_step();
+        let conversation = self.claim.conversation.clone();
+        let others = || {
+            let turn = Change::Replace(
+                keys::turn(&conversation, self.number),
+                self.turn_version,
+                record.record(),
+            );
+            let step = last.as_ref().map(|step| {
+                Change::Create(
+                    keys::step(&conversation, self.number, number),
+                    step.record(),
+                )
+            });
+            std::iter::once(turn).chain(step).collect()
+        };
+        let change = |meta: &mut Meta| {
+            // A turn that failed or was stopped ended before the model could say anything about its last results: those are
+            // still to be told.
+            if let Some(step) = &last {
+                forget_told(meta, &self.untold, &step.told, &step.late);
+            }
+            meta.agent.clone_from(&self.agent.name);
+            meta.stop = meta.stop.filter(|turn| *turn != self.number);
+            meta.late_failures = match (record.origin, record.state) {
+                (Origin::LateResult, TurnState::Failed) => meta.late_failures.saturating_add(1),
+                (
+                    Origin::LateResult,
+                    TurnState::Accepted | TurnState::Committed | TurnState::Stopped,
+                )
+                | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
+            };
+            meta.look_at = self.engine.env.now() + pause_after(meta.late_failures);
+            meta.running = None;
+        };
+        self.lease.commit(others, change).await?;
+        self.turn_version += 1;
+        self.steps.extend(last);
+        if record.usage != Usage::default() {
+            self.narrator.tell(EventKind::Usage(record.usage));
+        }
+        self.narrator.tell(match (record.state, record.failure) {
+            (TurnState::Stopped, _) => EventKind::TurnStopped,
+            (_, Some(code)) => EventKind::TurnFailed(code),
+            (_, None) => EventKind::TurnCompleted,
+        });
+        tracing::info!(
+            state = record.state.as_str(),
+            steps = self.steps.len(),
+            prompt_tokens = record.usage.prompt_tokens,
+            completion_tokens = record.usage.completion_tokens,
+            duration_ms = record
+                .ended_at
+                .unwrap_or_default()
+                .saturating_sub(record.accepted_at),
+            "a turn ended"
+        );
+        self.record = record;
+        Ok(())
+    }
+
+    fn partial(&self) -> Option<Partial> {
+        let text = self.narrator.text();
+        (!text.is_empty()).then(|| Partial {
+            agent: self.agent.name.clone(),
+            text: text.to_owned(),
+        })
+    }
+}
+
+fn accepted_actions(
+    step: &StepRecord,
+    planned: &[Planned],
+    actions: &[ActionRecord],
+) -> Vec<AcceptedAction> {
+    let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
+        let Planned::Action(id, _) = plan else {
+            return None;
+        };
+        let state = actions
+            .iter()
+            .find(|action| action.id == *id)
+            .map(|action| action.state)?;
+        Some(AcceptedAction {
+            call: call.id.clone(),
+            action: id.clone(),
+            state,
+        })
+    });
+    accepted.collect()
+}
+
+pub(super) fn add(a: Usage, b: Usage) -> Usage {
+    Usage {
+        prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+        completion_tokens: a.completion_tokens + b.completion_tokens,
+    }
+}

@@ -1,0 +1,86 @@
+//! Results that come after the model was told that their calls are pending.
+
+use std::collections::BTreeMap;
+
+use super::Play;
+use crate::engine::Engine;
+use crate::ids::ActionId;
+use crate::ports::StoreError;
+use crate::record::{ActionState, LateResult, Meta, Origin, Told};
+use crate::window;
+
+impl Play<'_> {
+    /// Actions that the model believes pending and that have ended by now.
+    pub(super) async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
+        let mut untold = self.lease.meta().await.untold;
+        untold.sort();
+        untold.dedup();
+        untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
+        ended_actions(self.engine, &untold).await
+    }
+
+    /// A turn that late results began has them as its first message.
+    pub(super) fn prompt_with_late_results(&mut self) {
+        if self.record.origin == Origin::LateResult
+            && self.steps.is_empty()
+            && let Some(prompt) = self.messages.last_mut()
+        {
+            *prompt = window::late_prompt(&self.late);
+        }
+    }
+}
+
+/// Those of the actions that have ended, as the model is told them.
+pub(crate) async fn ended_actions(
+    engine: &Engine,
+    ids: &[ActionId],
+) -> Result<Vec<LateResult>, StoreError> {
+    let mut ended = Vec::new();
+    for id in ids {
+        let Some((_, action)) = engine.read_action(id).await? else {
+            continue;
+        };
+        if action.state.is_terminal() {
+            let result =
+                window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
+            ended.push(LateResult {
+                action: id.clone(),
+                tool: action.tool,
+                state: action.state,
+                result,
+            });
+        }
+    }
+    Ok(ended)
+}
+
+fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
+    told.iter()
+        .filter_map(|told| told.ended.as_ref())
+        .map(|ended| &ended.action)
+}
+
+/// The model said something after it was told these ends. `untold` is what was still to be told when `told` was gathered.
+pub(super) fn forget_told(
+    meta: &mut Meta,
+    untold: &[ActionId],
+    told: &[Told],
+    late: &[LateResult],
+) {
+    let answers = told
+        .iter()
+        .filter_map(|told| told.ended.as_ref())
+        .filter(|ended| ended.state != ActionState::Unknown || untold.contains(&ended.action))
+        .map(|ended| (&ended.action, ended.state));
+    let ends: BTreeMap<_, _> = answers
+        .chain(late.iter().map(|late| (&late.action, late.state)))
+        .collect();
+    for (action, state) in ends {
+        if state != ActionState::Unknown {
+            meta.untold.retain(|id| id != action);
+        } else if let Some(at) = meta.untold.iter().position(|id| id == action) {
+            // Somebody may have found out meanwhile what became of it: then it stands there once more.
+            meta.untold.remove(at);
+        }
+    }
+}

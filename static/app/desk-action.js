@@ -1,0 +1,87 @@
+// One action at the desk: what it would do or did, a person's decision on it, and its conversation.
+
+import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { Refused, get, path, stream } from "./api.js";
+import { empty } from "./conversation.js";
+import { money } from "./desk-book.js";
+import { NEEDS_PERSON, decide } from "./desk-data.js";
+import { deskStrings } from "./desk-strings.js";
+import { merge } from "./history.js";
+import { toolName } from "./names.js";
+import { language, t } from "./strings.js";
+import { Transcript, Value } from "./transcript.js";
+import { Icon, IconButton } from "./ui.js";
+
+const AGAIN_MS = 3_000; // between two tries to follow the conversation
+
+export const stateName = (state) => (state === "all" ? t("all") : deskStrings[language].states[state] ?? state);
+
+/** The action that is looked at, and the decision on it. */
+export function Detail({ action, onBack, onDecided }) {
+  const [reason, setReason] = useState("");
+  const [problem, setProblem] = useState(null);
+  const [isBusy, setBusy] = useState(false);
+  const heading = useRef(null);
+  useEffect(() => heading.current.focus({ preventScroll: true }), []);
+
+  const tell = (sentence) => { document.getElementById("announcements").textContent = sentence; };
+  const make = (decision, outcome) => async () => {
+    if (!reason.trim() && decision !== "approve") return setProblem(t("reasonNeeded"));
+    setBusy(true);
+    setProblem(null);
+    try {
+      await decide(action, decision, { reason: reason.trim(), outcome });
+      tell(t("decided"));
+      setReason("");
+    } catch (error) {
+      setProblem(error.status === 409 || error.status === 412 ? t("decidedElsewhere") : error.detail ?? t(error instanceof Refused ? "problem" : "unreachable"));
+    }
+    setBusy(false);
+    return onDecided();
+  };
+
+  return html`<section class="detail" aria-labelledby="detail-name">
+    <header><${IconButton} icon="back" class="back" label=${t("close")} onClick=${onBack} /><h2 id="detail-name" ref=${heading} tabindex="-1">${toolName(action.name)}</h2><span class="state" data-state=${action.state}>${stateName(action.state)}</span></header>
+    <dl>${action.amount != null && html`<dt>${t("amount")}</dt><dd class="amount">${money(action.amount)}</dd>`}
+      <dt>${t("arguments")}</dt><dd><${Value} value=${action.arguments} /></dd>
+      ${action.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${action.result} /></dd>`}
+      ${action.reason && !String(action.result ?? "").includes(action.reason) && html`<dt>${t("reason")}</dt><dd>${action.reason}</dd>`}
+      ${action.attempts != null && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
+      ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${new Date(action.at).toLocaleString(language)}</time></dd>`}
+      ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${new Date(action.expiresAt).toLocaleString(language)}</time></dd>`}</dl>
+    ${NEEDS_PERSON.includes(action.state) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
+      ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}
+      <label for="reason">${t("reason")}</label>
+      <textarea id="reason" rows="2" maxlength="500" value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} aria-invalid=${problem === t("reasonNeeded")}></textarea>
+      ${problem && html`<p class="wrong" role="alert">${problem}</p>`}
+      <div class="buttons">${action.state === "proposed"
+        ? html`<button type="button" class="small-button danger" disabled=${isBusy} onClick=${make("reject")}>${t("reject")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("approve")}>${t("approve")}</button>`
+        : html`<button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "retry")}>${t("settleRetry")}</button><button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "rejected")}>${t("settleRejected")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("settle", "done")}>${t("settleDone")}</button>`}</div>
+    </form>`}
+  </section>`;
+}
+
+/** The conversation. Read anew with everything that happens in it, so that what the customer is told is seen too. */
+export function Beside({ id, agents }) {
+  const [state, setState] = useState(null);
+  useEffect(() => {
+    const leaving = new AbortController();
+    follow(id, leaving.signal, (told) => !leaving.signal.aborted && setState(told ? merge(empty(id), told) : empty(id)));
+    return () => leaving.abort();
+  }, [id]);
+  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskEmpty")}</p>`)}</div>`;
+}
+
+// Also when the stream opens: it may have been cut, and something missed.
+async function follow(id, signal, tell) {
+  while (!signal.aborted) {
+    try {
+      for await (const event of stream("GET", path("conversations", id, "events"), { signal })) {
+        if (event.type !== "text_delta") tell(await get(path("conversations", id)));
+      }
+    } catch (error) {
+      if (error instanceof Refused && error.isAbsent) tell(null);
+    }
+    await new Promise((done) => { setTimeout(done, AGAIN_MS); });
+  }
+}

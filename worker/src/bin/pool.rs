@@ -1,0 +1,53 @@
+//! The pool as a process of its own: works on the queue of a file or of AWS until it is settings to end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use baton_worker::parts::{Parts, start_logging};
+use baton_worker::settings::{Settings, Values};
+use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How often it looks for what nobody is at: a local file costs nothing, a table a few reads.
+const SWEEP_FILE: Duration = Duration::from_secs(3);
+const SWEEP_TABLE: Duration = Duration::from_mins(1);
+
+/// How long work at hand may take when it is settings to end; what is left is found again.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = Settings::read_explicit(&Values::from_environment(Some(Path::new(".env")))?)?;
+    start_logging(&settings.log)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let opened = Parts::open(&settings).await?;
+    let queue = opened.ports().queue;
+    let engine = opened.engine();
+    let pool = Pool::start(
+        queue,
+        Arc::new(EngineWork(engine.clone())),
+        Lanes::default(),
+    );
+    let stop = CancellationToken::new();
+    let interval = if settings.cloud.is_some() {
+        SWEEP_TABLE
+    } else {
+        SWEEP_FILE
+    };
+    tokio::spawn(sweep_until(engine.clone(), interval, stop.clone()));
+    tracing::info!(model = opened.model_info.name, "the pool works");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+    engine.drain();
+    if tokio::time::timeout(GRACE, pool.drain()).await.is_err() {
+        tracing::info!("some work was left to others");
+    }
+    opened.close().await;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The pool as a Lambda function on two SQS queues and a schedule.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use baton_worker::function::{Event, Function};
+use baton_worker::parts::{Parts, start_logging};
+use baton_worker::settings::{Settings, Values};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use tokio::time::Instant;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let settings = Settings::read_explicit(&Values::from_environment(None)?)?;
+    start_logging(&settings.log)?;
+    let cloud = settings
+        .cloud
+        .as_ref()
+        .context("the worker function works on SQS: BATON_TABLE and both queues must be set")?;
+    let opened = Parts::open(&settings).await?;
+    let queue = opened.ports().queue;
+    let engine = opened.engine();
+    let function = Arc::new(Function::new(engine, queue, &cloud.turns_url));
+    let handle = service_fn(|event: LambdaEvent<Event>| {
+        let function = function.clone();
+        async move {
+            let left = event
+                .context
+                .deadline()
+                .duration_since(SystemTime::now())
+                .unwrap_or(Duration::ZERO);
+            function
+                .handle(event.payload, Instant::now() + left)
+                .await
+                .map_err(Error::from)
+        }
+    });
+    lambda_runtime::run(handle)
+        .await
+        .map_err(|error| anyhow::anyhow!(error))
+}

@@ -1,0 +1,241 @@
+//! Puts together what every program of Baton needs: a store and a queue, the back office, a model, the team.
+//! Knows the settings and the implementations of the ports; never HTTP or who serves.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use baton_backends::env::SystemEnv;
+use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
+use baton_backends::office::BackOffice;
+use baton_backends::presence::{Presence, PresentEnv};
+use baton_backends::sqlite::SqliteStore;
+use baton_handoff::ports::{Env, Model, Queue, Store};
+use baton_handoff::team::{Runs, Team};
+use baton_handoff::{Engine, Ports};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{Cloud, ModelChoice, Settings};
+
+/// What people are told about the model.
+#[derive(Debug, Clone)]
+pub struct ModelInfo {
+    /// Its name, or the deployment's.
+    pub name: String,
+    /// Scripted, no language model.
+    pub rehearsal: bool,
+}
+
+/// The parts of one process.
+pub struct Parts {
+    /// Who answers customers.
+    pub team: Arc<Team>,
+    /// Orders and refunds.
+    pub office: Arc<BackOffice>,
+    /// What to say of the model.
+    pub model_info: ModelInfo,
+    env: Arc<dyn Env>,
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    model: Arc<dyn Model>,
+    /// The file to close, where there is one.
+    file: Option<Arc<SqliteStore>>,
+    lease: Duration,
+    /// Ends the rehearsal model.
+    stop: CancellationToken,
+}
+
+impl Parts {
+    /// Opens and starts what the settings say.
+    ///
+    /// # Errors
+    /// A sentence for whoever started the program.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let system: Arc<dyn Env> = Arc::new(SystemEnv);
+        let team = Arc::new(read_team(settings.team.as_deref())?);
+        let Records {
+            store,
+            queue,
+            file,
+            env,
+        } = match &settings.cloud {
+            Some(cloud) => in_cloud(cloud, &system).await?,
+            None => in_file(&settings.data, &system)?,
+        };
+        let stop = CancellationToken::new();
+        let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
+        let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
+        Ok(Self {
+            team,
+            office,
+            model_info,
+            env,
+            store,
+            queue,
+            model,
+            file,
+            lease: settings.lease,
+            stop,
+        })
+    }
+
+    /// The ports of an engine.
+    pub fn ports(&self) -> Ports {
+        Ports {
+            store: self.store.clone(),
+            queue: self.queue.clone(),
+            model: self.model.clone(),
+            tools: self.office.clone(),
+            env: self.env.clone(),
+        }
+    }
+
+    /// An engine on them.
+    pub fn engine(&self) -> Arc<Engine> {
+        Engine::with_lease(self.team.clone(), self.ports(), self.lease)
+    }
+
+    /// Ends the rehearsal model and closes the file.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        if let Some(file) = &self.file {
+            file.close().await;
+        }
+    }
+}
+
+/// Where records and messages are.
+struct Records {
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    file: Option<Arc<SqliteStore>>,
+    /// The process, as others on this store know it.
+    env: Arc<dyn Env>,
+}
+
+/// Without a name in the folder this process is like one of another machine: what it leaves behind is waited for.
+fn present_env(data: &Path) -> Arc<dyn Env> {
+    match Presence::beside(data) {
+        Ok(presence) => Arc::new(PresentEnv(presence)),
+        Err(error) => {
+            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
+            Arc::new(SystemEnv)
+        }
+    }
+}
+
+fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
+    let file = Arc::new(SqliteStore::open(path, env.clone())?);
+    Ok(Records {
+        queue: Arc::new(file.queue()),
+        store: file.clone(),
+        file: Some(file),
+        env: present_env(path),
+    })
+}
+
+#[cfg(feature = "aws")]
+async fn in_cloud(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
+    use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
+    let config = baton_aws::load_config().await;
+    let urls = QueueUrls {
+        actions: cloud.actions_url.clone(),
+        turns: cloud.turns_url.clone(),
+    };
+    Ok(Records {
+        store: Arc::new(DynamoStore::new(&config, cloud.table.as_str(), env.clone())),
+        queue: Arc::new(SqsQueue::new(&config, urls)),
+        file: None,
+        env: env.clone(),
+    })
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the other one waits for AWS")]
+async fn in_cloud(cloud: &Cloud, _env: &Arc<dyn Env>) -> anyhow::Result<Records> {
+    anyhow::bail!(
+        "BATON_TABLE={} is set, and this program was built without the feature `aws`",
+        cloud.table
+    )
+}
+
+/// Starts the log: JSON lines, or text on a terminal.
+///
+/// # Errors
+/// When the filter is none.
+pub fn start_logging(filter: &str) -> anyhow::Result<()> {
+    use std::io::IsTerminal;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.init();
+    } else {
+        logs.json().init();
+    }
+    Ok(())
+}
+
+fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
+    let Some(path) = path else {
+        return Ok(Team::acme());
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
+    let team = Team::parse(&name, &text)?;
+    if let Some(tool) = team.tools().find(|tool| matches!(tool.runs, Runs::Http(_))) {
+        anyhow::bail!(
+            "{name}: tool \"{}\" calls out by [tool.http], which this version of Baton does not carry out yet",
+            tool.name
+        );
+    }
+    Ok(team)
+}
+
+async fn build_model(
+    choice: &ModelChoice,
+    env: &Arc<dyn Env>,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Arc<dyn Model>, ModelInfo)> {
+    let (settings, rehearsal) = match choice {
+        ModelChoice::Service(settings) => (settings.as_ref().clone(), false),
+        ModelChoice::Rehearsal { word_delay_ms } => {
+            let base_url =
+                start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
+            let endpoint = Endpoint::OpenAi {
+                base_url,
+                model: "rehearsal".to_owned(),
+                key: None,
+            };
+            (ModelSettings::new(endpoint), true)
+        }
+    };
+    let name = match &settings.endpoint {
+        Endpoint::OpenAi { model, .. } => model.clone(),
+        Endpoint::Azure { deployment, .. } => deployment.clone(),
+    };
+    let model = OpenAiModel::new(&settings, env.clone())?;
+    Ok((model, ModelInfo { name, rehearsal }))
+}
+
+/// The rehearsal model on a free port of loopback, reached like any other service.
+async fn start_rehearsal(word_delay: Duration, stop: CancellationToken) -> anyhow::Result<String> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .context("the rehearsal model found no free port on loopback")?;
+    let address = listener.local_addr()?;
+    let settings = baton_rehearsal::Settings { word_delay };
+    tokio::spawn(async move {
+        let stopped = async move { stop.cancelled().await };
+        if let Err(error) = baton_rehearsal::serve(listener, settings, stopped).await {
+            tracing::error!(%error, "the rehearsal model ended");
+        }
+    });
+    Ok(format!("http://{address}/v1"))
+}
