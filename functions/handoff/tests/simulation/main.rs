@@ -85,7 +85,7 @@ fn number_from(variable: &str) -> Option<u64> {
 fn first_failure(
     seeds: std::ops::Range<u64>,
     prepare: impl Fn() + Sync,
-    seen: impl Fn(&Report) + Sync,
+    look: impl Fn(&Report) + Sync,
 ) -> Option<(u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicU64::new(seeds.end);
@@ -100,7 +100,7 @@ fn first_failure(
                         return;
                     }
                     let report = simulate(seed, false);
-                    seen(&report);
+                    look(&report);
                     if report.violation.is_some() {
                         failed.fetch_min(seed, Ordering::Relaxed);
                     }

@@ -1,17 +1,10 @@
 //! Who is told to have ended, and who is not.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a broken promise fails the test that relies on it"
-)]
-
-#[path = "sqlite/folder.rs"]
-mod folder;
-
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use baton_backends::presence::Presence;
-use folder::Folder;
+
+use crate::folder::Folder;
 
 fn file_of(folder: &Folder, presence: &Presence) -> std::path::PathBuf {
     folder
