@@ -1,4 +1,5 @@
 //! Who is told to have ended, and who is not.
+
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
