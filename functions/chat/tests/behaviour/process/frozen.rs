@@ -76,7 +76,7 @@ async fn a_frozen_owner_of_a_turn_changes_nothing_when_it_wakes_up() {
     named["message_id"] = "m-1".into();
     let mut listening = frozen.client().send(&named).await;
     assert_eq!(listening.next().await.unwrap().content.message, "Half ");
-    frozen.signal(Signal::STOP);
+    freeze(&frozen);
 
     let taken_over = other.client().say_as("m-1", "c", "hello").await;
     assert_eq!(taken_over.status(), "committed");
@@ -98,6 +98,16 @@ async fn a_frozen_owner_of_a_turn_changes_nothing_when_it_wakes_up() {
     assert_eq!(now, before);
 }
 
+/// Stops the server and returns when each of its threads stands still: until then one of them may still take a lock.
+fn freeze(server: &Local) {
+    server.signal(Signal::STOP);
+    let until = Instant::now() + PATIENCE;
+    while !server.stands_still() {
+        assert!(Instant::now() < until, "the server never stood still");
+        std::thread::yield_now();
+    }
+}
+
 /// Freezes the server while it executes an action: once the action is claimed its next write is in the way of ours. False if
 /// it was faster.
 fn freeze_at_an_action(file: &Path, server: &Local) -> bool {
@@ -113,7 +123,7 @@ fn freeze_at_an_action(file: &Path, server: &Local) -> bool {
                 .unwrap()
         };
         if count("running") > 0 {
-            server.signal(Signal::STOP);
+            freeze(server);
             return true;
         }
         if count("done") > 0 {
