@@ -11,11 +11,12 @@ use baton_backends::env::SystemEnv;
 use baton_backends::http_tools::{HttpTools, Outside, SystemNames};
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
+use baton_backends::presence::{Presence, PresentEnv};
 use baton_backends::sqlite::SqliteStore;
 use baton_backends::toolbox::Toolbox;
-use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
 use baton_handoff::team::Team;
+use baton_handoff::{Engine, Ports};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,7 @@ pub struct Parts {
     tools: Arc<dyn Tools>,
     /// The file to close, where there is one.
     file: Option<Arc<SqliteStore>>,
+    lease: Duration,
     /// Ends the rehearsal model.
     stop: CancellationToken,
 }
@@ -55,12 +57,17 @@ impl Parts {
     /// # Errors
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let env: Arc<dyn Env> = Arc::new(SystemEnv);
+        let system: Arc<dyn Env> = Arc::new(SystemEnv);
         let team = Arc::new(read_team(settings.team.as_deref())?);
-        let http = http_tools(&team, settings, &env)?;
-        let Records { store, queue, file } = match &settings.cloud {
-            Some(cloud) => in_cloud(cloud, &env).await?,
-            None => in_file(&settings.data, &env)?,
+        let http = http_tools(&team, settings, &system)?;
+        let Records {
+            store,
+            queue,
+            file,
+            env,
+        } = match &settings.cloud {
+            Some(cloud) => in_cloud(cloud, &system).await?,
+            None => in_file(&settings.data, &system)?,
         };
         let stop = CancellationToken::new();
         let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
@@ -76,6 +83,7 @@ impl Parts {
             model,
             tools,
             file,
+            lease: settings.lease,
             stop,
         })
     }
@@ -89,6 +97,11 @@ impl Parts {
             tools: self.tools.clone(),
             env: self.env.clone(),
         }
+    }
+
+    /// An engine on them.
+    pub fn engine(&self) -> Arc<Engine> {
+        Engine::with_lease(self.team.clone(), self.ports(), self.lease)
     }
 
     /// Ends the rehearsal model and closes the file.
@@ -105,6 +118,19 @@ struct Records {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     file: Option<Arc<SqliteStore>>,
+    /// The process, as others on this store know it.
+    env: Arc<dyn Env>,
+}
+
+/// Without a name in the folder this process is like one of another machine: what it leaves behind is waited for.
+fn present_env(data: &Path) -> Arc<dyn Env> {
+    match Presence::beside(data) {
+        Ok(presence) => Arc::new(PresentEnv(presence)),
+        Err(error) => {
+            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
+            Arc::new(SystemEnv)
+        }
+    }
 }
 
 fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
@@ -113,6 +139,7 @@ fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
         queue: Arc::new(file.queue()),
         store: file.clone(),
         file: Some(file),
+        env: present_env(path),
     })
 }
 
@@ -128,6 +155,7 @@ async fn in_cloud(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records> 
         store: Arc::new(DynamoStore::new(&config, cloud.table.as_str(), env.clone())),
         queue: Arc::new(SqsQueue::new(&config, urls)),
         file: None,
+        env: env.clone(),
     })
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use baton_backends::http_tools::Network;
 use baton_backends::model::{AzureAuth, Endpoint, ModelSettings, OutputLimit, Secret};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub tool_networks: Vec<Network>,
     /// Where the headers of a team's tools find the variables that they name.
     pub values: Values,
+    /// How long a conversation stays its server's without a sign of life.
+    pub lease: Duration,
     /// A table and queues of AWS instead of the SQLite file.
     pub cloud: Option<Cloud>,
     /// Whether requests come through AWS, which lets only its own names and those of this function through.
@@ -131,6 +135,11 @@ impl Values {
 /// Connections that are open at once, unless set. Each open stream is one.
 const CONNECTIONS: usize = 16_384;
 
+/// How long a conversation stays its server's without a sign of life, unless set. Clocks may differ by a second, and a busy
+/// disk may take one: leases below a few seconds are for tests, above ten minutes for nobody.
+const LEASE_SECONDS: u64 = 30;
+const LEASE_BOUNDS: RangeInclusive<u64> = 3..=600;
+
 impl Settings {
     /// Reads all of them.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
@@ -148,6 +157,7 @@ impl Settings {
                 .unwrap_or(CONNECTIONS),
             tool_networks: tool_networks(values)?,
             values: values.clone(),
+            lease: lease(values)?,
             cloud: cloud(values)?,
             // Set in every environment that AWS itself starts, and in no other.
             routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
@@ -201,6 +211,20 @@ fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
             )))
         }
     }
+}
+
+fn lease(values: &Values) -> Result<Duration, BadSetting> {
+    let seconds = values
+        .parse("BATON_LEASE_SECONDS", "a number of seconds")?
+        .unwrap_or(LEASE_SECONDS);
+    if LEASE_BOUNDS.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(BadSetting::new(format!(
+        "BATON_LEASE_SECONDS={seconds} is not between {} and {}",
+        LEASE_BOUNDS.start(),
+        LEASE_BOUNDS.end()
+    )))
 }
 
 fn addr(values: &Values) -> Result<SocketAddr, BadSetting> {

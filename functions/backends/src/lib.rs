@@ -9,6 +9,7 @@ pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod office;
+pub mod presence;
 pub mod sqlite;
 pub mod toolbox;
 mod waiting;

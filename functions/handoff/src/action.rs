@@ -56,7 +56,11 @@ impl Engine {
                 return Ok(Executed::Over);
             }
             // Its worker is alive as far as anybody can tell.
-            ActionState::Running if action.look_at > now && !sabotage!(LeaseIgnored) => {
+            ActionState::Running
+                if action.look_at > now
+                    && !self.has_ended(&action.holder)
+                    && !sabotage!(LeaseIgnored) =>
+            {
                 return Ok(later(action.look_at - now));
             }
             // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
@@ -71,7 +75,7 @@ impl Engine {
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
         };
-        if let Some((state, reason)) = tries::spent(&action, &request, now) {
+        if let Some((state, reason)) = tries::spent(&action, &request, now, self.claim_margin()) {
             return self.finish(version, action, state, &reason).await;
         }
         let first_try = action.first_try_at.is_none();
@@ -119,8 +123,8 @@ impl Engine {
         action.attempts += 1;
         action.first_try_at.get_or_insert(now);
         action.fence += 1;
-        action.holder = self.random_id();
-        action.look_at = now + tries::claim_of(request);
+        action.holder = self.new_holder();
+        action.look_at = now + tries::claim_of(request, self.claim_margin());
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.store.commit(vec![change]).await {
             Ok(()) => Ok(Some((version + 1, action))),
@@ -183,7 +187,7 @@ impl Engine {
     ) -> Result<Executed, StoreError> {
         let wait = tries::wait(action.attempts, after, self.env.random());
         let then = self.env.now() + wait;
-        if let Some((state, why)) = tries::spent(&action, request, then) {
+        if let Some((state, why)) = tries::spent(&action, request, then, self.claim_margin()) {
             // Nobody would be allowed to try it then, so nobody needs to wait for that.
             let result = format!("{why}; the last try: {reason}");
             return self.finish(version, action, state, &result).await;

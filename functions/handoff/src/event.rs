@@ -172,6 +172,45 @@ pub struct HandedOff {
 }
 
 impl EventKind {
+    /// The text, if it is some.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::TextDelta(text) => Some(text),
+            Self::TurnStarted { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolFinished { .. }
+            | Self::ActionQueued { .. }
+            | Self::ActionFinished { .. }
+            | Self::HandedOff { .. }
+            | Self::Usage(_)
+            | Self::Reset { .. }
+            | Self::TurnCompleted
+            | Self::TurnFailed(_)
+            | Self::TurnStopped
+            | Self::TurnContinues => None,
+        }
+    }
+
+    /// How far it moves the position on: text by its bytes, everything else by one, with three exceptions. A failure takes two
+    /// places, because a format may say it in two lines, and who was cut off between them resumes there. A reset and the word
+    /// that a turn continues take none: nothing of the turn is told by them, and who follows it elsewhere misses nothing.
+    pub(crate) fn room(&self) -> u32 {
+        match self {
+            Self::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
+            Self::TurnFailed(_) => 2,
+            Self::Reset { .. } | Self::TurnContinues => 0,
+            Self::TurnStarted { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolFinished { .. }
+            | Self::ActionQueued { .. }
+            | Self::ActionFinished { .. }
+            | Self::HandedOff { .. }
+            | Self::Usage(_)
+            | Self::TurnCompleted
+            | Self::TurnStopped => 1,
+        }
+    }
+
     /// Whether a stream ends with this event. Every stream ends with exactly one.
     pub fn ends_stream(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use tokio::sync::Mutex;
 
-use crate::engine::{Claim, Engine, LEASE, MAX_TRIES, RENEW, Trouble, Unconfirmed};
+use crate::engine::{Claim, Engine, MAX_TRIES, Trouble, Unconfirmed};
 use crate::ids::TurnNumber;
 use crate::journal::read_meta;
 use crate::ports::{Change, Millis, StoreError};
@@ -128,12 +128,13 @@ impl<'a> Lease<'a> {
     /// for as long as the lease lasts loses it.
     pub(crate) async fn keep(&self, turn: TurnNumber) -> Interrupted {
         let poked = self.engine.hub.poked(&self.claim.conversation);
-        let mut renew_at = self.engine.env.now() + RENEW;
+        let renewal = self.engine.renewal();
+        let mut renew_at = self.engine.env.now() + renewal;
         loop {
             tokio::select! {
                 biased;
                 () = poked.notified() => {}
-                () = self.engine.sleep(LOOK) => {}
+                () = self.engine.sleep(LOOK.min(renewal)) => {}
             }
             match Box::pin(self.look(turn)).await {
                 Ok(Seen::Ours) => {}
@@ -151,7 +152,7 @@ impl<'a> Lease<'a> {
                 continue;
             }
             match Box::pin(self.commit(Vec::new, |_| {})).await {
-                Ok(()) => renew_at = self.engine.env.now() + RENEW,
+                Ok(()) => renew_at = self.engine.env.now() + renewal,
                 Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(Trouble::Store(detail)) => {
                     let until = self
@@ -162,7 +163,7 @@ impl<'a> Lease<'a> {
                         .running
                         .as_ref()
                         .map_or(0, |running| running.until);
-                    if self.engine.env.now() + RENEW >= until {
+                    if self.engine.env.now() + renewal >= until {
                         return Interrupted::Trouble(Trouble::Store(detail));
                     }
                 }
@@ -210,7 +211,7 @@ impl<'a> Lease<'a> {
     }
 
     fn renew(&self, meta: &mut Meta) {
-        let until: Millis = self.engine.env.now() + LEASE;
+        let until: Millis = self.engine.env.now() + self.engine.lease();
         if let Some(running) = &mut meta.running {
             running.until = until;
             running.writes += 1;

@@ -22,6 +22,7 @@ pub mod event;
 pub mod failure;
 mod follow;
 pub mod history;
+mod holder;
 pub mod ids;
 mod journal;
 mod lease;

@@ -69,17 +69,12 @@ impl Narrator {
     /// More text of the response.
     pub(crate) fn say(&mut self, text: String) {
         self.recorder.say(&text);
-        self.offset = self
-            .offset
-            .saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        self.push(EventKind::TextDelta(text));
+        self.tell(EventKind::TextDelta(text));
     }
 
-    /// Anything but text.
+    /// What happened. Text of the response goes through [`Narrator::say`].
     pub(crate) fn tell(&mut self, kind: EventKind) {
-        // Nothing of the turn is told by it: who follows the turn elsewhere misses what comes right behind.
-        let room = u32::from(kind != EventKind::TurnContinues);
-        self.offset = self.offset.saturating_add(room);
+        self.offset = self.offset.saturating_add(kind.room());
         self.push(kind);
     }
 

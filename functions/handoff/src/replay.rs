@@ -51,22 +51,7 @@ struct Writer {
 
 impl Writer {
     fn add(&mut self, kind: EventKind) {
-        let length = match &kind {
-            EventKind::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-            EventKind::TurnStarted(_)
-            | EventKind::ToolCalled(_)
-            | EventKind::ToolFinished(_)
-            | EventKind::ActionQueued(_)
-            | EventKind::ActionFinished(_)
-            | EventKind::HandedOff(_)
-            | EventKind::Usage(_)
-            | EventKind::Reset { .. }
-            | EventKind::TurnCompleted
-            | EventKind::TurnFailed(_)
-            | EventKind::TurnStopped
-            | EventKind::TurnContinues => 1,
-        };
-        self.offset = self.offset.saturating_add(length);
+        self.offset = self.offset.saturating_add(kind.room());
         let position = Position {
             turn: self.turn,
             step: self.step,

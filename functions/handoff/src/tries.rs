@@ -7,9 +7,6 @@ use crate::ports::{Millis, Outcome, ToolRequest};
 use crate::record::{ActionRecord, ActionState};
 use crate::team::Runs;
 
-/// What a claim lasts longer than the tool's own time-out, for recording the outcome.
-const CLAIM_MARGIN: Millis = 15_000;
-
 /// How often an action is tried before a person must look.
 const MAX_ATTEMPTS: u32 = 10;
 
@@ -53,6 +50,7 @@ pub(crate) fn spent(
     action: &ActionRecord,
     request: &ToolRequest,
     now: Millis,
+    claim_margin: Millis,
 ) -> Option<(ActionState, String)> {
     let enough = action.attempts >= MAX_ATTEMPTS;
     let Runs::Http(call) = &request.tool.runs else {
@@ -63,7 +61,7 @@ pub(crate) fn spent(
         let reason = || "the service could not be reached".to_owned();
         return enough.then(|| (ActionState::Rejected, reason()));
     };
-    let through = now.saturating_sub(first_try_at) + claim_of(request);
+    let through = now.saturating_sub(first_try_at) + claim_of(request, claim_margin);
     let reason = if enough {
         format!("it was tried {} times", action.attempts)
     } else if !call.idempotency_keys {
@@ -89,8 +87,8 @@ pub(crate) fn wait(attempts: u32, asked: Option<Duration>, random: u128) -> Mill
 }
 
 /// How long a claim holds: the call, and the time to record what came of it.
-pub(crate) fn claim_of(request: &ToolRequest) -> Millis {
-    timeout_of(request) + CLAIM_MARGIN
+pub(crate) fn claim_of(request: &ToolRequest, margin: Millis) -> Millis {
+    timeout_of(request) + margin
 }
 
 pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
@@ -119,6 +117,7 @@ mod tests {
     use crate::team::Team;
 
     const HOUR: Millis = 3_600_000;
+    const MARGIN: Millis = 15_000;
     const ACCEPTED: Millis = 1_790_000_000_000;
 
     fn request(http: &str) -> ToolRequest {
@@ -169,7 +168,7 @@ url = "https://example.com/"
     }
 
     fn state_at(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<ActionState> {
-        spent(action, request, now).map(|(state, _)| state)
+        spent(action, request, now, MARGIN).map(|(state, _)| state)
     }
 
     #[test]

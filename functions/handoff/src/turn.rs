@@ -49,6 +49,8 @@ pub(crate) struct Begun {
     pub(crate) opening: Option<Opening>,
     /// Why it must end without another step.
     pub(crate) end_at_once: Option<EndAtOnce>,
+    /// What the owner before us said of the step that it did not finish, when that is to stay.
+    pub(crate) kept: String,
 }
 
 /// Why a turn must end without another step.
@@ -162,6 +164,7 @@ struct Play<'a> {
     /// Whose ends the model was still to be told when those results were gathered.
     untold: Vec<ActionId>,
     end_at_once: Option<EndAtOnce>,
+    kept: String,
 }
 
 impl<'a> Play<'a> {
@@ -174,6 +177,7 @@ impl<'a> Play<'a> {
             log,
             opening,
             end_at_once,
+            kept,
             meta_version: _,
         } = *begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
@@ -201,6 +205,7 @@ impl<'a> Play<'a> {
             claim,
             past,
             end_at_once,
+            kept,
         };
         for step in turn.steps {
             play.restore(step);
@@ -232,6 +237,10 @@ impl<'a> Play<'a> {
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
         if let Some(end) = self.end_at_once {
             self.begin_step();
+            let kept = std::mem::take(&mut self.kept);
+            if !kept.is_empty() {
+                self.narrator.say(kept);
+            }
             return Ok(match end {
                 EndAtOnce::Failed(code) => Ending::Failed(code),
                 EndAtOnce::Stopped => Ending::Stopped,

@@ -226,6 +226,7 @@ mod tests {
             origin: Origin::Customer,
             message: message.to_owned(),
             message_id: None,
+            receipt: 0,
             accepted_at: 0,
             ended_at: None,
             fence: 1,

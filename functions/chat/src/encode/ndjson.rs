@@ -53,7 +53,12 @@ fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
         code.as_str(),
         code.retryable()
     );
-    line(out, position, "error", code.sentence(), &more);
+    // One place before its `done`: who was cut off between the two lines resumes there and hears the end.
+    let place = Position {
+        offset: position.offset.saturating_sub(1),
+        ..position
+    };
+    line(out, place, "error", code.sentence(), &more);
     done(out, position, "failed");
 }
 
