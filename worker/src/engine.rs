@@ -45,8 +45,22 @@ fn forget(lane: Lane) -> Verdict {
     Verdict::Ack
 }
 
-/// Sweeps now and at every interval until it is told to stop.
+/// Takes over at once what processes that have certainly ended have left, and sweeps now and at every interval until it is
+/// told to stop.
 pub async fn sweep_until(engine: Arc<Engine>, interval: Duration, stop: CancellationToken) {
+    match engine.inherit().await {
+        Ok(left) if left.conversations + left.actions > 0 => {
+            tracing::info!(
+                conversations = left.conversations,
+                actions = left.actions,
+                "goes on with what an ended process has left"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "what ended processes left waits for the end of their leases");
+        }
+    }
     loop {
         match engine.sweep().await {
             Ok(swept) if swept.conversations + swept.actions > 0 => {

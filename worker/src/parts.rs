@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use baton_backends::env::SystemEnv;
+use baton_backends::http_tools::{HttpTools, Outside, SystemNames};
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
+use baton_backends::presence::{Presence, PresentEnv};
 use baton_backends::sqlite::SqliteStore;
-use baton_handoff::Ports;
-use baton_handoff::ports::{Env, Model, Queue, Store};
-use baton_handoff::team::{Runs, Team};
+use baton_backends::toolbox::Toolbox;
+use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
+use baton_handoff::team::Team;
+use baton_handoff::{Engine, Ports};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +43,10 @@ pub struct Parts {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     model: Arc<dyn Model>,
+    tools: Arc<dyn Tools>,
     /// The file to close, where there is one.
     file: Option<Arc<SqliteStore>>,
+    lease: Duration,
     /// Ends the rehearsal model.
     stop: CancellationToken,
 }
@@ -52,15 +57,22 @@ impl Parts {
     /// # Errors
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let env: Arc<dyn Env> = Arc::new(SystemEnv);
+        let system: Arc<dyn Env> = Arc::new(SystemEnv);
         let team = Arc::new(read_team(settings.team.as_deref())?);
-        let Records { store, queue, file } = match &settings.cloud {
-            Some(cloud) => in_cloud(cloud, &env).await?,
-            None => in_file(&settings.data, &env)?,
+        let http = http_tools(&team, settings, &system)?;
+        let Records {
+            store,
+            queue,
+            file,
+            env,
+        } = match &settings.cloud {
+            Some(cloud) => in_cloud(cloud, &system).await?,
+            None => in_file(&settings.data, &system)?,
         };
         let stop = CancellationToken::new();
         let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
+        let tools = Arc::new(Toolbox::new(office.clone(), http));
         Ok(Self {
             team,
             office,
@@ -69,7 +81,9 @@ impl Parts {
             store,
             queue,
             model,
+            tools,
             file,
+            lease: settings.lease,
             stop,
         })
     }
@@ -80,9 +94,14 @@ impl Parts {
             store: self.store.clone(),
             queue: self.queue.clone(),
             model: self.model.clone(),
-            tools: self.office.clone(),
+            tools: self.tools.clone(),
             env: self.env.clone(),
         }
+    }
+
+    /// An engine on them.
+    pub fn engine(&self) -> Arc<Engine> {
+        Engine::with_lease(self.team.clone(), self.ports(), self.lease)
     }
 
     /// Ends the rehearsal model and closes the file.
@@ -99,6 +118,19 @@ struct Records {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
     file: Option<Arc<SqliteStore>>,
+    /// The process, as others on this store know it.
+    env: Arc<dyn Env>,
+}
+
+/// Without a name in the folder this process is like one of another machine: what it leaves behind is waited for.
+fn present_env(data: &Path) -> Arc<dyn Env> {
+    match Presence::beside(data) {
+        Ok(presence) => Arc::new(PresentEnv(presence)),
+        Err(error) => {
+            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
+            Arc::new(SystemEnv)
+        }
+    }
 }
 
 fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
@@ -107,6 +139,7 @@ fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
         queue: Arc::new(file.queue()),
         store: file.clone(),
         file: Some(file),
+        env: present_env(path),
     })
 }
 
@@ -122,6 +155,7 @@ async fn in_cloud(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records> 
         store: Arc::new(DynamoStore::new(&config, cloud.table.as_str(), env.clone())),
         queue: Arc::new(SqsQueue::new(&config, urls)),
         file: None,
+        env: env.clone(),
     })
 }
 
@@ -160,14 +194,18 @@ fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
-    let team = Team::parse(&name, &text)?;
-    if let Some(tool) = team.tools().find(|tool| matches!(tool.runs, Runs::Http(_))) {
-        anyhow::bail!(
-            "{name}: tool \"{}\" calls out by [tool.http], which this version of Baton does not carry out yet",
-            tool.name
-        );
-    }
-    Ok(team)
+    Ok(Team::parse(&name, &text)?)
+}
+
+/// The tools of the team that call out, with the headers that the environment holds for them.
+fn http_tools(team: &Team, settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<HttpTools> {
+    let outside = Outside {
+        variables: &|name| settings.values.get(name).map(str::to_owned),
+        networks: settings.tool_networks.clone(),
+        extra_roots: Vec::new(),
+        names: Arc::new(SystemNames),
+    };
+    Ok(HttpTools::new(team, outside, env.clone())?)
 }
 
 async fn build_model(

@@ -1,9 +1,13 @@
 //! All settings, read from the environment in this one place. A wrong value is one clear sentence at start.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use baton_backends::http_tools::Network;
 use baton_backends::model::{AzureAuth, Endpoint, ModelSettings, OutputLimit, Secret};
 
 /// A setting that cannot be used, in one sentence.
@@ -51,6 +55,12 @@ pub struct Settings {
     pub static_dir: Option<PathBuf>,
     /// Connections that are open at once.
     pub connections: usize,
+    /// Private networks that tools may call, besides what the team file allows.
+    pub tool_networks: Vec<Network>,
+    /// Where the headers of a team's tools find the variables that they name.
+    pub values: Values,
+    /// How long a conversation stays its server's without a sign of life.
+    pub lease: Duration,
     /// A table and queues of AWS instead of the SQLite file.
     pub cloud: Option<Cloud>,
     /// Whether requests come through AWS, which lets only its own names and those of this function through.
@@ -69,8 +79,15 @@ pub struct Cloud {
 }
 
 /// Values by name: the environment, and what stands in for it.
-#[derive(Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Values(BTreeMap<String, String>);
+
+/// Names only: among the values are keys.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Values {
     /// The environment of this process; under it, if there is one, the `.env` file of this folder.
@@ -97,7 +114,7 @@ impl Values {
     }
 
     /// A value that is set and not empty.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)
             .map(|value| value.trim())
@@ -118,6 +135,11 @@ impl Values {
 /// Connections that are open at once, unless set. Each open stream is one.
 const CONNECTIONS: usize = 16_384;
 
+/// How long a conversation stays its server's without a sign of life, unless set. Clocks may differ by a second, and a busy
+/// disk may take one: leases below a few seconds are for tests, above ten minutes for nobody.
+const LEASE_SECONDS: u64 = 30;
+const LEASE_BOUNDS: RangeInclusive<u64> = 3..=600;
+
 impl Settings {
     /// Reads all of them.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
@@ -133,6 +155,9 @@ impl Settings {
             connections: values
                 .parse("BATON_CONNECTIONS", "a number of connections")?
                 .unwrap_or(CONNECTIONS),
+            tool_networks: tool_networks(values)?,
+            values: values.clone(),
+            lease: lease(values)?,
             cloud: cloud(values)?,
             // Set in every environment that AWS itself starts, and in no other.
             routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
@@ -188,6 +213,20 @@ fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
     }
 }
 
+fn lease(values: &Values) -> Result<Duration, BadSetting> {
+    let seconds = values
+        .parse("BATON_LEASE_SECONDS", "a number of seconds")?
+        .unwrap_or(LEASE_SECONDS);
+    if LEASE_BOUNDS.contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(BadSetting::new(format!(
+        "BATON_LEASE_SECONDS={seconds} is not between {} and {}",
+        LEASE_BOUNDS.start(),
+        LEASE_BOUNDS.end()
+    )))
+}
+
 fn addr(values: &Values) -> Result<SocketAddr, BadSetting> {
     let addr = values.get("BATON_ADDR").unwrap_or("127.0.0.1:8501");
     let addr = addr
@@ -217,6 +256,23 @@ fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
                     "BATON_ORIGINS has {origin}, which is not an origin such as https://chat.example.com"
                 ))),
             }
+        })
+        .collect()
+}
+
+fn tool_networks(values: &Values) -> Result<Vec<Network>, BadSetting> {
+    let list = values.get("BATON_TOOL_NETWORKS").unwrap_or_default();
+    let networks = list
+        .split(',')
+        .map(str::trim)
+        .filter(|network| !network.is_empty());
+    networks
+        .map(|network| {
+            network.parse().map_err(|error| {
+                BadSetting::new(format!(
+                    "BATON_TOOL_NETWORKS has {network}, which is {error}"
+                ))
+            })
         })
         .collect()
 }
@@ -340,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_one_sentence_that_names_it() {
-        let cases: [(&[(&str, &str)], &str); 5] = [
+        let cases: [(&[(&str, &str)], &str); 6] = [
             (
                 &[("BATON_ADDR", "here")],
                 "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501",
@@ -348,6 +404,10 @@ mod tests {
             (
                 &[("BATON_ORIGINS", "https://a.example, *")],
                 "BATON_ORIGINS has *, which is not an origin such as https://chat.example.com",
+            ),
+            (
+                &[("BATON_TOOL_NETWORKS", "10.0.0.0/8, intranet")],
+                "BATON_TOOL_NETWORKS has intranet, which is not an address or a network such as 10.1.0.0/16",
             ),
             (
                 &[("BATON_AZURE_ENDPOINT", "https://x.openai.azure.com")],
@@ -412,6 +472,14 @@ mod tests {
                 .starts_with("BATON_MODEL_URL")
         );
         assert_eq!(explicit(&[model, data]), Ok(()));
+    }
+
+    #[test]
+    fn no_value_is_printed() {
+        let settings = read(&[("TABLES_TOKEN", "s3cret")]).unwrap();
+        assert_eq!(settings.values.get("TABLES_TOKEN"), Some("s3cret"));
+        let printed = format!("{:?}", settings.values);
+        assert_eq!(printed, "{\"TABLES_TOKEN\"}");
     }
 
     #[test]

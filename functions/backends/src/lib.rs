@@ -1,12 +1,15 @@
-//! Baton's outside world on one machine: SQLite store and queue, model clients, back office.
+//! Baton's outside world on one machine: SQLite store and queue, model clients, back office, tools that call services.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
 pub mod env;
+pub mod http_tools;
 pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod office;
+pub mod presence;
 pub mod sqlite;
+pub mod toolbox;
 mod waiting;

@@ -33,6 +33,9 @@ mod watched;
 mod wire;
 
 pub use client::OpenAiModel;
+// What every HTTP client of this crate needs alike.
+pub(crate) use failure::chain;
+pub(crate) use retry::asked_wait;
 pub use settings::{
     AzureAuth, Bounds, Endpoint, ModelSettings, OutputLimit, Patience, Retries, Secret,
     SettingsError,

@@ -65,9 +65,11 @@ async fn all_refunds(office: &BackOffice) -> Vec<Refund> {
 fn done(outcome: Outcome) -> Value {
     match outcome {
         Outcome::Done(result) => serde_json::from_str(&result).unwrap(),
-        other @ (Outcome::Rejected(_) | Outcome::Retry(..) | Outcome::Unknown(_)) => {
-            panic!("{other:?}")
-        }
+        other @ (Outcome::Rejected(_)
+        | Outcome::Conflict(..)
+        | Outcome::NotSent(_)
+        | Outcome::Retry(..)
+        | Outcome::Unknown(_)) => panic!("{other:?}"),
     }
 }
 
@@ -279,7 +281,7 @@ async fn an_item_is_refunded_once_under_any_concurrency() {
 async fn act_until_it_ends(office: &BackOffice, request: &ToolRequest, key: &str) -> Outcome {
     for _ in 0..1000 {
         match office.act(request, key).await {
-            Outcome::Retry(..) => {}
+            Outcome::Retry(..) | Outcome::NotSent(_) | Outcome::Conflict(..) => {}
             ended @ (Outcome::Done(_) | Outcome::Rejected(_) | Outcome::Unknown(_)) => {
                 return ended;
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_backends::office::BackOffice;
+use baton_handoff::ports::Queue;
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use baton_worker::parts::{ModelInfo, Parts};
@@ -30,7 +31,11 @@ impl Works {
     /// Starts them on these ports, whatever is behind the ports.
     pub fn start(team: Arc<Team>, ports: Ports) -> Self {
         let queue = ports.queue.clone();
-        let engine = Engine::new(team, ports);
+        Self::of(Engine::new(team, ports), queue)
+    }
+
+    /// Starts them for this engine, on its queue.
+    pub fn of(engine: Arc<Engine>, queue: Arc<dyn Queue>) -> Self {
         let stop = CancellationToken::new();
         let pool = Pool::start(
             queue,
@@ -69,7 +74,7 @@ impl House {
     /// Opens the store and starts everything but the HTTP server.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
         let parts = Parts::open(settings).await?;
-        let works = Works::start(parts.team.clone(), parts.ports());
+        let works = Works::of(parts.engine(), parts.ports().queue);
         Ok(Self {
             engine: works.engine.clone(),
             office: parts.office.clone(),

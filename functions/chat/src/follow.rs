@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::event::{ActionFinished, Event, EventKind, Position};
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::live::TurnLog;
 use baton_handoff::ports::StoreError;
@@ -117,8 +117,8 @@ impl Follower {
                         }
                     }
                 }
-                if let EventKind::ActionFinished { action, .. } = &event.kind {
-                    self.ended.push(action.clone());
+                if let EventKind::ActionFinished(ended) = &event.kind {
+                    self.ended.push(ended.action.clone());
                 }
             }
         });
@@ -175,12 +175,12 @@ impl Follower {
         let events: Vec<_> = news
             .into_iter()
             .map(|action| {
-                self.event(EventKind::ActionFinished {
+                self.event(EventKind::ActionFinished(Box::new(ActionFinished {
                     action: action.id,
                     name: action.tool,
                     state: action.state,
                     result: action.result.unwrap_or_default(),
-                })
+                })))
             })
             .collect();
         Ok(Some(self.encode(&events)))

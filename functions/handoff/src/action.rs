@@ -8,25 +8,13 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
 use crate::record::{ActionRecord, ActionState, decode, keys};
-use crate::team::Runs;
+use crate::tries::{self, Ended, FIRST_RETRY, has_keys, timeout_of};
 
 /// When a queue message that nobody claimed counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
 
 /// How long a colleague may take to approve an action: 72 h.
 pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
-
-/// What a claim lasts longer than the tool's own time-out, for recording the outcome.
-const CLAIM_MARGIN: Millis = 15_000;
-
-/// How often an action is tried before a person must look.
-const MAX_ATTEMPTS: u32 = 10;
-
-/// The first retry comes within this time, each further one within twice the time of the one before.
-const FIRST_RETRY: Millis = 500;
-
-/// No retry waits longer than this, unless the service asks for it.
-const LONGEST_RETRY: Millis = 300_000;
 
 /// How often a waiting turn looks at an action that another process may be executing, at first and at most.
 const FIRST_LOOK: Millis = 100;
@@ -68,7 +56,11 @@ impl Engine {
                 return Ok(Executed::Over);
             }
             // Its worker is alive as far as anybody can tell.
-            ActionState::Running if action.look_at > now && !sabotage!(LeaseIgnored) => {
+            ActionState::Running
+                if action.look_at > now
+                    && !self.has_ended(&action.holder)
+                    && !sabotage!(LeaseIgnored) =>
+            {
                 return Ok(later(action.look_at - now));
             }
             // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
@@ -83,19 +75,27 @@ impl Engine {
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
         };
-        if let Some(reason) = spent(&action, &request, now) {
-            return self
-                .finish(version, action, ActionState::Unknown, &reason)
-                .await;
+        if let Some((state, reason)) = tries::spent(&action, &request, now, self.claim_margin()) {
+            return self.finish(version, action, state, &reason).await;
         }
-        let Some((version, action)) = self.claim_action(version, action, &request).await? else {
+        let first_try = action.first_try_at.is_none();
+        let Some((version, mut action)) = self.claim_action(version, action, &request).await?
+        else {
             return Ok(later(FIRST_RETRY));
         };
         if self.env.now() + timeout_of(&request) > action.look_at {
+            if first_try {
+                action.first_try_at = None;
+            }
             return self.hand_back(version, action).await;
         }
         let outcome = self.try_once(&request, &action).await;
-        self.record_outcome(version, action, outcome).await
+        if first_try && matches!(outcome, Outcome::NotSent(_)) {
+            // The record said before the call that it might reach the service. Now it is known that it did not.
+            action.first_try_at = None;
+        }
+        let ended = tries::ended(outcome, first_try);
+        self.record_outcome(version, action, &request, ended).await
     }
 
     /// The claim was confirmed so late that a call could outlast it, and another worker would be at it by then.
@@ -119,10 +119,12 @@ impl Engine {
         request: &ToolRequest,
     ) -> Result<Option<(u64, ActionRecord)>, StoreError> {
         action.state = ActionState::Running;
+        let now = self.env.now();
         action.attempts += 1;
+        action.first_try_at.get_or_insert(now);
         action.fence += 1;
-        action.holder = self.random_id();
-        action.look_at = self.env.now() + timeout_of(request) + CLAIM_MARGIN;
+        action.holder = self.new_holder();
+        action.look_at = now + tries::claim_of(request, self.claim_margin());
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.store.commit(vec![change]).await {
             Ok(()) => Ok(Some((version + 1, action))),
@@ -156,30 +158,21 @@ impl Engine {
         &self,
         version: u64,
         action: ActionRecord,
-        outcome: Outcome,
+        request: &ToolRequest,
+        ended: Ended,
     ) -> Result<Executed, StoreError> {
-        if sabotage!(RecordDeletedOnError) && !matches!(outcome, Outcome::Done(_)) {
+        if sabotage!(RecordDeletedOnError) && !matches!(ended, Ended::For(ActionState::Done, _)) {
             let _gone = self
                 .store
                 .commit(vec![Change::Remove(keys::action(&action.id), None)])
                 .await;
             return Ok(Executed::Over);
         }
-        match outcome {
-            Outcome::Done(result) => {
-                self.finish(version, action, ActionState::Done, &result)
+        match ended {
+            Ended::For(state, result) => self.finish(version, action, state, &result).await,
+            Ended::Again(reason, after) => {
+                self.retry_later(version, action, request, &reason, after)
                     .await
-            }
-            Outcome::Rejected(reason) => {
-                self.finish(version, action, ActionState::Rejected, &reason)
-                    .await
-            }
-            Outcome::Unknown(reason) => {
-                self.finish(version, action, ActionState::Unknown, &reason)
-                    .await
-            }
-            Outcome::Retry(reason, after) => {
-                self.retry_later(version, action, &reason, after).await
             }
         }
     }
@@ -188,22 +181,20 @@ impl Engine {
         &self,
         version: u64,
         mut action: ActionRecord,
+        request: &ToolRequest,
         reason: &str,
         after: Option<Duration>,
     ) -> Result<Executed, StoreError> {
-        let ceiling = (FIRST_RETRY << action.attempts.min(12)).min(LONGEST_RETRY);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any 64 of 128 random bits are random"
-        )]
-        let jitter = (self.env.random() as u64) % ceiling;
-        let asked = after.map_or(0, |after| {
-            Millis::try_from(after.as_millis()).unwrap_or(LONGEST_RETRY)
-        });
-        let wait = jitter.max(asked);
+        let wait = tries::wait(action.attempts, after, self.env.random());
+        let then = self.env.now() + wait;
+        if let Some((state, why)) = tries::spent(&action, request, then, self.claim_margin()) {
+            // Nobody would be allowed to try it then, so nobody needs to wait for that.
+            let result = format!("{why}; the last try: {reason}");
+            return self.finish(version, action, state, &result).await;
+        }
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
-        action.look_at = self.env.now() + wait;
+        action.look_at = then;
         // Not ours any more: whoever claimed it meanwhile says when it is to be looked at, to the same message.
         let _ours = self.write(version, &action).await?;
         Ok(later(wait))
@@ -357,36 +348,4 @@ impl Engine {
 
 fn later(milliseconds: Millis) -> Executed {
     Executed::Later(Duration::from_millis(milliseconds))
-}
-
-fn timeout_of(request: &ToolRequest) -> Millis {
-    Millis::try_from(request.tool.timeout.as_millis()).unwrap_or(LONGEST_RETRY)
-}
-
-/// Whether the other side tells a second try of the same action from a second action.
-fn has_keys(request: &ToolRequest) -> bool {
-    match &request.tool.runs {
-        Runs::BackOffice => true,
-        Runs::Http(call) => call.idempotency_keys,
-    }
-}
-
-/// Why an action must not be tried any more.
-fn spent(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<String> {
-    if action.attempts >= MAX_ATTEMPTS {
-        return Some(format!("it was tried {} times", action.attempts));
-    }
-    if action.attempts > 0 && !has_keys(request) {
-        return Some(
-            "its worker stopped in the middle of it, and the service cannot tell a second try"
-                .to_owned(),
-        );
-    }
-    let Runs::Http(call) = &request.tool.runs else {
-        return None;
-    };
-    let life = Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 2);
-    let through = now.saturating_sub(action.accepted_at) + timeout_of(request) + CLAIM_MARGIN;
-    (action.attempts > 0 && through > life)
-        .then(|| "the service has forgotten the first try by now".to_owned())
 }

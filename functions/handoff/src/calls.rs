@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::engine::Engine;
-use crate::event::EventKind;
+use crate::event::{ActionFinished, EventKind, HandedOff, ToolFinished};
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, ToolCall, ToolRequest};
 use crate::record::{ActionRecord, ActionState, EndedAction, Told, ToolOutcome};
@@ -149,6 +149,7 @@ pub(crate) async fn new_actions(
             accepted_at: now,
             look_at,
             attempts: 0,
+            first_try_at: None,
             fence: 0,
             holder: String::new(),
             result: None,
@@ -234,24 +235,26 @@ pub(crate) fn result_events(
     told: &Told,
     from: &Arc<str>,
 ) -> impl Iterator<Item = EventKind> {
-    let ended = told.ended.as_ref().map(|ended| EventKind::ActionFinished {
-        action: ended.action.clone(),
-        name: call.name.clone(),
-        state: ended.state,
-        result: told.result.clone(),
+    let ended = told.ended.as_ref().map(|ended| {
+        EventKind::ActionFinished(Box::new(ActionFinished {
+            action: ended.action.clone(),
+            name: call.name.clone(),
+            state: ended.state,
+            result: told.result.clone(),
+        }))
     });
     let answered = match &told.handed_to {
-        Some(to) => EventKind::HandedOff {
+        Some(to) => EventKind::HandedOff(Box::new(HandedOff {
             from: from.clone(),
             to: Arc::from(to.as_str()),
-        },
-        None => EventKind::ToolFinished {
+        })),
+        None => EventKind::ToolFinished(Box::new(ToolFinished {
             call: call.id.clone(),
             name: call.name.clone(),
             outcome: told.outcome,
             result: told.result.clone(),
             milliseconds: told.milliseconds,
-        },
+        })),
     };
     ended.into_iter().chain(std::iter::once(answered))
 }

@@ -10,7 +10,7 @@ use crate::engine::{Engine, LOOK_AGAIN};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{read_meta, read_turn, read_turns};
+use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
@@ -28,6 +28,15 @@ const LONGEST_LOOK: Millis = 1_000;
 
 /// How often the store may fail in a row before listeners are told.
 const MAX_FAILURES: u32 = 6;
+
+/// How often the pause before a late result is told again may double: to a little over an hour.
+const LONGEST_PAUSE: u32 = 8;
+
+/// When somebody looks again, after so many turns that were to tell a late result and failed: while the model is away, turns
+/// that nobody asked for come ever more seldom.
+pub(crate) fn pause_after(late_failures: u32) -> Millis {
+    LOOK_AGAIN << late_failures.min(LONGEST_PAUSE)
+}
 
 /// What is to be done about a conversation.
 enum Next {
@@ -48,7 +57,11 @@ impl Engine {
     }
 
     /// Works until nothing is left to do. The caller has marked itself as the driver.
-    pub(crate) async fn drive(self: Arc<Self>, conversation: ConversationId, begun: Option<Begun>) {
+    pub(crate) async fn drive(
+        self: Arc<Self>,
+        conversation: ConversationId,
+        begun: Option<Box<Begun>>,
+    ) {
         let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
         if work.await.is_err() {
             tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
@@ -57,8 +70,7 @@ impl Engine {
         }
     }
 
-    async fn drive_on(&self, conversation: &ConversationId, begun: Option<Begun>) {
-        let mut begun = begun;
+    async fn drive_on(&self, conversation: &ConversationId, mut begun: Option<Box<Begun>>) {
         let mut look = FIRST_LOOK;
         let mut failures = 0;
         loop {
@@ -75,9 +87,9 @@ impl Engine {
                 return self.leave(conversation);
             }
             let seen = self.hub.pokes(conversation);
-            match self.next(conversation).await {
+            match Box::pin(self.next(conversation)).await {
                 Ok(Next::Run(next)) => {
-                    begun = Some(*next);
+                    begun = Some(next);
                     (look, failures) = (FIRST_LOOK, 0);
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
@@ -151,7 +163,7 @@ impl Engine {
         };
         self.catch_up(conversation, &meta).await?;
         match &meta.running {
-            Some(running) if running.until > self.env.now() => {
+            Some(running) if running.until > self.env.now() && !self.has_ended(&running.holder) => {
                 self.listen_in(conversation, running.turn, meta.fence)
                     .await?;
                 return Ok(Next::Wait(running.until));
@@ -174,11 +186,15 @@ impl Engine {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(conversation, version, meta, turn, None).await;
         }
-        if meta.erasing && meta.look_at <= self.env.now() {
-            self.erase_records(conversation, version, meta).await?;
-            return Ok(Next::LookAgain);
+        let due = meta.look_at <= self.env.now();
+        if !(meta.erasing && due) {
+            return self.next_of_untold(conversation, version, meta, due).await;
         }
-        self.next_of_untold(conversation, version, meta).await
+        match self.erase_records(conversation, version, meta).await? {
+            // That moved the next look on: ends that are to be told are due now, or they would wait behind it for ever.
+            Some((version, meta)) => self.next_of_untold(conversation, version, meta, due).await,
+            None => Ok(Next::LookAgain),
+        }
     }
 
     /// Takes the next fence for a turn that waits, or whose owner died.
@@ -190,6 +206,7 @@ impl Engine {
         number: TurnNumber,
         end_at_once: Option<EndAtOnce>,
     ) -> Result<Next, StoreError> {
+        let fence_before = meta.fence;
         let claim = self.claim(conversation, &mut meta, number);
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
         match self.store.commit(vec![change]).await {
@@ -221,12 +238,21 @@ impl Engine {
                 "turn {number} of conversation {conversation} is accepted but not there"
             ))
         })?;
+        if turn.record.state != TurnState::Accepted || (!claim.taken_over && !turn.steps.is_empty())
+        {
+            // Read so late that somebody else has taken it over since our claim.
+            return Ok(Next::LookAgain);
+        }
         let past = visible(past?, &meta);
         let mut turn = turn;
         if let Origin::Regenerated { of } = turn.record.origin {
             let old = past.iter().find(|past| past.number == of);
             turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
         }
+        let kept = match end_at_once {
+            Some(_) => self.said_of_last(conversation, &turn, fence_before).await?,
+            None => String::new(),
+        };
         let log = self.hub.log(conversation, number);
         if claim.taken_over {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
@@ -241,7 +267,21 @@ impl Engine {
             log,
             opening: None,
             end_at_once,
+            kept,
         })))
+    }
+
+    /// What the owner under this fence has kept of the step that it did not finish.
+    async fn said_of_last(
+        &self,
+        conversation: &ConversationId,
+        turn: &JournaledTurn,
+        fence: u64,
+    ) -> Result<String, StoreError> {
+        let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
+        let said =
+            recorder::kept_text(&*self.store, conversation, turn.number, step, fence).await?;
+        Ok(said.iter().filter_map(|event| event.kind.text()).collect())
     }
 
     /// Results that came after their turn had ended begin a turn of their own.
@@ -250,12 +290,13 @@ impl Engine {
         conversation: &ConversationId,
         version: u64,
         mut meta: Meta,
+        due: bool,
     ) -> Result<Next, StoreError> {
         if meta.untold.is_empty() {
             return Ok(Next::Nothing);
         }
         let now = self.env.now();
-        if meta.late_failures > 0 && meta.look_at > now {
+        if meta.late_failures > 0 && !due {
             return Ok(Next::Nothing);
         }
         let ended = turn::ended_actions(self, &meta.untold).await?;
@@ -277,6 +318,7 @@ impl Engine {
             origin: Origin::LateResult,
             message: String::new(),
             message_id: None,
+            receipt: 0,
             accepted_at: now,
             ended_at: None,
             fence: 0,
@@ -349,7 +391,11 @@ impl Engine {
         };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         let mut events = replay::events(&turn);
-        events.extend(recorder::kept_text(&*self.store, conversation, number, next, fence).await?);
+        // A turn that has ended since has all of its text in the journal.
+        if turn.record.state == TurnState::Accepted {
+            let text = recorder::kept_text(&*self.store, conversation, number, next, fence).await?;
+            events.extend(text);
+        }
         bring_up(&log, &events);
         Ok(())
     }
@@ -363,10 +409,8 @@ fn end_log(log: &TurnLog, turn: TurnNumber, kind: EventKind) {
         fence: 0,
         offset: 0,
     });
-    // See the narrator: that a turn continues takes no room.
-    let room = u32::from(kind != EventKind::TurnContinues);
     let position = Position {
-        offset: last.offset.saturating_add(room),
+        offset: last.offset.saturating_add(kind.room()),
         ..last
     };
     log.push(Event {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -11,11 +12,8 @@ use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, Sto
 use crate::team::{Agent, Team};
 use crate::warm::Memory;
 
-/// How long a conversation stays its owner's without a sign of life.
-pub(crate) const LEASE: Millis = 30_000;
-
-/// A third of the lease: two renewals may fail before it is lost.
-pub(crate) const RENEW: Millis = 10_000;
+/// How long a conversation stays its owner's without a sign of life, unless set.
+const LEASE: Millis = 30_000;
 
 /// When somebody looks again whether an action has ended that the model believes pending. The worker that ends it tells us
 /// at once; this is for the case that the word was lost.
@@ -51,11 +49,18 @@ pub struct Engine {
     /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
+    lease: Millis,
 }
 
 impl Engine {
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
+        Self::with_lease(team, ports, Duration::from_millis(LEASE))
+    }
+
+    /// The same with another lease than 30 s: how long a conversation stays its owner's without a sign of life. Clocks of
+    /// processes on one store may differ by a second, so at least a few seconds; processes need not agree on it.
+    pub fn with_lease(team: Arc<Team>, ports: Ports, lease: Duration) -> Arc<Self> {
         let Ports {
             store,
             queue,
@@ -77,7 +82,23 @@ impl Engine {
             memory: Memory::default(),
             instructions,
             draining: watch::Sender::new(false),
+            lease: Millis::try_from(lease.as_millis()).unwrap_or(LEASE),
         })
+    }
+
+    /// How long a lease lasts.
+    pub(crate) fn lease(&self) -> Millis {
+        self.lease
+    }
+
+    /// A third of the lease: two renewals may fail before it is lost.
+    pub(crate) fn renewal(&self) -> Millis {
+        self.lease / 3
+    }
+
+    /// What the claim of an action lasts longer than its tool's own time-out, for recording the outcome.
+    pub(crate) fn claim_margin(&self) -> Millis {
+        self.lease / 2
     }
 
     /// The team that is served.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
+use crate::drive::pause_after;
+use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
@@ -89,31 +90,25 @@ impl Engine {
     }
 
     /// Removes the records of erased turns, a page at a time, and then the mark that some are left. While one of their actions
-    /// is open the mark stays, and somebody looks again.
+    /// is open the mark stays, and somebody looks again. Returns META as it is now, unless somebody else wrote it.
     pub(crate) async fn erase_records(
         &self,
         conversation: &ConversationId,
         version: u64,
         mut meta: Meta,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<(u64, Meta)>, StoreError> {
         let mut left = false;
         for prefix in ["M#", "E#", "T#"] {
             left |= self.erase_range(conversation, prefix, &meta).await?;
         }
         meta.erasing = left;
         if left {
-            meta.look_at = self.env.now() + LOOK_AGAIN;
+            meta.look_at = self.env.now() + pause_after(meta.late_failures);
         }
+        let change = Change::Replace(keys::meta(conversation), version, meta.record());
         // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
-        let _retried = self
-            .store
-            .commit(vec![Change::Replace(
-                keys::meta(conversation),
-                version,
-                meta.record(),
-            )])
-            .await;
-        Ok(())
+        let written = self.store.commit(vec![change]).await.is_ok();
+        Ok(written.then_some((version + 1, meta)))
     }
 
     /// Says whether something is left that has to go once it can.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
-use crate::ports::Usage;
+use crate::ports::{ToolCall, Usage};
 use crate::record::{ActionState, ToolOutcome};
 
 /// Where an event stands: `TURN.STEP.FENCE.OFFSET`.
@@ -77,69 +77,24 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened.
+/// What happened. A log holds thousands of text deltas for one of most others: those are boxed, so that a delta takes no more
+/// room than it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
     /// The turn began to run.
-    TurnStarted {
-        /// What the customer wrote; empty for a turn that a late result began.
-        message: String,
-        /// The client's id of it.
-        message_id: Option<MessageId>,
-    },
+    TurnStarted(Box<TurnStarted>),
     /// The model said more.
     TextDelta(String),
     /// The model called a tool or asked for a hand-off.
-    ToolCalled {
-        /// The model's id of the call.
-        call: String,
-        /// The tool's name.
-        name: String,
-        /// The arguments as the model wrote them.
-        arguments: String,
-    },
+    ToolCalled(Box<ToolCall>),
     /// The model will be told this result.
-    ToolFinished {
-        /// The model's id of the call.
-        call: String,
-        /// The tool's name.
-        name: String,
-        /// How it went.
-        outcome: ToolOutcome,
-        /// What the model is told.
-        result: String,
-        /// How long it took.
-        milliseconds: u64,
-    },
+    ToolFinished(Box<ToolFinished>),
     /// An action was accepted and is on its way.
-    ActionQueued {
-        /// The action.
-        action: ActionId,
-        /// The model's id of the call.
-        call: String,
-        /// The tool's name.
-        name: String,
-        /// `queued`, or `proposed` when a person must approve it first.
-        state: ActionState,
-    },
+    ActionQueued(Box<ActionQueued>),
     /// An action came to its end.
-    ActionFinished {
-        /// The action.
-        action: ActionId,
-        /// The tool's name.
-        name: String,
-        /// How it ended.
-        state: ActionState,
-        /// Its result or the reason.
-        result: String,
-    },
+    ActionFinished(Box<ActionFinished>),
     /// Another agent is active now.
-    HandedOff {
-        /// Who was.
-        from: Arc<str>,
-        /// Who is.
-        to: Arc<str>,
-    },
+    HandedOff(Box<HandedOff>),
     /// The tokens of the turn, all its steps together.
     Usage(Usage),
     /// The text of this step is said anew: forget what was shown of it.
@@ -157,20 +112,118 @@ pub enum EventKind {
     TurnContinues,
 }
 
+/// A turn began to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnStarted {
+    /// What the customer wrote; empty for a turn that a late result began.
+    pub message: String,
+    /// The client's id of it.
+    pub message_id: Option<MessageId>,
+}
+
+/// The model will be told a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolFinished {
+    /// The model's id of the call.
+    pub call: String,
+    /// The tool's name.
+    pub name: String,
+    /// How it went.
+    pub outcome: ToolOutcome,
+    /// What the model is told.
+    pub result: String,
+    /// How long it took.
+    pub milliseconds: u64,
+}
+
+/// An action was accepted and is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionQueued {
+    /// The action.
+    pub action: ActionId,
+    /// The model's id of the call.
+    pub call: String,
+    /// The tool's name.
+    pub name: String,
+    /// `queued`, or `proposed` when a person must approve it first.
+    pub state: ActionState,
+}
+
+/// An action came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionFinished {
+    /// The action.
+    pub action: ActionId,
+    /// The tool's name.
+    pub name: String,
+    /// How it ended.
+    pub state: ActionState,
+    /// Its result or the reason.
+    pub result: String,
+}
+
+/// Another agent is active now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedOff {
+    /// Who was.
+    pub from: Arc<str>,
+    /// Who is.
+    pub to: Arc<str>,
+}
+
 impl EventKind {
+    /// The text, if it is some.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::TextDelta(text) => Some(text),
+            Self::TurnStarted { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolFinished { .. }
+            | Self::ActionQueued { .. }
+            | Self::ActionFinished { .. }
+            | Self::HandedOff { .. }
+            | Self::Usage(_)
+            | Self::Reset { .. }
+            | Self::TurnCompleted
+            | Self::TurnFailed(_)
+            | Self::TurnStopped
+            | Self::TurnContinues => None,
+        }
+    }
+
+    /// How far it moves the position on: text by its bytes, everything else by one, with three exceptions. A failure takes two
+    /// places, because a format may say it in two lines, and who was cut off between them resumes there. A reset and the word
+    /// that a turn continues take none: nothing of the turn is told by them, and who follows it elsewhere misses nothing.
+    pub(crate) fn room(&self) -> u32 {
+        match self {
+            Self::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
+            Self::TurnFailed(_) => 2,
+            Self::Reset { .. } | Self::TurnContinues => 0,
+            Self::TurnStarted { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolFinished { .. }
+            | Self::ActionQueued { .. }
+            | Self::ActionFinished { .. }
+            | Self::HandedOff { .. }
+            | Self::Usage(_)
+            | Self::TurnCompleted
+            | Self::TurnStopped => 1,
+        }
+    }
+
     /// Whether a stream ends with this event. Every stream ends with exactly one.
     pub fn ends_stream(&self) -> bool {
         match self {
             Self::TurnCompleted | Self::TurnFailed(_) | Self::TurnStopped | Self::TurnContinues => {
                 true
             }
-            Self::TurnStarted { .. }
+            Self::TurnStarted(_)
             | Self::TextDelta(_)
-            | Self::ToolCalled { .. }
-            | Self::ToolFinished { .. }
-            | Self::ActionQueued { .. }
-            | Self::ActionFinished { .. }
-            | Self::HandedOff { .. }
+            | Self::ToolCalled(_)
+            | Self::ToolFinished(_)
+            | Self::ActionQueued(_)
+            | Self::ActionFinished(_)
+            | Self::HandedOff(_)
             | Self::Usage(_)
             | Self::Reset { .. } => false,
         }
@@ -180,6 +233,11 @@ impl EventKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rare_kind_of_event_makes_no_text_delta_larger() {
+        assert_eq!(size_of::<EventKind>(), size_of::<String>());
+    }
 
     #[test]
     fn a_position_survives_its_text() {

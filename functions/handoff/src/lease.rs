@@ -2,7 +2,7 @@
 
 use tokio::sync::Mutex;
 
-use crate::engine::{Claim, Engine, LEASE, MAX_TRIES, RENEW, Trouble, Unconfirmed};
+use crate::engine::{Claim, Engine, MAX_TRIES, Trouble, Unconfirmed};
 use crate::ids::TurnNumber;
 use crate::journal::read_meta;
 use crate::ports::{Change, Millis, StoreError};
@@ -128,14 +128,15 @@ impl<'a> Lease<'a> {
     /// for as long as the lease lasts loses it.
     pub(crate) async fn keep(&self, turn: TurnNumber) -> Interrupted {
         let poked = self.engine.hub.poked(&self.claim.conversation);
-        let mut renew_at = self.engine.env.now() + RENEW;
+        let renewal = self.engine.renewal();
+        let mut renew_at = self.engine.env.now() + renewal;
         loop {
             tokio::select! {
                 biased;
                 () = poked.notified() => {}
-                () = self.engine.sleep(LOOK) => {}
+                () = self.engine.sleep(LOOK.min(renewal)) => {}
             }
-            match self.look(turn).await {
+            match Box::pin(self.look(turn)).await {
                 Ok(Seen::Ours) => {}
                 Ok(Seen::Stop) => {
                     // A commit that is on its way is waited for, so that what it records is not lost sight of.
@@ -150,8 +151,8 @@ impl<'a> Lease<'a> {
             if self.engine.env.now() < renew_at {
                 continue;
             }
-            match self.commit(Vec::new, |_| {}).await {
-                Ok(()) => renew_at = self.engine.env.now() + RENEW,
+            match Box::pin(self.commit(Vec::new, |_| {})).await {
+                Ok(()) => renew_at = self.engine.env.now() + renewal,
                 Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(Trouble::Store(detail)) => {
                     let until = self
@@ -162,7 +163,7 @@ impl<'a> Lease<'a> {
                         .running
                         .as_ref()
                         .map_or(0, |running| running.until);
-                    if self.engine.env.now() + RENEW >= until {
+                    if self.engine.env.now() + renewal >= until {
                         return Interrupted::Trouble(Trouble::Store(detail));
                     }
                 }
@@ -199,9 +200,9 @@ impl<'a> Lease<'a> {
     }
 
     /// META as our last commit left it, with its version.
-    pub(crate) async fn held(&self) -> (u64, Meta) {
-        let held = self.held.lock().await;
-        (held.version, held.meta.clone())
+    pub(crate) fn into_held(self) -> (u64, Meta) {
+        let Held { version, meta } = self.held.into_inner();
+        (version, meta)
     }
 
     /// META as it was last seen.
@@ -210,7 +211,7 @@ impl<'a> Lease<'a> {
     }
 
     fn renew(&self, meta: &mut Meta) {
-        let until: Millis = self.engine.env.now() + LEASE;
+        let until: Millis = self.engine.env.now() + self.engine.lease();
         if let Some(running) = &mut meta.running {
             running.until = until;
             running.writes += 1;

@@ -77,6 +77,10 @@ impl TurnLog {
             for event in news(state.events.last().map(|event| event.position)) {
                 state.ended = event.kind.ends_stream();
                 state.events.push(event);
+                if state.ended {
+                    self.over.notify_waiters();
+                    break;
+                }
             }
         }
         self.changed.notify_waiters();

@@ -15,8 +15,7 @@ pub(crate) struct Narrator {
     fence: u64,
     offset: u32,
     speaker: Arc<str>,
-    /// What was said of the response that is being streamed.
-    text: String,
+    /// Has what was said of the response that is being streamed.
     recorder: Arc<Recorder>,
 }
 
@@ -31,7 +30,6 @@ impl Narrator {
             fence,
             offset: 0,
             speaker,
-            text: String::new(),
             recorder,
         }
     }
@@ -46,7 +44,6 @@ impl Narrator {
         self.step = step;
         self.fence = fence;
         self.offset = offset;
-        self.text.clear();
         self.recorder.begin(step, &self.speaker);
     }
 
@@ -60,31 +57,24 @@ impl Narrator {
     }
 
     /// What was said of the response that is being streamed.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    pub(crate) fn text(&self) -> String {
+        self.recorder.text()
     }
 
     /// The response is recorded: nothing of it can be lost any more.
     pub(crate) fn text_is_recorded(&mut self) {
-        self.text.clear();
         self.recorder.forget();
     }
 
     /// More text of the response.
     pub(crate) fn say(&mut self, text: String) {
-        self.text.push_str(&text);
         self.recorder.say(&text);
-        self.offset = self
-            .offset
-            .saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        self.push(EventKind::TextDelta(text));
+        self.tell(EventKind::TextDelta(text));
     }
 
-    /// Anything but text.
+    /// What happened. Text of the response goes through [`Narrator::say`].
     pub(crate) fn tell(&mut self, kind: EventKind) {
-        // Nothing of the turn is told by it: who follows the turn elsewhere misses what comes right behind.
-        let room = u32::from(kind != EventKind::TurnContinues);
-        self.offset = self.offset.saturating_add(room);
+        self.offset = self.offset.saturating_add(kind.room());
         self.push(kind);
     }
 

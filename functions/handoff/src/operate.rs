@@ -10,7 +10,7 @@ use crate::action::RESEND;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::journal::read_meta;
-use crate::ports::{Change, CommitError, Cursor, Index, StoreError};
+use crate::ports::{Change, CommitError, Cursor, Index, Millis, StoreError};
 use crate::record::{ActionRecord, ActionState, actions_in, decode, keys};
 
 /// Actions that are counted per state; more are reported as this many.
@@ -23,6 +23,16 @@ pub struct ActionPage {
     pub actions: Vec<ActionRecord>,
     /// Where to go on.
     pub next: Option<String>,
+}
+
+/// All actions at a glance.
+#[derive(Debug, Default)]
+pub struct ActionSummary {
+    /// How many there are by state, 1,000 at most.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// Milliseconds since the acceptance of the oldest by state, where an action in that state waits for a person or a worker. Of
+    /// the newest 1,000 where there are more.
+    pub oldest_waiting: BTreeMap<&'static str, Millis>,
 }
 
 /// What an operator decides.
@@ -85,17 +95,46 @@ impl Engine {
         })
     }
 
-    /// How many actions are in each state, up to 1,000 each.
-    pub async fn action_counts(&self) -> Result<BTreeMap<&'static str, usize>, StoreError> {
-        let mut counts = BTreeMap::new();
+    /// How many actions are in each state, and how long the oldest waits of those that somebody or something must still see to.
+    pub async fn action_summary(&self) -> Result<ActionSummary, StoreError> {
+        let mut summary = ActionSummary::default();
         for state in ActionState::ALL {
-            let page = self
-                .store
-                .index(&Index::Listed(actions_in(state)), None, MOST_COUNTED)
-                .await?;
-            counts.insert(state.as_str(), page.records.len());
+            let (count, oldest) = self.count_actions(state).await?;
+            summary.counts.insert(state.as_str(), count);
+            let waits = match state {
+                ActionState::Proposed
+                | ActionState::Queued
+                | ActionState::Running
+                | ActionState::Unknown => true,
+                ActionState::Done | ActionState::Rejected => false,
+            };
+            if let Some(oldest) = oldest.filter(|_| waits) {
+                let age = self.env.now().saturating_sub(oldest.accepted_at);
+                summary.oldest_waiting.insert(state.as_str(), age);
+            }
         }
-        Ok(counts)
+        Ok(summary)
+    }
+
+    /// How many, and the oldest of those that were counted.
+    async fn count_actions(
+        &self,
+        state: ActionState,
+    ) -> Result<(usize, Option<ActionRecord>), StoreError> {
+        let index = Index::Listed(actions_in(state));
+        let (mut count, mut oldest, mut after) = (0, None, None);
+        while count < MOST_COUNTED {
+            let left = MOST_COUNTED - count;
+            let page = self.store.index(&index, after.as_ref(), left).await?;
+            count += page.records.len();
+            // Newest first, so the last one is the oldest.
+            oldest = page.records.last().map(decode).transpose()?.or(oldest);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok((count, oldest))
     }
 
     /// Takes a decision, sends the action on its way if it is to be done, and lets the conversation go on.
@@ -124,7 +163,9 @@ impl Engine {
                     action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
+                    // Whatever was tried before had no effect, as somebody found out: the next try is a first one.
                     action.attempts = 0;
+                    action.first_try_at = None;
                     action.result = None;
                 }
                 ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}

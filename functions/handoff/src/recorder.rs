@@ -28,53 +28,57 @@ struct Batch {
     text: String,
 }
 
-/// Text that was said and is not kept yet.
+/// The text of the response that is being streamed.
 #[derive(Debug, Default)]
-struct Pending {
+struct Said {
     step: u32,
     agent: String,
-    /// Where `text` begins in the step.
-    begin: u32,
     text: String,
+    /// So many bytes of it are kept.
+    kept: usize,
 }
 
 /// Between the narrator, who says, and the flusher, who keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    pending: Mutex<Pending>,
+    said: Mutex<Said>,
     full: Notify,
 }
 
 impl Recorder {
     /// A response begins.
     pub(crate) fn begin(&self, step: u32, agent: &str) {
-        let mut pending = self.lock();
-        *pending = Pending {
+        *self.lock() = Said {
             step,
             agent: agent.to_owned(),
-            begin: 0,
             text: String::new(),
+            kept: 0,
         };
     }
 
     /// More text of it.
     pub(crate) fn say(&self, text: &str) {
-        let mut pending = self.lock();
-        pending.text.push_str(text);
-        if pending.text.len() >= BATCH_BYTES {
+        let mut said = self.lock();
+        said.text.push_str(text);
+        if said.text.len() - said.kept >= BATCH_BYTES {
             self.full.notify_one();
         }
     }
 
-    /// The journal has the response: what is pending need not be kept.
-    pub(crate) fn forget(&self) {
-        let mut pending = self.lock();
-        pending.begin = 0;
-        pending.text = String::new();
+    /// All of it so far.
+    pub(crate) fn text(&self) -> String {
+        self.lock().text.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The journal has the response: nothing of it need be kept any more.
+    pub(crate) fn forget(&self) {
+        let mut said = self.lock();
+        said.text = String::new();
+        said.kept = 0;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps batches for as long as it is polled.
@@ -98,16 +102,16 @@ impl Recorder {
     }
 
     fn take(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Option<(Key, Record)> {
-        let mut pending = self.lock();
-        if pending.text.is_empty() {
+        let mut said = self.lock();
+        let text = said.text.get(said.kept..).unwrap_or_default().to_owned();
+        if text.is_empty() {
             return None;
         }
-        let text = std::mem::take(&mut pending.text);
-        let begin = pending.begin;
-        pending.begin = begin.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        let key = key(&claim.conversation, turn, pending.step, claim.fence, begin);
+        let begin = u32::try_from(said.kept).unwrap_or(u32::MAX);
+        said.kept = said.text.len();
+        let key = key(&claim.conversation, turn, said.step, claim.fence, begin);
         let batch = Batch {
-            agent: pending.agent.clone(),
+            agent: said.agent.clone(),
             text,
         };
         let expires_at = Some(engine.env.now() + LIFE);

@@ -65,6 +65,7 @@ impl Engine {
                 origin: Origin::Regenerated { of },
                 message: old.record.message,
                 message_id: None,
+                receipt: 0,
                 accepted_at: now,
                 ended_at: None,
                 fence: 0,

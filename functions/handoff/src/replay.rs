@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::calls::result_events;
-use crate::event::{Event, EventKind, Position};
+use crate::event::{ActionQueued, Event, EventKind, Position, TurnStarted};
 use crate::journal::JournaledTurn;
-use crate::ports::Usage;
+use crate::ports::{ToolCall, Usage};
 use crate::record::{StepRecord, Told, TurnRecord, TurnState};
 
 /// Where text and calls of a recorded step end and the results of its calls begin.
@@ -51,22 +51,7 @@ struct Writer {
 
 impl Writer {
     fn add(&mut self, kind: EventKind) {
-        let length = match &kind {
-            EventKind::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-            EventKind::TurnStarted { .. }
-            | EventKind::ToolCalled { .. }
-            | EventKind::ToolFinished { .. }
-            | EventKind::ActionQueued { .. }
-            | EventKind::ActionFinished { .. }
-            | EventKind::HandedOff { .. }
-            | EventKind::Usage(_)
-            | EventKind::Reset { .. }
-            | EventKind::TurnCompleted
-            | EventKind::TurnFailed(_)
-            | EventKind::TurnStopped
-            | EventKind::TurnContinues => 1,
-        };
-        self.offset = self.offset.saturating_add(length);
+        self.offset = self.offset.saturating_add(kind.room());
         let position = Position {
             turn: self.turn,
             step: self.step,
@@ -137,19 +122,15 @@ impl Writer {
 
 /// The event of a turn's begin.
 pub(crate) fn started(record: &TurnRecord) -> EventKind {
-    EventKind::TurnStarted {
+    EventKind::TurnStarted(Box::new(TurnStarted {
         message: record.message.clone(),
         message_id: record.message_id.clone(),
-    }
+    }))
 }
 
 /// The event of a call.
-pub(crate) fn called(call: &crate::ports::ToolCall) -> EventKind {
-    EventKind::ToolCalled {
-        call: call.id.clone(),
-        name: call.name.clone(),
-        arguments: call.arguments.clone(),
-    }
+pub(crate) fn called(call: &ToolCall) -> EventKind {
+    EventKind::ToolCalled(Box::new(call.clone()))
 }
 
 /// The events of the actions that a step accepted.
@@ -160,12 +141,12 @@ pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
             .iter()
             .find(|call| call.id == accepted.call)
             .map(|call| call.name.clone());
-        EventKind::ActionQueued {
+        EventKind::ActionQueued(Box::new(ActionQueued {
             action: accepted.action.clone(),
             call: accepted.call.clone(),
             name: name.unwrap_or_default(),
             state: accepted.state,
-        }
+        }))
     })
 }
 

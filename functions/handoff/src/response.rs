@@ -19,10 +19,10 @@ const MAX_TEXT: usize = 128 * 1024;
 /// The arguments of all calls of one response, in bytes.
 const MAX_ALL_ARGUMENTS: usize = 128 * 1024;
 
-/// A whole response.
+/// A whole response, but for the text: who is handed the pieces has that.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
-    pub(crate) text: String,
+    text_bytes: usize,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) usage: Usage,
     indexes: Vec<u32>,
@@ -56,10 +56,10 @@ impl Response {
         while let Some(chunk) = stream.next().await {
             match chunk? {
                 ModelChunk::Text(text) => {
-                    if self.text.len() + text.len() > MAX_TEXT {
+                    self.text_bytes += text.len();
+                    if self.text_bytes > MAX_TEXT {
                         return Err(too_large("the text of a response"));
                     }
-                    self.text.push_str(&text);
                     say(text);
                 }
                 ModelChunk::Call(delta) => self.take_call(delta)?,
@@ -116,7 +116,7 @@ impl Response {
             }
             Some(FinishReason::Stop) => {}
         }
-        if self.text.is_empty() && self.calls.is_empty() {
+        if self.text_bytes == 0 && self.calls.is_empty() {
             return Err(ModelError::new(
                 ModelErrorKind::Empty,
                 "a response with neither text nor calls",

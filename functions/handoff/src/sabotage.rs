@@ -44,11 +44,13 @@ mod switch {
         AmbiguousIsFailure,
         /// What may have been written counts as written.
         AmbiguousIsSuccess,
+        /// The lease of a process that lives is taken for that of a dead one.
+        LivingTakenForDead,
     }
 
     impl Sabotage {
         /// All of them.
-        pub const ALL: [Self; 11] = [
+        pub const ALL: [Self; 12] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -60,6 +62,7 @@ mod switch {
             Self::RecordDeletedOnError,
             Self::AmbiguousIsFailure,
             Self::AmbiguousIsSuccess,
+            Self::LivingTakenForDead,
         ];
     }
 

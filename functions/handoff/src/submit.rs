@@ -15,7 +15,7 @@ use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
 use crate::live::TurnLog;
 use crate::ports::StoreError;
-use crate::record::{MessageRecord, Meta, decode, keys};
+use crate::record::{MessageRecord, Meta, TurnRecord, decode, keys};
 use crate::turn::Begun;
 use crate::warm::Warm;
 use crate::window;
@@ -116,13 +116,14 @@ impl Engine {
     ) {
         let conversation = submission.conversation.clone();
         let drives = !submission.background && self.hub.start_driving(&conversation);
-        let taken = self.take_with_retries(&submission, drives).await;
+        // In boxes, here and where a turn runs: a task is as large as its largest part, for as long as the answer streams.
+        let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
         let accepted = taken.is_ok();
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // A client that hung up does not stop the turn.
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
-                Some(*begun)
+                Some(begun)
             }
             Ok(Taken::Waits(turn, log)) => {
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
@@ -151,8 +152,16 @@ impl Engine {
         submission: &Submission,
         drives: bool,
     ) -> Result<Taken, Refusal> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 32 of 128 random bits are random"
+        )]
+        let mut tries = Tries {
+            receipt: self.env.random() as u32,
+            unconfirmed: Vec::new(),
+        };
         for attempt in 0..MAX_TRIES {
-            match self.try_take(submission, drives).await {
+            match self.try_take(submission, drives, &mut tries).await {
                 Ok(Some(taken)) => return Ok(taken),
                 Ok(None) => self.back_off(attempt).await,
                 Err(Stop::Refused(refusal)) => return Err(refusal),
@@ -171,9 +180,11 @@ impl Engine {
         self: &Arc<Self>,
         submission: &Submission,
         drives: bool,
+        tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
         if drives
+            && tries.unconfirmed.is_empty()
             && let Some(Warm {
                 version,
                 meta,
@@ -184,7 +195,7 @@ impl Engine {
             && !took(&past, submission)
         {
             return self
-                .record(submission, Some((version, meta)), Some(past))
+                .record(submission, Some((version, meta)), Some(past), tries)
                 .await;
         }
         // Side by side: on a store with a network between, three reads cost what one does.
@@ -202,6 +213,10 @@ impl Engine {
             return Ok(Some(self.known_turn(conversation, turn).await?));
         }
         let meta = meta?;
+        // Behind the look at META: what is written after that is in the way of our commit.
+        if let Some(turn) = self.taken_before(conversation, tries).await? {
+            return Ok(Some(self.known_turn(conversation, turn).await?));
+        }
         let idle = meta
             .as_ref()
             .is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
@@ -209,7 +224,25 @@ impl Engine {
             refuse_overlap(meta, submission.overlap)?;
         }
         let past = if idle && drives { Some(past?) } else { None };
-        self.record(submission, meta, past).await
+        self.record(submission, meta, past, tries).await
+    }
+
+    /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
+    async fn taken_before(
+        &self,
+        conversation: &ConversationId,
+        tries: &Tries,
+    ) -> Result<Option<TurnNumber>, StoreError> {
+        for number in &tries.unconfirmed {
+            let Some(stored) = self.store.get(&keys::turn(conversation, *number)).await? else {
+                continue;
+            };
+            let turn: TurnRecord = decode(&stored)?;
+            if turn.receipt == tries.receipt {
+                return Ok(Some(*number));
+            }
+        }
+        Ok(None)
     }
 
     /// The turn that took this very message before.
@@ -245,6 +278,14 @@ impl Engine {
             ))),
         }
     }
+}
+
+/// What is known of earlier tries to record a message.
+struct Tries {
+    /// Stands in the turn, whichever try records it.
+    receipt: u32,
+    /// Turns that may have been recorded: nobody confirmed it.
+    unconfirmed: Vec<TurnNumber>,
 }
 
 /// A message that is recorded.

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use crate::action::RESEND;
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
-use crate::ports::{Change, Index, Lane, StoreError, Stored};
-use crate::record::{ActionRecord, ActionState, decode};
+use crate::ports::{Change, Index, Lane, Millis, StoreError, Stored};
+use crate::record::{ActionRecord, ActionState, Meta, decode};
 
 /// Records looked at in one sweep; the next sweep goes on.
 const MAX_FOUND: usize = 500;
 
 const PAGE: usize = 100;
+
+/// Records that a process looks at when it starts, for what the dead have left. The sweeps find the rest when it is due.
+const MAX_LEFT: usize = 20_000;
+
+/// No lease and no claim of an action lasts longer than this from now.
+const LONGEST_LEASE: Millis = 3_600_000;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,15 +31,37 @@ pub struct Swept {
 impl Engine {
     /// Sends everything that is due on its way again. Any number of processes may sweep at once.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        self.sweep_until(self.env.now(), MAX_FOUND, |_| true).await
+    }
+
+    /// Sends on its way what is in the hands of processes that have certainly ended, though their leases still run: for the
+    /// start of a process, which may be that of one that was killed.
+    pub async fn inherit(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        if self.env.process().is_none() {
+            return Ok(Swept::default());
+        }
+        let moment = self.env.now() + LONGEST_LEASE;
+        self.sweep_until(moment, MAX_LEFT, |stored| {
+            holder_of(stored).is_some_and(|holder| self.has_ended(&holder))
+        })
+        .await
+    }
+
+    async fn sweep_until(
+        self: &Arc<Self>,
+        moment: Millis,
+        most: usize,
+        concerns: impl Fn(&Stored) -> bool + Send,
+    ) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         if sabotage!(NoSweeper) {
             return Ok(swept);
         }
         let mut after = None;
-        let index = Index::Due(self.env.now());
-        for _ in 0..MAX_FOUND / PAGE {
+        let index = Index::Due(moment);
+        for _ in 0..most / PAGE {
             let page = self.store.index(&index, after.as_ref(), PAGE).await?;
-            for stored in &page.records {
+            for stored in page.records.iter().filter(|stored| concerns(stored)) {
                 match self.sweep_record(stored).await {
                     Ok(Found::Conversation) => swept.conversations += 1,
                     Ok(Found::Action) => swept.actions += 1,
@@ -59,7 +87,7 @@ impl Engine {
             let Ok(conversation) = ConversationId::parse(conversation) else {
                 return Ok(Found::Nothing);
             };
-            let owner = decode::<crate::record::Meta>(stored)?.owner;
+            let owner = decode::<Meta>(stored)?.owner;
             if let Err(error) = self
                 .queue
                 .send(Lane::Turns, &owner, conversation.as_str())
@@ -125,6 +153,16 @@ impl Engine {
             tracing::warn!(%conversation, %error, "a conversation was not queued; the sweeper will send it");
         }
     }
+}
+
+/// Who has the lease of a conversation, or the claim of an action.
+fn holder_of(stored: &Stored) -> Option<String> {
+    if stored.key.sort == "META" {
+        let meta: Meta = decode(stored).ok()?;
+        return meta.running.map(|running| running.holder);
+    }
+    let action: ActionRecord = decode(stored).ok()?;
+    (action.state == ActionState::Running).then_some(action.holder)
 }
 
 enum Found {

@@ -67,7 +67,9 @@ use file::TeamFile;
 use mistake::{Located, Mistake};
 
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
-pub use http::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, UrlPart, UrlTemplate};
+pub use http::{
+    HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
+};
 pub use mistake::TeamError;
 pub use tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
 

@@ -20,8 +20,8 @@ use crate::journal::JournaledTurn;
 use crate::lease::{Interrupted, Lease};
 use crate::live::TurnLog;
 use crate::narrator::Narrator;
-use crate::ports::{Message, ModelError, ModelStream};
-use crate::record::{ActionRecord, LateResult, Meta, Origin, StepRecord, Told, TurnRecord};
+use crate::ports::{ModelError, ModelStream};
+use crate::record::{ActionRecord, LateResult, Meta, StepRecord, Told, TurnRecord};
 use crate::replay;
 use crate::response::Broken;
 use crate::team::Agent;
@@ -49,6 +49,8 @@ pub(crate) struct Begun {
     pub(crate) opening: Option<Opening>,
     /// Why it must end without another step.
     pub(crate) end_at_once: Option<EndAtOnce>,
+    /// What the owner before us said of the step that it did not finish, when that is to stay.
+    pub(crate) kept: String,
 }
 
 /// Why a turn must end without another step.
@@ -78,7 +80,7 @@ enum Ending {
     skip_all,
     fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
 )]
-pub(crate) async fn run(engine: &Engine, begun: Begun) -> Option<Warm> {
+pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
     let lease = Lease::new(
         engine,
         begun.claim.clone(),
@@ -102,17 +104,27 @@ pub(crate) async fn run(engine: &Engine, begun: Begun) -> Option<Warm> {
         Ended::ByItself(Ok(result)) => result,
         Ended::ByItself(Err(_panic)) => {
             tracing::error!("a turn panicked");
-            play.record_end(Ending::Failed(FailureCode::Internal)).await
+            Box::pin(play.record_end(Ending::Failed(FailureCode::Internal))).await
         }
-        Ended::Interrupted(Interrupted::Stopped) => play.record_end(Ending::Stopped).await,
+        Ended::Interrupted(Interrupted::Stopped) => {
+            Box::pin(play.record_end(Ending::Stopped)).await
+        }
         Ended::Interrupted(Interrupted::Trouble(trouble)) => Err(trouble),
         Ended::GivenUp => {
-            play.give_up_lease().await;
+            Box::pin(play.give_up_lease()).await;
             return None;
         }
     };
     match result {
-        Ok(()) => return Some(play.into_warm().await),
+        Ok(()) => {
+            let past = play.into_past();
+            let (version, meta) = lease.into_held();
+            return Some(Warm {
+                version,
+                meta,
+                past,
+            });
+        }
         Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
         Err(Trouble::Store(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded");
@@ -144,8 +156,6 @@ struct Play<'a> {
     actions: Vec<ActionRecord>,
     agent: Arc<Agent>,
     hand_offs: u32,
-    /// The past, and of this turn all but the last step, as the model is shown it. Without instructions.
-    messages: Vec<Message>,
     told_late: Vec<LateResult>,
     /// Late results that stand in the request that is being answered.
     late: Vec<LateResult>,
@@ -154,10 +164,11 @@ struct Play<'a> {
     /// Whose ends the model was still to be told when those results were gathered.
     untold: Vec<ActionId>,
     end_at_once: Option<EndAtOnce>,
+    kept: String,
 }
 
 impl<'a> Play<'a> {
-    fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Begun) -> (Self, Option<Opening>) {
+    fn new(engine: &'a Engine, lease: &'a Lease<'a>, begun: Box<Begun>) -> (Self, Option<Opening>) {
         let Begun {
             claim,
             meta,
@@ -166,8 +177,9 @@ impl<'a> Play<'a> {
             log,
             opening,
             end_at_once,
+            kept,
             meta_version: _,
-        } = begun;
+        } = *begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
         let narrator = Narrator::new(
             log,
@@ -183,7 +195,6 @@ impl<'a> Play<'a> {
             turn_version: turn.version,
             agent,
             hand_offs: 0,
-            messages: messages(engine, &past, &turn.record),
             told_late: window::told_late(&past).cloned().collect(),
             late: Vec::new(),
             told: Vec::new(),
@@ -194,6 +205,7 @@ impl<'a> Play<'a> {
             claim,
             past,
             end_at_once,
+            kept,
         };
         for step in turn.steps {
             play.restore(step);
@@ -203,12 +215,7 @@ impl<'a> Play<'a> {
 
     /// Takes a step from the journal; its `told` completes the one before it.
     fn restore(&mut self, step: StepRecord) {
-        if self.steps.is_empty() && self.record.origin == Origin::LateResult {
-            self.messages.pop();
-            self.messages.push(window::late_prompt(&step.late));
-        }
-        if let Some(before) = self.steps.last() {
-            window::push_step(&mut self.messages, before, &step.told);
+        if !self.steps.is_empty() {
             self.hand_offs += hand_offs_in(&step.told);
         }
         self.keep(step);
@@ -223,20 +230,24 @@ impl<'a> Play<'a> {
 
     async fn run(&mut self, opening: Option<Opening>) -> Result<(), Trouble> {
         let ending = self.run_steps(opening).await?;
-        self.record_end(ending).await
+        Box::pin(self.record_end(ending)).await
     }
 
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
         if let Some(end) = self.end_at_once {
             self.begin_step();
+            let kept = std::mem::take(&mut self.kept);
+            if !kept.is_empty() {
+                self.narrator.say(kept);
+            }
             return Ok(match end {
                 EndAtOnce::Failed(code) => Ending::Failed(code),
                 EndAtOnce::Stopped => Ending::Stopped,
             });
         }
         if !self.steps.is_empty() {
-            self.resume_last_step().await;
+            Box::pin(self.resume_last_step()).await;
         } else if !self.claim.taken_over {
             // Who takes over has told the journal first, and the start is in it.
             self.narrator.tell(replay::started(&self.record));
@@ -256,7 +267,7 @@ impl<'a> Play<'a> {
             if step.calls.is_empty() {
                 return Ok(Ending::Committed(step));
             }
-            let planned = self.record_step(step).await?;
+            let planned = Box::pin(self.record_step(step)).await?;
             self.answer_calls(&planned).await;
         }
     }
@@ -285,9 +296,8 @@ impl<'a> Play<'a> {
         u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX)
     }
 
-    /// What the next message needs to know, as the commit of the turn's end left it.
-    async fn into_warm(self) -> Warm {
-        let (version, meta) = self.lease.held().await;
+    /// The turns that the next message needs to know of, this one among them.
+    fn into_past(self) -> Vec<JournaledTurn> {
         let mut past = self.past;
         past.push(JournaledTurn {
             number: self.number,
@@ -300,11 +310,7 @@ impl<'a> Play<'a> {
             .len()
             .saturating_sub(self.engine.team.limits.window_turns);
         past.drain(..surplus);
-        Warm {
-            version,
-            meta,
-            past,
-        }
+        past
     }
 
     async fn give_up_lease(&mut self) {

@@ -83,7 +83,7 @@ fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     {
         messages.push(Message::Assistant {
             text: Arc::from(partial.text.as_str()),
-            calls: Arc::from([]),
+            calls: Arc::default(),
         });
     }
     messages
@@ -94,7 +94,12 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, told: &[
     if step.text.is_empty() && step.calls.is_empty() {
         return;
     }
-    let calls: Arc<[ToolCall]> = Arc::from(step.calls.as_slice());
+    let calls: Arc<[ToolCall]> = if step.calls.is_empty() {
+        // Takes no memory, other than one made of an empty list.
+        Arc::default()
+    } else {
+        Arc::from(step.calls.as_slice())
+    };
     messages.push(Message::Assistant {
         text: Arc::from(step.text.as_str()),
         calls,
@@ -221,6 +226,7 @@ mod tests {
             origin: Origin::Customer,
             message: message.to_owned(),
             message_id: None,
+            receipt: 0,
             accepted_at: 0,
             ended_at: None,
             fence: 1,

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_handoff::Engine;
 use baton_worker::parts::{Parts, start_logging};
 use baton_worker::settings::{Settings, Values};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
@@ -25,9 +24,8 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let opened = Parts::open(&settings).await?;
-    let ports = opened.ports();
-    let queue = ports.queue.clone();
-    let engine = Engine::new(opened.team.clone(), ports);
+    let queue = opened.ports().queue;
+    let engine = opened.engine();
     let pool = Pool::start(
         queue,
         Arc::new(EngineWork(engine.clone())),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use baton_handoff::Engine;
 use baton_worker::function::{Event, Function};
 use baton_worker::parts::{Parts, start_logging};
 use baton_worker::settings::{Settings, Values};
@@ -20,9 +19,8 @@ async fn main() -> anyhow::Result<()> {
         .as_ref()
         .context("the worker function works on SQS: BATON_TABLE and both queues must be set")?;
     let opened = Parts::open(&settings).await?;
-    let ports = opened.ports();
-    let queue = ports.queue.clone();
-    let engine = Engine::new(opened.team.clone(), ports);
+    let queue = opened.ports().queue;
+    let engine = opened.engine();
     let function = Arc::new(Function::new(engine, queue, &cloud.turns_url));
     let handle = service_fn(|event: LambdaEvent<Event>| {
         let function = function.clone();

@@ -93,7 +93,7 @@ pub(super) fn transport(error: reqwest::Error) -> ModelError {
 }
 
 /// An error with its causes; those of HTTP libraries name addresses and protocol states only.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -49,7 +49,7 @@ pub fn builder(
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(HTTP2_PING)
-        .tls_backend_preconfigured(tls(url, extra_roots, http2_prior_knowledge)?);
+        .tls_backend_preconfigured(tls(may_be_secure(url), extra_roots, http2_prior_knowledge)?);
     if is_loopback(url) {
         // A proxy's loopback is another machine's.
         builder = builder.no_proxy();
@@ -61,25 +61,26 @@ pub fn builder(
 }
 
 /// Hands the provider over instead of installing it: that is the process's, and another crate may have chosen differently.
-fn tls(
-    url: &Url,
+///
+/// Not `secure`: nothing here ever speaks TLS, and reading the platform's certificates would only make the start slower.
+pub(crate) fn tls(
+    secure: bool,
     extra_roots: &[Vec<u8>],
     http2_only: bool,
 ) -> Result<ClientConfig, rustls::Error> {
     let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
-    let mut config = if url.scheme() == "http" && is_loopback(url) {
-        // Nothing here ever speaks TLS; reading the platform's certificates would only make the start slower.
-        config
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth()
-    } else {
+    let mut config = if secure {
         let extra = extra_roots.iter().cloned().map(CertificateDer::from);
         let verifier = Verifier::new_with_extra_roots(extra, provider)?;
         config
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth()
+    } else {
+        config
+            .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth()
     };
     config.alpn_protocols = if http2_only {
@@ -88,6 +89,11 @@ fn tls(
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     };
     Ok(config)
+}
+
+/// A proxy of plain HTTP may be reached by TLS, so only this machine certainly is not.
+fn may_be_secure(url: &Url) -> bool {
+    url.scheme() != "http" || !is_loopback(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -38,14 +38,34 @@ impl Frame {
             max_tokens,
             max_completion_tokens,
         };
-        serde_json::to_vec(&body).map(Bytes::from).map_err(|_| {
+        let mut json = Vec::with_capacity(room(request));
+        serde_json::to_writer(&mut json, &body).map_err(|_| {
             // The error's text may quote what it failed on, which is the customer's.
             ModelError::new(
                 ModelErrorKind::BadRequest,
                 "the request cannot be written as JSON",
             )
-        })
+        })?;
+        Ok(json.into())
     }
+}
+
+/// About what the request takes as JSON: a buffer that grows step by step copies long instructions again and again.
+fn room(request: &ModelRequest) -> usize {
+    /// The words around a message.
+    const AROUND: usize = 64;
+    let text = |message: &Message| match message {
+        Message::System(text) | Message::User(text) | Message::Assistant { text, calls: _ } => {
+            text.len()
+        }
+        Message::Tool { call: _, result } => result.len(),
+    };
+    let messages = request
+        .messages
+        .iter()
+        .map(|message| text(message) + AROUND);
+    // Line breaks and quotes are escaped: an eighth more.
+    messages.sum::<usize>() * 9 / 8 + request.tools.get().len() + 4 * AROUND
 }
 
 /// Services refuse an empty array.

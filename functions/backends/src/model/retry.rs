@@ -102,7 +102,7 @@ fn share(whole: Duration, random: u128) -> Duration {
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or the finer `retry-after-ms` of OpenAI and Azure.
-fn asked_wait(headers: &HeaderMap, now: Millis) -> Option<Duration> {
+pub(crate) fn asked_wait(headers: &HeaderMap, now: Millis) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse().ok()) {
         return Some(Duration::from_millis(millis));

@@ -3,6 +3,7 @@
 
 mod files;
 mod folder;
+mod presence;
 mod processes;
 
 use std::future::ready;

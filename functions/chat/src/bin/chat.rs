@@ -69,7 +69,7 @@ impl Kept {
             return Ok(Self::Machine(House::build(settings).await?));
         }
         let parts = Parts::open(settings).await?;
-        let engine = Engine::new(parts.team.clone(), parts.ports());
+        let engine = parts.engine();
         Ok(Self::Cloud(parts, engine))
     }
 

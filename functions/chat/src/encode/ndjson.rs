@@ -10,21 +10,21 @@ use bytes::{BufMut, BytesMut};
 pub(super) fn write(out: &mut BytesMut, event: &Event) {
     match &event.kind {
         EventKind::TextDelta(text) => line(out, event.position, "string", text, ""),
-        EventKind::ToolCalled { name, .. } => {
+        EventKind::ToolCalled(call) => {
             line(
                 out,
                 event.position,
                 "function",
-                &format!("Executing {name}"),
+                &format!("Executing {}", call.name),
                 "",
             );
         }
-        EventKind::HandedOff { to, .. } => {
+        EventKind::HandedOff(change) => {
             line(
                 out,
                 event.position,
                 "function",
-                &format!("You are now talking to {to}"),
+                &format!("You are now talking to {}", change.to),
                 "",
             );
         }
@@ -39,10 +39,10 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
         EventKind::TurnFailed(code) => failed(out, event.position, *code),
         EventKind::TurnStopped => done(out, event.position, "stopped"),
         EventKind::TurnContinues => done(out, event.position, "running"),
-        EventKind::TurnStarted { .. }
-        | EventKind::ToolFinished { .. }
-        | EventKind::ActionQueued { .. }
-        | EventKind::ActionFinished { .. }
+        EventKind::TurnStarted(_)
+        | EventKind::ToolFinished(_)
+        | EventKind::ActionQueued(_)
+        | EventKind::ActionFinished(_)
         | EventKind::Usage(_) => {}
     }
 }
@@ -53,7 +53,12 @@ fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
         code.as_str(),
         code.retryable()
     );
-    line(out, position, "error", code.sentence(), &more);
+    // One place before its `done`: who was cut off between the two lines resumes there and hears the end.
+    let place = Position {
+        offset: position.offset.saturating_sub(1),
+        ..position
+    };
+    line(out, place, "error", code.sentence(), &more);
     done(out, position, "failed");
 }
 

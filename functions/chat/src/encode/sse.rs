@@ -93,74 +93,57 @@ pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &E
 
 fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
     match kind {
-        EventKind::TurnStarted {
-            message,
-            message_id,
-        } => (
+        EventKind::TurnStarted(event) => (
             "turn_started",
             Fields::Started {
-                message,
-                message_id: message_id.as_ref().map(MessageId::as_str),
+                message: &event.message,
+                message_id: event.message_id.as_ref().map(MessageId::as_str),
             },
         ),
         EventKind::TextDelta(text) => ("text_delta", Fields::Text { text }),
-        EventKind::ToolCalled {
-            call,
-            name,
-            arguments,
-        } => (
+        EventKind::ToolCalled(event) => (
             "tool_called",
             Fields::Called {
-                call,
-                name,
-                arguments,
+                call: &event.id,
+                name: &event.name,
+                arguments: &event.arguments,
             },
         ),
-        EventKind::ToolFinished {
-            call,
-            name,
-            outcome,
-            result,
-            milliseconds,
-        } => (
+        EventKind::ToolFinished(event) => (
             "tool_finished",
             Fields::Finished {
-                call,
-                name,
-                outcome: outcome.as_str(),
-                result,
-                milliseconds: *milliseconds,
+                call: &event.call,
+                name: &event.name,
+                outcome: event.outcome.as_str(),
+                result: &event.result,
+                milliseconds: event.milliseconds,
             },
         ),
-        EventKind::ActionQueued {
-            action,
-            call,
-            name,
-            state,
-        } => (
+        EventKind::ActionQueued(event) => (
             "action_queued",
             Fields::Queued {
-                action: action.to_string(),
-                call,
-                name,
-                state: state.as_str(),
+                action: event.action.to_string(),
+                call: &event.call,
+                name: &event.name,
+                state: event.state.as_str(),
             },
         ),
-        EventKind::ActionFinished {
-            action,
-            name,
-            state,
-            result,
-        } => (
+        EventKind::ActionFinished(event) => (
             "action_finished",
             Fields::Ended {
-                action: action.to_string(),
-                name,
-                state: state.as_str(),
-                result,
+                action: event.action.to_string(),
+                name: &event.name,
+                state: event.state.as_str(),
+                result: &event.result,
             },
         ),
-        EventKind::HandedOff { from, to } => ("handed_off", Fields::HandedOff { from, to }),
+        EventKind::HandedOff(event) => (
+            "handed_off",
+            Fields::HandedOff {
+                from: &event.from,
+                to: &event.to,
+            },
+        ),
         EventKind::Usage(usage) => (
             "usage",
             Fields::Usage {

@@ -39,7 +39,8 @@ pub(crate) struct DecisionBody {
 /// The operator is told what is wrong with a body, as with everything else.
 type DecisionRequest = Result<Json<DecisionBody>, JsonRejection>;
 
-/// With `state` a page of the actions in it, newest first; without it the newest of each state, and how many there are.
+/// With `state` a page of the actions in it, newest first; without it the newest of each state, how many there are, and
+/// how long they wait.
 pub(crate) async fn list(
     State(app): State<App>,
     _operator: Operator,
@@ -63,11 +64,13 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
     for state in ActionState::ALL {
         actions.extend(app.engine.actions(state, None, ENTRIES).await?.actions);
     }
-    let counts = app.engine.action_counts().await?;
+    let summary = app.engine.action_summary().await?;
     let actions: Vec<_> = actions.iter().map(shown).collect();
-    Ok(uncached(Json(
-        json!({ "counts": counts, "actions": actions }),
-    )))
+    Ok(uncached(Json(json!({
+        "counts": summary.counts,
+        "oldest_waiting_ms": summary.oldest_waiting,
+        "actions": actions,
+    }))))
 }
 
 pub(crate) async fn approve(

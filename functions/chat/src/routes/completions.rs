@@ -22,6 +22,9 @@ const MAX_MESSAGE: usize = 32 * 1024;
 /// A client that has not sent its body by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Headers of a stream, those of the layers around it among them: the map need not grow.
+const HEADERS: usize = 12;
+
 const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-conversation-id");
 const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -85,12 +88,16 @@ pub(super) fn answer(
 /// A stream that nobody on the way may keep, transform or hold back.
 pub(super) fn stream_response(body: Body, format: Format) -> Response {
     let mut response = Response::new(body);
-    insert(&mut response, header::CONTENT_TYPE, format.media_type());
-    insert(&mut response, header::CACHE_CONTROL, "no-store");
-    insert(
-        &mut response,
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.media_type()),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
         HeaderName::from_static("x-accel-buffering"),
-        "no",
+        HeaderValue::from_static("no"),
     );
     response
 }

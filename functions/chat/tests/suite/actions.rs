@@ -1,5 +1,7 @@
 //! What has a side effect: recorded first, done by a worker, once; told when it is known.
 
+use std::time::Duration;
+
 use baton_backends::model::testing::{Captured, Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
@@ -275,4 +277,46 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
         client.actions("rejected").await[0]["reason"],
         "as the test wants it"
     );
+}
+
+#[tokio::test]
+async fn an_operator_sees_how_many_actions_there_are_and_how_long_they_wait() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let empty = client.get("/actions").await.json();
+    assert_eq!(empty["counts"]["proposed"], 0);
+    assert_eq!(empty["oldest_waiting_ms"], json!({}));
+
+    house.desk().lose_answers(1);
+    client
+        .say("c", &format!("refund {UNICYCLE}"))
+        .await
+        .answer();
+    client
+        .say("c", &format!("refund {CATAPULT}"))
+        .await
+        .answer();
+    house.time_passes(Duration::from_hours(2));
+    client
+        .say("d", &format!("refund {CATAPULT}"))
+        .await
+        .answer();
+
+    let overview = client.get("/actions").await.json();
+    let counts = &overview["counts"];
+    assert_eq!(
+        (&counts["done"], &counts["proposed"]),
+        (&json!(1), &json!(2))
+    );
+    let waiting = overview["oldest_waiting_ms"].as_object().unwrap();
+    assert_eq!(
+        waiting.keys().collect::<Vec<_>>(),
+        ["proposed"],
+        "what is done does not wait"
+    );
+    let hours = waiting["proposed"].as_u64().unwrap() / 3_600_000;
+    assert_eq!(hours, 2, "the oldest of both");
+    let done = &client.actions("done").await[0];
+    assert_eq!(done["attempts"], 2);
 }

@@ -18,4 +18,18 @@ pub trait Env: Send + Sync {
 
     /// Runs a task to its end, whoever stops waiting for it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// The name of this process, without an `@`, which no other process ever has. Leases carry it, so that others can ask
+    /// [`Env::has_ended`] about it. None where nobody could answer.
+    fn process(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the process of this name has certainly ended, so that nothing it began is written any more. Its leases then
+    /// need not be waited for. `false` where that is not certain: a process that is only stopped or cut off has not ended.
+    fn has_ended(&self, process: &str) -> bool {
+        // Nobody knows, whoever is asked about.
+        let _ = process;
+        false
+    }
 }

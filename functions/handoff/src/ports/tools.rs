@@ -31,6 +31,11 @@ pub enum Outcome {
     Done(String),
     /// It has no effect and never will; this is the reason.
     Rejected(String),
+    /// The service has a conflict: with what there is already, which means no and never, or with an earlier try under the same
+    /// key that it is still busy with. Whoever knows whether there was an earlier try knows which.
+    Conflict(String, Option<Duration>),
+    /// Certainly no effect, since nothing was sent: it may be tried again, at a service without idempotency keys too.
+    NotSent(String),
     /// Maybe; the same key may be tried again, after this long at the earliest where the service asked for it.
     Retry(String, Option<Duration>),
     /// Maybe, and it must not be tried again: the service has no idempotency keys. A person must look.

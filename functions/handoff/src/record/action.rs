@@ -81,6 +81,9 @@ pub struct ActionRecord {
     pub look_at: Millis,
     /// How often a worker claimed it.
     pub attempts: u32,
+    /// When the first try began that may have reached the other side. It knows the idempotency key since then at the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_try_at: Option<Millis>,
     /// The fence of the last claim.
     pub fence: u64,
     /// The worker that claimed it last.

@@ -69,6 +69,9 @@ pub struct TurnRecord {
     /// The client's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
+    /// A random number of who accepted it, by which that process knows its own commit again when nobody confirmed it.
+    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    pub receipt: u32,
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When it ended.

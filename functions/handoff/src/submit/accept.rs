@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Overlap, Stop, Submission, Taken, hash, visible};
-use crate::engine::{Claim, Engine, LEASE};
+use super::{Overlap, Stop, Submission, Taken, Tries, hash, visible};
+use crate::engine::{Claim, Engine};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta};
 use crate::ports::{Change, CommitError, Usage};
@@ -21,6 +21,7 @@ impl Engine {
         submission: &Submission,
         before: Option<(u64, Meta)>,
         past: Option<Vec<JournaledTurn>>,
+        tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
         let now = self.env.now();
@@ -37,6 +38,7 @@ impl Engine {
             origin: Origin::Customer,
             message: submission.message.clone(),
             message_id: submission.message_id.clone(),
+            receipt: tries.receipt,
             accepted_at: now,
             ended_at: None,
             fence: 0,
@@ -57,7 +59,10 @@ impl Engine {
         let changes = acceptance(submission, number, &turn, version, &meta);
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
-                match self.confirm(changes, conversation, number, None).await? {
+                match self
+                    .confirm(changes, conversation, number, None, tries)
+                    .await?
+                {
                     // Nobody here drives a background turn: a log that others could find would stay silent.
                     true if submission.background => Some(Taken::Waits(number, Arc::default())),
                     true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
@@ -68,7 +73,7 @@ impl Engine {
         let past = visible(past, &meta);
         let mut opening = self.open(&meta, &past, &turn);
         let committed = self
-            .confirm_beside(changes, &claim, number, &mut opening)
+            .confirm_beside(changes, &claim, number, &mut opening, tries)
             .await?;
         if !committed {
             return Ok(None);
@@ -90,6 +95,7 @@ impl Engine {
             log: log.clone(),
             opening,
             end_at_once: None,
+            kept: String::new(),
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
@@ -122,7 +128,7 @@ impl Engine {
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Claim {
-        let holder = self.random_id();
+        let holder = self.new_holder();
         meta.fence += 1;
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
@@ -131,7 +137,7 @@ impl Engine {
         meta.running = Some(Running {
             turn,
             holder: holder.clone(),
-            until: self.env.now() + LEASE,
+            until: self.env.now() + self.lease(),
             takeovers: before.map_or(0, |running| running.takeovers + u32::from(!given_up)),
             writes: 0,
         });
@@ -150,7 +156,7 @@ impl Engine {
         }
         let agent = turn::active_agent(self, meta, None);
         let messages = turn::messages(self, past, record);
-        let request = turn::request(self, &agent, window::told_late(past), &messages);
+        let request = turn::request(self, &agent, window::told_late(past), messages);
         Some(self.model.clone().stream(request))
     }
 
@@ -161,8 +167,9 @@ impl Engine {
         claim: &Claim,
         number: TurnNumber,
         opening: &mut Option<Opening>,
+        tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        let commit = self.confirm(changes, &claim.conversation, number, Some(claim));
+        let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
         let Some(mut call) = opening.take() else {
             return commit.await;
         };
@@ -180,39 +187,30 @@ impl Engine {
         }
     }
 
-    /// Whether the acceptance is written; `false`: somebody else wrote first.
+    /// Whether the acceptance is written and the turn is the caller's; `false`: look again.
     async fn confirm(
         &self,
         changes: Vec<Change>,
         conversation: &ConversationId,
         number: TurnNumber,
         claim: Option<&Claim>,
+        tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        let turn_as_written = changes.iter().find_map(|change| match change {
-            Change::Create(key, record) if *key == keys::turn(conversation, number) => {
-                Some(record.body.clone())
-            }
-            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => {
-                None
-            }
-        });
         match self.store.commit(changes).await {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
             Err(CommitError::Ambiguous(_)) => {
-                if let Some(claim) = claim {
-                    let meta = read_meta(&*self.store, conversation).await?;
-                    let ours = |meta: &Meta| {
-                        meta.running
-                            .as_ref()
-                            .is_some_and(|running| running.holder == claim.holder)
-                    };
-                    Ok(meta.is_some_and(|(_, meta)| ours(&meta)))
-                } else {
-                    let written = self.store.get(&keys::turn(conversation, number)).await?;
-                    Ok(written.map(|stored| stored.record.body) == turn_as_written)
-                }
+                // It may also be written later than we look. Each further try looks for it first, and is written over the
+                // META that it would have changed: only one of them can be.
+                tries.unconfirmed.push(number);
+                let Some(claim) = claim else {
+                    let taken = self.taken_before(conversation, tries).await?;
+                    return Ok(taken == Some(number));
+                };
+                let meta = read_meta(&*self.store, conversation).await?;
+                let running = meta.and_then(|(_, meta)| meta.running);
+                Ok(running.is_some_and(|running| running.holder == claim.holder))
             }
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                 Err(Stop::Store(error.to_string()))

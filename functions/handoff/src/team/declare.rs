@@ -26,8 +26,10 @@ const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
 
 /// Headers that the client or the protocol sets; two of one kind would contradict each other.
 const RESERVED_HEADERS: &[&str] = &[
+    "accept-encoding",
     "connection",
     "content-length",
+    "expect",
     "host",
     "idempotency-key",
     "te",
@@ -194,6 +196,7 @@ impl HttpCall {
             url: url(tool, parameters, &file.url)?,
             headers: headers(tool, file.headers)?,
             body: file.body.unwrap_or(file.method.usual_body()),
+            query: file.query,
             idempotency_keys,
             key_life: in_range("key_life_minutes", file.key_life_minutes, KEY_LIFE_MINUTES)?
                 .map_or(DEFAULT_KEY_LIFE, Duration::from_mins),

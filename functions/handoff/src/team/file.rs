@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::{Spanned, Table};
 
-use super::http::{HttpBody, HttpMethod};
+use super::http::{HttpBody, HttpMethod, HttpQuery};
 use super::tool::ToolKind;
 
 #[derive(Deserialize)]
@@ -95,6 +95,8 @@ pub(super) struct HttpFile {
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
     pub(super) body: Option<HttpBody>,
+    #[serde(default)]
+    pub(super) query: HttpQuery,
     pub(super) idempotency_keys: Option<Spanned<bool>>,
     pub(super) key_life_minutes: Option<Spanned<i64>>,
     #[serde(default)]

@@ -16,6 +16,8 @@ pub struct HttpCall {
     pub headers: Vec<(String, HeaderValueSource)>,
     /// What is sent as the request's body.
     pub body: HttpBody,
+    /// What is added to the address.
+    pub query: HttpQuery,
     /// Whether the service honours `Idempotency-Key`. A service that does not is called at most once per action.
     pub idempotency_keys: bool,
     /// How long the service remembers a key. Nothing is retried past it.
@@ -64,6 +66,17 @@ pub enum HttpBody {
     /// Nothing.
     None,
     /// All arguments, as canonical JSON.
+    Arguments,
+}
+
+/// What is added to the address as its query, behind what the address has already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpQuery {
+    /// Nothing.
+    #[default]
+    None,
+    /// The arguments that the address does not name, one parameter each.
     Arguments,
 }
 
@@ -123,6 +136,10 @@ impl UrlTemplate {
         if rest.contains('#') {
             return Err("must not have a fragment (`#`), which is never sent".into());
         }
+        let path = rest.split('?').next().unwrap_or_default();
+        if path.split('/').any(is_dots) {
+            return Err("must not have `.` or `..` in its path".into());
+        }
         Ok(Self {
             origin: origin.to_owned(),
             parts: split_parameters(rest)?,
@@ -136,6 +153,12 @@ impl UrlTemplate {
             UrlPart::Parameter(name) => Some(name.as_str()),
         })
     }
+}
+
+/// Whether a segment means this folder or the one above, in any spelling that URLs have for it.
+fn is_dots(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
 }
 
 /// The host decides who gets the customer's data, so a model must have no say in it.

@@ -4,7 +4,7 @@ use super::Play;
 use crate::calls::{self, Planned, Scope};
 use crate::ports::ToolCall;
 use crate::record::{ActionState, Origin, Told};
-use crate::{replay, window};
+use crate::replay;
 
 impl Play<'_> {
     pub(super) fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
@@ -43,7 +43,6 @@ impl Play<'_> {
             narrator.tell(kind);
         })
         .await;
-        window::push_step(&mut self.messages, step, &told);
         self.hand_offs += hand_offs_in(&told);
         let winner = told.iter().find_map(|told| told.handed_to.as_deref());
         if let Some(to) = winner.and_then(|name| engine.team.agent(name)) {

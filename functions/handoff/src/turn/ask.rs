@@ -25,14 +25,10 @@ impl Play<'_> {
             opening
         } else {
             self.late = self.late_results().await?;
-            self.prompt_with_late_results();
             let late = self.told_late.iter().chain(&self.late);
-            self.engine.model.clone().stream(request(
-                self.engine,
-                &self.agent,
-                late,
-                &self.messages,
-            ))
+            let messages = self.conversation();
+            let request = request(self.engine, &self.agent, late, messages);
+            self.engine.model.clone().stream(request)
         };
         let mut response = Response::default();
         let read = async {
@@ -50,13 +46,34 @@ impl Play<'_> {
         Ok(read.map(|()| StepRecord {
             agent: self.agent.name.clone(),
             fence: self.claim.fence,
-            text: response.text,
+            text: self.narrator.text(),
             calls: response.calls,
             actions: Vec::new(),
             told: std::mem::take(&mut self.told),
             late: std::mem::take(&mut self.late),
             usage: response.usage,
         }))
+    }
+
+    /// The past, and of this turn what was said, as the model is shown it. Without instructions. Made anew for each step: most
+    /// turns have but one, whose request was made before the turn began.
+    fn conversation(&self) -> Vec<Message> {
+        let mut messages = messages(self.engine, &self.past, &self.record);
+        if self.record.origin == Origin::LateResult
+            && let Some(prompt) = messages.last_mut()
+        {
+            let late = self.steps.first().map_or(&self.late, |step| &step.late);
+            *prompt = window::late_prompt(late);
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            let next = self.steps.get(index + 1);
+            window::push_step(
+                &mut messages,
+                step,
+                next.map_or(&self.told, |next| &next.told),
+            );
+        }
+        messages
     }
 }
 
@@ -65,12 +82,10 @@ pub(crate) fn request<'a>(
     engine: &Engine,
     agent: &Agent,
     late: impl Iterator<Item = &'a LateResult>,
-    messages: &[Message],
+    messages: Vec<Message>,
 ) -> ModelRequest {
     let instructions = window::instructions(&engine.instructions_of(agent), late);
-    let messages = std::iter::once(instructions)
-        .chain(messages.iter().cloned())
-        .collect();
+    let messages = std::iter::once(instructions).chain(messages).collect();
     ModelRequest {
         messages,
         tools: agent.tool_definitions.clone(),

@@ -3,6 +3,7 @@
 use super::late::forget_told;
 use super::{Ending, Play};
 use crate::calls::{self, Planned};
+use crate::drive::pause_after;
 use crate::engine::{LOOK_AGAIN, Trouble};
 use crate::event::EventKind;
 use crate::ports::{Change, Usage};
@@ -10,9 +11,6 @@ use crate::record::{
     AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, StepRecord, TurnState, keys,
 };
 use crate::replay;
-
-/// How often the pause before a late result is told again may double: to a little over an hour.
-const LONGEST_PAUSE: u32 = 8;
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
@@ -129,9 +127,7 @@ impl Play<'_> {
                 )
                 | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
             };
-            // While the model is away, turns that nobody asked for come ever more seldom.
-            let pause = LOOK_AGAIN << meta.late_failures.min(LONGEST_PAUSE);
-            meta.look_at = self.engine.env.now() + pause;
+            meta.look_at = self.engine.env.now() + pause_after(meta.late_failures);
             meta.running = None;
         };
         self.lease.commit(others, change).await?;
@@ -164,7 +160,7 @@ impl Play<'_> {
         let text = self.narrator.text();
         (!text.is_empty()).then(|| Partial {
             agent: self.agent.name.clone(),
-            text: text.to_owned(),
+            text,
         })
     }
 }

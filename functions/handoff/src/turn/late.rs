@@ -6,7 +6,7 @@ use super::Play;
 use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
-use crate::record::{ActionState, LateResult, Meta, Origin, Told};
+use crate::record::{ActionState, LateResult, Meta, Told};
 use crate::window;
 
 impl Play<'_> {
@@ -17,16 +17,6 @@ impl Play<'_> {
         untold.dedup();
         untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
         ended_actions(self.engine, &untold).await
-    }
-
-    /// A turn that late results began has them as its first message.
-    pub(super) fn prompt_with_late_results(&mut self) {
-        if self.record.origin == Origin::LateResult
-            && self.steps.is_empty()
-            && let Some(prompt) = self.messages.last_mut()
-        {
-            *prompt = window::late_prompt(&self.late);
-        }
     }
 }
 

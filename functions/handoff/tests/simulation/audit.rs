@@ -7,13 +7,17 @@ use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Lane, Millis, Stored};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
-    ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode,
+    ActionRecord, ActionState, MessageRecord, Meta, Origin, StepRecord, TurnRecord, TurnState,
+    decode,
 };
 
 use crate::world::{TaskId, World, lock};
 
 /// Clocks are at most a second apart, and so is what two processes think of the end of a lease.
 const SKEW: Millis = 1_000;
+
+/// As the design says.
+const MOST_WAITING: usize = 8;
 
 #[derive(Default)]
 struct Books {
@@ -23,11 +27,17 @@ struct Books {
     erased: BTreeSet<ActionId>,
     steps: BTreeMap<(String, TurnNumber), u32>,
     ended: BTreeSet<(String, TurnNumber)>,
+    /// Turns that say another one anew, and which.
+    regenerated: BTreeMap<(String, TurnNumber), TurnNumber>,
     /// Which task claimed which action last, and for how long as seen from outside.
     claims: BTreeMap<ActionId, (TaskId, Millis)>,
     claimed_by: BTreeMap<TaskId, ActionId>,
     /// Which process wrote a conversation's lease, and until when it holds as seen from outside.
     leases: BTreeMap<String, (usize, Millis)>,
+    /// The first kept text of a step by its sort key, and how many owners its conversation had had by then.
+    kept: BTreeMap<(String, String), (u64, String)>,
+    /// Fences under which a turn was taken over only to be stopped.
+    stopping: BTreeSet<(String, u64)>,
     operators: BTreeSet<TaskId>,
     /// Actions that an operator sent on their way: a message from before may be forgotten, there is a new one.
     sent_on: BTreeSet<ActionId>,
@@ -47,6 +57,12 @@ impl Audit {
             world,
             books: Mutex::default(),
         })
+    }
+
+    /// Whether this owner's process has ended for certain.
+    fn is_dead(&self, holder: &str) -> bool {
+        let process = holder.split_once('@').map(|(_, process)| process);
+        process.is_some_and(|process| !self.world.is_alive(process))
     }
 
     fn require(&self, holds: bool, what: impl FnOnce() -> String) {
@@ -90,6 +106,23 @@ impl Audit {
                 || meta.untold.iter().any(waits)
         })?;
         Some(format!("{conversation} has {meta:?}"))
+    }
+
+    /// The last turn that was accepted.
+    pub(crate) fn last_turn(&self, conversation: &ConversationId) -> Option<TurnNumber> {
+        let books = lock(&self.books);
+        let meta = books.metas.get(conversation.as_str())?;
+        (meta.next_turn > 1).then(|| meta.next_turn - 1)
+    }
+
+    /// How many turns were accepted.
+    pub(crate) fn turns(&self) -> u64 {
+        let books = lock(&self.books);
+        books
+            .metas
+            .values()
+            .map(|meta| u64::from(meta.next_turn) - 1)
+            .sum()
     }
 
     // --- the queue ---
@@ -156,7 +189,13 @@ impl Audit {
 
     // --- the store ---
 
-    pub(crate) fn committed(&self, process: usize, changes: &[Change], before: &[Option<Stored>]) {
+    pub(crate) fn committed(
+        &self,
+        process: usize,
+        task: TaskId,
+        changes: &[Change],
+        before: &[Option<Stored>],
+    ) {
         let mut books = lock(&self.books);
         for (change, before) in changes.iter().zip(before) {
             let (key, record) = match change {
@@ -195,12 +234,15 @@ impl Audit {
                     ),
                     TurnPart::Action(_) => self.check_action(
                         &mut books,
+                        task,
                         conversation,
                         before.as_ref(),
                         after.as_ref(),
                         changes,
                     ),
                 }
+            } else if key.sort.starts_with("E#") {
+                Self::keep(&mut books, conversation, after.as_ref());
             } else if key.sort.starts_with("M#") && after.is_none() {
                 self.check_forgotten_message(&books, conversation, before.as_ref());
             }
@@ -236,11 +278,13 @@ impl Audit {
             self.require(news == 0 || accepts, || {
                 format!("{conversation} has a turn number without a turn")
             });
+            self.check_order(conversation, before, &after);
             let old = before.running.as_ref().map(|running| &running.holder);
             let new = after.running.as_ref().map(|running| &running.holder);
             if let (Some(old), Some((owner, until))) = (old, books.leases.get(conversation)) {
                 let erased = after.erased_below > before.erased_below;
                 let live = *until > now + SKEW
+                    && !self.is_dead(old)
                     && before
                         .running
                         .as_ref()
@@ -260,6 +304,14 @@ impl Audit {
             });
         }
         if let Some(running) = &after.running {
+            if after.stop == Some(running.turn) && running.writes == 0 {
+                let place = (conversation.to_owned(), after.fence);
+                let begun = books
+                    .metas
+                    .get(conversation)
+                    .is_some_and(|before| before.fence < after.fence);
+                books.stopping.extend(begun.then_some(place));
+            }
             let known = books
                 .metas
                 .get(conversation)
@@ -276,6 +328,21 @@ impl Audit {
             );
         }
         books.metas.insert(conversation.to_owned(), after);
+    }
+
+    /// Turns run in the order in which they were accepted, and not too many wait.
+    fn check_order(&self, conversation: &str, before: &Meta, after: &Meta) {
+        let turn = |meta: &Meta| meta.running.as_ref().map(|running| running.turn);
+        if let Some(begun) = turn(after).filter(|begun| turn(before) != Some(*begun)) {
+            let next = before.waiting.first().copied().unwrap_or(before.next_turn);
+            self.require(turn(before).is_none() && begun == next, || {
+                format!("turn {begun} of {conversation} ran before turn {next}")
+            });
+        }
+        let orderly = after.waiting.is_sorted() && after.waiting.len() <= MOST_WAITING;
+        self.require(orderly, || {
+            format!("{conversation} has the waiting turns {:?}", after.waiting)
+        });
     }
 
     fn is_erased(books: &Books, conversation: &str, turn: TurnNumber) -> bool {
@@ -306,6 +373,9 @@ impl Audit {
         let Ok(record) = decode::<TurnRecord>(after) else {
             return;
         };
+        if let Origin::Regenerated { of } = record.origin {
+            books.regenerated.insert(place.clone(), of);
+        }
         let accepted = before.is_none() && record.state == TurnState::Accepted;
         let over = before.is_some() && record.state != TurnState::Accepted;
         self.require(accepted || over, || {
@@ -314,9 +384,45 @@ impl Audit {
                 record.state.as_str()
             )
         });
+        if record.state == TurnState::Stopped && record.fence > 0 {
+            self.check_kept(books, conversation, turn, &record);
+        }
         if over {
             books.ended.insert(place);
         }
+    }
+
+    /// Remembers what the owner of this moment has said.
+    fn keep(books: &mut Books, conversation: &str, batch: Option<&Stored>) {
+        let Some(batch) = batch else { return };
+        let fence = books.metas.get(conversation).map_or(0, |meta| meta.fence);
+        let text = serde_json::from_str::<serde_json::Value>(&batch.record.body)
+            .ok()
+            .and_then(|body| Some(body.get("text")?.as_str()?.to_owned()));
+        let place = (conversation.to_owned(), batch.key.sort.clone());
+        books.kept.insert(place, (fence, text.unwrap_or_default()));
+    }
+
+    /// What the last owner said and kept before it died is not lost when the turn is stopped in its place.
+    fn check_kept(&self, books: &Books, conversation: &str, turn: TurnNumber, record: &TurnRecord) {
+        let last = books.steps.get(&(conversation.to_owned(), turn));
+        let step = last.copied().unwrap_or(0) + 1;
+        let said = |fence: u64| {
+            let sort = format!("E#{turn:010}#{step:04}#{fence:012}#{:010}", 0);
+            let kept = books.kept.get(&(conversation.to_owned(), sort));
+            // What a late owner says counts no more.
+            kept.filter(|(then, _)| *then == fence)
+                .map(|(_, text)| text)
+        };
+        let kept = record.partial.as_ref().map_or("", |partial| &partial.text);
+        let stopping = books
+            .stopping
+            .contains(&(conversation.to_owned(), record.fence));
+        let before = record.fence.checked_sub(1).filter(|_| stopping);
+        let said = said(record.fence).or_else(|| said(before?));
+        self.require(said.is_none_or(|said| kept.starts_with(said)), || {
+            format!("turn {turn} of {conversation} was stopped and keeps {kept:?} of {said:?}")
+        });
     }
 
     fn check_forgotten_message(&self, books: &Books, conversation: &str, before: Option<&Stored>) {
@@ -360,6 +466,16 @@ impl Audit {
         let Ok(record) = decode::<StepRecord>(after) else {
             return;
         };
+        if let Some(of) = books.regenerated.get(&(conversation.to_owned(), turn)) {
+            let old = |id: &ActionId| id.turn == *of && books.actions.contains_key(id);
+            let new = record
+                .actions
+                .iter()
+                .find(|accepted| !old(&accepted.action));
+            self.require(new.is_none(), || {
+                format!("turn {turn} of {conversation} says turn {of} anew and does {new:?}")
+            });
+        }
         let fence = books.metas.get(conversation).map_or(0, |meta| meta.fence);
         self.require(record.fence == fence, || {
             format!(
@@ -372,6 +488,7 @@ impl Audit {
     fn check_action(
         &self,
         books: &mut Books,
+        task: TaskId,
         conversation: &str,
         before: Option<&Stored>,
         after: Option<&Stored>,
@@ -392,7 +509,7 @@ impl Audit {
         };
         match before {
             None => self.check_acceptance(books, &after, changes),
-            Some(before) => self.check_transition(books, &before, &after),
+            Some(before) => self.check_transition(books, task, &before, &after),
         }
         books.actions.insert(after.id.clone(), after);
     }
@@ -420,9 +537,14 @@ impl Audit {
         });
     }
 
-    fn check_transition(&self, books: &mut Books, before: &ActionRecord, after: &ActionRecord) {
+    fn check_transition(
+        &self,
+        books: &mut Books,
+        task: TaskId,
+        before: &ActionRecord,
+        after: &ActionRecord,
+    ) {
         let id = &after.id;
-        let task = self.world.current_task();
         let by_operator = books.operators.contains(&task);
         let settled = before.state == ActionState::Unknown && by_operator;
         let steps = (before.state.as_str(), after.state.as_str());
@@ -432,6 +554,12 @@ impl Audit {
         self.require(after.fence >= before.fence, || {
             format!("the fence of {id} went back")
         });
+        let decided = before.state != ActionState::Proposed
+            || after.state == ActionState::Rejected
+            || by_operator;
+        self.require(decided, || {
+            format!("{id} waited for approval and nobody gave it: {steps:?}")
+        });
         if by_operator && after.state == ActionState::Queued {
             books.sent_on.insert(id.clone());
         }
@@ -440,16 +568,16 @@ impl Audit {
         }
         let held = before.state == ActionState::Running;
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
+        let lives = until > self.world.now() + SKEW && !self.is_dead(&before.holder);
+        let foreign = held && claimant != task && lives;
         if after.state == ActionState::Running && after.fence > before.fence {
-            let stolen = held && claimant != task && until > self.world.now() + SKEW;
-            self.require(!stolen, || {
+            self.require(!foreign, || {
                 format!("{id} was claimed under the live claim of another worker")
             });
             books.claims.insert(id.clone(), (task, after.look_at));
             books.claimed_by.insert(task, id.clone());
             return;
         }
-        let foreign = held && claimant != task && until > self.world.now() + SKEW;
         self.require(!foreign, || {
             format!("{id} was written under the live claim of another worker")
         });

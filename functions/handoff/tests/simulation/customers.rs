@@ -11,10 +11,11 @@ use baton_handoff::{Engine, Followed, Overlap, Refusal, Resume, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::town::Town;
+use crate::weather::Weather;
 use crate::world::{OUTSIDE, lock};
 
 /// What came over one connection.
-enum Line {
+pub(crate) enum Line {
     Accepted(TurnNumber),
     Refused(Refusal),
     Event(Event),
@@ -30,6 +31,8 @@ pub(crate) struct Ear {
     pub(crate) texts: BTreeMap<u32, String>,
     pub(crate) starts: u32,
     pub(crate) end: Option<EventKind>,
+    /// Something was said behind the end.
+    pub(crate) said_more: bool,
     position: Option<Position>,
     resume: Option<Resume>,
 }
@@ -42,6 +45,7 @@ impl Ear {
             texts: BTreeMap::new(),
             starts: 0,
             end: None,
+            said_more: false,
             position: None,
             resume: None,
         }
@@ -58,6 +62,7 @@ impl Ear {
     }
 
     fn take(&mut self, event: Event) {
+        self.said_more |= self.end.is_some();
         self.position = Some(event.position);
         match event.kind {
             EventKind::TurnStarted { .. } => self.starts += 1,
@@ -89,6 +94,40 @@ pub(crate) struct Memory {
     pub(crate) heard: Vec<Ear>,
     /// Customers and listeners who are still at it.
     pub(crate) busy: u32,
+    pub(crate) tally: Tally,
+}
+
+/// How often customers did what makes a conversation difficult.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) stops: u64,
+    pub(crate) interrupts: u64,
+    pub(crate) double_sends: u64,
+    pub(crate) regenerations: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.stops += other.stops;
+        self.interrupts += other.interrupts;
+        self.double_sends += other.double_sends;
+        self.regenerations += other.regenerations;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            stops,
+            interrupts,
+            double_sends,
+            regenerations,
+        } = self;
+        write!(
+            f,
+            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew"
+        )
+    }
 }
 
 #[derive(Clone)]
@@ -110,7 +149,7 @@ impl Customers {
         customers
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         lock(&self.memory).busy += 1;
         let memory = self.memory.clone();
         self.town.world.spawn(OUTSIDE, async move {
@@ -130,19 +169,32 @@ impl Customers {
                 .happens(700)
                 .then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
             let twice = message_id.is_some() && world.happens(250);
+            let conversation = ConversationId::parse(&conversation).expect("an id");
+            let overlap = self.overlap(&weather);
             let submission = Submission {
-                conversation: ConversationId::parse(&conversation).expect("an id"),
+                conversation: conversation.clone(),
                 owner: format!("owner-{number}"),
                 message: text,
                 message_id,
                 background: world.happens(100),
-                overlap: if world.happens(100) {
-                    Overlap::Reject
-                } else {
-                    Overlap::Queue
-                },
+                overlap,
             };
+            let impostor = twice && world.happens(weather.whims);
+            if impostor {
+                // Another message under the same id: one of the two is refused.
+                let (customer, mut other) = (self.clone(), submission.clone());
+                other.message += " or rather not";
+                self.spawn(async move {
+                    customer
+                        .town
+                        .world
+                        .sleep(customer.town.world.below(300))
+                        .await;
+                    customer.send(other, true).await;
+                });
+            }
             if twice {
+                lock(&self.memory).tally.double_sends += 1;
                 let (customer, again) = (self.clone(), submission.clone());
                 self.spawn(async move {
                     customer
@@ -150,20 +202,35 @@ impl Customers {
                         .world
                         .sleep(customer.town.world.below(300))
                         .await;
-                    customer.send(again).await;
+                    customer.send(again, impostor).await;
                 });
             }
             let customer = self.clone();
             if world.happens(600) {
-                customer.send(submission).await;
+                customer.send(submission, impostor).await;
             } else {
-                self.spawn(async move { customer.send(submission).await });
+                self.spawn(async move { customer.send(submission, impostor).await });
+            }
+            if world.happens(weather.whims / 4) {
+                self.regenerate_last(conversation);
             }
         }
     }
 
-    /// Sends a message, again where that is safe, and listens to its turn.
-    async fn send(&self, submission: Submission) {
+    fn overlap(&self, weather: &Weather) -> Overlap {
+        let world = &self.town.world;
+        if world.happens(100) {
+            Overlap::Reject
+        } else if world.happens(weather.whims) {
+            lock(&self.memory).tally.interrupts += 1;
+            Overlap::Interrupt
+        } else {
+            Overlap::Queue
+        }
+    }
+
+    /// Sends a message, again where that is safe, and listens to its turn. `contested`: another message has the same id.
+    async fn send(&self, submission: Submission, contested: bool) {
         let world = &self.town.world;
         for _ in 0..10 {
             let Some((process, engine)) = self.town.any_process() else {
@@ -186,8 +253,10 @@ impl Customers {
                         .entry(place)
                         .or_default()
                         .insert(turn);
+                    self.maybe_stop(&submission.conversation, turn);
                     return self.listen(submission.conversation, turn, heard).await;
                 }
+                Some(Line::Refused(Refusal::MessageIdReused)) if contested => return,
                 Some(Line::Refused(Refusal::MessageIdReused)) => {
                     return world.break_off(format!(
                         "{:?} was taken for another message",
@@ -213,7 +282,7 @@ impl Customers {
     }
 
     /// Listens to the end of a turn, over as many connections as it takes.
-    async fn listen(
+    pub(crate) async fn listen(
         &self,
         conversation: ConversationId,
         turn: TurnNumber,
@@ -223,7 +292,10 @@ impl Customers {
         let mut ear = Ear::new(conversation.clone(), turn);
         loop {
             match lines.recv().await {
-                Some(Line::Event(event)) => ear.hear(&event),
+                Some(Line::Event(event)) => {
+                    world.note(|| format!("heard {} {:?}", event.position, event.kind));
+                    ear.hear(&event);
+                }
                 Some(Line::NoSuchTurn) => return,
                 Some(Line::NothingLeft) => {
                     return world.break_off(format!(
@@ -279,7 +351,7 @@ async fn take(engine: &Arc<Engine>, submission: Submission, lines: UnboundedSend
     }
 }
 
-async fn relay(log: &TurnLog, lines: &UnboundedSender<Line>) {
+pub(crate) async fn relay(log: &TurnLog, lines: &UnboundedSender<Line>) {
     let mut seen = 0;
     loop {
         let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;

@@ -28,8 +28,9 @@ pub(crate) fn disturb(town: &Arc<Town>, process: usize) {
 /// Faults that come at a time of their own.
 pub(crate) fn gather(town: &Arc<Town>) {
     let weather = town.weather();
-    let clouds: [(bool, fn(Arc<Town>)); 4] = [
+    let clouds: [(bool, fn(Arc<Town>)); 5] = [
         (weather.clock_jumps, jump_clock),
+        (weather.leaps, leap),
         (weather.drains, drain),
         (weather.outages, take_store_away),
         (weather.erasures, erase),
@@ -44,7 +45,7 @@ pub(crate) fn gather(town: &Arc<Town>) {
                 town.world.sleep(town.world.between(5_000, 90_000)).await;
                 // After the calm there are none of these any more.
                 let now = town.weather();
-                if !(now.clock_jumps || now.drains || now.outages || now.erasures) {
+                if !(now.clock_jumps || now.leaps || now.drains || now.outages || now.erasures) {
                     return;
                 }
                 strike(town.clone());
@@ -59,6 +60,13 @@ fn jump_clock(town: Arc<Town>) {
     };
     let jump = i64::try_from(town.world.below(1_000)).unwrap_or(0) - 500;
     town.world.set_offset(process, jump);
+}
+
+fn leap(town: Arc<Town>) {
+    let slept = town.world.between(1_000, 45_000);
+    town.world
+        .note(|| format!("everything sleeps for {slept} ms"));
+    town.world.leap(slept);
 }
 
 fn drain(town: Arc<Town>) {

@@ -217,7 +217,12 @@ impl Tools for SimTools {
         self.world
             .note(|| format!("p{} calls {} for {action}", self.process, request.tool.name));
         if self.goes_wrong() && self.world.happens(300) {
-            return self.unsure(request);
+            // Nothing has departed.
+            return if self.world.happens(500) {
+                Outcome::NotSent("no connection".to_owned())
+            } else {
+                self.unsure(request)
+            };
         }
         let flight = if self.goes_wrong() {
             self.world.below(LONGEST_FLIGHT)

@@ -5,11 +5,35 @@
 //! their leases, lose messages and get answers that say nothing; then the faults stop, and in the end must hold what the design
 //! promises. `audit.rs` watches what must hold at every moment, `verdict.rs` what must hold at the end.
 //!
+//! | what must hold | where it is checked |
+//! | --- | --- |
+//! | an action has at most one effect; done means one, rejected none | `Ledger::arrives`; `verdict::check_action` |
+//! | refunded ≤ paid | `verdict::check`, by the service's own accounts |
+//! | no effect without acceptance, no acceptance without its step | `Audit::acts`, `check_acceptance` |
+//! | what needs approval is not executed without it, and a decision is about the arguments shown | `check_transition`; `operators::decide` |
+//! | no call and no write under another's live claim; what has ended stays | `Audit::acts`, `check_transition` |
+//! | only recorded ids are sent, only messages of ended actions are acked | `Audit::sent`, `acked` |
+//! | a service without keys is called at most once | `Ledger::departs` |
+//! | every accepted action and turn ends once faults stop | `run::come_to_rest` by `Audit::unrest`; `verdict::check_turns` |
+//! | every end of an action is told to the model exactly once | `verdict::check_told` |
+//! | turn numbers without gap or reuse, turns in their order, at most 8 wait, also after an erasure | `check_meta`, `check_order`; `verdict::check_turns` |
+//! | one writer at a time: no take-over under the lease of a process that may live, a higher fence each | `check_meta`, `check_step` |
+//! | what is recorded never changes; nothing is removed but what was erased | `check_turn`, `check_step`, `check_forgotten_message`, `check_action` |
+//! | one message, one turn, however often it is sent; an id stays that of its message | `verdict::check_message`, `check_ids`; `Customers::send` |
+//! | an answer said anew has no action that the old one did not have | `check_step` |
+//! | stops, twice, late or from elsewhere, change nothing that is over; what a dead owner said is kept | `check_turn`, `check_kept` |
+//! | a listener, however often cut off, hears what is recorded, one start, one end and nothing behind it | `verdict::check_heard` |
+//! | nobody hears another conversation, and neither does the model | `verdict::check_heard`; `SimModel::check` |
+//! | the model sees every call with its one result | `SimModel::check` |
+//!
 //! ```text
-//! cargo test -p baton-handoff --test simulation                                       a few hundred seeds
-//! SIM_SEEDS=1000000 cargo test --release -p baton-handoff --test simulation seeds     a million
-//! SIM_SEED=42 cargo test -p baton-handoff --test simulation one_seed -- --nocapture   one, with its trace
-//! cargo test --release -p baton-handoff --features sabotage --test simulation         and that broken engines are caught
+//! ./infra/test simulator                       10,000 seeds, and that broken engines are caught
+//! cargo test -p baton-handoff --test simulation                                    a few hundred seeds
+//!
+//! SIM="cargo test --profile simulation -p baton-handoff --features sabotage --test simulation"
+//! SIM_SEEDS=1000000 $SIM no_seed -- --nocapture                                    a million; SIM_FROM says where to begin
+//! SIM_SEED=42 $SIM one_seed -- --nocapture                                         one, twice, with its trace
+//! SIM_BROKEN=NoSweeper SIM_SEED=42 $SIM one_seed -- --nocapture                    one with a broken engine
 //! ```
 #![expect(
     clippy::expect_used,
@@ -36,22 +60,33 @@ mod store;
 mod town;
 mod verdict;
 mod weather;
+mod whims;
 mod world;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use run::simulate;
+use customers::Tally;
+use run::{Report, simulate};
+use world::lock;
 
 /// A plain `cargo test` must not keep anybody waiting; an optimised build is there to search.
 const SEEDS: u64 = if cfg!(debug_assertions) { 300 } else { 10_000 };
+
+/// With what a seed is seen again: the same build as that of the stage.
+const REPLAY: &str = "cargo test --profile simulation -p baton-handoff --features sabotage --test simulation one_seed -- --nocapture";
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Runs seeds until one fails, on every core.
-fn first_failure(seeds: std::ops::Range<u64>, prepare: impl Fn() + Sync) -> Option<(u64, String)> {
+fn first_failure(
+    seeds: std::ops::Range<u64>,
+    prepare: impl Fn() + Sync,
+    look: impl Fn(&Report) + Sync,
+) -> Option<(u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicU64::new(seeds.end);
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -64,7 +99,9 @@ fn first_failure(seeds: std::ops::Range<u64>, prepare: impl Fn() + Sync) -> Opti
                     if seed >= failed.load(Ordering::Relaxed) {
                         return;
                     }
-                    if simulate(seed, false).violation.is_some() {
+                    let report = simulate(seed, false);
+                    look(&report);
+                    if report.violation.is_some() {
                         failed.fetch_min(seed, Ordering::Relaxed);
                     }
                 }
@@ -87,12 +124,23 @@ fn no_seed_breaks_a_promise() {
     let first = number_from("SIM_FROM").unwrap_or(0);
     let count = number_from("SIM_SEEDS").unwrap_or(SEEDS);
     let began = Instant::now();
-    let failure = first_failure(first..first + count, || {});
-    println!("{count} seeds in {:?}", began.elapsed());
+    let all = Mutex::new((0, Tally::default()));
+    let failure = first_failure(
+        first..first + count,
+        || {},
+        |report| {
+            let (turns, tally) = &mut *lock(&all);
+            *turns += report.turns;
+            *tally += report.tally;
+        },
+    );
+    let (turns, tally) = *lock(&all);
+    println!(
+        "{count} seeds in {:?}: {turns} turns, {tally}",
+        began.elapsed()
+    );
     if let Some((seed, violation)) = failure {
-        panic!(
-            "seed {seed}: {violation}\nsee it: SIM_SEED={seed} cargo test -p baton-handoff --test simulation one_seed -- --nocapture"
-        );
+        panic!("seed {seed}: {violation}\nsee it: SIM_SEED={seed} {REPLAY}");
     }
 }
 
@@ -121,6 +169,8 @@ fn survey() {
 #[test]
 fn one_seed_replays_exactly() {
     let seed = number_from("SIM_SEED");
+    #[cfg(feature = "sabotage")]
+    broken::choose();
     for seed in seed.map_or(0..20, |seed| seed..seed + 1) {
         let once = simulate(seed, false);
         let twice = simulate(seed, number_from("SIM_SEED").is_some());

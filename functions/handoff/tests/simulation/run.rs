@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use baton_handoff::ports::Millis;
 
-use crate::customers::Customers;
+use crate::customers::{Customers, Tally};
 use crate::town::Town;
 use crate::world::{DAWN, lock};
 use crate::{faults, operators, verdict};
@@ -29,6 +29,8 @@ pub(crate) struct Report {
     /// Of all that happened, in its order.
     pub(crate) hash: u64,
     pub(crate) polls: u64,
+    pub(crate) turns: u64,
+    pub(crate) tally: Tally,
 }
 
 thread_local! {
@@ -70,6 +72,8 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
         violation,
         hash: town.world.hash(),
         polls: town.world.polls(),
+        turns: town.audit.turns(),
+        tally: lock(&customers.memory).tally,
     }
 }
 

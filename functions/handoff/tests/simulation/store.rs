@@ -11,7 +11,7 @@ use baton_handoff::ports::{
 
 use crate::audit::Audit;
 use crate::weather::Weather;
-use crate::world::{World, lock};
+use crate::world::{OUTSIDE, TaskId, World, lock};
 
 /// How long an index may show what a record was before.
 const LAG: Millis = 2_000;
@@ -76,6 +76,7 @@ impl Records {
 }
 
 /// One process's way to the store.
+#[derive(Clone)]
 pub(crate) struct SimStore {
     pub(crate) world: Arc<World>,
     pub(crate) weather: Arc<Mutex<Weather>>,
@@ -120,8 +121,8 @@ impl SimStore {
         }
     }
 
-    /// All or nothing, at one moment.
-    fn write(&self, changes: &[Change]) -> Result<(), CommitError> {
+    /// All or nothing, at one moment, on behalf of the task that asked for it.
+    fn write(&self, task: TaskId, changes: &[Change]) -> Result<(), CommitError> {
         let mut records = lock(&self.records);
         let holds = changes.iter().all(|change| records.holds(change));
         self.world.note(|| {
@@ -145,8 +146,24 @@ impl SimStore {
             records.apply(change, self.world.now());
         }
         drop(records);
-        self.audit.committed(self.process, changes, &before);
+        self.audit.committed(self.process, task, changes, &before);
         Ok(())
+    }
+}
+
+impl SimStore {
+    /// What was asked for is still on its way when the caller is told that nobody knows, and when it looks.
+    fn write_late(&self, changes: Vec<Change>) {
+        let (store, task) = (self.clone(), self.world.current_task());
+        let delay = if self.world.happens(200) {
+            self.world.below(60_000)
+        } else {
+            self.world.below(200)
+        };
+        self.world.clone().spawn(OUTSIDE, async move {
+            store.world.sleep(delay).await;
+            let _nobody_hears = store.write(task, &changes);
+        });
     }
 }
 
@@ -232,13 +249,15 @@ impl Store for SimStore {
             return Err(CommitError::Conflict);
         }
         if !self.world.happens(weather.ambiguous) {
-            let written = self.write(&changes);
+            let written = self.write(self.world.current_task(), &changes);
             self.travel().await;
             return written;
         }
-        if self.world.happens(500) {
+        match self.world.below(3) {
             // A condition that did not hold is lost on the way back as well.
-            let _lost = self.write(&changes);
+            0 => drop(self.write(self.world.current_task(), &changes)),
+            1 => self.write_late(changes.clone()),
+            _ => {}
         }
         self.world.note(|| {
             format!(

@@ -94,9 +94,11 @@ impl Town {
         self.world.note(|| format!("process {process} starts"));
         let (world, weather, audit) =
             (self.world.clone(), self.weather.clone(), self.audit.clone());
+        let weather_now = self.weather();
         let env: Arc<dyn Env> = Arc::new(SimEnv {
             world: world.clone(),
             process,
+            name: Some(world.begin_life(process)).filter(|_| weather_now.names),
         });
         let queue = Arc::new(SimQueue {
             world: world.clone(),
@@ -180,6 +182,7 @@ impl Town {
         *lock(&self.weather) = Weather {
             calm: before.calm,
             processes: before.processes,
+            names: before.names,
             ..Weather::default()
         };
         lock(&self.records).away_until = 0;
@@ -193,6 +196,8 @@ impl Town {
 }
 
 async fn sweep(world: Arc<World>, engine: Arc<Engine>) {
+    // What it does not find is found when its lease has run out.
+    let _inherited = engine.inherit().await;
     loop {
         // The next sweep goes on where this one failed.
         let _swept = engine.sweep().await;

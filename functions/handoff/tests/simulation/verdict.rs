@@ -37,6 +37,7 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
             check_action(town, action)?;
         }
         check_told(town, conversation)?;
+        check_ids(id, conversation)?;
     }
     for ((conversation, words), turns) in &memory.turns {
         if let Some(conversation) = conversations.get(conversation) {
@@ -197,6 +198,25 @@ fn check_message(
     Ok(())
 }
 
+/// Whatever was sent under one message id, it is one turn.
+fn check_ids(id: &ConversationId, conversation: &Conversation) -> Result<(), String> {
+    let mut turns = BTreeMap::new();
+    for (number, turn) in &conversation.turns {
+        let message = turn
+            .record
+            .as_ref()
+            .and_then(|record| record.message_id.as_ref());
+        if let Some(message) = message
+            && let Some(first) = turns.insert(message, *number)
+        {
+            return Err(format!(
+                "message {message} of {id} has the turns {first} and {number}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What a listener heard is what was recorded.
 fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
     let own = format!("[{}]", ear.conversation);
@@ -227,6 +247,12 @@ fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
     {
         // The server could not reach the store and said so; what became of the turn it could not know.
         return Ok(());
+    }
+    if ear.said_more {
+        return Err(format!(
+            "turn {} of {} said something behind its end",
+            ear.turn, ear.conversation
+        ));
     }
     if ear.end.as_ref() != Some(&end) {
         return Err(format!(

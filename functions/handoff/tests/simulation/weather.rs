@@ -28,6 +28,12 @@ pub(crate) struct Weather {
     pub(crate) drains: bool,
     pub(crate) outages: bool,
     pub(crate) erasures: bool,
+    /// All clocks jump forward together: the machine slept.
+    pub(crate) leaps: bool,
+    /// Customers who stop, interrupt, want an answer anew or use an id twice.
+    pub(crate) whims: u64,
+    /// A process that has ended can be told from one that is silent.
+    pub(crate) names: bool,
     /// Nobody decides about approvals; at the end time leaps past their life.
     pub(crate) no_operator: bool,
 }
@@ -61,6 +67,9 @@ impl Weather {
             drains: world.happens(300),
             outages: world.happens(200),
             erasures: world.happens(200),
+            leaps: world.happens(200),
+            whims: level([0, 50, 200, 500]),
+            names: world.happens(500),
             no_operator: world.happens(100),
             ..size
         }

@@ -65,6 +65,9 @@ struct Host {
     /// How far its clock is off.
     offset: i64,
     paused_until: Millis,
+    /// How often it was started.
+    lives: u64,
+    alive: bool,
 }
 
 pub(crate) struct World {
@@ -147,8 +150,23 @@ impl World {
 
     pub(crate) fn resume_all(&self) {
         for host in lock(&self.hosts).iter_mut() {
-            *host = Host::default();
+            (host.offset, host.paused_until) = (0, 0);
         }
+    }
+
+    /// A process begins, under a name that none had before.
+    pub(crate) fn begin_life(&self, process: usize) -> String {
+        let host = &mut lock(&self.hosts)[process];
+        host.lives += 1;
+        host.alive = true;
+        format!("{process}.{}", host.lives)
+    }
+
+    /// Whether the process of this name runs, or could: paused is not dead.
+    pub(crate) fn is_alive(&self, name: &str) -> bool {
+        let hosts = lock(&self.hosts);
+        let mut hosts = hosts.iter().enumerate();
+        hosts.any(|(process, host)| host.alive && name == format!("{process}.{}", host.lives))
     }
 
     /// Time passes while nobody runs.
@@ -219,6 +237,7 @@ impl World {
         self.note(|| format!("process {process} dies with {} tasks", dead.len()));
         drop(dead);
         lock(&self.ready.0)[process].clear();
+        lock(&self.hosts)[process].alive = false;
     }
 
     /// Lets tasks run and time pass until `done` says so or the moment comes. `disturb` is called after every poll.
@@ -415,6 +434,8 @@ impl Drop for Sleep {
 pub(crate) struct SimEnv {
     pub(crate) world: Arc<World>,
     pub(crate) process: usize,
+    /// None where nobody can tell the living from the dead.
+    pub(crate) name: Option<String>,
 }
 
 impl Env for SimEnv {
@@ -437,5 +458,14 @@ impl Env for SimEnv {
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.world.spawn_boxed(self.process, task);
+    }
+
+    fn process(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn has_ended(&self, process: &str) -> bool {
+        // Not every death is seen at once.
+        !self.world.is_alive(process) && self.world.happens(800)
     }
 }

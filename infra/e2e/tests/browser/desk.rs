@@ -2,6 +2,8 @@
 
 use baton_backends::model::testing::{ScriptedModel, calls, says};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use crate::access::axe_finds_nothing;
 use crate::browser::Browser;
@@ -182,5 +184,82 @@ async fn on_a_small_phone_the_books_are_cards() {
         "nothing is wider than the screen"
     );
     axe_finds_nothing(&desk, "the orders on a phone").await;
+    desk.has_no_errors();
+}
+
+/// A service without idempotency keys that reads one call and cuts the connection, and the team that calls it.
+async fn a_service_that_cuts(folder: &Folder) {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let port = listener.local_addr().expect("it has one").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut call = [0; 1024];
+            let _read = socket.read(&mut call).await;
+        }
+    });
+    let team = format!(
+        r#"name = "Tables"
+entry = "Host"
+[[agent]]
+name = "Host"
+instructions = "Book tables."
+tools = ["book_table"]
+[[tool]]
+name = "book_table"
+kind = "action"
+description = "Books a table."
+[tool.parameters.table]
+type = "string"
+[tool.http]
+method = "POST"
+url = "http://127.0.0.1:{port}/bookings"
+allow_private = true
+idempotency_keys = false
+"#
+    );
+    std::fs::write(folder.path().join("team.toml"), team).expect("the team can be written");
+    std::fs::write(folder.path().join(".env"), "BATON_TEAM=team.toml\n")
+        .expect("the settings can be written");
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
+    let model = ScriptedModel::start([
+        calls("book_table", json!({"table": "T7"})),
+        says("We are checking that."),
+        says("Table T7 is yours."),
+    ])
+    .await;
+    let folder = Folder::new("unknown");
+    a_service_that_cuts(&folder).await;
+    let server = Server::over(folder, &model.url()).await;
+    let browser = Browser::start().await;
+    let customer = browser.open(&server.url("")).await;
+    customer.says("Table T7, please").await;
+    customer.is_answered("We are checking that.").await;
+    customer
+        .shows(
+            ".tool[data-state=unknown] .tool-state",
+            "outcome unclear, we are checking",
+        )
+        .await;
+    let desk = browser.open(&server.url("desk")).await;
+    desk.shows(".action-row .state", "Unknown").await;
+    desk.click(".action-row").await;
+    desk.shows_in(".decision .banner", "Nobody knows").await;
+    axe_finds_nothing(&desk, "an action that nobody knows the end of").await;
+    desk.screenshot("desk-unknown").await;
+    desk.press("It was done").await;
+    desk.shows(".detail .wrong", "Please give a reason.").await;
+    desk.click("#reason").await;
+    desk.types("It is in their book").await;
+    desk.press("It was done").await;
+    desk.shows(".detail .state", "Done").await;
+    desk.shows_in(".detail dl", "It is in their book").await;
+    customer.shows(".tool .tool-state", "done").await;
+    customer.is_answered("Table T7 is yours.").await;
     desk.has_no_errors();
 }

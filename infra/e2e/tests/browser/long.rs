@@ -33,6 +33,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 origin: Origin::Customer,
                 message: format!("Question {number}"),
                 message_id: None,
+                receipt: 0,
                 accepted_at: now,
                 ended_at: Some(now),
                 fence: u64::from(*number),

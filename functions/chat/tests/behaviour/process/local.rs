@@ -76,8 +76,27 @@ impl Local {
         kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), signal).unwrap();
     }
 
+    /// Whether each of its threads is stopped, as the kernel says: `T` behind the name in brackets.
+    #[cfg_attr(test, allow(dead_code, reason = "another suite has no use for it"))]
+    pub(super) fn stands_still(&self) -> bool {
+        let tasks = format!("/proc/{}/task", self.child.id().unwrap());
+        let mut tasks = std::fs::read_dir(tasks).unwrap();
+        tasks.all(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            stat.is_ok_and(|stat| {
+                stat.rsplit_once(')')
+                    .is_some_and(|(_, rest)| rest.starts_with(" T"))
+            })
+        })
+    }
+
     /// Ends it as `kill -9` does.
     pub(super) async fn kill(mut self) {
+        self.kill_now().await;
+    }
+
+    /// The same, for who starts another in its place.
+    pub(super) async fn kill_now(&mut self) {
         self.child.kill().await.unwrap();
     }
 

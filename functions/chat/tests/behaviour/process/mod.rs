@@ -1,6 +1,8 @@
 //! The real binary: what it says when it cannot start, signals, and kills at any moment.
 
+mod frozen;
 mod kills;
 mod local;
 mod signals;
 mod starts;
+mod tools;

@@ -9,6 +9,23 @@ use super::local::{Local, command};
 
 const NO_MODEL: &str = "http://127.0.0.1:9/v1";
 
+/// A team with a tool that calls out, and a header that nobody set.
+const CALLING: &str = r#"name = "Shop"
+entry = "Front"
+[[agent]]
+name = "Front"
+instructions = "Help."
+tools = ["find"]
+[[tool]]
+name = "find"
+kind = "lookup"
+description = "Finds."
+[tool.http]
+method = "GET"
+url = "http://shop.example/"
+headers = { X-Key = { env = "SHOP_KEY" } }
+"#;
+
 async fn refused(mut command: tokio::process::Command) -> String {
     let Output { status, stderr, .. } = soon("its end", command.output()).await.unwrap();
     let said = String::from_utf8(stderr).unwrap();
@@ -62,7 +79,9 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
     let taken = running.base.strip_prefix("http://").unwrap();
     let team = folder.path().join("team.toml");
     std::fs::write(&team, "name = \"Shop\"\nentry = \"Nobody\"\n").unwrap();
-    let cases: [(&[&str], &[&str]); 5] = [
+    let calling = folder.path().join("calling.toml");
+    std::fs::write(&calling, CALLING).unwrap();
+    let cases: [(&[&str], &[&str]); 6] = [
         (
             &["--addr", taken],
             &["cannot listen on ", "Choose another with --addr"],
@@ -76,6 +95,12 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
             &["BATON_TEAM=absent.toml cannot be read"],
         ),
         (&["--team", "team.toml"], &["team.toml:"]),
+        (
+            &["--team", "calling.toml"],
+            &[
+                "header \"X-Key\" of tool \"find\" needs the environment variable SHOP_KEY, which is not set",
+            ],
+        ),
         (&["--colour"], &["'--colour'"]),
     ];
     for (flags, sentences) in cases {

@@ -137,6 +137,11 @@ impl House {
         &self.setup.faults
     }
 
+    /// So much time passes.
+    pub(crate) fn time_passes(&self, by: Duration) {
+        self.setup.clock.set_ahead(by);
+    }
+
     /// Ends in good order, and starts again on the same store.
     pub(crate) async fn restart(mut self) -> Self {
         let Running {

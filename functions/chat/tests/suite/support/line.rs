@@ -71,9 +71,9 @@ impl Turn {
         assert_eq!(kinds.last(), Some(&"done"), "{turn:?}");
         for pair in turn.lines.windows(2) {
             let (before, after) = (position(&pair[0].id), position(&pair[1].id));
-            // An error and its `done` are one event, and a turn that goes on elsewhere goes on behind what was heard of it.
+            // A turn that goes on elsewhere goes on behind what was heard of it.
             let goes_on = pair[1].content.status.as_deref() == Some("running");
-            let same_place = (pair[0].content.kind == "error" || goes_on) && before == after;
+            let same_place = goes_on && before == after;
             assert!(
                 before < after || same_place,
                 "{before:?} before {after:?} in {turn:?}"

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, Runs, Team, UrlPart,
+    Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, HttpQuery, Runs, Team, UrlPart,
 };
 use super::{SHOP, error_of};
 
@@ -89,8 +89,25 @@ fn a_call_without_settings_has_keys_for_20_hours_and_stays_off_private_addresses
     };
     assert_eq!((call.idempotency_keys, call.allow_private), (true, false));
     assert_eq!(
-        (call.key_life, call.body),
-        (Duration::from_hours(20), HttpBody::Arguments)
+        (call.key_life, call.body, call.query),
+        (
+            Duration::from_hours(20),
+            HttpBody::Arguments,
+            HttpQuery::None
+        )
+    );
+}
+
+#[test]
+fn arguments_can_be_sent_as_the_query() {
+    let Runs::Http(call) =
+        runs("method = \"GET\"\nurl = \"https://example.com\"\nquery = \"arguments\"")
+    else {
+        panic!("the tool runs by HTTP")
+    };
+    assert_eq!(
+        (call.body, call.query),
+        (HttpBody::None, HttpQuery::Arguments)
     );
 }
 
@@ -117,6 +134,12 @@ fn a_url_must_be_http_with_a_literal_host() {
         "https://example.com/#top",
         "must not have a fragment (`#`), which is never sent",
     );
+    for dots in ["..", ".", "%2e%2E", "tables/.%2e/secrets"] {
+        assert_url_mistake(
+            &format!("https://example.com/{dots}"),
+            "must not have `.` or `..` in its path",
+        );
+    }
     assert_url_mistake(
         "https://example.com/a b",
         "may hold printable ASCII without spaces and backslashes only",

@@ -1,0 +1,116 @@
+//! A declared tool made ready at start: its address checked, its headers complete, its secrets known.
+//! Nothing here reads the environment: it is handed in.
+
+use std::net::IpAddr;
+
+use baton_handoff::team::{HeaderValueSource, HttpBody, HttpCall, Runs, Tool};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+
+use super::HttpToolsError;
+
+/// Anything shorter would be found in answers that do not hold it.
+const SHORTEST_SECRET: usize = 8;
+
+/// One declared tool.
+pub(super) struct Declared {
+    pub(super) call: HttpCall,
+    /// Scheme, host and port.
+    pub(super) origin: Url,
+    pub(super) headers: HeaderMap,
+    /// Values that a service may say back to us and that no model must see.
+    secrets: Vec<String>,
+}
+
+impl Declared {
+    /// None for a tool that calls nobody.
+    pub(super) fn of(
+        tool: &Tool,
+        variables: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, HttpToolsError> {
+        let Runs::Http(call) = &tool.runs else {
+            return Ok(None);
+        };
+        let origin = Url::parse(&call.url.origin).map_err(|error| HttpToolsError::Host {
+            tool: tool.name.clone(),
+            reason: error.to_string(),
+        })?;
+        let mut declared = Self {
+            call: call.clone(),
+            origin,
+            headers: HeaderMap::new(),
+            secrets: Vec::new(),
+        };
+        declared.headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/*;q=0.5"),
+        );
+        if call.body == HttpBody::Arguments {
+            declared
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, source) in &call.headers {
+            declared.add_header(&tool.name, name, source, variables)?;
+        }
+        Ok(Some(declared))
+    }
+
+    fn add_header(
+        &mut self,
+        tool: &str,
+        name: &str,
+        source: &HeaderValueSource,
+        variables: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), HttpToolsError> {
+        let bad = |reason| HttpToolsError::Header {
+            tool: tool.to_owned(),
+            header: name.to_owned(),
+            reason,
+        };
+        let value = match source {
+            HeaderValueSource::Literal(text) => HeaderValue::try_from(text.as_str())
+                .map_err(|_| bad("has a value that HTTP does not allow".to_owned()))?,
+            HeaderValueSource::Environment { variable, prefix } => {
+                let secret = variables(variable).ok_or_else(|| {
+                    bad(format!(
+                        "needs the environment variable {variable}, which is not set"
+                    ))
+                })?;
+                let mut value = HeaderValue::try_from(format!("{prefix}{secret}")).map_err(|_| {
+                    bad(format!(
+                        "needs the environment variable {variable}, which holds what a header cannot"
+                    ))
+                })?;
+                value.set_sensitive(true);
+                if secret.len() >= SHORTEST_SECRET {
+                    // Some writers of JSON escape slashes.
+                    self.secrets.push(secret.replace('/', "\\/"));
+                    self.secrets.push(secret);
+                }
+                value
+            }
+        };
+        let name = HeaderName::try_from(name)
+            .map_err(|_| bad("has a name that HTTP does not allow".to_owned()))?;
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    /// The host's address, where the declaration names one instead of a name.
+    pub(super) fn literal_address(&self) -> Option<IpAddr> {
+        literal_address(&self.origin)
+    }
+
+    /// The text without the values that came from the environment.
+    pub(super) fn without_secrets(&self, text: String) -> String {
+        let hide = |text: String, secret: &String| text.replace(secret.as_str(), "…");
+        self.secrets.iter().fold(text, hide)
+    }
+}
+
+/// The host of a URL as an address, in any of the spellings that URLs have for one.
+pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
+    // The parser has written every spelling as the usual one.
+    url.host_str()?.trim_matches(['[', ']']).parse().ok()
+}

@@ -1,0 +1,130 @@
+//! Which processes of this machine are alive: each keeps the lock of a file of its own, beside the data, for as long as it lives.
+//!
+//! The kernel gives a lock back once its process has ended, whichever way, and never before: a process that is stopped, that
+//! hangs or that waits for its disk keeps it. So a lock that is free says for certain that its process writes nothing any more.
+//! A file that is not there says nothing, and nothing is ever concluded from it. Knows files and names; not what they are for.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use baton_handoff::ports::{Env, Millis};
+use futures_util::future::BoxFuture;
+
+use crate::env::SystemEnv;
+
+/// Between the name of the data and that of the process.
+const INFIX: &str = "-process-";
+
+/// The files of processes that ended longer ago are removed. Far more than any lease: nobody asks for those any more.
+const FORGOTTEN: Duration = Duration::from_hours(1);
+
+/// This process among those that share one data file.
+#[derive(Debug)]
+pub struct Presence {
+    data: PathBuf,
+    name: String,
+    /// Locked until the process ends.
+    _lock: File,
+}
+
+impl Presence {
+    /// Makes this process known beside the data, under a name that was never used.
+    ///
+    /// # Errors
+    /// The file cannot be made, or the file system has no locks.
+    pub fn beside(data: &Path) -> io::Result<Self> {
+        let name = format!("{:032x}", SystemEnv.random());
+        let lock = File::create_new(file_of(data, &name))?;
+        lock.try_lock()?;
+        remove_forgotten(data);
+        Ok(Self {
+            data: data.to_owned(),
+            name,
+            _lock: lock,
+        })
+    }
+
+    /// The name of this process.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the process of this name has certainly ended.
+    pub fn has_ended(&self, name: &str) -> bool {
+        let is_name = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_name
+            && name != self.name
+            && File::open(file_of(&self.data, name)).is_ok_and(|file| is_free(&file))
+    }
+}
+
+/// Shared, so that two who ask at once do not take each other for the process.
+fn is_free(file: &File) -> bool {
+    match file.try_lock_shared() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+    }
+}
+
+fn file_of(data: &Path, name: &str) -> PathBuf {
+    let mut file = data.as_os_str().to_owned();
+    file.push(INFIX);
+    file.push(name);
+    PathBuf::from(file)
+}
+
+/// What cannot be removed is left to the next start.
+fn remove_forgotten(data: &Path) {
+    let folder = match data.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let Some(name) = data.file_name().and_then(|name| name.to_str()) else {
+        return;
+    };
+    let prefix = format!("{name}{INFIX}");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|name| name.starts_with(&prefix))
+    });
+    for entry in ours {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FORGOTTEN));
+        if old && File::open(entry.path()).is_ok_and(|file| is_free(&file)) {
+            let _left = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A real process that others on this machine can tell from a dead one.
+#[derive(Debug)]
+pub struct PresentEnv(pub Presence);
+
+impl Env for PresentEnv {
+    fn now(&self) -> Millis {
+        SystemEnv.now()
+    }
+
+    fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
+        SystemEnv.sleep_until(moment)
+    }
+
+    fn random(&self) -> u128 {
+        SystemEnv.random()
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        SystemEnv.spawn(task);
+    }
+
+    fn process(&self) -> Option<&str> {
+        Some(self.0.name())
+    }
+
+    fn has_ended(&self, process: &str) -> bool {
+        self.0.has_ended(process)
+    }
+}

@@ -1,0 +1,230 @@
+//! Whether an action is tried again, and when: how often it was tried, since when the other side may know its key, and what
+//! came of the last try. Knows the record and the tool; never the store, nor who tries.
+
+use std::time::Duration;
+
+use crate::ports::{Millis, Outcome, ToolRequest};
+use crate::record::{ActionRecord, ActionState};
+use crate::team::Runs;
+
+/// How often an action is tried before a person must look.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// The first retry comes within this time, each further one within twice the time of the one before.
+pub(crate) const FIRST_RETRY: Millis = 500;
+
+/// No retry waits longer than this, unless the service asks for it.
+const LONGEST_RETRY: Millis = 300_000;
+
+/// What a service may ask for at most: it must not be able to put an action off for ever.
+const LONGEST_ASKED: Millis = 3_600_000;
+
+/// What a try comes to, for the record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It is over.
+    For(ActionState, String),
+    /// It is to be tried again, after this long at the earliest where the service asked for it.
+    Again(String, Option<Duration>),
+}
+
+/// What an outcome means for an action. `first_try`: no earlier try may have reached the other side.
+pub(crate) fn ended(outcome: Outcome, first_try: bool) -> Ended {
+    match outcome {
+        Outcome::Done(result) => Ended::For(ActionState::Done, result),
+        Outcome::Rejected(reason) => Ended::For(ActionState::Rejected, reason),
+        Outcome::Unknown(reason) => Ended::For(ActionState::Unknown, reason),
+        Outcome::Conflict(reason, _) if first_try => Ended::For(ActionState::Rejected, reason),
+        // "Rejected" would be said to a customer while the first try may be having its effect.
+        Outcome::Conflict(_, after) => Ended::Again(
+            "the service has a conflict, maybe with an earlier try".to_owned(),
+            after,
+        ),
+        Outcome::NotSent(reason) => Ended::Again(reason, None),
+        Outcome::Retry(reason, after) => Ended::Again(reason, after),
+    }
+}
+
+/// How an action ends that must not be tried any more, and why; none while it may.
+pub(crate) fn spent(
+    action: &ActionRecord,
+    request: &ToolRequest,
+    now: Millis,
+    claim_margin: Millis,
+) -> Option<(ActionState, String)> {
+    let enough = action.attempts >= MAX_ATTEMPTS;
+    let Runs::Http(call) = &request.tool.runs else {
+        let reason = || format!("it was tried {} times", action.attempts);
+        return enough.then(|| (ActionState::Unknown, reason()));
+    };
+    let Some(first_try_at) = action.first_try_at else {
+        let reason = || "the service could not be reached".to_owned();
+        return enough.then(|| (ActionState::Rejected, reason()));
+    };
+    let through = now.saturating_sub(first_try_at) + claim_of(request, claim_margin);
+    let reason = if enough {
+        format!("it was tried {} times", action.attempts)
+    } else if !call.idempotency_keys {
+        "it was tried, and the service could not tell a second try from a second action".to_owned()
+    } else if through > millis(call.key_life) {
+        "the service may have forgotten the first try by the end of another one".to_owned()
+    } else {
+        return None;
+    };
+    Some((ActionState::Unknown, reason))
+}
+
+/// How long to wait before the next try. Full jitter, so that actions that failed together do not come back together.
+pub(crate) fn wait(attempts: u32, asked: Option<Duration>, random: u128) -> Millis {
+    let ceiling = (FIRST_RETRY << attempts.min(12)).min(LONGEST_RETRY);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "any 64 of 128 random bits are random"
+    )]
+    let jitter = (random as u64) % ceiling;
+    let asked = asked.map_or(0, |asked| millis(asked).min(LONGEST_ASKED));
+    jitter.max(asked)
+}
+
+/// How long a claim holds: the call, and the time to record what came of it.
+pub(crate) fn claim_of(request: &ToolRequest, margin: Millis) -> Millis {
+    timeout_of(request) + margin
+}
+
+pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
+    millis(request.tool.timeout)
+}
+
+/// Whether the other side tells a second try of the same action from a second action.
+pub(crate) fn has_keys(request: &ToolRequest) -> bool {
+    match &request.tool.runs {
+        Runs::BackOffice => true,
+        Runs::Http(call) => call.idempotency_keys,
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    // Half of the most, so that a moment can be added to it.
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ids::{ActionId, ConversationId};
+    use crate::team::Team;
+
+    const HOUR: Millis = 3_600_000;
+    const MARGIN: Millis = 15_000;
+    const ACCEPTED: Millis = 1_790_000_000_000;
+
+    fn request(http: &str) -> ToolRequest {
+        let text = format!(
+            r#"name = "Shop"
+entry = "Front"
+[[agent]]
+name = "Front"
+instructions = "Help."
+tools = ["book"]
+[[tool]]
+name = "book"
+kind = "action"
+description = "Books."
+[tool.http]
+method = "POST"
+url = "https://example.com/"
+{http}
+"#
+        );
+        let team = Team::parse("team.toml", &text).unwrap();
+        let tool = team.tool("book").unwrap().clone();
+        ToolRequest {
+            arguments: Arc::new(tool.check("{}").unwrap()),
+            tool,
+            conversation: ConversationId::parse("c").unwrap(),
+        }
+    }
+
+    fn tried(attempts: u32, first_try_at: Option<Millis>) -> ActionRecord {
+        ActionRecord {
+            id: ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", "{}"),
+            owner: "local".to_owned(),
+            tool: "book".to_owned(),
+            arguments: "{}".to_owned(),
+            amount_cents: None,
+            agent: "Front".to_owned(),
+            state: ActionState::Queued,
+            accepted_at: ACCEPTED,
+            look_at: ACCEPTED,
+            attempts,
+            first_try_at,
+            fence: 1,
+            holder: String::new(),
+            result: None,
+            reason: None,
+        }
+    }
+
+    fn state_at(action: &ActionRecord, request: &ToolRequest, now: Millis) -> Option<ActionState> {
+        spent(action, request, now, MARGIN).map(|(state, _)| state)
+    }
+
+    #[test]
+    fn the_life_of_a_key_counts_from_the_first_try_and_not_from_acceptance() {
+        let request = request("key_life_minutes = 60");
+        let approved = ACCEPTED + 70 * HOUR;
+        assert_eq!(state_at(&tried(0, None), &request, approved), None);
+        let action = tried(1, Some(approved));
+        assert_eq!(state_at(&action, &request, approved + HOUR / 2), None);
+        // The call and the record of its outcome still have to fit: 10 s and 15 s.
+        let last = approved + HOUR - 25_000;
+        assert_eq!(state_at(&action, &request, last), None);
+        assert_eq!(
+            state_at(&action, &request, last + 1),
+            Some(ActionState::Unknown)
+        );
+    }
+
+    #[test]
+    fn a_service_without_keys_is_tried_again_only_if_nothing_was_sent() {
+        let request = request("idempotency_keys = false");
+        assert_eq!(state_at(&tried(3, None), &request, ACCEPTED), None);
+        assert_eq!(
+            state_at(&tried(1, Some(ACCEPTED)), &request, ACCEPTED),
+            Some(ActionState::Unknown)
+        );
+    }
+
+    #[test]
+    fn what_never_reached_its_service_is_rejected_in_the_end_and_what_may_have_is_unknown() {
+        let request = request("");
+        assert_eq!(
+            state_at(&tried(10, None), &request, ACCEPTED),
+            Some(ActionState::Rejected)
+        );
+        assert_eq!(
+            state_at(&tried(10, Some(ACCEPTED)), &request, ACCEPTED),
+            Some(ActionState::Unknown)
+        );
+    }
+
+    #[test]
+    fn a_conflict_is_a_refusal_only_when_there_was_no_earlier_try() {
+        let conflict = || Outcome::Conflict("taken".to_owned(), None);
+        assert_eq!(
+            ended(conflict(), true),
+            Ended::For(ActionState::Rejected, "taken".to_owned())
+        );
+        assert!(matches!(ended(conflict(), false), Ended::Again(_, None)));
+    }
+
+    #[test]
+    fn a_service_may_ask_for_an_hour_at_most() {
+        let asked = |seconds| wait(1, Some(Duration::from_secs(seconds)), 0);
+        assert_eq!(asked(90), 90_000);
+        assert_eq!(asked(u64::MAX), HOUR);
+        assert_eq!(wait(1, None, u128::from(u64::MAX)) / FIRST_RETRY, 1);
+    }
+}
