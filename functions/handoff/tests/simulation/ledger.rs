@@ -15,7 +15,8 @@ use crate::audit::Audit;
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, World, lock};
 
-/// No request is on its way for longer.
+/// No request is on its way for longer: without such a bound no key that expires could be relied on. What a sleeping machine
+/// had on its way by then is lost with the connection.
 const LONGEST_FLIGHT: Millis = 12_000;
 
 /// What was paid for each item, in US cents.
@@ -241,10 +242,14 @@ impl Tools for SimTools {
             idempotency_key.to_owned(),
             request.clone(),
         );
+        let departed_at = self.world.now();
         self.world.spawn(OUTSIDE, async move {
             world.sleep(flight).await;
-            let outcome = ledger.arrives(&action, &call, &key, refuses);
             ledger.landed(&action);
+            if world.now() > departed_at + LONGEST_FLIGHT {
+                return;
+            }
+            let outcome = ledger.arrives(&action, &call, &key, refuses);
             world.sleep(world.below(30)).await;
             if !mute {
                 // The caller may be gone.
