@@ -33,7 +33,8 @@ struct Listener {
     turn: TurnNumber,
     format: Format,
     seen: usize,
-    resume: Option<Resume>,
+    /// Of a listener who comes back: what it has, and what it still misses.
+    resume: Option<(Position, Resume)>,
     last: Position,
     until: Instant,
     ended: bool,
@@ -55,7 +56,7 @@ pub(crate) fn events(
         offset: 0,
     });
     let until = stream_end(LONGEST_STREAM);
-    let resume = after.map(Resume::after);
+    let resume = after.map(|after| (after, Resume::after(after)));
     let listener = Listener {
         log,
         conversation,
@@ -149,7 +150,7 @@ impl Listener {
 fn encode(
     format: Format,
     conversation: &ConversationId,
-    resume: Option<&mut Resume>,
+    resume: Option<&mut (Position, Resume)>,
     events: &[Event],
 ) -> Bytes {
     let mut out = BytesMut::with_capacity(events.len() * 128);
@@ -157,12 +158,12 @@ fn encode(
         None => events
             .iter()
             .for_each(|event| format.write(&mut out, conversation, event)),
-        Some(resume) => {
+        Some((after, resume)) => {
             let missing = events
                 .iter()
                 .flat_map(|event| resume.missing(event))
                 .flatten();
-            missing.for_each(|event| format.write(&mut out, conversation, &event));
+            missing.for_each(|event| format.write_behind(&mut out, conversation, &event, *after));
         }
     }
     out.freeze()

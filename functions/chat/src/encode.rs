@@ -3,7 +3,7 @@
 mod ndjson;
 mod sse;
 
-use baton_handoff::event::Event;
+use baton_handoff::event::{Event, Position};
 use baton_handoff::ids::ConversationId;
 use bytes::BytesMut;
 use http::{HeaderMap, header};
@@ -52,6 +52,20 @@ impl Format {
     pub(crate) fn write(self, out: &mut BytesMut, conversation: &ConversationId, event: &Event) {
         match self {
             Self::Ndjson { .. } => ndjson::write(out, event),
+            Self::Sse => sse::write(out, conversation, event),
+        }
+    }
+
+    /// The same for a listener who has everything up to `after`, which may be a part of the event.
+    pub(crate) fn write_behind(
+        self,
+        out: &mut BytesMut,
+        conversation: &ConversationId,
+        event: &Event,
+        after: Position,
+    ) {
+        match self {
+            Self::Ndjson { .. } => ndjson::write_behind(out, event, after),
             Self::Sse => sse::write(out, conversation, event),
         }
     }

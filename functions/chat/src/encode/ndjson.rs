@@ -47,18 +47,37 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
     }
 }
 
+/// For a listener who has everything up to `after`: of a failed turn that may be the error, and not the end.
+pub(super) fn write_behind(out: &mut BytesMut, event: &Event, after: Position) {
+    let has_error = place_of_error(event.position) == after;
+    if has_error && matches!(event.kind, EventKind::TurnFailed(_)) {
+        done(out, event.position, "failed");
+    } else {
+        write(out, event);
+    }
+}
+
+/// One place before its `done`: who was cut off between the two lines resumes there and hears the end.
+fn place_of_error(end: Position) -> Position {
+    Position {
+        offset: end.offset.saturating_sub(1),
+        ..end
+    }
+}
+
 fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
     let more = format!(
         r#","code":"{}","retryable":{}"#,
         code.as_str(),
         code.retryable()
     );
-    // One place before its `done`: who was cut off between the two lines resumes there and hears the end.
-    let place = Position {
-        offset: position.offset.saturating_sub(1),
-        ..position
-    };
-    line(out, place, "error", code.sentence(), &more);
+    line(
+        out,
+        place_of_error(position),
+        "error",
+        code.sentence(),
+        &more,
+    );
     done(out, position, "failed");
 }
 
