@@ -1,6 +1,7 @@
 //! Puts together what every program of Baton needs: a store and a queue, the back office, a model, the team.
 //! Knows the settings and the implementations of the ports; never HTTP or who serves.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use baton_handoff::{Engine, Ports};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{Cloud, ModelChoice, Settings};
+use crate::settings::{Cloud, ModelChoice, Settings, Values};
 
 /// What people are told about the model.
 #[derive(Debug, Clone)]
@@ -111,6 +112,34 @@ impl Parts {
             file.close().await;
         }
     }
+}
+
+/// The settings of a function: its environment, and under it what its secrets hold.
+///
+/// # Errors
+/// A sentence for whoever started the program.
+pub async fn function_settings() -> anyhow::Result<Settings> {
+    let mut values = Values::from_environment(None)?;
+    let secrets = values.secrets();
+    if !secrets.is_empty() {
+        values.add_under(read_secrets(&secrets).await?)?;
+    }
+    Ok(Settings::read_explicit(&values)?)
+}
+
+#[cfg(feature = "aws")]
+async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let config = baton_aws::load_config().await;
+    Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the other one waits for AWS")]
+async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    anyhow::bail!(
+        "BATON_SECRETS={} is set, and this program was built without the feature `aws`",
+        ids.join(",")
+    )
 }
 
 /// Where records and messages are.
