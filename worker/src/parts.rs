@@ -18,6 +18,8 @@ use baton_backends::toolbox::Toolbox;
 use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -59,19 +61,28 @@ impl Parts {
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let system: Arc<dyn Env> = Arc::new(SystemEnv);
-        let team = Arc::new(read_team(settings.team.as_deref())?);
-        let http = http_tools(&team, settings, &system)?;
-        let Records {
-            store,
-            queue,
-            file,
-            env,
-        } = match &settings.cloud {
-            Some(cloud) => in_cloud(cloud, &system).await?,
-            None => in_file(&settings.data, &system)?,
+        let (env, records) = match &settings.cloud {
+            Some(cloud) => (system.clone(), in_cloud(cloud, &system).boxed()),
+            None => {
+                let records = in_file(&settings.data, &system)?;
+                (records.env.clone(), ready(Ok(records)).boxed())
+            }
         };
         let stop = CancellationToken::new();
-        let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
+        // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
+        let team = settings.team.clone();
+        let team = tokio::task::spawn_blocking(move || read_team(team.as_deref()));
+        let (choice, model_env, model_stop) = (settings.model.clone(), env.clone(), stop.clone());
+        let model =
+            tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
+        let Records {
+            store, queue, file, ..
+        } = records.await?;
+        let team = Arc::new(team.await.context("reading the team panicked")??);
+        let http = http_tools(&team, settings, &system)?;
+        let (model, model_info) = model
+            .await
+            .context("building the model's client panicked")??;
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
         let tools = Arc::new(Toolbox::new(office.clone(), http));
         Ok(Self {
