@@ -1,6 +1,7 @@
 //! Puts together what every program of Baton needs: a store and a queue, the back office, a model, the team.
 //! Knows the settings and the implementations of the ports; never HTTP or who serves.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use baton_backends::toolbox::Toolbox;
 use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
+use futures_util::FutureExt;
+use futures_util::future::ready;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::settings::{Cloud, ModelChoice, Settings};
+use crate::settings::{Cloud, ModelChoice, Settings, Values};
 
 /// What people are told about the model.
 #[derive(Debug, Clone)]
@@ -58,19 +61,28 @@ impl Parts {
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let system: Arc<dyn Env> = Arc::new(SystemEnv);
-        let team = Arc::new(read_team(settings.team.as_deref())?);
-        let http = http_tools(&team, settings, &system)?;
-        let Records {
-            store,
-            queue,
-            file,
-            env,
-        } = match &settings.cloud {
-            Some(cloud) => in_cloud(cloud, &system).await?,
-            None => in_file(&settings.data, &system)?,
+        let (env, records) = match &settings.cloud {
+            Some(cloud) => (system.clone(), in_cloud(cloud, &system).boxed()),
+            None => {
+                let records = in_file(&settings.data, &system)?;
+                (records.env.clone(), ready(Ok(records)).boxed())
+            }
         };
         let stop = CancellationToken::new();
-        let (model, model_info) = build_model(&settings.model, &env, &stop).await?;
+        // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
+        let team = settings.team.clone();
+        let team = tokio::task::spawn_blocking(move || read_team(team.as_deref()));
+        let (choice, model_env, model_stop) = (settings.model.clone(), env.clone(), stop.clone());
+        let model =
+            tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
+        let Records {
+            store, queue, file, ..
+        } = records.await?;
+        let team = Arc::new(team.await.context("reading the team panicked")??);
+        let http = http_tools(&team, settings, &system)?;
+        let (model, model_info) = model
+            .await
+            .context("building the model's client panicked")??;
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
         let tools = Arc::new(Toolbox::new(office.clone(), http));
         Ok(Self {
@@ -111,6 +123,34 @@ impl Parts {
             file.close().await;
         }
     }
+}
+
+/// The settings of a function: its environment, and under it what its secrets hold.
+///
+/// # Errors
+/// A sentence for whoever started the program.
+pub async fn function_settings() -> anyhow::Result<Settings> {
+    let mut values = Values::from_environment(None)?;
+    let secrets = values.secrets();
+    if !secrets.is_empty() {
+        values.add_under(read_secrets(&secrets).await?)?;
+    }
+    Ok(Settings::read_explicit(&values)?)
+}
+
+#[cfg(feature = "aws")]
+async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let config = baton_aws::load_config().await;
+    Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the other one waits for AWS")]
+async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    anyhow::bail!(
+        "BATON_SECRETS={} is set, and this program was built without the feature `aws`",
+        ids.join(",")
+    )
 }
 
 /// Where records and messages are.

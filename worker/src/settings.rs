@@ -113,6 +113,30 @@ impl Values {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// The secrets of AWS whose values belong among these (`BATON_SECRETS`): names or ARNs, separated by commas.
+    pub fn secrets(&self) -> Vec<String> {
+        let list = self.get("BATON_SECRETS").unwrap_or_default();
+        let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty());
+        ids.map(str::to_owned).collect()
+    }
+
+    /// Puts settings under those that are there, as a `.env` file does. A secret holds settings of ours and nothing else: it
+    /// must not be able to set where the SDK sends requests.
+    ///
+    /// # Errors
+    /// When one is not ours.
+    pub fn add_under(&mut self, settings: BTreeMap<String, String>) -> Result<(), BadSetting> {
+        for (name, value) in settings {
+            if !name.starts_with("BATON_") && name != "OPENAI_API_KEY" {
+                return Err(BadSetting::new(format!(
+                    "a secret of BATON_SECRETS sets {name}, which is not a setting of Baton"
+                )));
+            }
+            self.0.entry(name).or_insert(value);
+        }
+        Ok(())
+    }
+
     /// A value that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
@@ -431,6 +455,26 @@ mod tests {
         for (pairs, sentence) in cases {
             assert_eq!(read(pairs).unwrap_err(), sentence);
         }
+    }
+
+    #[test]
+    fn a_secret_is_under_what_is_set_and_holds_our_settings_only() {
+        let map = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let mut values = Values::default();
+        values.set("BATON_SECRETS", "one, arn:two,".to_owned());
+        assert_eq!(values.secrets(), ["one", "arn:two"]);
+        values.set("BATON_MODEL", "set".to_owned());
+        values.add_under(map("BATON_MODEL", "secret")).unwrap();
+        values
+            .add_under(map("BATON_OPERATOR_TOKEN", "secret"))
+            .unwrap();
+        assert_eq!(values.get("BATON_MODEL"), Some("set"));
+        assert_eq!(values.get("BATON_OPERATOR_TOKEN"), Some("secret"));
+        let refused = values.add_under(map("AWS_ENDPOINT_URL", "http://evil.example"));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "a secret of BATON_SECRETS sets AWS_ENDPOINT_URL, which is not a setting of Baton"
+        );
     }
 
     #[test]

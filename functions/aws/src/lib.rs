@@ -6,6 +6,7 @@
 //!      ├─▶ search (the two indexes, over shards) ─▶ cursor
 //!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
 //! SqsQueue
+//! read_secrets (Secrets Manager, once at the start)
 //! ```
 //!
 //! No rule about conversations lives here, and nothing here reads Baton's settings. Endpoints, region and credentials come
@@ -15,9 +16,11 @@ mod connect;
 mod dynamo;
 mod failure;
 mod patience;
+mod secrets;
 mod sqs;
 
 pub use aws_config::SdkConfig;
 pub use connect::load_config;
 pub use dynamo::DynamoStore;
+pub use secrets::{SecretError, read_secrets};
 pub use sqs::{QueueUrls, SqsQueue};

@@ -12,6 +12,7 @@ pub(crate) const HELP: &str = "\
 baton-bench: Baton beside a plain relay, in one run
 
   baton-bench [start] [turns] [long] [streams] [actions] [resume]   what to measure, all of it unless told
+  baton-bench function   the function beside a bare one; builds the AWS SDK, so only when it is told
     --quick          a short run that shows that everything works
     --local PATH     this binary of `local`, not the one that is built here
 
@@ -42,9 +43,11 @@ pub(crate) enum Section {
     Start,
     Actions,
     Resume,
+    Function,
 }
 
-const ALL: [Section; 6] = [
+/// What is measured unless told. The function is not among it, for the AWS SDK takes minutes to build.
+const UNLESS_TOLD: [Section; 6] = [
     Section::Start,
     Section::Turns,
     Section::Long,
@@ -88,13 +91,14 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
 fn plan(mut given: Given) -> Result<Plan> {
     let quick = given.flag("--quick");
     let local = given.value("--local")?;
-    let mut sections: Vec<_> = ALL
+    let mut sections: Vec<_> = UNLESS_TOLD
         .into_iter()
+        .chain([Section::Function])
         .filter(|section| given.flag(name(*section)))
         .collect();
     given.nothing_left()?;
     if sections.is_empty() {
-        sections = ALL.to_vec();
+        sections = UNLESS_TOLD.to_vec();
     }
     Ok(Plan {
         sections,
@@ -111,6 +115,7 @@ fn name(section: Section) -> &'static str {
         Section::Start => "start",
         Section::Actions => "actions",
         Section::Resume => "resume",
+        Section::Function => "function",
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum ModelProtocol {
 /// Starts processes; their files are in a folder of the working directory, on whose disk the commits are measured.
 pub(crate) struct Launcher {
     myself: PathBuf,
-    local: PathBuf,
+    local: Option<PathBuf>,
     pub(crate) scratch: Scratch,
     started: Cell<u32>,
 }
@@ -69,14 +69,16 @@ impl Drop for Scratch {
 }
 
 impl Launcher {
-    /// Takes this `local`, or builds the one that belongs to this program.
-    pub(crate) fn new(local: Option<&Path>) -> Result<Self> {
+    /// Takes this `local`, or builds the one that belongs to this program, where one is wanted.
+    pub(crate) fn new(local: Option<&Path>, is_wanted: bool) -> Result<Self> {
         let myself = std::env::current_exe().context("cannot find this program")?;
         let local = match local {
-            Some(path) => path
-                .canonicalize()
-                .with_context(|| format!("cannot find {}", path.display()))?,
-            None => build_local(&myself)?,
+            Some(path) => Some(
+                path.canonicalize()
+                    .with_context(|| format!("cannot find {}", path.display()))?,
+            ),
+            None if is_wanted => Some(build(&myself, "local", &["--package", "baton-chat"])?),
+            None => None,
         };
         Ok(Self {
             myself,
@@ -161,7 +163,11 @@ impl Launcher {
 
     async fn baton_with(&self, data: &Path, settings: Vec<(&str, OsString)>) -> Result<Server> {
         let addr = free_address()?;
-        let mut command = Command::new(&self.local);
+        let local = self
+            .local
+            .as_deref()
+            .context("`local` was said not to be wanted")?;
+        let mut command = Command::new(local);
         // Neither the caller's settings nor a `.env` of the working directory may change what is measured.
         command
             .env_clear()
@@ -174,6 +180,18 @@ impl Launcher {
         Server::start("Baton", command, addr, &self.file("log")).await
     }
 
+    /// The function `chat` and the bare one, built together: the same crates with the same features.
+    pub(crate) fn functions(&self) -> Result<(PathBuf, PathBuf)> {
+        let selection = [
+            "--package=baton-bare-function",
+            "--package=baton-chat",
+            "--package=baton-worker",
+            "--features=baton-chat/aws,baton-worker/aws",
+        ];
+        let bare = build(&self.myself, "bare-function", &selection)?;
+        Ok((bare, build(&self.myself, "chat", &selection)?))
+    }
+
     /// A file name that is new in this run.
     pub(crate) fn file(&self, extension: &str) -> PathBuf {
         let number = self.started.get() + 1;
@@ -182,7 +200,7 @@ impl Launcher {
     }
 }
 
-fn url(model: &Server) -> String {
+pub(crate) fn url(model: &Server) -> String {
     format!("http://{}/v1", model.addr)
 }
 
@@ -193,22 +211,20 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// Cargo knows best whether it is stale. A build of its own, because one together with this program would unite their features.
-fn build_local(myself: &Path) -> Result<PathBuf> {
+fn build(myself: &Path, program: &str, selection: &[&str]) -> Result<PathBuf> {
     let profile = myself.parent().context("this program lies nowhere")?;
-    let target = profile
+    // Above it there is a folder of the target platform where one was asked for.
+    let mut target = profile
         .parent()
         .context("this program is not in Cargo's target folder; name a binary by --local")?;
+    if std::env::var_os("CARGO_BUILD_TARGET").is_some_and(|triple| target.ends_with(triple)) {
+        target = target.parent().unwrap_or(target);
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args([
-        "build",
-        "--quiet",
-        "--package",
-        "baton-chat",
-        "--bin",
-        "local",
-    ]);
     build
+        .args(["build", "--quiet", "--bin", program])
+        .args(selection)
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -217,11 +233,11 @@ fn build_local(myself: &Path) -> Result<PathBuf> {
     }
     let status = build
         .status()
-        .context("cannot run cargo to build `local`; name a binary by --local")?;
-    ensure!(status.success(), "`local` does not build");
-    let local = profile.join("local");
-    if !local.exists() {
-        bail!("cargo built `local`, but not as {}", local.display());
+        .with_context(|| format!("cannot run cargo to build `{program}`"))?;
+    ensure!(status.success(), "`{program}` does not build");
+    let built = profile.join(program);
+    if !built.exists() {
+        bail!("cargo built `{program}`, but not as {}", built.display());
     }
-    Ok(local)
+    Ok(built)
 }

@@ -3,7 +3,8 @@
 //! One program in several roles, each a process of its own, so that processor time and memory can be read per process:
 //! [`model`] stands in for a model service, [`relay`] is the least that a server can do, [`client`], [`answer`] and [`load`] are
 //! the customers. [`launch`] starts those and the real `local`; [`turns`], [`long`], [`streams`], [`start`],
-//! [`actions`] and [`resume`] measure, and [`report`] holds the measured against the promised. Knows Baton by its HTTP interface and its settings only.
+//! [`actions`], [`resume`] and [`function`] measure, and [`report`] holds the measured against the promised. Knows Baton by its
+//! HTTP interface and its settings only.
 
 mod actions;
 mod answer;
@@ -11,6 +12,8 @@ mod arguments;
 mod by_hand;
 mod client;
 mod commit;
+mod completion;
+mod function;
 mod launch;
 mod load;
 mod long;
@@ -71,7 +74,8 @@ async fn dispatch() -> Result<ExitCode> {
 
 async fn bench(plan: &Plan) -> Result<ExitCode> {
     raise_descriptor_limit()?;
-    let launcher = Launcher::new(plan.local.as_deref())?;
+    let wants_local = plan.sections.iter().any(|one| *one != Section::Function);
+    let launcher = Launcher::new(plan.local.as_deref(), wants_local)?;
     let mut report = Report::default();
     report::say(&report::conditions(plan.quick));
     for section in &plan.sections {
@@ -82,6 +86,7 @@ async fn bench(plan: &Plan) -> Result<ExitCode> {
             Section::Start => start::measure(&launcher, &mut report).await?,
             Section::Actions => actions::measure(&launcher, plan.quick, &mut report).await?,
             Section::Resume => resume::measure(&launcher, plan.quick, &mut report).await?,
+            Section::Function => function::measure(&launcher, plan.quick, &mut report).await?,
         }
     }
     Ok(report.conclude())

@@ -1,7 +1,6 @@
 //! The relay: the least that a server can do with Baton's crates, as the measure of what Baton adds.
 //! Takes the message, makes one streaming model call, parses it, passes the text on. No history, no tools, no store.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
@@ -14,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
-use futures_util::{StreamExt, future, stream};
+use futures_util::future;
 use reqwest::Client;
-use serde::{Deserialize, Serialize};
-use sse_stream::{Sse, SseByteStream};
+use serde::Deserialize;
 use tokio::net::TcpListener;
+
+use crate::completion::{Call, lines};
 
 pub(crate) struct Settings {
     pub(crate) addr: SocketAddr,
@@ -65,101 +65,21 @@ async fn complete(State(relay): State<Relay>, body: Bytes) -> Response {
     let response = relay
         .http
         .post(&relay.url)
-        .json(&call(&asked.message))
+        .json(&Call::new(&asked.message))
         .send()
         .await;
     let response = match response.and_then(reqwest::Response::error_for_status) {
         Ok(response) => response,
         Err(error) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     };
-    let lines = SseByteStream::new(response.bytes_stream())
-        .flat_map(|event| stream::iter(line(event).map(Ok::<_, Infallible>)));
     (
         [(CONTENT_TYPE, "application/x-ndjson")],
-        Body::from_stream(lines),
+        Body::from_stream(lines(response)),
     )
         .into_response()
 }
 
-/// The line of one event; nothing for an event without text, so that a fault is an answer with a hole, which the client counts.
-fn line<E>(event: Result<Sse, E>) -> Option<Bytes> {
-    let data = event.ok()?.data?;
-    let chunk: Chunk = serde_json::from_str(&data).ok()?;
-    let message = chunk.choices.into_iter().next()?.delta.content?;
-    if message.is_empty() {
-        return None;
-    }
-    let content = Content {
-        kind: "string",
-        message,
-    };
-    let mut line = serde_json::to_vec(&Line { content }).ok()?;
-    line.push(b'\n');
-    Some(line.into())
-}
-
 #[derive(Deserialize)]
 struct Asked {
-    message: String,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    model: &'static str,
-    stream: bool,
-    stream_options: StreamOptions,
-    messages: [Message<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
-fn call(message: &str) -> Call<'_> {
-    Call {
-        model: "gpt-4o",
-        stream: true,
-        stream_options: StreamOptions {
-            include_usage: true,
-        },
-        messages: [Message {
-            role: "user",
-            content: message,
-        }],
-    }
-}
-
-#[derive(Deserialize)]
-struct Chunk {
-    choices: Vec<Choice>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    delta: Delta,
-}
-
-#[derive(Deserialize)]
-struct Delta {
-    #[serde(default)]
-    content: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    content: Content,
-}
-
-#[derive(Serialize)]
-struct Content {
-    #[serde(rename = "type")]
-    kind: &'static str,
     message: String,
 }

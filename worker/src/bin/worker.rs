@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use baton_worker::function::{Event, Function};
-use baton_worker::parts::{Parts, start_logging};
-use baton_worker::settings::{Settings, Values};
+use baton_worker::parts::{Parts, function_settings, start_logging};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tokio::time::Instant;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let settings = Settings::read_explicit(&Values::from_environment(None)?)?;
+    let settings = function_settings().await?;
     start_logging(&settings.log)?;
     let cloud = settings
         .cloud

@@ -1,0 +1,207 @@
+//! Reads secrets of AWS Secrets Manager when a program starts.
+//!
+//! One signed request to one operation, without that service's SDK: a third one would cost every build minutes and every
+//! start a client. Not the "Parameters and Secrets" extension either, which does not answer before a function has started.
+//! Knows the operation and what a throttled answer is; never what the secrets are for.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_runtime_api::client::identity::Identity;
+use baton_backends::model::http::builder;
+use baton_handoff::ports::Env;
+use futures_util::future::try_join_all;
+use reqwest::{StatusCode, Url};
+
+use crate::patience::Patience;
+
+const TARGET: (&str, &str) = ("x-amz-target", "secretsmanager.GetSecretValue");
+const MEDIA_TYPE: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
+
+/// One try: the service answers within tens of milliseconds, and a start has 10 s in all.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// Why there is no secret. Nobody can go on without it; the sentence is for whoever started the program, and never has the
+/// secret in it.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret {id} cannot be read: {why}")]
+pub struct SecretError {
+    id: String,
+    why: String,
+}
+
+/// Reads these secrets (names or ARNs), side by side. Each is a JSON object of strings; one map of all is returned.
+///
+/// # Errors
+/// When one is not there, not ours to read, not such an object, or not answered in time.
+pub async fn read_secrets(
+    config: &SdkConfig,
+    env: &dyn Env,
+    ids: &[String],
+) -> Result<BTreeMap<String, String>, SecretError> {
+    let reader = Reader { config, env };
+    let secrets = try_join_all(ids.iter().map(|id| async {
+        let failed = |why| SecretError {
+            id: id.clone(),
+            why,
+        };
+        let text = reader.read(id).await.map_err(failed)?;
+        serde_json::from_str::<BTreeMap<String, String>>(&text)
+            // The parser's own words would quote it.
+            .map_err(|_| failed("it is not a JSON object of strings".to_owned()))
+    }))
+    .await?;
+    Ok(secrets.into_iter().flatten().collect())
+}
+
+struct Reader<'a> {
+    config: &'a SdkConfig,
+    env: &'a dyn Env,
+}
+
+/// What one try came to.
+enum Attempt {
+    Answered(String),
+    /// Worth another try.
+    Later(String),
+    Refused(String),
+}
+
+impl Reader<'_> {
+    async fn read(&self, id: &str) -> Result<String, String> {
+        let region = self.config.region().ok_or("no region is set")?.as_ref();
+        let url = endpoint(self.config.endpoint_url(), region)?;
+        let client = builder(&url, &[], false)
+            .and_then(|builder| Ok(builder.timeout(ATTEMPT).build()))
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
+        let body = serde_json::json!({ "SecretId": id }).to_string();
+        let mut patience = Patience::new(self.env);
+        loop {
+            // Signed anew each time: a signature is of its time.
+            let request = self.signed(&client, &url, region, &body).await?;
+            match attempt(request).await {
+                Attempt::Answered(secret) => return Ok(secret),
+                Attempt::Refused(why) => return Err(why),
+                Attempt::Later(why) => {
+                    if !patience.wait().await {
+                        return Err(why);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn signed(
+        &self,
+        client: &reqwest::Client,
+        url: &Url,
+        region: &str,
+        body: &str,
+    ) -> Result<reqwest::RequestBuilder, String> {
+        let credentials = self
+            .config
+            .credentials_provider()
+            .ok_or("there are no credentials")?
+            .provide_credentials()
+            .await
+            .map_err(|error| error.to_string())?;
+        let identity = Identity::from(credentials);
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("secretsmanager")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| error.to_string())?
+            .into();
+        let signable = SignableRequest::new(
+            "POST",
+            url.as_str(),
+            [TARGET, MEDIA_TYPE].into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .map_err(|error| error.to_string())?;
+        let (signature, _) = sign(signable, &parameters)
+            .map_err(|error| error.to_string())?
+            .into_parts();
+        let mut request = client.post(url.clone()).body(body.to_owned());
+        for (name, value) in [TARGET, MEDIA_TYPE].into_iter().chain(signature.headers()) {
+            request = request.header(name, value);
+        }
+        Ok(request)
+    }
+}
+
+async fn attempt(request: reqwest::RequestBuilder) -> Attempt {
+    let answered = async {
+        let response = request.send().await?;
+        Ok::<_, reqwest::Error>((response.status(), response.bytes().await?))
+    };
+    let (status, body) = match answered.await {
+        Ok(answer) => answer,
+        Err(error) => return Attempt::Later(format!("no answer: {error}")),
+    };
+    let answer: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| answer.get(name).and_then(serde_json::Value::as_str);
+    if status.is_success() {
+        return match text("SecretString") {
+            Some(secret) => Attempt::Answered(secret.to_owned()),
+            None => Attempt::Refused("it has no text".to_owned()),
+        };
+    }
+    // A kind of error may come with its namespace before it.
+    let kind = text("__type").unwrap_or_default();
+    let kind = kind.rsplit('#').next().unwrap_or_default();
+    let why = format!("{status} {kind}");
+    let is_busy = status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || kind.starts_with("Throttling");
+    if is_busy {
+        Attempt::Later(why)
+    } else {
+        Attempt::Refused(why)
+    }
+}
+
+/// The service's address, or the one that is set for all services.
+fn endpoint(set: Option<&str>, region: &str) -> Result<Url, String> {
+    let domain = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
+    let url = set.map_or_else(
+        || format!("https://secretsmanager.{region}.{domain}/"),
+        str::to_owned,
+    );
+    url.parse()
+        .map_err(|error| format!("{url} is no address: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_is_in_the_region_or_where_the_settings_say() {
+        let url = |set, region| endpoint(set, region).unwrap().to_string();
+        assert_eq!(
+            url(None, "eu-central-1"),
+            "https://secretsmanager.eu-central-1.amazonaws.com/"
+        );
+        assert_eq!(
+            url(None, "cn-north-1"),
+            "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
+        );
+        assert_eq!(
+            url(Some("http://127.0.0.1:5000"), "eu-central-1"),
+            "http://127.0.0.1:5000/"
+        );
+    }
+}

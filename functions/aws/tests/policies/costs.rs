@@ -1,0 +1,147 @@
+//! What a turn of each kind asks of AWS, counted by the engine as DynamoDB counts, and held against `infra/turn-counts.json`,
+//! which `infra/costs` reckons with.
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use baton_backends::model::testing::{Answer, ScriptedModel, calls, says};
+
+use crate::cloud::{Message, Tally};
+use crate::function::{Function, batch, request, say};
+use crate::template::Template;
+use crate::{OPERATOR, Table};
+
+/// 480 characters, some hundred tokens.
+fn answer() -> Answer {
+    says("Fine. ".repeat(80).trim_end())
+}
+
+/// What a customer has said and heard before the turn that is counted.
+const EARLIER_TURNS: usize = 4;
+
+struct Kind {
+    name: &'static str,
+    /// What the model says in the counted turn.
+    answers: fn() -> Vec<Answer>,
+    acts: bool,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "text",
+        answers: || vec![answer()],
+        acts: false,
+    },
+    Kind {
+        name: "lookup",
+        answers: || {
+            vec![
+                calls("look_up_item", json!({"search_query": "unicycle"})),
+                answer(),
+            ]
+        },
+        acts: false,
+    },
+    Kind {
+        name: "action",
+        answers: || {
+            vec![
+                calls("execute_refund", json!({"item_id": "item_590138826"})),
+                answer(),
+            ]
+        },
+        acts: true,
+    },
+    Kind {
+        name: "hand-off",
+        answers: || vec![calls("transfer_back_to_triage", json!({})), answer()],
+        acts: false,
+    },
+];
+
+/// The counted turn meets an instance that does not know the conversation, which costs the most.
+async fn count(kind: &Kind) -> Value {
+    let mut script = vec![calls("transfer_to_issues_and_repairs", json!({}))];
+    script.extend((0..EARLIER_TURNS).map(|_| answer()));
+    script.extend((kind.answers)());
+    let model = ScriptedModel::start(script).await;
+    let (template, table) = (Template::read(), Table::start().await);
+    let (sent, mut messages) = mpsc::unbounded_channel();
+    let start = async |program, function| {
+        let settings = |host: &str| {
+            let mut settings = template.environment(function, host);
+            settings.insert("BATON_MODEL_URL".to_owned(), model.url());
+            settings
+        };
+        Function::start(program, &table.url, sent.clone(), settings).await
+    };
+    let mut earlier = start("chat", "ChatFunction").await;
+    for _ in 0..EARLIER_TURNS {
+        say(&mut earlier, "counted", "Well, what do you say?").await;
+    }
+    // The back office writes its example orders when it is first asked for something.
+    earlier
+        .ask(request("GET", "/orders", &[OPERATOR], None))
+        .await;
+    let (mut chat, mut worker) = (
+        start("chat", "ChatFunction").await,
+        start("worker", "WorkerFunction").await,
+    );
+    while messages.try_recv().is_ok() {}
+    let turn = say(&mut chat, "counted", "Well, what do you say?");
+    if kind.acts {
+        tokio::join!(turn, work(&mut worker, &mut messages));
+    } else {
+        turn.await;
+    }
+    let (chat, worker) = (chat.cloud.take_tally(), worker.cloud.take_tally());
+    json!({ "kind": kind.name, "chat": counts(chat), "worker": counts(worker) })
+}
+
+async fn work(worker: &mut Function, messages: &mut mpsc::UnboundedReceiver<Message>) {
+    let (queue, body) = messages.recv().await.unwrap();
+    assert_eq!(queue, "ActionsQueue");
+    worker.ask(batch(&queue, &body)).await;
+}
+
+fn counts(tally: Tally) -> Value {
+    json!({
+        "reads": tally.reads, "read_units": tally.read_units,
+        "writes": tally.writes, "write_units": tally.write_units,
+        "queue_requests": tally.queue_requests,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the functions and the template as JSON: ./infra/test template makes both"]
+async fn a_turn_of_each_kind_costs_what_the_cost_sheet_says() {
+    let mut counted = Vec::new();
+    for kind in &KINDS {
+        counted.push(count(kind).await);
+    }
+    let known: Vec<Value> =
+        serde_json::from_str(include_str!("../../../../infra/turn-counts.json")).unwrap();
+    assert_eq!(known.len(), counted.len());
+    for (known, counted) in known.iter().zip(&counted) {
+        assert!(
+            is_right(known, counted),
+            "{known} is known, {counted} was counted"
+        );
+    }
+}
+
+/// Writes are as they are. A turn that waits for its action looks for the result now and then: its reads are at most those.
+fn is_right(known: &Value, counted: &Value) -> bool {
+    let same = |role: &str, name: &str| known[role][name] == counted[role][name];
+    let at_most =
+        |role: &str, name: &str| counted[role][name].as_f64() <= known[role][name].as_f64();
+    known["kind"] == counted["kind"]
+        && ["chat", "worker"].iter().all(|role| {
+            ["writes", "write_units", "queue_requests"]
+                .iter()
+                .all(|name| same(role, name))
+                && ["reads", "read_units"]
+                    .iter()
+                    .all(|name| at_most(role, name))
+        })
+}
