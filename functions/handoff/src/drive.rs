@@ -65,8 +65,7 @@ impl Engine {
         let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
         if work.await.is_err() {
             tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
-            self.end_logs(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
-            self.hub.abandon(&conversation);
+            self.abandon(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
         }
     }
 
@@ -84,7 +83,7 @@ impl Engine {
                 }
             }
             if self.is_draining() || self.hub.is_given_up(conversation) {
-                return self.leave(conversation);
+                return self.leave(conversation).await;
             }
             let seen = self.hub.pokes(conversation);
             match Box::pin(self.next(conversation)).await {
@@ -105,11 +104,10 @@ impl Engine {
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.end_logs(
+                    self.abandon(
                         conversation,
                         &EventKind::TurnFailed(FailureCode::StoreUnavailable),
                     );
-                    self.hub.abandon(conversation);
                     return;
                 }
                 Err(error) => {
@@ -125,8 +123,7 @@ impl Engine {
     fn rest(&self, conversation: &ConversationId, warm: Warm, seen: u64) -> bool {
         let meta = &warm.meta;
         let idle = meta.waiting.is_empty() && meta.untold.is_empty() && !meta.erasing;
-        if !idle || self.hub.is_given_up(conversation) || !self.hub.logs_of(conversation).is_empty()
-        {
+        if !idle || !self.hub.logs_of(conversation).is_empty() {
             return false;
         }
         // Kept first: who begins to drive after us finds it.
@@ -134,14 +131,34 @@ impl Engine {
         self.hub.stop_driving(conversation, seen)
     }
 
-    /// This process ends: listeners of turns that wait are told to follow them elsewhere.
-    fn leave(&self, conversation: &ConversationId) {
-        self.end_logs(conversation, &EventKind::TurnContinues);
-        self.hub.abandon(conversation);
+    /// Leaves the conversation to others: listeners of turns that wait are told to follow them elsewhere.
+    async fn leave(&self, conversation: &ConversationId) {
+        // A process that ends is found out by the sweeper, and its own pool must not be asked.
+        if !self.is_draining() {
+            self.hand_over(conversation).await;
+        }
+        self.abandon(conversation, &EventKind::TurnContinues);
     }
 
-    fn end_logs(&self, conversation: &ConversationId, kind: &EventKind) {
-        for (turn, log) in self.hub.logs_of(conversation) {
+    /// Asks a worker to go on where nobody does, before anybody here hears that somebody will: this process may be frozen
+    /// from then on. A turn that was running was handed over with its lease.
+    async fn hand_over(&self, conversation: &ConversationId) {
+        match read_meta(&*self.store, conversation).await {
+            Ok(Some((_, meta)))
+                if meta.running.is_none() && (!meta.waiting.is_empty() || meta.erasing) =>
+            {
+                self.send_conversation(&meta.owner, conversation).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "a conversation was left unseen; the sweeper will find it");
+            }
+        }
+    }
+
+    /// Forgets the conversation and tells its listeners this.
+    pub(crate) fn abandon(&self, conversation: &ConversationId, kind: &EventKind) {
+        for (turn, log) in self.hub.abandon(conversation) {
             end_log(&log, turn, kind.clone());
         }
     }
