@@ -22,6 +22,10 @@ use crate::{recorder, replay, window};
 /// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
 const MAX_TAKEOVERS: u32 = 3;
 
+/// Owners of one turn that may give it up without recording a step: each asks the model the same again, and a response that
+/// takes longer than any owner may live would be asked for without end.
+const MAX_HANDED_OVER: u32 = 16;
+
 /// How often a conversation that another process owns is looked at, at first and at most.
 const FIRST_LOOK: Millis = 100;
 const LONGEST_LOOK: Millis = 1_000;
@@ -189,7 +193,9 @@ impl Engine {
                 let turn = running.turn;
                 let end_at_once = if meta.stop == Some(turn) {
                     Some(EndAtOnce::Stopped)
-                } else if running.takeovers >= MAX_TAKEOVERS {
+                } else if running.takeovers >= MAX_TAKEOVERS
+                    || running.handed_over >= MAX_HANDED_OVER
+                {
                     Some(EndAtOnce::Failed(FailureCode::TakenOverTooOften))
                 } else {
                     None
