@@ -41,6 +41,9 @@ const LAST_MOMENT: Duration = Duration::from_secs(2);
 pub struct Runtime {
     /// AWS routes requests here, and only those of this function's names.
     pub routed_by_aws: bool,
+    /// Workers are processes of their own: what is given up here goes on there. Without them the pool is in this process, which
+    /// then must not freeze, such as under `cargo lambda watch`, and there is nobody to give anything up to.
+    pub workers_elsewhere: bool,
 }
 
 #[derive(Clone)]
@@ -71,7 +74,7 @@ pub fn function(
 > + Clone
 + Send
 + use<> {
-    let attended = Arc::new(Attended::new(engine));
+    let attended = Arc::new(Attended::new(runtime.workers_elsewhere.then_some(engine)));
     let function = Function { attended, runtime };
     router
         .layer(axum::middleware::from_fn_with_state(function, invoke))
@@ -101,13 +104,8 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
         return response;
     };
     let (parts, body) = response.into_parts();
-    let leash = Leash {
-        stream: body.into_data_stream(),
-        hold,
-        give_up_at: before(deadline, GIVE_UP),
-        wait_until: before(deadline, LAST_MOMENT),
-        ended: false,
-    };
+    let give_up_at = before(deadline, GIVE_UP);
+    let leash = Leash::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
     Response::from_parts(parts, leash.into_body())
 }
 

@@ -46,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let runtime = Runtime {
         routed_by_aws: settings.routed_by_aws,
+        workers_elsewhere: matches!(kept, Kept::Cloud(..)),
     };
     tokio::spawn(drain_when_told(engine.clone()));
     let served = lambda::serve(router(app), engine.clone(), runtime).await;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, BodyDataStream};
@@ -12,15 +13,17 @@ use baton_handoff::ids::ConversationId;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 
 /// How many invocations are about each conversation.
 pub(super) struct Attended {
-    engine: Arc<Engine>,
+    /// None where nobody else could go on.
+    engine: Option<Arc<Engine>>,
     counts: Mutex<HashMap<ConversationId, usize>>,
 }
 
 impl Attended {
-    pub(super) fn new(engine: Arc<Engine>) -> Self {
+    pub(super) fn new(engine: Option<Arc<Engine>>) -> Self {
         Self {
             engine,
             counts: Mutex::default(),
@@ -33,7 +36,7 @@ impl Attended {
         Hold {
             attended: self.clone(),
             conversation,
-            holds: true,
+            holds: AtomicBool::new(true),
         }
     }
 
@@ -46,13 +49,13 @@ impl Attended {
 pub(super) struct Hold {
     attended: Arc<Attended>,
     conversation: ConversationId,
-    holds: bool,
+    holds: AtomicBool,
 }
 
 impl Hold {
     /// This invocation ends. The last one takes its conversation's driver away with it.
-    fn let_go(&mut self) {
-        if !std::mem::take(&mut self.holds) {
+    fn let_go(&self) {
+        if !self.holds.swap(false, Ordering::AcqRel) {
             return;
         }
         let mut counts = self.attended.lock();
@@ -63,7 +66,9 @@ impl Hold {
         if *count.get() == 0 {
             count.remove();
             // Under the lock, so that nobody who comes now is given up with it.
-            self.attended.engine.give_up(&self.conversation);
+            if let Some(engine) = &self.attended.engine {
+                engine.give_up(&self.conversation);
+            }
         }
     }
 
@@ -72,13 +77,14 @@ impl Hold {
         if self.attended.lock().contains_key(&self.conversation) {
             return;
         }
-        self.attended.engine.left(&self.conversation).await;
+        if let Some(engine) = &self.attended.engine {
+            engine.left(&self.conversation).await;
+        }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // The client went away.
         self.let_go();
     }
 }
@@ -86,14 +92,31 @@ impl Drop for Hold {
 /// A body on behalf of which a conversation is held: until shortly before the deadline, or until the body ends. It ends when
 /// this process has left the conversation, if nobody else holds it: what is behind the end may never run.
 pub(super) struct Leash {
-    pub(super) stream: BodyDataStream,
-    pub(super) hold: Hold,
-    pub(super) give_up_at: Instant,
-    pub(super) wait_until: Instant,
-    pub(super) ended: bool,
+    stream: BodyDataStream,
+    hold: Arc<Hold>,
+    /// A client that reads slowly must not keep us from looking at the clock: a task does, for as long as the body lives.
+    _timer: AbortOnDropHandle<()>,
+    wait_until: Instant,
 }
 
 impl Leash {
+    /// Lets go at `give_up_at`; from `wait_until` on nothing is waited for any more.
+    pub(super) fn new(body: Body, hold: Hold, give_up_at: Instant, wait_until: Instant) -> Self {
+        let hold = Arc::new(hold);
+        let in_time = hold.clone();
+        let timer = tokio::spawn(async move {
+            sleep_until(give_up_at).await;
+            tracing::warn!(conversation = %in_time.conversation, "the invocation ends; whoever is left goes on with the turn");
+            in_time.let_go();
+        });
+        Self {
+            stream: body.into_data_stream(),
+            hold,
+            _timer: AbortOnDropHandle::new(timer),
+            wait_until,
+        }
+    }
+
     pub(super) fn into_body(self) -> Body {
         Body::from_stream(stream::unfold(self, |mut leash| async move {
             let bytes = leash.next().await?;
@@ -102,27 +125,22 @@ impl Leash {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        while !self.ended {
-            tokio::select! {
-                biased;
-                chunk = self.stream.next() => {
-                    // An error would be written into the body as text: the stream is cut instead, and the client follows.
-                    if let Some(Ok(bytes)) = chunk {
-                        return Some(bytes);
-                    }
-                    self.ended = true;
-                }
-                () = sleep_until(self.give_up_at), if self.hold.holds => {
-                    tracing::warn!(conversation = %self.hold.conversation, "the invocation ends; whoever is left goes on with the turn");
-                    self.hold.let_go();
-                }
-            }
+        // An error would be written into the body as text: the stream is cut instead, and the client follows.
+        if let Some(Ok(bytes)) = self.stream.next().await {
+            return Some(bytes);
         }
         self.hold.let_go();
         if timeout_at(self.wait_until, self.hold.left()).await.is_err() {
             tracing::warn!(conversation = %self.hold.conversation, "the conversation could not be left in time; its lease runs out by itself");
         }
         None
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // The client went away.
+        self.hold.let_go();
     }
 }
 
@@ -160,19 +178,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_is_cut_and_never_yields_an_error() {
-        let attended = Arc::new(Attended::new(engine()));
+        let attended = Arc::new(Attended::new(Some(engine())));
         let pieces = [
             Ok(Bytes::from_static(b"whole\n")),
             Err(io::Error::other("broken")),
             Ok(Bytes::from_static(b"behind\n")),
         ];
-        let leash = Leash {
-            stream: Body::from_stream(stream::iter(pieces)).into_data_stream(),
-            hold: attended.hold(ConversationId::parse("c").unwrap()),
-            give_up_at: Instant::now(),
-            wait_until: Instant::now(),
-            ended: false,
-        };
+        let hold = attended.hold(ConversationId::parse("c").unwrap());
+        let (body, now) = (Body::from_stream(stream::iter(pieces)), Instant::now());
+        let leash = Leash::new(body, hold, now, now);
         let heard: Vec<_> = leash.into_body().into_data_stream().collect().await;
         let heard: Vec<_> = heard.into_iter().map(Result::unwrap).collect();
         assert_eq!(heard, ["whole\n"]);
