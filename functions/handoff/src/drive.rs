@@ -302,9 +302,10 @@ impl Engine {
         fence: u64,
     ) -> Result<String, StoreError> {
         let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
-        let said =
+        let kept =
             recorder::kept_text(&*self.store, conversation, turn.number, step, fence).await?;
-        Ok(said.iter().filter_map(|event| event.kind.text()).collect())
+        let said = kept.text.iter().filter_map(|event| event.kind.text());
+        Ok(said.collect())
     }
 
     /// Results that came after their turn had ended begin a turn of their own.
@@ -409,16 +410,22 @@ impl Engine {
         let Some(log) = self.hub.find_log(conversation, number) else {
             return Ok(());
         };
-        let Some(turn) = read_turn(&*self.store, conversation, number).await? else {
+        let Some(mut turn) = read_turn(&*self.store, conversation, number).await? else {
             return Ok(());
         };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
-        let mut events = replay::events(&turn);
         // A turn that has ended since has all of its text in the journal.
-        if turn.record.state == TurnState::Accepted {
-            let text = recorder::kept_text(&*self.store, conversation, number, next, fence).await?;
-            events.extend(text);
+        let kept = if turn.record.state == TurnState::Accepted {
+            recorder::kept_text(&*self.store, conversation, number, next, fence).await?
+        } else {
+            recorder::Kept::default()
+        };
+        if !kept.told.is_empty() {
+            // The journal has them only with the next step, and a listener who has its text cannot go back.
+            turn.record.told = kept.told;
         }
+        let mut events = replay::events(&turn);
+        events.extend(kept.text);
         bring_up(&log, &events);
         Ok(())
     }
