@@ -10,12 +10,17 @@
 #[path = "../behaviour/backend.rs"]
 mod backend;
 mod cloud;
+mod contention;
 #[path = "../engine/mod.rs"]
 mod engine;
 mod hand_over;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
 #[path = "../../../chat/tests/resume/hearing.rs"]
 mod hearing;
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the queue; an expectation does not see its unused trait methods"
+)]
 #[path = "../moto/mod.rs"]
 mod moto;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
