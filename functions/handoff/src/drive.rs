@@ -96,6 +96,14 @@ impl Engine {
                     (look, failures) = (FIRST_LOOK, 0);
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
+                // Nobody here listens: whoever has it sees to everything, and the sweeper finds out if it dies. A worker that
+                // waited for it would hold up those behind it.
+                Ok(Next::Wait(_))
+                    if self.hub.logs_of(conversation).is_empty()
+                        && self.hub.stop_driving(conversation, seen) =>
+                {
+                    return;
+                }
                 Ok(Next::Wait(until)) => {
                     self.wait(conversation, until.min(self.env.now() + look))
                         .await;
