@@ -19,8 +19,11 @@ use crate::stand_in::{Answer, Api};
 /// The queues' visibility time-out, as the template has it.
 const VISIBILITY: Duration = Duration::from_mins(15);
 
-/// A long poll.
-const WAIT: Duration = Duration::from_secs(1);
+/// Between two looks at a queue: a long poll would hold up whoever sends, for moto does one thing at a time.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Invocations at once in one process of `chat`.
+const CROWD: usize = 16;
 
 pub(crate) struct Cloud {
     table: Engine,
@@ -50,26 +53,35 @@ impl Cloud {
             ("BATON_QUEUE_URL", self.urls.actions.clone()),
             ("BATON_TURNS_QUEUE_URL", self.urls.turns.clone()),
             ("AWS_ENDPOINT_URL_SQS", self.moto.url()),
+            ("BATON_OPERATOR_TOKEN", "operator".to_owned()),
         ];
-        let settings = [settings.as_slice(), &on_table(&self.table, model)].concat();
+        let mut settings = [settings.as_slice(), &on_table(&self.table, model)].concat();
+        if name == "chat" {
+            settings.push(("AWS_LAMBDA_MAX_CONCURRENCY", CROWD.to_string()));
+        }
         Process::start(&binary(name), api, &settings)
     }
 
-    /// Hands messages to the worker from now on, for as long as it lives.
-    pub(crate) fn map(&self, worker: &Arc<Api>, life: Duration) -> Mapping {
-        let worked = Arc::new(watch::Sender::new(0));
-        let lanes = [Lane::Turns, Lane::Actions].map(|lane| {
-            let source = Source {
-                lane,
-                queue: self.queue.clone(),
-                name: self.name(lane),
-                worker: worker.clone(),
-                life,
-                worked: worked.clone(),
-            };
-            tokio::spawn(source.run())
-        });
-        Mapping { lanes, worked }
+    /// Hands the messages of both queues to the worker from now on.
+    pub(crate) fn map(&self, worker: &Arc<Api>, life: Duration) -> [Mapping; 2] {
+        [Lane::Turns, Lane::Actions].map(|lane| self.map_lane(lane, worker, life))
+    }
+
+    /// Hands the messages of one queue to the worker from now on.
+    pub(crate) fn map_lane(&self, lane: Lane, worker: &Arc<Api>, life: Duration) -> Mapping {
+        let count = Arc::new(watch::Sender::new(0));
+        let source = Source {
+            lane,
+            queue: self.queue.clone(),
+            name: self.name(lane),
+            worker: worker.clone(),
+            life,
+            worked: count.clone(),
+        };
+        Mapping {
+            source: tokio::spawn(source.run()),
+            worked: count,
+        }
     }
 
     fn name(&self, lane: Lane) -> String {
@@ -107,9 +119,9 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     binary
 }
 
-/// An event source mapping of both queues. Ends when dropped.
+/// An event source mapping. Ends when dropped.
 pub(crate) struct Mapping {
-    lanes: [JoinHandle<()>; 2],
+    source: JoinHandle<()>,
     worked: Arc<watch::Sender<usize>>,
 }
 
@@ -122,7 +134,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.lanes.iter().for_each(JoinHandle::abort);
+        self.source.abort();
     }
 }
 
@@ -139,8 +151,15 @@ impl Source {
     async fn run(self) {
         let this = Arc::new(self);
         loop {
-            let received = this.queue.receive(this.lane, 10, VISIBILITY, WAIT).await;
-            for delivery in received.unwrap() {
+            let received = this
+                .queue
+                .receive(this.lane, 10, VISIBILITY, Duration::ZERO)
+                .await
+                .unwrap();
+            if received.is_empty() {
+                tokio::time::sleep(LOOK).await;
+            }
+            for delivery in received {
                 let answer = this.worker.invoke(&this.event(&delivery), this.life);
                 tokio::spawn(this.clone().settle(delivery, answer));
             }

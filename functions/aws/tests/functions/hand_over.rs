@@ -71,7 +71,7 @@ async fn an_answer_outlives_every_invocation_and_the_customer_gets_all_of_it() {
     let way = Way::to(&url.address());
     for (number, format) in Format::ALL.into_iter().enumerate() {
         let conversation = format!("c{number}");
-        let mapping = cloud.map(&worker, SHORT);
+        let mappings = cloud.map(&worker, SHORT);
         let asked = model.requests().len();
         let mut heard = Heard::to_say(format, &conversation, &conversation);
         heard.listen(&way, |_| false).await;
@@ -82,7 +82,7 @@ async fn an_answer_outlives_every_invocation_and_the_customer_gets_all_of_it() {
         assert_eq!(heard.end.as_deref(), Some("committed"));
         assert_eq!(heard.text(), whole());
         assert!(heard.connections > 1, "{heard:?}");
-        assert!(mapping.worked() > 0);
+        assert!(mappings[0].worked() > 0);
         // Who comes when all is over gets the same.
         let after = Heard::of_turn(format, &conversation, 1);
         let after = after.hear_out(&Way::to(&url.address())).await;
@@ -113,9 +113,9 @@ async fn a_turn_whose_message_was_lost_is_found_by_the_sweep() {
     let schedule = json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
     let swept = worker.invoke(&schedule, LONG).rest().await;
     assert_eq!(swept, br#"{"batchItemFailures":[]}"#);
-    let mapping = cloud.map(&worker, SHORT);
+    let mappings = cloud.map(&worker, SHORT);
     model.arrived(2).await;
     let heard = heard.hear_out(&Way::to(&url.address())).await;
     assert_eq!(heard.text(), whole());
-    assert!(mapping.worked() > 0);
+    assert!(mappings[0].worked() > 0);
 }

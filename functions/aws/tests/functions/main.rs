@@ -17,6 +17,7 @@ mod hand_over;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
 #[path = "../../../chat/tests/resume/hearing.rs"]
 mod hearing;
+mod kills;
 #[allow(
     dead_code,
     reason = "shared with the tests of the queue; an expectation does not see its unused trait methods"
