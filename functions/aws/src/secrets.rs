@@ -76,7 +76,7 @@ impl Reader<'_> {
         let region = self.config.region().ok_or("no region is set")?.as_ref();
         let url = endpoint(self.config.endpoint_url(), region)?;
         let client = builder(&url, &[], false)
-            .and_then(|builder| Ok(builder.timeout(ATTEMPT).build()))
+            .map(|builder| builder.timeout(ATTEMPT).build())
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
         let body = serde_json::json!({ "SecretId": id }).to_string();

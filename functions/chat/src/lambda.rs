@@ -1,27 +1,30 @@
 //! The router as a Lambda function that streams its responses.
 //!
 //! An invocation has a deadline, after which the process is killed, and after its response the process is frozen. So nothing
-//! that was accepted may depend on either: 15 s before the deadline, and when the client goes away, the conversation is given up
-//! here and a worker goes on with it. A turn in the background is a worker's from the start. Knows Lambda and the router; no rule about turns.
+//! that was accepted may depend on either: before the deadline, and when no invocation is left that is about it, a conversation
+//! is given up here and a worker goes on with it. A turn in the background is a worker's from the start. Knows Lambda and the
+//! router; no rule about turns.
+
+mod leash;
+mod mount;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use lambda_http::{Error, RequestExt};
-use std::convert::Infallible;
-use tokio::time::{Instant, sleep_until};
+use lambda_http::{Error, RequestExt, Service};
+use tokio::time::Instant;
+use tower::ServiceExt as _;
 
 use crate::deadline::STREAMS_END;
 use crate::guard::RoutedByAws;
+use leash::{Attended, Leash};
+use mount::Mount;
 
 /// When a turn is given up, before the deadline: a step that is being recorded needs a few seconds, and the client must hear
 /// that the turn goes on elsewhere.
@@ -30,16 +33,22 @@ const GIVE_UP: Duration = Duration::from_secs(15);
 /// When streams end whatever happens, before the deadline: behind the giving up, in case that the store does not answer.
 const END_STREAMS: Duration = Duration::from_secs(6);
 
+/// When nothing is waited for any more, before the deadline.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+
 /// What is known of the runtime.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime {
     /// AWS routes requests here, and only those of this function's names.
     pub routed_by_aws: bool,
+    /// Workers are processes of their own: what is given up here goes on there. Without them the pool is in this process, which
+    /// then must not freeze, such as under `cargo lambda watch`, and there is nobody to give anything up to.
+    pub workers_elsewhere: bool,
 }
 
 #[derive(Clone)]
 struct Function {
-    engine: Arc<Engine>,
+    attended: Arc<Attended>,
     runtime: Runtime,
 }
 
@@ -49,33 +58,55 @@ struct Function {
 /// # Errors
 /// When the runtime's interface is not there.
 pub async fn serve(router: Router, engine: Arc<Engine>, runtime: Runtime) -> Result<(), Error> {
-    let function = Function { engine, runtime };
-    let router = router.layer(axum::middleware::from_fn_with_state(function, invoke));
-    lambda_http::run_with_streaming_response_concurrent(router).await
+    lambda_http::run_with_streaming_response_concurrent(function(router, engine, runtime)).await
+}
+
+/// The router as it answers invocations.
+pub fn function(
+    router: Router,
+    engine: Arc<Engine>,
+    runtime: Runtime,
+) -> impl Service<
+    lambda_http::Request,
+    Response = Response,
+    Error = std::convert::Infallible,
+    Future: Send,
+> + Clone
++ Send
++ use<> {
+    let attended = Arc::new(Attended::new(runtime.workers_elsewhere.then_some(engine)));
+    let function = Function { attended, runtime };
+    router
+        .layer(axum::middleware::from_fn_with_state(function, invoke))
+        // In front of the router, which goes by paths without the prefix.
+        .map_request(Mount::resolve as fn(lambda_http::Request) -> lambda_http::Request)
 }
 
 async fn invoke(State(function): State<Function>, mut request: Request, next: Next) -> Response {
     let deadline = deadline(&request);
+    let mount = request.extensions_mut().remove::<Mount>();
+    if let Some(response) = mount.as_ref().and_then(|mount| mount.redirect(&request)) {
+        return response.into_response();
+    }
     if function.runtime.routed_by_aws {
         request.extensions_mut().insert(RoutedByAws);
     }
-    let path = request.uri().path().to_owned();
-    let response = STREAMS_END
+    // From before the request is looked at: whoever ends meanwhile must not give up what this one is about.
+    let named = in_path(request.uri().path()).map(|id| function.attended.hold(id));
+    let mut response = STREAMS_END
         .scope(before(deadline, END_STREAMS), next.run(request))
         .await;
-    let Some(conversation) = conversation(&response, &path) else {
+    if let Some(mount) = &mount {
+        mount.complete(&mut response);
+    }
+    let hold = named.or_else(|| in_headers(&response).map(|id| function.attended.hold(id)));
+    let Some(hold) = hold else {
         return response;
     };
     let (parts, body) = response.into_parts();
-    Response::from_parts(
-        parts,
-        leashed(
-            body,
-            function.engine,
-            conversation,
-            before(deadline, GIVE_UP),
-        ),
-    )
+    let give_up_at = before(deadline, GIVE_UP);
+    let leash = Leash::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
+    Response::from_parts(parts, leash.into_body())
 }
 
 /// The deadline of the invocation. Where there is none, such as in a test of the router, a minute.
@@ -92,82 +123,14 @@ fn before(deadline: Instant, by: Duration) -> Instant {
     deadline.checked_sub(by).unwrap_or(deadline)
 }
 
-/// The conversation that a response is about: named by a header, or by the path that was asked for.
-fn conversation(response: &Response, path: &str) -> Option<ConversationId> {
-    let named = response
-        .headers()
-        .get("x-conversation-id")
-        .and_then(|id| id.to_str().ok());
-    let in_path = path
-        .split("/conversations/")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next());
-    ConversationId::parse(named.or(in_path)?).ok()
+/// The conversation that a path is about.
+fn in_path(path: &str) -> Option<ConversationId> {
+    let rest = path.strip_prefix("/conversations/")?;
+    ConversationId::parse(rest.split('/').next()?).ok()
 }
 
-/// A body that gives its conversation up in time, or when it is dropped.
-fn leashed(
-    body: Body,
-    engine: Arc<Engine>,
-    conversation: ConversationId,
-    give_up_at: Instant,
-) -> Body {
-    let leash = Leash {
-        stream: body.into_data_stream(),
-        engine,
-        conversation,
-        give_up_at,
-        state: Leashed::Streams,
-    };
-    Body::from_stream(stream::unfold(leash, |mut leash| async move {
-        let bytes = leash.next().await?;
-        Some((Ok::<_, Infallible>(bytes), leash))
-    }))
-}
-
-struct Leash {
-    stream: BodyDataStream,
-    engine: Arc<Engine>,
-    conversation: ConversationId,
-    give_up_at: Instant,
-    state: Leashed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leashed {
-    Streams,
-    GivenUp,
-    Ended,
-}
-
-impl Leash {
-    async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            tokio::select! {
-                biased;
-                chunk = self.stream.next() => {
-                    // An error would be written into the body as text: the stream is cut instead, and the client follows.
-                    let bytes = chunk.and_then(Result::ok);
-                    if bytes.is_none() {
-                        self.state = Leashed::Ended;
-                    }
-                    return bytes;
-                }
-                () = sleep_until(self.give_up_at), if self.state == Leashed::Streams => {
-                    tracing::warn!(conversation = %self.conversation, "the invocation ends; a worker goes on with the turn");
-                    self.state = Leashed::GivenUp;
-                    self.engine.give_up(&self.conversation);
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Leash {
-    fn drop(&mut self) {
-        // The client went away. The process is frozen soon, so that the turn must go on elsewhere.
-        if self.state == Leashed::Streams {
-            self.engine.give_up(&self.conversation);
-        }
-    }
+/// The conversation that an answer names.
+fn in_headers(response: &Response) -> Option<ConversationId> {
+    let named = response.headers().get("x-conversation-id")?;
+    ConversationId::parse(named.to_str().ok()?).ok()
 }

@@ -22,6 +22,10 @@ use crate::{recorder, replay, window};
 /// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
 const MAX_TAKEOVERS: u32 = 3;
 
+/// Owners of one turn that may give it up without recording a step: each asks the model the same again, and a response that
+/// takes longer than any owner may live would be asked for without end.
+const MAX_HANDED_OVER: u32 = 16;
+
 /// How often a conversation that another process owns is looked at, at first and at most.
 const FIRST_LOOK: Millis = 100;
 const LONGEST_LOOK: Millis = 1_000;
@@ -65,8 +69,7 @@ impl Engine {
         let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
         if work.await.is_err() {
             tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
-            self.end_logs(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
-            self.hub.abandon(&conversation);
+            self.abandon(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
         }
     }
 
@@ -84,7 +87,7 @@ impl Engine {
                 }
             }
             if self.is_draining() || self.hub.is_given_up(conversation) {
-                return self.leave(conversation);
+                return self.leave(conversation).await;
             }
             let seen = self.hub.pokes(conversation);
             match Box::pin(self.next(conversation)).await {
@@ -93,6 +96,14 @@ impl Engine {
                     (look, failures) = (FIRST_LOOK, 0);
                 }
                 Ok(Next::LookAgain) => self.back_off(failures).await,
+                // Nobody here listens: whoever has it sees to everything, and the sweeper finds out if it dies. A worker that
+                // waited for it would hold up those behind it.
+                Ok(Next::Wait(_))
+                    if self.hub.logs_of(conversation).is_empty()
+                        && self.hub.stop_driving(conversation, seen) =>
+                {
+                    return;
+                }
                 Ok(Next::Wait(until)) => {
                     self.wait(conversation, until.min(self.env.now() + look))
                         .await;
@@ -105,11 +116,10 @@ impl Engine {
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.end_logs(
+                    self.abandon(
                         conversation,
                         &EventKind::TurnFailed(FailureCode::StoreUnavailable),
                     );
-                    self.hub.abandon(conversation);
                     return;
                 }
                 Err(error) => {
@@ -125,8 +135,7 @@ impl Engine {
     fn rest(&self, conversation: &ConversationId, warm: Warm, seen: u64) -> bool {
         let meta = &warm.meta;
         let idle = meta.waiting.is_empty() && meta.untold.is_empty() && !meta.erasing;
-        if !idle || self.hub.is_given_up(conversation) || !self.hub.logs_of(conversation).is_empty()
-        {
+        if !idle || !self.hub.logs_of(conversation).is_empty() {
             return false;
         }
         // Kept first: who begins to drive after us finds it.
@@ -134,14 +143,34 @@ impl Engine {
         self.hub.stop_driving(conversation, seen)
     }
 
-    /// This process ends: listeners of turns that wait are told to follow them elsewhere.
-    fn leave(&self, conversation: &ConversationId) {
-        self.end_logs(conversation, &EventKind::TurnContinues);
-        self.hub.abandon(conversation);
+    /// Leaves the conversation to others: listeners of turns that wait are told to follow them elsewhere.
+    async fn leave(&self, conversation: &ConversationId) {
+        // A process that ends is found out by the sweeper, and its own pool must not be asked.
+        if !self.is_draining() {
+            self.hand_over(conversation).await;
+        }
+        self.abandon(conversation, &EventKind::TurnContinues);
     }
 
-    fn end_logs(&self, conversation: &ConversationId, kind: &EventKind) {
-        for (turn, log) in self.hub.logs_of(conversation) {
+    /// Asks a worker to go on where nobody does, before anybody here hears that somebody will: this process may be frozen
+    /// from then on. A turn that was running was handed over with its lease.
+    async fn hand_over(&self, conversation: &ConversationId) {
+        match read_meta(&*self.store, conversation).await {
+            Ok(Some((_, meta)))
+                if meta.running.is_none() && (!meta.waiting.is_empty() || meta.erasing) =>
+            {
+                self.send_conversation(&meta.owner, conversation).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%conversation, %error, "a conversation was left unseen; the sweeper will find it");
+            }
+        }
+    }
+
+    /// Forgets the conversation and tells its listeners this.
+    pub(crate) fn abandon(&self, conversation: &ConversationId, kind: &EventKind) {
+        for (turn, log) in self.hub.abandon(conversation) {
             end_log(&log, turn, kind.clone());
         }
     }
@@ -172,7 +201,9 @@ impl Engine {
                 let turn = running.turn;
                 let end_at_once = if meta.stop == Some(turn) {
                     Some(EndAtOnce::Stopped)
-                } else if running.takeovers >= MAX_TAKEOVERS {
+                } else if running.takeovers >= MAX_TAKEOVERS
+                    || running.handed_over >= MAX_HANDED_OVER
+                {
                     Some(EndAtOnce::Failed(FailureCode::TakenOverTooOften))
                 } else {
                     None
@@ -279,9 +310,10 @@ impl Engine {
         fence: u64,
     ) -> Result<String, StoreError> {
         let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
-        let said =
+        let kept =
             recorder::kept_text(&*self.store, conversation, turn.number, step, fence).await?;
-        Ok(said.iter().filter_map(|event| event.kind.text()).collect())
+        let said = kept.text.iter().filter_map(|event| event.kind.text());
+        Ok(said.collect())
     }
 
     /// Results that came after their turn had ended begin a turn of their own.
@@ -386,16 +418,22 @@ impl Engine {
         let Some(log) = self.hub.find_log(conversation, number) else {
             return Ok(());
         };
-        let Some(turn) = read_turn(&*self.store, conversation, number).await? else {
+        let Some(mut turn) = read_turn(&*self.store, conversation, number).await? else {
             return Ok(());
         };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
-        let mut events = replay::events(&turn);
         // A turn that has ended since has all of its text in the journal.
-        if turn.record.state == TurnState::Accepted {
-            let text = recorder::kept_text(&*self.store, conversation, number, next, fence).await?;
-            events.extend(text);
+        let kept = if turn.record.state == TurnState::Accepted {
+            recorder::kept_text(&*self.store, conversation, number, next, fence).await?
+        } else {
+            recorder::Kept::default()
+        };
+        if !kept.told.is_empty() {
+            // The journal has them only with the next step, and a listener who has its text cannot go back.
+            turn.record.told = kept.told;
         }
+        let mut events = replay::events(&turn);
+        events.extend(kept.text);
         bring_up(&log, &events);
         Ok(())
     }

@@ -144,6 +144,11 @@ impl Engine {
         self.hub.give_up(conversation);
     }
 
+    /// Resolves once this process advances the conversation no more.
+    pub async fn left(&self, conversation: &ConversationId) {
+        self.hub.left(conversation).await;
+    }
+
     /// Resolves once the turn that runs is to be left to others.
     pub(crate) async fn given_up(&self, conversation: &ConversationId) {
         tokio::select! {

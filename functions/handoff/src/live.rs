@@ -148,6 +148,8 @@ struct Slot {
 #[derive(Debug, Default)]
 pub struct Hub {
     slots: Mutex<HashMap<ConversationId, Slot>>,
+    /// Some driver has left its conversation.
+    left: Notify,
 }
 
 impl Hub {
@@ -216,8 +218,8 @@ impl Hub {
             .get_mut(conversation)
             .filter(|slot| slot.driving)
         {
+            // No poke: a driver that has nothing left to do anyway may end as it would have.
             slot.given_up = true;
-            slot.pokes += 1;
             slot.poked.notify_waiters();
         }
     }
@@ -244,9 +246,25 @@ impl Hub {
         }
     }
 
-    /// Forgets the conversation, whatever is going on in it.
-    pub(crate) fn abandon(&self, conversation: &ConversationId) {
-        lock(&self.slots).remove(conversation);
+    /// Resolves once nobody in this process drives the conversation.
+    pub(crate) async fn left(&self, conversation: &ConversationId) {
+        wait(&self.left, || {
+            let slots = lock(&self.slots);
+            !slots.get(conversation).is_some_and(|slot| slot.driving)
+        })
+        .await;
+    }
+
+    /// Forgets the conversation, whatever is going on in it. Whoever listens to these logs is still to be told: a log that
+    /// is made from now on belongs to another driver.
+    #[must_use]
+    pub(crate) fn abandon(
+        &self,
+        conversation: &ConversationId,
+    ) -> BTreeMap<TurnNumber, Arc<TurnLog>> {
+        let slot = lock(&self.slots).remove(conversation);
+        self.left.notify_waiters();
+        slot.map(|slot| slot.logs).unwrap_or_default()
     }
 
     /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
@@ -303,9 +321,12 @@ impl Hub {
             return false;
         }
         slot.driving = false;
+        slot.given_up = false;
         if slot.logs.is_empty() {
             slots.remove(conversation);
         }
+        drop(slots);
+        self.left.notify_waiters();
         true
     }
 

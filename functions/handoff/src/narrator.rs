@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
 use crate::live::TurnLog;
+use crate::record::Told;
 use crate::recorder::Recorder;
 
 /// The place in the turn at which the next event stands.
@@ -45,6 +46,11 @@ impl Narrator {
         self.fence = fence;
         self.offset = offset;
         self.recorder.begin(step, &self.speaker);
+    }
+
+    /// The results that the model is told before the step that begins.
+    pub(crate) fn told(&self, told: &[Told]) {
+        self.recorder.told(told);
     }
 
     /// Who speaks from now on.

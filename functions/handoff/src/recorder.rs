@@ -13,7 +13,7 @@ use crate::engine::{Claim, Engine};
 use crate::event::{Event, EventKind, Position};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};
-use crate::record::{decode, encode, keys};
+use crate::record::{Told, decode, encode, keys};
 
 /// Text of this many bytes is kept at once.
 const BATCH_BYTES: usize = 4 * 1024;
@@ -26,6 +26,9 @@ const LIFE: Millis = 24 * 3_600_000;
 struct Batch {
     agent: String,
     text: String,
+    /// In the first batch of a step: the results of the calls before it, which the journal has only with this step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Told>,
 }
 
 /// The text of the response that is being streamed.
@@ -36,6 +39,8 @@ struct Said {
     text: String,
     /// So many bytes of it are kept.
     kept: usize,
+    /// Results that the model was told before it said this.
+    told: Vec<Told>,
 }
 
 /// Between the narrator, who says, and the flusher, who keeps.
@@ -53,7 +58,13 @@ impl Recorder {
             agent: agent.to_owned(),
             text: String::new(),
             kept: 0,
+            told: Vec::new(),
         };
+    }
+
+    /// What the model is told before it says anything of the step that begins.
+    pub(crate) fn told(&self, told: &[Told]) {
+        self.lock().told = told.to_vec();
     }
 
     /// More text of it.
@@ -75,6 +86,7 @@ impl Recorder {
         let mut said = self.lock();
         said.text = String::new();
         said.kept = 0;
+        said.told = Vec::new();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -113,6 +125,7 @@ impl Recorder {
         let batch = Batch {
             agent: said.agent.clone(),
             text,
+            told: std::mem::take(&mut said.told),
         };
         let expires_at = Some(engine.env.now() + LIFE);
         Some((
@@ -139,6 +152,15 @@ fn key(conversation: &ConversationId, turn: TurnNumber, step: u32, fence: u64, b
 /// Batches read at once; an answer of an hour has 3,600.
 const PAGE: usize = 200;
 
+/// What is kept of a step that is not recorded yet.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// The results of the calls before it.
+    pub(crate) told: Vec<Told>,
+    /// Its text.
+    pub(crate) text: Vec<Event>,
+}
+
 /// The text of a step that is not recorded yet, as far as its owner under this fence has kept it.
 pub(crate) async fn kept_text(
     store: &dyn Store,
@@ -146,9 +168,9 @@ pub(crate) async fn kept_text(
     turn: TurnNumber,
     step: u32,
     fence: u64,
-) -> Result<Vec<Event>, StoreError> {
+) -> Result<Kept, StoreError> {
     let prefix = format!("{}{fence:012}#", prefix(turn, step));
-    let mut events = Vec::new();
+    let mut kept = Kept::default();
     let mut offset = 0_u32;
     let mut after = None;
     loop {
@@ -168,11 +190,12 @@ pub(crate) async fn kept_text(
                 .and_then(|begin| begin.parse::<u32>().ok());
             if begin != Some(offset) {
                 // A batch before this one was not kept: what lies behind the gap waits for the journal.
-                return Ok(events);
+                return Ok(kept);
             }
             let batch: Batch = decode(stored)?;
             offset = offset.saturating_add(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
-            events.push(Event {
+            kept.told.extend(batch.told);
+            kept.text.push(Event {
                 position: Position {
                     turn,
                     step,
@@ -185,7 +208,7 @@ pub(crate) async fn kept_text(
         }
         after = page.records.last().map(|last| last.key.sort.clone());
         if !page.more || after.is_none() {
-            return Ok(events);
+            return Ok(kept);
         }
     }
 }

@@ -10,6 +10,8 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::engine::{Engine, MAX_TRIES};
+use crate::event::EventKind;
+use crate::failure::FailureCode;
 use crate::follow::Followed;
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
@@ -102,7 +104,7 @@ impl Engine {
             let take = AssertUnwindSafe(engine.clone().take(submission, answer)).catch_unwind();
             if take.await.is_err() {
                 tracing::error!(%conversation, "taking a message panicked");
-                engine.hub.abandon(&conversation);
+                engine.abandon(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
             }
         }));
         // The task drops the sender only when it panicked.
@@ -115,10 +117,11 @@ impl Engine {
         answer: oneshot::Sender<Result<Accepted, Refusal>>,
     ) {
         let conversation = submission.conversation.clone();
+        // Read first and then raised by us: a look that somebody else asked for in between is not overlooked.
+        let seen = self.hub.pokes(&conversation) + 1;
         let drives = !submission.background && self.hub.start_driving(&conversation);
         // In boxes, here and where a turn runs: a task is as large as its largest part, for as long as the answer streams.
         let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
-        let accepted = taken.is_ok();
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // A client that hung up does not stop the turn.
@@ -126,22 +129,27 @@ impl Engine {
                 Some(begun)
             }
             Ok(Taken::Waits(turn, log)) => {
+                if submission.background {
+                    // Before the answer: a function that has answered is frozen.
+                    self.send_conversation(&submission.owner, &conversation)
+                        .await;
+                }
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
                 None
             }
             Err(refusal) => {
+                // Nothing was recorded, so nobody has to look, unless somebody else asked for a look meanwhile.
+                let leaves = !drives || self.hub.stop_driving(&conversation, seen);
                 let _hung_up = answer.send(Err(refusal));
+                if leaves {
+                    return;
+                }
                 None
             }
         };
         if drives {
             self.drive(conversation, begun).await;
-        } else if !accepted {
-            // Nothing was recorded, so nobody has to look.
-        } else if submission.background {
-            self.send_conversation(&submission.owner, &conversation)
-                .await;
-        } else {
+        } else if !submission.background {
             // Whoever drove may have looked before our commit, and have left since.
             self.look_after(&conversation).await;
         }

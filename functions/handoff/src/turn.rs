@@ -276,6 +276,7 @@ impl<'a> Play<'a> {
     fn begin_step(&mut self) {
         self.narrator
             .stand_at(self.next_step(), self.claim.fence, 0);
+        self.narrator.told(&self.told);
         if std::mem::take(&mut self.claim.taken_over) {
             self.narrator.reset();
         }

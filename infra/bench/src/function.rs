@@ -136,9 +136,9 @@ impl Subject {
         let first_text_at = self.within(cloud.first_text()).await?;
         self.text_mb.push(resident_mb(&process)?);
         // Reading its memory before the invocation is not the function's time.
-        let reading = invoked - polled_at;
+        let answering = first_text_at - invoked;
         self.text_ms
-            .push(millis(first_text_at - spawned_at - reading));
+            .push(millis(polled_at - spawned_at) + millis(answering));
         self.check(&self.within(cloud.answered()).await?)?;
 
         for turn in 1..=warm_turns {

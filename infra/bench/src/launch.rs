@@ -235,9 +235,9 @@ fn build(myself: &Path, program: &str, selection: &[&str]) -> Result<PathBuf> {
         .status()
         .with_context(|| format!("cannot run cargo to build `{program}`"))?;
     ensure!(status.success(), "`{program}` does not build");
-    let built = profile.join(program);
-    if !built.exists() {
-        bail!("cargo built `{program}`, but not as {}", built.display());
+    let binary = profile.join(program);
+    if !binary.exists() {
+        bail!("cargo built `{program}`, but not as {}", binary.display());
     }
-    Ok(built)
+    Ok(binary)
 }

@@ -31,8 +31,12 @@ impl Engine {
         Self { address }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) fn config(&self) -> SdkConfig {
-        config(&format!("http://{}", self.address))
+        config(&self.url())
     }
 
     /// A store in this engine's table, which is made when it is not there.

@@ -60,8 +60,12 @@ impl Moto {
         Client::new(&self.config())
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     fn config(&self) -> baton_aws::SdkConfig {
-        crate::engine::config(&format!("http://127.0.0.1:{}", self.port))
+        crate::engine::config(&self.url())
     }
 
     /// A queue of two fresh ones. A message that was received `redrive` times goes to the dead letters, if a number is given.

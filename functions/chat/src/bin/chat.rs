@@ -46,13 +46,15 @@ async fn main() -> anyhow::Result<()> {
     };
     let runtime = Runtime {
         routed_by_aws: settings.routed_by_aws,
+        workers_elsewhere: matches!(kept, Kept::Cloud(..)),
     };
     tokio::spawn(drain_when_told(engine.clone()));
-    lambda::serve(router(app), engine, runtime)
-        .await
-        .map_err(|error| anyhow::anyhow!(error))?;
+    let served = lambda::serve(router(app), engine.clone(), runtime).await;
+    // Nobody asks for anything any more; what still runs here is left to others.
+    engine.drain();
+    tokio::time::sleep(LAST_WORDS).await;
     kept.close().await;
-    Ok(())
+    served.map_err(|error| anyhow::anyhow!(error))
 }
 
 /// What the function keeps its conversations in.

@@ -17,6 +17,9 @@ pub struct Running {
     pub until: Millis,
     /// How often it was taken over since the last recorded step.
     pub takeovers: u32,
+    /// How often it was given up since then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub handed_over: u32,
     /// The number of the owner's last write, by which it knows its own commit again when nobody confirmed it.
     pub writes: u64,
 }

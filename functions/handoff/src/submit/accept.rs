@@ -133,12 +133,17 @@ impl Engine {
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
         let taken_over = before.is_some();
-        let given_up = before.as_ref().is_some_and(|running| running.until == 0);
+        let (takeovers, handed_over) = match &before {
+            Some(gave_up) if gave_up.until == 0 => (gave_up.takeovers, gave_up.handed_over + 1),
+            Some(died) => (died.takeovers + 1, died.handed_over),
+            None => (0, 0),
+        };
         meta.running = Some(Running {
             turn,
             holder: holder.clone(),
             until: self.env.now() + self.lease(),
-            takeovers: before.map_or(0, |running| running.takeovers + u32::from(!given_up)),
+            takeovers,
+            handed_over,
             writes: 0,
         });
         Claim {

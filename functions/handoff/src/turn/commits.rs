@@ -44,6 +44,7 @@ impl Play<'_> {
             meta.look_at = self.engine.env.now() + LOOK_AGAIN;
             if let Some(running) = &mut meta.running {
                 running.takeovers = 0;
+                running.handed_over = 0;
             }
         };
         if sabotage!(SendBeforeRecord) {

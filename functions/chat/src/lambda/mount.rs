@@ -1,0 +1,120 @@
+//! Where on its host the function is mounted: at the root behind a function URL, below a stage (`/prod`) or a base path behind
+//! a REST API. The router knows paths without that prefix; who reads our answers needs paths with it.
+
+use axum::extract::Request;
+use axum::response::Redirect;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Response, Uri, header};
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+
+/// A prefix of all paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    prefix: String,
+    /// The prefix itself was asked for, without the slash behind it.
+    bare: bool,
+}
+
+impl Mount {
+    /// Takes the prefix off the path, and notes it down.
+    pub(super) fn resolve(mut request: lambda_http::Request) -> lambda_http::Request {
+        let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
+            return request;
+        };
+        let parameters = request.path_parameters_ref();
+        let Some((mount, inner)) = Self::find(
+            context.path.as_deref().unwrap_or_default(),
+            request.raw_http_path(),
+            parameters.and_then(|parameters| parameters.first("proxy")),
+        ) else {
+            return request;
+        };
+        if let Some(uri) = with_path(request.uri(), &inner) {
+            *request.uri_mut() = uri;
+            request.extensions_mut().insert(mount);
+        }
+        request
+    }
+
+    /// `public`: the path that the client asked for. `raw`: the same as the API's resources know it. `proxy`: what the
+    /// resource `{proxy+}` matched, which is all of it even where `raw` begins with the base path of a custom domain.
+    fn find(public: &str, raw: &str, proxy: Option<&str>) -> Option<(Self, String)> {
+        let proxy = proxy
+            .map(|proxy| format!("/{}", proxy.trim_start_matches('/')))
+            .filter(|proxy| raw.ends_with(proxy.as_str()));
+        let inner = proxy.unwrap_or_else(|| raw.to_owned());
+        let bare = inner == "/" && !public.ends_with('/');
+        let prefix = if bare {
+            public
+        } else {
+            public.strip_suffix(inner.as_str())?
+        };
+        let mount = Self {
+            prefix: prefix.to_owned(),
+            bare,
+        };
+        Some((mount, inner))
+    }
+
+    /// The page's own paths are relative: they need the slash behind the prefix.
+    pub(super) fn redirect(&self, request: &Request) -> Option<Redirect> {
+        let is_read = [Method::GET, Method::HEAD].contains(request.method());
+        (self.bare && is_read && !self.prefix.is_empty())
+            .then(|| Redirect::permanent(&format!("{}/", self.prefix)))
+    }
+
+    /// Paths in the answer as its reader needs them.
+    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
+        let Some(path) = response.headers().get(header::LOCATION) else {
+            return;
+        };
+        let whole = [self.prefix.as_bytes(), path.as_bytes()].concat();
+        if path.as_bytes().starts_with(b"/")
+            && let Ok(whole) = HeaderValue::from_bytes(&whole)
+        {
+            response.headers_mut().insert(header::LOCATION, whole);
+        }
+    }
+}
+
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_what_the_client_asked_for_beyond_what_the_api_knows() {
+        let find = |public, raw, proxy| {
+            Mount::find(public, raw, proxy).map(|(mount, inner)| (mount.prefix, mount.bare, inner))
+        };
+        let found =
+            |prefix: &str, bare, inner: &str| Some((prefix.to_owned(), bare, inner.to_owned()));
+        assert_eq!(
+            find(
+                "/prod/chat/completions",
+                "/chat/completions",
+                Some("chat/completions")
+            ),
+            found("/prod", false, "/chat/completions")
+        );
+        assert_eq!(find("/prod/", "/", None), found("/prod", false, "/"));
+        assert_eq!(find("/prod", "/", None), found("/prod", true, "/"));
+        assert_eq!(find("/", "/", None), found("", false, "/"));
+        // A custom domain with the base path `shop`, which the API leaves in its path.
+        assert_eq!(
+            find("/shop/health", "/shop/health", Some("health")),
+            found("/shop", false, "/health")
+        );
+        assert_eq!(find("/elsewhere", "/health", None), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! The function `chat` as a process, against a [stand-in](stand_in) of the Lambda Runtime API: what comes out of it byte by
+//! byte, and how answers end. [`holds`] is about the same stack without the process: what it leaves behind when it may be frozen.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a broken promise fails the test"
+)]
+
+mod crowd;
+mod ends;
+mod function;
+mod holds;
+mod mounted;
+mod page;
+#[expect(dead_code, reason = "shared with the tests of functions on AWS")]
+mod stand_in;
+mod streams;

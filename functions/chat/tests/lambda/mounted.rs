@@ -1,0 +1,58 @@
+//! Behind a REST API, below its stage: the page and the interface work under `/prod/`.
+
+use baton_backends::model::testing::{ScriptedModel, says};
+use serde_json::Value;
+
+use crate::function::{Function, lines};
+use crate::stand_in::LONG;
+use crate::stand_in::event::Request;
+
+async fn ask(function: &Function, request: Request) -> (Value, String) {
+    let answer = function.api.invoke(&request.by_rest_api(), LONG);
+    answer.whole().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_works_below_a_stage() {
+    let model = ScriptedModel::responding(|_| says("Hello!")).await;
+    let function = Function::start(&model).await;
+    let (prelude, _) = ask(&function, Request::get("/prod")).await;
+    assert_eq!(
+        (&prelude["statusCode"], &prelude["headers"]["location"]),
+        (&308.into(), &"/prod/".into())
+    );
+    let (prelude, page) = ask(&function, Request::get("/prod/")).await;
+    assert_eq!(prelude["statusCode"], 200);
+    // Relative to `/prod/`, whatever the stage is called.
+    let named: Vec<_> = page
+        .split('"')
+        .filter(|part| part.starts_with("static/"))
+        .collect();
+    assert!(named.len() > 3, "{page}");
+    for path in named {
+        let (prelude, _) = ask(&function, Request::get(&format!("/prod/{path}"))).await;
+        assert_eq!(prelude["statusCode"], 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_interface_works_below_a_stage() {
+    let model = ScriptedModel::responding(|_| says("Hello!")).await;
+    let function = Function::start(&model).await;
+    let message = Request::say("c", "hello").at("/prod/chat/completions");
+    let (prelude, body) = ask(&function, message).await;
+    assert_eq!(prelude["statusCode"], 200);
+    let last = lines(&body).pop().unwrap();
+    assert_eq!(last["content"]["status"], "committed");
+
+    let later = Request::say("c", "later").at("/prod/chat/completions");
+    let (prelude, _) = ask(&function, later.header("prefer", "respond-async")).await;
+    assert_eq!(prelude["statusCode"], 202);
+    let location = prelude["headers"]["location"].as_str().unwrap();
+    assert_eq!(location, "/prod/conversations/c/turns/2/events");
+    let follow = Request::get(&format!("{location}?after=2.0.0.0"));
+    let (prelude, body) = ask(&function, follow).await;
+    assert_eq!(prelude["statusCode"], 200);
+    assert!(body.contains("Hello!"), "{body}");
+    assert_eq!(function.recorded("c", 2).await, "Hello!");
+}
