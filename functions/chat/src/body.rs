@@ -120,7 +120,7 @@ impl Listener {
             if let Some(newest) = events.last() {
                 *last = newest.position;
             }
-            encode(*format, conversation, resume.as_mut(), events)
+            encode(*format, conversation, resume, events)
         });
         self.seen = seen;
         self.ended = ended;
@@ -150,7 +150,7 @@ impl Listener {
 fn encode(
     format: Format,
     conversation: &ConversationId,
-    resume: Option<&mut (Position, Resume)>,
+    resume: &mut Option<(Position, Resume)>,
     events: &[Event],
 ) -> Bytes {
     let mut out = BytesMut::with_capacity(events.len() * 128);
