@@ -61,12 +61,11 @@ impl Parts {
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let system: Arc<dyn Env> = Arc::new(SystemEnv);
-        let (env, records) = match &settings.cloud {
-            Some(cloud) => (system.clone(), in_cloud(cloud, &system).boxed()),
-            None => {
-                let records = in_file(&settings.data, &system)?;
-                (records.env.clone(), ready(Ok(records)).boxed())
-            }
+        let (env, records) = if let Some(cloud) = &settings.cloud {
+            (system.clone(), in_cloud(cloud, &system).boxed())
+        } else {
+            let records = in_file(&settings.data, &system)?;
+            (records.env.clone(), ready(Ok(records)).boxed())
         };
         let stop = CancellationToken::new();
         // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
