@@ -236,8 +236,10 @@ async fn pass_on(
 /// The capacity that an answer says to have taken, of the table and its indexes.
 fn units(answer: &Value) -> f64 {
     let capacity = |of: &Value| of["CapacityUnits"].as_f64().unwrap_or_default();
-    match &answer["ConsumedCapacity"] {
-        Value::Array(tables) => tables.iter().map(capacity).sum(),
-        table => capacity(table),
-    }
+    let consumed = &answer["ConsumedCapacity"];
+    // A transaction says it for each table.
+    consumed.as_array().map_or_else(
+        || capacity(consumed),
+        |tables| tables.iter().map(capacity).sum(),
+    )
 }
