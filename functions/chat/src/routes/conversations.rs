@@ -1,15 +1,15 @@
 //! Conversations as people read them: the list, one history, export, erase.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
 
 use super::completions::stream_response;
+use super::input::{Path, Query};
 use super::operator::{Operator, Paging};
-use super::{OWNER, export, last_position, parse_conversation, parse_query};
+use super::{OWNER, export, last_position, parse_conversation};
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
@@ -21,12 +21,6 @@ const MOST_TURNS: usize = 500;
 
 /// Pages of an export: 500 turns each.
 const EXPORT_PAGES: usize = 200;
-
-#[derive(Deserialize)]
-struct HistoryQuery {
-    before: Option<u32>,
-    turns: Option<usize>,
-}
 
 pub(crate) async fn list(
     State(app): State<App>,
@@ -43,10 +37,11 @@ pub(crate) async fn list(
 pub(crate) async fn history(
     State(app): State<App>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let HistoryQuery { before, turns } = parse_query(query)?;
+    let before: Option<u32> = query.number("before")?;
+    let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
     let history = app.engine.history(&conversation, before, turns).await?;
     Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
@@ -57,10 +52,10 @@ pub(crate) async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let after = last_position(&headers, query)?
+    let after = last_position(&headers, &query)?
         .map(|after| after.parse::<Position>())
         .transpose()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;

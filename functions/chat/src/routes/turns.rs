@@ -1,6 +1,6 @@
 //! One turn: its events again, and on to its end.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
@@ -8,6 +8,7 @@ use baton_handoff::{CannotRegenerate, Followed, StopError};
 use http::{HeaderMap, StatusCode};
 
 use super::completions::{answer, stream_response};
+use super::input::{Path, Query};
 use super::{last_position, parse_conversation};
 use crate::body;
 use crate::encode::Format;
@@ -19,11 +20,11 @@ pub(crate) async fn events(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     let turn = parse_turn(&turn)?;
-    let after = last_position(&headers, query)?
+    let after = last_position(&headers, &query)?
         .map(|after| parse_position(&after, turn))
         .transpose()?;
     let format = Format::negotiate(&headers);
