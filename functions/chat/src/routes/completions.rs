@@ -90,6 +90,7 @@ pub(super) fn stream_response(body: Body, format: Format) -> Response {
         HeaderValue::from_static(format.media_type()),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),

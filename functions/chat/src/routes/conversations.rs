@@ -10,6 +10,7 @@ use super::completions::stream_response;
 use super::input::{Path, Query};
 use super::operator::{Operator, Paging};
 use super::{OWNER, export, last_position, parse_conversation};
+use crate::accept::wanted;
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
@@ -101,11 +102,7 @@ pub(crate) async fn export(
         history.items.splice(0..0, earlier.items);
         history.before = earlier.before;
     }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let (mut response, ending) = if accept.contains("text/markdown") {
+    let (mut response, ending) = if wants_markdown(&headers) {
         let markdown = (
             [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
             export::markdown(&history),
@@ -120,7 +117,20 @@ pub(crate) async fn export(
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, name);
     }
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
+}
+
+fn wants_markdown(headers: &HeaderMap) -> bool {
+    let wanted = wanted(headers, &header::ACCEPT);
+    let known = wanted.iter().find_map(|range| match range.as_str() {
+        "text/markdown" | "text/*" => Some(true),
+        "application/json" | "application/*" | "*/*" => Some(false),
+        _ => None,
+    });
+    known.unwrap_or(false)
 }
 
 fn no_such_conversation() -> ApiError {
