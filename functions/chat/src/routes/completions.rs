@@ -2,12 +2,13 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use baton_handoff::ids::{ConversationId, MessageId};
+use axum::response::Response;
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Accepted, Overlap, Submission};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
+use super::conversations::uncached;
 use super::input::{read_object, text_field};
 use super::{OWNER, turn_path};
 use crate::body;
@@ -57,7 +58,7 @@ pub(super) fn answer(
 ) -> Response {
     let turn = accepted.turn;
     let mut response = if background {
-        let mut response = StatusCode::ACCEPTED.into_response();
+        let mut response = uncached(StatusCode::ACCEPTED);
         insert(
             &mut response,
             header::LOCATION,
@@ -75,9 +76,14 @@ pub(super) fn answer(
             format,
         )
     };
-    insert(&mut response, CONVERSATION_HEADER, conversation.as_str());
-    insert(&mut response, TURN_HEADER, &turn.to_string());
+    name_turn(&mut response, conversation, turn);
     response
+}
+
+/// Says which turn of which conversation the answer is about.
+pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
+    insert(response, CONVERSATION_HEADER, conversation.as_str());
+    insert(response, TURN_HEADER, &turn.to_string());
 }
 
 /// A stream that nobody on the way may keep, transform or hold back.
@@ -160,7 +166,7 @@ fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
     }
 }
 
-/// RFC 7240, section 4.1.
+/// RFC 7240, section 4.1. Parameters of a preference, and other preferences, are ignored.
 fn prefers_async(headers: &HeaderMap) -> bool {
     let preferences = headers
         .get_all("prefer")
@@ -168,5 +174,6 @@ fn prefers_async(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok());
     preferences
         .flat_map(|value| value.split(','))
-        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+        .filter_map(|preference| preference.split(';').next())
+        .any(|name| name.trim().eq_ignore_ascii_case("respond-async"))
 }

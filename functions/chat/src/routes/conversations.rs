@@ -75,7 +75,7 @@ pub(crate) async fn erase(
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     app.engine.erase(&conversation).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(uncached(StatusCode::NO_CONTENT))
 }
 
 /// The whole conversation, JSON or readable Markdown by `Accept`.

@@ -109,6 +109,9 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         ("GET", "/conversations/c/turns/0/events", 404),
         ("GET", "/conversations/a%20b", 400),
         ("GET", "/conversations/c/turns/one/events", 400),
+        ("GET", "/conversations/c/turns/01/events", 400),
+        ("GET", "/conversations/c/turns/+1/events", 400),
+        ("POST", "/conversations/c/turns/01/stop", 400),
         ("GET", "/conversations/c/turns/1/events?after=here", 400),
         ("GET", "/conversations/c/turns/1/events?after=2.1.1.1", 400),
         ("GET", "/conversations?limit=many", 400),
@@ -250,4 +253,22 @@ async fn a_path_that_cannot_be_decoded_is_refused_in_json() {
         assert_eq!(refused.status, 400, "{method} {path}");
         assert_eq!(refused.detail(), "the path is not percent-encoded UTF-8");
     }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_before_it_is_read_as_something_else() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let sent = |coding: &str| {
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("content-encoding", coding);
+        client.fetch(request.json(&body("c", "hello")))
+    };
+    let refused = sent("gzip").await;
+    assert_eq!(refused.status, 415);
+    assert_eq!(refused.detail(), "send the body without a Content-Encoding");
+    assert_eq!(refused.header("accept-encoding"), "identity");
+    assert_eq!(sent("identity").await.status, 200);
 }
