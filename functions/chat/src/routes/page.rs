@@ -20,6 +20,8 @@ use crate::router::App;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../static");
 
+const DESK: &str = "desk.html";
+
 const OPENAPI: &str = include_str!("../../openapi.json");
 
 /// Nothing but our own files, and no way from a string to script.
@@ -38,9 +40,10 @@ pub(crate) async fn index(
     serve(&app, &headers, "index.html")
 }
 
-/// The operator's page. The page itself holds nothing secret; what it shows asks for the token.
+/// The operator's page, where there are operator routes. The page itself holds nothing secret; what it shows asks for the token.
 pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    serve(&app, &headers, "desk.html")
+    app.exposure.check_presence(&headers)?;
+    serve(&app, &headers, DESK)
 }
 
 pub(crate) async fn file(
@@ -48,6 +51,9 @@ pub(crate) async fn file(
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if path == DESK {
+        app.exposure.check_presence(&headers)?;
+    }
     serve(&app, &headers, &path)
 }
 
