@@ -8,6 +8,8 @@ use baton_handoff::ids::ConversationId;
 use bytes::BytesMut;
 use http::{HeaderMap, header};
 
+use crate::accept::wanted;
+
 /// How a stream is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -21,23 +23,18 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// By the first media type of `Accept` that we have; NDJSON when there is none.
+    /// By the most wanted media type of `Accept` that we have; NDJSON when there is none.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
-        let accepted = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        for range in accepted.flat_map(|value| value.split(',')) {
-            match range.split(';').next().unwrap_or_default().trim() {
-                "text/event-stream" => return Self::Sse,
-                "text/plain" => return Self::Ndjson { plain: true },
-                "application/x-ndjson" | "application/json" | "*/*" => {
-                    return Self::Ndjson { plain: false };
-                }
-                _ => {}
+        let wanted = wanted(headers, &header::ACCEPT);
+        let known = wanted.iter().find_map(|range| match range.as_str() {
+            "text/event-stream" => Some(Self::Sse),
+            "text/plain" => Some(Self::Ndjson { plain: true }),
+            "application/x-ndjson" | "application/json" | "application/*" | "*/*" => {
+                Some(Self::Ndjson { plain: false })
             }
-        }
-        Self::Ndjson { plain: false }
+            _ => None,
+        });
+        known.unwrap_or(Self::Ndjson { plain: false })
     }
 
     pub(crate) fn media_type(self) -> &'static str {

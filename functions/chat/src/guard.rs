@@ -34,17 +34,9 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     } else {
         admit(&app.exposure, request.headers(), request.uri().host())
     };
-    let origin = match admitted {
-        Ok(origin) => origin,
-        Err(refused) => return refused.into_response(),
-    };
-    let preflight = request.method() == Method::OPTIONS
-        && request
-            .headers()
-            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match (preflight, &origin) {
-        (true, Some(_)) => preflight_answer(),
-        (true, None) | (false, _) => next.run(request).await,
+    let mut response = match admitted {
+        Ok(origin) => answer(origin, request, next).await,
+        Err(refused) => refused.into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(
@@ -56,10 +48,26 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         HeaderValue::from_static("no-referrer"),
     );
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
+    response
+}
+
+/// The answer to an admitted request, readable for the page of another origin that is allowed.
+async fn answer(origin: Option<HeaderValue>, request: Request, next: Next) -> Response {
+    let Some(origin) = origin else {
+        return next.run(request).await;
+    };
+    let is_preflight = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight {
+        preflight_answer()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     response
 }
 
@@ -158,14 +166,22 @@ impl Exposure {
         })
     }
 
-    /// Whether the request may use operator routes. Without a token they exist on loopback only, and a request that a proxy
-    /// passed on did not come from there.
+    /// Whether there are operator routes for this request. Without a token they exist on loopback only, and a request that a
+    /// proxy passed on did not come from there. A proxy may hide that it is one: whoever names origins is taken to be behind one.
+    pub(crate) fn check_presence(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let at_home = self.loopback && self.origins.is_empty() && is_direct(headers);
+        if self.operator_token.is_some() || at_home {
+            Ok(())
+        } else {
+            Err(ApiError::not_found("no such page"))
+        }
+    }
+
+    /// Whether the request may use operator routes.
     pub(crate) fn check_operator(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.check_presence(headers)?;
         let Some(token) = &self.operator_token else {
-            if self.loopback && is_direct(headers) {
-                return Ok(());
-            }
-            return Err(ApiError::not_found("no such page"));
+            return Ok(());
         };
         let given = headers
             .get(header::AUTHORIZATION)
@@ -304,6 +320,8 @@ mod tests {
             .check_operator(&local)
             .is_err()
         );
+        let behind_a_proxy = exposure(&["https://chat.example"]);
+        assert!(behind_a_proxy.check_operator(&local).is_err());
         let with_token = Exposure {
             operator_token: Some("secret".to_owned()),
             ..exposure(&[])

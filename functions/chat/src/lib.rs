@@ -9,6 +9,7 @@
 //!
 //! Only `settings` (of the worker, which needs them too) reads the environment. No rule about conversations lives here: those are the engine's.
 
+mod accept;
 pub mod assemble;
 mod body;
 mod deadline;

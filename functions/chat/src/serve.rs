@@ -29,6 +29,11 @@ const GRACE: Duration = Duration::from_secs(7);
 /// Then turns are given up, and their listeners get the last events for so long.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// A client that takes none of what was sent to it for so long, in milliseconds, has its connection ended by the kernel: nothing
+/// above it would notice while the send queue is full.
+#[cfg(target_os = "linux")]
+const UNREAD_TIMEOUT_MS: u32 = 30_000;
+
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -79,10 +84,7 @@ async fn accept(
 }
 
 async fn connection(socket: TcpStream, router: Router, closing: CancellationToken) {
-    // With Nagle's algorithm the first words of an answer wait some 40 ms for an acknowledgement.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-    }
+    set_options(&socket);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let answer = router.clone().oneshot(request.map(Body::new));
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
@@ -104,6 +106,17 @@ async fn connection(socket: TcpStream, router: Router, closing: CancellationToke
     if let Err(error) = ended {
         // A client that hung up: nothing that anybody could do about.
         tracing::debug!(%error, "a connection broke");
+    }
+}
+
+fn set_options(socket: &TcpStream) {
+    // With Nagle's algorithm the first words of an answer wait some 40 ms for an acknowledgement.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, UNREAD_TIMEOUT_MS) {
+        tracing::debug!(%error, "a connection may stay unread for ever");
     }
 }
 
@@ -130,5 +143,22 @@ async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken
             conversations = engine.busy(),
             "some connections had to be cut"
         );
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_does_not_wait_for_its_reader_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (socket, _peer) = accepted.unwrap();
+        set_options(&socket);
+        assert!(socket.nodelay().unwrap());
+        let timeout = rustix::net::sockopt::tcp_user_timeout(&socket).unwrap();
+        assert_eq!(timeout, UNREAD_TIMEOUT_MS);
     }
 }

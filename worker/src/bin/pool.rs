@@ -1,4 +1,4 @@
-//! The pool as a process of its own: works on the queue of a file or of AWS until it is settings to end.
+//! The pool as a process of its own: works on the queue of a file or of AWS until it is told to end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 const SWEEP_FILE: Duration = Duration::from_secs(3);
 const SWEEP_TABLE: Duration = Duration::from_mins(1);
 
-/// How long work at hand may take when it is settings to end; what is left is found again.
+/// How long work at hand may take when it is told to end; what is left is found again.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::main]

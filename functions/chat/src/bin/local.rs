@@ -1,6 +1,5 @@
 //! The local server: the whole of Baton in one process, on <http://localhost:8501>.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,9 +7,9 @@ use anyhow::Context;
 use baton_chat::assemble::House;
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
+use baton_worker::parts::start_logging;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 const HELP: &str = "\
 Baton: a team of agents that answers customers by chat.
@@ -82,21 +81,6 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
         values.set(name, value);
     }
     Ok(true)
-}
-
-/// Text on a terminal, JSON lines elsewhere.
-fn start_logging(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        logs.init();
-    } else {
-        logs.json().init();
-    }
-    Ok(())
 }
 
 /// Each open stream is a descriptor; the usual soft limit of 1,024 is there for programs that use `select`.

@@ -1,43 +1,25 @@
 //! The operator's view of actions: what waits, what ended, and the decisions that only a person may take.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::ActionId;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{Decision, DecisionError, Settlement};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::conversations::uncached;
+use super::input::{Path, Query, read_object, text_field};
 use super::operator::{ENTRIES, Operator, Paging, page};
-use super::parse_query;
 use crate::error::ApiError;
 use crate::router::App;
 
 /// A reason, in bytes; it is kept with the action.
 const MAX_REASON: usize = 2_000;
 
-#[derive(Deserialize)]
-struct StateQuery {
-    state: Option<ActionState>,
-}
-
-/// What an operator sends with a decision.
-#[derive(Deserialize)]
-pub(crate) struct DecisionBody {
-    /// The hash of the arguments that the operator was shown.
-    arguments_hash: String,
-    reason: String,
-    /// For settling: what became of it.
-    #[serde(default)]
-    outcome: Option<Settlement>,
-}
-
-/// The operator is told what is wrong with a body, as with everything else.
-type DecisionRequest = Result<Json<DecisionBody>, JsonRejection>;
+/// What an operator sends with a decision: the hash of the arguments that were shown, a reason, and for settling the outcome.
+type Fields = Map<String, Value>;
 
 /// With `state` a page of the actions in it, newest first; without it the newest of each state, how many there are, and
 /// how long they wait.
@@ -45,10 +27,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     _operator: Operator,
     paging: Paging,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
-    let StateQuery { state } = parse_query(query)?;
-    let Some(state) = state else {
+    let Some(state) = query.text("state")?.map(parse_state).transpose()? else {
         return overview(&app).await;
     };
     let actions = app
@@ -57,6 +38,14 @@ pub(crate) async fn list(
         .await?;
     let shown = actions.actions.iter().map(shown);
     Ok(page("actions", shown, actions.next))
+}
+
+fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
+    let mut states = ActionState::ALL.into_iter();
+    states.find(|state| state.as_str() == raw).ok_or_else(|| {
+        let known = ActionState::ALL.map(ActionState::as_str).join(", ");
+        ApiError::bad_request(format!("state must be one of {known}"))
+    })
 }
 
 async fn overview(app: &App) -> Result<Response, ApiError> {
@@ -77,53 +66,58 @@ pub(crate) async fn approve(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-    body: DecisionRequest,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    decide(&app, &id, body, |_| Ok(Decision::Approve)).await
+    decide(&app, &id, request, |_| Ok(Decision::Approve)).await
 }
 
 pub(crate) async fn reject(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-    body: DecisionRequest,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    decide(&app, &id, body, |_| Ok(Decision::Reject)).await
+    decide(&app, &id, request, |_| Ok(Decision::Reject)).await
 }
 
 pub(crate) async fn settle(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-    body: DecisionRequest,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let outcome = |body: &DecisionBody| {
-        body.outcome.map(Decision::Settle).ok_or_else(|| {
-            ApiError::bad_request("outcome must be \"done\", \"rejected\" or \"retry\"")
-        })
+    let outcome = |fields: &Fields| match fields.get("outcome").and_then(Value::as_str) {
+        Some("done") => Ok(Decision::Settle(Settlement::Done)),
+        Some("rejected") => Ok(Decision::Settle(Settlement::Rejected)),
+        Some("retry") => Ok(Decision::Settle(Settlement::Retry)),
+        Some(_) | None => Err(ApiError::bad_request(
+            "outcome must be \"done\", \"rejected\" or \"retry\"",
+        )),
     };
-    decide(&app, &id, body, outcome).await
+    decide(&app, &id, request, outcome).await
 }
 
 async fn decide(
     app: &App,
     id: &str,
-    body: DecisionRequest,
-    decision: impl FnOnce(&DecisionBody) -> Result<Decision, ApiError>,
+    request: Request,
+    decision: impl FnOnce(&Fields) -> Result<Decision, ApiError>,
 ) -> Result<Response, ApiError> {
     let id = ActionId::parse(id)
         .map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
-    let Json(body) =
-        body.map_err(|rejection| ApiError::new(rejection.status(), rejection.body_text()))?;
-    if body.reason.trim().is_empty() || body.reason.len() > MAX_REASON {
+    let (parts, body) = request.into_parts();
+    let fields = read_object(&parts.headers, body).await?;
+    let arguments_hash = text_field(&fields, "arguments_hash")?;
+    let reason = text_field(&fields, "reason")?;
+    if reason.trim().is_empty() || reason.len() > MAX_REASON {
         return Err(ApiError::bad_request(format!(
             "a reason of 1 to {MAX_REASON} bytes is needed"
         )));
     }
-    let decision = decision(&body)?;
+    let decision = decision(&fields)?;
     match app
         .engine
-        .decide(&id, decision, &body.arguments_hash, &body.reason)
+        .decide(&id, decision, arguments_hash, reason)
         .await
     {
         Ok(action) => Ok(uncached(Json(shown(&action)))),

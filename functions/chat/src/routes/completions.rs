@@ -1,26 +1,23 @@
 //! `POST /chat/completions`: takes a message and streams the answer.
 
-use std::time::Duration;
-
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use baton_handoff::ids::{ConversationId, MessageId};
+use axum::response::Response;
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Accepted, Overlap, Submission};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
+use super::conversations::uncached;
+use super::input::{read_object, text_field};
 use super::{OWNER, turn_path};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
-use crate::router::{App, MAX_BODY};
+use crate::router::App;
 
 /// A message, in bytes.
 const MAX_MESSAGE: usize = 32 * 1024;
-
-/// A client that has not sent its body by then is given up.
-const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Headers of a stream, those of the layers around it among them: the map need not grow.
 const HEADERS: usize = 12;
@@ -31,9 +28,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    check_media_type(&parts.headers)?;
     let format = Format::negotiate(&parts.headers);
-    let fields = read_object(body).await?;
+    let fields = read_object(&parts.headers, body).await?;
     let conversation = match id_field(&fields, "conversation_id")? {
         Some(id) => ConversationId::parse(id).map_err(|error| bad_id("conversation_id", error))?,
         None => app.engine.new_conversation(),
@@ -62,7 +58,7 @@ pub(super) fn answer(
 ) -> Response {
     let turn = accepted.turn;
     let mut response = if background {
-        let mut response = StatusCode::ACCEPTED.into_response();
+        let mut response = uncached(StatusCode::ACCEPTED);
         insert(
             &mut response,
             header::LOCATION,
@@ -80,9 +76,14 @@ pub(super) fn answer(
             format,
         )
     };
-    insert(&mut response, CONVERSATION_HEADER, conversation.as_str());
-    insert(&mut response, TURN_HEADER, &turn.to_string());
+    name_turn(&mut response, conversation, turn);
     response
+}
+
+/// Says which turn of which conversation the answer is about.
+pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
+    insert(response, CONVERSATION_HEADER, conversation.as_str());
+    insert(response, TURN_HEADER, &turn.to_string());
 }
 
 /// A stream that nobody on the way may keep, transform or hold back.
@@ -95,6 +96,7 @@ pub(super) fn stream_response(body: Body, format: Format) -> Response {
         HeaderValue::from_static(format.media_type()),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
@@ -109,59 +111,8 @@ fn insert(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-/// JSON, or nothing said: `curl -d` alone says a form, which is not JSON.
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let value = value.to_str().unwrap_or_default();
-    let essence = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    if essence == "application/json" || essence.ends_with("+json") {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "send the body as application/json",
-    ))
-}
-
-async fn read_object(body: Body) -> Result<Map<String, Value>, ApiError> {
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
-        .await
-        .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
-        .map_err(|error| body_error(&error))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "the body is not valid JSON: {error}"
-        ))),
-    }
-}
-
-fn body_error(error: &axum::Error) -> ApiError {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.is::<http_body_util::LengthLimitError>() {
-            let detail = format!("the body is over {MAX_BODY} bytes");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
-        }
-        source = cause.source();
-    }
-    ApiError::bad_request("the body broke off")
-}
-
 fn message(fields: &Map<String, Value>) -> Result<String, ApiError> {
-    let message = match fields.get("message") {
-        Some(Value::String(message)) => message,
-        Some(_) => return Err(ApiError::bad_request("message must be a string")),
-        None => return Err(ApiError::bad_request("message is missing")),
-    };
+    let message = text_field(fields, "message")?;
     if message.trim().is_empty() {
         return Err(ApiError::bad_request("message is empty"));
     }
@@ -169,7 +120,7 @@ fn message(fields: &Map<String, Value>) -> Result<String, ApiError> {
         let detail = format!("message is over {MAX_MESSAGE} bytes");
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
-    Ok(message.clone())
+    Ok(message.to_owned())
 }
 
 fn id_field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ApiError> {
@@ -215,7 +166,7 @@ fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
     }
 }
 
-/// RFC 7240, section 4.1.
+/// RFC 7240, section 4.1. Parameters of a preference, and other preferences, are ignored.
 fn prefers_async(headers: &HeaderMap) -> bool {
     let preferences = headers
         .get_all("prefer")
@@ -223,5 +174,6 @@ fn prefers_async(headers: &HeaderMap) -> bool {
         .filter_map(|value| value.to_str().ok());
     preferences
         .flat_map(|value| value.split(','))
-        .any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"))
+        .filter_map(|preference| preference.split(';').next())
+        .any(|name| name.trim().eq_ignore_ascii_case("respond-async"))
 }

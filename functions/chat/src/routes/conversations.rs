@@ -1,15 +1,16 @@
 //! Conversations as people read them: the list, one history, export, erase.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
 
 use super::completions::stream_response;
+use super::input::{Path, Query};
 use super::operator::{Operator, Paging};
-use super::{OWNER, export, last_position, parse_conversation, parse_query};
+use super::{OWNER, export, last_position, parse_conversation};
+use crate::accept::wanted;
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
@@ -21,12 +22,6 @@ const MOST_TURNS: usize = 500;
 
 /// Pages of an export: 500 turns each.
 const EXPORT_PAGES: usize = 200;
-
-#[derive(Deserialize)]
-struct HistoryQuery {
-    before: Option<u32>,
-    turns: Option<usize>,
-}
 
 pub(crate) async fn list(
     State(app): State<App>,
@@ -43,10 +38,11 @@ pub(crate) async fn list(
 pub(crate) async fn history(
     State(app): State<App>,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let HistoryQuery { before, turns } = parse_query(query)?;
+    let before: Option<u32> = query.number("before")?;
+    let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
     let history = app.engine.history(&conversation, before, turns).await?;
     Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
@@ -57,10 +53,10 @@ pub(crate) async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let after = last_position(&headers, query)?
+    let after = last_position(&headers, &query)?
         .map(|after| after.parse::<Position>())
         .transpose()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -79,7 +75,7 @@ pub(crate) async fn erase(
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     app.engine.erase(&conversation).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(uncached(StatusCode::NO_CONTENT))
 }
 
 /// The whole conversation, JSON or readable Markdown by `Accept`.
@@ -106,11 +102,7 @@ pub(crate) async fn export(
         history.items.splice(0..0, earlier.items);
         history.before = earlier.before;
     }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let (mut response, ending) = if accept.contains("text/markdown") {
+    let (mut response, ending) = if wants_markdown(&headers) {
         let markdown = (
             [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
             export::markdown(&history),
@@ -125,7 +117,20 @@ pub(crate) async fn export(
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, name);
     }
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
+}
+
+fn wants_markdown(headers: &HeaderMap) -> bool {
+    let wanted = wanted(headers, &header::ACCEPT);
+    let known = wanted.iter().find_map(|range| match range.as_str() {
+        "text/markdown" | "text/*" => Some(true),
+        "application/json" | "application/*" | "*/*" => Some(false),
+        _ => None,
+    });
+    known.unwrap_or(false)
 }
 
 fn no_such_conversation() -> ApiError {

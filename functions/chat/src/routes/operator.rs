@@ -4,11 +4,10 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::request::Parts;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::conversations::uncached;
-use super::parse_query;
+use super::input::Query;
 use crate::error::ApiError;
 use crate::router::App;
 
@@ -35,19 +34,14 @@ pub(crate) struct Paging {
     pub(super) limit: usize,
 }
 
-#[derive(Deserialize)]
-struct PagingQuery {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
 impl FromRequestParts<App> for Paging {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, ApiError> {
-        let PagingQuery { after, limit } = parse_query(parts.uri.query().map(str::to_owned))?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, app).await?;
+        let limit: Option<usize> = query.number("limit")?;
         Ok(Self {
-            after,
+            after: query.text("after")?.map(str::to_owned),
             limit: limit.unwrap_or(ENTRIES).clamp(1, MOST_ENTRIES),
         })
     }

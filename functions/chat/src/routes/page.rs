@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
@@ -13,17 +13,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
+use super::input::Path;
+use crate::accept::wanted;
 use crate::error::ApiError;
 use crate::router::App;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../static");
+
+const DESK: &str = "desk.html";
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 
 /// Nothing but our own files, and no way from a string to script.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types baton dompurify";
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 pub(crate) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
@@ -36,9 +40,10 @@ pub(crate) async fn index(
     serve(&app, &headers, "index.html")
 }
 
-/// The operator's page. The page itself holds nothing secret; what it shows asks for the token.
+/// The operator's page, where there are operator routes. The page itself holds nothing secret; what it shows asks for the token.
 pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
-    serve(&app, &headers, "desk.html")
+    app.exposure.check_presence(&headers)?;
+    serve(&app, &headers, DESK)
 }
 
 pub(crate) async fn file(
@@ -46,6 +51,9 @@ pub(crate) async fn file(
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if path == DESK {
+        app.exposure.check_presence(&headers)?;
+    }
     serve(&app, &headers, &path)
 }
 
@@ -53,7 +61,8 @@ pub(crate) async fn file(
 struct Asset {
     bytes: Bytes,
     gzipped: Bytes,
-    tag: String,
+    /// A digest of the bytes, in hexadecimal.
+    digest: String,
 }
 
 /// The embedded files that somebody asked for, compressed once.
@@ -61,10 +70,10 @@ static ASSETS: Mutex<BTreeMap<String, Arc<Asset>>> = Mutex::new(BTreeMap::new())
 
 impl Asset {
     fn new(bytes: &[u8]) -> Self {
-        let tag = Sha256::digest(bytes)
+        let digest = Sha256::digest(bytes)
             .iter()
             .take(8)
-            .fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+            .fold(String::new(), |digest, byte| format!("{digest}{byte:02x}"));
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to a vector cannot fail; if it did, the plain file would be sent.
         let gzipped = gzip
@@ -74,7 +83,7 @@ impl Asset {
         Self {
             bytes: Bytes::copy_from_slice(bytes),
             gzipped: gzipped.into(),
-            tag: format!("\"{tag}\""),
+            digest,
         }
     }
 
@@ -105,11 +114,10 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
         return Err(missing());
     }
     let asset = Asset::find(app, path).ok_or_else(missing)?;
-    let unchanged = headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == asset.tag.as_bytes());
     let gzip = app.compress && !asset.gzipped.is_empty() && accepts_gzip(headers);
-    let mut response = match (unchanged, gzip) {
+    // Other bytes, another tag.
+    let tag = format!("\"{}{}\"", asset.digest, if gzip { "-gz" } else { "" });
+    let mut response = match (is_known(headers, &tag), gzip) {
         (true, _) => StatusCode::NOT_MODIFIED.into_response(),
         (false, true) => {
             ([(header::CONTENT_ENCODING, "gzip")], asset.gzipped.clone()).into_response()
@@ -130,21 +138,27 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
     );
-    if let Ok(tag) = HeaderValue::from_str(&asset.tag) {
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
         set.insert(header::ETAG, tag);
     }
     Ok(response)
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers
-        .get_all(header::ACCEPT_ENCODING)
+/// Whether the client has the bytes with this tag. What a proxy made weak is the same file still.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers
+        .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        parts.next() == Some("gzip") && parts.next().is_none_or(|quality| quality != "q=0")
-    })
+    known
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let wanted = wanted(headers, &header::ACCEPT_ENCODING);
+    wanted.iter().any(|coding| coding == "gzip")
 }
 
 /// Files of other kinds stand in that folder for developers, not for browsers.

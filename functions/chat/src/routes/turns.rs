@@ -1,13 +1,15 @@
 //! One turn: its events again, and on to its end.
 
-use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
 use baton_handoff::{CannotRegenerate, Followed, StopError};
 use http::{HeaderMap, StatusCode};
 
-use super::completions::{answer, stream_response};
+use super::completions::{answer, name_turn, stream_response};
+use super::conversations::uncached;
+use super::input::{Path, Query};
 use super::{last_position, parse_conversation};
 use crate::body;
 use crate::encode::Format;
@@ -19,22 +21,24 @@ pub(crate) async fn events(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    query: Query,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
     let turn = parse_turn(&turn)?;
-    let after = last_position(&headers, query)?
+    let after = last_position(&headers, &query)?
         .map(|after| parse_position(&after, turn))
         .transpose()?;
     let format = Format::negotiate(&headers);
-    match app.engine.follow(&conversation, turn, after).await? {
-        Followed::Log(log) => Ok(stream_response(
-            body::events(log, conversation, turn, format, after),
+    let mut response = match app.engine.follow(&conversation, turn, after).await? {
+        Followed::Log(log) => stream_response(
+            body::events(log, conversation.clone(), turn, format, after),
             format,
-        )),
-        Followed::NothingLeft => Ok(StatusCode::NO_CONTENT.into_response()),
-        Followed::NoSuchTurn => Err(ApiError::not_found("no such turn")),
-    }
+        ),
+        Followed::NothingLeft => uncached(StatusCode::NO_CONTENT),
+        Followed::NoSuchTurn => return Err(ApiError::not_found("no such turn")),
+    };
+    name_turn(&mut response, &conversation, turn);
+    Ok(response)
 }
 
 /// Asks for the end of a turn; asking twice, or too late, is harmless.
@@ -44,7 +48,7 @@ pub(crate) async fn stop(
 ) -> Result<Response, ApiError> {
     let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
     match app.engine.stop(&conversation, turn).await {
-        Ok(()) => Ok(StatusCode::ACCEPTED.into_response()),
+        Ok(()) => Ok(uncached(StatusCode::ACCEPTED)),
         Err(StopError::NotFound) => Err(ApiError::not_found("no such turn")),
         Err(StopError::Store(error)) => Err(error.into()),
     }
@@ -73,8 +77,10 @@ pub(crate) async fn regenerate(
 }
 
 fn parse_turn(raw: &str) -> Result<TurnNumber, ApiError> {
-    raw.parse()
-        .map_err(|_| ApiError::bad_request("a turn is a number"))
+    let turn = raw.parse::<TurnNumber>().ok();
+    // One turn has one address: neither `01` nor `+1` is another name of the first.
+    turn.filter(|turn| turn.to_string() == raw)
+        .ok_or_else(|| ApiError::bad_request("a turn is a number"))
 }
 
 fn parse_position(raw: &str, turn: u32) -> Result<Position, ApiError> {

@@ -35,7 +35,9 @@ fn assets() -> Vec<(String, PathBuf)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_and_every_asset_come_through_byte_for_byte() {
     let model = ScriptedModel::start([]).await;
-    let function = Function::start(&model).await;
+    // Without a token a function has no desk.
+    let token = ("BATON_OPERATOR_TOKEN", "correct horse".to_owned());
+    let function = Function::start_with(&model, &[token]).await;
     let assets = assets();
     assert!(assets.len() > 10, "{assets:?}");
     let pages = [("/", "index.html"), ("/desk", "desk.html")];

@@ -49,6 +49,15 @@ async fn the_headers_say_what_it_is_and_that_nobody_may_keep_it() {
         ("text/plain", "text/plain; charset=utf-8"),
         ("text/html, text/plain;q=0.5", "text/plain; charset=utf-8"),
         ("text/event-stream", "text/event-stream"),
+        ("Text/Event-Stream", "text/event-stream"),
+        (
+            "text/event-stream;q=0, text/plain",
+            "text/plain; charset=utf-8",
+        ),
+        (
+            "text/plain;q=0.2, text/event-stream;q=0.3",
+            "text/event-stream",
+        ),
     ];
     for (turn, (accept, media_type)) in (1..).zip(cases) {
         let mut request = client
@@ -60,6 +69,7 @@ async fn the_headers_say_what_it_is_and_that_nobody_may_keep_it() {
         let answer = client.fetch(request).await;
         assert_eq!(answer.header("content-type"), media_type, "{accept}");
         assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("vary"), "Accept");
         assert_eq!(answer.header("x-accel-buffering"), "no");
         assert_eq!(answer.header("x-conversation-id"), "c");
         assert_eq!(answer.header("x-turn"), format!("{turn}"));
@@ -354,4 +364,39 @@ async fn a_second_listener_hears_the_beginning_and_what_comes() {
     );
     assert_eq!(first.rest().await.answer(), "One two.");
     assert_eq!(model.requests()[0].customer(), "hello");
+}
+
+#[tokio::test]
+async fn every_answer_about_a_turn_names_it_and_may_not_be_kept() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("prefer", "Respond-Async; wait=10");
+    let accepted = client.fetch(request.json(&body("c", "hello"))).await;
+    assert_eq!(accepted.status, 202);
+    client.turn_ends("c", 1).await;
+    let events = client.get(accepted.header("location")).await;
+    assert_eq!(events.status, 200);
+    let last = Line::parse(events.body.lines().last().unwrap()).id;
+    let nothing_left = client
+        .get(&format!("{}?after={last}", accepted.header("location")))
+        .await;
+    assert_eq!(nothing_left.status, 204);
+    for answer in [&accepted, &events, &nothing_left] {
+        assert_eq!(answer.header("x-conversation-id"), "c", "{answer:?}");
+        assert_eq!(answer.header("x-turn"), "1", "{answer:?}");
+    }
+    let stopped = client
+        .fetch(client.request("POST", "/conversations/c/turns/1/stop"))
+        .await;
+    assert_eq!(stopped.status, 202);
+    let erased = client
+        .fetch(client.request("DELETE", "/conversations/c"))
+        .await;
+    assert_eq!(erased.status, 204);
+    for answer in [accepted, events, nothing_left, stopped, erased] {
+        assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+    }
 }

@@ -129,9 +129,24 @@ async fn an_export_is_json_or_markdown_that_nobody_can_forge() {
         exported.json()["items"],
         Value::Array(client.items("c").await)
     );
+    assert_eq!(exported.header("vary"), "Accept");
+    for json in [
+        "text/markdown;q=0, */*",
+        "text/markdown;q=0.5, application/json",
+    ] {
+        let request = client
+            .request("GET", "/conversations/c/export")
+            .header("accept", json);
+        let exported = client.fetch(request).await;
+        assert_eq!(
+            exported.header("content-type"),
+            "application/json",
+            "{json}"
+        );
+    }
     let request = client
         .request("GET", "/conversations/c/export")
-        .header("accept", "text/markdown");
+        .header("accept", "Text/Markdown, */*;q=0.1");
     let markdown = client.fetch(request).await;
     assert_eq!(
         markdown.header("content-type"),

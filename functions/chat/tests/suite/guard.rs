@@ -4,7 +4,7 @@ use baton_backends::model::testing::ScriptedModel;
 use baton_chat::Exposure;
 use serde_json::json;
 
-use super::support::{Client, House, Setup, body, clerk};
+use super::support::{Answer, Client, House, Setup, body, clerk};
 
 const OPERATOR_ROUTES: [(&str, &str); 7] = [
     ("GET", "/conversations"),
@@ -40,6 +40,13 @@ async fn status(client: &Client, (method, path): (&str, &str), headers: &[(&str,
         request.header(*name, *value)
     });
     client.fetch(request).await.status.as_u16()
+}
+
+/// A refusal is kept by caches and read by browsers as any other answer is.
+fn carries_the_guards_headers(answer: &Answer) {
+    assert_eq!(answer.header("vary"), "Origin");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
 }
 
 #[tokio::test]
@@ -79,6 +86,7 @@ async fn a_rebound_name_reaches_no_route() {
     let refused = client.fetch(request.json(&body("c", "hello"))).await;
     assert_eq!(refused.status, 421);
     assert!(refused.detail().contains("BATON_ORIGINS"));
+    carries_the_guards_headers(&refused);
     assert_eq!(model.requests().len(), 0);
 }
 
@@ -103,6 +111,7 @@ async fn another_site_may_not_call_unless_it_is_listed() {
         let refused = client.fetch(request.json(&body("c", "hello"))).await;
         assert_eq!(refused.status, 403, "{origin}");
         assert_eq!(refused.header("access-control-allow-origin"), "");
+        carries_the_guards_headers(&refused);
     }
     assert_eq!(model.requests().len(), 0);
     let request = client
@@ -171,32 +180,30 @@ async fn operator_routes_need_the_token_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn operator_routes_are_absent_off_loopback_without_a_token() {
+async fn operator_routes_are_absent_off_loopback_and_behind_a_proxy_without_a_token() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = exposed(
-        &model,
-        Exposure {
-            loopback: false,
-            origins: Vec::new(),
-            operator_token: None,
-        },
-    )
-    .await;
-    for route in OPERATOR_ROUTES {
-        assert_eq!(status(&house.client(), route, &[]).await, 404, "{route:?}");
+    let open = |loopback: bool, origins: &[&str]| Exposure {
+        loopback,
+        origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        operator_token: None,
+    };
+    let proxied: &[(&str, &str)] = &[("x-forwarded-for", "192.0.2.1")];
+    let cases = [
+        (open(false, &[]), &[] as &[_]),
+        (open(true, &[]), proxied),
+        // A proxy on the same machine that says nothing of itself.
+        (open(true, &["https://chat.example"]), &[]),
+    ];
+    for (exposure, headers) in cases {
+        let house = exposed(&model, exposure).await;
+        let desk = [("GET", "/desk"), ("GET", "/static/desk.html")];
+        for route in OPERATOR_ROUTES.into_iter().chain(desk) {
+            let found = status(&house.client(), route, headers).await;
+            assert_eq!(found, 404, "{route:?} {headers:?}");
+        }
     }
-    let house = exposed(
-        &model,
-        Exposure {
-            loopback: true,
-            origins: Vec::new(),
-            operator_token: None,
-        },
-    )
-    .await;
-    for route in OPERATOR_ROUTES {
-        let proxied = status(&house.client(), route, &[("x-forwarded-for", "192.0.2.1")]).await;
-        assert_eq!(proxied, 404, "{route:?}");
+    let house = exposed(&model, open(true, &[])).await;
+    for route in [OPERATOR_ROUTES[0], ("GET", "/desk")] {
+        assert_eq!(status(&house.client(), route, &[]).await, 200, "{route:?}");
     }
-    assert_eq!(status(&house.client(), OPERATOR_ROUTES[0], &[]).await, 200);
 }

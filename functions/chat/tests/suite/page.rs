@@ -20,6 +20,7 @@ async fn the_page_is_served_and_may_load_nothing_but_its_own_files() {
             "{policy}"
         );
         assert!(!policy.contains("unsafe"), "{policy}");
+        assert!(policy.ends_with("trusted-types 'none'"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("x-frame-options"), "DENY");
         assert_eq!(page.header("referrer-policy"), "no-referrer");
@@ -68,6 +69,42 @@ async fn every_file_that_the_page_names_is_there() {
         "/static/none.js",
     ] {
         assert_eq!(client.get(hidden).await.status, 404, "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_known_by_its_tag_however_it_is_written() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let asked = |headers: &[(&str, &str)]| {
+        let request = client.request("GET", "/");
+        client.fetch(headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+    };
+    let plain = asked(&[("accept-encoding", "gzip;q=0.0")]).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    let gzipped = asked(&[("accept-encoding", "br, GZIP;q=0.5")]).await;
+    assert_eq!(gzipped.status, 200);
+    let (plain, gzipped) = (plain.header("etag"), gzipped.header("etag"));
+    assert_eq!(gzipped.replace("-gz", ""), plain);
+    assert_ne!(gzipped, plain, "other bytes");
+    for known in [
+        plain.to_owned(),
+        format!("W/{plain}"),
+        format!("\"other\", W/{plain}"),
+        "*".to_owned(),
+    ] {
+        let known = [
+            ("accept-encoding", "identity"),
+            ("if-none-match", known.as_str()),
+        ];
+        assert_eq!(asked(&known).await.status, 304, "{known:?}");
+    }
+    for unknown in [gzipped, "\"other\"", "other"] {
+        let unknown = [("accept-encoding", "identity"), ("if-none-match", unknown)];
+        assert_eq!(asked(&unknown).await.status, 200, "{unknown:?}");
     }
 }
 

@@ -109,6 +109,9 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         ("GET", "/conversations/c/turns/0/events", 404),
         ("GET", "/conversations/a%20b", 400),
         ("GET", "/conversations/c/turns/one/events", 400),
+        ("GET", "/conversations/c/turns/01/events", 400),
+        ("GET", "/conversations/c/turns/+1/events", 400),
+        ("POST", "/conversations/c/turns/01/stop", 400),
         ("GET", "/conversations/c/turns/1/events?after=here", 400),
         ("GET", "/conversations/c/turns/1/events?after=2.1.1.1", 400),
         ("GET", "/conversations?limit=many", 400),
@@ -152,4 +155,120 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
             "{media_type}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let (approve, settle) = ("approve", "settle");
+    let cases = [
+        (approve, "", "the body is not valid JSON"),
+        (approve, "[]", "the body must be a JSON object"),
+        (approve, "{}", "arguments_hash is missing"),
+        (
+            approve,
+            r#"{"arguments_hash": 7}"#,
+            "arguments_hash must be a string",
+        ),
+        (approve, r#"{"arguments_hash": "x"}"#, "reason is missing"),
+        (
+            approve,
+            r#"{"arguments_hash": "x", "reason": " "}"#,
+            "a reason of 1 to 2000 bytes is needed",
+        ),
+        (
+            settle,
+            r#"{"arguments_hash": "x", "reason": "x"}"#,
+            "outcome must be ",
+        ),
+        (
+            settle,
+            r#"{"arguments_hash": "x", "reason": "x", "outcome": "lost"}"#,
+            "outcome must be ",
+        ),
+    ];
+    for (decision, sent, sentence) in cases {
+        let path = format!("/actions/c.1.00000000000000000000000000000000/{decision}");
+        let request = client
+            .request("POST", &path)
+            .header("content-type", "application/json");
+        let refused = client.fetch(request.body(sent)).await;
+        assert_eq!(refused.status, 400, "{decision} {sent}");
+        let detail = refused.detail();
+        assert!(detail.starts_with(sentence), "{decision} {sent}: {detail}");
+    }
+    let form = client
+        .request(
+            "POST",
+            "/actions/c.1.00000000000000000000000000000000/approve",
+        )
+        .header("content-type", "text/plain");
+    assert_eq!(client.fetch(form.body("{}")).await.status, 415);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_said_in_a_sentence() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let number = "must be a whole number that is not too large";
+    for (path, sentence) in [
+        ("/conversations?limit=many", format!("limit {number}")),
+        ("/conversations?limit=-1", format!("limit {number}")),
+        ("/orders?limit=1&limit=2", "limit is given twice".to_owned()),
+        (
+            "/conversations/c?before=4294967296",
+            format!("before {number}"),
+        ),
+        ("/conversations/c?turns=", format!("turns {number}")),
+        (
+            "/actions?state=lost",
+            "state must be one of proposed, queued, running, done, rejected, unknown".to_owned(),
+        ),
+    ] {
+        let refused = client.get(path).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.detail()),
+            (400, sentence),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_decoded_is_refused_in_json() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    for (method, path) in [
+        ("GET", "/conversations/%ff"),
+        ("DELETE", "/conversations/%ff"),
+        ("GET", "/conversations/c/turns/%fe/events"),
+        ("POST", "/actions/%ff/approve"),
+        ("GET", "/static/%ff.js"),
+    ] {
+        let refused = client.fetch(client.request(method, path)).await;
+        assert_eq!(refused.status, 400, "{method} {path}");
+        assert_eq!(refused.detail(), "the path is not percent-encoded UTF-8");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_before_it_is_read_as_something_else() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let sent = |coding: &str| {
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("content-encoding", coding);
+        client.fetch(request.json(&body("c", "hello")))
+    };
+    let refused = sent("gzip").await;
+    assert_eq!(refused.status, 415);
+    assert_eq!(refused.detail(), "send the body without a Content-Encoding");
+    assert_eq!(refused.header("accept-encoding"), "identity");
+    assert_eq!(sent("identity").await.status, 200);
 }

@@ -12,7 +12,7 @@ mod line;
 use std::time::Duration;
 
 pub(crate) use asked::{Asked, clerk};
-pub(crate) use client::{Client, body};
+pub(crate) use client::{Answer, Client, body};
 pub(crate) use clock::Clock;
 pub(crate) use desk::Desk;
 pub(crate) use faults::{Commits, Faults};

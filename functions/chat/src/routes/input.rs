@@ -1,0 +1,147 @@
+//! What handlers read from a request: path, query, body. What is wrong with them is said in a sentence, and every wait has an end.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+use crate::router::MAX_BODY;
+
+/// A client that has not sent its body by then is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The parameters of a path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // The routes name as many parameters as the handlers take: only the encoding can be wrong.
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(parameters)| Self(parameters))
+            .map_err(|_| ApiError::bad_request("the path is not percent-encoded UTF-8"))
+    }
+}
+
+/// The parameters of a query. Those that nobody asks for are ignored.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(pairs)| Self(pairs))
+            .map_err(|_| ApiError::bad_request("the query is not one"))
+    }
+}
+
+impl Query {
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let mut values = self.0.iter().filter(|(given, _)| given == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        match values.next() {
+            None => Ok(value),
+            Some(_) => Err(ApiError::bad_request(format!("{name} is given twice"))),
+        }
+    }
+
+    /// A number that is not negative and that its type can hold.
+    pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.text(name)? else {
+            return Ok(None);
+        };
+        value.parse().map(Some).map_err(|_| {
+            ApiError::bad_request(format!(
+                "{name} must be a whole number that is not too large"
+            ))
+        })
+    }
+}
+
+/// The JSON object that is the body.
+pub(super) async fn read_object(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Map<String, Value>, ApiError> {
+    check_media_type(headers)?;
+    check_encoding(headers)?;
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
+        .await
+        .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
+        .map_err(|error| body_error(&error))?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "the body is not valid JSON: {error}"
+        ))),
+    }
+}
+
+/// JSON, or nothing said: `curl -d` alone says a form, which is not JSON.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let value = value.to_str().unwrap_or_default();
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send the body as application/json",
+    ))
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let plain = |coding: &http::HeaderValue| {
+        coding.is_empty() || coding.as_bytes().eq_ignore_ascii_case(b"identity")
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        return Ok(());
+    }
+    let refusal = ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "send the body without a Content-Encoding",
+    );
+    Err(refusal.with_header(header::ACCEPT_ENCODING, "identity"))
+}
+
+fn body_error(error: &axum::Error) -> ApiError {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<http_body_util::LengthLimitError>() {
+            let detail = format!("the body is over {MAX_BODY} bytes");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        }
+        source = cause.source();
+    }
+    ApiError::bad_request("the body broke off")
+}
+
+/// A field of text that must be there.
+pub(super) fn text_field<'a>(
+    fields: &'a Map<String, Value>,
+    name: &str,
+) -> Result<&'a str, ApiError> {
+    match fields.get(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(ApiError::bad_request(format!("{name} must be a string"))),
+        None => Err(ApiError::bad_request(format!("{name} is missing"))),
+    }
+}
