@@ -1,0 +1,180 @@
+//! Settings by name, before anybody reads a meaning into them: the environment, and what stands under it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::BadSetting;
+
+/// Values by name: the environment, and what stands in for it.
+#[derive(Clone, Default)]
+pub struct Values(BTreeMap<String, String>);
+
+/// Names only: among the values are keys.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Values {
+    /// The environment of this process; under it, if there is one, the `.env` file of this folder.
+    pub fn from_environment(dot_env: Option<&Path>) -> Result<Self, BadSetting> {
+        let mut values = BTreeMap::new();
+        if let Some(path) = dot_env.filter(|path| path.exists()) {
+            values = read_file(path)?;
+        }
+        values.extend(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
+        Ok(Self(values))
+    }
+
+    /// Sets a value, as a flag does.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    /// The secrets of AWS whose values belong among these (`BATON_SECRETS`): names or ARNs, separated by commas.
+    pub fn secrets(&self) -> Vec<String> {
+        let list = self.get("BATON_SECRETS").unwrap_or_default();
+        let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty());
+        ids.map(str::to_owned).collect()
+    }
+
+    /// Puts settings under those that are there, as a `.env` file does. A secret holds settings of ours and nothing else: it
+    /// must not be able to set where the SDK sends requests.
+    ///
+    /// # Errors
+    /// When one is not ours.
+    pub fn add_under(&mut self, settings: BTreeMap<String, String>) -> Result<(), BadSetting> {
+        for (name, value) in settings {
+            if !name.starts_with("BATON_") && name != "OPENAI_API_KEY" {
+                return Err(BadSetting::new(format!(
+                    "a secret of BATON_SECRETS sets {name}, which is not a setting of Baton"
+                )));
+            }
+            self.0.entry(name).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// A value that is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn parse<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        what: &str,
+    ) -> Result<Option<T>, BadSetting> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| BadSetting::new(format!("{name}={value} is not {what}")))
+    }
+}
+
+/// The settings in a file of lines `NAME=value`.
+fn read_file(path: &Path) -> Result<BTreeMap<String, String>, BadSetting> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| BadSetting::new(format!("{} cannot be read: {error}", path.display())))?;
+    // Says where, and not what: what stands there may be a key.
+    pairs(&text).map_err(|_| {
+        BadSetting::new(format!(
+            "{} has a line that is not NAME=value: line {}",
+            path.display(),
+            bad_line(&text)
+        ))
+    })
+}
+
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, dotenvy::Error> {
+    dotenvy::from_read_iter(text.as_bytes()).collect()
+}
+
+/// The number of the first line that is no setting, nor the begin of one that goes on over the lines behind it.
+fn bad_line(text: &str) -> usize {
+    let lines: Vec<_> = text.lines().collect();
+    let mut rest = lines.as_slice();
+    while let Some(length) = (1..=rest.len()).find(|length| {
+        let setting = rest.get(..*length).unwrap_or_default();
+        pairs(&setting.join("\n")).is_ok()
+    }) {
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    lines.len() - rest.len() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_under_what_is_set_and_holds_our_settings_only() {
+        let map = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let mut values = Values::default();
+        values.set("BATON_SECRETS", "one, arn:two,".to_owned());
+        assert_eq!(values.secrets(), ["one", "arn:two"]);
+        values.set("BATON_MODEL", "set".to_owned());
+        values.add_under(map("BATON_MODEL", "secret")).unwrap();
+        values
+            .add_under(map("BATON_OPERATOR_TOKEN", "secret"))
+            .unwrap();
+        assert_eq!(values.get("BATON_MODEL"), Some("set"));
+        assert_eq!(values.get("BATON_OPERATOR_TOKEN"), Some("secret"));
+        let refused = values.add_under(map("AWS_ENDPOINT_URL", "http://evil.example"));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "a secret of BATON_SECRETS sets AWS_ENDPOINT_URL, which is not a setting of Baton"
+        );
+    }
+
+    #[test]
+    fn no_value_is_printed() {
+        let mut values = Values::default();
+        values.set("TABLES_TOKEN", "s3cret".to_owned());
+        assert_eq!(values.get("TABLES_TOKEN"), Some("s3cret"));
+        let printed = format!("{values:?}");
+        assert_eq!(printed, "{\"TABLES_TOKEN\"}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_setting_is_named_by_its_number_and_not_printed() {
+        let folder = std::env::temp_dir().join(format!("baton-dot-env-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(".env");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read_file(&path).map_err(|error| error.to_string())
+        };
+        let sentence = format!(
+            "{} has a line that is not NAME=value: line 3",
+            path.display()
+        );
+        for text in [
+            "# keys\nA=1\n  sk-secret \nB=2\n",
+            "KEY=1\n\nKEY # sk-secret\n",
+            "A=1\n\nKEY='sk-secret\nB=2\n",
+            "A='1\n2'\nKEY=sk secret\n",
+        ] {
+            assert_eq!(read(text).unwrap_err(), sentence, "{text}");
+        }
+        let values = read("# keys\nA='1\n2'\n\nexport B=3 # three\n").unwrap();
+        assert_eq!(
+            values,
+            BTreeMap::from(
+                [("A", "1\n2"), ("B", "3")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            )
+        );
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
