@@ -145,3 +145,23 @@ pub(super) fn text_field<'a>(
         None => Err(ApiError::bad_request(format!("{name} is missing"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use bytes::Bytes;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let begin = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
+        let body = Body::from_stream(stream::StreamExt::chain(begin, stream::pending()));
+        let refused = read_object(&HeaderMap::new(), body).await.unwrap_err();
+        assert_eq!(
+            refused.into_response().status(),
+            StatusCode::REQUEST_TIMEOUT
+        );
+    }
+}
