@@ -138,9 +138,10 @@ impl Follower {
     }
 
     async fn look(&mut self) -> Result<Option<Bytes>, StoreError> {
+        let watch = self.engine.watch(&self.conversation);
         let Some(pulse) = self.engine.pulse(&self.conversation).await? else {
             // Erased: nothing to tell until somebody writes into it again.
-            self.engine.changed(&self.conversation, LOOK).await;
+            self.engine.changed(watch, LOOK).await;
             return Ok(None);
         };
         if self.turn < pulse.next_turn {
@@ -167,7 +168,7 @@ impl Follower {
             .filter(|action| !self.ended.contains(&action.id))
             .collect();
         if news.is_empty() {
-            self.engine.changed(&self.conversation, LOOK).await;
+            self.engine.changed(watch, LOOK).await;
             return Ok(None);
         }
         self.ended

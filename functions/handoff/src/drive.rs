@@ -285,6 +285,8 @@ impl Engine {
             None => String::new(),
         };
         let log = self.hub.log(conversation, number);
+        // The turn may be one that nobody here has heard of: a late result, or accepted elsewhere.
+        self.hub.poke(conversation);
         if claim.taken_over {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
             bring_up(&log, &replay::events(&turn));

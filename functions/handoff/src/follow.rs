@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::event::Position;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn};
-use crate::live::TurnLog;
+use crate::live::{TurnLog, Watch};
 use crate::ports::{Millis, StoreError};
 use crate::record::{ActionRecord, TurnState};
 use crate::replay;
@@ -91,17 +91,21 @@ impl Engine {
         }))
     }
 
-    /// Resolves when something may have changed in the conversation, after `longest` milliseconds at the latest, or when this
-    /// process is asked to end.
-    pub async fn changed(&self, conversation: &ConversationId, longest: Millis) {
-        let poked = self.hub.poked(conversation);
+    /// Hears of what changes in the conversation from now on. To be made before the look at it, so that nothing is missed
+    /// between the look and the wait.
+    pub fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
+        self.hub.watch(conversation)
+    }
+
+    /// Resolves when something may have changed since the watch began, after `longest` milliseconds at the latest, or when
+    /// this process is asked to end.
+    pub async fn changed(&self, watch: Watch<'_>, longest: Millis) {
         tokio::select! {
             biased;
-            () = poked.notified() => {}
+            () = watch.poked() => {}
             () = self.drained() => {}
             () = self.sleep(longest) => {}
         }
-        self.hub.tidy(conversation);
     }
 
     /// The log of a turn that is not over, and somebody who sees to it that it goes on.

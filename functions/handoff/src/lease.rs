@@ -130,12 +130,17 @@ impl<'a> Lease<'a> {
         let poked = self.engine.hub.poked(&self.claim.conversation);
         let renewal = self.engine.renewal();
         let mut renew_at = self.engine.env.now() + renewal;
+        let mut poke = std::pin::pin!(poked.notified());
+        poke.as_mut().enable();
         loop {
             tokio::select! {
                 biased;
-                () = poked.notified() => {}
+                () = poke.as_mut() => {}
                 () = self.engine.sleep(LOOK.min(renewal)) => {}
             }
+            // Registered before the look, so that nobody asks for the next one unheard while we look.
+            poke.set(poked.notified());
+            poke.as_mut().enable();
             match Box::pin(self.look(turn)).await {
                 Ok(Seen::Ours) => {}
                 Ok(Seen::Stop) => {

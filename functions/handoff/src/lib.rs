@@ -48,6 +48,7 @@ pub use action::Executed;
 pub use engine::{Engine, Health, Ports};
 pub use erase::EraseError;
 pub use follow::{Followed, Pulse};
+pub use live::Watch;
 pub use operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement};
 pub use regenerate::CannotRegenerate;
 pub use replay::Resume;

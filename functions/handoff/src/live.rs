@@ -5,9 +5,11 @@
 //! Nothing here is durable: after a crash the journal serves.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use crate::event::{Event, Position};
 use crate::ids::{ConversationId, TurnNumber};
@@ -142,6 +144,46 @@ struct Slot {
     given_up: bool,
     pokes: u64,
     poked: Arc<Notify>,
+    /// Who waits for a change without doing anything about the conversation.
+    watchers: usize,
+}
+
+impl Slot {
+    /// Whether the conversation is advanced or waited for here.
+    fn is_busy(&self) -> bool {
+        self.driving || !self.logs.is_empty()
+    }
+
+    /// Whether nobody here has to do with the conversation any more.
+    fn is_idle(&self) -> bool {
+        !self.is_busy() && self.watchers == 0
+    }
+}
+
+/// Somebody who waits for a conversation to change and does nothing about it. Its place in the hub goes with it.
+pub struct Watch<'a> {
+    hub: &'a Hub,
+    conversation: &'a ConversationId,
+    poke: Pin<Box<OwnedNotified>>,
+}
+
+impl Watch<'_> {
+    /// Resolves once somebody has asked for a look since the watch began.
+    pub(crate) async fn poked(mut self) {
+        self.poke.as_mut().await;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.hub.slots);
+        if let Some(slot) = slots.get_mut(self.conversation) {
+            slot.watchers = slot.watchers.saturating_sub(1);
+            if slot.is_idle() {
+                slots.remove(self.conversation);
+            }
+        }
+    }
 }
 
 /// All conversations that this process has to do with at the moment.
@@ -183,7 +225,7 @@ impl Hub {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get_mut(conversation) {
             slot.logs.remove(&turn);
-            if slot.logs.is_empty() && !slot.driving {
+            if slot.is_idle() {
                 slots.remove(conversation);
             }
         }
@@ -262,9 +304,20 @@ impl Hub {
         &self,
         conversation: &ConversationId,
     ) -> BTreeMap<TurnNumber, Arc<TurnLog>> {
-        let slot = lock(&self.slots).remove(conversation);
+        let logs = {
+            let mut slots = lock(&self.slots);
+            let logs = slots.get_mut(conversation).map(|slot| {
+                slot.driving = false;
+                slot.given_up = false;
+                std::mem::take(&mut slot.logs)
+            });
+            if slots.get(conversation).is_some_and(Slot::is_idle) {
+                slots.remove(conversation);
+            }
+            logs
+        };
         self.left.notify_waiters();
-        slot.map(|slot| slot.logs).unwrap_or_default()
+        logs.unwrap_or_default()
     }
 
     /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
@@ -292,14 +345,17 @@ impl Hub {
             .clone()
     }
 
-    /// Forgets what was only made to wait with.
-    pub(crate) fn tidy(&self, conversation: &ConversationId) {
+    /// Hears from now on whether the conversation may have changed.
+    pub fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
         let mut slots = lock(&self.slots);
-        if slots
-            .get(conversation)
-            .is_some_and(|slot| slot.logs.is_empty() && !slot.driving)
-        {
-            slots.remove(conversation);
+        let slot = slots.entry(conversation.clone()).or_default();
+        slot.watchers += 1;
+        let mut poke = Box::pin(slot.poked.clone().notified_owned());
+        poke.as_mut().enable();
+        Watch {
+            hub: self,
+            conversation,
+            poke,
         }
     }
 
@@ -322,7 +378,7 @@ impl Hub {
         }
         slot.driving = false;
         slot.given_up = false;
-        if slot.logs.is_empty() {
+        if slot.is_idle() {
             slots.remove(conversation);
         }
         drop(slots);
@@ -330,13 +386,54 @@ impl Hub {
         true
     }
 
-    /// How many conversations are being driven or waited for.
+    /// How many conversations are being driven or waited for; who only watches one does not count.
     pub fn len(&self) -> usize {
-        lock(&self.slots).len()
+        let slots = lock(&self.slots);
+        slots.values().filter(|slot| slot.is_busy()).count()
     }
 
     /// Whether nothing goes on.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_watcher_that_leaves_leaves_nothing_behind() {
+        let hub = Hub::default();
+        let id = ConversationId::parse("c").unwrap();
+        let (one, two) = (hub.watch(&id), hub.watch(&id));
+        assert!(hub.is_empty(), "nothing is waited for by watchers");
+        drop(one.poked());
+        assert_eq!(lock(&hub.slots).len(), 1);
+        drop(two);
+        assert!(lock(&hub.slots).is_empty());
+    }
+
+    #[test]
+    fn a_watcher_hears_of_drivers_that_come_and_go() {
+        let hub = Hub::default();
+        let id = ConversationId::parse("c").unwrap();
+        assert!(hub.start_driving(&id));
+        let watch = hub.watch(&id);
+        assert!(hub.stop_driving(&id, hub.pokes(&id)));
+        assert!(hub.start_driving(&id));
+        assert_eq!(watch.poked().now_or_never(), Some(()));
+    }
+
+    #[test]
+    fn a_poke_between_the_watch_and_the_wait_is_heard() {
+        let hub = Hub::default();
+        let id = ConversationId::parse("c").unwrap();
+        let watch = hub.watch(&id);
+        hub.poke(&id);
+        assert_eq!(watch.poked().now_or_never(), Some(()));
+        assert_eq!(hub.watch(&id).poked().now_or_never(), None);
     }
 }

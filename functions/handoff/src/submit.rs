@@ -124,11 +124,14 @@ impl Engine {
         let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
+                // Who follows the conversation looked when the driving began, and saw nothing new then.
+                self.hub.poke(&conversation);
                 // A client that hung up does not stop the turn.
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
                 Some(begun)
             }
             Ok(Taken::Waits(turn, log)) => {
+                self.hub.poke(&conversation);
                 if submission.background {
                     // Before the answer: a function that has answered is frozen.
                     self.send_conversation(&submission.owner, &conversation)

@@ -1,10 +1,10 @@
 //! A whole conversation as one stream, for a second tab.
 
-use baton_backends::model::testing::{ScriptedModel, says};
+use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 use serde_json::Value;
 
 use crate::pair::pair;
-use crate::suite::support::{Client, House, Setup, clerk, soon};
+use crate::suite::support::{Client, House, Setup, body, clerk, soon};
 
 /// A second tab.
 struct Tab {
@@ -92,6 +92,29 @@ async fn a_second_tab_hears_turn_after_turn_whichever_server_runs_them() {
             assert_eq!((turn, text), (number, format!("You said: m{number}")));
         }
     }
+}
+
+#[tokio::test]
+async fn a_second_tab_hears_of_a_turn_as_soon_as_it_begins() {
+    let gate = Gate::new();
+    let slow = |text: &str| stream().says(text).gate(&gate).says(" and on.");
+    let model = ScriptedModel::start([says("One."), slow("Two"), slow("Three")]).await;
+    let setup = Setup::new(&model);
+    setup.clock.hold_long_waits();
+    let house = setup.open().await;
+    let client = house.client();
+    client.say("c", "one").await;
+    let mut tab = Tab::open(&client, "").await;
+    let mut two = client.send(&body("c", "two")).await;
+    assert_eq!(two.next().await.unwrap().content.message, "Two");
+    // The model is at the gate: the tab hears of the turn from nobody but the server that runs it.
+    let begin = tab.until("text_delta").await;
+    assert_eq!(begin[0].name, "turn_started");
+    assert_eq!(begin.last().unwrap().data["turn"], 2);
+    gate.open();
+    assert_eq!(tab.turn().await.1, " and on.");
+    client.say("c", "three").await;
+    assert_eq!(tab.turn().await.1, "Three and on.");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
-use super::support::{Asked, House, body};
+use super::support::{Asked, House, Setup, body};
 
 /// A model that echoes, and holds the answer to `first` at the gate.
 async fn gated() -> (ScriptedModel, Gate) {
@@ -187,7 +187,10 @@ async fn a_message_in_the_background_is_answered_without_a_listener() {
 #[tokio::test]
 async fn a_message_that_interrupts_stops_the_running_turn() {
     let (model, _gate) = gated().await;
-    let house = House::open(&model).await;
+    let setup = Setup::new(&model);
+    // The turn hears of it at once, not by its next look.
+    setup.clock.hold_long_waits();
+    let house = setup.open().await;
     let client = house.client();
     let mut first = client.send(&body("c", "first")).await;
     assert_eq!(first.next().await.unwrap().content.message, "echo ");

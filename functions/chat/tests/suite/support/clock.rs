@@ -1,6 +1,6 @@
 //! Time that a test can set ahead, so that nobody waits for a lease to run out.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use baton_backends::env::SystemEnv;
@@ -11,12 +11,21 @@ use futures_util::future::BoxFuture;
 #[derive(Default)]
 pub(crate) struct Clock {
     ahead: AtomicU64,
+    long_waits_held: AtomicBool,
 }
+
+/// The least that a test calls a long wait.
+const LONG: Millis = 1_000;
 
 impl Clock {
     pub(crate) fn set_ahead(&self, by: Duration) {
         self.ahead
             .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Waits of a second and more that begin from now on never end: who is to hear of something must be told.
+    pub(crate) fn hold_long_waits(&self) {
+        self.long_waits_held.store(true, Ordering::SeqCst);
     }
 }
 
@@ -26,9 +35,11 @@ impl Env for Clock {
     }
 
     fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(Duration::from_millis(
-            moment.saturating_sub(self.now()),
-        )))
+        let wait = moment.saturating_sub(self.now());
+        if wait >= LONG && self.long_waits_held.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
     }
 
     fn random(&self) -> u128 {
