@@ -34,6 +34,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[cfg(target_os = "linux")]
 const UNREAD_TIMEOUT_MS: u32 = 30_000;
 
+/// Between two looks whether a turn is left.
+const IDLE_LOOK: Duration = Duration::from_millis(10);
+
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -120,11 +123,19 @@ fn set_options(socket: &TcpStream) {
     }
 }
 
+/// Resolves once no turn runs or waits here.
+async fn idle(engine: &Engine) {
+    while engine.busy() > 0 {
+        tokio::time::sleep(IDLE_LOOK).await;
+    }
+}
+
 async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken) {
     tracing::info!(conversations = engine.busy(), "shutting down");
     closing.cancel();
     tasks.close();
-    if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
+    // Turns are waited for, whoever listens to them; who follows a whole conversation has no end of his own.
+    if tokio::time::timeout(GRACE, idle(engine)).await.is_err() {
         tracing::info!(
             conversations = engine.busy(),
             "giving up the turns that are still running"
@@ -133,9 +144,7 @@ async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken
     engine.drain();
     let settled = async {
         tasks.wait().await;
-        while engine.busy() > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        idle(engine).await;
     };
     if tokio::time::timeout(LAST_WORDS, settled).await.is_err() {
         tracing::warn!(

@@ -60,3 +60,50 @@ async fn sigterm_lets_a_turn_that_ends_in_time_end() {
     );
     assert!(server.ended().await.success);
 }
+
+#[tokio::test]
+async fn sigterm_does_not_wait_for_who_follows_a_conversation_in_which_nothing_happens() {
+    let model = ScriptedModel::start([says("Hello.")]).await;
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    let client = server.client();
+    client.say("c", "hello").await;
+    let follow = client.request("GET", "/conversations/c/events").send();
+    let follower = soon("the follower's begin", follow).await.unwrap();
+    assert_eq!(follower.status(), 200);
+    server.signal(Signal::TERM);
+    let heard = soon("the follower's end", follower.text()).await.unwrap();
+    assert!(heard.contains("event: turn_continues"), "{heard}");
+    let ended = server.ended().await;
+    assert!(ended.success, "{}", ended.log);
+    // Nothing ran: the time that turns may take was not taken.
+    assert!(!ended.log.contains("giving up"), "{}", ended.log);
+    assert!(!ended.log.contains("had to be cut"), "{}", ended.log);
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_turn_end_that_nobody_listens_to() {
+    let gate = Gate::new();
+    let model = ScriptedModel::start([stream().says("Almost ").gate(&gate).says("done.")]).await;
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    let address = server.base.strip_prefix("http://").unwrap().to_owned();
+    let client = server.client();
+    let mut listening = client.send(&body("c", "hello")).await;
+    assert_eq!(listening.next().await.unwrap().content.message, "Almost ");
+    drop(listening);
+    server.signal(Signal::TERM);
+    until("the listener's end", async || {
+        TcpStream::connect(&address).await.is_err().then_some(())
+    })
+    .await;
+    gate.open();
+    let ended = server.ended().await;
+    assert!(ended.success, "{}", ended.log);
+    // A server that is asked to follow it only reads: the model is not there any more.
+    let nobody = ScriptedModel::start([]).await;
+    let server = Local::start(&file_in(&folder), &nobody.url()).await;
+    let turn = server.client().follow("c", 1, "").await.unwrap();
+    assert_eq!(turn.answer(), "Almost done.");
+    assert!(nobody.requests().is_empty());
+}
