@@ -206,7 +206,7 @@ impl Engine {
             && !took(&past, submission)
         {
             return self
-                .record(submission, Some((version, meta)), Some(past), tries)
+                .record(submission, Some((version, meta)), Some(past), None, tries)
                 .await;
         }
         // Side by side: on a store with a network between, three reads cost what one does.
@@ -220,13 +220,23 @@ impl Engine {
                 window::extent(&self.team.limits)
             ),
         );
-        if let Some(turn) = known? {
-            return Ok(Some(self.known_turn(conversation, turn).await?));
-        }
-        let meta = meta?;
+        let (meta, known) = (meta?, known?);
+        let erased_below = meta.as_ref().map_or(0, |(_, meta)| meta.erased_below);
+        // What an erased message leaves for a while is written over.
+        let stale = match known {
+            Some(known) if known.turn >= erased_below => {
+                known.must_be(submission)?;
+                return Ok(self.known_turn(conversation, known.turn).await?);
+            }
+            Some(erased) => Some(erased.version),
+            None => None,
+        };
         // Behind the look at META: what is written after that is in the way of our commit.
         if let Some(turn) = self.taken_before(conversation, tries).await? {
-            return Ok(Some(self.known_turn(conversation, turn).await?));
+            let taken = self.known_turn(conversation, turn).await?;
+            return Ok(Some(taken.ok_or_else(|| {
+                Stop::Store(format!("turn {turn} took this message and was erased"))
+            })?));
         }
         let idle = meta
             .as_ref()
@@ -235,7 +245,7 @@ impl Engine {
             refuse_overlap(meta, submission.overlap)?;
         }
         let past = if idle && drives { Some(past?) } else { None };
-        self.record(submission, meta, past, tries).await
+        self.record(submission, meta, past, stale, tries).await
     }
 
     /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
@@ -256,8 +266,8 @@ impl Engine {
         Ok(None)
     }
 
-    /// The turn that took this very message before.
-    async fn known_message(&self, submission: &Submission) -> Result<Option<TurnNumber>, Stop> {
+    /// What is known under this message's id.
+    async fn known_message(&self, submission: &Submission) -> Result<Option<Known>, StoreError> {
         let Some(id) = &submission.message_id else {
             return Ok(None);
         };
@@ -268,25 +278,44 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let record: MessageRecord = decode(&stored)?;
-        if record.hash == hash(&submission.message) {
-            Ok(Some(record.turn))
-        } else {
-            Err(Stop::Refused(Refusal::MessageIdReused))
-        }
+        let MessageRecord { turn, hash } = decode(&stored)?;
+        Ok(Some(Known {
+            version: stored.version,
+            turn,
+            hash,
+        }))
     }
 
-    /// A turn that is there already: its live stream, or what the journal has of it.
+    /// A turn that is there already: its live stream, or what the journal has of it. `None`: it was erased since, look again.
     async fn known_turn(
         self: &Arc<Self>,
         conversation: &ConversationId,
         number: TurnNumber,
-    ) -> Result<Taken, Stop> {
+    ) -> Result<Option<Taken>, Stop> {
         match self.follow(conversation, number, None).await? {
-            Followed::Log(log) => Ok(Taken::Waits(number, log)),
-            Followed::NothingLeft | Followed::NoSuchTurn => Err(Stop::Store(format!(
-                "turn {number} took this message and is not there"
+            Followed::Log(log) => Ok(Some(Taken::Waits(number, log))),
+            Followed::NoSuchTurn => Ok(None),
+            Followed::NothingLeft => Err(Stop::Store(format!(
+                "turn {number} took this message and said nothing"
             ))),
+        }
+    }
+}
+
+/// What the store has under the id of a message.
+struct Known {
+    version: u64,
+    turn: TurnNumber,
+    hash: String,
+}
+
+impl Known {
+    /// An id means one message, as long as its turn is there.
+    fn must_be(&self, submission: &Submission) -> Result<(), Stop> {
+        if self.hash == hash(&submission.message) {
+            Ok(())
+        } else {
+            Err(Stop::Refused(Refusal::MessageIdReused))
         }
     }
 }

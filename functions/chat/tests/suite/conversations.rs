@@ -3,7 +3,7 @@
 use baton_backends::model::testing::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
-use super::support::{Asked, House, body, clerk, until};
+use super::support::{Asked, Commits, House, body, clerk, until};
 
 #[tokio::test]
 async fn the_list_shows_the_newest_first_in_pages() {
@@ -257,4 +257,26 @@ async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
         (client.get("/health").await.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_erased_message_s_id_is_free_before_its_records_are_gone() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say_as("m-1", "c", "one").await;
+    client.say_as("m-2", "c", "two").await;
+    house.faults().let_commits(Commits::KeepMessageIds);
+    let erase = client.request("DELETE", "/conversations/c");
+    assert_eq!(client.fetch(erase).await.status, 204);
+    let same = client.say_as("m-1", "c", "one").await;
+    assert_eq!((same.number, same.answer().as_str()), (3, "You said: one"));
+    let other = client.say_as("m-2", "c", "else").await;
+    assert_eq!(
+        (other.number, other.answer().as_str()),
+        (4, "You said: else")
+    );
+    house.faults().let_commits(Commits::Work);
+    assert_eq!(client.say_as("m-1", "c", "one").await.number, 3);
+    assert_eq!(client.say_as("m-2", "c", "else").await.number, 4);
 }

@@ -15,12 +15,14 @@ use crate::{turn, window};
 const TITLE: usize = 80;
 
 impl Engine {
-    /// Commits the message; with the past at hand the turn begins by the same commit.
+    /// Commits the message; with the past at hand the turn begins by the same commit. `stale`: the version of what an erased
+    /// message has left under the same id.
     pub(super) async fn record(
         &self,
         submission: &Submission,
         before: Option<(u64, Meta)>,
         past: Option<Vec<JournaledTurn>>,
+        stale: Option<u64>,
         tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         let conversation = &submission.conversation;
@@ -56,7 +58,7 @@ impl Engine {
                 meta.stop = meta.running.as_ref().map(|running| running.turn);
             }
         }
-        let changes = acceptance(submission, number, &turn, version, &meta);
+        let changes = acceptance(submission, (number, &turn), (version, &meta), stale);
         let (Some(claim), Some(past)) = (claim, past) else {
             return Ok(
                 match self
@@ -231,10 +233,9 @@ fn title(message: &str) -> String {
 
 fn acceptance(
     submission: &Submission,
-    number: TurnNumber,
-    turn: &TurnRecord,
-    version: Option<u64>,
-    meta: &Meta,
+    (number, turn): (TurnNumber, &TurnRecord),
+    (version, meta): (Option<u64>, &Meta),
+    stale: Option<u64>,
 ) -> Vec<Change> {
     let conversation = &submission.conversation;
     let mut changes = Vec::with_capacity(3);
@@ -252,10 +253,11 @@ fn acceptance(
             turn: number,
             hash: hash(&submission.message),
         };
-        changes.push(Change::Create(
-            keys::message(conversation, id),
-            record.record(),
-        ));
+        let key = keys::message(conversation, id);
+        changes.push(match stale {
+            Some(version) => Change::Replace(key, version, record.record()),
+            None => Change::Create(key, record.record()),
+        });
     }
     changes
 }

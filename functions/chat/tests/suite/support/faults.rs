@@ -16,6 +16,8 @@ pub(crate) enum Commits {
     Work,
     /// Nothing is written, and the caller is told so.
     Fail,
+    /// Those that remove the ids of messages lose every race.
+    KeepMessageIds,
     /// They wait until this is set to something else.
     Wait,
 }
@@ -76,6 +78,10 @@ impl Store for Faulty {
             Commits::Fail => {
                 return Err(CommitError::Unavailable("a fault of the test".to_owned()));
             }
+            Commits::KeepMessageIds if changes.iter().any(removes_message_id) => {
+                return Err(CommitError::Conflict);
+            }
+            Commits::KeepMessageIds => {}
             Commits::Wait => {
                 self.faults.waiting.send_modify(|waiting| *waiting += 1);
                 commits
@@ -95,4 +101,8 @@ impl Store for Faulty {
     ) -> Result<IndexPage, StoreError> {
         self.reach().await.index(index, after, limit).await
     }
+}
+
+fn removes_message_id(change: &Change) -> bool {
+    matches!(change, Change::Remove(key, _) if key.sort.starts_with("M#"))
 }
