@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{read_meta, read_turn};
+use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, StoreError};
-use crate::record::{Meta, TurnState, keys};
+use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
 
 /// Why a turn was not stopped.
 #[derive(Debug, thiserror::Error)]
@@ -82,20 +82,30 @@ impl Engine {
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Result<Vec<Change>, StopError> {
-        let waiting = read_turn(&*self.store, conversation, turn)
+        let end = self
+            .end_of_waiting(conversation, turn)
             .await?
             .ok_or(StopError::NotFound)?;
-        let mut record = waiting.record;
-        record.state = TurnState::Stopped;
-        record.ended_at = Some(self.env.now());
         meta.waiting.retain(|waiting| *waiting != turn);
         Ok(vec![
             Change::Replace(keys::meta(conversation), version, meta.record()),
-            Change::Replace(
-                keys::turn(conversation, turn),
-                waiting.version,
-                record.record(),
-            ),
+            end,
         ])
+    }
+
+    /// Stops a turn that waits, in a commit that takes it out of META too. `None`: it is not there any more.
+    pub(crate) async fn end_of_waiting(
+        &self,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Result<Option<Change>, StoreError> {
+        let key = keys::turn(conversation, turn);
+        let Some(stored) = self.store.get(&key).await? else {
+            return Ok(None);
+        };
+        let mut record: TurnRecord = decode(&stored)?;
+        record.state = TurnState::Stopped;
+        record.ended_at = Some(self.env.now());
+        Ok(Some(Change::Replace(key, stored.version, record.record())))
     }
 }

@@ -33,7 +33,7 @@ pub enum Overlap {
     Queue,
     /// Refuse the message.
     Reject,
-    /// Stop it, keep what it said, and go on with this message.
+    /// Stop it, keep what it said, and go on with this message: those that wait are stopped too.
     Interrupt,
 }
 
@@ -355,7 +355,7 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
         Overlap::Reject => Err(Stop::Refused(Refusal::Busy {
             turn: last.unwrap_or_default(),
         })),
-        Overlap::Queue | Overlap::Interrupt if meta.waiting.len() >= MAX_WAITING => {
+        Overlap::Queue if meta.waiting.len() >= MAX_WAITING => {
             Err(Stop::Refused(Refusal::TooManyWaiting))
         }
         Overlap::Queue | Overlap::Interrupt => Ok(()),

@@ -59,15 +59,17 @@ async fn a_message_that_does_not_wait_is_told_what_to_follow_on_any_server() {
 }
 
 #[tokio::test]
-async fn a_message_to_another_server_interrupts_the_running_turn() {
+async fn a_message_to_another_server_interrupts_the_running_turn_and_those_that_wait() {
     let (model, _gate, here, there) = gated().await;
     let mut first = here.client().send(&body("c", "first")).await;
     assert_eq!(first.next().await.unwrap().content.message, "echo ");
+    let second = here.client().send(&body("c", "second")).await;
     let mut urgent = body("c", "urgent");
     urgent["overlap"] = json!("interrupt");
     let answer = there.client().send(&urgent).await.rest().await.answer();
     assert_eq!(answer, "echo urgent");
     assert_eq!(first.rest().await.seen(), ["echo ", "done: stopped"]);
+    assert_eq!(second.rest().await.seen(), ["done: stopped"]);
     model.hung_up(1).await;
     let told = model.requests().last().unwrap().told();
     assert_eq!(told, ["user: first", "assistant: echo ", "user: urgent"]);

@@ -202,3 +202,29 @@ async fn a_message_that_interrupts_stops_the_running_turn() {
     );
     assert_eq!(first.rest().await.seen(), ["echo ", "done: stopped"]);
 }
+
+#[tokio::test]
+async fn a_message_that_interrupts_comes_instead_of_those_that_wait() {
+    let (model, _gate) = gated().await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut first = client.send(&body("c", "first")).await;
+    assert_eq!(first.next().await.unwrap().content.message, "echo ");
+    let mut waiting = Vec::new();
+    for number in 0..8 {
+        waiting.push(client.send(&body("c", &format!("m{number}"))).await);
+    }
+    let mut urgent = body("c", "urgent");
+    urgent["overlap"] = json!("interrupt");
+    let urgent = client.send(&urgent).await.rest().await;
+    assert_eq!(
+        (urgent.number, urgent.answer()),
+        (10, "echo urgent".to_owned())
+    );
+    for stopped in waiting {
+        assert_eq!(stopped.rest().await.seen(), ["done: stopped"]);
+    }
+    assert_eq!(first.rest().await.seen(), ["echo ", "done: stopped"]);
+    let asked: Vec<_> = model.requests().iter().map(Asked::customer).collect();
+    assert_eq!(asked, ["first", "urgent"]);
+}

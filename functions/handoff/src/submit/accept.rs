@@ -6,7 +6,7 @@ use super::{Overlap, Stop, Submission, Taken, Tries, hash, visible};
 use crate::engine::{Claim, Engine};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta};
-use crate::ports::{Change, CommitError, Usage};
+use crate::ports::{Change, CommitError, StoreError, Usage};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, keys};
 use crate::turn::{Begun, Opening};
 use crate::{turn, window};
@@ -52,25 +52,37 @@ impl Engine {
         let claim = past
             .is_some()
             .then(|| self.claim(conversation, &mut meta, number));
+        let mut ends = Vec::new();
         if claim.is_none() {
-            meta.waiting.push(number);
             if submission.overlap == Overlap::Interrupt {
-                meta.stop = meta.running.as_ref().map(|running| running.turn);
+                let Some(stopped) = self.stop_others(conversation, &mut meta).await? else {
+                    return Ok(None);
+                };
+                ends = stopped;
             }
+            meta.waiting.push(number);
         }
-        let changes = acceptance(submission, (number, &turn), (version, &meta), stale);
+        let interrupts = !ends.is_empty();
+        let mut changes = acceptance(submission, (number, &turn), (version, &meta), stale);
+        changes.append(&mut ends);
         let (Some(claim), Some(past)) = (claim, past) else {
-            return Ok(
-                match self
-                    .confirm(changes, conversation, number, None, tries)
-                    .await?
-                {
-                    // Nobody here drives a background turn: a log that others could find would stay silent.
-                    true if submission.background => Some(Taken::Waits(number, Arc::default())),
-                    true => Some(Taken::Waits(number, self.hub.log(conversation, number))),
-                    false => None,
-                },
-            );
+            let committed = self
+                .confirm(changes, conversation, number, None, tries)
+                .await?;
+            if !committed {
+                return Ok(None);
+            }
+            // Those elsewhere hear of it when their server looks.
+            if interrupts && let Err(error) = self.catch_up(conversation, &meta).await {
+                tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
+            }
+            let log = if submission.background {
+                // Nobody here drives a background turn: a log that others could find would stay silent.
+                Arc::default()
+            } else {
+                self.hub.log(conversation, number)
+            };
+            return Ok(Some(Taken::Waits(number, log)));
         };
         let past = visible(past, &meta);
         let mut opening = self.open(&meta, &past, &turn);
@@ -100,6 +112,24 @@ impl Engine {
             kept: String::new(),
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
+    }
+
+    /// Asks for the end of the turn that runs and ends those that wait, by the commit that takes the message which comes
+    /// instead of them. `None`: one of them is not there any more, look again.
+    async fn stop_others(
+        &self,
+        conversation: &ConversationId,
+        meta: &mut Meta,
+    ) -> Result<Option<Vec<Change>>, StoreError> {
+        meta.stop = meta.running.as_ref().map(|running| running.turn);
+        let mut ends = Vec::with_capacity(meta.waiting.len());
+        for turn in std::mem::take(&mut meta.waiting) {
+            let Some(end) = self.end_of_waiting(conversation, turn).await? else {
+                return Ok(None);
+            };
+            ends.push(end);
+        }
+        Ok(Some(ends))
     }
 
     fn new_meta(&self, submission: &Submission) -> Meta {
