@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::engine::{Engine, LOOK_AGAIN};
+use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
@@ -76,6 +76,7 @@ impl Engine {
     async fn drive_on(&self, conversation: &ConversationId, mut begun: Option<Box<Begun>>) {
         let mut look = FIRST_LOOK;
         let mut failures = 0;
+        let mut lost = 0;
         loop {
             let seen = self.hub.pokes(conversation);
             if let Some(begun) = begun.take() {
@@ -93,9 +94,17 @@ impl Engine {
             match Box::pin(self.next(conversation)).await {
                 Ok(Next::Run(next)) => {
                     begun = Some(next);
-                    (look, failures) = (FIRST_LOOK, 0);
+                    (look, failures, lost) = (FIRST_LOOK, 0, 0);
                 }
-                Ok(Next::LookAgain) => self.back_off(failures).await,
+                Ok(Next::LookAgain) if lost >= MAX_TRIES => {
+                    tracing::error!(%conversation, "a conversation was left after too many lost races; the sweeper will find it");
+                    self.abandon(conversation, &EventKind::TurnContinues);
+                    return;
+                }
+                Ok(Next::LookAgain) => {
+                    self.back_off(lost).await;
+                    lost += 1;
+                }
                 // Nobody here listens: whoever has it sees to everything, and the sweeper finds out if it dies. A worker that
                 // waited for it would hold up those behind it.
                 Ok(Next::Wait(_))
@@ -108,6 +117,7 @@ impl Engine {
                     self.wait(conversation, until.min(self.env.now() + look))
                         .await;
                     look = (look * 2).min(LONGEST_LOOK);
+                    lost = 0;
                 }
                 Ok(Next::Nothing) => {
                     if self.hub.stop_driving(conversation, seen) {

@@ -10,7 +10,7 @@ use baton_backends::model::testing::{
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::support::{Asked, Setup};
+use super::support::{Asked, Commits, House, Setup};
 
 /// What a service does, in words and as an answer, and the code that the customer's client gets.
 type Fault = (&'static str, fn() -> Answer, &'static str);
@@ -216,4 +216,19 @@ async fn malformed_arguments_and_unknown_tools_are_answered_to_the_model() {
     );
     assert_eq!(house.desk().tries(), []);
     assert_eq!(client.say("c", "and?").await.answer(), "Go on.");
+}
+
+#[tokio::test]
+async fn a_turn_that_loses_every_race_to_begin_is_left_to_others() {
+    let model = ScriptedModel::start([says("First."), says("Second.")]).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "hello").await;
+    house.faults().let_commits(Commits::LoseLeases);
+    let path = "/conversations/c/turns/1/regenerate";
+    let left = client.post(path, &json!({})).await;
+    assert_eq!(left.status, 200);
+    assert!(left.body.contains("running"), "{left:?}");
+    house.faults().let_commits(Commits::Work);
+    assert_eq!(client.follow("c", 2, "").await.unwrap().answer(), "Second.");
 }

@@ -18,6 +18,8 @@ pub(crate) enum Commits {
     Fail,
     /// Those that remove the ids of messages lose every race.
     KeepMessageIds,
+    /// Those that only take or renew a lease lose every race.
+    LoseLeases,
     /// They wait until this is set to something else.
     Wait,
 }
@@ -81,7 +83,10 @@ impl Store for Faulty {
             Commits::KeepMessageIds if changes.iter().any(removes_message_id) => {
                 return Err(CommitError::Conflict);
             }
-            Commits::KeepMessageIds => {}
+            Commits::LoseLeases if writes_only_meta(&changes) => {
+                return Err(CommitError::Conflict);
+            }
+            Commits::KeepMessageIds | Commits::LoseLeases => {}
             Commits::Wait => {
                 self.faults.waiting.send_modify(|waiting| *waiting += 1);
                 commits
@@ -105,4 +110,8 @@ impl Store for Faulty {
 
 fn removes_message_id(change: &Change) -> bool {
     matches!(change, Change::Remove(key, _) if key.sort.starts_with("M#"))
+}
+
+fn writes_only_meta(changes: &[Change]) -> bool {
+    matches!(changes, [Change::Replace(key, _, _)] if key.sort == "META")
 }
