@@ -72,7 +72,15 @@ async fn a_message_to_another_server_interrupts_the_running_turn_and_those_that_
     assert_eq!(second.rest().await.seen(), ["done: stopped"]);
     model.hung_up(1).await;
     let told = model.requests().last().unwrap().told();
-    assert_eq!(told, ["user: first", "assistant: echo ", "user: urgent"]);
+    assert_eq!(
+        told,
+        [
+            "user: first",
+            "assistant: echo ",
+            "user: second",
+            "user: urgent"
+        ]
+    );
 }
 
 #[tokio::test]
