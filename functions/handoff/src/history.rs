@@ -8,7 +8,8 @@ use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::journal::{Extent, JournaledTurn, read_meta, read_turns};
 use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
 use crate::record::{
-    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnState, conversations_of, decode,
+    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
+    conversations_of, decode, keys,
 };
 use crate::submit::visible;
 
@@ -183,14 +184,36 @@ impl Engine {
         let read = read_turns(&*self.store, conversation, before, extent).await?;
         let read = visible(read, &meta);
         let first = read.first().map(|turn| turn.number);
+        // Only the last answer is ever said anew, so the turn behind it tells; that of the page's last lies on the next page.
+        let behind = match (before, read.last()) {
+            (Some(_), Some(last)) => self.root_of(conversation, last.number + 1).await?,
+            (Some(_), None) | (None, _) => None,
+        };
+        let roots = read.iter().skip(1).map(|next| root(&next.record));
+        let roots = roots.chain([behind]);
         Ok(Some(History {
             summary: summary(conversation.clone(), &meta),
             items: read
                 .iter()
-                .flat_map(|turn| items(turn, is_replaced(&read, turn)))
+                .zip(roots)
+                .flat_map(|(turn, next)| {
+                    let of = root(&turn.record).unwrap_or(turn.number);
+                    items(turn, next == Some(of))
+                })
                 .collect(),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
+    }
+
+    /// The turn that turn `number` says anew.
+    async fn root_of(
+        &self,
+        conversation: &ConversationId,
+        number: TurnNumber,
+    ) -> Result<Option<TurnNumber>, StoreError> {
+        let stored = self.store.get(&keys::turn(conversation, number)).await?;
+        let record = stored.as_ref().map(decode::<TurnRecord>).transpose()?;
+        Ok(record.as_ref().and_then(root))
     }
 
     /// An owner's conversations, newest activity first.
@@ -237,18 +260,11 @@ fn summary(id: ConversationId, meta: &Meta) -> Summary {
 }
 
 /// The turn that this one regenerates.
-fn root(turn: &JournaledTurn) -> Option<TurnNumber> {
-    match turn.record.origin {
+fn root(record: &TurnRecord) -> Option<TurnNumber> {
+    match record.origin {
         Origin::Regenerated { of } => Some(of),
         Origin::Customer | Origin::LateResult => None,
     }
-}
-
-fn is_replaced(turns: &[JournaledTurn], turn: &JournaledTurn) -> bool {
-    let of = root(turn).unwrap_or(turn.number);
-    turns
-        .iter()
-        .any(|later| later.number > turn.number && root(later) == Some(of))
 }
 
 /// A turn as items, oldest first.
@@ -296,7 +312,7 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
         message: failure.map(FailureCode::sentence),
         retryable: failure.map(FailureCode::retryable),
         message_id: record.message_id.clone(),
-        replaces: root(turn),
+        replaces: root(record),
         replaced,
         usage: record.usage,
         milliseconds: record

@@ -90,6 +90,7 @@ pub(crate) async fn export(
         .history(&conversation, None, MOST_TURNS)
         .await?
         .ok_or_else(no_such_conversation)?;
+    let mut pages = vec![std::mem::take(&mut history.items)];
     for _ in 0..EXPORT_PAGES {
         let Some(before) = history.before else { break };
         let Some(earlier) = app
@@ -99,9 +100,10 @@ pub(crate) async fn export(
         else {
             break;
         };
-        history.items.splice(0..0, earlier.items);
+        pages.push(earlier.items);
         history.before = earlier.before;
     }
+    history.items = pages.into_iter().rev().flatten().collect();
     let (mut response, ending) = if wants_markdown(&headers) {
         let markdown = (
             [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],

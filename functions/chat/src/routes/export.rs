@@ -1,22 +1,63 @@
 //! A conversation as Markdown that reads well in a ticket or a mail.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use baton_handoff::history::{History, Item, Role};
+use baton_handoff::ids::TurnNumber;
 
 /// The whole history as Markdown. What people said is quoted line by line, so that it cannot pose as a heading.
 pub(super) fn markdown(history: &History) -> String {
     let mut out = format!("# Conversation {}\n", history.summary.id);
+    let anew = Anew::of(&history.items);
     for item in &history.items {
         // Writing to a string cannot fail.
-        let _ = write_item(&mut out, item);
+        let _ = write_item(&mut out, item, &anew);
     }
     out
 }
 
-fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
+/// Answers that were said anew.
+#[derive(Default)]
+struct Anew {
+    /// Turns that say an earlier answer anew: the customer asked only once.
+    replacing: HashSet<TurnNumber>,
+    /// Turns whose answer a later one replaces.
+    replaced: HashSet<TurnNumber>,
+}
+
+impl Anew {
+    fn of(items: &[Item]) -> Self {
+        let mut anew = Self::default();
+        for item in items {
+            if let Item::Turn {
+                turn,
+                replaces,
+                replaced,
+                ..
+            } = item
+            {
+                if replaces.is_some() {
+                    anew.replacing.insert(*turn);
+                }
+                if *replaced {
+                    anew.replaced.insert(*turn);
+                }
+            }
+        }
+        anew
+    }
+}
+
+fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
     match item {
         Item::Message {
+            turn,
+            role: Role::Customer,
+            ..
+        } if anew.replacing.contains(turn) => Ok(()),
+        Item::Message {
+            turn,
             role,
             agent,
             text,
@@ -28,7 +69,13 @@ fn write_item(out: &mut String, item: &Item) -> std::fmt::Result {
                 Role::Agent => agent.as_deref().unwrap_or("Agent"),
             };
             let mark = if *partial { " (broken off)" } else { "" };
-            writeln!(out, "\n**{speaker}**{mark}\n")?;
+            let replaced = *role == Role::Agent && anew.replaced.contains(turn);
+            let again = if replaced {
+                " (answered again below)"
+            } else {
+                ""
+            };
+            writeln!(out, "\n**{speaker}**{mark}{again}\n")?;
             text.lines().try_for_each(|line| writeln!(out, "> {line}"))
         }
         Item::ToolCall {

@@ -63,6 +63,37 @@ async fn an_answer_that_is_regenerated_is_replaced_for_the_model_and_kept_for_pe
 }
 
 #[tokio::test]
+async fn people_read_the_question_once_and_which_answer_was_replaced_on_every_page() {
+    let model = ScriptedModel::start([says("Red."), says("Blue."), says("Sure.")]).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "which colour?").await;
+    regenerate(&client, 1).await;
+    client.say("c", "sure?").await;
+    let request = client
+        .request("GET", "/conversations/c/export")
+        .header("accept", "text/markdown");
+    let markdown = client.fetch(request).await.body;
+    let (_, said) = markdown.split_once('\n').unwrap();
+    assert_eq!(
+        said,
+        "\n**Customer**\n\n> which colour?\n\
+         \n**TriageAgent** (answered again below)\n\n> Red.\n\
+         \n**TriageAgent**\n\n> Blue.\n\
+         \n**Customer**\n\n> sure?\n\
+         \n**TriageAgent**\n\n> Sure.\n"
+    );
+    for (before, turn, replaced) in [(2, 1, true), (3, 2, false), (4, 3, false)] {
+        let path = format!("/conversations/c?turns=1&before={before}");
+        let page = client.get(&path).await.json();
+        let items = page["items"].as_array().unwrap();
+        let end = items.iter().find(|item| item["type"] == "turn").unwrap();
+        assert_eq!(end["turn"], turn);
+        assert_eq!(end["replaced"] == true, replaced, "{end}");
+    }
+}
+
+#[tokio::test]
 async fn a_regenerated_answer_refers_to_the_action_that_was_done() {
     let model = ScriptedModel::responding(clerk).await;
     let house = House::open(&model).await;
