@@ -1,5 +1,5 @@
-//! A whole conversation as one stream: the events of its turns, one turn after the other, and between turns the ends of actions.
-//! Turns end in it as they do in their own streams, and the stream goes on.
+//! A whole conversation as one stream: the events of its turns, one turn after the other, and between turns the ends of actions
+//! and the word that all was erased. Turns end in it as they do in their own streams, and the stream goes on.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use baton_handoff::ports::StoreError;
 use baton_handoff::{Engine, Followed, Pulse, Resume};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::body::{HEARTBEAT, LONGEST_STREAM};
@@ -28,6 +29,8 @@ struct Follower {
     turn: TurnNumber,
     resume: Option<Position>,
     listening: Option<Listening>,
+    /// Turns below were erased, and the listener was told so or never heard of them.
+    erased_below: TurnNumber,
     /// Ends that were told already; turns tell most of them.
     ended: Vec<ActionId>,
     until: Instant,
@@ -57,6 +60,10 @@ pub(crate) fn events(
         turn,
         resume: after,
         listening: None,
+        // Who heard something of what was erased since is told of that first.
+        erased_below: after.map_or(pulse.erased_below, |after| {
+            after.turn.min(pulse.erased_below)
+        }),
         ended: pulse.ended.iter().map(|action| action.id.clone()).collect(),
         until: stream_end(LONGEST_STREAM),
         heard: now,
@@ -140,10 +147,14 @@ impl Follower {
     async fn look(&mut self) -> Result<Option<Bytes>, StoreError> {
         let watch = self.engine.watch(&self.conversation);
         let Some(pulse) = self.engine.pulse(&self.conversation).await? else {
-            // Erased: nothing to tell until somebody writes into it again.
             self.engine.changed(watch, LOOK).await;
             return Ok(None);
         };
+        if pulse.erased_below > self.erased_below {
+            drop(watch);
+            // Nothing more to tell until somebody writes into it again.
+            return Ok(Some(self.erased(pulse.erased_below)));
+        }
         if self.turn < pulse.next_turn {
             let after = self.resume.take().filter(|after| after.turn == self.turn);
             match self
@@ -185,6 +196,29 @@ impl Follower {
             })
             .collect();
         Ok(Some(self.encode(&events)))
+    }
+
+    /// Goes on behind the turns that were erased, and tells so: that is of no turn, and stands in no journal.
+    fn erased(&mut self, below: TurnNumber) -> Bytes {
+        self.erased_below = below;
+        self.turn = self.turn.max(below);
+        self.resume = None;
+        self.last = Position {
+            turn: self.turn,
+            step: 0,
+            fence: 0,
+            offset: 0,
+        };
+        let data = json!({
+            "conversation": self.conversation.as_str(),
+            "turn": self.turn,
+            "step": 0,
+        });
+        let event = format!(
+            "id: {}\nevent: conversation_deleted\ndata: {data}\n\n",
+            self.last
+        );
+        Bytes::from(event)
     }
 
     fn event(&self, kind: EventKind) -> Event {

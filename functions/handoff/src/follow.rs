@@ -27,10 +27,19 @@ pub enum Followed {
 pub struct Pulse {
     /// The number that the next turn gets.
     pub next_turn: TurnNumber,
+    /// Turns below were erased.
+    pub erased_below: TurnNumber,
     /// The turn that runs or waits first.
     pub open: Option<TurnNumber>,
     /// Actions that have ended and that the model was not told of yet.
     pub ended: Vec<ActionRecord>,
+}
+
+impl Pulse {
+    /// Whether nothing was said, or nothing since all was erased.
+    pub fn is_empty(&self) -> bool {
+        self.next_turn <= self.erased_below.max(1)
+    }
 }
 
 impl Engine {
@@ -65,14 +74,11 @@ impl Engine {
         Ok(Followed::Log(Arc::new(TurnLog::of(events))))
     }
 
-    /// What a listener of the whole conversation looks at between turns. `None`: no such conversation, or it was erased.
+    /// What a listener of the whole conversation looks at between turns. `None`: no such conversation.
     pub async fn pulse(&self, conversation: &ConversationId) -> Result<Option<Pulse>, StoreError> {
         let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
             return Ok(None);
         };
-        if !meta.has_turns() {
-            return Ok(None);
-        }
         let mut ended = Vec::new();
         for id in &meta.untold {
             let action = self.read_action(id).await?.map(|(_, action)| action);
@@ -86,6 +92,7 @@ impl Engine {
             .or(waiting);
         Ok(Some(Pulse {
             next_turn: meta.next_turn,
+            erased_below: meta.erased_below,
             open,
             ended,
         }))

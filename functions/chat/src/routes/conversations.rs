@@ -64,6 +64,7 @@ pub(crate) async fn events(
         .engine
         .pulse(&conversation)
         .await?
+        .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
     let body = follow::events(app.engine.clone(), conversation, &pulse, after);
     Ok(stream_response(body, Format::Sse))

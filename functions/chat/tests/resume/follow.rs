@@ -161,20 +161,40 @@ async fn a_second_tab_hears_of_an_action_that_ends_late() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_erased_is_silent_until_it_goes_on() {
+async fn a_second_tab_is_told_that_all_was_erased_and_hears_on() {
     let model = ScriptedModel::responding(|_| says("Hello.")).await;
     let house = House::open(&model).await;
     let client = house.client();
     assert_eq!(client.get("/conversations/c/events").await.status, 404);
     client.say("c", "my secret").await;
     let mut tab = Tab::open(&client, "").await;
+    let mut away = Tab::open(&client, "?after=1.0.0.0").await;
+    let (_, _, heard) = away.turn().await;
+    drop(away);
     let erase = client.request("DELETE", "/conversations/c");
     assert_eq!(client.fetch(erase).await.status, 204);
     assert_eq!(client.get("/conversations/c/events").await.status, 404);
+    let told = tab.next().await;
+    assert_eq!(told.name, "conversation_deleted");
+    assert_eq!(told.data["conversation"], "c");
     client.say("c", "anew").await;
+    // Who was away meanwhile is told too; who was told before is not told again.
+    let missed = Tab::open(&client, &format!("?after={heard}"))
+        .await
+        .until("turn_completed")
+        .await;
+    assert_eq!(missed[0].name, "conversation_deleted");
+    let again = Tab::open(&client, &format!("?after={}", told.id))
+        .await
+        .until("turn_completed")
+        .await;
     let events = tab.until("turn_completed").await;
-    assert!(
-        events.iter().all(|event| event.data["turn"] == 2),
-        "{events:?}"
-    );
+    for events in [&missed[1..], &again, &events] {
+        assert!(
+            events
+                .iter()
+                .all(|event| event.data["turn"] == 2 && event.name != "conversation_deleted"),
+            "{events:?}"
+        );
+    }
 }
