@@ -9,24 +9,28 @@ export const NEEDS_PERSON = ["proposed", "unknown"];
 /** How many rows are asked for at first, and more at a time. The server gives this many of each state in its overview. */
 export const PAGE = 50;
 const MOST = 200; // rows of one answer
+/** The server counts no further, in a state that is an end and in one that waits. */
+const MOST_COUNTED = { done: 50, rejected: 50 };
 /** The list of a state begins with the newest: to find the oldest it is read as far as the server counts. */
 const MOST_WAITING = 1_000;
 
 /**
  * Actions and how many there are of each state: the newest of all, or `many` of one. Those that need a person come first, and
- * of these the ones that wait longest; `since` is when the one that waits longest of all was accepted, or 0.
+ * of these the ones that wait longest; `more` has what there may be more of than `counts` says, `since` is when the one that waits longest of all was accepted, or 0.
  */
 export async function loadActions(state, many) {
   const overview = await get("actions");
   const of = async (one) => {
     const wanted = NEEDS_PERSON.includes(one) ? MOST_WAITING : state === one ? many : PAGE;
-    if (wanted <= PAGE || overview.counts[one] <= PAGE) return overview.actions.filter((action) => action.state === one);
+    if (wanted <= PAGE || overview.counts[one] < PAGE) return overview.actions.filter((action) => action.state === one);
     return rows(`actions?state=${one}`, "actions", wanted);
   };
   const waiting = (await Promise.all(NEEDS_PERSON.map(of))).flat().map(read).sort((a, b) => a.at - b.at);
   const others = (await Promise.all(STATES.filter((one) => !NEEDS_PERSON.includes(one)).map(of))).flat().map(read).sort((a, b) => b.at - a.at);
+  const all = Object.values(overview.counts).reduce((sum, count) => sum + count, 0);
+  const isMore = (one) => overview.counts[one] >= (MOST_COUNTED[one] ?? MOST_WAITING);
   const longest = Math.max(0, ...NEEDS_PERSON.map((one) => overview.oldest_waiting_ms[one] ?? 0));
-  return { waiting, others, counts: overview.counts, since: longest && Date.now() - longest };
+  return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest };
 }
 
 /** The first `many` rows of a list that comes in pages. */

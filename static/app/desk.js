@@ -14,10 +14,12 @@ import { applyTheme, memo } from "./ui.js";
 const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
 const TOKEN = "baton.operator"; // kept for this tab only
 
+const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0 };
+
 addStrings(deskStrings);
 
 function Desk() {
-  const [told, setTold] = useState(null); // {waiting, others, counts, since}
+  const [told, setTold] = useState(null); // {waiting, others, counts, more, since}
   const [many, setMany] = useState(PAGE); // rows that were asked for
   const [gate, setGate] = useState(null); // null | token | wrong | off
   const [isLive, setLive] = useState(true);
@@ -72,7 +74,7 @@ function Desk() {
 
   if (gate === "off") return html`<main class="gate"><h1>${t("desk")}</h1><p>${t("deskOff")}</p></main>`;
   if (gate) return html`<${Gate} isWrong=${gate === "wrong"} onEnter=${enter} />`;
-  const { waiting, others, counts, since } = told ?? { waiting: [], others: [], counts: {}, since: 0 };
+  const { waiting, others, counts, more, since } = told ?? NOTHING;
   const isWanted = (one) => filter === "all" || one.state === filter;
   const due = waiting.filter(isWanted);
   const rest = others.filter(isWanted);
@@ -80,21 +82,21 @@ function Desk() {
   const tabs = ["actions", ...["orders", "refunds"].filter((name) => books[name])];
   const go = (name) => () => { setTab(name); setMany(PAGE); };
   const sift = (state) => { setFilter(state); setMany(PAGE); };
-  const more = (which) => html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t(which)}</button>`;
+  const button = (which) => html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t(which)}</button>`;
   const row = (one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`;
-  const isCut = !NEEDS_PERSON.includes(filter) && counts[filter] > rest.length;
+  const isCut = filter !== "all" && !NEEDS_PERSON.includes(filter) && rest.length >= many;
   return html`
     <header class="desk-top"><h1>${t("desk")}</h1>
       <nav aria-label=${t("desk")}>${tabs.map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
       <span class="live" data-live=${isLive} role="status"><i class="dot"></i>${t(isLive ? "live" : "notLive")}</span>
       ${sessionStorage.getItem(TOKEN) && html`<button type="button" class="quiet-button" onClick=${leave}>${t("signOut")}</button>`}
     </header>
-    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && more("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
+    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && button("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
       <section class="queue" aria-label=${t("deskActions")}>
-        <${Filters} counts=${counts} filter=${filter} onFilter=${sift} />
+        <${Filters} counts=${counts} more=${more} filter=${filter} onFilter=${sift} />
         ${since > 0 && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
         ${told && due.length + rest.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
-        <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${more("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${more("older")}</li>`}</ul>
+        <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${button("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${button("older")}</li>`}</ul>
       </section>
       ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} />` : html`<p class="note pick">${t("deskPick")}</p>`}
       ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} agents=${agents} />`}
@@ -113,11 +115,11 @@ function Gate({ isWrong, onEnter }) {
     </form></main>`;
 }
 
-const Filters = ({ counts, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
+const Filters = ({ counts, more, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
   ${["all", ...STATES].map((state) => {
-    const many = state === "all" ? Object.values(counts).reduce((sum, count) => sum + count, 0) : counts[state] ?? 0;
+    const many = counts[state] ?? 0;
     if (many === 0 && state !== filter && state !== "all") return null;
-    return html`<button type="button" class="chip" aria-pressed=${filter === state} data-state=${state} onClick=${() => onFilter(state)}>${stateName(state)} <span class="count">${many}</span></button>`;
+    return html`<button type="button" class="chip" aria-pressed=${filter === state} data-state=${state} onClick=${() => onFilter(state)}>${stateName(state)} <span class="count">${many}${more.has(state) && "+"}</span></button>`;
   })}</div>`;
 
 const Row = memo(({ action, isChosen, onChoose }) => html`<li><button type="button" class="action-row" aria-current=${isChosen ? "true" : undefined} onClick=${() => onChoose(action.id)}>
