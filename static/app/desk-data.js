@@ -16,7 +16,8 @@ const MOST_WAITING = 1_000;
 
 /**
  * Actions and how many there are of each state: the newest of all, or `many` of one. Those that need a person come first, and
- * of these the ones that wait longest; `more` has what there may be more of than `counts` says, `since` is when the one that waits longest of all was accepted, or 0.
+ * of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
+ * waits longest of all was accepted, or 0.
  */
 export async function loadActions(state, many) {
   const overview = await get("actions");
