@@ -46,8 +46,8 @@ async function rows(route, name, many) {
   return found;
 }
 
-const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, result, reason, attempts, amount_cents: amount, accepted_at: at, expires_at: expiresAt }) =>
-  ({ id, name: tool, state, conversation, agent, arguments: given, hash, result, reason, attempts, amount, at, expiresAt });
+const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, result, reason, attempts, amount_cents: amount, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
+  ({ id, name: tool, state, conversation, agent, arguments: given, hash, result, reason, attempts, amount, at, triedAt, expiresAt });
 
 /** `decision`: approve, reject, or settle with an outcome. It carries the hash of what was shown: other arguments, no decision. */
 export const decide = (action, decision, { reason, outcome }) =>

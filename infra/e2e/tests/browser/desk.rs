@@ -257,6 +257,7 @@ async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
     desk.shows(".action-row .state", "Unknown").await;
     desk.click(".action-row").await;
     desk.shows_in(".decision .banner", "Nobody knows").await;
+    desk.shows_in(".detail dl", "First tried").await;
     axe_finds_nothing(&desk, "an action that nobody knows the end of").await;
     desk.screenshot("desk-unknown").await;
     desk.press("It was done").await;
