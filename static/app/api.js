@@ -9,6 +9,8 @@ const SILENCE_MS = 30_000;
 /** A message may wait for the turns before it. Sent again after this it is the same message, and goes on waiting. */
 const PATIENCE_MS = 180_000;
 const ANSWER_MS = 20_000;
+const PAUSE_MS = 400;
+const PAUSE_MAX_MS = 10_000;
 
 /** The server answered, and its answer is no. `status` says what to do next. */
 export class Refused extends Error {
@@ -92,4 +94,24 @@ function* decode({ id, type, data }) {
     const told = JSON.parse(data);
     if (told && typeof told === "object") yield { ...told, type, position: id };
   } catch { /* an event that is not JSON is not one of ours */ }
+}
+
+/** Before another try. Full jitter, so that a thousand pages do not come back in one instant; at once when the network is back. */
+export function pause(tries, signal) {
+  const milliseconds = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
+  return wait(navigator.onLine ? PAUSE_MS / 2 + Math.random() * milliseconds : 600_000, signal);
+}
+
+function wait(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      removeEventListener("online", over);
+      signal.removeEventListener("abort", over);
+      resolve();
+    };
+    const timer = setTimeout(over, milliseconds);
+    addEventListener("online", over);
+    signal.addEventListener("abort", over);
+  });
 }

@@ -48,6 +48,7 @@ export function Detail({ action, onBack, onDecided }) {
       ${action.reason && !String(action.result ?? "").includes(action.reason) && html`<dt>${t("reason")}</dt><dd>${action.reason}</dd>`}
       ${action.attempts != null && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
       ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${new Date(action.at).toLocaleString(language)}</time></dd>`}
+      ${action.triedAt > 0 && html`<dt>${t("triedAt")}</dt><dd><time>${new Date(action.triedAt).toLocaleString(language)}</time></dd>`}
       ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${new Date(action.expiresAt).toLocaleString(language)}</time></dd>`}</dl>
     ${NEEDS_PERSON.includes(action.state) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
       ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}

@@ -9,42 +9,45 @@ export const NEEDS_PERSON = ["proposed", "unknown"];
 /** How many rows are asked for at first, and more at a time. The server gives this many of each state in its overview. */
 export const PAGE = 50;
 const MOST = 200; // rows of one answer
+/** The server counts no further, in a state that is an end and in one that waits. */
+const MOST_COUNTED = { done: 50, rejected: 50 };
+/** The list of a state begins with the newest: to find the oldest it is read as far as the server counts. */
+const MOST_WAITING = 1_000;
 
 /**
  * Actions and how many there are of each state: the newest of all, or `many` of one. Those that need a person come first, and
- * of these the one that waits longest.
+ * of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
+ * waits longest of all was accepted, or 0.
  */
 export async function loadActions(state, many) {
   const overview = await get("actions");
-  const told = state === "all" || many <= PAGE ? listIn(overview, "actions") : await rows(`actions?state=${state}`, "actions", many);
-  const rank = (action) => (NEEDS_PERSON.includes(action.state) ? 0 : 1);
-  const actions = told.map(read).sort((a, b) => rank(a) - rank(b) || (rank(a) ? b.at - a.at : a.at - b.at));
-  return { actions, counts: overview.counts ?? counted(actions) };
+  const of = async (one) => {
+    const wanted = NEEDS_PERSON.includes(one) ? MOST_WAITING : state === one ? many : PAGE;
+    if (wanted <= PAGE || overview.counts[one] < PAGE) return overview.actions.filter((action) => action.state === one);
+    return rows(`actions?state=${one}`, "actions", wanted);
+  };
+  const waiting = (await Promise.all(NEEDS_PERSON.map(of))).flat().map(read).sort((a, b) => a.at - b.at);
+  const others = (await Promise.all(STATES.filter((one) => !NEEDS_PERSON.includes(one)).map(of))).flat().map(read).sort((a, b) => b.at - a.at);
+  const all = Object.values(overview.counts).reduce((sum, count) => sum + count, 0);
+  const isMore = (one) => overview.counts[one] >= (MOST_COUNTED[one] ?? MOST_WAITING);
+  const longest = Math.max(0, ...NEEDS_PERSON.map((one) => overview.oldest_waiting_ms[one] ?? 0));
+  return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest };
 }
-
-const counted = (actions) => Object.fromEntries(STATES.map((state) => [state, actions.filter((action) => action.state === state).length]));
 
 /** The first `many` rows of a list that comes in pages. */
 async function rows(route, name, many) {
   const found = [];
   for (let after = ""; found.length < many;) {
     const told = await get(`${route}${route.includes("?") ? "&" : "?"}limit=${Math.min(MOST, many - found.length)}${after}`);
-    found.push(...listIn(told, name));
+    found.push(...told[name]);
     if (told.next == null) break;
     after = `&after=${encodeURIComponent(told.next)}`;
   }
   return found;
 }
 
-function read(told) {
-  return {
-    id: told.action ?? told.id, name: told.name ?? told.tool ?? "", state: told.state, conversation: told.conversation ?? told.conversation_id ?? null, agent: told.agent ?? null,
-    arguments: told.arguments, hash: told.arguments_hash ?? told.hash ?? null, result: told.result ?? null, reason: told.reason ?? null, attempts: told.attempts ?? null,
-    amount: told.amount_cents ?? null, at: time(told.accepted_at), expiresAt: time(told.expires_at),
-  };
-}
-
-const time = (told) => (typeof told === "string" ? Date.parse(told) : told == null ? 0 : told < 1e11 ? told * 1000 : told);
+const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, result, reason, attempts, amount_cents: amount, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
+  ({ id, name: tool, state, conversation, agent, arguments: given, hash, result, reason, attempts, amount, at, triedAt, expiresAt });
 
 /** `decision`: approve, reject, or settle with an outcome. It carries the hash of what was shown: other arguments, no decision. */
 export const decide = (action, decision, { reason, outcome }) =>
@@ -59,5 +62,3 @@ export async function loadBook(name, many) {
     throw error;
   }
 }
-
-const listIn = (told, name) => (Array.isArray(told) ? told : told?.[name] ?? told?.items ?? []);

@@ -14,11 +14,12 @@ import { applyTheme, memo } from "./ui.js";
 const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
 const TOKEN = "baton.operator"; // kept for this tab only
 
+const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0 };
+
 addStrings(deskStrings);
 
 function Desk() {
-  const [actions, setActions] = useState(null);
-  const [counts, setCounts] = useState({});
+  const [told, setTold] = useState(null); // {waiting, others, counts, more, since}
   const [many, setMany] = useState(PAGE); // rows that were asked for
   const [gate, setGate] = useState(null); // null | token | wrong | off
   const [isLive, setLive] = useState(true);
@@ -30,9 +31,7 @@ function Desk() {
 
   const look = async () => {
     try {
-      const told = await loadActions(filter, many);
-      setActions(told.actions);
-      setCounts(told.counts);
+      setTold(await loadActions(filter, many));
       setGate(null);
       setLive(true);
       const [orders, refunds] = await Promise.all([loadBook("orders", many), loadBook("refunds", many)]);
@@ -51,9 +50,13 @@ function Desk() {
   }, []);
   useEffect(() => {
     if (gate) return undefined;
-    look();
-    const timer = setInterval(() => { if (document.visibilityState === "visible") look(); }, LOOK_MS);
-    return () => clearInterval(timer);
+    let timer = 0; // one look after the other, however long one takes
+    const again = async (looks) => {
+      if (looks) await look();
+      if (timer !== null) timer = setTimeout(() => again(document.visibilityState === "visible"), LOOK_MS);
+    };
+    again(true);
+    return () => { clearTimeout(timer); timer = null; };
   }, [gate, filter, many]);
 
   const enter = (token) => {
@@ -64,32 +67,36 @@ function Desk() {
   const leave = () => {
     sessionStorage.removeItem(TOKEN);
     authorise(null);
-    setActions(null);
+    setTold(null);
     setChosen(null);
     look();
   };
 
   if (gate === "off") return html`<main class="gate"><h1>${t("desk")}</h1><p>${t("deskOff")}</p></main>`;
   if (gate) return html`<${Gate} isWrong=${gate === "wrong"} onEnter=${enter} />`;
-  const shown = (actions ?? []).filter((action) => filter === "all" || action.state === filter);
-  const action = actions?.find((one) => one.id === chosen) ?? null;
+  const { waiting, others, counts, more, since } = told ?? NOTHING;
+  const isWanted = (one) => filter === "all" || one.state === filter;
+  const due = waiting.filter(isWanted);
+  const rest = others.filter(isWanted);
+  const action = [...waiting, ...others].find((one) => one.id === chosen) ?? null;
   const tabs = ["actions", ...["orders", "refunds"].filter((name) => books[name])];
   const go = (name) => () => { setTab(name); setMany(PAGE); };
   const sift = (state) => { setFilter(state); setMany(PAGE); };
-  const more = html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t("older")}</button>`;
-  const waiting = (actions ?? []).find((one) => NEEDS_PERSON.includes(one.state));
+  const button = (which) => html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t(which)}</button>`;
+  const row = (one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`;
+  const isCut = filter !== "all" && !NEEDS_PERSON.includes(filter) && rest.length >= many;
   return html`
     <header class="desk-top"><h1>${t("desk")}</h1>
       <nav aria-label=${t("desk")}>${tabs.map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
       <span class="live" data-live=${isLive} role="status"><i class="dot"></i>${t(isLive ? "live" : "notLive")}</span>
       ${sessionStorage.getItem(TOKEN) && html`<button type="button" class="quiet-button" onClick=${leave}>${t("signOut")}</button>`}
     </header>
-    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && more}</main>` : html`<main class="desk" data-chosen=${action !== null}>
+    ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && button("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
       <section class="queue" aria-label=${t("deskActions")}>
-        <${Filters} counts=${counts} filter=${filter} onFilter=${sift} />
-        ${waiting?.at > 0 && html`<p class="note oldest">${t("oldest", { ago: ago(waiting.at) })}</p>`}
-        ${actions && shown.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
-        <ul>${shown.map((one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`)}${(filter === "all" ? 0 : counts[filter] ?? 0) > shown.length && html`<li>${more}</li>`}</ul>
+        <${Filters} counts=${counts} more=${more} filter=${filter} onFilter=${sift} />
+        ${since > 0 && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
+        ${told && due.length + rest.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
+        <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${button("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${button("older")}</li>`}</ul>
       </section>
       ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} />` : html`<p class="note pick">${t("deskPick")}</p>`}
       ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} agents=${agents} />`}
@@ -108,11 +115,11 @@ function Gate({ isWrong, onEnter }) {
     </form></main>`;
 }
 
-const Filters = ({ counts, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
+const Filters = ({ counts, more, filter, onFilter }) => html`<div class="filters" role="group" aria-label=${t("deskActions")}>
   ${["all", ...STATES].map((state) => {
-    const many = state === "all" ? Object.values(counts).reduce((sum, count) => sum + count, 0) : counts[state] ?? 0;
+    const many = counts[state] ?? 0;
     if (many === 0 && state !== filter && state !== "all") return null;
-    return html`<button type="button" class="chip" aria-pressed=${filter === state} data-state=${state} onClick=${() => onFilter(state)}>${stateName(state)} <span class="count">${many}</span></button>`;
+    return html`<button type="button" class="chip" aria-pressed=${filter === state} data-state=${state} onClick=${() => onFilter(state)}>${stateName(state)} <span class="count">${many}${more.has(state) && "+"}</span></button>`;
   })}</div>`;
 
 const Row = memo(({ action, isChosen, onChoose }) => html`<li><button type="button" class="action-row" aria-current=${isChosen ? "true" : undefined} onClick=${() => onChoose(action.id)}>

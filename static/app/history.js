@@ -2,8 +2,6 @@
 
 import { blank, isOver } from "./conversation.js";
 
-const STATUS = { committed: "committed", completed: "committed", failed: "failed", stopped: "stopped", running: "running", accepted: "waiting" };
-
 /** Turns out of history items. Items that we do not know are skipped. */
 export function turnsOf(history) {
   const turns = new Map();
@@ -11,45 +9,35 @@ export function turnsOf(history) {
     if (!turns.has(number)) turns.set(number, blank({ key: `t${number}`, number, status: "committed" }));
     return turns.get(number);
   };
-  let last = 0;
-  for (const item of history.items ?? []) {
-    last = item.turn ?? last;
-    const into = turn(last);
-    const step = item.step ?? into.parts.length;
-    if (item.type === "message" && item.role === "customer") {
-      if (into.message == null) into.message = item.text ?? "";
-      into.messageId ??= item.message_id ?? null;
-    } else PARTS[item.type]?.(into.parts, item, step);
-    if (item.type === "turn") describe(into, item);
-  }
-  for (const one of Array.isArray(history.turns) ? history.turns : []) describe(turn(one.turn ?? one.number), one);
-  if (history.running_turn != null) turn(history.running_turn).status = "running";
+  for (const item of history.items) READ[item.type]?.(turn(item.turn), item);
   return [...turns.values()].sort((a, b) => a.number - b.number);
 }
 
-function describe(turn, told) {
-  turn.status = STATUS[told.status] ?? turn.status;
-  turn.usage = told.usage ?? turn.usage;
-  turn.replaced = told.replaced ?? told.replaced_by != null;
-  turn.messageId ??= told.message_id ?? null;
-  if (turn.status === "failed") turn.error = { code: told.code, message: told.error?.message ?? told.message ?? null, retryable: told.retryable ?? true };
+const READ = {
+  message: (turn, { role, agent, text }) => {
+    if (role === "customer") turn.message ??= text;
+    else if (text) push(turn, { kind: "text", agent, text });
+  },
+  hand_off: (turn, { from, to }) => push(turn, { kind: "hand_off", from, to }),
+  tool_call: (turn, { agent, call, name, arguments: given, outcome, result, milliseconds }) => push(turn, { kind: "tool", agent, call, name, arguments: given, outcome, result, milliseconds }),
+  // Its call comes first; which one it is, the history does not say: they are called the same, with the same arguments.
+  action: (turn, { action, name, arguments: given, state, result }) => {
+    const told = { action, state, ...(result == null ? {} : { result }) };
+    const calls = turn.parts.filter((part) => part.kind === "tool" && part.name === name && part.action == null);
+    const call = calls.find((part) => sorted(part.arguments) === sorted(given)) ?? calls[0];
+    if (call) Object.assign(call, told);
+    else push(turn, { kind: "tool", call: action, name, arguments: given, ...told });
+  },
+  turn: (turn, { status, usage, milliseconds, replaced, message_id: messageId, code, message, retryable }) =>
+    Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" ? { code, message, retryable } : null }),
+};
+
+function sorted(given) {
+  try { return JSON.stringify(Object.entries(JSON.parse(given)).sort()); } catch { return given; }
 }
 
-const PARTS = {
-  message: (parts, { agent, text }, step) => text && parts.push({ kind: "text", step, agent, text }),
-  hand_off: (parts, { from, to }, step) => parts.push({ kind: "hand_off", step, from, to }),
-  tool_call: (parts, item, step) =>
-    parts.push({
-      kind: "tool", step, agent: item.agent, call: item.call ?? `${step}-${parts.length}`, name: item.name, arguments: item.arguments,
-      outcome: item.outcome ?? (item.result == null ? undefined : "ok"), result: item.result, milliseconds: item.milliseconds, action: item.action,
-    }),
-  action: (parts, item, step) => {
-    const call = parts.findLast((part) => part.kind === "tool" && (item.call != null ? part.call === item.call : part.action === item.action || (part.name === item.name && part.action == null)));
-    const told = { action: item.action ?? item.id, state: item.state, ...(item.result == null ? {} : { result: item.result }) };
-    if (call) Object.assign(call, told);
-    else parts.push({ kind: "tool", step, agent: item.agent, call: told.action, name: item.name ?? item.tool, arguments: item.arguments, ...told });
-  },
-};
+// The history has no steps: parts stand in their order.
+const push = (turn, part) => turn.parts.push({ step: turn.parts.length, ...part });
 
 /** The state with the server's turns; what streams here right now and what was not delivered yet stays as it is. */
 export function merge(state, history) {
@@ -60,12 +48,12 @@ export function merge(state, history) {
     const mine = state.turns.find((one) => one.number === turn.number || (one.messageId && one.messageId === turn.messageId));
     if (!mine) return turn;
     if (!isOver(turn) && mine.parts.length) return { ...mine, number: turn.number };
-    return { ...turn, key: mine.key, messageId: mine.messageId ?? turn.messageId, usage: turn.usage ?? mine.usage, error: turn.error?.message ? turn.error : (mine.error ?? turn.error), position: mine.position };
+    return { ...turn, key: mine.key, messageId: mine.messageId ?? turn.messageId, position: mine.position };
   });
   const newest = told.at(-1)?.number ?? 0;
   const older = history.before == null ? [] : state.turns.filter((turn) => turn.number != null && turn.number < told[0]?.number);
   const rest = state.turns.filter((turn) => (turn.number == null ? !ids.has(turn.messageId) : !numbers.has(turn.number) && turn.number > newest));
-  return { ...state, agent: history.active_agent ?? history.agent ?? state.agent, before: older.length ? state.before : history.before, turns: [...older, ...merged, ...rest] };
+  return { ...state, agent: history.agent, before: older.length ? state.before : history.before, turns: [...older, ...merged, ...rest] };
 }
 
 /** The state with what was said before its first turn. */

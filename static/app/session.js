@@ -1,16 +1,12 @@
 // One open conversation: sends, streams, resumes, follows. Owns the network; the rules of what events mean are in
 // conversation.js. A message is in the outbox before it is sent and has an id, so it can be sent again but never twice.
 
-import { Refused, get, path, send, stream } from "./api.js";
+import { Refused, get, path, pause, send, stream } from "./api.js";
 import { empty, endsStream, find, isOver, isRunning, openActions, reduce } from "./conversation.js";
 import { newId } from "./names.js";
 import * as storage from "./storage.js";
 
 const TRIES = 12; // with the pauses below about a minute and a half, then a person decides
-const PAUSE_MS = 400;
-const PAUSE_MAX_MS = 10_000;
-const POLL_MS = 1_500;
-const POLLS = 100;
 const ACTION_POLL_MS = 8_000;
 const EARLIER = 200; // turns at once
 
@@ -87,22 +83,23 @@ export class Session {
     }
   }
 
-  /** The last answer anew; where the server cannot, a failed message is simply said again as a new one. */
+  /** The last answer anew, once however often it is asked for; where the server cannot, a failed message is said again as a new one. */
   async regenerate(turn) {
     const route = path("conversations", this.id, "turns", turn.number, "regenerate");
+    let anew = null;
     try {
-      for await (const event of this.#watched(stream("POST", route, { body: { message_id: newId() }, signal: this.#closing.signal }))) {
+      for await (const event of this.#watched(stream("POST", route, { signal: this.#closing.signal }))) {
         if (event.type === "opened") {
+          anew = event.turn;
           this.#apply({ type: "replaced", turn: turn.number });
-          if (event.turn) this.#begin({ ...event, type: "turn_started", message: turn.message });
+          this.#begin({ ...event, type: "turn_started", message: turn.message });
         } else if (this.#take(event, { message: turn.message }) === "over") return;
       }
-      this.#flush();
-      this.#follow(this.state.turns.at(-1).number);
     } catch (error) {
-      if (!this.#lacks("regenerate", error)) this.complain(error);
+      if (anew != null) { /* it was cut */ } else if (!this.#lacks("regenerate", error)) return this.complain(error, () => this.regenerate(turn));
       else if (turn.status === "failed") this.send(turn.message);
     }
+    this.#follow(anew);
   }
 
   #lacks(feature, error) {
@@ -144,7 +141,7 @@ export class Session {
     this.#flush();
     this.state = merge(this.state, history);
     for (const turn of this.state.turns) if (isRunning(turn) && !this.#streams.has(turn.number) && !this.#streams.has(turn.key)) this.#follow(turn.number);
-    this.#listen();
+    this.#listen(true);
     this.#changed();
   }
 
@@ -224,7 +221,7 @@ export class Session {
     if (event.key || !this.#streams.has(event.turn)) this.#apply(event);
     this.#channel.postMessage({ conversation: this.id, turn: event.turn });
     this.#flush(); // only who has a turn listens
-    this.#listen();
+    this.#listen(true);
   }
 
   // One event of a turn's own stream. "over" when the turn is; a stream that ends otherwise is followed.
@@ -249,7 +246,6 @@ export class Session {
     const route = path("conversations", this.id, "turns", number, "events");
     for (let tries = 0; tries < TRIES; tries += 1) {
       try {
-        if (absent.has("resume")) return await this.#pollTurn(number);
         const after = this.#streams.get(number);
         let isFirst = true;
         for await (const event of this.#watched(stream("GET", route, { after, signal: this.#closing.signal }))) {
@@ -265,24 +261,11 @@ export class Session {
         if (isFirst && (await this.#ask(number))) return undefined;
       } catch (error) {
         if (this.#closing.signal.aborted) return undefined;
-        if (error instanceof Refused && error.isAbsent) {
-          if (error.status !== 404) absent.add("resume");
-          return this.#pollTurn(number);
-        }
-        if (error instanceof Refused && !error.isPassing) return this.#lose(number, error);
+        if (error instanceof Refused && !error.isPassing) return (await this.#ask(number)) ? undefined : this.#lose(number, error);
       }
       await this.#pause(tries);
     }
     return this.#lose(number);
-  }
-
-  // Where nothing can be followed, the history is asked until it has the answer.
-  async #pollTurn(number) {
-    for (let tries = 0; tries < POLLS && !this.#closing.signal.aborted; tries += 1) {
-      if (await this.#ask(number)) return;
-      await wait(Math.min(POLL_MS * (1 + tries / 10), PAUSE_MAX_MS), this.#closing.signal);
-    }
-    this.#lose(number);
   }
 
   /** Whether the history says that the turn is over. */
@@ -299,7 +282,7 @@ export class Session {
   #lose(number, error) {
     this.#streams.delete(number);
     this.#connected("lost");
-    this.complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
+    if (!this.isGone) this.complain(error ?? null, () => { this.#connected("reconnecting"); this.#follow(number); });
   }
 
   // --- between the turns and beside this tab
@@ -327,36 +310,21 @@ export class Session {
   }
 
   #seen = () => {
-    if (document.visibilityState === "visible") this.#listen();
-    else this.#listening?.abort();
+    if (document.visibilityState === "visible") return this.#listen();
+    this.#listening?.abort();
+    this.#listening = null;
   };
 
-  // Only while somebody looks: a stream that nobody sees would keep an instance busy.
-  async #listen() {
+  // Only while somebody looks. What was missed before is in the history, unless that is `fresh`.
+  async #listen(fresh) {
     if (this.#listening || absent.has("follow") || document.visibilityState !== "visible" || !this.state.turns.some((turn) => turn.number != null)) return;
-    const listening = new AbortController();
-    this.#listening = listening;
+    const listening = (this.#listening = new AbortController());
     const signal = AbortSignal.any([listening.signal, this.#closing.signal]);
-    try {
-      for (let tries = 0; tries < TRIES && !signal.aborted; tries += 1) {
-        try {
-          for await (const event of stream("GET", path("conversations", this.id, "events"), { signal })) {
-            if (event.type === "opened") continue;
-            tries = 0;
-            this.#overhear(event);
-          }
-        } catch (error) {
-          if (error instanceof Refused && !error.isPassing) {
-            absent.add("follow");
-            break;
-          }
-        }
-        if (!signal.aborted) await this.#pause(tries + 1, signal);
-      }
-    } finally {
-      this.#listening = null;
-      if (!this.#closing.signal.aborted) this.#keepWatch();
-    }
+    const { follow } = await import("./follow.js");
+    const isKnown = await follow(this.id, { fresh, signal, heard: (event) => this.#overhear(event), missed: () => this.#refresh() });
+    if (!isKnown) absent.add("follow");
+    if (this.#listening === listening) this.#listening = null;
+    if (!this.#closing.signal.aborted) this.#keepWatch();
   }
 
   #overhear(event) {
@@ -418,24 +386,8 @@ export class Session {
     this.#changed();
   }
 
-  // Full jitter, so that a thousand pages do not come back in one instant; at once when the network is back.
-  async #pause(tries, signal = this.#closing.signal) {
-    if (signal === this.#closing.signal) this.#connected("reconnecting");
-    const milliseconds = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
-    await wait(navigator.onLine ? PAUSE_MS / 2 + Math.random() * milliseconds : 600_000, signal);
+  #pause(tries) {
+    this.#connected("reconnecting");
+    return pause(tries, this.#closing.signal);
   }
-}
-
-function wait(milliseconds, signal) {
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      removeEventListener("online", over);
-      signal.removeEventListener("abort", over);
-      resolve();
-    };
-    const timer = setTimeout(over, milliseconds);
-    addEventListener("online", over);
-    signal.addEventListener("abort", over);
-  });
 }

@@ -83,23 +83,31 @@ test("history becomes turns with messages, tools, hand-offs and actions", () => 
       { type: "action", action: "x1", name: "execute_refund", state: "queued", turn: 1 },
       { type: "hologram", turn: 1 },
       { type: "message", role: "agent", agent: "I", text: "On its way.", turn: 1 },
+      { type: "turn", turn: 1, status: "committed", usage: { total_tokens: 9 }, milliseconds: 700 },
       { type: "message", role: "customer", text: "Thanks", turn: 2 },
+      { type: "turn", turn: 2, status: "running", usage: { total_tokens: 0 } },
     ],
-    turns: [{ turn: 1, status: "committed", usage: { total_tokens: 9 } }, { turn: 2, status: "running" }],
   });
   assert.deepEqual(turns.map((turn) => [turn.message, turn.status, turn.parts.map((part) => part.kind)]), [["It exploded", "committed", ["hand_off", "tool", "text"]], ["Thanks", "running", []]]);
-  assert.deepEqual([turns[0].parts[1].action, turns[0].parts[1].state, turns[0].usage.total_tokens], ["x1", "queued", 9]);
+  assert.deepEqual([turns[0].parts[1].action, turns[0].parts[1].state, turns[0].usage.total_tokens, turns[0].milliseconds], ["x1", "queued", 9, 700]);
+});
+
+test("each action of a history goes to the call that asked for it", () => {
+  const call = (item, given) => ({ type: "tool_call", turn: 1, agent: "I", call: item, name: "execute_refund", arguments: given, outcome: "ok", result: "pending", milliseconds: 1 });
+  const action = (item) => ({ type: "action", turn: 1, action: `x-${item}`, name: "execute_refund", arguments: `{"item_id":"${item}","reason":"r"}`, state: "queued", result: null });
+  const [turn] = turnsOf({ items: [call("a", "not JSON"), call("b", '{"reason": "r", "item_id": "b"}'), call("c", '{"item_id": "c", "reason": "r"}'), action("b"), action("c")] });
+  assert.deepEqual(turn.parts.map((part) => [part.call, part.action]), [["a", undefined], ["b", "x-b"], ["c", "x-c"]]);
 });
 
 test("merging history keeps what streams here and what is not delivered yet", () => {
   const state = play(sent, started, says("Hel", 3), { type: "sent", key: "m2", message: "More" });
-  const merged = merge(state, { items: [{ type: "message", role: "customer", text: "Hi", turn: 1 }], turns: [{ turn: 1, status: "running" }] });
+  const merged = merge(state, { items: [{ type: "message", role: "customer", text: "Hi", turn: 1 }, { type: "turn", turn: 1, status: "running" }] });
   assert.deepEqual(texts(merged), ["Hel"]);
   assert.deepEqual(merged.turns.map((turn) => turn.message), ["Hi", "More"]);
 });
 
 test("merging history takes a message that was delivered though its answer never came", () => {
-  const merged = merge(play(sent), { items: [{ type: "message", role: "customer", text: "Hi", turn: 1, message_id: "m1" }, { type: "message", role: "agent", agent: "A", text: "Hello", turn: 1 }] });
+  const merged = merge(play(sent), { items: [{ type: "message", role: "customer", text: "Hi", turn: 1 }, { type: "message", role: "agent", agent: "A", text: "Hello", turn: 1 }, { type: "turn", turn: 1, status: "committed", message_id: "m1" }] });
   assert.deepEqual(merged.turns.map((turn) => [turn.number, turn.messageId, turn.status]), [[1, "m1", "committed"]]);
 });
 

@@ -17,6 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
+use http::{HeaderMap, HeaderValue};
 use lambda_http::{Error, RequestExt, Service};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -99,6 +100,7 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     if let Some(mount) = &mount {
         mount.complete(&mut response);
     }
+    join_repeated(response.headers_mut());
     let hold = named.or_else(|| in_headers(&response).map(|id| function.attended.hold(id)));
     let Some(hold) = hold else {
         return response;
@@ -107,6 +109,26 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     let give_up_at = before(deadline, GIVE_UP);
     let leash = Leash::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
     Response::from_parts(parts, leash.into_body())
+}
+
+/// One line for each header. The runtime writes a list where there are several, and a function URL takes only strings.
+fn join_repeated(headers: &mut HeaderMap) {
+    let repeated: Vec<_> = headers
+        .keys()
+        .filter(|name| headers.get_all(*name).iter().nth(1).is_some())
+        .cloned()
+        .collect();
+    for name in repeated {
+        let lines: Vec<_> = headers
+            .get_all(&name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        // Parts of headers make a header.
+        if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
+            headers.insert(name, joined);
+        }
+    }
 }
 
 /// The deadline of the invocation. Where there is none, such as in a test of the router, a minute.

@@ -13,8 +13,11 @@ use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Cursor, Index, Millis, StoreError};
 use crate::record::{ActionRecord, ActionState, actions_in, decode, keys};
 
-/// Actions that are counted per state; more are reported as this many.
-const MOST_COUNTED: usize = 1_000;
+/// Actions that are counted of a state in which they wait; more are reported as this many.
+const MOST_WAITING: usize = 1_000;
+
+/// The same of a state that is an end: those become ever more, nobody has to see to them, and each look would read them all.
+const MOST_OVER: usize = 50;
 
 /// Actions in one state.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct ActionPage {
 /// All actions at a glance.
 #[derive(Debug, Default)]
 pub struct ActionSummary {
-    /// How many there are by state, 1,000 at most.
+    /// How many there are by state: 1,000 at most of those that wait for a person or a worker, 50 at most of the others.
     pub counts: BTreeMap<&'static str, usize>,
     /// Milliseconds since the acceptance of the oldest by state, where an action in that state waits for a person or a worker. Of
     /// the newest 1,000 where there are more.
@@ -99,8 +102,6 @@ impl Engine {
     pub async fn action_summary(&self) -> Result<ActionSummary, StoreError> {
         let mut summary = ActionSummary::default();
         for state in ActionState::ALL {
-            let (count, oldest) = self.count_actions(state).await?;
-            summary.counts.insert(state.as_str(), count);
             let waits = match state {
                 ActionState::Proposed
                 | ActionState::Queued
@@ -108,6 +109,9 @@ impl Engine {
                 | ActionState::Unknown => true,
                 ActionState::Done | ActionState::Rejected => false,
             };
+            let most = if waits { MOST_WAITING } else { MOST_OVER };
+            let (count, oldest) = self.count_actions(state, most).await?;
+            summary.counts.insert(state.as_str(), count);
             if let Some(oldest) = oldest.filter(|_| waits) {
                 let age = self.env.now().saturating_sub(oldest.accepted_at);
                 summary.oldest_waiting.insert(state.as_str(), age);
@@ -116,15 +120,16 @@ impl Engine {
         Ok(summary)
     }
 
-    /// How many, and the oldest of those that were counted.
+    /// How many, up to `most`, and the oldest of those that were counted.
     async fn count_actions(
         &self,
         state: ActionState,
+        most: usize,
     ) -> Result<(usize, Option<ActionRecord>), StoreError> {
         let index = Index::Listed(actions_in(state));
         let (mut count, mut oldest, mut after) = (0, None, None);
-        while count < MOST_COUNTED {
-            let left = MOST_COUNTED - count;
+        while count < most {
+            let left = most - count;
             let page = self.store.index(&index, after.as_ref(), left).await?;
             count += page.records.len();
             // Newest first, so the last one is the oldest.
@@ -174,7 +179,7 @@ impl Engine {
             changes.extend(self.tell_again(id, before).await?);
             match self.store.commit(changes).await {
                 Ok(()) => {
-                    tracing::info!(action = %id, from = before.as_str(), to = action.state.as_str(), %reason, "an operator decided");
+                    tracing::info!(action = %id, from = before.as_str(), to = action.state.as_str(), "an operator decided");
                     self.send_decided(&action).await;
                     return Ok(action);
                 }

@@ -145,6 +145,7 @@ fn shown(action: &ActionRecord) -> Value {
         "accepted_at": action.accepted_at,
         // Until when somebody may approve it.
         "expires_at": (action.state == ActionState::Proposed).then_some(action.look_at),
+        "first_try_at": action.first_try_at,
         "attempts": action.attempts,
         "result": action.result,
         "reason": action.reason,

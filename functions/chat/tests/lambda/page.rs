@@ -52,6 +52,7 @@ async fn the_page_and_every_asset_come_through_byte_for_byte() {
         assert_eq!(prelude["statusCode"], 200, "{path}");
         let headers = &prelude["headers"];
         assert!(headers["etag"].is_string(), "{path}: {headers}");
+        assert_eq!(headers["vary"], "Accept-Encoding, Origin", "{path}");
         // A function URL takes the encoding's name away and leaves the bytes.
         assert_eq!(headers.get("content-encoding"), None, "{path}");
         let file = assets.iter().find(|(known, _)| *known == name).unwrap();

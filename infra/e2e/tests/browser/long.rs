@@ -17,6 +17,9 @@ use crate::tab::LAST_WORDS;
 /// Each with a message and an answer.
 const TURNS: u32 = 2_500;
 
+/// Answers that may be streamed until one comes without a long task: another program on this machine makes any task long.
+const TRIES: usize = 5;
+
 /// Of two records each: a commit takes a hundred.
 const TURNS_IN_A_COMMIT: usize = 50;
 
@@ -86,6 +89,7 @@ async fn write_history(folder: &Folder, name: &str) {
     store.close().await;
 }
 
+/// As browsers define them: over 50 ms.
 const WATCH_LONG_TASKS: &str = "window.longTasks = []; new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((it) => Math.round(it.duration)))).observe({ type: 'longtask' });";
 
 #[tokio::test]
@@ -93,9 +97,12 @@ const WATCH_LONG_TASKS: &str = "window.longTasks = []; new PerformanceObserver((
 async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     let folder = Folder::new("long");
     write_history(&folder, "long").await;
-    let gate = Gate::new();
+    let gates: [Gate; TRIES] = std::array::from_fn(|_| Gate::new());
     let words = "One more word, and **another** one; it never ends. ".repeat(100);
-    let model = ScriptedModel::start([stream().says("Here ").gate(&gate).says(&words)]).await;
+    let answers = gates
+        .each_ref()
+        .map(|gate| stream().says("Here ").gate(gate).says(&words));
+    let model = ScriptedModel::start(answers).await;
     let (server, browser) = (
         Server::over(folder, &model.url()).await,
         Browser::start().await,
@@ -129,14 +136,27 @@ async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     let _watched: bool = tab
         .eval(&format!("(() => {{ {WATCH_LONG_TASKS} return true; }})()"))
         .await;
-    gate.open();
-    tab.is_idle().await;
-    tab.shows_in(LAST_WORDS, "it never ends.").await;
-    let tasks: Vec<u64> = tab.eval("window.longTasks").await;
-    // A figure, not a promise: on a busy machine every task takes longer.
+    let mut seen = Vec::new();
+    for gate in &gates {
+        if !seen.is_empty() {
+            tab.says("Once more").await;
+            tab.shows(LAST_WORDS, "Here").await;
+        }
+        let _from_now: bool = tab.eval("(window.longTasks = [], true)").await;
+        gate.open();
+        tab.is_idle().await;
+        tab.shows_in(LAST_WORDS, "it never ends.").await;
+        let tasks: Vec<u64> = tab.eval("window.longTasks").await;
+        let smooth = tasks.is_empty();
+        seen.push(tasks);
+        if smooth {
+            break;
+        }
+    }
     println!(
-        "tasks over 50 ms while {} words stream into {TURNS} turns: {tasks:?} ms",
+        "tasks over 50 ms while {} words stream into {TURNS} turns: {seen:?} ms",
         words.split(' ').count()
     );
+    assert!(seen.iter().any(Vec::is_empty), "never smooth: {seen:?} ms");
     tab.has_no_errors();
 }

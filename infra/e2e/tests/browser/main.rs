@@ -1,7 +1,8 @@
-//! The page in a real browser, against the real `local`: what a customer and an operator see.
+//! The page in a real browser, against the real `local`: what a customer and an operator see. [`lambda`] is against the real
+//! `chat`, under a stand-in of the Lambda runtime.
 //!
 //! Needs Debian's chromium (`BATON_CHROMIUM`, default `/usr/bin/chromium`), axe-core (`BATON_AXE`: its `axe.min.js`) and
-//! the binary `local` in the same target folder; `./infra/test browser` brings all three. Each test has a server, a data
+//! the binaries `local` and `chat` in the same target folder; `./infra/test browser` brings all of them. Each test has a server, a data
 //! file and a browser of its own. Nothing sleeps: the document is looked at until it shows what is expected, or time is up.
 //! Every main state is left as a picture in `target/screenshots`.
 #![expect(
@@ -19,11 +20,19 @@ mod conversation;
 mod conversations;
 mod desk;
 mod folder;
+mod lambda;
 mod long;
 mod look;
 mod recovery;
 mod safety;
 mod server;
+#[expect(
+    dead_code,
+    clippy::indexing_slicing,
+    reason = "shared with the tests of the function alone"
+)]
+#[path = "../../../../functions/chat/tests/lambda/stand_in/mod.rs"]
+mod stand_in;
 mod tab;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 use crate::browser::Browser;
 use crate::choppy::Choppy;
 use crate::server::Server;
-use crate::tab::LAST_WORDS;
+use crate::tab::{LAST_WORDS, Tab};
 
 /// A dead owner's lease ends after 30 s; then its turn is taken over.
 const TAKE_OVER: Duration = Duration::from_secs(90);
@@ -154,6 +154,50 @@ async fn two_browsers_agree() {
         ["Hello", "From over here"]
     );
     first.has_no_errors();
+}
+
+/// As when another tab is chosen, and this one again.
+async fn is_looked_at(tab: &Tab, looked_at: bool) {
+    let state = if looked_at { "visible" } else { "hidden" };
+    let _told: bool = tab
+        .eval(&format!("(Object.defineProperty(document, 'visibilityState', {{ configurable: true, value: '{state}' }}), document.dispatchEvent(new Event('visibilitychange')))"))
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn what_another_device_said_meanwhile_is_there_when_somebody_looks_again_or_is_back_online() {
+    let model = ScriptedModel::start(["One.", "Two.", "Three.", "Four."].map(says)).await;
+    let server = Server::start(&model.url()).await;
+    let (here, there) = (Browser::start().await, Browser::start().await);
+    let tab = here.open(&server.url("")).await;
+    tab.says("First").await;
+    tab.is_answered("One.").await;
+    let link = server.url(&format!("#/c/{}", tab.conversation().await));
+    let other = there.open(&link).await;
+    other.is_answered("One.").await;
+
+    is_looked_at(&tab, false).await;
+    other.says("Second").await;
+    other.is_answered("Two.").await;
+    assert_eq!(tab.texts(".words").await, ["One."], "a hidden tab rests");
+    is_looked_at(&tab, true).await;
+    tab.is_answered("Two.").await;
+
+    tab.is_offline(true).await;
+    other.says("Third").await;
+    other.is_answered("Three.").await;
+    tab.is_offline(false).await;
+    tab.is_answered("Three.").await;
+
+    // And it hears what comes.
+    other.says("Fourth").await;
+    tab.is_answered("Four.").await;
+    assert_eq!(
+        tab.texts(".customer p, .words").await,
+        other.texts(".customer p, .words").await
+    );
+    tab.has_no_errors();
 }
 
 #[tokio::test]

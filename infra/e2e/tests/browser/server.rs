@@ -134,7 +134,7 @@ async fn run(
     model_url: &str,
     log: &Arc<Mutex<String>>,
 ) -> (Child, String) {
-    let mut command = Command::new(local());
+    let mut command = Command::new(binary("local"));
     // A folder without a `.env`, and nobody's settings: the test says what holds.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BATON_")) {
         command.env_remove(name);
@@ -194,14 +194,15 @@ fn profile_folder() -> PathBuf {
         .to_owned()
 }
 
-fn local() -> PathBuf {
-    let local = profile_folder().join("local");
+/// A program of this workspace, built for the same profile.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let binary = profile_folder().join(name);
     assert!(
-        local.exists(),
-        "{} is not there: build it first with `cargo build --package baton-chat --bin local`",
-        local.display()
+        binary.exists(),
+        "{} is not there: build it first with `cargo build --package baton-chat --bins`",
+        binary.display()
     );
-    local
+    binary
 }
 
 /// Where pictures go.

@@ -2,6 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+/// The name of a function's URL.
+pub(crate) const URL_HOST: &str = "abc.lambda-url.eu-central-1.on.aws";
+
+/// The name of a REST API.
+pub(crate) const REST_HOST: &str = "abc.execute-api.eu-central-1.amazonaws.com";
+
 /// A client's request.
 pub(crate) struct Request {
     method: String,
@@ -72,7 +78,7 @@ impl Request {
 
     /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
     pub(crate) fn by_url(&self) -> Value {
-        let host = "abc.lambda-url.eu-central-1.on.aws";
+        let host = URL_HOST;
         json!({
             "version": "2.0",
             "routeKey": "$default",
@@ -106,7 +112,7 @@ impl Request {
     /// public one, stage included.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
     pub(crate) fn by_rest_api(&self) -> Value {
-        let host = "abc.execute-api.eu-central-1.amazonaws.com";
+        let host = REST_HOST;
         let inner = self
             .path
             .strip_prefix("/prod")
