@@ -199,7 +199,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     let binary = profile_folder().join(name);
     assert!(
         binary.exists(),
-        "{} is not there: build it first with `cargo build --package baton-chat --bins`",
+        "{} is not there: build it first with `cargo build --package baton-chat --features aws --bins`",
         binary.display()
     );
     binary
