@@ -76,7 +76,6 @@ impl Store for Faulty {
         let mut commits = self.faults.commits.subscribe();
         let state = *commits.borrow_and_update();
         match state {
-            Commits::Work => {}
             Commits::Fail => {
                 return Err(CommitError::Unavailable("a fault of the test".to_owned()));
             }
@@ -86,7 +85,7 @@ impl Store for Faulty {
             Commits::LoseLeases if writes_only_meta(&changes) => {
                 return Err(CommitError::Conflict);
             }
-            Commits::KeepMessageIds | Commits::LoseLeases => {}
+            Commits::Work | Commits::KeepMessageIds | Commits::LoseLeases => {}
             Commits::Wait => {
                 self.faults.waiting.send_modify(|waiting| *waiting += 1);
                 commits
