@@ -226,7 +226,7 @@ impl Engine {
         let stale = match known {
             Some(known) if known.turn >= erased_below => {
                 known.must_be(submission)?;
-                return Ok(self.known_turn(conversation, known.turn).await?);
+                return self.known_turn(conversation, known.turn).await;
             }
             Some(erased) => Some(erased.version),
             None => None,
