@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use crate::client::{Kind, Target};
@@ -31,6 +32,7 @@ pub(crate) async fn measure(launcher: &Launcher, quick: bool, report: &mut Repor
     let team = launcher.team("")?;
     come_back(launcher, &team, report).await?;
     listen_together(launcher, &team, report).await?;
+    count_writes(launcher, &team, quick, report).await?;
     keep(launcher, quick, report).await
 }
 
@@ -245,6 +247,89 @@ async fn talk(baton: &Server, words: usize, listeners: usize, report: &mut Repor
         last: began_at.elapsed(),
         cpu: (baton.cpu()? - cpu).total(),
     })
+}
+
+/// What answers of some lengths write, counted in the file: what a table that is paid by the write would take for them.
+async fn count_writes(
+    launcher: &Launcher,
+    team: &Path,
+    quick: bool,
+    report: &mut Report,
+) -> Result<()> {
+    const WORDS_PER_SECOND: usize = 10;
+    let lengths: &[usize] = if quick { &[2] } else { &[2, 10, 60] };
+    let word_every = Duration::from_secs(1) / u32::try_from(WORDS_PER_SECOND)?;
+    let mut turns = JoinSet::new();
+    for seconds in lengths.iter().copied() {
+        let words = seconds * WORDS_PER_SECOND;
+        let model = launcher.model(words, word_every).await?;
+        let data = launcher.file("db");
+        let baton = launcher.baton_on(&data, team, &model).await?;
+        let target = Target {
+            addr: baton.addr,
+            kind: Kind::Baton,
+            expected: model::text(words),
+            patience: PATIENCE * 2,
+        };
+        let mut crowd = Crowd::connect(&target, 1, "counted").await?;
+        turns.spawn(async move {
+            let outcome = crowd.talk_on(1).await?;
+            // Those that it talked with live until here.
+            drop((model, baton));
+            anyhow::Ok((seconds, Writes::in_file(&data)?, outcome.errors))
+        });
+    }
+    say(
+        "\nwrites of a turn, by the length of its answer; a unit is 1 KB of one record, two in a transaction",
+    );
+    let mut table = Table::new(&["answer", "batches of text", "record writes", "write units"]);
+    let mut counted = Vec::new();
+    while let Some(turn) = turns.join_next().await {
+        counted.push(turn.context("a turn panicked")??);
+    }
+    counted.sort_by_key(|(seconds, ..)| *seconds);
+    for (seconds, writes, errors) in counted {
+        report.errors("Baton", &errors);
+        table.row(vec![
+            format!("{seconds} s"),
+            writes.batches.to_string(),
+            writes.records.to_string(),
+            writes.units.to_string(),
+        ]);
+    }
+    say(&table.to_string());
+    Ok(())
+}
+
+/// What was written for the conversations of a file. A record's version says how often it was.
+#[derive(Default)]
+struct Writes {
+    batches: u64,
+    records: u64,
+    units: u64,
+}
+
+impl Writes {
+    fn in_file(data: &Path) -> Result<Self> {
+        const UNIT_BYTES: u64 = 1024;
+        let file = Connection::open(data)?;
+        let mut query = file.prepare(
+            "SELECT sort, version, length(body) FROM records WHERE partition LIKE 'C#%'",
+        )?;
+        let mut rows = query.query([])?;
+        let mut writes = Self::default();
+        while let Some(row) = rows.next()? {
+            let (sort, version, bytes): (String, u64, u64) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let is_batch = sort.starts_with("E#");
+            writes.batches += u64::from(is_batch);
+            writes.records += version;
+            // Batches and renewals of the lease are written alone; what begins and ends a turn is a transaction.
+            let transactional = if is_batch { 0 } else { version.min(2) };
+            writes.units += (version + transactional) * bytes.div_ceil(UNIT_BYTES);
+        }
+        Ok(writes)
+    }
 }
 
 /// Long answers with and without their text being kept meanwhile, side by side.
