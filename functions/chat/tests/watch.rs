@@ -21,6 +21,7 @@ use baton_backends::model::testing::{Answer, Gate, ScriptedModel, says, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
 const README: &str = include_str!("../../../README.md");
@@ -113,6 +114,13 @@ impl Watch {
                 .unwrap();
             assert!(read > 0, "watch ended instead of starting");
         }
+        // It says so before it listens.
+        soon("watch to listen", async {
+            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
         let base = format!("http://127.0.0.1:{port}");
         let http = builder(&base.parse().unwrap(), &[], false)
             .unwrap()
