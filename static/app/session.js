@@ -219,6 +219,7 @@ export class Session {
 
   #begin(event) {
     if (event.key || !this.#streams.has(event.turn)) this.#apply(event);
+    if (!this.#streams.has(event.turn)) this.#streams.set(event.turn, null); // or who tells us of it would have it followed twice
     this.#channel.postMessage({ conversation: this.id, turn: event.turn });
     this.#flush(); // only who has a turn listens
     this.#listen(true);
