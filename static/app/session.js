@@ -332,8 +332,11 @@ export class Session {
     if (event.type === "turn_started") {
       if (this.state.turns.some((turn) => turn.status === "sending" && turn.messageId === event.message_id)) return;
       this.#hear(event);
-    } else if (event.type?.startsWith("action_")) this.#apply(event);
-    else if (event.type === "conversation_deleted") this.#hear({ deleted: true });
+    } else if (event.type?.startsWith("action_")) {
+      // A turn's own stream tells of its calls, in their order; here only what became of them.
+      if (!this.#streams.has(event.turn) || find(this.state, event)?.parts.some((part) => part.action === event.action)) this.#apply(event);
+    }
+    if (event.type === "conversation_deleted") this.#hear({ deleted: true });
     else if (endsStream(event.type) && !this.#streams.has(event.turn) && !isOver(find(this.state, event) ?? {})) this.#refresh();
   }
 
