@@ -172,11 +172,11 @@ impl Connection {
                         .await?;
                     calls += 1;
                 }
+                // Not `readable()`: it is also ready when nothing is there to be read.
                 Step::Gate(gate) => tokio::select! {
                     () = gate.pass() => {}
-                    gone = self.socket.readable() => {
+                    gone = self.wait_for_hang_up() => {
                         gone?;
-                        self.wait_for_hang_up().await?;
                     }
                 },
             }
