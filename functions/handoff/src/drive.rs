@@ -12,7 +12,7 @@ use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::live::TurnLog;
-use crate::ports::{Change, CommitError, Millis, StoreError, Usage};
+use crate::ports::{Change, CommitError, Millis, StoreError};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
@@ -357,20 +357,7 @@ impl Engine {
         meta.next_turn += 1;
         meta.last_activity = now;
         meta.waiting.push(number);
-        let turn = TurnRecord {
-            state: TurnState::Accepted,
-            origin: Origin::LateResult,
-            message: String::new(),
-            message_id: None,
-            receipt: 0,
-            accepted_at: now,
-            ended_at: None,
-            fence: 0,
-            failure: None,
-            usage: Usage::default(),
-            told: Vec::new(),
-            partial: None,
-        };
+        let turn = TurnRecord::accepted(Origin::LateResult, String::new(), now);
         let changes = vec![
             Change::Replace(keys::meta(conversation), version, meta.record()),
             Change::Create(keys::turn(conversation, number), turn.record()),

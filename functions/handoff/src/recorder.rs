@@ -18,6 +18,10 @@ use crate::record::{Told, decode, encode, keys};
 /// Text of this many bytes is kept at once.
 const BATCH_BYTES: usize = 4 * 1024;
 
+/// All turns keep their text at the same moments, ten a second: a store that groups its commits then writes the batches of many
+/// turns at once.
+const BEAT: Millis = 100;
+
 /// Batches serve listeners who were cut off; a day is long for that.
 const LIFE: Millis = 24 * 3_600_000;
 
@@ -98,10 +102,12 @@ impl Recorder {
         let every = engine.team.limits.keep_text.as_millis();
         let every = Millis::try_from(every).unwrap_or(Millis::MAX);
         loop {
+            let due = engine.env.now().saturating_add(every);
+            let beat = due.checked_next_multiple_of(BEAT).unwrap_or(due);
             tokio::select! {
                 biased;
                 () = self.full.notified() => {}
-                () = engine.sleep(every) => {}
+                () = engine.env.sleep_until(beat) => {}
             }
             let Some((key, record)) = self.take(engine, claim, turn) else {
                 continue;

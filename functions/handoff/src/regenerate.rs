@@ -7,8 +7,8 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::follow::Followed;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{read_meta, read_turn};
-use crate::ports::{Change, CommitError, StoreError, Usage};
-use crate::record::{Origin, TurnRecord, TurnState, keys};
+use crate::ports::{Change, CommitError, StoreError};
+use crate::record::{Origin, TurnRecord, keys};
 use crate::submit::Accepted;
 
 /// Why an answer is not said anew.
@@ -60,20 +60,8 @@ impl Engine {
             }
             let number = meta.next_turn;
             let now = self.env.now();
-            let record = TurnRecord {
-                state: TurnState::Accepted,
-                origin: Origin::Regenerated { of },
-                message: old.record.message,
-                message_id: None,
-                receipt: 0,
-                accepted_at: now,
-                ended_at: None,
-                fence: 0,
-                failure: None,
-                usage: Usage::default(),
-                told: Vec::new(),
-                partial: None,
-            };
+            let origin = Origin::Regenerated { of };
+            let record = TurnRecord::accepted(origin, old.record.message, now);
             meta.next_turn += 1;
             meta.last_activity = now;
             meta.waiting.push(number);

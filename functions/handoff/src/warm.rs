@@ -111,23 +111,7 @@ mod tests {
     use super::*;
 
     fn warm(version: u64) -> Warm {
-        let meta = Meta {
-            owner: String::new(),
-            title: String::new(),
-            agent: String::new(),
-            created_at: 0,
-            last_activity: 0,
-            next_turn: 1,
-            fence: 0,
-            running: None,
-            waiting: Vec::new(),
-            stop: None,
-            untold: Vec::new(),
-            look_at: 0,
-            late_failures: 0,
-            erased_below: 0,
-            erasing: false,
-        };
+        let meta = Meta::new(String::new(), String::new(), 0);
         Warm {
             version,
             meta,

@@ -26,6 +26,9 @@ pub(super) fn cases() -> Vec<Case<Bench>> {
         lanes_do_not_mix,
         a_crowd_does_not_hold_up_a_single_message,
         who_waits_is_woken_by_a_message,
+        what_reaches_who_waits_comes_again_until_it_is_acked,
+        who_stops_waiting_takes_nothing_along,
+        those_who_wait_share_without_overlap,
         waiting_ends_without_a_message,
         many_receivers_share_without_overlap,
     ]
@@ -43,6 +46,17 @@ impl Bench {
             .receive(Lane::Actions, max, VISIBILITY, AT_ONCE)
             .await
             .unwrap()
+    }
+
+    /// Receives in a task of its own, as soon as something comes.
+    fn wait(&self) -> tokio::task::JoinHandle<Vec<Delivery>> {
+        let queue = Arc::clone(&self.queue);
+        tokio::spawn(async move {
+            queue
+                .receive(Lane::Actions, 10, VISIBILITY, Duration::from_secs(20))
+                .await
+                .unwrap()
+        })
     }
 
     async fn receive_one(&self) -> Delivery {
@@ -212,16 +226,73 @@ async fn a_crowd_does_not_hold_up_a_single_message(bench: Bench) {
 }
 
 async fn who_waits_is_woken_by_a_message(bench: Bench) {
-    let queue = Arc::clone(&bench.queue);
-    let waiting = tokio::spawn(async move {
-        queue
-            .receive(Lane::Actions, 10, VISIBILITY, Duration::from_secs(20))
-            .await
-    });
+    let waiting = bench.wait();
     // Whether the message comes before or after the wait begins, it ends the wait: the clock stands still.
     tokio::task::yield_now().await;
     bench.send(&["a"]).await;
-    assert_eq!(bodies(&waiting.await.unwrap().unwrap()), ["a"]);
+    assert_eq!(bodies(&waiting.await.unwrap()), ["a"]);
+}
+
+async fn what_reaches_who_waits_comes_again_until_it_is_acked(bench: Bench) {
+    let waiting = bench.wait();
+    tokio::task::yield_now().await;
+    bench.send(&["a"]).await;
+    let [first] = waiting.await.unwrap().try_into().unwrap();
+    assert_eq!((first.body.as_str(), first.receives), ("a", 1));
+    assert_eq!(bench.receive(10).await, []);
+    bench.clock.advance(VISIBILITY * 2);
+    let second = bench.receive_one().await;
+    assert_eq!((second.body.as_str(), second.receives), ("a", 2));
+    bench.ack(&first).await;
+    bench.ack(&second).await;
+    bench.clock.advance(VISIBILITY * 2);
+    assert_eq!(bench.receive(10).await, []);
+}
+
+async fn who_stops_waiting_takes_nothing_along(bench: Bench) {
+    let waiting = bench.wait();
+    tokio::task::yield_now().await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    bench.send(&["a"]).await;
+    assert_eq!(bench.receive_one().await.body, "a");
+}
+
+async fn those_who_wait_share_without_overlap(bench: Bench) {
+    let (found, mut all) = tokio::sync::mpsc::unbounded_channel();
+    let receivers: Vec<_> = (0..4)
+        .map(|_| {
+            let (queue, found) = (Arc::clone(&bench.queue), found.clone());
+            tokio::spawn(async move {
+                loop {
+                    let some = queue
+                        .receive(Lane::Actions, 3, VISIBILITY, VISIBILITY)
+                        .await;
+                    for delivery in some.unwrap() {
+                        queue.ack(Lane::Actions, &delivery.receipt).await.unwrap();
+                        found.send(delivery).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let expected: Vec<String> = (0..60).map(|n| format!("{n:02}")).collect();
+    for some in expected.chunks(5) {
+        let send = |body| bench.queue.send(Lane::Actions, "owner", body);
+        futures_util::future::try_join_all(some.iter().map(|body| send(body)))
+            .await
+            .unwrap();
+    }
+    let mut received = Vec::new();
+    while received.len() < expected.len() {
+        received.push(all.recv().await.unwrap());
+    }
+    assert_eq!(bodies(&received), expected);
+    for receiver in receivers {
+        receiver.abort();
+    }
+    bench.clock.advance(VISIBILITY * 2);
+    assert_eq!(bench.receive(10).await, []);
 }
 
 async fn waiting_ends_without_a_message(bench: Bench) {

@@ -8,12 +8,22 @@ use baton_handoff::ports::{Env, Lane};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
+use super::counter::Counter;
 use super::fault::FileName;
 use super::open::{self, OpenError};
 use super::writer::Writer;
 
 /// Idle connections that are kept. As many are in use at a time as threads read at a time.
 const KEPT_READERS: usize = 16;
+
+/// How the receivers of one lane in this process hear of messages.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    /// Where messages are handed over while they are being written.
+    pub(super) counter: Counter,
+    /// Wakes who waits when there may be something in the file.
+    pub(super) sent: Notify,
+}
 
 /// Shared by the store and the queue of one file.
 pub(super) struct Database {
@@ -22,8 +32,8 @@ pub(super) struct Database {
     path: PathBuf,
     pub(super) name: FileName,
     pub(super) env: Arc<dyn Env>,
-    pub(super) turns_sent: Notify,
-    pub(super) actions_sent: Notify,
+    turns: Arrivals,
+    actions: Arrivals,
     pub(super) writer: Writer,
 }
 
@@ -51,8 +61,8 @@ impl Database {
             path: path.to_owned(),
             name,
             env,
-            turns_sent: Notify::new(),
-            actions_sent: Notify::new(),
+            turns: Arrivals::default(),
+            actions: Arrivals::default(),
             writer,
         })
     }
@@ -80,11 +90,11 @@ impl Database {
         result
     }
 
-    /// Wakes who waits for messages of this lane.
-    pub(super) fn sent(&self, lane: Lane) -> &Notify {
+    /// How this process's receivers of a lane hear of messages.
+    pub(super) fn arrivals(&self, lane: Lane) -> &Arrivals {
         match lane {
-            Lane::Turns => &self.turns_sent,
-            Lane::Actions => &self.actions_sent,
+            Lane::Turns => &self.turns,
+            Lane::Actions => &self.actions,
         }
     }
 }

@@ -9,9 +9,21 @@ use rusqlite::{Connection, Result, params};
 /// Which delivery of which message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Receipt {
-    id: i64,
+    /// Messages of one round are handed out in this order, so later ones have higher numbers.
+    pub(super) id: i64,
     /// New with each delivery, since the number of a row may come again.
-    token: i64,
+    pub(super) token: i64,
+}
+
+/// A message that is added.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// Its number, and the token of its first delivery if it is being handed out already.
+    pub(super) receipt: Receipt,
+    pub(super) sender: String,
+    pub(super) body: String,
+    /// Until when it is hidden, if it is being handed out already.
+    pub(super) handed_until: Option<Millis>,
 }
 
 impl Receipt {
@@ -23,7 +35,7 @@ impl Receipt {
         })
     }
 
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         format!("{}.{}", self.id, self.token)
     }
 }
@@ -35,26 +47,35 @@ pub(super) fn count(db: &Connection, lane: Lane, most: usize) -> Result<usize> {
 }
 
 /// Adds a message: to the current round, or to the one behind the last of its sender.
-pub(super) fn send(
-    db: &Connection,
-    lane: Lane,
-    sender: &str,
-    body: &str,
-    now: Millis,
-) -> Result<()> {
+pub(super) fn send(db: &Connection, lane: Lane, message: &Message, now: Millis) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO messages (lane, sender, round, visible_at, receives, token, body) VALUES (?1, ?2, MAX(\
-         COALESCE((SELECT MIN(round) FROM messages WHERE lane = ?1), 0), \
-         COALESCE((SELECT MAX(round) + 1 FROM messages WHERE lane = ?1 AND sender = ?2), 0)), ?3, 0, 0, ?4)",
+        "INSERT INTO messages (id, lane, sender, round, visible_at, receives, token, body) VALUES (?1, ?2, ?3, MAX(\
+         COALESCE((SELECT MIN(round) FROM messages WHERE lane = ?2), 0), \
+         COALESCE((SELECT MAX(round) + 1 FROM messages WHERE lane = ?2 AND sender = ?3), 0)), ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![lane.as_str(), sender, now, body])
+    .execute(params![
+        message.receipt.id,
+        lane.as_str(),
+        message.sender,
+        message.handed_until.unwrap_or(now),
+        u32::from(message.handed_until.is_some()),
+        message.receipt.token,
+        message.body
+    ])
     .map(drop)
 }
 
-/// Whether a message can be handed out.
-pub(super) fn any_visible(db: &Connection, lane: Lane, now: Millis) -> Result<bool> {
-    db.prepare_cached("SELECT 1 FROM messages WHERE lane = ?1 AND visible_at <= ?2 LIMIT 1")?
-        .exists(params![lane.as_str(), now])
+/// How many messages can be handed out; counts no further than `most`.
+pub(super) fn count_visible(
+    db: &Connection,
+    lane: Lane,
+    most: usize,
+    now: Millis,
+) -> Result<usize> {
+    db.prepare_cached(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 AND visible_at <= ?2 LIMIT ?3)",
+    )?
+    .query_row(params![lane.as_str(), now, most], |row| row.get(0))
 }
 
 /// Hands out up to `max` messages and hides them until `hidden_until`.

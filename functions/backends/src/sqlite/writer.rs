@@ -73,6 +73,19 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Work that waits for its turn, and is done whether or not anybody waits for it.
+pub(super) struct Put<'a, T> {
+    answer: oneshot::Receiver<Result<T, WriteError>>,
+    file: &'a FileName,
+}
+
+impl<T> Put<'_, T> {
+    /// Waits until it is durable.
+    pub(super) async fn ended(self) -> Result<T, WriteError> {
+        self.answer.await.unwrap_or_else(|_| Err(self.file.lost()))
+    }
+}
+
 impl fmt::Debug for Writer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Writer")
@@ -112,6 +125,15 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Connection, Millis) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.put(work).await?.ended().await
+    }
+
+    /// Like [`write`](Self::write), but returns as soon as the work has its place: whatever is put in later is done after it.
+    pub(super) async fn put<T, F>(&self, work: F) -> Result<Put<'_, T>, WriteError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection, Millis) -> rusqlite::Result<T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let task = Task {
             work,
@@ -122,7 +144,8 @@ impl Writer {
             .put(Box::new(task))
             .await
             .map_err(|_| self.file.closed())?;
-        answer.await.unwrap_or_else(|_| Err(self.file.lost()))
+        let file = &self.file;
+        Ok(Put { answer, file })
     }
 
     /// Takes nothing more, and returns when all that was taken is answered.

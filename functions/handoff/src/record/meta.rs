@@ -84,6 +84,27 @@ pub(super) fn is_zero(value: &u32) -> bool {
 }
 
 impl Meta {
+    /// Of a conversation that begins with this agent.
+    pub(crate) fn new(owner: String, agent: String, now: Millis) -> Self {
+        Self {
+            owner,
+            title: String::new(),
+            agent,
+            created_at: now,
+            last_activity: now,
+            next_turn: 1,
+            fence: 0,
+            running: None,
+            waiting: Vec::new(),
+            stop: None,
+            untold: Vec::new(),
+            look_at: 0,
+            late_failures: 0,
+            erased_below: 0,
+            erasing: false,
+        }
+    }
+
     /// The turns that a reader may see.
     pub fn has_turns(&self) -> bool {
         self.next_turn > self.erased_below.max(1)

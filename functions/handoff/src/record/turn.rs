@@ -95,6 +95,24 @@ pub struct TurnRecord {
 }
 
 impl TurnRecord {
+    /// A turn that was just accepted and has not begun.
+    pub(crate) fn accepted(origin: Origin, message: String, now: Millis) -> Self {
+        Self {
+            state: TurnState::Accepted,
+            origin,
+            message,
+            message_id: None,
+            receipt: 0,
+            accepted_at: now,
+            ended_at: None,
+            fence: 0,
+            failure: None,
+            usage: Usage::default(),
+            told: Vec::new(),
+            partial: None,
+        }
+    }
+
     /// The record to write.
     pub fn record(&self) -> Record {
         encode(self)

@@ -6,8 +6,8 @@ use super::{Overlap, Stop, Submission, Taken, Tries, hash, visible};
 use crate::engine::{Claim, Engine};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta};
-use crate::ports::{Change, CommitError, StoreError, Usage};
-use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, TurnState, keys};
+use crate::ports::{Change, CommitError, StoreError};
+use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, keys};
 use crate::turn::{Begun, Opening};
 use crate::{turn, window};
 
@@ -28,7 +28,13 @@ impl Engine {
         let conversation = &submission.conversation;
         let now = self.env.now();
         let version = before.as_ref().map(|(version, _)| *version);
-        let mut meta = before.map_or_else(|| self.new_meta(submission), |(_, meta)| meta);
+        let mut meta = before.map_or_else(
+            || {
+                let agent = self.team.entry_agent().name.clone();
+                Meta::new(submission.owner.clone(), agent, now)
+            },
+            |(_, meta)| meta,
+        );
         let number = meta.next_turn;
         meta.next_turn += 1;
         meta.last_activity = now;
@@ -36,18 +42,9 @@ impl Engine {
             meta.title = title(&submission.message);
         }
         let turn = TurnRecord {
-            state: TurnState::Accepted,
-            origin: Origin::Customer,
-            message: submission.message.clone(),
             message_id: submission.message_id.clone(),
             receipt: tries.receipt,
-            accepted_at: now,
-            ended_at: None,
-            fence: 0,
-            failure: None,
-            usage: Usage::default(),
-            told: Vec::new(),
-            partial: None,
+            ..TurnRecord::accepted(Origin::Customer, submission.message.clone(), now)
         };
         let claim = past
             .is_some()
@@ -130,27 +127,6 @@ impl Engine {
             ends.push(end);
         }
         Ok(Some(ends))
-    }
-
-    fn new_meta(&self, submission: &Submission) -> Meta {
-        let now = self.env.now();
-        Meta {
-            owner: submission.owner.clone(),
-            title: String::new(),
-            agent: self.team.entry_agent().name.clone(),
-            created_at: now,
-            last_activity: now,
-            next_turn: 1,
-            fence: 0,
-            running: None,
-            waiting: Vec::new(),
-            stop: None,
-            untold: Vec::new(),
-            look_at: 0,
-            late_failures: 0,
-            erased_below: 0,
-            erasing: false,
-        }
     }
 
     /// Takes the next fence for this turn.

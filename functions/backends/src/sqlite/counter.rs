@@ -1,0 +1,101 @@
+//! Where senders meet receivers of the same process: what is sent while somebody waits need not be looked for in the file.
+//! Knows nothing of SQL; the message is written all the same, for the case that this process ends.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use baton_handoff::ports::Delivery;
+use tokio::sync::mpsc;
+
+/// The receivers that wait, of one lane.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    visibility: Duration,
+    inbox: mpsc::Sender<Delivery>,
+}
+
+/// A place in somebody's inbox that is kept for one message.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// How long the receiver wants the message to be hidden from others.
+    pub(super) visibility: Duration,
+    inbox: mpsc::OwnedPermit<Delivery>,
+}
+
+impl Counter {
+    /// Waits at this counter for up to `room` messages, until the inbox is closed or dropped.
+    pub(super) fn wait(&self, room: usize, visibility: Duration) -> Inbox<'_> {
+        let (sender, handed) = mpsc::channel(room);
+        self.waiting().push(Waiting {
+            visibility,
+            inbox: sender.clone(),
+        });
+        Inbox {
+            counter: self,
+            sender,
+            handed,
+        }
+    }
+
+    /// A place with whoever waits and has room.
+    pub(super) fn reserve(&self) -> Option<Place> {
+        self.waiting().iter().find_map(|waiting| {
+            let inbox = waiting.inbox.clone().try_reserve_owned().ok()?;
+            let visibility = waiting.visibility;
+            Some(Place { visibility, inbox })
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Hands the message over; `false` if nobody is there any more.
+    pub(super) fn hand_over(self, delivery: Delivery) -> bool {
+        !self.inbox.send(delivery).is_closed()
+    }
+}
+
+/// What is handed to one receiver.
+#[derive(Debug)]
+pub(super) struct Inbox<'a> {
+    counter: &'a Counter,
+    sender: mpsc::Sender<Delivery>,
+    handed: mpsc::Receiver<Delivery>,
+}
+
+impl Inbox<'_> {
+    /// The next message, as soon as there is one. Losing this future loses no message.
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        self.handed.recv().await
+    }
+
+    /// Leaves the counter with all that was handed over, and with what is being handed over right now.
+    pub(super) async fn close(mut self) -> Vec<Delivery> {
+        self.leave();
+        let mut deliveries = Vec::new();
+        self.handed.close();
+        while let Some(delivery) = self.handed.recv().await {
+            deliveries.push(delivery);
+        }
+        deliveries
+    }
+
+    fn leave(&self) {
+        let mine = |waiting: &Waiting| waiting.inbox.same_channel(&self.sender);
+        self.counter.waiting().retain(|waiting| !mine(waiting));
+    }
+}
+
+impl Drop for Inbox<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
