@@ -10,8 +10,6 @@ export const empty = (id) => ({ id, agent: null, turns: [] });
 
 export const isOver = (turn) => ["committed", "failed", "stopped", "unsent"].includes(turn.status);
 export const isRunning = (turn) => turn.status === "running" || turn.status === "waiting";
-export const openActions = (state) =>
-  state.turns.some((turn) => turn.parts.some((part) => ["proposed", "queued", "running"].includes(part.state)));
 
 const ENDS = { turn_completed: "committed", turn_failed: "failed", turn_stopped: "stopped" };
 export const endsStream = (type) => type in ENDS || type === "turn_continues";

@@ -52,7 +52,7 @@ export function Transcript({ session, state, agents, readOnly, children }) {
     <div class="column">
       ${hasEarlier && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
       ${pages.slice(from).map((turns, place) => html`<${Page} key=${turns[0].key} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
-        agent=${turns.includes(last) ? state.agent : null} canRegenerate=${!readOnly && session.can("regenerate")} />`)}
+        agent=${turns.includes(last) ? state.agent : null} />`)}
       ${children}
     </div>
     ${away && html`<${IconButton} icon="down" class="latest" label=${t("latest")} onClick=${latest} />`}
@@ -72,10 +72,10 @@ function usePages(turns) {
   return pages;
 }
 
-const Page = memo(({ turns, last, agent, canRegenerate, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
-  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} canRegenerate=${canRegenerate && turn === last} ...${rest} />`)}</div>`);
+const Page = memo(({ turns, last, agent, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
+  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} ...${rest} />`)}</div>`);
 
-const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, canRegenerate }) => {
+const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) => {
   const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
   return html`<article class="turn" data-status=${turn.status}>
     ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
@@ -89,7 +89,7 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, ca
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
     ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
       ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
-    ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
+    ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${isLast && !readOnly && turn.message != null && turn.status !== "failed"} />`}
   </article>`;
 });
 

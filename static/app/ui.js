@@ -44,13 +44,13 @@ export function Dialog({ title, children, onClose }) {
   return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${onClose}><h2 id="dialog-title">${title}</h2>${children}</dialog>`;
 }
 
+/** For a view that stays as long as the page. */
 export function useOnline() {
   const [online, setOnline] = useState(navigator.onLine);
   useEffect(() => {
     const look = () => setOnline(navigator.onLine);
     addEventListener("online", look);
     addEventListener("offline", look);
-    return () => { removeEventListener("online", look); removeEventListener("offline", look); };
   }, []);
   return online;
 }
