@@ -70,7 +70,7 @@ export function Beside({ id, agents }) {
     follow(id, leaving.signal, (told) => !leaving.signal.aborted && setState(told ? merge(empty(id), told) : empty(id)));
     return () => leaving.abort();
   }, [id]);
-  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskEmpty")}</p>`)}</div>`;
+  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskGone")}</p>`)}</div>`;
 }
 
 // Also when the stream opens: it may have been cut, and something missed.

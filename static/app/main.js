@@ -11,7 +11,7 @@ import { Sidebar, joinLists } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
 import { Transcript } from "./transcript.js";
-import { Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
+import { Banner, Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
 
 const announcer = new Announcer(document.getElementById("announcements"));
 
@@ -107,8 +107,9 @@ function Page() {
         ${!online ? html`<p class="notice">${t("offline")}</p>` : session.connection === "reconnecting" && html`<p class="notice">${t("reconnecting")}</p>`}
         ${tellsGone && !hasBegun && html`<p class="notice">${t("gone")} <button type="button" class="quiet-button" onClick=${() => setTellsGone(false)}>${t("dismiss")}</button></p>`}
       </div>
-      ${session.problem && html`<${Banner} message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}
-        action=${session.problem.again && t("tryAgain")} onAction=${session.problem.again} onDismiss=${() => session.dismiss()} />`}
+      ${session.problem && html`<${Banner} class="wide" message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}>
+        ${session.problem.again && html`<button type="button" class="small-button" onClick=${session.problem.again}>${t("tryAgain")}</button>`}
+        <${IconButton} icon="close" label=${t("dismiss")} onClick=${() => session.dismiss()} /><//>`}
       <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
         ${!hasBegun && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
       <//>
@@ -133,10 +134,6 @@ function Welcome({ team, onAsk }) {
     ${questions.length > 0 && html`<ul aria-label=${t("firstQuestions")}>${questions.slice(0, 6).map((question) => html`<li><button type="button" dir="auto" onClick=${() => onAsk(question)}>${question}</button></li>`)}</ul>`}
   </section>`;
 }
-
-const Banner = ({ message, action, onAction, onDismiss }) => html`<div class="banner wide" role="alert"><${Icon} name="warn" /><p>${message}</p>
-  ${action && html`<button type="button" class="small-button" onClick=${onAction}>${action}</button>`}
-  ${onDismiss && html`<${IconButton} icon="close" label=${t("dismiss")} onClick=${onDismiss} />`}</div>`;
 
 function Actions({ id, onRemove, onProblem }) {
   const menu = useRef(null);

@@ -5,7 +5,7 @@ import { isOver } from "./conversation.js";
 import { Markdown } from "./markdown-view.js";
 import { agentHue, agentName, isHandOff, toolName } from "./names.js";
 import { count, duration, t } from "./strings.js";
-import { CopyButton, Icon, IconButton, memo } from "./ui.js";
+import { Banner, CopyButton, Icon, IconButton, memo } from "./ui.js";
 
 /** Turns in a page. The last ones are drawn at first, and one more at each step back; a change is compared with its page only. */
 const PAGE = 40;
@@ -87,8 +87,8 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) 
     ${turn.status === "waiting" && html`<p class="note">${t("waiting")}</p>`}
     ${turn.status === "stopped" && html`<p class="note">${t("stopped")}</p>`}
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
-    ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
-      ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
+    ${turn.status === "failed" && html`<${Banner} message=${turn.error?.message ?? t("failed")}>
+      ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}<//>`}
     ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${isLast && !readOnly && turn.message != null && turn.status !== "failed"} />`}
   </article>`;
 });
@@ -96,9 +96,9 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) 
 function Unsent({ turn, session }) {
   const { status, message } = turn.error ?? {};
   const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : message ?? (status === undefined ? t("unreachable") : t("problem"));
-  return html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${t("unsent")} ${sentence}</p>
+  return html`<${Banner} message=${`${t("unsent")} ${sentence}`}>
     <button type="button" class="small-button" onClick=${() => session.send(turn.message, undefined, turn.key)}>${t("tryAgain")}</button>
-    <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button></div>`;
+    <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button><//>`;
 }
 
 // The agent is named where it changes.
@@ -163,7 +163,7 @@ function Footer({ turn, session, canRegenerate }) {
   return html`<footer>
     <${CopyButton} text=${text} />
     ${canRegenerate && html`<button type="button" class="quiet-button" aria-label=${t("regenerate")} onClick=${() => session.regenerate(turn)}><${Icon} name="again" /><span aria-hidden="true">${t("regenerate")}</span></button>`}
-    ${hasDetails && html`<details class="usage"><summary aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
+    ${hasDetails && html`<details class="usage"><summary class="quiet-button" aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
       <dl>${milliseconds != null && html`<dt>${t("seconds")}</dt><dd>${duration(milliseconds)}</dd>`}
         ${read != null && html`<dt>${t("tokensIn")}</dt><dd>${count(read)}</dd>`}${written != null && html`<dt>${t("tokensOut")}</dt><dd>${count(written)}</dd>`}</dl></details>`}
   </footer>`;

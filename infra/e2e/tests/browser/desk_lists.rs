@@ -110,6 +110,8 @@ async fn an_old_action_that_was_just_decided_stays_in_view() {
     desk.has(50, ".action-row").await;
     desk.shows(".detail .state", "Rejected").await;
     desk.shows_in(".detail dl", "proposed-0").await;
+    desk.shows(".beside .note", "Its conversation was deleted.")
+        .await;
     desk.screenshot("desk-decided").await;
     desk.has_no_errors();
 }
