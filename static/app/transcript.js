@@ -133,7 +133,7 @@ export function ToolCard({ part }) {
   const words = t(state === "failed" ? "toolFailed" : state);
   return html`<details class="tool" data-state=${state}>
     <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
-      <span class="tool-state">${words}</span>${part.milliseconds > 0 && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
+      <span class="tool-state">${words}</span>${part.milliseconds > 0 && part.outcome !== "pending" && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
     <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
       ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>
   </details>`;

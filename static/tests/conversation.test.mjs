@@ -61,6 +61,10 @@ test("an action that ends in a later turn changes the card that asked for it", (
   assert.equal(done.turns[1].parts.length, 0);
 });
 
+test("a turn that tells a late result has no message of a customer", () => {
+  assert.equal(play({ type: "turn_started", turn: 2, message: "" }).turns[0].message, null);
+});
+
 test("the first hand-off of a response is the one", () => {
   const to = (name) => ({ type: "handed_off", turn: 1, step: 0, from: "A", to: name });
   const state = play(sent, started, to("B"), to("B"));

@@ -66,6 +66,12 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     customer
         .is_answered("Good news: 749 dollars are on their way.")
         .await;
+    customer
+        .shows(".turn:last-child .note", "News about an earlier request")
+        .await;
+    customer.has(1, ".customer").await;
+    // What was timed is how long it took to propose it.
+    customer.has(0, ".tool-time").await;
     customer.screenshot("approved").await;
     desk.shows(
         ".beside .turn:last-child .words",
