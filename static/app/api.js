@@ -11,19 +11,18 @@ const PATIENCE_MS = 180_000;
 const ANSWER_MS = 20_000;
 const PAUSE_MS = 400;
 const PAUSE_MAX_MS = 10_000;
+const OFFLINE_MS = 600_000;
 
 /** The server answered, and its answer is no. `status` says what to do next. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, detail) {
     super(detail || `HTTP ${status}`);
     this.name = "Refused";
     this.status = status;
     this.detail = detail;
   }
-  /** This server lacks the route. */
-  get isAbsent() { return this.status === 404 || this.status === 405 || this.status === 501; }
-  /** Worth another try later. */
-  get isPassing() { return this.status >= 500 && this.status !== 501; }
+  /** Not worth another try: it would get the same answer. */
+  get isFinal() { return this.status < 500; }
 }
 
 let token = null;
@@ -45,30 +44,24 @@ async function request(method, route, { body, headers = {}, signal } = {}) {
   throw new Refused(response.status, typeof detail === "string" ? detail : null);
 }
 
-const within = (milliseconds) => AbortSignal.timeout(milliseconds);
-
-export async function get(route, accept = "application/json") {
-  const response = await request("GET", route, { headers: { Accept: accept }, signal: within(ANSWER_MS) });
-  return accept === "application/json" ? response.json() : response.text();
+export async function send(method, route, body, accept = "application/json") {
+  const response = await request(method, route, { body, headers: { Accept: accept }, signal: AbortSignal.timeout(ANSWER_MS) });
+  return response.headers.get("Content-Type")?.startsWith("application/json") ? response.json() : response.text();
 }
 
-export async function send(method, route, body) {
-  const response = await request(method, route, { body, headers: { Accept: "application/json" }, signal: within(ANSWER_MS) });
-  return response.json().catch(() => null);
-}
+export const get = (route, accept) => send("GET", route, undefined, accept);
 
 /**
  * Events of a stream, `{type, position, …}`, until it ends or is cut. The first thing yielded is `{type: "opened",
  * status, turn}`. Throws `Refused`, or the network's error.
  */
-export async function* stream(method, route, { body, after, signal } = {}) {
+export async function* stream(method, route, { body, after, signal }) {
   const cut = new AbortController();
   const stop = () => cut.abort();
-  signal?.addEventListener("abort", stop);
   let watch = setTimeout(stop, body === undefined ? SILENCE_MS : PATIENCE_MS);
   try {
     const headers = { Accept: "text/event-stream", ...(after ? { "Last-Event-ID": after } : {}) };
-    const response = await request(method, route, { body, headers, signal: cut.signal });
+    const response = await request(method, route, { body, headers, signal: AbortSignal.any([signal, cut.signal]) });
     const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream") ?? false;
     const turn = Number(response.headers.get("X-Turn")) || null;
     yield { type: "opened", status: response.status, turn };
@@ -84,8 +77,7 @@ export async function* stream(method, route, { body, after, signal } = {}) {
     }
   } finally {
     clearTimeout(watch);
-    signal?.removeEventListener("abort", stop);
-    cut.abort(); // whoever stops listening closes the connection
+    stop(); // whoever stops listening closes the connection
   }
 }
 
@@ -98,20 +90,12 @@ function* decode({ id, type, data }) {
 
 /** Before another try. Full jitter, so that a thousand pages do not come back in one instant; at once when the network is back. */
 export function pause(tries, signal) {
-  const milliseconds = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
-  return wait(navigator.onLine ? PAUSE_MS / 2 + Math.random() * milliseconds : 600_000, signal);
-}
-
-function wait(milliseconds, signal) {
+  const longest = Math.min(PAUSE_MS * 2 ** tries, PAUSE_MAX_MS);
   return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      removeEventListener("online", over);
-      signal.removeEventListener("abort", over);
-      resolve();
-    };
-    const timer = setTimeout(over, milliseconds);
-    addEventListener("online", over);
-    signal.addEventListener("abort", over);
+    const done = new AbortController();
+    const over = () => { clearTimeout(timer); done.abort(); resolve(); };
+    const timer = setTimeout(over, navigator.onLine ? PAUSE_MS / 2 + Math.random() * longest : OFFLINE_MS);
+    addEventListener("online", over, done);
+    signal.addEventListener("abort", over, done);
   });
 }

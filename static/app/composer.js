@@ -36,7 +36,7 @@ export function Composer({ session, running, focusOnOpen }) {
   const typed = (event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) submit(event); };
   const stop = () => { setStopping(running.key); session.stop(running).finally(() => setStopping(null)); };
 
-  const canStop = running?.number != null && session.can("stop");
+  const canStop = running?.number != null;
   return html`<form class="composer" onSubmit=${submit}>
     ${running && text && html`<fieldset class="overlap"><legend>${t("overlap")}</legend>
       ${["queue", "interrupt"].map((policy) => html`<label><input type="radio" name="overlap" value=${policy} checked=${overlap === policy} onChange=${() => setOverlap(policy)} /><span>${t(policy)}</span></label>`)}

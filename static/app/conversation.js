@@ -10,8 +10,6 @@ export const empty = (id) => ({ id, agent: null, turns: [] });
 
 export const isOver = (turn) => ["committed", "failed", "stopped", "unsent"].includes(turn.status);
 export const isRunning = (turn) => turn.status === "running" || turn.status === "waiting";
-export const openActions = (state) =>
-  state.turns.some((turn) => turn.parts.some((part) => ["proposed", "queued", "running"].includes(part.state)));
 
 const ENDS = { turn_completed: "committed", turn_failed: "failed", turn_stopped: "stopped" };
 export const endsStream = (type) => type in ENDS || type === "turn_continues";
@@ -70,14 +68,14 @@ function update(state, which, change) {
   return { ...state, turns: state.turns.with(state.turns.lastIndexOf(turn), { ...turn, ...change(turn) }) };
 }
 
-// The turn that we sent gets its number; the same turn heard of before from elsewhere goes.
+// The turn that we sent gets its number; the same turn heard of before from elsewhere goes. One that tells a late result has no message.
 function adopt(state, event, status = "running") {
   const number = event.turn ?? null;
   const sent = event.key == null ? null : find(state, { key: event.key });
   const mine = sent ?? find(state, { turn: number }) ?? state.turns.findLast((turn) => turn.number == null && turn.messageId != null && turn.messageId === event.message_id);
-  if (!mine) return add(state, blank({ key: `t${number}`, number, messageId: event.message_id ?? null, message: event.message ?? null, status: "running" }));
+  if (!mine) return add(state, blank({ key: `t${number}`, number, messageId: event.message_id ?? null, message: event.message || null, status: "running" }));
   const others = state.turns.filter((turn) => turn !== mine && (number == null || turn.number !== number));
-  const turn = { ...mine, number: number ?? mine.number, message: mine.message ?? event.message ?? null, status: isOver(mine) && mine.status !== "unsent" ? mine.status : status, error: null };
+  const turn = { ...mine, number: number ?? mine.number, message: mine.message ?? (event.message || null), status: isOver(mine) && mine.status !== "unsent" ? mine.status : status, error: null };
   return add({ ...state, turns: others }, turn);
 }
 

@@ -1,10 +1,10 @@
 // One action at the desk: what it would do or did, a person's decision on it, and its conversation.
 
 import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Refused, get, path, stream } from "./api.js";
+import { get, path, stream } from "./api.js";
 import { empty } from "./conversation.js";
-import { money } from "./desk-book.js";
-import { NEEDS_PERSON, decide } from "./desk-data.js";
+import { money, when } from "./desk-book.js";
+import { decide, needsPerson } from "./desk-data.js";
 import { deskStrings } from "./desk-strings.js";
 import { merge } from "./history.js";
 import { toolName } from "./names.js";
@@ -34,7 +34,7 @@ export function Detail({ action, onBack, onDecided }) {
       tell(t("decided"));
       setReason("");
     } catch (error) {
-      setProblem(error.status === 409 || error.status === 412 ? t("decidedElsewhere") : error.detail ?? t(error instanceof Refused ? "problem" : "unreachable"));
+      setProblem(error.status === 409 || error.status === 412 ? t("decidedElsewhere") : error.detail ?? t(error.status ? "problem" : "unreachable"));
     }
     setBusy(false);
     return onDecided();
@@ -46,11 +46,11 @@ export function Detail({ action, onBack, onDecided }) {
       <dt>${t("arguments")}</dt><dd><${Value} value=${action.arguments} /></dd>
       ${action.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${action.result} /></dd>`}
       ${action.reason && !String(action.result ?? "").includes(action.reason) && html`<dt>${t("reason")}</dt><dd>${action.reason}</dd>`}
-      ${action.attempts != null && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
-      ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${new Date(action.at).toLocaleString(language)}</time></dd>`}
-      ${action.triedAt > 0 && html`<dt>${t("triedAt")}</dt><dd><time>${new Date(action.triedAt).toLocaleString(language)}</time></dd>`}
-      ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${new Date(action.expiresAt).toLocaleString(language)}</time></dd>`}</dl>
-    ${NEEDS_PERSON.includes(action.state) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
+      ${action.attempts > 0 && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
+      ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${when(action.at)}</time></dd>`}
+      ${action.triedAt > 0 && html`<dt>${t("triedAt")}</dt><dd><time>${when(action.triedAt)}</time></dd>`}
+      ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${when(action.expiresAt)}</time></dd>`}</dl>
+    ${needsPerson(action) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
       ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}
       <label for="reason">${t("reason")}</label>
       <textarea id="reason" rows="2" maxlength="500" value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} aria-invalid=${problem === t("reasonNeeded")}></textarea>
@@ -70,7 +70,7 @@ export function Beside({ id, agents }) {
     follow(id, leaving.signal, (told) => !leaving.signal.aborted && setState(told ? merge(empty(id), told) : empty(id)));
     return () => leaving.abort();
   }, [id]);
-  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskEmpty")}</p>`)}</div>`;
+  return html`<div class="beside">${state && (state.turns.length ? html`<${Transcript} state=${state} agents=${agents} session=${null} readOnly=${true} />` : html`<p class="note">${t("deskGone")}</p>`)}</div>`;
 }
 
 // Also when the stream opens: it may have been cut, and something missed.
@@ -81,8 +81,9 @@ async function follow(id, signal, tell) {
         if (event.type !== "text_delta") tell(await get(path("conversations", id)));
       }
     } catch (error) {
-      if (error instanceof Refused && error.isAbsent) tell(null);
+      if (error.status === 404) return tell(null); // it was erased
     }
     await new Promise((done) => { setTimeout(done, AGAIN_MS); });
   }
+  return undefined;
 }

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/vendor.js";
 import { toolName } from "./names.js";
-import { language, t } from "./strings.js";
+import { locale, t } from "./strings.js";
 
 /** Rows as they come; on a narrow screen each is a card. */
 export function Book({ rows, name }) {
@@ -14,7 +14,9 @@ export function Book({ rows, name }) {
 }
 
 const isMoney = (column) => column.endsWith("_cents");
-const dollars = new Intl.NumberFormat(language, { style: "currency", currency: "USD" });
+const dollars = new Intl.NumberFormat(locale, { style: "currency", currency: "USD" });
 export const money = (cents) => dollars.format(cents / 100);
+const times = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+export const when = (milliseconds) => times.format(milliseconds);
 const heading = (column) => toolName(column.replace(/_cents$/, ""));
-const cell = (column, value) => (value == null ? "" : isMoney(column) ? money(value) : /_at$/.test(column) ? new Date(value).toLocaleString(language) : String(value));
+const cell = (column, value) => (value == null ? "" : isMoney(column) ? money(value) : /_at$/.test(column) ? when(value) : String(value));

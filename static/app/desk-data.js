@@ -1,10 +1,11 @@
 // The operator's routes: actions, decisions, and the books of the embedded back office. Draws nothing.
 
-import { Refused, get, path, send } from "./api.js";
+import { get, path, send } from "./api.js";
 
 export const STATES = ["proposed", "unknown", "queued", "running", "done", "rejected"];
 /** A person has to decide these. */
-export const NEEDS_PERSON = ["proposed", "unknown"];
+const NEEDS_PERSON = ["proposed", "unknown"];
+export const needsPerson = ({ state }) => NEEDS_PERSON.includes(state);
 
 /** How many rows are asked for at first, and more at a time. The server gives this many of each state in its overview. */
 export const PAGE = 50;
@@ -15,23 +16,36 @@ const MOST_COUNTED = { done: 50, rejected: 50 };
 const MOST_WAITING = 1_000;
 
 /**
- * Actions and how many there are of each state: the newest of all, or `many` of one. Those that need a person come first, and
- * of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
+ * Actions and how many there are of each state: the newest of all, or `many` of one, and in any case the one that is looked at
+ * (`id`). Those that need a person come first, and of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
  * waits longest of all was accepted, or 0.
  */
-export async function loadActions(state, many) {
+export async function loadActions(state, many, id) {
   const overview = await get("actions");
   const of = async (one) => {
     const wanted = NEEDS_PERSON.includes(one) ? MOST_WAITING : state === one ? many : PAGE;
     if (wanted <= PAGE || overview.counts[one] < PAGE) return overview.actions.filter((action) => action.state === one);
     return rows(`actions?state=${one}`, "actions", wanted);
   };
-  const waiting = (await Promise.all(NEEDS_PERSON.map(of))).flat().map(read).sort((a, b) => a.at - b.at);
-  const others = (await Promise.all(STATES.filter((one) => !NEEDS_PERSON.includes(one)).map(of))).flat().map(read).sort((a, b) => b.at - a.at);
+  const listed = (await Promise.all(STATES.map(of))).flat();
+  if (id && !listed.some((one) => one.id === id)) listed.push(...(await loadAction(id)));
+  const actions = listed.map(read);
+  const waiting = actions.filter(needsPerson).sort((a, b) => a.at - b.at);
+  const others = actions.filter((one) => !needsPerson(one)).sort((a, b) => b.at - a.at);
   const all = Object.values(overview.counts).reduce((sum, count) => sum + count, 0);
   const isMore = (one) => overview.counts[one] >= (MOST_COUNTED[one] ?? MOST_WAITING);
   const longest = Math.max(0, ...NEEDS_PERSON.map((one) => overview.oldest_waiting_ms[one] ?? 0));
   return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest };
+}
+
+/** One action that is on no page that was read; nothing if it is not there. */
+async function loadAction(id) {
+  try {
+    return [await get(path("actions", id))];
+  } catch (error) {
+    if (error.status === 404) return [];
+    throw error;
+  }
 }
 
 /** The first `many` rows of a list that comes in pages. */
@@ -53,12 +67,5 @@ const read = ({ id, tool, state, conversation, agent, arguments: given, argument
 export const decide = (action, decision, { reason, outcome }) =>
   send("POST", path("actions", action.id, decision), { arguments_hash: action.hash, reason, ...(outcome ? { outcome } : {}) });
 
-/** Rows of a book (`orders`, `refunds`), or null where this server keeps none. */
-export async function loadBook(name, many) {
-  try {
-    return await rows(name, name, many);
-  } catch (error) {
-    if (error instanceof Refused && error.isAbsent) return null;
-    throw error;
-  }
-}
+/** Rows of a book: `orders` or `refunds`. */
+export const loadBook = (name, many) => rows(name, name, many);

@@ -1,10 +1,10 @@
 // The operator's page: what waits for a person, and the books. The action that is looked at is drawn by desk-action.js.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Refused, authorise, get } from "./api.js";
+import { authorise, get } from "./api.js";
 import { Beside, Detail, stateName } from "./desk-action.js";
 import { Book, money } from "./desk-book.js";
-import { NEEDS_PERSON, PAGE, STATES, loadActions, loadBook } from "./desk-data.js";
+import { PAGE, STATES, loadActions, loadBook, needsPerson } from "./desk-data.js";
 import { deskStrings } from "./desk-strings.js";
 import { toolName } from "./names.js";
 import * as storage from "./storage.js";
@@ -12,6 +12,7 @@ import { addStrings, ago, language, t } from "./strings.js";
 import { applyTheme, memo } from "./ui.js";
 
 const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
+const MINUTE = 60_000;
 const TOKEN = "baton.operator"; // kept for this tab only
 
 const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0 };
@@ -29,20 +30,24 @@ function Desk() {
   const [chosen, setChosen] = useState(null);
   const [agents, setAgents] = useState([]);
 
+  const looks = useRef(0);
+
   const look = async () => {
+    const number = (looks.current += 1);
+    const isLatest = () => number === looks.current; // an answer from before a decision must not take it back
     try {
-      setTold(await loadActions(filter, many));
+      const [actions, orders, refunds] = await Promise.all([loadActions(filter, many, chosen), loadBook("orders", many), loadBook("refunds", many)]);
+      if (!isLatest()) return;
+      setTold(actions);
+      setBooks({ orders, refunds });
       setGate(null);
       setLive(true);
-      const [orders, refunds] = await Promise.all([loadBook("orders", many), loadBook("refunds", many)]);
-      setBooks({ orders, refunds });
     } catch (error) {
-      if (!(error instanceof Refused)) return setLive(false);
+      if (!isLatest()) return;
       if (error.status === 401 || error.status === 403) setGate(sessionStorage.getItem(TOKEN) ? "wrong" : "token");
-      else if (error.isAbsent) setGate("off");
+      else if (error.status === 404) setGate("off");
       else setLive(false);
     }
-    return undefined;
   };
   useEffect(() => {
     authorise(sessionStorage.getItem(TOKEN));
@@ -57,7 +62,7 @@ function Desk() {
     };
     again(true);
     return () => { clearTimeout(timer); timer = null; };
-  }, [gate, filter, many]);
+  }, [gate, filter, many, chosen]);
 
   const enter = (token) => {
     sessionStorage.setItem(TOKEN, token);
@@ -79,22 +84,21 @@ function Desk() {
   const due = waiting.filter(isWanted);
   const rest = others.filter(isWanted);
   const action = [...waiting, ...others].find((one) => one.id === chosen) ?? null;
-  const tabs = ["actions", ...["orders", "refunds"].filter((name) => books[name])];
   const go = (name) => () => { setTab(name); setMany(PAGE); };
   const sift = (state) => { setFilter(state); setMany(PAGE); };
   const button = (which) => html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t(which)}</button>`;
-  const row = (one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / 60_000)} />`;
-  const isCut = filter !== "all" && !NEEDS_PERSON.includes(filter) && rest.length >= many;
+  const row = (one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / MINUTE)} />`;
+  const isCut = filter !== "all" && !needsPerson({ state: filter }) && rest.length >= many;
   return html`
     <header class="desk-top"><h1>${t("desk")}</h1>
-      <nav aria-label=${t("desk")}>${tabs.map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
+      <nav aria-label=${t("desk")}>${["actions", "orders", "refunds"].map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
       <span class="live" data-live=${isLive} role="status"><i class="dot"></i>${t(isLive ? "live" : "notLive")}</span>
       ${sessionStorage.getItem(TOKEN) && html`<button type="button" class="quiet-button" onClick=${leave}>${t("signOut")}</button>`}
     </header>
     ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && button("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
       <section class="queue" aria-label=${t("deskActions")}>
         <${Filters} counts=${counts} more=${more} filter=${filter} onFilter=${sift} />
-        ${since > 0 && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
+        ${since > 0 && since < Date.now() - MINUTE && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
         ${told && due.length + rest.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
         <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${button("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${button("older")}</li>`}</ul>
       </section>

@@ -1,13 +1,13 @@
 // What happens in a conversation beside this tab: one stream, for as long as somebody looks; one that nobody sees would keep an
 // instance busy. Loaded with the first turn: before it there is nothing to hear. Knows no turns: it says what it heard.
 
-import { Refused, path, pause, stream } from "./api.js";
+import { path, pause, stream } from "./api.js";
 
 const STEADY_MS = 10_000; // a stream that lasted this long was a good one
 
 /**
  * `heard(event)` until `signal` aborts. A stream tells only what happens from now on: when one opens, `missed()` reads what came
- * before, but for the first one of who is `fresh`. False where this server has no such stream.
+ * before, but for the first one of who is `fresh`.
  */
 export async function follow(id, { fresh, signal, heard, missed }) {
   let isFresh = fresh;
@@ -20,13 +20,12 @@ export async function follow(id, { fresh, signal, heard, missed }) {
         isFresh = false;
       }
     } catch (error) {
-      if (error instanceof Refused && !error.isPassing && error.status !== 429) {
+      if (error.isFinal && error.status !== 429) {
         if (error.status === 404) await missed(); // it was erased
-        return !error.isAbsent || error.status === 404;
+        return;
       }
     }
     if (performance.now() - begun > STEADY_MS) tries = 0;
     if (!signal.aborted) await pause(tries, signal);
   }
-  return true;
 }

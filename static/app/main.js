@@ -2,7 +2,7 @@
 
 import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
 import { Announcer } from "./announcer.js";
-import { get, path, send } from "./api.js";
+import { get } from "./api.js";
 import { Composer } from "./composer.js";
 import { isOver, isRunning } from "./conversation.js";
 import { agentHue, agentName, newId } from "./names.js";
@@ -11,7 +11,7 @@ import { Sidebar, joinLists } from "./sidebar.js";
 import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
 import { Transcript } from "./transcript.js";
-import { Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
+import { Banner, Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
 
 const announcer = new Announcer(document.getElementById("announcements"));
 
@@ -28,6 +28,7 @@ function Page() {
   const [drawer, setDrawer] = useState(false);
   const [theme, setTheme] = useState(storage.theme);
   const [removing, setRemoving] = useState(false);
+  const [tellsGone, setTellsGone] = useState(false); // until something else is opened, written or dismissed
   const session = useSession(id, () => redraw((count) => count + 1));
   const online = useOnline();
   const { state } = session;
@@ -36,13 +37,11 @@ function Page() {
 
   const relist = () => setList(joinLists(told.current, storage.conversations()));
   useEffect(() => {
-    get("health").then(setHealth, () => {});
+    get("health").then((health) => { setHealth(health); return health.lists_conversations && get("conversations"); })
+      .then((answer) => { told.current = answer?.conversations ?? []; relist(); }).catch(() => {});
     relist();
     storage.onListChanged(relist);
-    get("conversations").then((answer) => { told.current = answer.conversations; relist(); }, () => {});
-    const moved = () => setId(idInAddress() ?? newId());
-    addEventListener("hashchange", moved);
-    return () => removeEventListener("hashchange", moved);
+    addEventListener("hashchange", () => { setTellsGone(false); setId(idInAddress() ?? newId()); });
   }, []);
 
   // The address and the list learn of a conversation with its first message, and of every change that they show.
@@ -61,21 +60,35 @@ function Page() {
 
   const begin = () => {
     setDrawer(false);
+    setTellsGone(false);
     if (location.hash) location.hash = "";
     else setId(newId());
   };
-  const remove = async () => {
-    setRemoving(false);
-    try {
-      await send("DELETE", path("conversations", id));
-    } catch (error) {
-      if (error.status !== 404) return session.complain(error);
-    }
-    session.tellDeleted();
+  // What was deleted is nowhere any more, not behind the browser's back button either.
+  const leave = (next) => {
     storage.forget(id);
     told.current = told.current.filter((one) => one.id !== id);
     relist();
-    return begin();
+    history.replaceState(null, "", location.pathname + location.search);
+    setId(next);
+  };
+  // Deleted in another tab or on another device: what is being written here goes on in a new one.
+  useEffect(() => {
+    if (!session.isGone) return;
+    const next = newId();
+    storage.saveDraft(next, document.getElementById("message").value);
+    setRemoving(false);
+    setTellsGone(true);
+    leave(next);
+  }, [session.isGone]);
+  const remove = async () => {
+    setRemoving(false);
+    try {
+      await session.erase();
+      leave(newId());
+    } catch (error) {
+      session.complain(error);
+    }
   };
 
   return html`
@@ -88,16 +101,17 @@ function Page() {
         <${IconButton} icon="menu" class="drawer-only" label=${t("menu")} aria-expanded=${drawer} aria-controls="sidebar" onClick=${() => setDrawer(true)} />
         <h1 data-hue=${agentHue(state.agent, agents)}>${state.agent ? html`<i class="dot"></i>${agentName(state.agent)}` : health?.team?.name ?? t("title")}</h1>
         ${health?.model?.rehearsal && html`<p class="rehearsal">${t("rehearsal")}</p>`}
-        ${hasBegun && html`<${Actions} state=${state} onRemove=${() => setRemoving(true)} onProblem=${(error) => session.complain(error)} />`}
+        ${hasBegun && html`<${Actions} id=${id} onRemove=${() => setRemoving(true)} onProblem=${(error) => session.complain(error)} />`}
       </header>
       <div class="notices" role="status">
         ${!online ? html`<p class="notice">${t("offline")}</p>` : session.connection === "reconnecting" && html`<p class="notice">${t("reconnecting")}</p>`}
+        ${tellsGone && !hasBegun && html`<p class="notice">${t("gone")} <button type="button" class="quiet-button" onClick=${() => setTellsGone(false)}>${t("dismiss")}</button></p>`}
       </div>
-      ${session.isGone && html`<${Banner} message=${t("gone")} action=${t("newChat")} onAction=${begin} />`}
-      ${session.problem && html`<${Banner} message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}
-        action=${session.problem.again && t("tryAgain")} onAction=${session.problem.again} onDismiss=${() => session.dismiss()} />`}
+      ${session.problem && html`<${Banner} class="wide" message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}>
+        ${session.problem.again && html`<button type="button" class="small-button" onClick=${session.problem.again}>${t("tryAgain")}</button>`}
+        <${IconButton} icon="close" label=${t("dismiss")} onClick=${() => session.dismiss()} /><//>`}
       <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
-        ${!hasBegun && !session.isGone && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
+        ${!hasBegun && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
       <//>
       <${Composer} key=${id} session=${session} running=${state.turns.find((turn) => turn.status === "running") ?? state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
     </main>
@@ -111,7 +125,6 @@ function useSession(id, changed) {
     held.current?.close();
     held.current = new Session(id, { isNew: id !== idInAddress(), changed: () => held.current?.id === id && changed(), told: (event) => announcer.hear(event) });
   }
-  useEffect(() => () => held.current.close(), []);
   return held.current;
 }
 
@@ -122,14 +135,10 @@ function Welcome({ team, onAsk }) {
   </section>`;
 }
 
-const Banner = ({ message, action, onAction, onDismiss }) => html`<div class="banner wide" role="alert"><${Icon} name="warn" /><p>${message}</p>
-  ${action && html`<button type="button" class="small-button" onClick=${onAction}>${action}</button>`}
-  ${onDismiss && html`<${IconButton} icon="close" label=${t("dismiss")} onClick=${onDismiss} />`}</div>`;
-
-function Actions({ state, onRemove, onProblem }) {
+function Actions({ id, onRemove, onProblem }) {
   const menu = useRef(null);
   const choose = (action) => () => { menu.current.open = false; action(); };
-  const save = (format) => choose(() => import("./export.js").then(({ exportConversation }) => exportConversation(state, format)).catch(onProblem));
+  const save = (format) => choose(() => import("./export.js").then(({ exportConversation }) => exportConversation(id, format)).catch(onProblem));
   const left = (event) => { if (!menu.current.contains(event.relatedTarget)) menu.current.open = false; };
   const key = (event) => { if (event.key === "Escape" && menu.current.open) { menu.current.open = false; menu.current.firstElementChild.focus(); } };
   return html`<details class="menu" ref=${menu} onFocusOut=${left} onKeyDown=${key}><summary class="icon-button" aria-label=${t("more")} title=${t("more")}><${Icon} name="more" /></summary>

@@ -1,17 +1,13 @@
 // One open conversation: sends, streams, resumes, follows. Owns the network; the rules of what events mean are in
 // conversation.js. A message is in the outbox before it is sent and has an id, so it can be sent again but never twice.
 
-import { Refused, get, path, pause, send, stream } from "./api.js";
-import { empty, endsStream, find, isOver, isRunning, openActions, reduce } from "./conversation.js";
+import { get, path, pause, send, stream } from "./api.js";
+import { empty, endsStream, find, isOver, isRunning, reduce } from "./conversation.js";
 import { newId } from "./names.js";
 import * as storage from "./storage.js";
 
 const TRIES = 12; // with the pauses below about a minute and a half, then a person decides
-const ACTION_POLL_MS = 8_000;
 const EARLIER = 200; // turns at once
-
-/** Optional routes that this server lacks. */
-const absent = new Set();
 
 export class Session {
   /** `isNew`: nobody else can know it. `changed()` after each change of state, `told(event)` for each live event. */
@@ -21,7 +17,7 @@ export class Session {
     this.connection = "ok"; // ok | reconnecting | lost
     this.problem = null; // {message, again()}: of the conversation, not of one turn
     this.isLoading = !isNew;
-    this.isGone = false;
+    this.isGone = false; // deleted elsewhere
     this.#changed = changed;
     this.#told = told;
     this.#channel.addEventListener("message", ({ data }) => data.conversation === id && this.#hear(data));
@@ -39,11 +35,8 @@ export class Session {
   #streams = new Map(); // turn number or key → the last position, of turns that stream here
   #heard = new Set(); // turns begun elsewhere
   #listening = null;
-  #poll = 0;
+  #isErasing = false;
   #isReading = false;
-
-  /** Whether the server has an optional feature, as far as we know. */
-  can(feature) { return !absent.has(feature); }
 
   /** Leaves, once the server has what was sent; the turns go on there. */
   close() {
@@ -54,7 +47,6 @@ export class Session {
   #end() {
     this.#closing.abort();
     this.#channel.close();
-    clearTimeout(this.#poll);
     document.removeEventListener("visibilitychange", this.#seen);
   }
 
@@ -63,7 +55,6 @@ export class Session {
   /** `key` of a message that could not be delivered: with the same id it cannot arrive twice. */
   send(message, overlap, key = newId()) {
     const entry = { key, message, overlap };
-    this.isGone = false;
     storage.post(this.id, entry);
     this.#apply({ type: "sent", ...entry });
     this.#deliver(entry);
@@ -79,11 +70,11 @@ export class Session {
     try {
       await send("POST", path("conversations", this.id, "turns", turn.number, "stop"));
     } catch (error) {
-      if (!this.#lacks("stop", error)) this.complain(error);
+      this.complain(error);
     }
   }
 
-  /** The last answer anew, once however often it is asked for; where the server cannot, a failed message is said again as a new one. */
+  /** The last answer anew, once however often it is asked for. */
   async regenerate(turn) {
     const route = path("conversations", this.id, "turns", turn.number, "regenerate");
     let anew = null;
@@ -96,20 +87,20 @@ export class Session {
         } else if (this.#take(event, { message: turn.message }) === "over") return;
       }
     } catch (error) {
-      if (anew != null) { /* it was cut */ } else if (!this.#lacks("regenerate", error)) return this.complain(error, () => this.regenerate(turn));
-      else if (turn.status === "failed") this.send(turn.message);
+      if (anew == null) return this.complain(error, () => this.regenerate(turn)); // else it was cut
     }
     this.#follow(anew);
   }
 
-  #lacks(feature, error) {
-    if (!(error instanceof Refused && error.isAbsent)) return false;
-    absent.add(feature);
-    this.#changed();
-    return true;
-  }
-
-  tellDeleted() {
+  /** Deletes the conversation, here and for everybody. */
+  async erase() {
+    this.#isErasing = true;
+    try {
+      await send("DELETE", path("conversations", this.id));
+    } catch (error) {
+      this.#isErasing = error.status === 404; // somebody else was quicker
+      if (!this.#isErasing) throw error;
+    }
     this.#channel.postMessage({ conversation: this.id, deleted: true });
   }
 
@@ -120,13 +111,14 @@ export class Session {
       await this.#history();
       this.isLoading = false;
     } catch (error) {
-      if (!(error instanceof Refused && error.isAbsent)) {
+      if (error.status !== 404) {
         if (this.#closing.signal.aborted) return;
         this.isLoading = false;
         this.complain(error, () => { this.isLoading = true; this.#load(); });
         return;
       }
-      this.isLoading = false; // a conversation that has not begun
+      this.isLoading = false; // deleted, or not begun
+      if (!storage.outbox(this.id).length && storage.conversations().some((one) => one.id === this.id)) return this.#gone();
     }
     for (const { key, message, overlap } of storage.outbox(this.id)) {
       if (this.state.turns.some((turn) => turn.messageId === key && turn.number != null)) storage.delivered(this.id, key);
@@ -140,7 +132,7 @@ export class Session {
     const [{ merge }, history] = await Promise.all([import("./history.js"), get(path("conversations", this.id))]);
     this.#flush();
     this.state = merge(this.state, history);
-    for (const turn of this.state.turns) if (isRunning(turn) && !this.#streams.has(turn.number) && !this.#streams.has(turn.key)) this.#follow(turn.number);
+    this.#followRunning();
     this.#listen(true);
     this.#changed();
   }
@@ -164,10 +156,18 @@ export class Session {
     try {
       await this.#history();
     } catch (error) {
-      if (!(error instanceof Refused && error.status === 404)) return;
-      this.isGone = this.state.turns.some((turn) => turn.number != null); // another tab deleted it
-      this.#changed();
+      if (error.status === 404 && this.state.turns.some((turn) => turn.number != null)) this.#gone();
     }
+  }
+
+  // Nothing of it is shown any more; but a message on its way begins it anew.
+  #gone() {
+    if (this.#isErasing) return;
+    this.#flush();
+    const turns = this.state.turns.filter((turn) => turn.status === "sending");
+    this.state = { ...empty(this.id), turns };
+    this.isGone = !turns.length;
+    this.#changed();
   }
 
   // --- streams
@@ -181,15 +181,18 @@ export class Session {
         try {
           const body = { message, conversation_id: this.id, message_id: key, ...(overlap ? { overlap } : {}) };
           for await (const event of this.#watched(stream("POST", "chat/completions", { body, signal: this.#closing.signal }))) {
-            if (event.type === "opened") this.#accepted(key, event.turn);
-            else if (this.#take(event, { key }) === "over") return;
+            if (event.type !== "opened") {
+              if (this.#take(event, { key }) === "over") return;
+              continue;
+            }
+            this.#accepted(key, event.turn);
+            if (this.#isBehind(event.turn)) break;
           }
           break;
         } catch (error) {
           if (this.#closing.signal.aborted) return;
           if (this.#number(key) != null) break; // it was accepted and then cut
-          if (error instanceof Refused && !error.isPassing) return this.#refused(key, error);
-          if (tries >= TRIES) return this.#refused(key, error);
+          if (error.isFinal || tries >= TRIES) return this.#refused(key, error);
           await this.#pause(tries);
         }
       }
@@ -212,7 +215,7 @@ export class Session {
   }
 
   #refused(key, error) {
-    if (error instanceof Refused && error.status < 500 && error.status !== 429) storage.delivered(this.id, key);
+    if (error.isFinal && error.status !== 429) storage.delivered(this.id, key);
     this.#connected("ok");
     this.#apply({ type: "unsent", key, error: { status: error.status, message: error.detail ?? null } });
   }
@@ -233,40 +236,53 @@ export class Session {
     if (!this.#isLeft) this.#told(event);
     if (!endsStream(event.type)) return "goes on";
     if (event.type === "turn_continues") return "cut";
-    this.#streams.delete(event.turn);
-    this.#settleHeard();
-    this.#keepWatch();
+    this.#over(event.turn);
     return "over";
+  }
+
+  #over(number) {
+    this.#streams.delete(number);
+    this.#settleHeard();
+    this.#followRunning();
+  }
+
+  // A turn that waits is followed when it is its turn: a browser keeps six connections to a server, and stop needs one.
+  #isBehind(number) { return this.state.turns.some((turn) => turn.number < number && isRunning(turn)); }
+
+  #followRunning() {
+    const turn = this.state.turns.find(isRunning);
+    if (turn && !this.#streams.has(turn.number) && !this.#streams.has(turn.key)) this.#follow(turn.number);
   }
 
   /** Follows a running turn to its end, across cuts, restarts and instances. */
   async #follow(number) {
     if (number == null || this.#closing.signal.aborted) return;
     if (isOver(find(this.state, { turn: number }) ?? {})) return;
-    if (this.#streams.get(number) === undefined) this.#streams.set(number, null);
+    if (this.#isBehind(number)) { this.#streams.delete(number); return; }
+    if (!this.#streams.has(number)) this.#streams.set(number, null);
     const route = path("conversations", this.id, "turns", number, "events");
     for (let tries = 0; tries < TRIES; tries += 1) {
       try {
         const after = this.#streams.get(number);
         let isFirst = true;
         for await (const event of this.#watched(stream("GET", route, { after, signal: this.#closing.signal }))) {
-          if (event.type === "opened") {
-            if (event.status === 204) break;
-            continue;
-          }
+          if (event.type === "opened") continue;
           if (isFirst && !after) this.#apply({ type: "replayed", turn: number });
           isFirst = false;
           tries = 0;
-          if (this.#take({ ...event, turn: event.turn ?? number }, {}) === "over") return undefined;
+          if (this.#take({ ...event, turn: event.turn ?? number }, {}) === "over") return;
         }
-        if (isFirst && (await this.#ask(number))) return undefined;
+        if (isFirst && (await this.#ask(number))) return;
       } catch (error) {
-        if (this.#closing.signal.aborted) return undefined;
-        if (error instanceof Refused && !error.isPassing) return (await this.#ask(number)) ? undefined : this.#lose(number, error);
+        if (this.#closing.signal.aborted) return;
+        if (error.isFinal) {
+          if (!(await this.#ask(number))) this.#lose(number, error);
+          return;
+        }
       }
       await this.#pause(tries);
     }
-    return this.#lose(number);
+    this.#lose(number);
   }
 
   /** Whether the history says that the turn is over. */
@@ -274,9 +290,8 @@ export class Session {
     await this.#refresh();
     const turn = find(this.state, { turn: number });
     if (turn && !isOver(turn)) return false;
-    this.#streams.delete(number);
     this.#connected("ok");
-    this.#settleHeard();
+    this.#over(number);
     return true;
   }
 
@@ -289,7 +304,7 @@ export class Session {
   // --- between the turns and beside this tab
 
   #hear({ turn, deleted }) {
-    if (deleted) { this.isGone = true; this.#changed(); return; }
+    if (deleted) return this.#gone();
     if (turn == null || this.#streams.has(turn)) return;
     this.#heard.add(turn);
     this.#settleHeard();
@@ -318,14 +333,12 @@ export class Session {
 
   // Only while somebody looks. What was missed before is in the history, unless that is `fresh`.
   async #listen(fresh) {
-    if (this.#listening || absent.has("follow") || document.visibilityState !== "visible" || !this.state.turns.some((turn) => turn.number != null)) return;
+    if (this.#listening || document.visibilityState !== "visible" || !this.state.turns.some((turn) => turn.number != null)) return;
     const listening = (this.#listening = new AbortController());
     const signal = AbortSignal.any([listening.signal, this.#closing.signal]);
     const { follow } = await import("./follow.js");
-    const isKnown = await follow(this.id, { fresh, signal, heard: (event) => this.#overhear(event), missed: () => this.#refresh() });
-    if (!isKnown) absent.add("follow");
+    await follow(this.id, { fresh, signal, heard: (event) => this.#overhear(event), missed: () => this.#refresh() });
     if (this.#listening === listening) this.#listening = null;
-    if (!this.#closing.signal.aborted) this.#keepWatch();
   }
 
   #overhear(event) {
@@ -338,16 +351,6 @@ export class Session {
     }
     if (event.type === "conversation_deleted") this.#hear({ deleted: true });
     else if (endsStream(event.type) && !this.#streams.has(event.turn) && !isOver(find(this.state, event) ?? {})) this.#refresh();
-  }
-
-  // Without a stream to listen to, open actions are asked after now and then.
-  #keepWatch() {
-    clearTimeout(this.#poll);
-    if (!absent.has("follow") || !openActions(this.state)) return;
-    this.#poll = setTimeout(async () => {
-      if (document.visibilityState === "visible") await this.#refresh();
-      this.#keepWatch();
-    }, ACTION_POLL_MS);
   }
 
   // Events come faster than a screen can show them: they are applied once per frame.

@@ -17,7 +17,7 @@ const en = {
   tooMany: "Too many messages are waiting. Try again in a moment.",
   tooLong: "This message is too long.", offline: "You are offline. What you send now will be delivered when you are back.",
   reconnecting: "The connection was interrupted. Picking up where we were…", problem: "That did not work.",
-  unreachable: "The server cannot be reached.", loading: "Loading the conversation…", gone: "This conversation was deleted.", more: "More",
+  unreachable: "The server cannot be reached.", loading: "Loading the conversation…", gone: "The conversation that was open here was deleted.", more: "More",
   exportMarkdown: "Export as text", exportJson: "Export as data", print: "Print", remove: "Delete", removeTitle: "Delete this conversation?",
   removeText: "Its messages are erased. Orders, refunds and accepted actions stay.", cancel: "Cancel",
   untitled: "New conversation", theme: "Appearance: {theme}", auto: "automatic", light: "light", dark: "dark", draft: "Draft",
@@ -39,12 +39,11 @@ const de = {
   tokensIn: "Gelesene Token", tokensOut: "Geschriebene Token", stopped: "Du hast diese Antwort angehalten.",
   replaced: "Frühere Antwort", earlier: "Frühere Nachrichten zeigen", latest: "Zur neuesten Nachricht", tryAgain: "Noch einmal", discard: "Verwerfen",
   dismiss: "Schließen", failed: "Bei uns ist etwas schiefgegangen.", unsent: "Diese Nachricht wurde nicht zugestellt.",
- 
   tooMany: "Es warten zu viele Nachrichten. Versuch es gleich noch einmal.", tooLong: "Diese Nachricht ist zu lang.",
   offline: "Du bist offline. Was du jetzt sendest, wird später zugestellt.",
   reconnecting: "Die Verbindung war unterbrochen. Es geht weiter, wo wir waren…",
   problem: "Das hat nicht geklappt.", unreachable: "Der Server ist nicht erreichbar.", loading: "Die Unterhaltung wird geladen…",
-  gone: "Diese Unterhaltung wurde gelöscht.", more: "Mehr", exportMarkdown: "Als Text exportieren", exportJson: "Als Daten exportieren",
+  gone: "Die Unterhaltung, die hier offen war, wurde gelöscht.", more: "Mehr", exportMarkdown: "Als Text exportieren", exportJson: "Als Daten exportieren",
   print: "Drucken", remove: "Löschen", removeTitle: "Diese Unterhaltung löschen?",
   removeText: "Ihre Nachrichten werden gelöscht. Bestellungen, Erstattungen und angenommene Aktionen bleiben.",
   cancel: "Abbrechen", untitled: "Neue Unterhaltung", theme: "Darstellung: {theme}", auto: "automatisch", light: "hell", dark: "dunkel",
@@ -53,7 +52,10 @@ const de = {
 
 export const LANGUAGES = { en, de };
 
-export const language = (globalThis.navigator?.languages ?? []).map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in LANGUAGES) ?? "en";
+const languageOf = (tag) => tag.slice(0, 2).toLowerCase();
+/** Numbers and times are written as in the reader's country. */
+export const locale = (globalThis.navigator?.languages ?? []).find((tag) => languageOf(tag) in LANGUAGES) ?? "en";
+export const language = languageOf(locale);
 
 const strings = LANGUAGES[language];
 
@@ -63,17 +65,17 @@ export const t = (name, holes = {}) => (strings[name] ?? name).replace(/\{(\w+)\
 /** More strings, of a page that needs them: the customer does not load those of the desk. */
 export const addStrings = (more) => Object.assign(strings, more[language]);
 
-const numbers = new Intl.NumberFormat(language);
+const numbers = new Intl.NumberFormat(locale);
 export const count = (number) => numbers.format(number);
 export const duration = (milliseconds) =>
-  milliseconds < 1000 ? `${numbers.format(Math.round(milliseconds))} ms` : `${new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(milliseconds / 1000)} s`;
+  milliseconds < 1000 ? `${numbers.format(Math.round(milliseconds))} ms` : `${new Intl.NumberFormat(locale, { maximumFractionDigits: 1 }).format(milliseconds / 1000)} s`;
 
 const UNITS = [["day", 86_400_000], ["hour", 3_600_000], ["minute", 60_000]];
-const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-/** "5 minutes ago"; a date when it is older than a week. */
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+/** "now", "5 minutes ago"; a date when it is older than a week. */
 export function ago(then, now = Date.now()) {
-  const passed = then - now;
-  if (-passed > 7 * 86_400_000) return new Date(then).toLocaleDateString(language);
-  const [unit, size] = UNITS.find(([, size]) => -passed >= size) ?? ["second", 1000];
-  return unit === "second" ? relative.format(0, "minute") : relative.format(Math.round(passed / size), unit);
+  const passed = now - then;
+  if (passed > 7 * 86_400_000) return new Date(then).toLocaleDateString(locale);
+  const [unit, size] = UNITS.find(([, size]) => passed >= size) ?? ["second", Infinity];
+  return relative.format(-Math.round(passed / size), unit);
 }

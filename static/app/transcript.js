@@ -5,7 +5,7 @@ import { isOver } from "./conversation.js";
 import { Markdown } from "./markdown-view.js";
 import { agentHue, agentName, isHandOff, toolName } from "./names.js";
 import { count, duration, t } from "./strings.js";
-import { CopyButton, Icon, IconButton, memo } from "./ui.js";
+import { Banner, CopyButton, Icon, IconButton, memo } from "./ui.js";
 
 /** Turns in a page. The last ones are drawn at first, and one more at each step back; a change is compared with its page only. */
 const PAGE = 40;
@@ -52,7 +52,7 @@ export function Transcript({ session, state, agents, readOnly, children }) {
     <div class="column">
       ${hasEarlier && html`<button type="button" class="quiet-button earlier" onClick=${earlier}>${t("earlier")}</button>`}
       ${pages.slice(from).map((turns, place) => html`<${Page} key=${turns[0].key} turns=${turns} last=${turns.includes(last) ? last : null} session=${session} agents=${agents} readOnly=${readOnly}
-        agent=${turns.includes(last) ? state.agent : null} canRegenerate=${!readOnly && session.can("regenerate")} />`)}
+        agent=${turns.includes(last) ? state.agent : null} />`)}
       ${children}
     </div>
     ${away && html`<${IconButton} icon="down" class="latest" label=${t("latest")} onClick=${latest} />`}
@@ -72,10 +72,10 @@ function usePages(turns) {
   return pages;
 }
 
-const Page = memo(({ turns, last, agent, canRegenerate, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
-  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} canRegenerate=${canRegenerate && turn === last} ...${rest} />`)}</div>`);
+const Page = memo(({ turns, last, agent, ...rest }) => html`<div class="page">${turns.map((turn, place) => html`<${Turn} key=${turn.key} turn=${turn} isLast=${turn === last}
+  isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} ...${rest} />`)}</div>`);
 
-const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, canRegenerate }) => {
+const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) => {
   const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
   return html`<article class="turn" data-status=${turn.status}>
     ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
@@ -87,18 +87,18 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent, ca
     ${turn.status === "waiting" && html`<p class="note">${t("waiting")}</p>`}
     ${turn.status === "stopped" && html`<p class="note">${t("stopped")}</p>`}
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
-    ${turn.status === "failed" && html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${turn.error?.message ?? t("failed")}</p>
-      ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}</div>`}
-    ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${canRegenerate && turn.message != null && turn.status !== "failed"} />`}
+    ${turn.status === "failed" && html`<${Banner} message=${turn.error?.message ?? t("failed")}>
+      ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}<//>`}
+    ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${isLast && !readOnly && turn.message != null && turn.status !== "failed"} />`}
   </article>`;
 });
 
 function Unsent({ turn, session }) {
   const { status, message } = turn.error ?? {};
   const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : message ?? (status === undefined ? t("unreachable") : t("problem"));
-  return html`<div class="banner" role="alert"><${Icon} name="warn" /><p>${t("unsent")} ${sentence}</p>
+  return html`<${Banner} message=${`${t("unsent")} ${sentence}`}>
     <button type="button" class="small-button" onClick=${() => session.send(turn.message, undefined, turn.key)}>${t("tryAgain")}</button>
-    <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button></div>`;
+    <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button><//>`;
 }
 
 // The agent is named where it changes.
@@ -133,7 +133,7 @@ export function ToolCard({ part }) {
   const words = t(state === "failed" ? "toolFailed" : state);
   return html`<details class="tool" data-state=${state}>
     <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
-      <span class="tool-state">${words}</span>${part.milliseconds > 0 && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
+      <span class="tool-state">${words}</span>${part.milliseconds > 0 && part.outcome !== "pending" && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
     <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
       ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>
   </details>`;
@@ -163,7 +163,7 @@ function Footer({ turn, session, canRegenerate }) {
   return html`<footer>
     <${CopyButton} text=${text} />
     ${canRegenerate && html`<button type="button" class="quiet-button" aria-label=${t("regenerate")} onClick=${() => session.regenerate(turn)}><${Icon} name="again" /><span aria-hidden="true">${t("regenerate")}</span></button>`}
-    ${hasDetails && html`<details class="usage"><summary aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
+    ${hasDetails && html`<details class="usage"><summary class="quiet-button" aria-label=${t("details")} title=${t("details")}><${Icon} name="info" /></summary>
       <dl>${milliseconds != null && html`<dt>${t("seconds")}</dt><dd>${duration(milliseconds)}</dd>`}
         ${read != null && html`<dt>${t("tokensIn")}</dt><dd>${count(read)}</dd>`}${written != null && html`<dt>${t("tokensOut")}</dt><dd>${count(written)}</dd>`}</dl></details>`}
   </footer>`;

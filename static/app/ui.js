@@ -23,6 +23,9 @@ export const Icon = ({ name }) => html`<svg class="icon" viewBox="0 0 20 20" ari
 export const IconButton = ({ icon, label, class: more = "", ...rest }) =>
   html`<button type="button" class=${`icon-button ${more}`} aria-label=${label} title=${label} ...${rest}><${Icon} name=${icon} /></button>`;
 
+/** What went wrong, calmly, and the ways on. */
+export const Banner = ({ message, class: more = "", children }) => html`<div class=${`banner ${more}`} role="alert"><${Icon} name="warn" /><p>${message}</p>${children}</div>`;
+
 /** Copies `text()` and says so for a moment, in the button itself. */
 export function CopyButton({ text, label = t("copy") }) {
   const [answer, setAnswer] = useState(null);
@@ -44,13 +47,13 @@ export function Dialog({ title, children, onClose }) {
   return html`<dialog ref=${dialog} aria-labelledby="dialog-title" onClose=${onClose}><h2 id="dialog-title">${title}</h2>${children}</dialog>`;
 }
 
+/** For a view that stays as long as the page. */
 export function useOnline() {
   const [online, setOnline] = useState(navigator.onLine);
   useEffect(() => {
     const look = () => setOnline(navigator.onLine);
     addEventListener("online", look);
     addEventListener("offline", look);
-    return () => { removeEventListener("online", look); removeEventListener("offline", look); };
   }, []);
   return online;
 }
@@ -60,7 +63,4 @@ export function useOnline() {
 const THEMES = ["auto", "light", "dark"];
 export const nextTheme = (theme) => THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
 
-export function applyTheme(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-}
+export const applyTheme = (theme) => { document.documentElement.dataset.theme = theme; };

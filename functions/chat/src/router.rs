@@ -69,6 +69,7 @@ pub fn router(app: App) -> Router {
         .route("/orders", get(books::orders))
         .route("/refunds", get(books::refunds))
         .route("/actions", get(actions::list))
+        .route("/actions/{id}", get(actions::one))
         .route("/actions/{id}/approve", post(actions::approve))
         .route("/actions/{id}/reject", post(actions::reject))
         .route("/actions/{id}/settle", post(actions::settle))

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::ActionId;
-use baton_handoff::record::{ActionRecord, ActionState};
+use baton_handoff::record::{ActionRecord, ActionState, decode, keys};
 use baton_handoff::{Decision, DecisionError, Settlement};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -62,6 +62,21 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
     }))))
 }
 
+/// One action, also where it is not on any page that was read.
+pub(crate) async fn one(
+    State(app): State<App>,
+    _operator: Operator,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let stored = app
+        .engine
+        .store()
+        .get(&keys::action(&parse_id(&id)?))
+        .await?;
+    let stored = stored.ok_or_else(no_such_action)?;
+    Ok(uncached(Json(shown(&decode(&stored)?))))
+}
+
 pub(crate) async fn approve(
     State(app): State<App>,
     _operator: Operator,
@@ -103,8 +118,7 @@ async fn decide(
     request: Request,
     decision: impl FnOnce(&Fields) -> Result<Decision, ApiError>,
 ) -> Result<Response, ApiError> {
-    let id = ActionId::parse(id)
-        .map_err(|_| ApiError::bad_request("that is not the id of an action"))?;
+    let id = parse_id(id)?;
     let (parts, body) = request.into_parts();
     let fields = read_object(&parts.headers, body).await?;
     let arguments_hash = text_field(&fields, "arguments_hash")?;
@@ -121,12 +135,20 @@ async fn decide(
         .await
     {
         Ok(action) => Ok(uncached(Json(shown(&action)))),
-        Err(DecisionError::NotFound) => Err(ApiError::not_found("no such action")),
+        Err(DecisionError::NotFound) => Err(no_such_action()),
         Err(error @ (DecisionError::OtherArguments | DecisionError::Decided(_))) => {
             Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
         }
         Err(DecisionError::Store(error)) => Err(error.into()),
     }
+}
+
+fn parse_id(raw: &str) -> Result<ActionId, ApiError> {
+    ActionId::parse(raw).map_err(|_| ApiError::bad_request("that is not the id of an action"))
+}
+
+fn no_such_action() -> ApiError {
+    ApiError::not_found("no such action")
 }
 
 fn shown(action: &ActionRecord) -> Value {

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::Health;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::conversations::uncached;
 use crate::router::App;
 
-pub(crate) async fn health(State(app): State<App>) -> Response {
+pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
     let team = app.engine.team();
     let (status, reason) = match app.engine.health().await {
         Health::Ready => (StatusCode::OK, None),
@@ -37,6 +37,8 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
             "agents": team.agents().map(|agent| &agent.name).collect::<Vec<_>>(),
             "first_questions": team.first_questions,
         },
+        // So that a page which may not list conversations need not ask to find that out.
+        "lists_conversations": app.exposure.check_operator(&headers).is_ok(),
     })));
     *response.status_mut() = status;
     response

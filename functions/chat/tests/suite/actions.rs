@@ -236,6 +236,7 @@ async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_appr
 
     assert_eq!(client.decide(&proposed[0], "approve").await.status, 200);
     client.turn_ends("c", 2).await;
+    assert_eq!(client.action(&proposed[0]).await["state"], "done");
     let told = client.said("c").await.pop().unwrap();
     assert!(told.2.contains("refunded_usd"), "{told:?}");
     assert_eq!(refunds(&client).await.len(), 1);
@@ -273,10 +274,9 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
         "{told}"
     );
     assert_eq!(house.desk().tries(), []);
-    assert_eq!(
-        client.actions("rejected").await[0]["reason"],
-        "as the test wants it"
-    );
+    let rejected = &client.actions("rejected").await[0];
+    assert_eq!(rejected["reason"], "as the test wants it");
+    assert_eq!(client.action(&proposed).await, *rejected, "by its id");
 }
 
 #[tokio::test]

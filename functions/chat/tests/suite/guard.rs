@@ -2,15 +2,17 @@
 
 use baton_backends::model::testing::ScriptedModel;
 use baton_chat::Exposure;
-use serde_json::json;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
 
 use super::support::{Answer, Client, House, Setup, body, clerk};
 
-const OPERATOR_ROUTES: [(&str, &str); 7] = [
+const OPERATOR_ROUTES: [(&str, &str); 8] = [
     ("GET", "/conversations"),
     ("GET", "/actions"),
     ("GET", "/orders"),
     ("GET", "/refunds"),
+    ("GET", "/actions/c.1.00000000000000000000000000000000"),
     (
         "POST",
         "/actions/c.1.00000000000000000000000000000000/approve",
@@ -40,6 +42,11 @@ async fn status(client: &Client, (method, path): (&str, &str), headers: &[(&str,
         request.header(*name, *value)
     });
     client.fetch(request).await.status.as_u16()
+}
+
+/// What the page is told, so that it asks for the list only where it gets one.
+async fn lists_conversations(client: &Client, health: RequestBuilder) -> Value {
+    client.fetch(health).await.json()["lists_conversations"].clone()
 }
 
 /// A refusal is kept by caches and read by browsers as any other answer is.
@@ -170,10 +177,16 @@ async fn operator_routes_need_the_token_where_there_is_one() {
         );
         let known = status(&client, route, &[("authorization", "Bearer correct horse")]).await;
         assert!(
-            known == 200 || known == 404 && route.0 == "POST",
+            known == 200 || known == 404 && route.1.starts_with("/actions/"),
             "{route:?}: {known}"
         );
     }
+    let health = client.request("GET", "/health");
+    assert_eq!(lists_conversations(&client, health).await, false);
+    let health = client
+        .request("GET", "/health")
+        .header("authorization", "Bearer correct horse");
+    assert_eq!(lists_conversations(&client, health).await, true);
     // Customers need no token.
     assert_eq!(client.say("c", "hello").await.status(), "committed");
     assert_eq!(client.items("c").await.len(), 3);
@@ -201,9 +214,21 @@ async fn operator_routes_are_absent_off_loopback_and_behind_a_proxy_without_a_to
             let found = status(&house.client(), route, headers).await;
             assert_eq!(found, 404, "{route:?} {headers:?}");
         }
+        let client = house.client();
+        let health = headers.iter().fold(
+            client.request("GET", "/health"),
+            |request, (name, value)| request.header(*name, *value),
+        );
+        assert_eq!(
+            lists_conversations(&client, health).await,
+            false,
+            "{headers:?}"
+        );
     }
     let house = exposed(&model, open(true, &[])).await;
     for route in [OPERATOR_ROUTES[0], ("GET", "/desk")] {
         assert_eq!(status(&house.client(), route, &[]).await, 200, "{route:?}");
     }
+    let health = house.client().request("GET", "/health");
+    assert_eq!(lists_conversations(&house.client(), health).await, true);
 }

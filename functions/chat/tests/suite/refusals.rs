@@ -209,7 +209,7 @@ async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_query_is_said_in_a_sentence() {
+async fn what_is_wrong_with_an_address_is_said_in_a_sentence() {
     let model = ScriptedModel::responding(clerk).await;
     let house = House::open(&model).await;
     let client = house.client();
@@ -226,6 +226,10 @@ async fn what_is_wrong_with_a_query_is_said_in_a_sentence() {
         (
             "/actions?state=lost",
             "state must be one of proposed, queued, running, done, rejected, unknown".to_owned(),
+        ),
+        (
+            "/actions/lost",
+            "that is not the id of an action".to_owned(),
         ),
     ] {
         let refused = client.get(path).await;
@@ -246,6 +250,7 @@ async fn a_path_that_cannot_be_decoded_is_refused_in_json() {
         ("GET", "/conversations/%ff"),
         ("DELETE", "/conversations/%ff"),
         ("GET", "/conversations/c/turns/%fe/events"),
+        ("GET", "/actions/%ff"),
         ("POST", "/actions/%ff/approve"),
         ("GET", "/static/%ff.js"),
     ] {

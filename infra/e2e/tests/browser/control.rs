@@ -3,8 +3,9 @@
 use baton_backends::model::testing::{Gate, ScriptedModel, says, status, stream};
 
 use crate::browser::Browser;
+use crate::keyboard::Key;
 use crate::server::Server;
-use crate::tab::{Key, LAST_WORDS};
+use crate::tab::LAST_WORDS;
 
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
@@ -241,18 +242,73 @@ async fn a_draft_survives_a_reload() {
 
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
-async fn an_answer_can_be_copied_as_it_was_written() {
-    let model = ScriptedModel::start([says("Take **two**.")]).await;
+async fn an_answer_can_be_copied_as_it_was_written_and_its_code_alone() {
+    const ANSWER: &str = "Take **two**:\n\n```js\nlight(fuse);\nrun();\n```";
+    let model = ScriptedModel::start([says(ANSWER)]).await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     let _replaced: bool = tab
         .eval("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }, true")
         .await;
     tab.says("How many?").await;
-    tab.is_answered("Take two.").await;
+    tab.is_idle().await;
+    tab.press("Copy code").await;
+    tab.shows(".code .copy", "Copied").await;
+    assert_eq!(
+        tab.eval::<String>("window.copied").await.trim_end(),
+        "light(fuse);\nrun();"
+    );
     tab.press("Copy").await;
-    tab.until("it is copied", "window.copied === 'Take **two**.'")
-        .await;
-    tab.shows(".copy", "Copied").await;
+    tab.shows("footer .copy", "Copied").await;
+    assert_eq!(tab.eval::<String>("window.copied").await, ANSWER);
+    tab.has_no_errors();
+}
+
+/// That many messages of a conversation may wait.
+const MOST_WAITING: usize = 8;
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_message_too_many_is_kept_and_can_be_sent_again_or_discarded() {
+    let gate = Gate::new();
+    let mut script = vec![stream().says("One ").gate(&gate).says("done.")];
+    script.extend((0..=MOST_WAITING).map(|_| says("Next.")));
+    let model = ScriptedModel::start(script).await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let tab = browser.open(&server.url("")).await;
+    tab.says("One").await;
+    tab.shows(LAST_WORDS, "One").await;
+    for number in 1..=MOST_WAITING {
+        tab.says(&format!("Waits {number}")).await;
+        tab.has(number, ".turn[data-status=waiting]").await;
+    }
+    tab.says("Too many").await;
+    tab.says("Never mind").await;
+    tab.has(2, ".turn[data-status=unsent]").await;
+    tab.shows(
+        ".turn .banner p",
+        "This message was not delivered. Too many messages are waiting. Try again in a moment.",
+    )
+    .await;
+    tab.screenshot("unsent").await;
+    tab.press("Discard").await;
+    tab.has(1, ".turn[data-status=unsent]").await;
+    gate.open();
+    tab.until(
+        "all that waited is answered",
+        "!document.querySelector('.turn:is([data-status=running], [data-status=waiting])')",
+    )
+    .await;
+    tab.press("Try again").await;
+    tab.is_answered("Next.").await;
+    tab.has(0, ".turn .banner").await;
+    let conversation = tab.conversation().await;
+    let messages = server.messages_of(&conversation).await;
+    assert_eq!(
+        messages.last().map(String::as_str),
+        Some("Too many"),
+        "{messages:?}"
+    );
+    assert_eq!(messages.len(), MOST_WAITING + 2);
     tab.has_no_errors();
 }

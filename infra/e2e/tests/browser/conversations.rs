@@ -4,8 +4,9 @@ use baton_backends::model::testing::{Captured, ScriptedModel, says};
 use serde_json::Value;
 
 use crate::browser::{Browser, saved};
+use crate::keyboard::Key;
 use crate::server::Server;
-use crate::tab::{Key, Tab};
+use crate::tab::Tab;
 
 /// A model that repeats the last message.
 async fn echo() -> ScriptedModel {
@@ -41,6 +42,8 @@ async fn conversations_are_listed_and_can_be_begun_changed_and_deleted() {
     assert_ne!(first, second);
     tab.has(2, ".entry-title").await;
     assert_eq!(titles(&tab).await, ["second matter", "first matter"]);
+    assert_eq!(tab.texts(".entry-about > span").await, ["Triage", "Triage"]);
+    assert_eq!(tab.texts(".entry-about time").await, ["now", "now"]);
     tab.screenshot("conversations").await;
 
     tab.click(&format!("a[href='#/c/{first}']")).await;
@@ -91,24 +94,84 @@ async fn a_link_opens_its_conversation_also_in_another_browser() {
 
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
-async fn a_conversation_deleted_in_another_tab_is_gone_here_too() {
+async fn a_conversation_deleted_in_another_tab_leaves_this_one_with_a_new_one_and_its_draft() {
     let model = echo().await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let first = browser.open(&server.url("")).await;
     first.says("short life").await;
     first.is_answered("You said: short life").await;
-    let second = browser
-        .open(&server.url(&format!("#/c/{}", first.conversation().await)))
-        .await;
+    let deleted = first.conversation().await;
+    first.types("one more thing").await;
+    first.shows_value("one more thing").await;
+    let second = browser.open(&server.url(&format!("#/c/{deleted}"))).await;
     second.is_answered("You said: short life").await;
-    second.press("More").await;
-    second.press("Delete").await;
-    second.click("dialog .danger").await;
+    deletes(&second).await;
+    second.shows(".welcome h2", "How can we help?").await;
+    assert_eq!(
+        second.texts(".notices").await,
+        [""],
+        "who deleted it knows that"
+    );
+
     first
-        .shows_in(".banner", "This conversation was deleted.")
+        .shows_in(
+            ".notices",
+            "The conversation that was open here was deleted.",
+        )
         .await;
+    first.has(0, ".turn").await;
     first.has(0, ".entry-title").await;
+    first.shows(".welcome h2", "How can we help?").await;
+    first.shows_value("one more thing").await;
+    first.screenshot("deleted-elsewhere").await;
+    first.key(Key::Enter).await;
+    first.is_answered("You said: one more thing").await;
+    assert_ne!(first.conversation().await, deleted);
+    assert_eq!(first.texts(".notices").await, [""], "that was told");
     first.has_no_errors();
+    second.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_conversation_deleted_on_another_device_is_gone_here_now_or_when_it_is_opened() {
+    let model = echo().await;
+    let server = Server::start(&model.url()).await;
+    let (here, there) = (Browser::start().await, Browser::start().await);
+    let tab = here.open(&server.url("")).await;
+    tab.says("first matter").await;
+    tab.is_answered("You said: first matter").await;
+    let first = tab.conversation().await;
+    tab.press("New conversation").await;
+    tab.says("second matter").await;
+    tab.is_answered("You said: second matter").await;
+
+    let other = there
+        .open(&server.url(&format!("#/c/{}", tab.conversation().await)))
+        .await;
+    other.is_answered("You said: second matter").await;
+    deletes(&other).await;
+    tab.shows_in(".notices", "was deleted").await;
+    assert_eq!(titles(&tab).await, ["first matter"]);
+    tab.press("Dismiss").await;
+    assert_eq!(tab.texts(".notices").await, [""]);
+
+    // That one is not open here: nobody is told until it is.
+    other.click(&format!("a[href='#/c/{first}']")).await;
+    other.is_answered("You said: first matter").await;
+    deletes(&other).await;
+    other.has(0, ".turn").await;
+    tab.click(&format!("a[href='#/c/{first}']")).await;
+    tab.shows_in(".notices", "was deleted").await;
+    tab.has(0, ".entry-title").await;
+    tab.has_no_errors();
+}
+
+async fn deletes(tab: &Tab) {
+    tab.press("More").await;
+    tab.press("Delete").await;
+    tab.click("dialog .danger").await;
+    tab.has(0, "dialog").await;
 }
 
 #[tokio::test]

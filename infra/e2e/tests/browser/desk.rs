@@ -1,13 +1,6 @@
-//! The operator's page.
+//! The operator's page: what waits for a person, and the decisions.
 
-use std::sync::Arc;
-
-use baton_backends::env::SystemEnv;
 use baton_backends::model::testing::{ScriptedModel, calls, says};
-use baton_backends::sqlite::SqliteStore;
-use baton_handoff::ids::{ActionId, ConversationId};
-use baton_handoff::ports::{Change, Env, Store};
-use baton_handoff::record::{ActionRecord, ActionState, keys};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -15,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::access::axe_finds_nothing;
 use crate::browser::Browser;
 use crate::folder::Folder;
-use crate::server::{Server, data_file};
+use crate::server::Server;
 use crate::tab::Tab;
 
 /// Asks for the refund of the catapult, which costs more than may be refunded without approval; at last tells how it ended.
@@ -61,13 +54,24 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.screenshot("desk-action").await;
     desk.click("#reason").await;
     desk.types("It does shoot backwards").await;
+    let books = browser.open(&server.url("desk")).await;
+    books.press("Refunds").await;
+    books.shows(".book .note", "Nothing here.").await;
     desk.press("Approve").await;
     desk.shows(".detail .state", "Done").await;
+    // Whoever looks at the book sees it come.
+    books.shows_in(".book tbody tr", "item_318205561").await;
     desk.shows(".action-row .state", "Done").await;
     customer.shows(".tool .tool-state", "done").await;
     customer
         .is_answered("Good news: 749 dollars are on their way.")
         .await;
+    customer
+        .shows(".turn:last-child .note", "News about an earlier request")
+        .await;
+    customer.has(1, ".customer").await;
+    // What was timed is how long it took to propose it.
+    customer.has(0, ".tool-time").await;
     customer.screenshot("approved").await;
     desk.shows(
         ".beside .turn:last-child .words",
@@ -175,25 +179,6 @@ async fn the_desk_asks_for_the_operators_token_and_keeps_it_for_this_tab_only() 
     other.shows("label[for=token]", "Operator token").await;
 }
 
-#[tokio::test]
-#[ignore = "needs Debian's chromium"]
-async fn on_a_small_phone_the_books_are_cards() {
-    let (server, browser) = (Server::rehearsal().await, Browser::start().await);
-    let desk = browser.blank().await;
-    desk.is_sized(320, 640, true).await;
-    desk.goto(&server.url("desk")).await;
-    desk.press("Orders").await;
-    desk.shows_in(".book tbody", "Catapult").await;
-    desk.screenshot("desk-orders-phone").await;
-    assert!(
-        desk.eval::<bool>("document.documentElement.scrollWidth <= innerWidth")
-            .await,
-        "nothing is wider than the screen"
-    );
-    axe_finds_nothing(&desk, "the orders on a phone").await;
-    desk.has_no_errors();
-}
-
 /// A service without idempotency keys that reads one call and cuts the connection, and the team that calls it.
 async fn a_service_that_cuts(folder: &Folder) {
     let listener = TcpListener::bind("127.0.0.1:0")
@@ -269,76 +254,5 @@ async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
     desk.shows_in(".detail dl", "It is in their book").await;
     customer.shows(".tool .tool-state", "done").await;
     customer.is_answered("Table T7 is yours.").await;
-    desk.has_no_errors();
-}
-
-/// So many refunds in a state, as a server would have written them; one was accepted each minute, the last one just now.
-async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
-    const MINUTE: u64 = 60_000;
-    let env: Arc<dyn Env> = Arc::new(SystemEnv);
-    let now = env.now();
-    let store = SqliteStore::open(data_file(folder), env).unwrap();
-    let conversation = ConversationId::parse(state.as_str()).unwrap();
-    let records = (0..many).map(|number| {
-        let id = ActionId::new(
-            conversation.clone(),
-            1,
-            "execute_refund",
-            &number.to_string(),
-        );
-        let action = ActionRecord {
-            id: id.clone(),
-            owner: "local".to_owned(),
-            tool: "execute_refund".to_owned(),
-            arguments: json!({"item_id": format!("{}-{number}", state.as_str())}).to_string(),
-            amount_cents: Some(74_900),
-            agent: "IssuesAndRepairsAgent".to_owned(),
-            state,
-            accepted_at: now - u64::from(many - number) * MINUTE,
-            look_at: now + 1_000 * MINUTE,
-            attempts: 0,
-            first_try_at: None,
-            fence: 0,
-            holder: String::new(),
-            result: None,
-            reason: None,
-        };
-        Change::Create(keys::action(&id), action.record())
-    });
-    store.commit(records.collect()).await.unwrap();
-    store.close().await;
-}
-
-#[tokio::test]
-#[ignore = "needs Debian's chromium"]
-async fn of_more_than_a_page_the_one_that_waits_longest_comes_first() {
-    let folder = Folder::new("many");
-    write_refunds(&folder, ActionState::Proposed, 90).await;
-    write_refunds(&folder, ActionState::Done, 70).await;
-    let server = Server::over(folder, "rehearsal").await;
-    let browser = Browser::start().await;
-    let desk = browser.open(&server.url("desk")).await;
-    desk.shows(".oldest", "Waiting longest: 2 hours ago").await;
-    let first = "document.querySelector('.action-row .about').textContent.includes('proposed-0')";
-    desk.until("the oldest comes first", first).await;
-    desk.shows_in("[data-state=proposed] .count", "90").await;
-    desk.shows_in("[data-state=done] .count", "50+").await;
-    desk.shows_in("[data-state=all] .count", "140+").await;
-    desk.has(100, ".action-row").await;
-    desk.screenshot("desk-many").await;
-    axe_finds_nothing(&desk, "a desk with much to do").await;
-
-    desk.press("Needs approval 90").await;
-    desk.has(50, ".action-row").await;
-    desk.press("Show newer ones").await;
-    desk.has(90, ".action-row").await;
-    desk.until("the oldest comes first", first).await;
-    desk.press("Done 50+").await;
-    desk.has(50, ".action-row").await;
-    desk.shows_in(".action-row .about", "done-20").await;
-    desk.press("Show older ones").await;
-    desk.has(70, ".action-row").await;
-    desk.shows_in(".action-row .about", "done-0").await;
-    desk.has(0, ".queue li > .quiet-button").await;
     desk.has_no_errors();
 }

@@ -110,6 +110,7 @@ async fn five_thousand_messages_open_are_all_there_and_stream_smoothly() {
     let tab = browser.open(&server.url("#/c/long")).await;
     tab.shows(".customer p", "Question 2500").await;
     tab.shows_in(LAST_WORDS, "Answer 2500").await;
+    tab.shows(".entry-title", "Question 1").await;
     tab.screenshot("long").await;
 
     // Back to the very first message, as who scrolls up does.

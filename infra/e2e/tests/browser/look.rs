@@ -1,9 +1,10 @@
 //! How it looks elsewhere: another language, another direction, paper, without motion.
 
-use baton_backends::model::testing::{ScriptedModel, says, stream};
+use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 use chromiumoxide::cdp::browser_protocol::emulation::SetUserAgentOverrideParams;
 use chromiumoxide::cdp::browser_protocol::page::PrintToPdfParams;
 
+use crate::access::axe_finds_nothing;
 use crate::browser::Browser;
 use crate::server::Server;
 
@@ -87,8 +88,55 @@ async fn a_conversation_can_be_printed() {
 
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
+async fn the_appearance_that_was_chosen_stays() {
+    let (server, browser) = (Server::rehearsal().await, Browser::start().await);
+    let tab = browser.open(&server.url("")).await;
+    let is_light = "getComputedStyle(document.body).backgroundColor === 'rgb(250, 249, 246)'";
+    tab.press("Appearance: automatic").await;
+    tab.press("Appearance: light").await;
+    tab.until("it is dark", &format!("!({is_light})")).await;
+    tab.reload().await;
+    tab.shows(".sidebar footer", "Appearance: dark").await;
+    assert!(!tab.eval::<bool>(is_light).await, "also after a reload");
+    tab.press("Appearance: dark").await;
+    tab.until("it is light, as the system says", is_light).await;
+    tab.has_no_errors();
+}
+
+/// Names of the colours that an agent may have.
+const HUES: usize = 8;
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn every_colour_that_an_agent_may_have_can_be_read() {
+    let model = ScriptedModel::start([says("Meep.")]).await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let tab = browser.open(&server.url("")).await;
+    tab.says("Hello").await;
+    tab.is_answered("Meep.").await;
+    let _added: usize = tab
+        .eval(&format!(
+            "Array.from({{ length: {HUES} }}, (_, hue) => {{
+                const name = document.querySelector('.agent-name').cloneNode(true);
+                name.dataset.hue = hue;
+                document.querySelector('.column').append(name);
+            }}).length"
+        ))
+        .await;
+    for scheme in ["light", "dark"] {
+        tab.prefers("prefers-color-scheme", scheme).await;
+        let colours: Vec<String> = tab
+            .eval("[...new Set(Array.from(document.querySelectorAll('.column > .agent-name'), (it) => getComputedStyle(it).color))]")
+            .await;
+        assert_eq!(colours.len(), HUES, "each is another one: {colours:?}");
+        axe_finds_nothing(&tab, &format!("the colours of agents, {scheme}")).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
 async fn who_wants_no_motion_gets_none() {
-    let gate = baton_backends::model::testing::Gate::new();
+    let gate = Gate::new();
     let model = ScriptedModel::start([stream().gate(&gate).says("Still.")]).await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.blank().await;

@@ -7,9 +7,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
     SetFocusEmulationEnabledParams,
 };
-use chromiumoxide::cdp::browser_protocol::input::{
-    DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
-};
+use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 #[expect(
     deprecated,
     reason = "its successor does not cut streams that are open"
@@ -24,6 +22,7 @@ use serde_json::json;
 
 use crate::PATIENCE;
 use crate::complaints::{Complaint, Complaints};
+use crate::keyboard::Key;
 use crate::server::screenshots;
 
 /// How long one look at the document lasts before it is asked anew: a navigation in between loses the question.
@@ -35,31 +34,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 pub(crate) struct Tab {
     page: Page,
     complaints: Complaints,
-}
-
-/// A key that is pressed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Key {
-    Enter,
-    ShiftEnter,
-    Tab,
-    ShiftTab,
-    Escape,
-    Space,
-}
-
-impl Key {
-    /// Name, code, number, text, whether shift is held.
-    fn described(self) -> (&'static str, &'static str, i64, Option<&'static str>, bool) {
-        match self {
-            Self::Enter => ("Enter", "Enter", 13, Some("\r"), false),
-            Self::ShiftEnter => ("Enter", "Enter", 13, Some("\r"), true),
-            Self::Tab => ("Tab", "Tab", 9, None, false),
-            Self::ShiftTab => ("Tab", "Tab", 9, None, true),
-            Self::Escape => ("Escape", "Escape", 27, None, false),
-            Self::Space => (" ", "Space", 32, Some(" "), false),
-        }
-    }
 }
 
 impl Tab {
@@ -292,26 +266,9 @@ impl Tab {
     }
 
     pub(crate) async fn key(&self, key: Key) {
-        let (name, code, number, text, shift) = key.described();
-        let event = |r#type| {
-            let mut event = DispatchKeyEventParams::new(r#type);
-            event.key = Some(name.to_owned());
-            event.code = Some(code.to_owned());
-            event.windows_virtual_key_code = Some(number);
-            event.modifiers = Some(if shift { 8 } else { 0 });
-            event
-        };
-        let mut down = event(if text.is_some() {
-            DispatchKeyEventType::KeyDown
-        } else {
-            DispatchKeyEventType::RawKeyDown
-        });
-        down.text = text.map(str::to_owned);
-        self.page.execute(down).await.expect("a key goes down");
-        self.page
-            .execute(event(DispatchKeyEventType::KeyUp))
-            .await
-            .expect("a key goes up");
+        for event in key.is_pressed() {
+            self.page.execute(event).await.expect("a key moves");
+        }
     }
 
     /// Sends a message as a person does.

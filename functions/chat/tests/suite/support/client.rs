@@ -179,6 +179,14 @@ impl Client {
         answer.json()["actions"].as_array().unwrap().clone()
     }
 
+    /// The same action as it is now.
+    pub(crate) async fn action(&self, action: &Value) -> Value {
+        let path = format!("/actions/{}", action["id"].as_str().unwrap());
+        let answer = self.get(&path).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
     /// An operator's decision about an action as it was shown.
     pub(crate) async fn decide(&self, action: &Value, decision: &str) -> Answer {
         let path = format!("/actions/{}/{decision}", action["id"].as_str().unwrap());
