@@ -20,6 +20,11 @@ const ROOM: usize = 1024;
 /// Jobs of one transaction: enough to share the cost of the disk, few enough that the first one does not wait for long.
 const BATCH: usize = 256;
 
+/// How long the thread rests before it takes the next jobs when the last ones were several: others are at work then, and their
+/// jobs share the next transaction. Who is alone never waits for it, and under load the processor time of a commit is worth more
+/// than this time.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// How often expired records are cleared away, a bounded number at a time.
 const PURGE_EVERY: Duration = Duration::from_secs(30);
 
@@ -188,9 +193,15 @@ impl Drop for Desk {
 impl Desk {
     fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut crowded = false;
         loop {
+            if crowded {
+                std::thread::sleep(GATHER);
+            }
             let patience = self.purge_at.saturating_duration_since(Instant::now());
-            match self.jobs.take(&mut batch, BATCH, patience) {
+            let taken = self.jobs.take(&mut batch, BATCH, patience);
+            crowded = batch.len() > 1;
+            match taken {
                 Taken::Jobs => self.settle(&mut batch),
                 Taken::Nothing => {}
                 Taken::Closed => return,
