@@ -152,7 +152,7 @@ async fn kill_9_of_functions_loses_nothing_and_does_nothing_twice() {
 }
 
 /// What the schedule does every minute.
-async fn sweep(worker: &Api) {
+pub(crate) async fn sweep(worker: &Api) {
     let schedule = json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
     let swept = worker.invoke(&schedule, LONG).rest().await;
     assert_eq!(swept, br#"{"batchItemFailures":[]}"#);
