@@ -68,6 +68,10 @@ impl Store for Faulty {
         self.reach().await.get(key).await
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.reach().await.get_many(keys).await
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         self.reach().await.range(range).await
     }
