@@ -131,8 +131,11 @@ impl Parts {
 pub async fn function_settings() -> anyhow::Result<Settings> {
     let mut values = Values::from_environment(None)?;
     let (secrets, tool_secrets) = (values.secrets(), values.tool_secrets());
-    let (settings, variables) =
-        futures_util::try_join!(read_secrets(&secrets), read_secrets(&tool_secrets))?;
+    // On the heap, for reading is a large future; and side by side, for a customer may wait.
+    let (settings, variables) = futures_util::try_join!(
+        read_secrets(&secrets).boxed(),
+        read_secrets(&tool_secrets).boxed()
+    )?;
     values.add_under(settings)?;
     values.add_for_tools(variables)?;
     Ok(Settings::read_explicit(&values)?)
