@@ -66,7 +66,7 @@ impl Template {
             Some((value, file))
         });
         for (value, file) in layers {
-            *value = folder.join(file).to_str().unwrap().to_owned();
+            folder.join(file).to_str().unwrap().clone_into(value);
         }
     }
 

@@ -60,6 +60,7 @@ impl Proxy {
         }
     }
 
+    #[allow(dead_code, reason = "for the tests of the function")]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -74,6 +75,7 @@ impl Proxy {
     }
 
     /// Closes every connection that there is, at both sides.
+    #[allow(dead_code, reason = "for the tests of the function")]
     pub(crate) fn cut(&self) {
         self.shared.cut.notify_one();
     }
