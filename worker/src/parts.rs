@@ -130,15 +130,22 @@ impl Parts {
 /// A sentence for whoever started the program.
 pub async fn function_settings() -> anyhow::Result<Settings> {
     let mut values = Values::from_environment(None)?;
-    let secrets = values.secrets();
-    if !secrets.is_empty() {
-        values.add_under(read_secrets(&secrets).await?)?;
-    }
+    let (secrets, tool_secrets) = (values.secrets(), values.tool_secrets());
+    // On the heap, for reading is a large future; and side by side, for a customer may wait.
+    let (settings, variables) = futures_util::try_join!(
+        read_secrets(&secrets).boxed(),
+        read_secrets(&tool_secrets).boxed()
+    )?;
+    values.add_under(settings)?;
+    values.add_for_tools(variables)?;
     Ok(Settings::read_explicit(&values)?)
 }
 
 #[cfg(feature = "aws")]
 async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let config = baton_aws::load_config().await;
     Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
 }
@@ -146,10 +153,12 @@ async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "the other one waits for AWS")]
 async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
-    anyhow::bail!(
-        "BATON_SECRETS={} is set, and this program was built without the feature `aws`",
+    anyhow::ensure!(
+        ids.is_empty(),
+        "the secrets {} are to be read, and this program was built without the feature `aws`",
         ids.join(",")
-    )
+    );
+    Ok(BTreeMap::new())
 }
 
 /// Where records and messages are.

@@ -10,6 +10,7 @@ mod item;
 mod search;
 mod table;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -170,6 +171,19 @@ impl Store for DynamoStore {
         let stored = answer.item.map(item::read).transpose()?;
         let now = self.env.now();
         Ok(stored.filter(|stored| item::is_visible(stored, now)))
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        // DynamoDB refuses to look for a key that no item can have, or twice for the same.
+        let wanted: BTreeSet<&Key> = keys.iter().filter(|key| item::can_be(key)).collect();
+        let wanted: Vec<Key> = wanted.into_iter().cloned().collect();
+        let now = self.env.now();
+        let found = self.read_all(&wanted).await?;
+        let visible = |key: &Key| {
+            let stored = found.get(key)?;
+            item::is_visible(stored, now).then(|| stored.clone())
+        };
+        Ok(keys.iter().map(visible).collect())
     }
 
     /// One page of DynamoDB, which ends after 1 MB: a page may be shorter than its limit and say that more may follow.

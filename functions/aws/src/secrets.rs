@@ -158,7 +158,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Attempt {
     // A kind of error may come with its namespace before it.
     let kind = text("__type").unwrap_or_default();
     let kind = kind.rsplit('#').next().unwrap_or_default();
-    let why = format!("{status} {kind}");
+    let why = format!("{status} {kind}").trim_end().to_owned();
     let is_busy = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || kind.starts_with("Throttling");

@@ -23,6 +23,7 @@ mod commits;
 mod expiry;
 mod faulty;
 mod indexes;
+mod many;
 mod queues;
 mod races;
 mod ranges;
@@ -118,6 +119,11 @@ fn store_cases() -> Vec<Case<Bench>> {
         commits::a_removed_record_is_gone_and_starts_anew,
         commits::a_record_loses_what_it_is_written_without,
         commits::an_empty_commit_does_nothing,
+        many::records_come_in_the_order_of_their_keys,
+        many::a_key_may_be_asked_for_twice_and_none_at_all,
+        many::more_records_than_one_request_holds_are_read,
+        many::what_is_expired_or_cannot_be_is_absent,
+        many::a_confirmed_commit_is_seen,
         sizes::the_largest_record_fits_and_a_larger_one_is_refused,
         sizes::a_hundred_parts_fit_and_more_are_refused,
         sizes::two_parts_with_one_key_are_refused,

@@ -49,7 +49,7 @@ impl ApiError {
             Refusal::TooManyWaiting => Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
                 .with_header(header::RETRY_AFTER, "5"),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
-            Refusal::Draining | Refusal::Unavailable => {
+            Refusal::Draining | Refusal::Contended | Refusal::Unavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                     .with_header(header::RETRY_AFTER, "2")
             }

@@ -116,9 +116,13 @@ impl Engine {
         if self.is_draining() {
             return Health::Draining;
         }
-        match self.store.get(&Key::new("HEALTH", "HEALTH")).await {
-            Ok(_) => Health::Ready,
-            Err(error) => Health::StoreAway(error),
+        if let Err(error) = self.store.get(&Key::new("HEALTH", "HEALTH")).await {
+            return Health::StoreAway(error);
+        }
+        // Changes nothing and costs nothing, and goes the way of every commit: whoever reads only can take no message.
+        match self.store.commit(Vec::new()).await {
+            Ok(()) => Health::Ready,
+            Err(error) => Health::ReadOnly(error),
         }
     }
 
@@ -207,6 +211,8 @@ pub enum Health {
     Draining,
     /// The store does not answer.
     StoreAway(StoreError),
+    /// The store answers, and nothing can be written to it.
+    ReadOnly(CommitError),
 }
 
 /// What a change of a conversation ran into.

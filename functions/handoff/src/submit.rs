@@ -81,6 +81,10 @@ pub enum Refusal {
     /// This process is ending.
     #[error("this server is shutting down")]
     Draining,
+    /// Others wrote to the conversation each time that this message was about to be recorded. Sending it again is safe with a
+    /// message id.
+    #[error("too many requests write to this conversation at once")]
+    Contended,
     /// The store does not answer as it should. Sending the message again is safe with a message id.
     #[error("the conversation could not be saved")]
     Unavailable,
@@ -183,7 +187,7 @@ impl Engine {
             }
         }
         tracing::error!(conversation = %submission.conversation, "a message lost every race to be recorded");
-        Err(Refusal::Unavailable)
+        Err(Refusal::Contended)
     }
 
     /// One try. `None`: somebody else wrote first, look again.

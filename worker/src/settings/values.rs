@@ -35,11 +35,20 @@ impl Values {
         self.0.insert(name.to_owned(), value);
     }
 
-    /// The secrets of AWS whose values belong among these (`BATON_SECRETS`): names or ARNs, separated by commas.
+    /// The secrets of AWS that hold settings (`BATON_SECRETS`): names or ARNs, separated by commas.
     pub fn secrets(&self) -> Vec<String> {
-        let list = self.get("BATON_SECRETS").unwrap_or_default();
-        let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty());
-        ids.map(str::to_owned).collect()
+        self.list("BATON_SECRETS")
+    }
+
+    /// The secrets of AWS that hold variables for the headers of a team's tools (`BATON_TOOL_SECRETS`), named in the same way.
+    pub fn tool_secrets(&self) -> Vec<String> {
+        self.list("BATON_TOOL_SECRETS")
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let list = self.get(name).unwrap_or_default();
+        let items = list.split(',').map(str::trim).filter(|id| !id.is_empty());
+        items.map(str::to_owned).collect()
     }
 
     /// Puts settings under those that are there, as a `.env` file does. A secret holds settings of ours and nothing else: it
@@ -49,9 +58,26 @@ impl Values {
     /// When one is not ours.
     pub fn add_under(&mut self, settings: BTreeMap<String, String>) -> Result<(), BadSetting> {
         for (name, value) in settings {
-            if !name.starts_with("BATON_") && name != "OPENAI_API_KEY" {
+            if !is_setting(&name) {
                 return Err(BadSetting::new(format!(
                     "a secret of BATON_SECRETS sets {name}, which is not a setting of Baton"
+                )));
+            }
+            self.0.entry(name).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// Puts variables for the headers of tools under what is there. Who keeps these secrets need not be who runs Baton: they must
+    /// not be able to change a setting, of ours or of the SDK.
+    ///
+    /// # Errors
+    /// When one is a setting.
+    pub fn add_for_tools(&mut self, variables: BTreeMap<String, String>) -> Result<(), BadSetting> {
+        for (name, value) in variables {
+            if is_setting(&name) || name.starts_with("AWS_") {
+                return Err(BadSetting::new(format!(
+                    "a secret of BATON_TOOL_SECRETS sets {name}, which is a setting and not a variable of a tool"
                 )));
             }
             self.0.entry(name).or_insert(value);
@@ -80,6 +106,10 @@ impl Values {
             .map(Some)
             .map_err(|_| BadSetting::new(format!("{name}={value} is not {what}")))
     }
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("BATON_") || name == "OPENAI_API_KEY"
 }
 
 /// The settings in a file of lines `NAME=value`.
@@ -135,6 +165,28 @@ mod tests {
             refused.unwrap_err().to_string(),
             "a secret of BATON_SECRETS sets AWS_ENDPOINT_URL, which is not a setting of Baton"
         );
+    }
+
+    #[test]
+    fn a_secret_of_tools_is_under_what_is_set_and_holds_no_setting() {
+        let map = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let mut values = Values::default();
+        values.set("BATON_TOOL_SECRETS", "tables, arn:two".to_owned());
+        assert_eq!(values.tool_secrets(), ["tables", "arn:two"]);
+        values.set("TABLES_TOKEN", "set".to_owned());
+        values.add_for_tools(map("TABLES_TOKEN", "secret")).unwrap();
+        values.add_for_tools(map("TABLES_USER", "secret")).unwrap();
+        assert_eq!(values.get("TABLES_TOKEN"), Some("set"));
+        assert_eq!(values.get("TABLES_USER"), Some("secret"));
+        for name in ["BATON_ORIGINS", "OPENAI_API_KEY", "AWS_ENDPOINT_URL"] {
+            let refused = values.add_for_tools(map(name, "http://evil.example"));
+            assert_eq!(
+                refused.unwrap_err().to_string(),
+                format!(
+                    "a secret of BATON_TOOL_SECRETS sets {name}, which is a setting and not a variable of a tool"
+                )
+            );
+        }
     }
 
     #[test]

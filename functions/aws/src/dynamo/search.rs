@@ -90,7 +90,8 @@ impl DynamoStore {
             .map(|last| last.place.cursor(index));
         let keys: Vec<Key> = entries.into_iter().map(|entry| entry.place.key).collect();
         let now = self.env.now();
-        let mut records = self.read_all(keys).await?;
+        let mut found = self.read_all(&keys).await?;
+        let mut records: Vec<Stored> = keys.iter().filter_map(|key| found.remove(key)).collect();
         records.retain(|stored| item::is_visible(stored, now) && stands_in(index, stored));
         Ok(IndexPage { records, next })
     }
@@ -153,12 +154,10 @@ impl DynamoStore {
         Ok(entries)
     }
 
-    /// The records at these keys, in this order; those that are gone are left out.
-    async fn read_all(&self, keys: Vec<Key>) -> Result<Vec<Stored>, StoreError> {
+    /// The records at these keys, each named once; those that are gone are left out.
+    pub(super) async fn read_all(&self, keys: &[Key]) -> Result<HashMap<Key, Stored>, StoreError> {
         let batches = keys.chunks(BATCH).map(|keys| self.read_batch(keys));
-        let mut read: HashMap<Key, Stored> =
-            try_join_all(batches).await?.into_iter().flatten().collect();
-        Ok(keys.iter().filter_map(|key| read.remove(key)).collect())
+        Ok(try_join_all(batches).await?.into_iter().flatten().collect())
     }
 
     async fn read_batch(&self, keys: &[Key]) -> Result<Vec<(Key, Stored)>, StoreError> {
@@ -200,7 +199,7 @@ impl DynamoStore {
                 .collect();
             if keys.len() == left && !patience.wait().await {
                 return Err(StoreError::Unavailable(
-                    "the table is too busy to read what an index found".to_owned(),
+                    "the table is too busy to read several records".to_owned(),
                 ));
             }
         }

@@ -23,7 +23,7 @@ const VISIBILITY: Duration = Duration::from_mins(15);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Invocations at once in one process of `chat`.
-const CROWD: usize = 16;
+pub(crate) const CROWD: usize = 16;
 
 pub(crate) struct Cloud {
     table: Engine,
@@ -49,17 +49,22 @@ impl Cloud {
 
     /// A process of a function.
     pub(crate) fn process(&self, name: &str, api: &Api, model: &str) -> Process {
+        let mut settings = self.settings(model);
+        if name == "chat" {
+            settings.push(("AWS_LAMBDA_MAX_CONCURRENCY", CROWD.to_string()));
+        }
+        Process::start(&binary(name), api, &settings)
+    }
+
+    /// What a process on this table and these queues is told.
+    pub(crate) fn settings(&self, model: &str) -> Vec<(&'static str, String)> {
         let settings = [
             ("BATON_QUEUE_URL", self.urls.actions.clone()),
             ("BATON_TURNS_QUEUE_URL", self.urls.turns.clone()),
             ("AWS_ENDPOINT_URL_SQS", self.moto.url()),
             ("BATON_OPERATOR_TOKEN", "operator".to_owned()),
         ];
-        let mut settings = [settings.as_slice(), &on_table(&self.table, model)].concat();
-        if name == "chat" {
-            settings.push(("AWS_LAMBDA_MAX_CONCURRENCY", CROWD.to_string()));
-        }
-        Process::start(&binary(name), api, &settings)
+        [settings.as_slice(), &on_table(&self.table, model)].concat()
     }
 
     /// Hands the messages of both queues to the worker from now on.

@@ -137,7 +137,7 @@ async fn kill_9_of_functions_loses_nothing_and_does_nothing_twice() {
     let settled = async {
         loop {
             sweep(&functions[1].api).await;
-            let booked = booked(&client).await;
+            let booked = booked(&client, "orders", "product").await;
             // Once too often is for ever; once too seldom may be on its way.
             assert!(booked.values().all(|times| *times == 1), "{booked:?}");
             if booked == expected {
@@ -152,30 +152,27 @@ async fn kill_9_of_functions_loses_nothing_and_does_nothing_twice() {
 }
 
 /// What the schedule does every minute.
-async fn sweep(worker: &Api) {
+pub(crate) async fn sweep(worker: &Api) {
     let schedule = json!({ "version": "0", "source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {} });
     let swept = worker.invoke(&schedule, LONG).rest().await;
     assert_eq!(swept, br#"{"batchItemFailures":[]}"#);
 }
 
-/// How often each thing was ordered by a customer of this test.
-async fn booked(client: &Client) -> BTreeMap<String, usize> {
+/// How often each thing stands in a book on behalf of a customer of this test.
+pub(crate) async fn booked(client: &Client, book: &str, thing: &str) -> BTreeMap<String, usize> {
     let mut booked = BTreeMap::new();
-    let mut path = "/orders?limit=200".to_owned();
+    let mut path = format!("/{book}?limit=200");
     loop {
         let request = client.request("GET", &path);
         let page = client.fetch(request.bearer_auth("operator")).await.json();
-        let orders = page["orders"].as_array().unwrap();
-        let of_customers = orders
-            .iter()
-            .filter(|order| !order["conversation"].is_null());
-        for order in of_customers {
-            let product = order["product"].as_str().unwrap().to_owned();
-            *booked.entry(product).or_default() += 1;
+        let entries = page[book].as_array().unwrap().iter();
+        for entry in entries.filter(|entry| !entry["conversation"].is_null()) {
+            let thing = entry[thing].as_str().unwrap().to_owned();
+            *booked.entry(thing).or_default() += 1;
         }
         let Some(next) = page["next"].as_str() else {
             return booked;
         };
-        path = format!("/orders?limit=200&after={next}");
+        path = format!("/{book}?limit=200&after={next}");
     }
 }

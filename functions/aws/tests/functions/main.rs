@@ -24,6 +24,7 @@ mod kills;
 )]
 #[path = "../moto/mod.rs"]
 mod moto;
+mod pools;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
 #[path = "../../../chat/tests/resume/proxy.rs"]
 mod proxy;

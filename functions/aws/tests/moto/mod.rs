@@ -1,5 +1,5 @@
-//! A server that speaks SQS: moto, with a clock that tests move on. It is a Python program, so tests with it are ignored unless
-//! asked for: `BATON_MOTO=…/bin/moto_server cargo test -p baton-aws --test sqs -- --ignored`.
+//! A server that speaks SQS, Secrets Manager and IAM: moto, with a clock that tests move on. It is a Python program, so tests
+//! with it are ignored unless asked for: `BATON_MOTO=…/bin/moto_server cargo test -p baton-aws --test sqs -- --ignored`.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

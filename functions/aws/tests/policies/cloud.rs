@@ -161,13 +161,12 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         "secretsmanager" => {
             let id = asked["SecretId"].as_str().unwrap();
             called(format!("secretsmanager:{operation}"), id);
-            let secret = json!({"BATON_OPERATOR_TOKEN": "token"}).to_string();
-            let secret = if id == "OperatorSecret" {
-                secret
-            } else {
-                "{}".to_owned()
+            let secret = match id {
+                "OperatorSecret" => json!({"BATON_OPERATOR_TOKEN": "token"}),
+                "ToolSecret" => json!({"TABLES_TOKEN": "t0ken"}),
+                _ => json!({}),
             };
-            json!({ "SecretString": secret })
+            json!({ "SecretString": secret.to_string() })
                 .to_string()
                 .into_response()
         }

@@ -15,6 +15,7 @@ mod costs;
 mod engine;
 mod function;
 mod template;
+mod tools;
 
 use std::sync::Arc;
 

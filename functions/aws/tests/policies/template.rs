@@ -1,23 +1,78 @@
 //! What `infra/template.yaml` allows its functions and tells them. Read as JSON, in CloudFormation's long form.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::cloud::Call;
 
-pub(crate) struct Template(Value);
+/// What is given for parameters that may be left out.
+const OPTIONS: [(&str, &str); 3] = [
+    ("TeamLayer", "a layer"),
+    ("ToolSecret", "ToolSecret"),
+    ("ToolNetworks", "127.0.0.1"),
+];
+
+/// Where Lambda unpacks what a function's layers hold.
+const LAYERS: &str = "/opt/";
+
+pub(crate) struct Template {
+    json: Value,
+    options: bool,
+}
 
 impl Template {
+    /// Deployed with the parameters that must be given, and no others.
     pub(crate) fn read() -> Self {
         let file = std::env::var_os("BATON_TEMPLATE_JSON")
             .expect("BATON_TEMPLATE_JSON is the template as JSON; ./infra/test template makes it");
-        Self(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
+        Self {
+            json: serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(),
+            options: false,
+        }
+    }
+
+    /// Deployed by a company with a team and tools of its own.
+    pub(crate) fn with_options(self) -> Self {
+        Self {
+            options: true,
+            ..self
+        }
+    }
+
+    fn option(&self, name: &str) -> Option<&str> {
+        let (_, given) = OPTIONS.iter().find(|(option, _)| *option == name)?;
+        Some(if self.options { given } else { "" })
+    }
+
+    /// The branch of an `!If` whose condition is about one of the options; what is none is itself.
+    fn branch<'a>(&self, value: &'a Value) -> &'a Value {
+        let Some(branches) = value["Fn::If"].as_array() else {
+            return value;
+        };
+        let condition = branches[0].as_str().unwrap();
+        let option = condition.strip_prefix("Has").unwrap();
+        let asked = &self.json["Conditions"][condition]["Fn::Not"][0]["Fn::Equals"];
+        assert_eq!(*asked, serde_json::json!([{ "Ref": option }, ""]));
+        let is_given = self.option(option).is_some_and(|given| !given.is_empty());
+        &branches[if is_given { 1 } else { 2 }]
+    }
+
+    /// The files of this folder in the place of the layer's.
+    pub(crate) fn in_folder(settings: &mut BTreeMap<String, String>, folder: &Path) {
+        let layers = settings.values_mut().filter_map(|value| {
+            let file = value.strip_prefix(LAYERS)?.to_owned();
+            Some((value, file))
+        });
+        for (value, file) in layers {
+            folder.join(file).to_str().unwrap().clone_into(value);
+        }
     }
 
     /// The actions of the policy `program` of a role, each with each of its resources.
     pub(crate) fn allowed(&self, role: &str) -> BTreeSet<Call> {
-        let policies = self.0["Resources"][role]["Properties"]["Policies"]
+        let policies = self.json["Resources"][role]["Properties"]["Policies"]
             .as_array()
             .unwrap();
         let program = policies
@@ -28,7 +83,9 @@ impl Template {
         for statement in program["PolicyDocument"]["Statement"].as_array().unwrap() {
             assert_eq!(statement["Effect"], "Allow");
             for action in one_or_many(&statement["Action"]) {
-                for resource in one_or_many(&statement["Resource"]) {
+                let resources = one_or_many(&statement["Resource"]).into_iter();
+                let resources = resources.map(|resource| self.branch(resource));
+                for resource in resources.filter(|resource| !is_none(resource)) {
                     let allowed = (action.as_str().unwrap().to_owned(), name(resource));
                     assert!(
                         calls.insert(allowed.clone()),
@@ -44,8 +101,8 @@ impl Template {
     pub(crate) fn environment(&self, function: &str, host: &str) -> BTreeMap<String, String> {
         let mut all = serde_json::Map::new();
         for part in [
-            &self.0["Globals"]["Function"],
-            &self.0["Resources"][function]["Properties"],
+            &self.json["Globals"]["Function"],
+            &self.json["Resources"][function]["Properties"],
         ] {
             let variables = part["Environment"]["Variables"].as_object();
             all.extend(
@@ -56,7 +113,7 @@ impl Template {
             );
         }
         all.into_iter()
-            .map(|(variable, value)| (variable, self.value(&value, host)))
+            .map(|(variable, value)| (variable, self.value(self.branch(&value), host)))
             .collect()
     }
 
@@ -71,13 +128,18 @@ impl Template {
             "Table" => "baton".to_owned(),
             "ModelUrl" => "rehearsal".to_owned(),
             "Origins" => String::new(),
+            option if self.option(option).is_some() => self.option(option).unwrap().to_owned(),
             queue if queue.ends_with("Queue") => {
-                assert!(self.0["Resources"].get(queue).is_some(), "{queue}");
+                assert!(self.json["Resources"].get(queue).is_some(), "{queue}");
                 format!("http://{host}/1/{queue}")
             }
             other => other.to_owned(),
         }
     }
+}
+
+fn is_none(value: &Value) -> bool {
+    value["Ref"] == "AWS::NoValue"
 }
 
 fn one_or_many(value: &Value) -> Vec<&Value> {

@@ -76,6 +76,11 @@ impl Store for FaultyStore {
         self.inner.get(key).await
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.delay().await;
+        self.inner.get_many(keys).await
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         self.delay().await;
         self.inner.range(range).await

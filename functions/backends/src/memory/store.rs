@@ -60,6 +60,13 @@ impl Store for MemoryStore {
         Ok(self.table().visible(key, now).cloned())
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let now = self.env.now();
+        let table = self.table();
+        let found = keys.iter().map(|key| table.visible(key, now).cloned());
+        Ok(found.collect())
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         let now = self.env.now();
         let limit = limits::page_size(range.limit);

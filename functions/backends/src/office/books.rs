@@ -92,32 +92,46 @@ pub(super) fn effect_key(idempotency_key: &str) -> Key {
     Key::new(format!("B#KEY#{idempotency_key}"), "ENDED")
 }
 
+/// Where copies of everybody's orders are, by time, for searches: one query reads the newest, which the list of all orders takes
+/// a query of each of its shards and a read of each order for. One partition takes some hundred orders a second; whoever has more
+/// has a back office.
+pub(super) const RECENT: &str = "B#RECENT";
+
+fn recent_key(order: &Order) -> Key {
+    Key::new(RECENT, format!("{:020}#{}", order.bought_at, order.item_id))
+}
+
 /// The partition with copies of the orders of one conversation, for searches.
 pub(super) fn bought_in(conversation: &ConversationId) -> String {
     format!("B#OF#{conversation}")
 }
 
-/// Writes an order, and its copy where searches find it.
-pub(super) fn add_order(order: &Order) -> Result<[Change; 2], StoreError> {
-    let searched = order
-        .conversation
-        .as_ref()
-        .map_or_else(|| EXAMPLES.to_owned(), bought_in);
+/// Writes an order, and its copies where searches find it.
+pub(super) fn add_order(order: &Order) -> Result<Vec<Change>, StoreError> {
     let copy = record(order)?;
+    let item_id = order.item_id.as_str();
+    let searched = match &order.conversation {
+        None => vec![Key::new(EXAMPLES, item_id)],
+        Some(conversation) => vec![
+            Key::new(bought_in(conversation), item_id),
+            recent_key(order),
+        ],
+    };
     let listed = Some(Listing {
         group: ORDERS.to_owned(),
         rank: order.bought_at,
     });
-    Ok([
-        Change::Create(
-            order_key(&order.item_id),
-            Record {
-                listed,
-                ..copy.clone()
-            },
-        ),
-        Change::Create(Key::new(searched, order.item_id.as_str()), copy),
-    ])
+    let original = Record {
+        listed,
+        ..copy.clone()
+    };
+    let copies = searched
+        .into_iter()
+        .map(|key| Change::Create(key, copy.clone()));
+    Ok([Change::Create(order_key(item_id), original)]
+        .into_iter()
+        .chain(copies)
+        .collect())
 }
 
 /// Writes a refund where none is.

@@ -125,7 +125,7 @@ impl BackOffice {
             "product": order.product,
             "price_usd": purchase.price,
         });
-        let changes = books::add_order(&order)?.to_vec();
+        let changes = books::add_order(&order)?;
         Ok(Decision {
             ended: Ended::Done(result.to_string()),
             changes,
@@ -181,12 +181,9 @@ impl BackOffice {
         }
     }
 
-    /// The order of an item. Ids come from models: what cannot be one is not asked for.
+    /// The order of an item.
     pub(super) async fn order_of(&self, item_id: &str) -> Result<Option<Order>, StoreError> {
-        let plain = item_id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !plain || !item_id.starts_with("item_") || item_id.len() > 64 {
+        if !may_be_item(item_id) {
             return Ok(None);
         }
         self.store
@@ -196,4 +193,12 @@ impl BackOffice {
             .map(books::read)
             .transpose()
     }
+}
+
+/// Ids come from models: what cannot be one is not asked for.
+pub(super) fn may_be_item(item_id: &str) -> bool {
+    let plain = item_id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && item_id.starts_with("item_") && item_id.len() <= 64
 }

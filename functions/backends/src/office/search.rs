@@ -1,12 +1,14 @@
 //! Finding what a customer means among what was bought and what is sold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Index, Order as Sorting, Range, StoreError, Stored};
+use baton_handoff::ports::{Key, Order as Sorting, Range, StoreError, Stored};
 use serde_json::{Number, Value, json};
 
-use super::books::{self, CATALOGUE, EXAMPLES, ORDERS, Order, Product};
+use super::books::{self, CATALOGUE, EXAMPLES, Order, Product, RECENT};
+use super::effects::may_be_item;
 use super::{BackOffice, acme};
 
 /// Hits that a model is told: more would cost tokens and not help.
@@ -17,6 +19,9 @@ const RECENT_ORDERS: usize = 100;
 
 /// Orders of one conversation that are searched.
 const OWN_ORDERS: usize = 200;
+
+/// More than the catalogue has: its products and the record that says that they are all there.
+const CATALOGUE_RECORDS: usize = 1_000;
 
 /// Words that say nothing about a product.
 const SILENT: &[&str] = &[
@@ -41,17 +46,23 @@ enum Found {
     Sold(Product),
 }
 
+/// Everything that is searched, from one round trip.
+struct Searched {
+    orders: Vec<Order>,
+    products: Vec<Product>,
+}
+
 impl BackOffice {
-    /// Hits as compact JSON, the best first: `{"items":[…]}`.
+    /// Hits as compact JSON, the best first: `{"items":[…]}`. Two round trips: what is searched, and what of it was refunded.
     pub(super) async fn look_up(
         &self,
         query: &str,
         conversation: &ConversationId,
     ) -> Result<String, StoreError> {
-        self.seed().await?;
         let words = words_of(query);
+        let Searched { orders, products } = self.searched(&words, conversation).await?;
         let mut hits = Vec::new();
-        for order in self.orders_to_search(&words, conversation).await? {
+        for order in orders {
             let score = score(&words, &order.product)
                 + if words.contains(&order.item_id) {
                     100
@@ -68,76 +79,115 @@ impl BackOffice {
                 },
             });
         }
-        for stored in self.partition(CATALOGUE, acme::PRODUCT, 1000).await? {
-            let product: Product = books::read(&stored)?;
-            hits.push(Hit {
-                score: score(&words, &product.name),
-                what: Found::Sold(product),
-            });
-        }
+        hits.extend(products.into_iter().map(|product| Hit {
+            score: score(&words, &product.name),
+            what: Found::Sold(product),
+        }));
         // A hit that fits half as well as the best one is a guess.
         let best = hits.iter().map(|hit| hit.score).max().unwrap_or(0);
         hits.retain(|hit| hit.score > 0 && hit.score * 2 > best);
         hits.sort_by_key(Hit::rank);
         hits.truncate(MOST_HITS);
-        for hit in &mut hits {
-            if let Found::Bought {
-                order, refunded, ..
-            } = &mut hit.what
-            {
-                *refunded = self
-                    .store
-                    .get(&books::refund_key(&order.item_id))
-                    .await?
-                    .is_some();
-            }
-        }
+        self.mark_refunded(&mut hits).await?;
         // What can still be refunded is what is meant, as a rule.
         hits.sort_by_key(Hit::rank);
         let items: Vec<Value> = hits.iter().map(Hit::json).collect();
         Ok(json!({ "items": items }).to_string())
     }
 
-    async fn orders_to_search(
+    async fn mark_refunded(&self, hits: &mut [Hit]) -> Result<(), StoreError> {
+        let mut bought: Vec<(Key, &mut bool)> = Vec::new();
+        for hit in hits {
+            match &mut hit.what {
+                Found::Bought {
+                    order, refunded, ..
+                } => bought.push((books::refund_key(&order.item_id), refunded)),
+                Found::Sold(_) => {}
+            }
+        }
+        if bought.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = bought.iter().map(|(key, _)| key.clone()).collect();
+        let refunds = self.store.get_many(&keys).await?;
+        for ((_, refunded), refund) in bought.into_iter().zip(refunds) {
+            *refunded = refund.is_some();
+        }
+        Ok(())
+    }
+
+    /// The orders and products that the words are compared with. The catalogue says by itself whether it was written, so that
+    /// nobody waits for that first.
+    async fn searched(
         &self,
         words: &BTreeSet<String>,
         conversation: &ConversationId,
-    ) -> Result<Vec<Order>, StoreError> {
+    ) -> Result<Searched, StoreError> {
+        let searched = self.search(words, conversation).await?;
+        if let Some(searched) = searched {
+            self.seeded.store(true, Ordering::Relaxed);
+            return Ok(searched);
+        }
+        self.seed().await?;
+        let searched = self.search(words, conversation).await?;
+        searched.ok_or_else(|| StoreError::Unavailable("the catalogue is not there".to_owned()))
+    }
+
+    /// None while the catalogue and the examples are not written.
+    async fn search(
+        &self,
+        words: &BTreeSet<String>,
+        conversation: &ConversationId,
+    ) -> Result<Option<Searched>, StoreError> {
         let own = books::bought_in(conversation);
-        let list = Index::Listed(ORDERS.to_owned());
-        let (own, examples, recent) = futures_util::try_join!(
-            self.partition(&own, "", OWN_ORDERS),
-            self.partition(EXAMPLES, "", OWN_ORDERS),
-            self.store.index(&list, None, RECENT_ORDERS),
+        let named = words.iter().filter(|word| may_be_item(word));
+        let named: Vec<Key> = named
+            .take(MOST_HITS)
+            .map(|id| books::order_key(id))
+            .collect();
+        let (own, examples, recent, catalogue, named) = futures_util::try_join!(
+            self.partition(&own, Sorting::Ascending, OWN_ORDERS),
+            self.partition(EXAMPLES, Sorting::Ascending, OWN_ORDERS),
+            self.partition(RECENT, Sorting::Descending, RECENT_ORDERS),
+            self.partition(CATALOGUE, Sorting::Ascending, CATALOGUE_RECORDS),
+            self.named(&named),
         )?;
         let mut orders = BTreeMap::new();
-        for stored in own.iter().chain(&examples).chain(&recent.records) {
+        for stored in own.iter().chain(&examples).chain(&recent).chain(&named) {
             let order: Order = books::read(stored)?;
             orders.insert(order.item_id.clone(), order);
         }
-        for item_id in words
-            .iter()
-            .filter(|word| word.starts_with("item_"))
-            .take(MOST_HITS)
-        {
-            if let Some(order) = self.order_of(item_id).await? {
-                orders.insert(order.item_id.clone(), order);
-            }
+        if !catalogue.iter().any(|stored| stored.key == acme::marker()) {
+            return Ok(None);
         }
-        Ok(orders.into_values().collect())
+        let products = catalogue
+            .iter()
+            .filter(|stored| stored.key.sort.starts_with(acme::PRODUCT));
+        Ok(Some(Searched {
+            orders: orders.into_values().collect(),
+            products: products.map(books::read).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    async fn named(&self, keys: &[Key]) -> Result<Vec<Stored>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.get_many(keys).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn partition(
         &self,
         partition: &str,
-        prefix: &str,
+        order: Sorting,
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let range = Range {
             partition: partition.to_owned(),
-            prefix: prefix.to_owned(),
+            prefix: String::new(),
             after: None,
-            order: Sorting::Ascending,
+            order,
             limit,
         };
         Ok(self.store.range(&range).await?.records)

@@ -54,6 +54,13 @@ impl Store for SqliteStore {
             .map_err(|error| self.database.name.reading(&error))
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let now = self.database.env.now();
+        self.database
+            .read(|db| keys.iter().map(|key| records::get(db, key, now)).collect())
+            .map_err(|error| self.database.name.reading(&error))
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         let now = self.database.env.now();
         let limit = limits::page_size(range.limit);

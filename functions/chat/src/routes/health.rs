@@ -25,6 +25,13 @@ pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Respon
                 Some("the store cannot be reached".to_owned()),
             )
         }
+        Health::ReadOnly(error) => {
+            tracing::warn!(%error, "not ready: nothing can be written to the store");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("nothing can be written to the store".to_owned()),
+            )
+        }
     };
     let mut response = uncached(Json(json!({
         "status": if reason.is_none() { "ready" } else { "unavailable" },

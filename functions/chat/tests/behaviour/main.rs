@@ -14,3 +14,4 @@ mod backend;
 mod process;
 #[path = "../suite/mod.rs"]
 mod suite;
+mod writer;

@@ -20,6 +20,7 @@ pub(crate) struct Function {
     pub(crate) api: Api,
     process: Option<Process>,
     folder: PathBuf,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Function {
@@ -28,24 +29,39 @@ impl Function {
         Self::start_with(model, &[]).await
     }
 
-    pub(crate) async fn start_with(model: &ScriptedModel, settings: &[(&str, String)]) -> Self {
+    pub(crate) async fn start_with(
+        model: &ScriptedModel,
+        settings: &[(&'static str, String)],
+    ) -> Self {
+        let mut function = Self::of(Api::start().await, model);
+        function.rise(settings);
+        function
+    }
+
+    /// No process of it is there yet.
+    pub(crate) fn of(api: Api, model: &ScriptedModel) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("lambda-{}-{number}", std::process::id()));
-        let api = Api::start().await;
-        let own = [
+        let settings = vec![
             ("BATON_MODEL_URL", model.url()),
             ("BATON_MODEL", "scripted".to_owned()),
             ("BATON_DATA", folder.join("baton.db").display().to_string()),
         ];
-        let settings = [own.as_slice(), settings].concat();
-        let process = Process::start(Path::new(env!("CARGO_BIN_EXE_chat")), &api, &settings);
         Self {
             api,
-            process: Some(process),
+            process: None,
             folder,
+            settings,
         }
+    }
+
+    /// Starts a process with these settings besides.
+    pub(crate) fn rise(&mut self, settings: &[(&'static str, String)]) {
+        let settings = [self.settings.as_slice(), settings].concat();
+        let binary = Path::new(env!("CARGO_BIN_EXE_chat"));
+        self.process = Some(Process::start(binary, &self.api, &settings));
     }
 
     /// A request by the function's URL, with time enough.
@@ -75,6 +91,15 @@ impl Function {
         let process = self.process.take().expect("it runs");
         process.terminate();
         process.ended().await
+    }
+}
+
+impl Function {
+    /// Waits for the process to end by itself. Whoever waited for its answers is told that it died.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let status = self.process.take().expect("it runs").ended().await;
+        self.api.break_off();
+        status
     }
 }
 

@@ -13,6 +13,10 @@ mod function;
 mod holds;
 mod mounted;
 mod page;
+#[expect(dead_code, reason = "shared with the tests of resuming")]
+#[path = "../resume/proxy.rs"]
+mod proxy;
 #[expect(dead_code, reason = "shared with the tests of functions on AWS")]
 mod stand_in;
 mod streams;
+mod torn;

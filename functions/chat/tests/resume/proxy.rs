@@ -42,6 +42,8 @@ struct Shared {
     carried: AtomicUsize,
     /// Wakes the client whose connection stalls, as its read time-out would.
     stalled: Notify,
+    /// Closes every connection.
+    cut: Notify,
 }
 
 impl Proxy {
@@ -58,6 +60,11 @@ impl Proxy {
         }
     }
 
+    #[allow(dead_code, reason = "for the tests of the function")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn base(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -65,6 +72,12 @@ impl Proxy {
     /// The next connection breaks after so many bytes of its answer.
     pub(crate) fn break_next(&self, after: usize, fate: Fate) {
         *self.shared.next.lock().unwrap() = Some((after, fate));
+    }
+
+    /// Closes every connection that there is, at both sides.
+    #[allow(dead_code, reason = "for the tests of the function")]
+    pub(crate) fn cut(&self) {
+        self.shared.cut.notify_one();
     }
 
     /// Bytes that the server sent on the newest connection.
@@ -87,7 +100,14 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, server: SocketAddr, shared: Arc<Shared>) {
     // The connections end with the proxy.
     let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
+    loop {
+        let client = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap().0,
+            () = shared.cut.notified() => {
+                connections.abort_all();
+                continue;
+            }
+        };
         let fate = shared.next.lock().unwrap().take();
         shared.carried.store(0, Ordering::SeqCst);
         let shared = shared.clone();

@@ -42,6 +42,24 @@ async fn a_message_that_cannot_be_recorded_is_a_503_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_message_that_loses_every_race_is_a_503_that_says_when_to_come_again() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    house.faults().let_commits(Commits::LoseRaces);
+    let refused = client.post("/chat/completions", &body("c", "hello")).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(
+        refused.detail(),
+        "too many requests write to this conversation at once"
+    );
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
+    house.faults().let_commits(Commits::Work);
+    assert_eq!(client.items("c").await.len(), 0);
+    assert_eq!(client.say("c", "hello").await.number, 1);
+}
+
+#[tokio::test]
 async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     let gate = Gate::new();
     let at = gate.clone();

@@ -175,6 +175,10 @@ pub trait Store: Send + Sync {
     /// The record at a key, read consistently: a commit that was confirmed before is seen.
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
 
+    /// The records at these keys, in their order, each read consistently; they need not be of one moment. For a few dozen
+    /// keys in one round trip.
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError>;
+
     /// Records of one partition in order, read consistently.
     async fn range(&self, range: &Range) -> Result<Page, StoreError>;
 

@@ -266,7 +266,7 @@ impl Customers {
                 Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
                 Some(Line::Refused(Refusal::Draining)) => {}
                 Some(
-                    Line::Refused(Refusal::Unavailable)
+                    Line::Refused(Refusal::Contended | Refusal::Unavailable)
                     | Line::Event(_)
                     | Line::NothingLeft
                     | Line::NoSuchTurn,

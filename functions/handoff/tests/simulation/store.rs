@@ -202,6 +202,18 @@ impl Store for SimStore {
         Ok(found)
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.reach().await?;
+        let found = {
+            let records = lock(&self.records);
+            keys.iter()
+                .map(|key| records.now.get(key).cloned())
+                .collect()
+        };
+        self.travel().await;
+        Ok(found)
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         self.reach().await?;
         let page = {

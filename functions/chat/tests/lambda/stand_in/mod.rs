@@ -98,6 +98,10 @@ impl Api {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Hands the event to whichever process asks next. It must be done with it after `life`.
     pub(crate) fn invoke(&self, event: &Value, life: Duration) -> Answer {
         self.state.invoke(event, life)

@@ -17,13 +17,20 @@ impl Process {
     /// Starts it with these settings, and with nothing of this machine's.
     pub(crate) fn start(binary: &Path, api: &Api, settings: &[(&str, String)]) -> Self {
         let name = binary.file_stem().unwrap().to_str().unwrap();
+        let environment = [
+            ("AWS_LAMBDA_RUNTIME_API", api.address.to_string()),
+            ("AWS_LAMBDA_FUNCTION_NAME", name.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ];
+        Self::outside(binary, &[&environment, settings].concat())
+    }
+
+    /// The same outside of Lambda.
+    pub(crate) fn outside(binary: &Path, settings: &[(&str, String)]) -> Self {
         let child = Command::new(binary)
             .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
-            .env("AWS_LAMBDA_FUNCTION_NAME", name)
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
-            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
             .env("AWS_REGION", "eu-central-1")
             .env("BATON_LOG", "warn")
             .envs(settings.iter().map(|(name, value)| (*name, value)))

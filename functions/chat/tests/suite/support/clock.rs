@@ -1,5 +1,6 @@
 //! Time that a test can set ahead, so that nobody waits for a lease to run out.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures_util::future::BoxFuture;
 pub(crate) struct Clock {
     ahead: AtomicU64,
     long_waits_held: AtomicBool,
+    broken_for: Mutex<Option<&'static str>>,
 }
 
 /// The least that a test calls a long wait.
@@ -29,8 +31,25 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// Whichever thread of this name asks for the time next panics.
+    #[allow(dead_code, reason = "for stores that have a thread of their own")]
+    pub(crate) fn break_for(&self, thread: &'static str) {
+        *self.broken_for.lock().unwrap() = Some(thread);
+    }
+
+    fn is_broken(&self) -> bool {
+        let mut broken_for = self.broken_for.lock().unwrap();
+        let thread = std::thread::current();
+        broken_for
+            .take_if(|name| thread.name() == Some(name))
+            .is_some()
+    }
+}
+
 impl Env for Clock {
     fn now(&self) -> Millis {
+        assert!(!self.is_broken(), "made up");
         SystemEnv.now() + self.ahead.load(Ordering::SeqCst)
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Commits {
     Work,
     /// Nothing is written, and the caller is told so.
     Fail,
+    /// Somebody else always wrote first.
+    LoseRaces,
     /// Those that remove the ids of messages lose every race.
     KeepMessageIds,
     /// Those that only take or renew a lease lose every race.
@@ -68,6 +70,10 @@ impl Store for Faulty {
         self.reach().await.get(key).await
     }
 
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.reach().await.get_many(keys).await
+    }
+
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         self.reach().await.range(range).await
     }
@@ -79,6 +85,7 @@ impl Store for Faulty {
             Commits::Fail => {
                 return Err(CommitError::Unavailable("a fault of the test".to_owned()));
             }
+            Commits::LoseRaces => return Err(CommitError::Conflict),
             Commits::KeepMessageIds if changes.iter().any(removes_message_id) => {
                 return Err(CommitError::Conflict);
             }

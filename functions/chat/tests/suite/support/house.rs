@@ -137,6 +137,12 @@ impl House {
         &self.setup.faults
     }
 
+    /// The next thing that a thread of this name does is to panic.
+    #[allow(dead_code, reason = "for stores that have a thread of their own")]
+    pub(crate) fn break_thread(&self, name: &'static str) {
+        self.setup.clock.break_for(name);
+    }
+
     /// So much time passes.
     pub(crate) fn time_passes(&self, by: Duration) {
         self.setup.clock.set_ahead(by);

@@ -1,0 +1,227 @@
+//! The reader of secrets against a server that speaks Secrets Manager, recomputes signatures and asks IAM; and against one that
+//! says nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a broken promise fails the test that relies on it"
+)]
+
+#[expect(dead_code, reason = "shared with the tests of the store")]
+mod engine;
+#[expect(dead_code, reason = "shared with the tests of the queue")]
+mod moto;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use baton_aws::read_secrets;
+use baton_backends::env::SystemEnv;
+use baton_backends::model::http::builder;
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use moto::Moto;
+
+/// An account of AWS in which nobody may do anything that a policy does not allow.
+struct Account {
+    moto: Moto,
+    http: reqwest::Client,
+}
+
+/// Whose signature it is.
+#[derive(Clone)]
+struct Key {
+    id: String,
+    secret: String,
+}
+
+impl Account {
+    fn start() -> Self {
+        let moto = Moto::start();
+        let http = builder(&moto.url().parse().unwrap(), &[], false).unwrap();
+        let http = http.build().unwrap();
+        Self { moto, http }
+    }
+
+    /// One request of whoever sets the account up: while nothing is enforced, the signature is only read for the service.
+    async fn ask(&self, service: &str, headers: &[(&str, &str)], body: String) -> String {
+        let scope = format!("Credential=setup/20260101/eu-central-1/{service}/aws4_request");
+        let mut request = self
+            .http
+            .post(self.moto.url())
+            .header("authorization", format!("AWS4-HMAC-SHA256 {scope}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.body(body).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{status} {text}");
+        text
+    }
+
+    /// Its ARN.
+    async fn secret(&self, name: &str, value: &Value) -> String {
+        let headers = [
+            ("x-amz-target", "secretsmanager.CreateSecret"),
+            ("content-type", "application/x-amz-json-1.1"),
+        ];
+        let body = json!({ "Name": name, "SecretString": value.to_string() });
+        let made = self.ask("secretsmanager", &headers, body.to_string()).await;
+        let made: Value = serde_json::from_str(&made).unwrap();
+        made.get("ARN").unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Somebody new, who may read these secrets.
+    async fn user(&self, name: &str, readable: &[&str]) -> Key {
+        let iam = async |action: &str, more: &[(&str, &str)]| {
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let common = [("Action", action), ("UserName", name)];
+            let version = [("Version", "2010-05-08")];
+            let fields = common.iter().chain(more).chain(&version);
+            let asked = Url::parse_with_params("http://iam/", fields).unwrap();
+            self.ask("iam", &form, asked.query().unwrap().to_owned())
+                .await
+        };
+        iam("CreateUser", &[]).await;
+        if !readable.is_empty() {
+            let policy = json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": readable,
+            }]});
+            let policy = policy.to_string();
+            let fields = [("PolicyName", "program"), ("PolicyDocument", &policy)];
+            iam("PutUserPolicy", &fields).await;
+        }
+        let made = iam("CreateAccessKey", &[]).await;
+        let element = |name: &str| {
+            let (_, rest) = made.split_once(&format!("<{name}>")).unwrap();
+            rest.split_once('<').unwrap().0.to_owned()
+        };
+        Key {
+            id: element("AccessKeyId"),
+            secret: element("SecretAccessKey"),
+        }
+    }
+
+    /// From now on signatures and policies count.
+    async fn enforce(&self) {
+        let reset = self
+            .http
+            .post(format!("{}/moto-api/reset-auth", self.moto.url()));
+        let answer = reset.body("0").send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
+    async fn read(&self, key: &Key, ids: &[&str]) -> Result<BTreeMap<String, String>, String> {
+        read(&self.moto.url(), key, ids).await
+    }
+}
+
+async fn read(endpoint: &str, key: &Key, ids: &[&str]) -> Result<BTreeMap<String, String>, String> {
+    let credentials = Credentials::new(&key.id, &key.secret, None, None, "test");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
+    read_secrets(&config, &SystemEnv, &ids)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+#[ignore = "needs moto: BATON_MOTO=VENV/bin/moto_server"]
+async fn secrets_are_read_by_name_and_by_arn_and_put_together() {
+    let account = Account::start();
+    let model = json!({ "BATON_MODEL_KEY": "sk-ü\n\"" });
+    let model = account.secret("baton/model", &model).await;
+    let operator = json!({ "BATON_OPERATOR_TOKEN": "token" });
+    account.secret("operator", &operator).await;
+    let reader = account.user("reader", &["*"]).await;
+    account.enforce().await;
+    let read = account.read(&reader, &[&model, "operator"]).await;
+    let expected = [
+        ("BATON_MODEL_KEY", "sk-ü\n\""),
+        ("BATON_OPERATOR_TOKEN", "token"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(read, Ok(BTreeMap::from(expected)));
+}
+
+#[tokio::test]
+#[ignore = "needs moto: BATON_MOTO=VENV/bin/moto_server"]
+async fn a_secret_that_cannot_be_read_is_named_with_the_reason() {
+    let account = Account::start();
+    account
+        .secret("mine", &json!({ "BATON_MODEL_KEY": "sk-secret" }))
+        .await;
+    account.secret("list", &json!(["sk-secret"])).await;
+    account
+        .secret("nested", &json!({ "BATON_MODEL_KEY": { "sk": "secret" } }))
+        .await;
+    let reader = account.user("reader", &["*"]).await;
+    let stranger = account.user("stranger", &[]).await;
+    account.enforce().await;
+    let refused = async |key: &Key, id: &str| {
+        // Another one that is there does not make up for it.
+        account.read(key, &["mine", id]).await.unwrap_err()
+    };
+    for (id, why) in [
+        ("nobody", "Not Found ResourceNotFoundException"),
+        ("list", "it is not a JSON object of strings"),
+        ("nested", "it is not a JSON object of strings"),
+    ] {
+        let error = refused(&reader, id).await;
+        assert!(
+            error.starts_with(&format!("the secret {id} cannot be read: ")),
+            "{error}"
+        );
+        assert!(error.ends_with(why), "{error}");
+    }
+    let forged = Key {
+        secret: "forged".to_owned(),
+        ..reader
+    };
+    for key in [&stranger, &forged] {
+        let error = account.read(key, &["mine"]).await.unwrap_err();
+        assert_eq!(error, "the secret mine cannot be read: 403 Forbidden");
+    }
+}
+
+/// Time is paused: it passes when everybody waits, so that nobody waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_says_nothing_is_given_up() {
+    // Connections are made, and nobody ever takes them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let key = Key {
+        id: "test".to_owned(),
+        secret: "test".to_owned(),
+    };
+    let began = tokio::time::Instant::now();
+    let error = read(&endpoint, &key, &["mine"]).await.unwrap_err();
+    assert!(
+        error.starts_with("the secret mine cannot be read: no answer: "),
+        "{error}"
+    );
+    // Lambda gives a start 10 s.
+    assert!(began.elapsed() <= std::time::Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_there_is_given_up() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let key = Key {
+        id: "test".to_owned(),
+        secret: "test".to_owned(),
+    };
+    let error = read(&endpoint, &key, &["mine"]).await.unwrap_err();
+    assert!(error.contains("no answer: "), "{error}");
+}

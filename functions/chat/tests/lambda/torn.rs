@@ -1,0 +1,111 @@
+//! The connection to the Runtime API breaks, while an invocation comes in or while an answer goes out. The runtime's own answer to
+//! that is an error that ends the process, and Lambda starts another one: what customers get of it.
+
+use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
+
+use crate::function::{Function, lines};
+use crate::proxy::{Fate, Proxy};
+use crate::stand_in::Api;
+use crate::stand_in::event::Request;
+
+const WHOLE: &str = "One two three.";
+
+/// Where an invocation is cut: within the head of the API's answer, and within the event.
+const CUTS: [usize; 2] = [40, 600];
+
+/// A function that reaches its API through a network that breaks.
+async fn start(model: &ScriptedModel) -> (Function, Proxy) {
+    let api = Api::start().await;
+    let proxy = Proxy::to(&api.address().to_string()).await;
+    (Function::of(api, model), proxy)
+}
+
+fn through(proxy: &Proxy) -> (&'static str, String) {
+    ("AWS_LAMBDA_RUNTIME_API", proxy.address().to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invocation_that_came_torn_is_nobodys_and_the_same_message_is_answered_by_the_next_process()
+ {
+    for after in CUTS {
+        let model = ScriptedModel::start([says(WHOLE)]).await;
+        let (mut function, proxy) = start(&model).await;
+        proxy.break_next(after, Fate::Closed);
+        let message = Request::say("c", "hello");
+        let torn = function.ask(&message);
+        function.rise(&[through(&proxy)]);
+        let ended = function.ended().await;
+        assert!(!ended.success(), "Lambda counts it as an error: {ended}");
+        drop(torn);
+        assert_eq!(model.requests().len(), 0, "nobody was told of the message");
+
+        function.rise(&[through(&proxy)]);
+        let (_, body) = function.ask(&message).whole().await;
+        let done = lines(&body).pop().unwrap();
+        assert_eq!(done["content"]["status"], "committed");
+        assert_eq!(done["content"]["turn"], 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_several_invocations_run_at_once_a_torn_one_ends_none_of_the_others() {
+    for after in CUTS {
+        let (gate, model) = gated([says("Fine.")]).await;
+        let (mut function, proxy) = start(&model).await;
+        proxy.break_next(after, Fate::Closed);
+        let torn = function.ask(&Request::get("/health"));
+        function.rise(&[
+            through(&proxy),
+            ("AWS_LAMBDA_MAX_CONCURRENCY", "2".to_owned()),
+        ]);
+        let mut answer = function.ask(&Request::say("c", "hello"));
+        answer.prelude().await.unwrap();
+        answer.until("One ").await;
+        gate.open();
+        let rest = String::from_utf8(answer.rest().await).unwrap();
+        assert_eq!(
+            lines(&rest).pop().unwrap()["content"]["status"],
+            "committed"
+        );
+        drop(torn);
+        let (_, body) = function.ask(&Request::say("d", "hello")).whole().await;
+        assert_eq!(
+            lines(&body).pop().unwrap()["content"]["status"],
+            "committed"
+        );
+    }
+}
+
+/// A model that says one word, the others when the gate is opened, and then these answers.
+async fn gated(
+    further: impl IntoIterator<Item = baton_backends::model::testing::Answer>,
+) -> (Gate, ScriptedModel) {
+    let gate = Gate::new();
+    let first = stream().says("One ").gate(&gate).says("two three.");
+    let model = ScriptedModel::start([first].into_iter().chain(further)).await;
+    (gate, model)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_torn_is_told_by_the_next_process_to_whoever_asks_again() {
+    for accept in ["application/x-ndjson", "text/event-stream"] {
+        let (_gate, model) = gated([says(WHOLE)]).await;
+        let (mut function, proxy) = start(&model).await;
+        function.rise(&[through(&proxy)]);
+        let mut answer = function.ask(&Request::say("c", "hello").accept(accept));
+        answer.prelude().await.unwrap();
+        answer.until("One ").await;
+        proxy.cut();
+        let ended = function.ended().await;
+        assert!(!ended.success(), "Lambda counts it as an error: {ended}");
+
+        function.rise(&[through(&proxy)]);
+        let rest =
+            Request::get("/conversations/c/turns/1/events").header("last-event-id", "1.1.1.4");
+        let (prelude, body) = function.ask(&rest).whole().await;
+        assert_eq!(prelude["statusCode"], 200);
+        let last = lines(&body).pop().unwrap();
+        assert_eq!(last["content"]["status"], "committed", "{body}");
+        assert_eq!(function.recorded("c", 1).await, WHOLE);
+    }
+}
