@@ -77,7 +77,7 @@ impl Launcher {
                 path.canonicalize()
                     .with_context(|| format!("cannot find {}", path.display()))?,
             ),
-            None if is_wanted => Some(build(&myself, "local", &["--package", "baton-chat"])?),
+            None if is_wanted => Some(build(&myself, "local", &["--package", "baton-chat"], &[])?),
             None => None,
         };
         Ok(Self {
@@ -188,8 +188,13 @@ impl Launcher {
             "--package=baton-worker",
             "--features=baton-chat/aws,baton-worker/aws",
         ];
-        let bare = build(&self.myself, "bare-function", &selection)?;
-        Ok((bare, build(&self.myself, "chat", &selection)?))
+        // As they are deployed.
+        let deployed: Vec<(&str, &str)> = include_str!("../../function.env")
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .collect();
+        let bare = build(&self.myself, "bare-function", &selection, &deployed)?;
+        Ok((bare, build(&self.myself, "chat", &selection, &deployed)?))
     }
 
     /// A file name that is new in this run.
@@ -211,7 +216,12 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// Cargo knows best whether it is stale. A build of its own, because one together with this program would unite their features.
-fn build(myself: &Path, program: &str, selection: &[&str]) -> Result<PathBuf> {
+fn build(
+    myself: &Path,
+    program: &str,
+    selection: &[&str],
+    profile_settings: &[(&str, &str)],
+) -> Result<PathBuf> {
     let profile = myself.parent().context("this program lies nowhere")?;
     // Above it there is a folder of the target platform where one was asked for.
     let mut target = profile
@@ -225,6 +235,7 @@ fn build(myself: &Path, program: &str, selection: &[&str]) -> Result<PathBuf> {
     build
         .args(["build", "--quiet", "--bin", program])
         .args(selection)
+        .envs(profile_settings.iter().copied())
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
