@@ -3,6 +3,8 @@
 
 use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 
+use futures_util::future::select;
+
 use crate::function::{Function, lines};
 use crate::proxy::{Fate, Proxy};
 use crate::stand_in::Api;
@@ -53,11 +55,16 @@ async fn where_several_invocations_run_at_once_a_torn_one_ends_none_of_the_other
         let (gate, model) = gated([says("Fine.")]).await;
         let (mut function, proxy) = start(&model).await;
         proxy.break_next(after, Fate::Closed);
-        let torn = function.ask(&Request::get("/health"));
         function.rise(&[
             through(&proxy),
             ("AWS_LAMBDA_MAX_CONCURRENCY", "2".to_owned()),
         ]);
+        // Who asked first is served first: each of the two gets one, and one of them gets it torn.
+        function.api.polled(2).await;
+        let [one, other] =
+            [(); 2].map(|()| Box::pin(function.ask(&Request::get("/health")).whole()));
+        let ((prelude, _), torn) = select(one, other).await.factor_first();
+        assert_eq!(prelude["statusCode"], 200);
         let mut answer = function.ask(&Request::say("c", "hello"));
         answer.prelude().await.unwrap();
         answer.until("One ").await;
