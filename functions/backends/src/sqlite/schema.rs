@@ -55,15 +55,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Statements that a connection keeps compiled: more than this crate has.
 const STATEMENTS: usize = 64;
 
-/// Pages of 4 KB after which the log is written back into the file.
-const LOG_PAGES: u32 = 2000;
+/// Pages of 4 KB after which the log is written back into the file. Pages that many commits write are written back once for all
+/// of them.
+const LOG_PAGES: u32 = 8000;
 
 /// What of the log file is kept after that, in bytes.
-const LOG_BYTES: u32 = 32 * 1024 * 1024;
+const LOG_BYTES: u32 = 64 * 1024 * 1024;
 
-/// Pages that the writer keeps in memory, in KiB: several for each of a thousand conversations at once. SQLite's own 2 MB hold
-/// those of some two hundred, and then every commit reads its pages again.
-const WRITER_CACHE_KIB: i32 = 16 * 1024;
+/// Pages that the writer keeps in memory, in KiB, at most: several for each of a thousand conversations at once, with their
+/// actions and orders. SQLite's own 2 MB hold those of some two hundred, and then every commit reads its pages again.
+const WRITER_CACHE_KIB: i32 = 64 * 1024;
 
 /// Makes the tables of a new file.
 pub(super) fn create(db: &Connection) -> Result<()> {
