@@ -13,6 +13,8 @@
 #[path = "../../../functions/chat/tests/suite/support/asked.rs"]
 mod asked;
 mod audit;
+#[path = "../../../functions/chat/tests/behaviour/process/dice.rs"]
+mod dice;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,6 +31,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use audit::{Journal, books};
+use dice::Dice;
 
 /// Kills, unless `BATON_KILLS` says how many.
 const KILLS: u64 = 30;
@@ -253,18 +256,5 @@ async fn over(front: &Front, conversation: &str) -> Journal {
             return journal;
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Chance from a seed: splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
     }
 }

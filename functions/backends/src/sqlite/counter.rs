@@ -95,6 +95,8 @@ impl Inbox<'_> {
 }
 
 impl Drop for Inbox<'_> {
+    /// Of a receiver that was given up while something was being handed to it: that message stays hidden for its visibility, as
+    /// after any delivery that nobody works on.
     fn drop(&mut self) {
         self.leave();
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::backend::file_in;
 use crate::suite::support::{Client, Folder, Line, Turn, body, clerk, soon, until};
 
+use super::dice::Dice;
 use super::local::{Local, command};
 
 /// Kills, unless `BATON_KILLS` says how many.
@@ -359,18 +360,5 @@ async fn booked(client: &Client, book: &str, thing: &str) -> BTreeMap<String, us
             return booked;
         };
         path = format!("/{book}?limit=200&after={next}");
-    }
-}
-
-/// Chance from a seed: splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
     }
 }
