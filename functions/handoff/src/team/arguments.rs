@@ -91,8 +91,8 @@ fn not_an_object(found: &str) -> String {
     format!("the arguments must be a JSON object and are {found}")
 }
 
-/// Depth is bounded by `serde_json`, which reads no more than 128 levels.
-fn canonical(value: Value) -> Value {
+/// Depth is bounded by `serde_json`, which reads no more than 128 levels, and by that of a team file.
+pub(super) fn canonical(value: Value) -> Value {
     match value {
         Value::Object(object) => {
             let mut entries: Vec<_> = object

@@ -120,11 +120,8 @@ fn check_schema(tool: &str, schema: Value) -> Result<Parameters, Mistake> {
         let Some(default) = property.get("default") else {
             continue;
         };
-        // RFC 6901, section 4, inside a URL's fragment.
-        let token = name
-            .replace('~', "~0")
-            .replace('/', "~1")
-            .replace('%', "%25");
+        // RFC 6901, section 4.
+        let token = name.replace('~', "~0").replace('/', "~1");
         check_default(
             tool,
             name,

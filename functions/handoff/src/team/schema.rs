@@ -1,26 +1,33 @@
-//! JSON Schema: compiled once, and its errors put into words that a model can act on.
-//! Nothing outside of this file knows which library checks schemas.
+//! JSON Schema, as much of draft 2020-12 as describes the arguments of a tool: compiled once, and its errors in words that a
+//! model can act on.
+//!
+//! ```text
+//! compile (a schema becomes nodes of rules) ─▶ check (a value against a node) ─▶ format, number
+//! ```
+//!
+//! Written for this, because it is on the way of every start and of every call: a validator of all drafts reads their
+//! meta-schemas first and brings a megabyte of regular expressions and URLs. `tests.rs` compares the verdicts with such a one.
 
-use std::error::Error;
+mod check;
+mod compile;
+mod format;
+mod number;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use boon::ValidationError;
-use boon::{CompileError, Compiler, ErrorKind, InstanceToken, SchemaIndex, Schemas, UrlLoader};
-use serde_json::Value;
+use regex_lite::Regex;
+use serde_json::{Number, Value};
 
-/// What a schema is called inside the compiler; nothing is ever loaded from it.
-const HERE: &str = "baton://tool/schema";
-
-/// As many as a model can put right in one go.
-const MAX_COMPLAINTS: usize = 3;
-
-/// Model-made names are repeated to the model, so they must not be long.
-const MAX_NAME_CHARS: usize = 64;
+use check::Checker;
+use format::Format;
 
 /// A compiled schema.
 pub(super) struct Validator {
-    schemas: Schemas,
-    root: SchemaIndex,
+    nodes: Vec<Node>,
+    root: NodeId,
 }
 
 impl fmt::Debug for Validator {
@@ -30,178 +37,170 @@ impl fmt::Debug for Validator {
 }
 
 impl Validator {
-    /// Compiles the schema at `pointer` (empty for all) of `document`.
+    /// Compiles the schema at `pointer` (RFC 6901, empty for all) of `document`.
     ///
     /// Err is a phrase of one line: what is wrong, and where in the schema.
     pub(super) fn compile(document: &Value, pointer: &str) -> Result<Self, String> {
-        let mut schemas = Schemas::new();
-        let mut compiler = Compiler::new();
-        compiler.use_loader(Box::new(LoadNothing));
-        // Newer drafts take `format` for a remark; who writes one into a team file means it.
-        compiler.enable_format_assertions();
-        compiler
-            .add_resource(HERE, document.clone())
-            .map_err(|error| describe(&error))?;
-        let root = compiler
-            .compile(&format!("{HERE}#{pointer}"), &mut schemas)
-            .map_err(|error| describe(&error))?;
-        Ok(Self { schemas, root })
+        compile::compile(document, pointer)
     }
 
     /// Err is a phrase: up to three complaints about the parts of a value that is called `whole`.
     pub(super) fn check(&self, value: &Value, whole: &str) -> Result<(), String> {
-        self.schemas
-            .validate(value, self.root)
-            .map_err(|error| complaints(&error, whole))
+        Checker::new(&self.nodes, whole).check(self.root, value)
     }
 }
 
-/// A schema has to be whole in the team file: neither the network nor the disk is asked for more.
-struct LoadNothing;
+/// Where a node is in the list of all nodes of a schema.
+type NodeId = usize;
 
-impl UrlLoader for LoadNothing {
-    fn load(&self, _url: &str) -> Result<Value, Box<dyn Error>> {
-        Err("not in this file".into())
+/// A schema: all of these must hold.
+type Node = Vec<Rule>;
+
+/// A keyword, or several that work together. The last four hold for what is of another type.
+enum Rule {
+    Never,
+    Same(NodeId),
+    Type(Vec<Kind>),
+    Const(Value),
+    Enum(Vec<Value>),
+    All(Vec<NodeId>),
+    Any(Vec<NodeId>),
+    One(Vec<NodeId>),
+    Not(NodeId),
+    If {
+        condition: NodeId,
+        then: Option<NodeId>,
+        otherwise: Option<NodeId>,
+    },
+    Number(NumberRule),
+    String(StringRule),
+    Array(ArrayRule),
+    Object(ObjectRule),
+}
+
+enum NumberRule {
+    Minimum(Number),
+    Maximum(Number),
+    ExclusiveMinimum(Number),
+    ExclusiveMaximum(Number),
+    MultipleOf(Number),
+}
+
+enum StringRule {
+    MinLength(u64),
+    MaxLength(u64),
+    Pattern(Regex),
+    Format(Format),
+}
+
+enum ArrayRule {
+    MinItems(u64),
+    MaxItems(u64),
+    UniqueItems,
+    Items {
+        first: Vec<NodeId>,
+        rest: Option<NodeId>,
+    },
+    Contains {
+        item: NodeId,
+        least: u64,
+        most: Option<u64>,
+    },
+}
+
+enum ObjectRule {
+    MinProperties(u64),
+    MaxProperties(u64),
+    Required(Vec<String>),
+    Properties {
+        named: BTreeMap<String, NodeId>,
+        patterns: Vec<(Regex, NodeId)>,
+        others: Option<NodeId>,
+    },
+    PropertyNames(NodeId),
+    /// Whoever has the first also has the others.
+    DependentRequired(String, Vec<String>),
+    DependentSchema(String, NodeId),
+}
+
+impl From<NumberRule> for Rule {
+    fn from(rule: NumberRule) -> Self {
+        Self::Number(rule)
     }
 }
 
-fn describe(error: &CompileError) -> String {
-    let here = |text: &str| text.replace(HERE, "");
-    match error {
-        CompileError::LoadUrlError { url, .. } | CompileError::UnsupportedUrlScheme { url } => {
-            format!("it refers to {url}, and schemas outside of this file are not loaded")
+impl From<StringRule> for Rule {
+    fn from(rule: StringRule) -> Self {
+        Self::String(rule)
+    }
+}
+
+impl From<ArrayRule> for Rule {
+    fn from(rule: ArrayRule) -> Self {
+        Self::Array(rule)
+    }
+}
+
+impl From<ObjectRule> for Rule {
+    fn from(rule: ObjectRule) -> Self {
+        Self::Object(rule)
+    }
+}
+
+/// The types of JSON Schema. `Integer` is a part of `Number`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Null,
+    Boolean,
+    Integer,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Null,
+        Self::Boolean,
+        Self::Integer,
+        Self::Number,
+        Self::String,
+        Self::Array,
+        Self::Object,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Array => "array",
+            Self::Object => "object",
         }
-        CompileError::ValidationError { src, .. } => complaints(src, "it"),
-        CompileError::InvalidRegex { regex, .. } => {
-            format!("the pattern {regex:?} is not a regular expression")
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(_) => Self::Boolean,
+            Value::Number(_) => Self::Number,
+            Value::String(_) => Self::String,
+            Value::Array(_) => Self::Array,
+            Value::Object(_) => Self::Object,
         }
-        CompileError::ParseUrlError { .. }
-        | CompileError::InvalidMetaSchemaUrl { .. }
-        | CompileError::UnsupportedDraft { .. }
-        | CompileError::MetaSchemaCycle { .. }
-        | CompileError::ParseIdError { .. }
-        | CompileError::ParseAnchorError { .. }
-        | CompileError::DuplicateId { .. }
-        | CompileError::DuplicateAnchor { .. }
-        | CompileError::InvalidJsonPointer(_)
-        | CompileError::JsonPointerNotFound(_)
-        | CompileError::AnchorNotFound { .. }
-        | CompileError::UnsupportedVocabulary { .. }
-        | CompileError::Bug(_) => here(&error.to_string()),
     }
-}
 
-fn complaints(error: &ValidationError<'_, '_>, whole: &str) -> String {
-    let mut found = Vec::new();
-    collect(error, whole, &mut found);
-    let further = found.len().saturating_sub(MAX_COMPLAINTS);
-    found.truncate(MAX_COMPLAINTS);
-    if further > 0 {
-        found.push(format!("and {further} more"));
-    }
-    found.join("; ")
-}
-
-fn collect(error: &ValidationError<'_, '_>, whole: &str, found: &mut Vec<String>) {
-    let is_choice = matches!(error.kind, ErrorKind::AnyOf | ErrorKind::OneOf(_));
-    if error.causes.is_empty() || is_choice {
-        // A model needs to hear once that no alternative fits, not why each of them did not.
-        found.extend(complain(error, whole));
-        return;
-    }
-    for cause in &error.causes {
-        collect(cause, whole, found);
-    }
-}
-
-fn complain(error: &ValidationError<'_, '_>, whole: &str) -> Vec<String> {
-    let path = path(&error.instance_location.tokens);
-    let subject = if path.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("`{path}`")
-    };
-    let member = |name: &str| {
-        let dot = if path.is_empty() { "" } else { "." };
-        format!("`{path}{dot}{}`", shorten(name))
-    };
-    let one = |text: String| vec![format!("{subject} {text}")];
-    match &error.kind {
-        ErrorKind::Required { want } => want
-            .iter()
-            .map(|name| format!("{} is missing", member(name)))
-            .collect(),
-        ErrorKind::AdditionalProperties { got } => got
-            .iter()
-            .map(|name| format!("{} is not a known parameter", member(name)))
-            .collect(),
-        ErrorKind::Type { got, want } => {
-            let want: Vec<_> = want.iter().map(|kind| kind.to_string()).collect();
-            one(format!(
-                "must be of type {} and is of type {got}",
-                want.join(" or ")
-            ))
+    fn has(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Integer, Value::Number(number)) => number::is_whole(number),
+            _ => self == Self::of(value),
         }
-        ErrorKind::Minimum { want, .. } => one(format!("must be at least {want}")),
-        ErrorKind::Maximum { want, .. } => one(format!("must be at most {want}")),
-        ErrorKind::ExclusiveMinimum { want, .. } => one(format!("must be more than {want}")),
-        ErrorKind::ExclusiveMaximum { want, .. } => one(format!("must be less than {want}")),
-        ErrorKind::MultipleOf { want, .. } => one(format!("must be a multiple of {want}")),
-        ErrorKind::MinLength { want, .. } => {
-            one(format!("must be at least {want} characters long"))
-        }
-        ErrorKind::MaxLength { want, .. } => one(format!("must be at most {want} characters long")),
-        ErrorKind::MinItems { want, .. } => one(format!("must have at least {want} items")),
-        ErrorKind::MaxItems { want, .. } => one(format!("must have at most {want} items")),
-        ErrorKind::Pattern { want, .. } => one(format!("must match the pattern {want}")),
-        ErrorKind::Format { want, .. } => one(format!("must be a valid {want}")),
-        ErrorKind::AnyOf | ErrorKind::OneOf(None) => one("fits none of the allowed forms".into()),
-        ErrorKind::OneOf(Some(_)) => one("fits more than one of the allowed forms".into()),
-        ErrorKind::FalseSchema => one("is not allowed".into()),
-        ErrorKind::Not => one("has a form that is not allowed".into()),
-        ErrorKind::PropertyName { prop } => {
-            one(format!("must not have a member named `{}`", shorten(prop)))
-        }
-        ErrorKind::Const { want } => one(format!("must be {want}")),
-        ErrorKind::Enum { want } => one(format!("must be one of {}", Value::from((*want).clone()))),
-        kind @ (ErrorKind::Group
-        | ErrorKind::Schema { .. }
-        | ErrorKind::ContentSchema
-        | ErrorKind::Reference { .. }
-        | ErrorKind::RefCycle { .. }
-        | ErrorKind::MinProperties { .. }
-        | ErrorKind::MaxProperties { .. }
-        | ErrorKind::Dependency { .. }
-        | ErrorKind::DependentRequired { .. }
-        | ErrorKind::Contains
-        | ErrorKind::MinContains { .. }
-        | ErrorKind::MaxContains { .. }
-        | ErrorKind::UniqueItems { .. }
-        | ErrorKind::AdditionalItems { .. }
-        | ErrorKind::ContentEncoding { .. }
-        | ErrorKind::ContentMediaType { .. }
-        | ErrorKind::AllOf) => vec![format!("{subject}: {kind}")],
-    }
-}
-
-/// `items[2].name`, the way that programs write it.
-fn path(tokens: &[InstanceToken<'_>]) -> String {
-    let mut path: String = tokens
-        .iter()
-        .map(|token| match token {
-            InstanceToken::Item(index) => format!("[{index}]"),
-            InstanceToken::Prop(name) => format!(".{}", shorten(name)),
-        })
-        .collect();
-    if path.starts_with('.') {
-        path.remove(0);
-    }
-    path
-}
-
-fn shorten(name: &str) -> String {
-    match name.char_indices().nth(MAX_NAME_CHARS) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
     }
 }

@@ -218,14 +218,14 @@ fn an_invalid_schema_is_told_at_its_parameter() {
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"text\"",
-        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": `type` fits none of \
-         the allowed forms.",
+        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": `type` is \"text\", \
+         which is none of null, boolean, integer, number, string, array, object.",
     );
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"string\"\npattern = \"(\"",
-        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": `pattern` must \
-         be a valid regex.",
+        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": the pattern \"(\" \
+         is not a regular expression: found open group without closing ')'.",
     );
 }
 
