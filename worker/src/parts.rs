@@ -146,7 +146,7 @@ async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let config = baton_aws::load_config().await;
+    let config = baton_aws::config()?;
     Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
 }
 
@@ -194,7 +194,7 @@ fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
 #[cfg(feature = "aws")]
 async fn in_cloud(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
     use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
-    let config = baton_aws::load_config().await;
+    let config = baton_aws::config()?;
     let urls = QueueUrls {
         actions: cloud.actions_url.clone(),
         turns: cloud.turns_url.clone(),

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use hyper_util::client::legacy::Error as ClientError;
+
+use crate::https::was_not_sent;
 
 /// Why a request did not succeed, by what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Failure {
                 if connector.is_none() {
                     // No credentials, no endpoint: it never came as far as a connection.
                     Self::Unavailable(text)
-                } else if connector.is_some_and(was_not_sent) {
+                } else if connector.is_some_and(|error| was_not_sent(error)) {
                     Self::Busy(Busy::Throttled, text)
                 } else {
                     Self::Unanswered(text)
@@ -103,19 +104,4 @@ impl Failure {
             | Self::Unavailable(text) => text,
         }
     }
-}
-
-/// Whether the connection never came about.
-fn was_not_sent(error: &(impl Error + 'static)) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error
-            .downcast_ref::<ClientError>()
-            .is_some_and(ClientError::is_connect)
-        {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

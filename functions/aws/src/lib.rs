@@ -7,20 +7,23 @@
 //!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
 //! SqsQueue
 //! read_secrets (Secrets Manager, once at the start)
+//!      └─▶ connect (region, credentials, endpoints) ─▶ https (the process's one HTTP client)
 //! ```
 //!
 //! No rule about conversations lives here, and nothing here reads Baton's settings. Endpoints, region and credentials come
-//! from the SDK's standard variables, read by [`load_config`].
+//! from the SDK's standard variables, read by [`config`].
 
 mod connect;
 mod dynamo;
 mod failure;
+mod https;
 mod patience;
 mod secrets;
 mod sqs;
 
 pub use aws_config::SdkConfig;
-pub use connect::load_config;
+pub use connect::{config, use_default_chain};
 pub use dynamo::DynamoStore;
+pub use https::{Https, HttpsError};
 pub use secrets::{SecretError, read_secrets};
 pub use sqs::{QueueUrls, SqsQueue};

@@ -17,7 +17,7 @@ use std::net::TcpListener;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use baton_aws::read_secrets;
+use baton_aws::{Https, read_secrets};
 use baton_backends::env::SystemEnv;
 use baton_backends::model::http::builder;
 use reqwest::Url;
@@ -126,6 +126,7 @@ async fn read(endpoint: &str, key: &Key, ids: &[&str]) -> Result<BTreeMap<String
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(endpoint)
+        .http_client(Https::new().unwrap())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();

@@ -180,21 +180,23 @@ impl Launcher {
         Server::start("Baton", command, addr, &self.file("log")).await
     }
 
-    /// The function `chat` and the bare one, built together: the same crates with the same features.
+    /// The bare function, with the SDK as it comes, and the function `chat` as it is deployed.
     pub(crate) fn functions(&self) -> Result<(PathBuf, PathBuf)> {
-        let selection = [
+        let bare = [
             "--package=baton-bare-function",
+            "--features=baton-bare-function/sdk-https",
+        ];
+        let chat = [
             "--package=baton-chat",
             "--package=baton-worker",
             "--features=baton-chat/aws,baton-worker/aws",
         ];
-        // As they are deployed.
         let deployed: Vec<(&str, &str)> = include_str!("../../function.env")
             .lines()
             .filter_map(|line| line.split_once('='))
             .collect();
-        let bare = build(&self.myself, "bare-function", &selection, &deployed)?;
-        Ok((bare, build(&self.myself, "chat", &selection, &deployed)?))
+        let bare = build(&self.myself, "bare-function", &bare, &deployed)?;
+        Ok((bare, build(&self.myself, "chat", &chat, &deployed)?))
     }
 
     /// A file name that is new in this run.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use baton_aws::DynamoStore;
+use baton_aws::{DynamoStore, Https};
 use baton_handoff::ports::Env;
 
 pub(crate) struct Engine {
@@ -53,6 +53,7 @@ pub(crate) fn config(endpoint: &str) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
         .endpoint_url(endpoint)
+        .http_client(Https::new().unwrap())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build()
 }

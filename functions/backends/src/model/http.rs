@@ -1,7 +1,7 @@
 //! The HTTP client below: connections, TLS, proxies. Knows nothing of what is sent.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -72,11 +72,9 @@ pub(crate) fn tls(
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     let mut config = if secure {
-        let extra = extra_roots.iter().cloned().map(CertificateDer::from);
-        let verifier = Verifier::new_with_extra_roots(extra, provider)?;
         config
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(verifier(extra_roots, provider)?)
             .with_no_client_auth()
     } else {
         config
@@ -91,12 +89,29 @@ pub(crate) fn tls(
     Ok(config)
 }
 
+/// Trusts the platform's certificates and these. Without extra ones all clients of the process share one: a hundred files are
+/// read and parsed for it.
+fn verifier(
+    extra_roots: &[Vec<u8>],
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<Verifier>, rustls::Error> {
+    static PLATFORM: OnceLock<Result<Arc<Verifier>, rustls::Error>> = OnceLock::new();
+    if extra_roots.is_empty() {
+        return PLATFORM
+            .get_or_init(|| Verifier::new(provider).map(Arc::new))
+            .clone();
+    }
+    let extra = extra_roots.iter().cloned().map(CertificateDer::from);
+    Verifier::new_with_extra_roots(extra, provider).map(Arc::new)
+}
+
 /// A proxy of plain HTTP may be reached by TLS, so only this machine certainly is not.
 fn may_be_secure(url: &Url) -> bool {
     url.scheme() != "http" || !is_loopback(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether this address is on this machine, whatever it resolves to elsewhere.
+pub fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;
     };

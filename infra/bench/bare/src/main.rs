@@ -1,6 +1,6 @@
 //! The least that a function on Lambda can be which does what a text turn must: the clients of DynamoDB, SQS and a model are
-//! built at the start; one read, one streaming model call whose text is passed on, one write. The measure of what Baton's
-//! function adds.
+//! built at the start, the SDK's as they come; one read, one streaming model call whose text is passed on, one write. The
+//! measure of what Baton's function adds.
 
 #[path = "../../src/completion.rs"]
 mod completion;

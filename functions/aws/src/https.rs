@@ -1,0 +1,138 @@
+//! The SDK's requests, sent by the HTTP client that calls models as well.
+//!
+//! The SDK would bring a client of its own: a second pool, a second TLS library with a second list of trusted certificates,
+//! minutes of C to compile and two megabytes of every program. Knows requests and answers; never whose they are.
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use baton_backends::model::http::{builder, is_loopback};
+use reqwest::{Body, Client, Request, Url};
+
+use crate::connect::CONNECT;
+
+/// One for all clients of AWS in a process. Cheap to clone: clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Https {
+    /// For AWS. Made at the start, for reading the trusted certificates is no work for a customer to wait for.
+    far: Client,
+    /// For stand-ins of AWS on this machine, which no proxy reaches.
+    near: Arc<OnceLock<Client>>,
+}
+
+/// That there is no certificate to trust on this machine, mostly.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTPS client can be made: {0}")]
+pub struct HttpsError(#[source] Box<dyn Error + Send + Sync>);
+
+impl Https {
+    /// Reads the certificates that this machine trusts.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn new() -> Result<Self, HttpsError> {
+        let anywhere = Url::parse("https://amazonaws.com").map_err(|e| HttpsError(e.into()))?;
+        Ok(Self {
+            far: client(&anywhere)?,
+            near: Arc::default(),
+        })
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, ConnectorError> {
+        if !is_loopback(url) {
+            return Ok(self.far.clone());
+        }
+        if let Some(client) = self.near.get() {
+            return Ok(client.clone());
+        }
+        let client = client(url).map_err(user)?;
+        Ok(self.near.get_or_init(|| client).clone())
+    }
+
+    async fn send(
+        self,
+        request: HttpRequest,
+        patience: Option<Duration>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let request = request.try_into_http1x().map_err(user)?;
+        let request = Request::try_from(request.map(Body::wrap)).map_err(user)?;
+        let answering = self.client(request.url())?.execute(request);
+        let response = match patience {
+            None => answering.await,
+            Some(patience) => tokio::time::timeout(patience, answering)
+                .await
+                .map_err(|late| ConnectorError::timeout(late.into()))?,
+        };
+        let response: http::Response<Body> = response.map_err(not_answered)?.into();
+        HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(user)
+    }
+}
+
+fn client(url: &Url) -> Result<Client, HttpsError> {
+    builder(url, &[], false)
+        .map_err(|error| HttpsError(error.into()))?
+        .connect_timeout(CONNECT)
+        .build()
+        .map_err(|error| HttpsError(error.into()))
+}
+
+fn user(error: impl Into<Box<dyn Error + Send + Sync>>) -> ConnectorError {
+    ConnectorError::user(error.into())
+}
+
+fn not_answered(error: reqwest::Error) -> ConnectorError {
+    if error.is_timeout() {
+        ConnectorError::timeout(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
+
+/// Whether a connection never came about, so that nothing was sent.
+pub(crate) fn was_not_sent(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<reqwest::Error>()
+            .is_some_and(reqwest::Error::is_connect)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+impl HttpClient for Https {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector {
+            https: self.clone(),
+            patience: settings.read_timeout(),
+        })
+    }
+}
+
+/// The client with the time-out of one kind of request, until the first byte of its answer.
+#[derive(Debug)]
+struct Connector {
+    https: Https,
+    patience: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.https.clone().send(request, self.patience))
+    }
+}
