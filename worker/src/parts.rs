@@ -1,8 +1,18 @@
 //! Puts together what every program of Baton needs: a store and a queue, the back office, a model, the team.
 //! Knows the settings and the implementations of the ports; never HTTP or who serves.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(feature = "aws")]
+mod cloud;
+#[cfg(not(feature = "aws"))]
+#[path = "parts/no_cloud.rs"]
+mod cloud;
+#[cfg(feature = "embedded")]
+mod machine;
+#[cfg(not(feature = "embedded"))]
+#[path = "parts/no_machine.rs"]
+mod machine;
+
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +22,18 @@ use baton_backends::env::SystemEnv;
 use baton_backends::http_tools::{HttpTools, Outside, SystemNames};
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
 use baton_backends::office::BackOffice;
-use baton_backends::presence::{Presence, PresentEnv};
-use baton_backends::sqlite::SqliteStore;
 use baton_backends::toolbox::Toolbox;
 use baton_handoff::ports::{Env, Model, Queue, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use futures_util::FutureExt;
-use futures_util::future::ready;
-use tokio::net::TcpListener;
+use futures_util::future::{Either, ready};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::settings::{Cloud, ModelChoice, Settings, Values};
+use crate::settings::{ModelChoice, Settings, Values};
 
 /// What people are told about the model.
 #[derive(Debug, Clone)]
@@ -48,7 +58,7 @@ pub struct Parts {
     model: Arc<dyn Model>,
     tools: Arc<dyn Tools>,
     /// The file to close, where there is one.
-    file: Option<Arc<SqliteStore>>,
+    file: Option<Arc<machine::File>>,
     lease: Duration,
     /// Ends the rehearsal model.
     stop: CancellationToken,
@@ -61,11 +71,13 @@ impl Parts {
     /// A sentence for whoever started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let system: Arc<dyn Env> = Arc::new(SystemEnv);
-        let (env, records) = if let Some(cloud) = &settings.cloud {
-            (system.clone(), in_cloud(cloud, &system).boxed())
+        let (env, records) = if let Some(cloud) = settings.cloud.clone() {
+            let env = system.clone();
+            let opening = tokio::task::spawn_blocking(move || cloud::open(&cloud, &env));
+            (system.clone(), Either::Left(opening))
         } else {
-            let records = in_file(&settings.data, &system)?;
-            (records.env.clone(), ready(Ok(records)).boxed())
+            let records = machine::open(&settings.data, &system)?;
+            (records.env.clone(), Either::Right(ready(Ok(Ok(records)))))
         };
         let stop = CancellationToken::new();
         // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
@@ -76,7 +88,7 @@ impl Parts {
             tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
         let Records {
             store, queue, file, ..
-        } = records.await?;
+        } = records.await.context("opening the records panicked")??;
         let team = Arc::new(team.await.context("reading the team panicked")??);
         let http = http_tools(&team, settings, &system)?;
         let (model, model_info) = model
@@ -133,104 +145,48 @@ pub async fn function_settings() -> anyhow::Result<Settings> {
     let (secrets, tool_secrets) = (values.secrets(), values.tool_secrets());
     // On the heap, for reading is a large future; and side by side, for a customer may wait.
     let (settings, variables) = futures_util::try_join!(
-        read_secrets(&secrets).boxed(),
-        read_secrets(&tool_secrets).boxed()
+        cloud::read_secrets(&secrets).boxed(),
+        cloud::read_secrets(&tool_secrets).boxed()
     )?;
     values.add_under(settings)?;
     values.add_for_tools(variables)?;
     Ok(Settings::read_explicit(&values)?)
 }
 
-#[cfg(feature = "aws")]
-async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let config = baton_aws::config()?;
-    Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
-}
-
-#[cfg(not(feature = "aws"))]
-#[expect(clippy::unused_async, reason = "the other one waits for AWS")]
-async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
-    anyhow::ensure!(
-        ids.is_empty(),
-        "the secrets {} are to be read, and this program was built without the feature `aws`",
-        ids.join(",")
-    );
-    Ok(BTreeMap::new())
+/// Looks for region and credentials wherever the AWS SDK does, in profiles and metadata services too. For processes that run
+/// anywhere; a function is told all in its environment.
+///
+/// # Errors
+/// A sentence for whoever started the program.
+pub async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
+    cloud::use_default_chain(settings).await
 }
 
 /// Where records and messages are.
 struct Records {
     store: Arc<dyn Store>,
     queue: Arc<dyn Queue>,
-    file: Option<Arc<SqliteStore>>,
+    file: Option<Arc<machine::File>>,
     /// The process, as others on this store know it.
     env: Arc<dyn Env>,
 }
 
-/// Without a name in the folder this process is like one of another machine: what it leaves behind is waited for.
-fn present_env(data: &Path) -> Arc<dyn Env> {
-    match Presence::beside(data) {
-        Ok(presence) => Arc::new(PresentEnv(presence)),
-        Err(error) => {
-            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
-            Arc::new(SystemEnv)
-        }
-    }
-}
-
-fn in_file(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
-    let file = Arc::new(SqliteStore::open(path, env.clone())?);
-    Ok(Records {
-        queue: Arc::new(file.queue()),
-        store: file.clone(),
-        file: Some(file),
-        env: present_env(path),
-    })
-}
-
-#[cfg(feature = "aws")]
-async fn in_cloud(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
-    use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
-    let config = baton_aws::config()?;
-    let urls = QueueUrls {
-        actions: cloud.actions_url.clone(),
-        turns: cloud.turns_url.clone(),
-    };
-    Ok(Records {
-        store: Arc::new(DynamoStore::new(&config, cloud.table.as_str(), env.clone())),
-        queue: Arc::new(SqsQueue::new(&config, urls)),
-        file: None,
-        env: env.clone(),
-    })
-}
-
-#[cfg(not(feature = "aws"))]
-#[expect(clippy::unused_async, reason = "the other one waits for AWS")]
-async fn in_cloud(cloud: &Cloud, _env: &Arc<dyn Env>) -> anyhow::Result<Records> {
-    anyhow::bail!(
-        "BATON_TABLE={} is set, and this program was built without the feature `aws`",
-        cloud.table
-    )
-}
-
 /// Starts the log: JSON lines, or text on a terminal.
+///
+/// The filter has a level for all (`warn`), for single crates and modules (`info,hyper=warn`), or both.
 ///
 /// # Errors
 /// When the filter is none.
 pub fn start_logging(filter: &str) -> anyhow::Result<()> {
-    use std::io::IsTerminal;
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .with_context(|| format!("BATON_LOG={filter} is not a tracing filter"))?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let targets: Targets = filter
+        .parse()
+        .with_context(|| format!("BATON_LOG={filter} is not a log filter"))?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(targets);
     if std::io::stderr().is_terminal() {
-        logs.init();
+        log.with(lines).init();
     } else {
-        logs.json().init();
+        log.with(lines.json()).init();
     }
     Ok(())
 }
@@ -265,7 +221,8 @@ async fn build_model(
         ModelChoice::Service(settings) => (settings.as_ref().clone(), false),
         ModelChoice::Rehearsal { word_delay_ms } => {
             let base_url =
-                start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
+                machine::start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone())
+                    .await?;
             let endpoint = Endpoint::OpenAi {
                 base_url,
                 model: "rehearsal".to_owned(),
@@ -280,20 +237,4 @@ async fn build_model(
     };
     let model = OpenAiModel::new(&settings, env.clone())?;
     Ok((model, ModelInfo { name, rehearsal }))
-}
-
-/// The rehearsal model on a free port of loopback, reached like any other service.
-async fn start_rehearsal(word_delay: Duration, stop: CancellationToken) -> anyhow::Result<String> {
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .await
-        .context("the rehearsal model found no free port on loopback")?;
-    let address = listener.local_addr()?;
-    let settings = baton_rehearsal::Settings { word_delay };
-    tokio::spawn(async move {
-        let stopped = async move { stop.cancelled().await };
-        if let Err(error) = baton_rehearsal::serve(listener, settings, stopped).await {
-            tracing::error!(%error, "the rehearsal model ended");
-        }
-    });
-    Ok(format!("http://{address}/v1"))
 }

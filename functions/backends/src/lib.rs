@@ -9,7 +9,9 @@ pub mod limits;
 pub mod memory;
 pub mod model;
 pub mod office;
+#[cfg(feature = "sqlite")]
 pub mod presence;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod toolbox;
 mod waiting;

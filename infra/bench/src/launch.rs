@@ -186,9 +186,11 @@ impl Launcher {
             "--package=baton-bare-function",
             "--features=baton-bare-function/sdk-https",
         ];
+        // What `[workspace.metadata.lambda.build]` says.
         let chat = [
             "--package=baton-chat",
             "--package=baton-worker",
+            "--no-default-features",
             "--features=baton-chat/aws,baton-worker/aws",
         ];
         let deployed: Vec<(&str, &str)> = include_str!("../../function.env")

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_worker::parts::{Parts, start_logging};
+use baton_worker::parts::{Parts, start_logging, use_default_chain};
 use baton_worker::settings::{Settings, Values};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ async fn main() -> anyhow::Result<()> {
     start_logging(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    use_default_chain(&settings).await?;
     let opened = Parts::open(&settings).await?;
     let queue = opened.ports().queue;
     let engine = opened.engine();

@@ -9,7 +9,7 @@ use baton_backends::model::testing::{Answer, ScriptedModel, calls, says};
 use crate::cloud::{Message, Tally};
 use crate::function::{Function, batch, request, say};
 use crate::template::Template;
-use crate::{OPERATOR, Table};
+use crate::{OPERATOR, Table, any};
 
 /// 480 characters, some hundred tokens.
 fn answer() -> Answer {
@@ -99,7 +99,7 @@ async fn count(kind: &Kind) -> Value {
 }
 
 async fn work(worker: &mut Function, messages: &mut mpsc::UnboundedReceiver<Message>) {
-    let (queue, body) = messages.recv().await.unwrap();
+    let (queue, body) = any(messages).await;
     assert_eq!(queue, "ActionsQueue");
     worker.ask(batch(&queue, &body)).await;
 }

@@ -1,15 +1,19 @@
 //! A program of the template as a process, as Lambda starts it.
 
 use std::collections::BTreeMap;
+use std::future::pending;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use crate::cloud::{Cloud, Message};
+use crate::template;
 
 /// Ends a test that would hang.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,12 +33,16 @@ impl Function {
         settings: impl FnOnce(&str) -> BTreeMap<String, String>,
     ) -> Self {
         let (cloud, answers) = Cloud::start(table, messages).await;
+        let mut settings = settings(&cloud.host);
+        if settings["BATON_MODEL_URL"] == template::MODEL_URL {
+            settings.insert("BATON_MODEL_URL".to_owned(), rehearsal().await);
+        }
         let folder = std::env::var_os("BATON_FUNCTIONS")
             .map(PathBuf::from)
             .expect("BATON_FUNCTIONS is the folder of the programs; ./infra/test template sets it");
         let process = Command::new(folder.join(program))
             .env_clear()
-            .envs(settings(&cloud.host))
+            .envs(settings)
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", cloud.host.clone()),
                 ("AWS_ENDPOINT_URL", format!("http://{}", cloud.host)),
@@ -47,7 +55,6 @@ impl Function {
                 ("AWS_REGION", "eu-central-1"),
                 ("AWS_ACCESS_KEY_ID", "test"),
                 ("AWS_SECRET_ACCESS_KEY", "test"),
-                ("BATON_REHEARSAL_DELAY_MS", "0"),
             ])
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -68,6 +75,17 @@ impl Function {
             .expect("the function answers")
             .unwrap()
     }
+}
+
+/// A model on a port of its own, until the test ends: functions have none inside.
+async fn rehearsal() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = baton_rehearsal::Settings {
+        word_delay: Duration::ZERO,
+    };
+    tokio::spawn(baton_rehearsal::serve(listener, settings, pending()));
+    format!("http://{address}/v1")
 }
 
 /// A request as a function URL passes it on.

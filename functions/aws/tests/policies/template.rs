@@ -14,6 +14,9 @@ const OPTIONS: [(&str, &str); 3] = [
     ("ToolNetworks", "127.0.0.1"),
 ];
 
+/// What is given for the model's address, where nobody answers.
+pub(crate) const MODEL_URL: &str = "http://model/v1";
+
 /// Where Lambda unpacks what a function's layers hold.
 const LAYERS: &str = "/opt/";
 
@@ -126,7 +129,7 @@ impl Template {
         }
         match value["Ref"].as_str().expect("a text, a Sub or a Ref") {
             "Table" => "baton".to_owned(),
-            "ModelUrl" => "rehearsal".to_owned(),
+            "ModelUrl" => MODEL_URL.to_owned(),
             "Origins" => String::new(),
             option if self.option(option).is_some() => self.option(option).unwrap().to_owned(),
             queue if queue.ends_with("Queue") => {

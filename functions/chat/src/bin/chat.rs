@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_chat::assemble::House;
 use baton_chat::lambda::{self, Runtime};
 use baton_chat::settings::Settings;
 use baton_chat::{App, Exposure, router};
@@ -25,6 +24,7 @@ async fn main() -> anyhow::Result<()> {
             parts.office.clone(),
             parts.model_info.clone(),
         ),
+        #[cfg(feature = "embedded")]
         Kept::Machine(house) => (
             house.engine.clone(),
             house.office.clone(),
@@ -62,13 +62,16 @@ enum Kept {
     /// A table and queues: workers are functions of their own.
     Cloud(Parts, Arc<Engine>),
     /// A file, for `cargo lambda watch`: the pool runs in here.
-    Machine(House),
+    #[cfg(feature = "embedded")]
+    Machine(baton_chat::assemble::House),
 }
 
 impl Kept {
     async fn build(settings: &Settings) -> anyhow::Result<Self> {
+        #[cfg(feature = "embedded")]
         if settings.cloud.is_none() {
-            return Ok(Self::Machine(House::build(settings).await?));
+            let house = baton_chat::assemble::House::build(settings).await?;
+            return Ok(Self::Machine(house));
         }
         let parts = Parts::open(settings).await?;
         let engine = parts.engine();
@@ -78,6 +81,7 @@ impl Kept {
     async fn close(self) {
         match self {
             Self::Cloud(parts, _) => parts.close().await,
+            #[cfg(feature = "embedded")]
             Self::Machine(house) => house.close().await,
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use baton_chat::assemble::House;
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
-use baton_worker::parts::start_logging;
+use baton_worker::parts::{start_logging, use_default_chain};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -109,6 +109,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    use_default_chain(&settings).await?;
     let house = House::build(&settings).await?;
     let app = App {
         engine: house.engine.clone(),
