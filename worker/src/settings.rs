@@ -41,7 +41,7 @@ pub struct Settings {
     pub operator_token: Option<String>,
     /// Origins besides our own that browsers may call from.
     pub origins: Vec<String>,
-    /// A tracing filter.
+    /// What is logged: a level, or levels of crates and modules.
     pub log: String,
     /// A folder to serve the page from instead of the embedded one.
     pub static_dir: Option<PathBuf>,
