@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 use toml::{Spanned, Table};
 
+use super::arguments::canonical;
 use super::mistake::{Located, Mistake};
 use super::schema::Validator;
 
@@ -147,7 +148,7 @@ fn check_default(
         return Ok(());
     };
     validator
-        .check(default, "it")
+        .check(&canonical(default.clone()), "it")
         .map_err(|reason| Mistake::Default {
             tool: tool.to_owned(),
             parameter: parameter.to_owned(),

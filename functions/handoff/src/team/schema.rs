@@ -44,7 +44,7 @@ impl Validator {
         compile::compile(document, pointer)
     }
 
-    /// Err is a phrase: up to three complaints about the parts of a value that is called `whole`.
+    /// Err is a phrase: up to three complaints about the parts of a canonical value (as arguments are), which is called `whole`.
     pub(super) fn check(&self, value: &Value, whole: &str) -> Result<(), String> {
         Checker::new(&self.nodes, whole).check(self.root, value)
     }

@@ -2,12 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Number, Value};
 
 use super::{ArrayRule, Kind, Node, NodeId, NumberRule, ObjectRule, Rule, StringRule, number};
-use crate::team::arguments::canonical;
 
 /// As many complaints as a model can put right in one go.
 const MAX_COMPLAINTS: usize = 3;
@@ -18,6 +17,9 @@ const MAX_NAME_CHARS: usize = 64;
 /// Nodes that are visited for one value. A schema may ask for more than any value is worth: alternatives inside of
 /// alternatives double with each level.
 const MAX_VISITS: u32 = 100_000;
+
+/// As many comparisons, or bytes of a pattern's text, take as long as visiting a node.
+const PARTS_A_VISIT: usize = 16;
 
 /// Nodes inside of each other, each a few frames of the stack.
 const MAX_DEPTH: u32 = 500;
@@ -32,6 +34,20 @@ pub(super) struct Checker<'a> {
     quiet: u32,
     visits: u32,
     depth: u32,
+}
+
+/// Values as JSON, written only where somebody reads it.
+struct List<'a>(&'a [Value]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (index, value) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{value}")?;
+        }
+        f.write_str("]")
+    }
 }
 
 enum Step<'a> {
@@ -53,6 +69,7 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// The value is canonical, as the schema's own values are: numbers are spelt one way.
     pub(super) fn check(mut self, root: NodeId, value: &'a Value) -> Result<(), String> {
         let fits = self.node(root, value);
         if self.is_exhausted() {
@@ -65,6 +82,12 @@ impl<'a> Checker<'a> {
             self.complaints.push(format!("and {} more", self.further));
         }
         Err(self.complaints.join("; "))
+    }
+
+    /// For what a rule does by itself with so many values or bytes.
+    fn spend(&mut self, parts: usize) {
+        let visits = u32::try_from(parts / PARTS_A_VISIT).unwrap_or(u32::MAX);
+        self.visits = self.visits.saturating_add(visits);
     }
 
     fn is_exhausted(&self) -> bool {
@@ -98,15 +121,16 @@ impl<'a> Checker<'a> {
 
     fn rule(&mut self, rule: &'a Rule, value: &'a Value) -> bool {
         match rule {
-            Rule::Never => self.complain("is not allowed"),
+            Rule::Never => self.complain(format_args!("is not allowed")),
             Rule::Same(id) => self.node(*id, value),
             Rule::Type(kinds) => self.is_of(kinds, value),
             Rule::Const(wanted) => {
-                canonical(value.clone()) == *wanted || self.complain(&format!("must be {wanted}"))
+                value == wanted || self.complain(format_args!("must be {wanted}"))
             }
             Rule::Enum(wanted) => {
-                wanted.contains(&canonical(value.clone()))
-                    || self.complain(&format!("must be one of {}", Value::from(wanted.clone())))
+                self.spend(wanted.len());
+                wanted.contains(value)
+                    || self.complain(format_args!("must be one of {}", List(wanted)))
             }
             Rule::All(ids) => {
                 let mut fits = true;
@@ -118,15 +142,16 @@ impl<'a> Checker<'a> {
             // A model needs to hear once that no alternative fits, not why each of them did not.
             Rule::Any(ids) => {
                 ids.iter().any(|id| self.fits(*id, value))
-                    || self.complain("fits none of the allowed forms")
+                    || self.complain(format_args!("fits none of the allowed forms"))
             }
             Rule::One(ids) => match ids.iter().filter(|id| self.fits(**id, value)).count() {
-                0 => self.complain("fits none of the allowed forms"),
+                0 => self.complain(format_args!("fits none of the allowed forms")),
                 1 => true,
-                _ => self.complain("fits more than one of the allowed forms"),
+                _ => self.complain(format_args!("fits more than one of the allowed forms")),
             },
             Rule::Not(id) => {
-                !self.fits(*id, value) || self.complain("has a form that is not allowed")
+                !self.fits(*id, value)
+                    || self.complain(format_args!("has a form that is not allowed"))
             }
             Rule::If {
                 condition,
@@ -156,7 +181,7 @@ impl<'a> Checker<'a> {
             return true;
         }
         let wanted: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-        self.complain(&format!(
+        self.complain(format_args!(
             "must be of type {} and is of type {}",
             wanted.join(" or "),
             Kind::of(value).name()
@@ -169,22 +194,24 @@ impl<'a> Checker<'a> {
         };
         match rule {
             NumberRule::Minimum(limit) => {
-                !is(limit, &[Ordering::Less]) || self.complain(&format!("must be at least {limit}"))
+                !is(limit, &[Ordering::Less])
+                    || self.complain(format_args!("must be at least {limit}"))
             }
             NumberRule::Maximum(limit) => {
                 !is(limit, &[Ordering::Greater])
-                    || self.complain(&format!("must be at most {limit}"))
+                    || self.complain(format_args!("must be at most {limit}"))
             }
             NumberRule::ExclusiveMinimum(limit) => {
                 is(limit, &[Ordering::Greater])
-                    || self.complain(&format!("must be more than {limit}"))
+                    || self.complain(format_args!("must be more than {limit}"))
             }
             NumberRule::ExclusiveMaximum(limit) => {
-                is(limit, &[Ordering::Less]) || self.complain(&format!("must be less than {limit}"))
+                is(limit, &[Ordering::Less])
+                    || self.complain(format_args!("must be less than {limit}"))
             }
             NumberRule::MultipleOf(of) => {
                 number::is_multiple(number, of)
-                    || self.complain(&format!("must be a multiple of {of}"))
+                    || self.complain(format_args!("must be a multiple of {of}"))
             }
         }
     }
@@ -194,18 +221,20 @@ impl<'a> Checker<'a> {
         match rule {
             StringRule::MinLength(least) => {
                 chars() >= *least
-                    || self.complain(&format!("must be at least {least} characters long"))
+                    || self.complain(format_args!("must be at least {least} characters long"))
             }
             StringRule::MaxLength(most) => {
                 chars() <= *most
-                    || self.complain(&format!("must be at most {most} characters long"))
+                    || self.complain(format_args!("must be at most {most} characters long"))
             }
             StringRule::Pattern(pattern) => {
+                self.spend(text.len());
                 pattern.is_match(text)
-                    || self.complain(&format!("must match the pattern {}", pattern.as_str()))
+                    || self.complain(format_args!("must match the pattern {}", pattern.as_str()))
             }
             StringRule::Format(format) => {
-                format.fits(text) || self.complain(&format!("must be a valid {}", format.name()))
+                format.fits(text)
+                    || self.complain(format_args!("must be a valid {}", format.name()))
             }
         }
     }
@@ -214,15 +243,17 @@ impl<'a> Checker<'a> {
         let count = items.len() as u64;
         match rule {
             ArrayRule::MinItems(least) => {
-                count >= *least || self.complain(&format!("must have at least {least} items"))
+                count >= *least || self.complain(format_args!("must have at least {least} items"))
             }
             ArrayRule::MaxItems(most) => {
-                count <= *most || self.complain(&format!("must have at most {most} items"))
+                count <= *most || self.complain(format_args!("must have at most {most} items"))
             }
             ArrayRule::UniqueItems => {
+                self.spend(items.len());
                 let mut seen = HashSet::new();
-                let is_new = |item: &Value| seen.insert(canonical(item.clone()).to_string());
-                items.iter().all(is_new) || self.complain("must not have an item twice")
+                let is_new = |item: &Value| seen.insert(item.to_string());
+                items.iter().all(is_new)
+                    || self.complain(format_args!("must not have an item twice"))
             }
             ArrayRule::Items { first, rest } => {
                 let mut fits = true;
@@ -236,12 +267,14 @@ impl<'a> Checker<'a> {
             ArrayRule::Contains { item, least, most } => {
                 let found = items.iter().filter(|value| self.fits(*item, value)).count() as u64;
                 if found < *least {
-                    self.complain(&format!(
+                    self.complain(format_args!(
                         "must have at least {least} items of a certain form"
                     ))
                 } else if most.is_some_and(|most| found > most) {
                     let most = most.unwrap_or_default();
-                    self.complain(&format!("must have at most {most} items of a certain form"))
+                    self.complain(format_args!(
+                        "must have at most {most} items of a certain form"
+                    ))
                 } else {
                     true
                 }
@@ -258,10 +291,10 @@ impl<'a> Checker<'a> {
         let count = members.len() as u64;
         match rule {
             ObjectRule::MinProperties(least) => {
-                count >= *least || self.complain(&format!("must have at least {least} members"))
+                count >= *least || self.complain(format_args!("must have at least {least} members"))
             }
             ObjectRule::MaxProperties(most) => {
-                count <= *most || self.complain(&format!("must have at most {most} members"))
+                count <= *most || self.complain(format_args!("must have at most {most} members"))
             }
             ObjectRule::Required(names) => self.has_all(members, names),
             ObjectRule::DependentRequired(name, names) => {
@@ -300,7 +333,10 @@ impl<'a> Checker<'a> {
             }
             ObjectRule::PropertyNames(id) => members.keys().fold(true, |fits, name| {
                 let fits_too = self.fits_name(*id, name)
-                    || self.complain(&format!("must not have a member named `{}`", shorten(name)));
+                    || self.complain(format_args!(
+                        "must not have a member named `{}`",
+                        shorten(name)
+                    ));
                 fits && fits_too
             }),
         }
@@ -310,7 +346,7 @@ impl<'a> Checker<'a> {
         let mut all = true;
         for name in names {
             if !members.contains_key(name) {
-                all = self.complain_of(&format!("{} is missing", self.member(name)));
+                all = self.complain_of(name, "is missing");
             }
         }
         all
@@ -323,7 +359,7 @@ impl<'a> Checker<'a> {
             .get(id)
             .is_some_and(|rules| matches!(rules.as_slice(), [Rule::Never]));
         if never {
-            self.complain_of(&format!("{} is not a known parameter", self.member(name)))
+            self.complain_of(name, "is not a known parameter")
         } else {
             self.inside(Step::Member(name), id, member)
         }
@@ -354,20 +390,30 @@ impl<'a> Checker<'a> {
     }
 
     /// `false`, so that a rule can end with it.
-    fn complain(&mut self, what: &str) -> bool {
-        self.complain_of(&format!("{} {what}", self.subject()))
-    }
-
-    fn complain_of(&mut self, complaint: &str) -> bool {
-        if self.quiet > 0 {
-            return false;
-        }
-        if self.complaints.len() < MAX_COMPLAINTS {
-            self.complaints.push(complaint.to_owned());
-        } else {
-            self.further += 1;
+    fn complain(&mut self, what: fmt::Arguments<'_>) -> bool {
+        if self.has_room() {
+            self.complaints.push(format!("{} {what}", self.subject()));
         }
         false
+    }
+
+    /// The same about a member of this value.
+    fn complain_of(&mut self, member: &str, what: &str) -> bool {
+        if self.has_room() {
+            self.complaints
+                .push(format!("{} {what}", self.member(member)));
+        }
+        false
+    }
+
+    /// Whether anybody will read one more complaint: writing them takes longer than checking.
+    fn has_room(&mut self) -> bool {
+        let is_heard = self.quiet == 0;
+        let has_room = self.complaints.len() < MAX_COMPLAINTS;
+        if is_heard && !has_room {
+            self.further += 1;
+        }
+        is_heard && has_room
     }
 
     fn subject(&self) -> String {

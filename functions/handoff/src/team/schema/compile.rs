@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Map, Number, Value};
 
 use super::format::Format;
@@ -12,10 +12,15 @@ use crate::team::arguments::canonical;
 /// As deep as schemas may be inside of each other. Team files are not deeper either.
 const MAX_DEPTH: usize = 128;
 
+/// A compiled pattern, in bytes. Matching takes as long as this times the text.
+const MAX_PATTERN_BYTES: usize = 64 * 1024;
+
+/// The one draft that is read.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 /// Say something to people and to models, and nothing about what fits.
-const REMARKS: [&str; 9] = [
+const REMARKS: [&str; 8] = [
     "$comment",
-    "$schema",
     "default",
     "deprecated",
     "description",
@@ -111,6 +116,12 @@ impl Compiler<'_> {
         depth: usize,
         rules: &mut Node,
     ) -> Result<(), String> {
+        if keywords
+            .text("$schema")?
+            .is_some_and(|draft| draft != DRAFT)
+        {
+            return Err(keywords.mistake("$schema", &format!("must be {DRAFT}")));
+        }
         // Whoever refers to them finds them; mistakes in the others are told as well.
         self.map(keywords, "$defs", depth)?;
         self.map(keywords, "definitions", depth)?;
@@ -375,10 +386,12 @@ impl Keywords<'_> {
     }
 
     fn number(&mut self, name: &str) -> Result<Option<Number>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Number(number)) => Ok(Some(number)),
-            Some(_) => Err(self.mistake(name, "must be a number")),
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        match canonical(value).as_number() {
+            Some(number) => Ok(Some(number.clone())),
+            None => Err(self.mistake(name, "must be a number")),
         }
     }
 
@@ -450,7 +463,9 @@ fn strings(value: Value) -> Option<Vec<String>> {
 }
 
 fn regex(pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern)
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_PATTERN_BYTES)
+        .build()
         .map_err(|error| format!("the pattern {pattern:?} is not a regular expression: {error}"))
 }
 

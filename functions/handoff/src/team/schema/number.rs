@@ -1,4 +1,4 @@
-//! Numbers as JSON writes them: compared and divided by their value, not by how a processor rounds it.
+//! Numbers in canonical form: compared and divided by their value, not by how a processor rounds it.
 
 use std::cmp::Ordering;
 

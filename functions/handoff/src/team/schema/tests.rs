@@ -6,10 +6,15 @@ mod random;
 
 use serde_json::{Value, json};
 
+use super::super::arguments::canonical;
 use super::Validator;
 
 fn compiled(schema: &Value) -> Validator {
     Validator::compile(schema, "").unwrap()
+}
+
+fn verdict(schema: &Value, value: &Value) -> Result<(), String> {
+    compiled(schema).check(&canonical(value.clone()), "it")
 }
 
 #[track_caller]
@@ -19,12 +24,12 @@ fn assert_mistake(schema: &Value, sentence: &str) {
 
 #[track_caller]
 fn assert_complaint(schema: &Value, value: &Value, complaint: &str) {
-    assert_eq!(compiled(schema).check(value, "it").unwrap_err(), complaint);
+    assert_eq!(verdict(schema, value).unwrap_err(), complaint);
 }
 
 #[track_caller]
 fn assert_fits(schema: &Value, value: &Value) {
-    assert_eq!(compiled(schema).check(value, "it"), Ok(()));
+    assert_eq!(verdict(schema, value), Ok(()));
 }
 
 #[test]
@@ -253,6 +258,34 @@ fn every_complaint_says_what_would_fit() {
 }
 
 #[test]
+fn only_the_draft_that_is_read_may_be_named() {
+    assert_fits(
+        &json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}),
+        &json!(1),
+    );
+    assert_mistake(
+        &json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
+        "`$schema` must be https://json-schema.org/draft/2020-12/schema",
+    );
+}
+
+#[test]
+fn many_long_lists_and_texts_come_to_an_end() {
+    let codes: Vec<_> = (0..1000).map(|code| format!("code {code}")).collect();
+    let schema = json!({"items": {"enum": codes}});
+    assert_eq!(
+        verdict(&schema, &json!(vec![0; 16_000])).unwrap_err(),
+        "it is too intricate to be checked"
+    );
+    assert_fits(&schema, &json!(vec!["code 999"; 1_000]));
+    let mistake = Validator::compile(&json!({"pattern": "[a-z]{1,9999}!"}), "").unwrap_err();
+    assert!(
+        mistake.starts_with("the pattern \"[a-z]{1,9999}!\" is not a regular expression: "),
+        "{mistake}"
+    );
+}
+
+#[test]
 fn numbers_are_compared_by_their_value() {
     let cents = json!({"multipleOf": 0.01});
     for price in [
@@ -267,6 +300,12 @@ fn numbers_are_compared_by_their_value() {
     }
     assert_fits(&json!({"multipleOf": 1e300}), &json!(2e300));
     let most = json!({"maximum": 9_007_199_254_740_992_u64});
+    assert_complaint(
+        &most,
+        &json!(9_007_199_254_740_993_u64),
+        "it must be at most 9007199254740992",
+    );
+    let most = json!({"maximum": 9_007_199_254_740_992.0});
     assert_complaint(
         &most,
         &json!(9_007_199_254_740_993_u64),

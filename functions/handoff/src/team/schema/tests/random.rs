@@ -93,7 +93,7 @@ pub(super) fn schema(dice: &mut Dice, depth: usize) -> Value {
 }
 
 fn keyword(dice: &mut Dice, depth: usize) -> (&'static str, Value) {
-    let flat = 20;
+    let flat = 23;
     let deep = 14;
     let which = dice.below(if depth == 0 { flat } else { flat + deep });
     let inner = |dice: &mut Dice| schema(dice, depth.saturating_sub(1));
@@ -123,22 +123,25 @@ fn keyword(dice: &mut Dice, depth: usize) -> (&'static str, Value) {
         17 => ("maxProperties", json!(dice.below(3))),
         18 => ("required", names(dice)),
         19 => ("dependentRequired", members(dice, names)),
-        20 => ("items", inner(dice)),
-        21 => ("prefixItems", list(dice, 1, inner)),
-        22 => ("contains", inner(dice)),
-        23 => ("properties", members(dice, inner)),
-        24 => {
+        20 => ("minContains", json!(dice.below(3))),
+        21 => ("maxContains", json!(dice.below(3))),
+        22 => ("$ref", json!(*dice.one(&["#/$defs/a", "#/$defs/b", "#"]))),
+        23 => ("items", inner(dice)),
+        24 => ("prefixItems", list(dice, 1, inner)),
+        25 => ("contains", inner(dice)),
+        26 => ("properties", members(dice, inner)),
+        27 => {
             let pattern = (*dice.one(&PATTERNS)).to_owned();
             ("patternProperties", json!({pattern: inner(dice)}))
         }
-        25 => ("additionalProperties", inner(dice)),
-        26 => ("propertyNames", inner(dice)),
-        27 => ("dependentSchemas", members(dice, inner)),
-        28 => ("allOf", list(dice, 1, inner)),
-        29 => ("anyOf", list(dice, 1, inner)),
-        30 => ("oneOf", list(dice, 1, inner)),
-        31 => ("not", inner(dice)),
-        32 => ("if", inner(dice)),
+        28 => ("additionalProperties", inner(dice)),
+        29 => ("propertyNames", inner(dice)),
+        30 => ("dependentSchemas", members(dice, inner)),
+        31 => ("allOf", list(dice, 1, inner)),
+        32 => ("anyOf", list(dice, 1, inner)),
+        33 => ("oneOf", list(dice, 1, inner)),
+        34 => ("not", inner(dice)),
+        35 => ("if", inner(dice)),
         _ => (*dice.one(&["then", "else"]), inner(dice)),
     }
 }
