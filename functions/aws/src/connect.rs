@@ -111,7 +111,6 @@ fn flag(name: &str) -> Option<bool> {
 /// Time-outs of one request.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
         .operation_attempt_timeout(ATTEMPT)
         .build()
 }

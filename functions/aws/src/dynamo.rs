@@ -62,7 +62,7 @@ impl DynamoStore {
     /// The store in this table. Nothing is asked of AWS yet.
     pub fn new(config: &SdkConfig, table: impl Into<String>, env: Arc<dyn Env>) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config)
-            // See `load_config`: a client that retries by itself would break what `Conflict` means.
+            // See `connect`: a client that retries by itself would break what `Conflict` means.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             .build();

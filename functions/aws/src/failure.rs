@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{
+    ConnectorError, DisplayErrorContext, ProvideErrorMetadata, SdkError,
+};
 
 use crate::https::was_not_sent;
 
@@ -46,7 +48,7 @@ impl Failure {
             SdkError::ConstructionFailure(_) => Self::Unavailable(text),
             SdkError::DispatchFailure(failure) => {
                 let connector = failure.as_connector_error();
-                if connector.is_none() {
+                if connector.is_none_or(ConnectorError::is_user) {
                     // No credentials, no endpoint: it never came as far as a connection.
                     Self::Unavailable(text)
                 } else if connector.is_some_and(|error| was_not_sent(error)) {
@@ -103,5 +105,67 @@ impl Failure {
             | Self::Refused(text)
             | Self::Unavailable(text) => text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+    use crate::https::Https;
+
+    /// What comes of a write to this address.
+    async fn write_to(endpoint: String) -> Failure {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .endpoint_url(endpoint)
+            .http_client(Https::new().unwrap())
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let write = Client::new(&config)
+            .put_item()
+            .table_name("baton")
+            .item("pk", AttributeValue::S("a".to_owned()));
+        Failure::of(write.send().await.unwrap_err())
+    }
+
+    fn listener() -> (TcpListener, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_may_be_sent_again() {
+        let (listener, address) = listener();
+        drop(listener);
+        let failure = write_to(address).await;
+        assert!(
+            matches!(failure, Failure::Busy(Busy::Throttled, _)),
+            "{failure:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_and_not_answered_is_done_or_not() {
+        let (listener, address) = listener();
+        let server = std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = [0; 16];
+            connection.read_exact(&mut request).unwrap();
+        });
+        let failure = write_to(address).await;
+        server.join().unwrap();
+        assert!(matches!(failure, Failure::Unanswered(_)), "{failure:?}");
     }
 }

@@ -1,12 +1,13 @@
-//! The SDK's requests, sent by the HTTP client that calls models as well.
+//! The SDK's requests, sent by a client of the same making as the one that calls models.
 //!
-//! The SDK would bring a client of its own: a second pool, a second TLS library with a second list of trusted certificates,
-//! minutes of C to compile and two megabytes of every program. Knows requests and answers; never whose they are.
+//! The SDK would bring its own: a second HTTP client with a second TLS library and a second list of trusted certificates, minutes
+//! of C to compile and two megabytes of every program. Knows requests and answers; never whose they are.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -39,9 +40,8 @@ impl Https {
     /// # Errors
     /// When there are none.
     pub fn new() -> Result<Self, HttpsError> {
-        let anywhere = Url::parse("https://amazonaws.com").map_err(|e| HttpsError(e.into()))?;
         Ok(Self {
-            far: client(&anywhere)?,
+            far: client("https://amazonaws.com")?,
             near: Arc::default(),
         })
     }
@@ -53,7 +53,7 @@ impl Https {
         if let Some(client) = self.near.get() {
             return Ok(client.clone());
         }
-        let client = client(url).map_err(user)?;
+        let client = client("https://localhost").map_err(user)?;
         Ok(self.near.get_or_init(|| client).clone())
     }
 
@@ -72,18 +72,22 @@ impl Https {
                 .map_err(|late| ConnectorError::timeout(late.into()))?,
         };
         let response: http::Response<Body> = response.map_err(not_answered)?.into();
-        HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(user)
+        HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
+            .map_err(|error| ConnectorError::other(error.into(), None))
     }
 }
 
-fn client(url: &Url) -> Result<Client, HttpsError> {
-    builder(url, &[], false)
+/// For this address and others like it.
+fn client(url: &str) -> Result<Client, HttpsError> {
+    let url = Url::parse(url).map_err(|error| HttpsError(error.into()))?;
+    builder(&url, &[], false)
         .map_err(|error| HttpsError(error.into()))?
         .connect_timeout(CONNECT)
         .build()
         .map_err(|error| HttpsError(error.into()))
 }
 
+/// Something is wrong with the request itself: it was never sent.
 fn user(error: impl Into<Box<dyn Error + Send + Sync>>) -> ConnectorError {
     ConnectorError::user(error.into())
 }
@@ -124,7 +128,8 @@ impl HttpClient for Https {
     }
 }
 
-/// The client with the time-out of one kind of request, until the first byte of its answer.
+/// The client with the time-out of one kind of request, until the first byte of its answer. To connect, each has [`CONNECT`],
+/// whatever the SDK's settings say.
 #[derive(Debug)]
 struct Connector {
     https: Https,
@@ -133,6 +138,19 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        // After an answer that tells of a sick service the SDK wants its connection closed, and complains loudly where it does
+        // not get hold of it. Ours stays open: who answers is behind many front ends, and the next try may use another one.
+        if let Some(capture) = request.extension::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(|| {
+                let nothing = || {};
+                Some(
+                    ConnectionMetadata::builder()
+                        .proxied(false)
+                        .poison_fn(nothing)
+                        .build(),
+                )
+            });
+        }
         HttpConnectorFuture::new(self.https.clone().send(request, self.patience))
     }
 }

@@ -7,7 +7,7 @@
 //!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
 //! SqsQueue
 //! read_secrets (Secrets Manager, once at the start)
-//!      └─▶ connect (region, credentials, endpoints) ─▶ https (the process's one HTTP client)
+//! connect (region, credentials, endpoints) ─▶ https (what the SDK's requests are sent by)
 //! ```
 //!
 //! No rule about conversations lives here, and nothing here reads Baton's settings. Endpoints, region and credentials come

@@ -12,6 +12,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
+use aws_types::service_config::ServiceConfigKey;
 use baton_backends::model::http::builder;
 use baton_handoff::ports::Env;
 use futures_util::future::try_join_all;
@@ -74,7 +75,7 @@ enum Attempt {
 impl Reader<'_> {
     async fn read(&self, id: &str) -> Result<String, String> {
         let region = self.config.region().ok_or("no region is set")?.as_ref();
-        let url = endpoint(self.config.endpoint_url(), region)?;
+        let url = endpoint(self.config, region)?;
         let client = builder(&url, &[], false)
             .map(|builder| builder.timeout(ATTEMPT).build())
             .map_err(|error| error.to_string())?
@@ -169,39 +170,78 @@ async fn attempt(request: reqwest::RequestBuilder) -> Attempt {
     }
 }
 
-/// The service's address, or the one that is set for all services.
-fn endpoint(set: Option<&str>, region: &str) -> Result<Url, String> {
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    let url = set.map_or_else(
-        || format!("https://secretsmanager.{region}.{domain}/"),
-        str::to_owned,
-    );
+/// The service's address as its SDK would choose it.
+fn endpoint(config: &SdkConfig, region: &str) -> Result<Url, String> {
+    let own = config.service_config().and_then(|service| {
+        let key = ServiceConfigKey::builder()
+            .service_id("Secrets Manager")
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url");
+        service.load_config(key.build().ok()?)
+    });
+    let set = own.or_else(|| config.endpoint_url().map(str::to_owned));
+    let url = set.unwrap_or_else(|| {
+        let fips = config.use_fips().is_some_and(|fips| fips);
+        let service = if fips {
+            "secretsmanager-fips"
+        } else {
+            "secretsmanager"
+        };
+        let both = config.use_dual_stack().is_some_and(|both| both);
+        let domain = match (region.starts_with("cn-"), both) {
+            (false, false) => "amazonaws.com",
+            (false, true) => "api.aws",
+            (true, false) => "amazonaws.com.cn",
+            (true, true) => "api.amazonwebservices.com.cn",
+        };
+        format!("https://{service}.{region}.{domain}/")
+    });
     url.parse()
         .map_err(|error| format!("{url} is no address: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_types::service_config::LoadServiceConfig;
+
     use super::*;
+
+    #[derive(Debug)]
+    struct Elsewhere;
+
+    impl LoadServiceConfig for Elsewhere {
+        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+            (key.service_id() == "Secrets Manager").then(|| "http://127.0.0.1:5001".to_owned())
+        }
+    }
 
     #[test]
     fn the_service_is_in_the_region_or_where_the_settings_say() {
-        let url = |set, region| endpoint(set, region).unwrap().to_string();
+        let plain = SdkConfig::builder;
+        let url = |config: aws_types::sdk_config::Builder, region| {
+            endpoint(&config.build(), region).unwrap().to_string()
+        };
         assert_eq!(
-            url(None, "eu-central-1"),
+            url(plain(), "eu-central-1"),
             "https://secretsmanager.eu-central-1.amazonaws.com/"
         );
         assert_eq!(
-            url(None, "cn-north-1"),
+            url(plain(), "cn-north-1"),
             "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
         );
         assert_eq!(
-            url(Some("http://127.0.0.1:5000"), "eu-central-1"),
-            "http://127.0.0.1:5000/"
+            url(plain().use_fips(true), "us-east-1"),
+            "https://secretsmanager-fips.us-east-1.amazonaws.com/"
+        );
+        assert_eq!(
+            url(plain().use_dual_stack(true), "eu-west-1"),
+            "https://secretsmanager.eu-west-1.api.aws/"
+        );
+        let everywhere = || plain().endpoint_url("http://127.0.0.1:5000");
+        assert_eq!(url(everywhere(), "eu-central-1"), "http://127.0.0.1:5000/");
+        assert_eq!(
+            url(everywhere().service_config(Elsewhere), "eu-central-1"),
+            "http://127.0.0.1:5001/"
         );
     }
 }
