@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 mod engine;
 #[cfg(feature = "aws")]
 pub mod function;
+pub mod log;
 pub mod parts;
 pub mod settings;
 

@@ -12,7 +12,6 @@ mod machine;
 #[path = "parts/no_machine.rs"]
 mod machine;
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +28,6 @@ use baton_handoff::{Engine, Ports};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::{ModelChoice, Settings, Values};
 
@@ -169,26 +165,6 @@ struct Records {
     file: Option<Arc<machine::File>>,
     /// The process, as others on this store know it.
     env: Arc<dyn Env>,
-}
-
-/// Starts the log: JSON lines, or text on a terminal.
-///
-/// The filter has a level for all (`warn`), for single crates and modules (`info,hyper=warn`), or both.
-///
-/// # Errors
-/// When the filter is none.
-pub fn start_logging(filter: &str) -> anyhow::Result<()> {
-    let targets: Targets = filter
-        .parse()
-        .with_context(|| format!("BATON_LOG={filter} is not a log filter"))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let log = tracing_subscriber::registry().with(targets);
-    if std::io::stderr().is_terminal() {
-        log.with(lines).init();
-    } else {
-        log.with(lines.json()).init();
-    }
-    Ok(())
 }
 
 fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {

@@ -107,14 +107,18 @@ impl Settings {
     pub fn read_explicit(values: &Values) -> Result<Self, BadSetting> {
         let settings = Self::read(values)?;
         if settings.cloud.is_none() && values.get("BATON_DATA").is_none() {
-            return Err(BadSetting::new(
-                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them, or BATON_DATA to keep everything in a file",
-            ));
+            return Err(BadSetting::new(if cfg!(feature = "embedded") {
+                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them, or BATON_DATA to keep everything in a file"
+            } else {
+                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them"
+            }));
         }
         if values.get("BATON_MODEL_URL").is_none() && values.get("BATON_AZURE_ENDPOINT").is_none() {
-            return Err(BadSetting::new(
-                "BATON_MODEL_URL is not set; set it to a model's address, or to rehearsal for scripted answers",
-            ));
+            return Err(BadSetting::new(if cfg!(feature = "embedded") {
+                "BATON_MODEL_URL is not set; set it to a model's address, or to rehearsal for scripted answers"
+            } else {
+                "BATON_MODEL_URL is not set; set it to a model's address"
+            }));
         }
         Ok(settings)
     }

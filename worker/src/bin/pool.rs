@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use baton_worker::parts::{Parts, start_logging, use_default_chain};
+use baton_worker::parts::{Parts, use_default_chain};
 use baton_worker::settings::{Settings, Values};
-use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
+use baton_worker::{EngineWork, Lanes, Pool, log, sweep_until};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::read_explicit(&Values::from_environment(Some(Path::new(".env")))?)?;
-    start_logging(&settings.log)?;
+    log::start(&settings.log)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     use_default_chain(&settings).await?;

@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use baton_worker::function::{Event, Function};
-use baton_worker::parts::{Parts, function_settings, start_logging};
+use baton_worker::log;
+use baton_worker::parts::{Parts, function_settings};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tokio::time::Instant;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = function_settings().await?;
-    start_logging(&settings.log)?;
+    log::start(&settings.log)?;
     let cloud = settings
         .cloud
         .as_ref()

@@ -7,7 +7,8 @@ use baton_chat::lambda::{self, Runtime};
 use baton_chat::settings::Settings;
 use baton_chat::{App, Exposure, router};
 use baton_handoff::Engine;
-use baton_worker::parts::{Parts, function_settings, start_logging};
+use baton_worker::log;
+use baton_worker::parts::{Parts, function_settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// AWS gives a function half a second between SIGTERM and SIGKILL.
@@ -16,7 +17,7 @@ const LAST_WORDS: Duration = Duration::from_millis(400);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = function_settings().await?;
-    start_logging(&settings.log)?;
+    log::start(&settings.log)?;
     let kept = Kept::build(&settings).await?;
     let (engine, office, model) = match &kept {
         Kept::Cloud(parts, engine) => (

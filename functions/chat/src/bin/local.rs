@@ -7,7 +7,8 @@ use anyhow::Context;
 use baton_chat::assemble::House;
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
-use baton_worker::parts::{start_logging, use_default_chain};
+use baton_worker::log;
+use baton_worker::parts::use_default_chain;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,7 +47,7 @@ fn run() -> anyhow::Result<()> {
         return Ok(());
     }
     let settings = Settings::read(&values)?;
-    start_logging(&settings.log)?;
+    log::start(&settings.log)?;
     raise_descriptor_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

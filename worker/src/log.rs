@@ -1,0 +1,97 @@
+//! The log: JSON lines, or text on a terminal.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Starts it.
+///
+/// The filter has a level for all (`warn`), levels of crates and modules (`info,hyper=warn`), or both.
+///
+/// # Errors
+/// When the filter is none.
+pub fn start(filter: &str) -> anyhow::Result<()> {
+    let targets = targets(filter)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(targets);
+    if std::io::stderr().is_terminal() {
+        log.with(lines).init();
+    } else {
+        log.with(lines.json()).init();
+    }
+    Ok(())
+}
+
+/// Stricter than what the library reads, which takes a misspelt level for the name of a crate.
+fn targets(filter: &str) -> anyhow::Result<Targets> {
+    let mut targets = Targets::new();
+    for part in filter
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        let (target, level) = match part.split_once('=') {
+            Some((target, level)) => (Some(target.trim()), level.trim()),
+            None => (None, part),
+        };
+        // An empty one would be an error level.
+        let level = level
+            .parse::<LevelFilter>()
+            .ok()
+            .filter(|_| !level.is_empty());
+        let is_path = |name: &str| {
+            name.chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+        };
+        targets = match (target, level) {
+            (None, Some(level)) => targets.with_default(level),
+            (Some(target), Some(level)) if is_path(target) => targets.with_target(target, level),
+            _ => anyhow::bail!(
+                "BATON_LOG={filter}: {part:?} is neither a level (off, error, warn, info, debug, trace) nor one of a crate or a \
+                 module, such as hyper=warn"
+            ),
+        };
+    }
+    Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::filter::LevelFilter;
+
+    use super::targets;
+
+    #[test]
+    fn a_filter_is_levels_of_all_and_of_modules() {
+        let filter = targets("info, hyper=warn,baton_chat::guard=off,").unwrap();
+        assert_eq!(filter.default_level(), Some(LevelFilter::INFO));
+        let mut modules: Vec<_> = filter.iter().filter(|(name, _)| !name.is_empty()).collect();
+        modules.sort_unstable();
+        assert_eq!(
+            modules,
+            [
+                ("baton_chat::guard", LevelFilter::OFF),
+                ("hyper", LevelFilter::WARN)
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_level_is_told() {
+        for filter in [
+            "inof",
+            "info,hyper",
+            "hyper=",
+            "hyper=loud",
+            "baton_worker[turn]=debug",
+        ] {
+            let error = targets(filter).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("BATON_LOG={filter}: ")),
+                "{error}"
+            );
+        }
+    }
+}
