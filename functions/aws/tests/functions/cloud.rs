@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_aws::{QueueUrls, SqsQueue};
+use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
 use baton_backends::env::SystemEnv;
 use baton_handoff::ports::{Delivery, Lane, Queue};
 use serde_json::{Value, json};
@@ -45,6 +45,11 @@ impl Cloud {
             queue,
             urls,
         }
+    }
+
+    /// What the functions keep, seen from outside.
+    pub(crate) async fn store(&self) -> DynamoStore {
+        self.table.store(Arc::new(SystemEnv)).await
     }
 
     /// A process of a function.

@@ -4,6 +4,9 @@
 use std::time::Duration;
 
 use baton_backends::model::testing::ScriptedModel;
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::Store;
+use baton_handoff::record::{Meta, decode, keys};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -136,6 +139,22 @@ async fn kill_9_of_pools_loses_nothing_and_does_nothing_twice() {
         .await
         .expect("everything that was accepted comes to its end");
     check(&client, &conversations).await;
+    assert!(
+        taken_over(&cloud, &conversations).await > 0,
+        "no kill hit a turn"
+    );
+}
+
+/// How often somebody went on with another's turn: each turn begins with one fence more, and so does each take-over.
+async fn taken_over(cloud: &Cloud, conversations: &[String]) -> u64 {
+    let store = cloud.store().await;
+    let mut count = 0;
+    for conversation in conversations {
+        let key = keys::meta(&ConversationId::parse(conversation).unwrap());
+        let meta: Meta = decode(&store.get(&key).await.unwrap().unwrap()).unwrap();
+        count += (meta.fence + 1).saturating_sub(u64::from(meta.next_turn));
+    }
+    count
 }
 
 /// Whether nothing is left to do.
