@@ -361,11 +361,11 @@ async fn keep(launcher: &Launcher, quick: bool, report: &mut Report) -> Result<(
     ));
     for _ in 0..rounds {
         for (_, baton, crowd, cpu) in &mut sides {
-            let before = baton.cpu()?;
+            let before = baton.run_time()?;
             let outcome = crowd.talk_on(1).await?;
             report.errors("Baton", &outcome.errors);
             let turns = f64::from(u32::try_from(outcome.answers.len())?);
-            cpu.push(millis((baton.cpu()? - before).total()) / turns);
+            cpu.push(millis(baton.run_time()?.since(&before)) / turns);
         }
     }
     let mut table = Table::new(&["text", "CPU ms/turn"]);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 
 use crate::client;
-use crate::usage::{Cpu, Memory};
+use crate::usage::{Cpu, Memory, RunTime};
 
 /// A server that is not ready by then never will be.
 const READY_WITHIN: Duration = Duration::from_secs(15);
@@ -78,6 +78,11 @@ impl Server {
 
     pub(crate) fn cpu(&self) -> Result<Cpu> {
         Cpu::of(self.child.id()).with_context(|| format!("{}:\n{}", self.name, self.last_words()))
+    }
+
+    pub(crate) fn run_time(&self) -> Result<RunTime> {
+        RunTime::of(self.child.id())
+            .with_context(|| format!("{}:\n{}", self.name, self.last_words()))
     }
 
     pub(crate) fn memory(&self) -> Result<Memory> {
