@@ -2,7 +2,8 @@
 //! model can act on.
 //!
 //! ```text
-//! compile (a schema becomes nodes of rules) ─▶ check (a value against a node) ─▶ format, number
+//! keywords (what is written) ─▶ compile (nodes of rules) ─▶ endless (do they end?)
+//!                                     └─▶ check (a value against a node) ─▶ format, number
 //! ```
 //!
 //! Written for this, because it is on the way of every start and of every call: a validator of all drafts reads their
@@ -10,7 +11,9 @@
 
 mod check;
 mod compile;
+mod endless;
 mod format;
+mod keywords;
 mod number;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::{Map, Number, Value};
 
+use super::endless::is_endless;
 use super::format::Format;
-use super::{ArrayRule, Kind, Node, NodeId, NumberRule, ObjectRule, Rule, StringRule, Validator};
+use super::keywords::{Keywords, shown, strings};
+use super::{ArrayRule, Node, NodeId, NumberRule, ObjectRule, Rule, StringRule, Validator};
 use crate::team::arguments::canonical;
 
 /// As deep as schemas may be inside of each other. Team files are not deeper either.
@@ -17,18 +20,6 @@ const MAX_PATTERN_BYTES: usize = 64 * 1024;
 
 /// The one draft that is read.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-
-/// Say something to people and to models, and nothing about what fits.
-const REMARKS: [&str; 8] = [
-    "$comment",
-    "default",
-    "deprecated",
-    "description",
-    "examples",
-    "readOnly",
-    "title",
-    "writeOnly",
-];
 
 pub(super) fn compile(document: &Value, pointer: &str) -> Result<Validator, String> {
     let mut compiler = Compiler {
@@ -42,7 +33,7 @@ pub(super) fn compile(document: &Value, pointer: &str) -> Result<Validator, Stri
         .into_iter()
         .map(Option::unwrap_or_default)
         .collect();
-    if has_loop(&nodes) {
+    if is_endless(&nodes) {
         return Err("it refers to itself without end".into());
     }
     Ok(Validator { nodes, root })
@@ -53,13 +44,6 @@ struct Compiler<'a> {
     /// None where a node is being compiled.
     nodes: Vec<Option<Node>>,
     known: HashMap<String, NodeId>,
-}
-
-/// The keywords of one schema, taken one by one.
-struct Keywords<'a> {
-    /// Where they are: a pointer.
-    place: &'a str,
-    left: Map<String, Value>,
 }
 
 impl Compiler<'_> {
@@ -98,7 +82,7 @@ impl Compiler<'_> {
         left: Map<String, Value>,
         depth: usize,
     ) -> Result<Node, String> {
-        let mut keywords = Keywords { place, left };
+        let mut keywords = Keywords::new(place, left);
         let keywords = &mut keywords;
         let mut rules = Node::new();
         self.of_anything(keywords, depth, &mut rules)?;
@@ -251,7 +235,8 @@ impl Compiler<'_> {
                 "it refers to {reference}, and schemas outside of this file are not loaded"
             ));
         };
-        let pointer = percent_decoded(fragment)
+        let pointer = percent_decode_str(fragment).decode_utf8().ok();
+        let pointer = pointer
             .filter(|pointer| pointer.is_empty() || pointer.starts_with('/'))
             .ok_or_else(|| format!("it refers to {reference}, which is not a JSON pointer"))?;
         self.at(&pointer, depth)
@@ -351,201 +336,9 @@ fn push<T, R: Into<Rule>>(rules: &mut Node, rule: fn(T) -> R, value: Option<T>) 
     rules.extend(value.map(|value| rule(value).into()));
 }
 
-impl Keywords<'_> {
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.left.remove(name)
-    }
-
-    fn pointer(&self, tokens: &[&str]) -> String {
-        let mut pointer = self.place.to_owned();
-        for token in tokens {
-            pointer.push('/');
-            pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
-        }
-        pointer
-    }
-
-    fn mistake(&self, name: &str, what: &str) -> String {
-        format!("{} {what}", shown(&self.pointer(&[name])))
-    }
-
-    fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.mistake(name, "must be a string")),
-        }
-    }
-
-    fn flag(&mut self, name: &str) -> Result<bool, String> {
-        match self.take(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(flag),
-            Some(_) => Err(self.mistake(name, "must be true or false")),
-        }
-    }
-
-    fn number(&mut self, name: &str) -> Result<Option<Number>, String> {
-        let Some(value) = self.take(name) else {
-            return Ok(None);
-        };
-        match canonical(value).as_number() {
-            Some(number) => Ok(Some(number.clone())),
-            None => Err(self.mistake(name, "must be a number")),
-        }
-    }
-
-    fn count(&mut self, name: &str) -> Result<Option<u64>, String> {
-        let Some(value) = self.take(name) else {
-            return Ok(None);
-        };
-        match canonical(value).as_u64() {
-            Some(count) => Ok(Some(count)),
-            None => Err(self.mistake(name, "must be a whole number, 0 or more")),
-        }
-    }
-
-    fn names(&mut self, name: &str) -> Result<Option<Vec<String>>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(value) => strings(value)
-                .map(Some)
-                .ok_or_else(|| self.mistake(name, "must be a list of names")),
-        }
-    }
-
-    fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, String> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::Object(members)) => Ok(Some(members)),
-            Some(_) => Err(self.mistake(name, "must be an object")),
-        }
-    }
-
-    fn types(&mut self) -> Result<Option<Vec<Kind>>, String> {
-        let Some(value) = self.take("type") else {
-            return Ok(None);
-        };
-        let names = match value.as_str() {
-            Some(name) => Some(vec![name.to_owned()]),
-            None => strings(value).filter(|names| !names.is_empty()),
-        };
-        let names =
-            names.ok_or_else(|| self.mistake("type", "must be a type or a list of types"))?;
-        let kind = |name: &String| {
-            Kind::named(name).ok_or_else(|| {
-                let known = Kind::ALL.map(Kind::name).join(", ");
-                self.mistake("type", &format!("is {name:?}, which is none of {known}"))
-            })
-        };
-        names.iter().map(kind).collect::<Result<_, _>>().map(Some)
-    }
-
-    /// What is left must be remarks, or nobody would notice that a keyword is misspelt.
-    fn end(&self) -> Result<(), String> {
-        let unknown = self
-            .left
-            .keys()
-            .find(|name| !REMARKS.contains(&name.as_str()) && !name.starts_with("x-"));
-        match unknown {
-            None => Ok(()),
-            Some(name) => Err(self.mistake(name, "is a keyword that is not known here")),
-        }
-    }
-}
-
-fn strings(value: Value) -> Option<Vec<String>> {
-    let Value::Array(values) = value else {
-        return None;
-    };
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    values.iter().map(text).collect()
-}
-
 fn regex(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern)
         .size_limit(MAX_PATTERN_BYTES)
         .build()
         .map_err(|error| format!("the pattern {pattern:?} is not a regular expression: {error}"))
-}
-
-/// A pointer the way that people write it: `properties.size`.
-fn shown(pointer: &str) -> String {
-    let path = pointer.trim_start_matches('/').replace('/', ".");
-    if path.is_empty() {
-        "it".to_owned()
-    } else {
-        format!("`{}`", path.replace("~1", "/").replace("~0", "~"))
-    }
-}
-
-/// What `%41` in a reference means.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        if *byte == b'%' {
-            let (code, after) = after.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(str::from_utf8(code).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(*byte);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// Whether a schema asks something of the same value again and again. Asking it of a part of the value comes to an end.
-fn has_loop(nodes: &[Node]) -> bool {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Seen {
-        Never,
-        Above,
-        Done,
-    }
-    fn visit(nodes: &[Node], id: NodeId, seen: &mut [Seen]) -> bool {
-        match seen.get_mut(id) {
-            None | Some(Seen::Done) => return false,
-            Some(Seen::Above) => return true,
-            Some(state) => *state = Seen::Above,
-        }
-        let rules = nodes.get(id).map(Vec::as_slice).unwrap_or_default();
-        let found = rules
-            .iter()
-            .flat_map(of_the_same)
-            .any(|id| visit(nodes, id, seen));
-        if let Some(state) = seen.get_mut(id) {
-            *state = Seen::Done;
-        }
-        found
-    }
-    let mut seen = vec![Seen::Never; nodes.len()];
-    (0..nodes.len()).any(|id| visit(nodes, id, &mut seen))
-}
-
-/// The schemas that a rule applies to the very value that it is about.
-fn of_the_same(rule: &Rule) -> Vec<NodeId> {
-    match rule {
-        Rule::Same(id) | Rule::Not(id) | Rule::Object(ObjectRule::DependentSchema(_, id)) => {
-            vec![*id]
-        }
-        Rule::All(ids) | Rule::Any(ids) | Rule::One(ids) => ids.clone(),
-        Rule::If {
-            condition,
-            then,
-            otherwise,
-        } => [Some(*condition), *then, *otherwise]
-            .into_iter()
-            .flatten()
-            .collect(),
-        Rule::Never
-        | Rule::Type(_)
-        | Rule::Const(_)
-        | Rule::Enum(_)
-        | Rule::Number(_)
-        | Rule::String(_)
-        | Rule::Array(_)
-        | Rule::Object(_) => Vec::new(),
-    }
 }
