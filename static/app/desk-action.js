@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
 import { get, path, stream } from "./api.js";
 import { empty } from "./conversation.js";
 import { money, when } from "./desk-book.js";
-import { decide, needsPerson } from "./desk-data.js";
+import { decide, loadDoneAfter, needsPerson } from "./desk-data.js";
 import { deskStrings } from "./desk-strings.js";
 import { merge } from "./history.js";
 import { toolName } from "./names.js";
@@ -21,7 +21,15 @@ export function Detail({ action, onBack, onDecided }) {
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState(null);
   const [isBusy, setBusy] = useState(false);
+  const [doneAfter, setDoneAfter] = useState([]);
   const heading = useRef(null);
+  useEffect(() => {
+    let left = false;
+    setDoneAfter([]);
+    // Without the list nothing is missing but a hint.
+    if (action.state === "unknown") loadDoneAfter(action).then((later) => left || setDoneAfter(later), () => {});
+    return () => { left = true; };
+  }, [action.id, action.state, action.fence]);
   useEffect(() => heading.current.focus({ preventScroll: true }), []);
 
   const tell = (sentence) => { document.getElementById("announcements").textContent = sentence; };
@@ -52,6 +60,7 @@ export function Detail({ action, onBack, onDecided }) {
       ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${when(action.expiresAt)}</time></dd>`}</dl>
     ${needsPerson(action) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
       ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}
+      ${doneAfter.length > 0 && html`<p class="note">${t("doneAfter")} ${doneAfter.map(({ tool }) => toolName(tool)).join(", ")}</p>`}
       <label for="reason">${t("reason")}</label>
       <textarea id="reason" rows="2" maxlength="500" value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} aria-invalid=${problem === t("reasonNeeded")}></textarea>
       ${problem && html`<p class="wrong" role="alert">${problem}</p>`}

@@ -78,7 +78,7 @@ const Page = memo(({ turns, last, agent, ...rest }) => html`<div class="page">${
 const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) => {
   const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
   return html`<article class="turn" data-status=${turn.status}>
-    ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
+    ${turn.message == null ? html`<p class="note">${t(turn.status === "unreadable" ? "unreadable" : "lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
       <span class="visually-hidden">${t("said", { name: readOnly ? t("customer") : t("you") })}</span>
       <p dir="auto">${turn.message}</p>
     </div>`}

@@ -32,7 +32,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Env, Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Env, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::team::{HttpBody, HttpMethod, Team};
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -188,9 +188,9 @@ impl HttpTools {
 #[async_trait]
 impl Tools for HttpTools {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
-        let (declared, question) = self.question(request).map_err(ToolError)?;
+        let (declared, question) = self.question(request).map_err(ToolError::Refused)?;
         let exchange = self.ask(declared, question).await;
-        verdict::lookup(&request.tool.name, exchange).map_err(ToolError)
+        verdict::lookup(&request.tool.name, exchange)
     }
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
@@ -207,8 +207,8 @@ impl Tools for HttpTools {
     }
 
     /// Services are not asked what a call is worth: a parameter names it.
-    async fn amount_cents(&self, _request: &ToolRequest) -> Option<u64> {
-        None
+    async fn price(&self, _request: &ToolRequest) -> Price {
+        Price::NoPrice
     }
 }
 

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    CommitError, Cursor, Env, Index, Outcome, Store, StoreError, ToolError, ToolRequest, Tools,
+    CommitError, Cursor, Env, Index, Outcome, Price, Store, StoreError, ToolError, ToolRequest,
+    Tools,
 };
 use serde::Deserialize;
 
@@ -164,17 +165,18 @@ impl BackOffice {
 #[async_trait]
 impl Tools for BackOffice {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
-        match Call::read(request).map_err(ToolError)? {
+        match Call::read(request).map_err(ToolError::Refused)? {
             Call::LookUp(asked) => self
                 .look_up(&asked.search_query, &request.conversation)
                 .await
                 .map_err(|error| {
                     tracing::warn!(%error, "an item could not be looked up");
-                    ToolError("Items cannot be looked up at the moment.".to_owned())
+                    ToolError::Unavailable("Items cannot be looked up at the moment.".to_owned())
                 }),
-            Call::Order(_) | Call::Refund(_) => {
-                Err(ToolError(format!("{} is no lookup.", request.tool.name)))
-            }
+            Call::Order(_) | Call::Refund(_) => Err(ToolError::Refused(format!(
+                "{} is no lookup.",
+                request.tool.name
+            ))),
         }
     }
 
@@ -188,11 +190,13 @@ impl Tools for BackOffice {
         }
     }
 
-    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
-        match Call::read(request).ok()? {
-            Call::LookUp(_) => None,
-            Call::Order(purchase) => purchase.price.checked_mul(100),
-            Call::Refund(refund) => self.paid_for(&refund.item_id).await,
+    async fn price(&self, request: &ToolRequest) -> Price {
+        match Call::read(request) {
+            Ok(Call::LookUp(_)) => Price::NoPrice,
+            // More than 64 bits of cents is above every limit.
+            Ok(Call::Order(purchase)) => Price::Known(purchase.price.saturating_mul(100)),
+            Ok(Call::Refund(refund)) => self.paid_for(&refund.item_id).await,
+            Err(sentence) => Price::CannotTell(sentence),
         }
     }
 }

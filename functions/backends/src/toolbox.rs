@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Runs;
 
 use crate::http_tools::HttpTools;
@@ -39,7 +39,7 @@ impl Tools for Toolbox {
         self.place_of(request).act(request, idempotency_key).await
     }
 
-    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
-        self.place_of(request).amount_cents(request).await
+    async fn price(&self, request: &ToolRequest) -> Price {
+        self.place_of(request).price(request).await
     }
 }

@@ -8,7 +8,7 @@ use baton_backends::conformance::{FaultyStore, TestClock};
 use baton_backends::memory::MemoryStore;
 use baton_backends::office::{BackOffice, Order, Refund};
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Outcome, Store, ToolRequest, Tools};
+use baton_handoff::ports::{Outcome, Price, Store, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -68,6 +68,7 @@ fn done(outcome: Outcome) -> Value {
         other @ (Outcome::Rejected(_)
         | Outcome::Conflict(..)
         | Outcome::NotSent(_)
+        | Outcome::Busy(..)
         | Outcome::Retry(..)
         | Outcome::Unknown(_)) => panic!("{other:?}"),
     }
@@ -139,7 +140,7 @@ async fn an_order_can_be_found_and_refunded() {
         (&bought["item_id"], &json!(77))
     );
     let item_id = bought["item_id"].as_str().unwrap();
-    assert_eq!(office.amount_cents(&refund(item_id)).await, Some(7700));
+    assert_eq!(office.price(&refund(item_id)).await, Price::Known(7700));
     let refunded = done(office.act(&refund(item_id), "refund").await);
     assert_eq!(
         refunded,
@@ -204,10 +205,13 @@ async fn what_cannot_be_refunded_is_rejected_and_stays_so() {
 #[tokio::test]
 async fn amounts_are_what_moves() {
     let office = office();
-    assert_eq!(office.amount_cents(&order("Anvil", 12)).await, Some(1200));
-    assert_eq!(office.amount_cents(&order("Anvil", u64::MAX)).await, None);
-    assert_eq!(office.amount_cents(&refund(UNICYCLE)).await, Some(39_900));
-    assert_eq!(office.amount_cents(&refund("item_1")).await, None);
+    assert_eq!(office.price(&order("Anvil", 12)).await, Price::Known(1200));
+    assert_eq!(
+        office.price(&order("Anvil", u64::MAX)).await,
+        Price::Known(u64::MAX)
+    );
+    assert_eq!(office.price(&refund(UNICYCLE)).await, Price::Known(39_900));
+    assert_eq!(office.price(&refund("item_1")).await, Price::NoPrice);
     let price = office.act(&order("Anvil", u64::MAX), "key").await;
     assert!(matches!(price, Outcome::Rejected(_)), "{price:?}");
 }
@@ -281,7 +285,10 @@ async fn an_item_is_refunded_once_under_any_concurrency() {
 async fn act_until_it_ends(office: &BackOffice, request: &ToolRequest, key: &str) -> Outcome {
     for _ in 0..1000 {
         match office.act(request, key).await {
-            Outcome::Retry(..) | Outcome::NotSent(_) | Outcome::Conflict(..) => {}
+            Outcome::Retry(..)
+            | Outcome::NotSent(_)
+            | Outcome::Busy(..)
+            | Outcome::Conflict(..) => {}
             ended @ (Outcome::Done(_) | Outcome::Rejected(_) | Outcome::Unknown(_)) => {
                 return ended;
             }

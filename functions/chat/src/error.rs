@@ -49,6 +49,9 @@ impl ApiError {
             Refusal::TooManyWaiting => Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
                 .with_header(header::RETRY_AFTER, "5"),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            Refusal::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
+            // Without Retry-After: sending it again will not help.
+            Refusal::Unreadable => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
             Refusal::Draining | Refusal::Contended | Refusal::Unavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                     .with_header(header::RETRY_AFTER, "2")

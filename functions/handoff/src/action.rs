@@ -7,11 +7,15 @@ use std::time::Duration;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
-use crate::record::{ActionRecord, ActionState, decode, keys};
-use crate::tries::{self, Ended, FIRST_RETRY, has_keys, timeout_of};
+use crate::record::{ActionRecord, ActionState, Meta, decode, keys, size};
+use crate::tries::{self, Ended, FIRST_RETRY, timeout_of};
 
 /// When a queue message that nobody claimed counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
+
+/// When the sweeper looks at an action that waits for an earlier one. The end of that one sends it at once; this is for the
+/// case that the message was lost.
+const HELD_UP: Millis = 30_000;
 
 /// How long a colleague may take to approve an action: 72 h.
 pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
@@ -69,6 +73,9 @@ impl Engine {
             }
             ActionState::Queued | ActionState::Running => {}
         }
+        if self.is_held_up(&action).await? {
+            return self.wait_for_turn(version, action).await;
+        }
         let Some(request) = self.request_of(&action) else {
             let reason = "the team has no such tool any more, or it takes other arguments now";
             return self
@@ -78,24 +85,53 @@ impl Engine {
         if let Some((state, reason)) = tries::spent(&action, &request, now, self.claim_margin()) {
             return self.finish(version, action, state, &reason).await;
         }
-        let first_try = action.first_try_at.is_none();
+        let reached = action.first_try_at.is_some();
+        let first_try = !reached && !action.tried_before;
         let Some((version, mut action)) = self.claim_action(version, action, &request).await?
         else {
             return Ok(later(FIRST_RETRY));
         };
         if self.env.now() + timeout_of(&request) > action.look_at {
-            if first_try {
+            if !reached {
                 action.first_try_at = None;
             }
             return self.hand_back(version, action).await;
         }
         let outcome = self.try_once(&request, &action).await;
-        if first_try && matches!(outcome, Outcome::NotSent(_)) {
-            // The record said before the call that it might reach the service. Now it is known that it did not.
+        if !reached && matches!(outcome, Outcome::NotSent(_) | Outcome::Busy(..)) {
+            // The record said before the call that it might have an effect. Now it is known that it has none.
             action.first_try_at = None;
         }
-        let ended = tries::ended(outcome, first_try);
+        let ended = tries::ended(outcome, first_try, request.tool.remembers_refusals());
         self.record_outcome(version, action, &request, ended).await
+    }
+
+    /// Whether an earlier action of the conversation has not ended.
+    async fn is_held_up(&self, action: &ActionRecord) -> Result<bool, StoreError> {
+        let Some(before) = &action.after else {
+            return Ok(false);
+        };
+        let before = self.read_action(before).await?;
+        Ok(before.is_some_and(|(_, before)| before.holds_up(action.place)))
+    }
+
+    /// The worker that ends the action before it sends it again; should that message be lost, the sweeper does.
+    async fn wait_for_turn(
+        &self,
+        version: u64,
+        mut action: ActionRecord,
+    ) -> Result<Executed, StoreError> {
+        action.look_at = self.env.now() + HELD_UP;
+        // Not written: then somebody else saw to it, or the sweeper comes sooner.
+        let _moved = self
+            .store
+            .commit(vec![Change::Replace(
+                keys::action(&action.id),
+                version,
+                action.record(),
+            )])
+            .await;
+        Ok(Executed::Over)
     }
 
     /// The claim was confirmed so late that a call could outlast it, and another worker would be at it by then.
@@ -130,7 +166,12 @@ impl Engine {
             Ok(()) => Ok(Some((version + 1, action))),
             Err(CommitError::Ambiguous(_)) => {
                 let now = self.read_action(&action.id).await?;
-                Ok(now.filter(|(_, now)| now.holder == action.holder && now.fence == action.fence))
+                // Ours by its holder, and a claim still: read late, it may have been ended by somebody who took it over.
+                Ok(now.filter(|(_, now)| {
+                    now.holder == action.holder
+                        && now.fence == action.fence
+                        && now.state == ActionState::Running
+                }))
             }
             Err(CommitError::Conflict | CommitError::Unavailable(_) | CommitError::Refused(_)) => {
                 Ok(None)
@@ -149,7 +190,7 @@ impl Engine {
             outcome = self.tools.act(request, &key) => outcome,
             () = self.sleep(timeout_of(request)) => {
                 let reason = "the call took too long".to_owned();
-                if has_keys(request) { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
+                if request.tool.has_keys() { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
             }
         }
     }
@@ -208,10 +249,7 @@ impl Engine {
         result: &str,
     ) -> Result<Executed, StoreError> {
         action.state = state;
-        action.result = Some(crate::window::shorten(
-            result,
-            crate::window::result_bound(1),
-        ));
+        action.result = Some(size::shorten(result, size::result_bound(1)));
         match state {
             ActionState::Unknown => {
                 tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done");
@@ -274,17 +312,47 @@ impl Engine {
     }
 
     /// A turn of this process that waits is woken up; if none runs, somebody begins one to tell the end. A turn that runs
-    /// elsewhere looks by itself, and at its end whoever drives looks again.
+    /// elsewhere looks by itself, and at its end whoever drives looks again. And what waited for this end is sent.
     async fn tell_turn(&self, action: &ActionRecord) {
         self.hub.poke(&action.id.conversation);
-        let runs = match crate::journal::read_meta(&*self.store, &action.id.conversation).await {
-            Ok(meta) => meta.is_none_or(|(_, meta)| {
+        let meta = crate::journal::read_meta(&*self.store, &action.id.conversation).await;
+        let runs = match &meta {
+            Ok(meta) => meta.as_ref().is_none_or(|(_, meta)| {
                 meta.running.is_some() || !meta.untold.contains(&action.id)
             }),
             Err(_) => false,
         };
         if !runs {
             self.send_turns(&action.owner, &action.id).await;
+        }
+        if let Ok(Some((_, meta))) = meta
+            && action.place > 0
+            && action.place < meta.places
+        {
+            self.send_next(action, &meta).await;
+        }
+    }
+
+    /// Sends the action that waits for the end of this one. When that fails the sweeper finds it.
+    async fn send_next(&self, ended: &ActionRecord, meta: &Meta) {
+        let open: Vec<_> = meta
+            .untold
+            .iter()
+            .filter(|id| **id != ended.id)
+            .cloned()
+            .collect();
+        match self.read_actions(&open).await {
+            Ok(open) => {
+                let waits = |action: &&ActionRecord| {
+                    action.state == ActionState::Queued && action.after.as_ref() == Some(&ended.id)
+                };
+                for next in open.iter().filter(waits) {
+                    self.send_action(&next.owner, &next.id).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what waits for an action could not be read; the sweeper will send it");
+            }
         }
     }
 
@@ -296,6 +364,27 @@ impl Engine {
         stored
             .map(|stored| Ok((stored.version, decode(&stored)?)))
             .transpose()
+    }
+
+    /// Those of the actions that are there, in one round trip. What cannot be read is left out: it hides nothing beside it.
+    pub(crate) async fn read_actions(
+        &self,
+        ids: &[ActionId],
+    ) -> Result<Vec<ActionRecord>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // META names an action twice that was settled after its end had been told; a store is asked for a key once.
+        let mut keys: Vec<_> = ids.iter().map(keys::action).collect();
+        keys.sort();
+        keys.dedup();
+        let stored = self.store.get_many(&keys).await?;
+        let read = stored.iter().flatten().filter_map(|stored| {
+            decode(stored)
+                .inspect_err(|error| tracing::error!(%error, "an action cannot be read"))
+                .ok()
+        });
+        Ok(read.collect())
     }
 
     fn request_of(&self, action: &ActionRecord) -> Option<ToolRequest> {

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, Shared, join_all};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::engine::Engine;
 use crate::event::{ActionFinished, EventKind, HandedOff, ToolFinished};
 use crate::ids::{ActionId, ConversationId, TurnNumber};
-use crate::ports::{Millis, ToolCall, ToolRequest};
-use crate::record::{ActionRecord, ActionState, EndedAction, Told, ToolOutcome};
-use crate::team::{Agent, Amount, Approval, ToolKind};
+use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
+use crate::record::{ActionRecord, ActionState, EndedAction, StepRecord, Told, ToolOutcome, size};
+use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
+use crate::tries::timeout_of;
 use crate::window;
+
+/// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
+const LOOK_UP_AGAIN: u32 = 5;
 
 /// What a call is. It follows from the agent and the call alone, so that whoever continues the turn sees the same.
 pub(crate) enum Planned {
@@ -33,25 +38,76 @@ pub(crate) struct Scope<'a> {
     pub(crate) turn: TurnNumber,
     /// Those that it may have, if it may not have new ones.
     pub(crate) only: Option<&'a [&'a ActionId]>,
+    /// Those that it has accepted so far, in the order of their acceptance.
+    pub(crate) accepted: Vec<Accepted>,
+}
+
+/// An action that a turn has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) id: ActionId,
+    /// Whether it has a place in the order of the conversation's actions.
+    pub(crate) ordered: bool,
+}
+
+impl Scope<'_> {
+    /// The action that this call stands for: a repeat of one that the turn has already, or a new one.
+    ///
+    /// An action that names its identity, or an amount, is one for the whole turn, whatever lies between: money moves once. For
+    /// every other one a repeat is the same action only while no other ordered one was accepted in between: *set A, set B,
+    /// set A* does all three.
+    fn action(&mut self, conversation: &ConversationId, tool: &Tool, identity: &str) -> ActionId {
+        let id = |occurrence| {
+            ActionId::new(
+                conversation.clone(),
+                self.turn,
+                &tool.name,
+                identity,
+                occurrence,
+            )
+        };
+        let once = tool.is_once_a_turn();
+        let mut occurrence = 0;
+        let found = loop {
+            let candidate = id(occurrence);
+            let Some(at) = self.accepted.iter().position(|known| known.id == candidate) else {
+                break candidate;
+            };
+            let since = self.accepted.get(at + 1..).unwrap_or_default();
+            if once || !since.iter().any(|later| later.ordered) {
+                return candidate;
+            }
+            occurrence += 1;
+        };
+        self.accepted.push(Accepted {
+            id: found.clone(),
+            ordered: tool.order == ActionOrder::Kept,
+        });
+        found
+    }
 }
 
 /// What the model is told when it wants to do something new while it says an old answer anew.
 const NOT_AGAIN: &str = "Not done: this answer replaces an earlier one, and only what that one did may be referred to. \
      Ask the customer to say it again in a new message.";
 
+/// What the model is told when too much of what it has begun is not finished.
+const TOO_MANY_OPEN: &str = "Not done: too many earlier actions of this conversation are still pending. Tell the customer so, and \
+     that it can be asked for again when some of them are finished.";
+
 /// Says of each call what it is.
 pub(crate) fn plan(
     engine: &Engine,
     agent: &Agent,
     conversation: &ConversationId,
-    scope: &Scope<'_>,
+    mut scope: Scope<'_>,
     calls: &[ToolCall],
 ) -> Vec<Planned> {
     let mut handed_off = false;
     calls
         .iter()
         .map(|call| {
-            let planned = plan_call(engine, agent, conversation, scope, call);
+            let planned = plan_call(engine, agent, conversation, &mut scope, call);
             match planned {
                 Planned::HandOff(_) if handed_off => Planned::NotTransferred,
                 Planned::HandOff(to) => {
@@ -67,11 +123,29 @@ pub(crate) fn plan(
         .collect()
 }
 
+/// What the calls of a recorded step stand for: the journal says which actions were accepted.
+pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Planned> {
+    for (call, plan) in step.calls.iter().zip(&mut planned) {
+        let Planned::Action(id, _) = plan else {
+            continue;
+        };
+        match step
+            .actions
+            .iter()
+            .find(|accepted| accepted.call == call.id)
+        {
+            Some(accepted) => *id = accepted.action.clone(),
+            None => *plan = Planned::Wrong(TOO_MANY_OPEN.to_owned()),
+        }
+    }
+    planned
+}
+
 fn plan_call(
     engine: &Engine,
     agent: &Agent,
     conversation: &ConversationId,
-    scope: &Scope<'_>,
+    scope: &mut Scope<'_>,
     call: &ToolCall,
 ) -> Planned {
     if let Some(hand_off) = agent.hand_off(&call.name) {
@@ -104,7 +178,7 @@ fn plan_call(
             match tool.kind {
                 ToolKind::Lookup => Planned::Lookup(request),
                 ToolKind::Action => {
-                    let id = ActionId::new(conversation.clone(), scope.turn, &tool.name, &identity);
+                    let id = scope.action(conversation, tool, &identity);
                     match scope.only {
                         Some(only) if !only.contains(&&id) => Planned::Wrong(NOT_AGAIN.to_owned()),
                         Some(_) | None => Planned::Action(id, request),
@@ -115,91 +189,128 @@ fn plan_call(
     }
 }
 
-/// The records of the actions that a response accepts and that the turn does not have yet.
+/// The records of the actions that a response accepts and that the turn does not have yet, at most as many as there is `room`
+/// for. Those above it are not accepted, and their calls are told so.
 pub(crate) async fn new_actions(
     engine: &Engine,
     agent: &Agent,
     owner: &str,
-    planned: &[Planned],
+    planned: &mut [Planned],
     known: &[ActionRecord],
+    room: usize,
 ) -> Vec<ActionRecord> {
-    let mut new: Vec<ActionRecord> = Vec::new();
+    let mut new: Vec<(ActionId, ToolRequest)> = Vec::new();
     for plan in planned {
         let Planned::Action(id, request) = plan else {
             continue;
         };
-        if known.iter().chain(&new).any(|action| action.id == *id) {
+        if known.iter().any(|action| action.id == *id) || new.iter().any(|(known, _)| known == id) {
             continue;
         }
-        let now = engine.env.now();
-        let amount = amount_cents(engine, request).await;
-        let (state, look_at) = if needs_approval(&request.tool.approval, amount) {
+        if new.len() >= room {
+            tracing::warn!(
+                tool = request.tool.name,
+                "an action was not accepted: too many are open"
+            );
+            *plan = Planned::Wrong(TOO_MANY_OPEN.to_owned());
+            continue;
+        }
+        new.push((id.clone(), request.clone()));
+    }
+    let prices = join_all(new.iter().map(|(_, request)| price(engine, request))).await;
+    let now = engine.env.now();
+    let accepted = new.into_iter().zip(prices).map(|((id, request), price)| {
+        let (state, look_at) = if needs_approval(&request.tool.approval, &price) {
             (ActionState::Proposed, now + crate::action::APPROVAL_LIFE)
         } else {
             (ActionState::Queued, now + crate::action::RESEND)
         };
-        new.push(ActionRecord {
-            id: id.clone(),
+        ActionRecord {
+            id,
             owner: owner.to_owned(),
             tool: request.tool.name.clone(),
             arguments: request.arguments.canonical().to_owned(),
-            amount_cents: amount,
+            amount_cents: match price {
+                Price::Known(cents) => Some(cents),
+                Price::NoPrice | Price::CannotTell(_) => None,
+            },
             agent: agent.name.clone(),
             state,
             accepted_at: now,
             look_at,
             attempts: 0,
             first_try_at: None,
+            tried_before: false,
+            place: 0,
+            after: None,
             fence: 0,
             holder: String::new(),
             result: None,
             reason: None,
-        });
-    }
-    new
+            receipt: 0,
+        }
+    });
+    accepted.collect()
 }
 
-fn needs_approval(approval: &Approval, amount_cents: Option<u64>) -> bool {
+fn needs_approval(approval: &Approval, price: &Price) -> bool {
     match approval {
         Approval::Never => false,
         Approval::Always => true,
-        // What nobody can price moves no money that we know of: the back office rejects an unknown item by itself.
-        Approval::Above { limit_cents, .. } => {
-            amount_cents.is_some_and(|cents| cents > *limit_cents)
-        }
+        Approval::Above { limit_cents, .. } => match price {
+            Price::Known(cents) => cents > limit_cents,
+            // A limit that cannot be checked must not be passed.
+            Price::NoPrice | Price::CannotTell(_) => true,
+        },
     }
 }
 
-/// What a call is worth; asked only where a person may have to decide on it.
-async fn amount_cents(engine: &Engine, request: &ToolRequest) -> Option<u64> {
+/// What a call moves; asked only where a person may have to decide on it.
+async fn price(engine: &Engine, request: &ToolRequest) -> Price {
     let amount = match &request.tool.approval {
-        Approval::Never => return None,
+        Approval::Never => return Price::NoPrice,
         Approval::Always => &Amount::BackOffice,
         Approval::Above { amount, .. } => amount,
     };
-    match amount {
-        Amount::BackOffice => engine.tools.amount_cents(request).await,
+    let price = match amount {
+        Amount::BackOffice => tokio::select! {
+            biased;
+            price = engine.tools.price(request) => price,
+            () = engine.sleep(timeout_of(request)) => Price::CannotTell("it took too long".to_owned()),
+        },
         Amount::Parameter(name) => request
             .arguments
             .as_value()
             .get(name)
-            .and_then(dollars_as_cents),
+            .and_then(dollars_as_cents)
+            .map_or(Price::NoPrice, Price::Known),
+    };
+    if let Price::CannotTell(reason) = &price {
+        tracing::warn!(tool = request.tool.name, %reason, "the price of an action cannot be told; a person has to approve it");
     }
+    price
 }
 
-/// The amount that a parameter names in US dollars; rounded up, so that a fraction cannot slip under the limit.
+/// The amount that a parameter names in US dollars; rounded up, so that a fraction cannot slip under the limit. A negative
+/// amount has no price: what it moves, and to whom, is for a person to judge.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "saturates, and negative amounts are below every limit"
+    reason = "saturates, and negative amounts are sorted out before"
 )]
 fn dollars_as_cents(value: &serde_json::Value) -> Option<u64> {
-    value
-        .as_f64()
-        .map(|dollars| (dollars * 100.0).ceil() as u64)
+    if let Some(dollars) = value.as_u64() {
+        return Some(dollars.saturating_mul(100));
+    }
+    let dollars = value.as_f64().filter(|dollars| *dollars >= 0.0)?;
+    Some((dollars * 100.0).ceil() as u64)
 }
 
-/// Carries the calls out, side by side, and returns their results in the order in which they came.
+/// How an action stood when its turn stopped waiting for it.
+type Awaited<'a> = Shared<BoxFuture<'a, (ActionState, String)>>;
+
+/// Carries the calls out and returns their results in the order in which they came. They run side by side, but for lookups
+/// behind an action of the same response: what they find may depend on it.
 pub(crate) async fn answer(
     engine: &Engine,
     calls: &[ToolCall],
@@ -207,18 +318,21 @@ pub(crate) async fn answer(
     from: &Arc<str>,
     mut emit: impl FnMut(EventKind),
 ) -> Vec<Told> {
-    let bound = window::result_bound(calls.len());
-    let mut running: FuturesUnordered<_> = calls
-        .iter()
-        .zip(planned)
-        .map(|(call, plan)| answer_call(engine, call, plan))
-        .collect();
+    let bound = size::result_bound(calls.len());
+    let mut before: Vec<(&str, Awaited<'_>)> = Vec::new();
+    let mut running = FuturesUnordered::new();
+    for (call, plan) in calls.iter().zip(planned) {
+        if let Planned::Action(id, _) = plan {
+            before.push((&call.name, engine.await_action(id).boxed().shared()));
+        }
+        running.push(answer_call(engine, call, plan, before.clone()));
+    }
     let mut told = Vec::with_capacity(calls.len());
     while let Some((call, answer)) = running.next().await {
         let result = Told {
             call: call.id.clone(),
             outcome: answer.outcome,
-            result: window::shorten(&answer.result, bound),
+            result: size::shorten(&answer.result, bound),
             milliseconds: answer.milliseconds,
             ended: answer.ended,
             handed_to: answer.handed_to,
@@ -279,12 +393,14 @@ impl Answer {
     }
 }
 
+/// `before`: the actions of the response up to this call, this one among them.
 async fn answer_call<'a>(
     engine: &Engine,
     call: &'a ToolCall,
     planned: &Planned,
+    before: Vec<(&str, Awaited<'_>)>,
 ) -> (&'a ToolCall, Answer) {
-    let began = engine.env.now();
+    let mut began = engine.env.now();
     let mut answer = match planned {
         Planned::HandOff(to) => Answer {
             handed_to: Some(to.name.clone()),
@@ -298,9 +414,29 @@ async fn answer_call<'a>(
             "Not transferred: the conversation was already handed over in this response.",
         ),
         Planned::Wrong(complaint) => Answer::new(ToolOutcome::Error, complaint.clone()),
-        Planned::Lookup(request) => look_up(engine, request).await,
+        Planned::Lookup(request) => {
+            let mut undone = Vec::new();
+            for (action, awaited) in before {
+                if !awaited.await.0.is_terminal() {
+                    undone.push(action);
+                }
+            }
+            began = engine.env.now();
+            let mut answer = look_up(engine, request).await;
+            if !undone.is_empty() {
+                let undone = undone.join(", ");
+                let note = format!(
+                    "\n[Looked up before this was carried out, which is still pending: {undone}.]"
+                );
+                answer.result.push_str(&note);
+            }
+            answer
+        }
         Planned::Action(id, _) => {
-            let (state, result) = engine.await_action(id).await;
+            let (state, result) = match before.into_iter().next_back() {
+                Some((_, awaited)) => awaited.await,
+                None => engine.await_action(id).await,
+            };
             let outcome = match state {
                 ActionState::Done => ToolOutcome::Ok,
                 ActionState::Rejected | ActionState::Unknown => ToolOutcome::Error,
@@ -322,12 +458,21 @@ async fn answer_call<'a>(
     (call, answer)
 }
 
+/// A lookup, and once more where the first one broke off: both within the tool's time-out.
 async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
-    let timeout = Millis::try_from(request.tool.timeout.as_millis()).unwrap_or(Millis::MAX / 2);
+    let asked = async {
+        match engine.tools.lookup(request).await {
+            Err(ToolError::Unavailable(_)) => {
+                engine.back_off(LOOK_UP_AGAIN).await;
+                engine.tools.lookup(request).await
+            }
+            other @ (Ok(_) | Err(ToolError::Refused(_))) => other,
+        }
+    };
     let looked_up = tokio::select! {
        biased;
-        looked_up = engine.tools.lookup(request) => looked_up,
-        () = engine.sleep(timeout) => {
+        looked_up = asked => looked_up,
+        () = engine.sleep(timeout_of(request)) => {
             return Answer::new(ToolOutcome::Error, format!("{} took too long and was given up.", request.tool.name));
         }
     };

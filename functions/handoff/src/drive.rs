@@ -6,21 +6,26 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
+use crate::engine::{Claim, Engine, LOOK_AGAIN, MAX_TRIES};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError};
-use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
+use crate::record::{Meta, Origin, TurnRecord, TurnState, decode, keys};
 use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
 use crate::warm::Warm;
 use crate::{recorder, replay, window};
 
-/// Owners of one turn that may die without recording a step before the turn is failed: it seems to kill them.
-const MAX_TAKEOVERS: u32 = 3;
+/// Owners of one turn that may die in one step before it is suspected of killing them. From then on a process runs one
+/// suspected turn at a time, so that those who died beside it are told from it.
+const SUSPECT_AFTER: u32 = 3;
+
+/// Owners that may die in one step before the turn is failed. All but the first few had no other suspect beside it; a bystander
+/// of a crash loop gets on within so many chances.
+const MAX_TAKEOVERS: u32 = 16;
 
 /// Owners of one turn that may give it up without recording a step: each asks the model the same again, and a response that
 /// takes longer than any owner may live would be asked for without end.
@@ -69,7 +74,7 @@ impl Engine {
         let work = AssertUnwindSafe(self.drive_on(&conversation, begun)).catch_unwind();
         if work.await.is_err() {
             tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
-            self.abandon(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
+            self.abandon(&conversation, &EventKind::TurnContinues);
         }
     }
 
@@ -126,10 +131,8 @@ impl Engine {
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
-                    self.abandon(
-                        conversation,
-                        &EventKind::TurnFailed(FailureCode::StoreUnavailable),
-                    );
+                    // Accepted turns stay accepted, and the next owner goes on with them.
+                    self.abandon(conversation, &EventKind::TurnContinues);
                     return;
                 }
                 Err(error) => {
@@ -209,6 +212,14 @@ impl Engine {
             }
             Some(running) => {
                 let turn = running.turn;
+                let suspect = if running.takeovers >= SUSPECT_AFTER {
+                    let Ok(alone) = self.suspects.clone().try_acquire_owned() else {
+                        return Ok(Next::Wait(self.env.now() + LONGEST_LOOK));
+                    };
+                    Some(alone)
+                } else {
+                    None
+                };
                 let end_at_once = if meta.stop == Some(turn) {
                     Some(EndAtOnce::Stopped)
                 } else if running.takeovers >= MAX_TAKEOVERS
@@ -218,9 +229,16 @@ impl Engine {
                 } else {
                     None
                 };
-                return self
+                let begun = self
                     .begin(conversation, version, meta, turn, end_at_once)
-                    .await;
+                    .await?;
+                return Ok(match begun {
+                    Next::Run(mut begun) => {
+                        begun.suspect = suspect;
+                        Next::Run(begun)
+                    }
+                    other @ (Next::Wait(_) | Next::LookAgain | Next::Nothing) => other,
+                });
             }
             None => {}
         }
@@ -274,24 +292,38 @@ impl Engine {
                 window::extent(&self.team.limits)
             ),
         );
-        let turn = turn?.ok_or_else(|| {
-            StoreError::Damaged(format!(
-                "turn {number} of conversation {conversation} is accepted but not there"
-            ))
-        })?;
+        let (turn, end_at_once) = match turn {
+            Ok(Some(turn)) => (turn, end_at_once),
+            Ok(None) => return self.leave_out(&claim, number).await,
+            Err(StoreError::Damaged(detail)) => {
+                tracing::error!(%conversation, turn = number, %detail, "a turn cannot be continued");
+                let failed = EndAtOnce::Failed(FailureCode::Internal);
+                match self.read_turn_alone(conversation, number).await? {
+                    Some(turn) => (turn, Some(failed)),
+                    None => return self.leave_out(&claim, number).await,
+                }
+            }
+            Err(error) => return Err(error),
+        };
         if turn.record.state != TurnState::Accepted || (!claim.taken_over && !turn.steps.is_empty())
         {
             // Read so late that somebody else has taken it over since our claim.
             return Ok(Next::LookAgain);
         }
-        let past = visible(past?, &meta);
+        let past = visible(past?.turns, &meta);
         let mut turn = turn;
         if let Origin::Regenerated { of } = turn.record.origin {
             let old = past.iter().find(|past| past.number == of);
             turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
         }
         let kept = match end_at_once {
-            Some(_) => self.said_of_last(conversation, &turn, fence_before).await?,
+            Some(_) => self
+                .said_of_last(conversation, &turn, fence_before)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::warn!(%conversation, %error, "what was said of a step is lost");
+                    String::new()
+                }),
             None => String::new(),
         };
         let log = self.hub.log(conversation, number);
@@ -311,7 +343,56 @@ impl Engine {
             opening: None,
             end_at_once,
             kept,
+            suspect: None,
         })))
+    }
+
+    /// A turn without its steps, of which one cannot be read.
+    async fn read_turn_alone(
+        &self,
+        conversation: &ConversationId,
+        number: TurnNumber,
+    ) -> Result<Option<JournaledTurn>, StoreError> {
+        let Some(stored) = self.store.get(&keys::turn(conversation, number)).await? else {
+            return Ok(None);
+        };
+        Ok(decode(&stored).ok().map(|record| JournaledTurn {
+            number,
+            version: stored.version,
+            record,
+            steps: Vec::new(),
+            actions: Vec::new(),
+        }))
+    }
+
+    /// Takes a turn out of META whose own record is gone or cannot be read: nobody can run or end it, and it must not be in the
+    /// way of all that is said later. The record stays as it is.
+    async fn leave_out(&self, claim: &Claim, number: TurnNumber) -> Result<Next, StoreError> {
+        let conversation = &claim.conversation;
+        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(Next::Nothing);
+        };
+        let ours = meta
+            .running
+            .as_ref()
+            .is_some_and(|running| running.holder == claim.holder);
+        if !ours {
+            return Ok(Next::LookAgain);
+        }
+        tracing::error!(%conversation, turn = number, "a turn is left out: its record cannot be read");
+        meta.running = None;
+        meta.stop = None;
+        let change = Change::Replace(keys::meta(conversation), version, meta.record());
+        if let Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) =
+            self.store.commit(vec![change]).await
+        {
+            return Err(StoreError::Unavailable(error.to_string()));
+        }
+        if let Some(log) = self.hub.find_log(conversation, number) {
+            end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
+            self.hub.forget_ended_log(conversation, number);
+        }
+        Ok(Next::LookAgain)
     }
 
     /// What the owner under this fence has kept of the step that it did not finish.
@@ -393,12 +474,16 @@ impl Engine {
                 self.hub.forget_ended_log(conversation, number);
                 continue;
             }
-            match read_turn(&*self.store, conversation, number).await? {
+            match read_turn(&*self.store, conversation, number).await {
                 // Accepted after the look at META that we go by.
-                Some(turn) if turn.record.state == TurnState::Accepted => continue,
-                Some(turn) => bring_up(&log, &replay::events(&turn)),
+                Ok(Some(turn)) if turn.record.state == TurnState::Accepted => continue,
+                Ok(Some(turn)) => bring_up(&log, &replay::events(&turn)),
                 // Erased since.
-                None => end_log(&log, number, EventKind::TurnStopped),
+                Ok(None) => end_log(&log, number, EventKind::TurnStopped),
+                Err(StoreError::Damaged(_)) => {
+                    end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
+                }
+                Err(error) => return Err(error),
             }
             self.hub.forget_ended_log(conversation, number);
         }
@@ -417,8 +502,11 @@ impl Engine {
         let Some(log) = self.hub.find_log(conversation, number) else {
             return Ok(());
         };
-        let Some(mut turn) = read_turn(&*self.store, conversation, number).await? else {
-            return Ok(());
+        let mut turn = match read_turn(&*self.store, conversation, number).await {
+            Ok(Some(turn)) => turn,
+            // Its owner will find out.
+            Ok(None) | Err(StoreError::Damaged(_)) => return Ok(()),
+            Err(error) => return Err(error),
         };
         let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         // A turn that has ended since has all of its text in the journal.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
@@ -49,6 +49,8 @@ pub struct Engine {
     /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
+    /// Has one place: for a turn that is suspected of killing its owners.
+    pub(crate) suspects: Arc<Semaphore>,
     lease: Millis,
 }
 
@@ -82,6 +84,7 @@ impl Engine {
             memory: Memory::default(),
             instructions,
             draining: watch::Sender::new(false),
+            suspects: Arc::new(Semaphore::new(1)),
             lease: Millis::try_from(lease.as_millis()).unwrap_or(LEASE),
         })
     }
@@ -222,30 +225,13 @@ pub(crate) enum Trouble {
     Lost,
     /// The store does not answer as it should.
     Store(String),
+    /// The store will never take this commit: it has to be another one.
+    Refused(String),
 }
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
-    }
-}
-
-/// What to do about a commit that was not confirmed.
-pub(crate) enum Unconfirmed {
-    /// Read again: it may have been written, or somebody else wrote.
-    ReadAgain,
-    /// It was not written, and trying at once will not help.
-    GiveUp(String),
-}
-
-impl From<CommitError> for Unconfirmed {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Conflict | CommitError::Ambiguous(_) => Self::ReadAgain,
-            CommitError::Unavailable(_) | CommitError::Refused(_) => {
-                Self::GiveUp(error.to_string())
-            }
-        }
     }
 }
 

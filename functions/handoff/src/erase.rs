@@ -6,8 +6,9 @@ use crate::drive::pause_after;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::journal::read_meta;
-use crate::ports::{Change, CommitError, Order, Range, StoreError};
+use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys};
+use crate::recorder;
 
 /// Records removed by one commit.
 const PAGE: usize = 90;
@@ -27,7 +28,8 @@ impl Engine {
     /// Makes everything said so far unreadable at once and removes it soon after. A running turn loses its lease by this and
     /// stops; accepted actions stay until they end, and orders and refunds stay: they are accounts.
     pub async fn erase(self: &Arc<Self>, conversation: &ConversationId) -> Result<(), EraseError> {
-        let mut unconfirmed = false;
+        // Turns that an unconfirmed try of ours has erased, if it was written: what came after it is not ours to erase.
+        let mut unconfirmed = None;
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
             let Some((version, mut meta)) = read_meta(&*self.store, conversation)
@@ -36,12 +38,12 @@ impl Engine {
             else {
                 return Err(EraseError::NotFound);
             };
-            if !meta.has_turns() {
-                if !unconfirmed {
-                    return Err(EraseError::NotFound);
-                }
-                self.look_after_soon(conversation);
+            if unconfirmed.is_some_and(|below| meta.erased_below >= below) {
+                self.erased(conversation);
                 return Ok(());
+            }
+            if !meta.has_turns() {
+                return Err(EraseError::NotFound);
             }
             meta.erased_below = meta.next_turn;
             meta.erasing = true;
@@ -64,12 +66,12 @@ impl Engine {
                 .await
             {
                 Ok(()) => {
-                    self.look_after_soon(conversation);
+                    self.erased(conversation);
                     return Ok(());
                 }
                 Err(CommitError::Conflict) => self.back_off(attempt).await,
                 Err(CommitError::Ambiguous(_)) => {
-                    unconfirmed = true;
+                    unconfirmed = unconfirmed.or(Some(meta.erased_below));
                     self.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
@@ -82,7 +84,9 @@ impl Engine {
         ))
     }
 
-    fn look_after_soon(self: &Arc<Self>, conversation: &ConversationId) {
+    /// Nothing of it stays in memory, and the records go soon.
+    fn erased(self: &Arc<Self>, conversation: &ConversationId) {
+        drop(self.memory.take(conversation));
         let (engine, conversation) = (self.clone(), conversation.clone());
         self.env.spawn(Box::pin(
             async move { engine.look_after(&conversation).await },
@@ -131,7 +135,7 @@ impl Engine {
             let page = self.store.range(&range).await?;
             let mut changes = Vec::new();
             for stored in &page.records {
-                match fate(stored, meta)? {
+                match fate(stored, meta) {
                     Fate::Goes => {
                         changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
                     }
@@ -164,20 +168,84 @@ enum Fate {
     Stays,
 }
 
-fn fate(stored: &crate::ports::Stored, meta: &Meta) -> Result<Fate, StoreError> {
-    let Some((turn, part)) = keys::parse_turn_part(&stored.key.sort) else {
-        // The id of a message that was sent since must go on meaning its turn.
-        let since = stored.key.sort.starts_with("M#")
-            && decode::<MessageRecord>(stored)?.turn >= meta.erased_below;
-        return Ok(if since { Fate::Stays } else { Fate::Goes });
+fn fate(stored: &Stored, meta: &Meta) -> Fate {
+    let sort = stored.key.sort.as_str();
+    // Whatever was said since must stay: the id of a message goes on meaning its turn, and text is on its way to listeners.
+    let turn = if sort.starts_with("M#") {
+        decode::<MessageRecord>(stored)
+            .ok()
+            .map(|message| message.turn)
+    } else if sort.starts_with("E#") {
+        recorder::turn_of(sort)
+    } else {
+        keys::parse_turn_part(sort).map(|(turn, _)| turn)
     };
-    if turn >= meta.erased_below {
-        return Ok(Fate::Stays);
+    // What cannot be read cannot be told from what is to go; a message id that is lost costs less than a word that stays.
+    if turn.is_some_and(|turn| turn >= meta.erased_below) {
+        return Fate::Stays;
     }
-    Ok(match part {
-        keys::TurnPart::Action(_) if !decode::<ActionRecord>(stored)?.state.is_terminal() => {
+    let Some((_, keys::TurnPart::Action(_))) = keys::parse_turn_part(sort) else {
+        return Fate::Goes;
+    };
+    match decode::<ActionRecord>(stored) {
+        Ok(action) if action.state.is_terminal() => Fate::Goes,
+        Ok(_) => Fate::StaysUntilItEnds,
+        Err(error) => {
+            // It may be open, and what it moves must not be forgotten.
+            tracing::error!(%error, "an action of an erased conversation cannot be read and stays");
             Fate::StaysUntilItEnds
         }
-        keys::TurnPart::Action(_) | keys::TurnPart::Turn | keys::TurnPart::Step(_) => Fate::Goes,
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Key, Record};
+
+    fn fate_of(sort: &str, body: &str) -> Fate {
+        let mut meta = Meta::new(String::new(), String::new(), 0);
+        meta.erased_below = 3;
+        let record = Record {
+            format: 1,
+            body: body.to_owned(),
+            due_at: None,
+            listed: None,
+            expires_at: None,
+        };
+        let stored = Stored {
+            key: Key::new("C#c", sort),
+            version: 1,
+            record,
+        };
+        fate(&stored, &meta)
+    }
+
+    #[test]
+    fn an_erasure_leaves_what_came_after_it() {
+        for sort in [
+            "T#0000000003",
+            "T#0000000003#S#0001",
+            "E#0000000003#0001#000000000001#0000000000",
+        ] {
+            assert!(matches!(fate_of(sort, ""), Fate::Stays), "{sort}");
+        }
+        let since = r#"{"turn":3,"hash":""}"#;
+        assert!(matches!(fate_of("M#m", since), Fate::Stays));
+    }
+
+    #[test]
+    fn an_erasure_removes_what_came_before_it_whether_or_not_it_can_be_read() {
+        for sort in [
+            "T#0000000002",
+            "T#0000000002#S#0001",
+            "E#0000000002#0001#000000000001#0000000000",
+            "M#m",
+        ] {
+            assert!(matches!(fate_of(sort, "damaged"), Fate::Goes), "{sort}");
+        }
+        // It may be open, and what it moves must not be forgotten.
+        let action = fate_of("T#0000000002#A#0123", "damaged");
+        assert!(matches!(action, Fate::StaysUntilItEnds));
+    }
 }

@@ -36,8 +36,6 @@ pub enum FailureCode {
     StepLimit,
     /// More hand-offs than the team allows in one turn.
     HandOffLimit,
-    /// The store could not be written or read.
-    StoreUnavailable,
     /// The turn's owner died several times at the same step.
     TakenOverTooOften,
     /// A defect of ours.
@@ -62,7 +60,6 @@ impl FailureCode {
             Self::ContentFiltered => "content_filtered",
             Self::StepLimit => "step_limit",
             Self::HandOffLimit => "hand_off_limit",
-            Self::StoreUnavailable => "store_unavailable",
             Self::TakenOverTooOften => "taken_over_too_often",
             Self::Internal => "internal",
         }
@@ -93,9 +90,6 @@ impl FailureCode {
             Self::StepLimit | Self::HandOffLimit => {
                 "Sorry, this took more steps than we allow for one answer. Please say in one sentence what you need."
             }
-            Self::StoreUnavailable => {
-                "Sorry, we could not save this conversation just now. Please try again in a moment."
-            }
             Self::TakenOverTooOften | Self::Internal => {
                 "Sorry, something went wrong on our side. Please try again."
             }
@@ -112,7 +106,6 @@ impl FailureCode {
             | Self::ModelCut
             | Self::ModelBadStream
             | Self::ModelEmpty
-            | Self::StoreUnavailable
             | Self::TakenOverTooOften
             | Self::Internal => true,
             Self::ModelRefused

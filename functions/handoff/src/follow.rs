@@ -79,11 +79,8 @@ impl Engine {
         let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
             return Ok(None);
         };
-        let mut ended = Vec::new();
-        for id in &meta.untold {
-            let action = self.read_action(id).await?.map(|(_, action)| action);
-            ended.extend(action.filter(|action| action.state.is_terminal()));
-        }
+        let mut ended = self.read_actions(&meta.untold).await?;
+        ended.retain(|action| action.state.is_terminal());
         let waiting = meta.waiting.first().copied();
         let open = meta
             .running

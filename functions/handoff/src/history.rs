@@ -82,7 +82,8 @@ pub enum Item {
     Turn {
         /// Which turn.
         turn: TurnNumber,
-        /// `running` (or waiting), `committed`, `failed`, `stopped`.
+        /// `running` (or waiting), `committed`, `failed`, `stopped`; `unreadable` if a record of it is damaged or of a newer
+        /// version.
         status: &'static str,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +109,35 @@ pub enum Item {
         #[serde(skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
     },
+}
+
+impl Item {
+    /// In which turn it stands.
+    pub fn turn(&self) -> TurnNumber {
+        match self {
+            Self::Message { turn, .. }
+            | Self::ToolCall { turn, .. }
+            | Self::HandOff { turn, .. }
+            | Self::Action { turn, .. }
+            | Self::Turn { turn, .. } => *turn,
+        }
+    }
+
+    /// What stands for a turn of which a record cannot be read.
+    fn unreadable(turn: TurnNumber) -> Self {
+        Self::Turn {
+            turn,
+            status: "unreadable",
+            code: None,
+            message: None,
+            retryable: None,
+            message_id: None,
+            replaces: None,
+            replaced: false,
+            usage: Usage::default(),
+            milliseconds: None,
+        }
+    }
 }
 
 /// Who said something.
@@ -182,8 +212,14 @@ impl Engine {
             bytes: PAGE_BYTES,
         };
         let read = read_turns(&*self.store, conversation, before, extent).await?;
-        let read = visible(read, &meta);
-        let first = read.first().map(|turn| turn.number);
+        let mut unreadable = read.unreadable;
+        unreadable.retain(|turn| *turn >= meta.erased_below);
+        let read = visible(read.turns, &meta);
+        let first = read
+            .iter()
+            .map(|turn| turn.number)
+            .chain(unreadable.iter().copied())
+            .min();
         // Only the last answer is ever said anew, so the turn behind it tells; that of the page's last lies on the next page.
         let behind = match (before, read.last()) {
             (Some(_), Some(last)) => self.root_of(conversation, last.number + 1).await?,
@@ -191,16 +227,20 @@ impl Engine {
         };
         let roots = read.iter().skip(1).map(|next| root(&next.record));
         let roots = roots.chain([behind]);
+        let mut shown: Vec<Item> = read
+            .iter()
+            .zip(roots)
+            .flat_map(|(turn, next)| {
+                let of = root(&turn.record).unwrap_or(turn.number);
+                items(turn, next == Some(of))
+            })
+            .chain(unreadable.into_iter().map(Item::unreadable))
+            .collect();
+        // Stable: what belongs to one turn stays in its order.
+        shown.sort_by_key(Item::turn);
         Ok(Some(History {
             summary: summary(conversation.clone(), &meta),
-            items: read
-                .iter()
-                .zip(roots)
-                .flat_map(|(turn, next)| {
-                    let of = root(&turn.record).unwrap_or(turn.number);
-                    items(turn, next == Some(of))
-                })
-                .collect(),
+            items: shown,
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }

@@ -104,13 +104,25 @@ pub struct ActionId {
 }
 
 impl ActionId {
-    /// The id of the action that `tool` called with these identifying arguments stands for in this turn.
-    pub fn new(conversation: ConversationId, turn: TurnNumber, tool: &str, identity: &str) -> Self {
+    /// The id of the action that `tool` called with these identifying arguments stands for in this turn. `occurrence` is how
+    /// many actions with these arguments the turn has before this one.
+    pub fn new(
+        conversation: ConversationId,
+        turn: TurnNumber,
+        tool: &str,
+        identity: &str,
+        occurrence: u32,
+    ) -> Self {
         use sha2::{Digest, Sha256};
         let mut hasher = Sha256::new();
         hasher.update(tool.as_bytes());
         hasher.update([0]);
         hasher.update(identity.as_bytes());
+        // The first one adds nothing: it has the id that it had before repeats were told apart.
+        if occurrence > 0 {
+            hasher.update([0]);
+            hasher.update(occurrence.to_be_bytes());
+        }
         let digest = hasher.finalize();
         Self {
             conversation,
@@ -198,10 +210,20 @@ mod tests {
             7,
             "execute_refund",
             r#"{"item_id":"1"}"#,
+            0,
         );
-        let two = ActionId::new(conversation, 7, "execute_refund", r#"{"item_id":"2"}"#);
+        let two = ActionId::new(conversation, 7, "execute_refund", r#"{"item_id":"2"}"#, 0);
         assert_ne!(one, two);
         assert_eq!(ActionId::parse(&one.to_string()), Ok(one));
         assert_eq!(ActionId::parse("c.x.y"), Err(BadId));
+    }
+
+    #[test]
+    fn a_first_occurrence_has_the_id_that_records_of_before_have() {
+        let conversation = ConversationId::parse("c").unwrap();
+        let id = |occurrence| ActionId::new(conversation.clone(), 7, "t", "{}", occurrence);
+        assert_eq!(id(0).to_string(), "c.7.c277c62dc4a00825f5e8ddbaf449c64e");
+        assert_ne!(id(1), id(0));
+        assert_ne!(id(2), id(1));
     }
 }

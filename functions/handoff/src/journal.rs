@@ -17,6 +17,15 @@ pub(crate) struct JournaledTurn {
     pub(crate) actions: Vec<ActionRecord>,
 }
 
+/// Turns as they were read.
+#[derive(Debug, Default)]
+pub(crate) struct ReadTurns {
+    /// Oldest first.
+    pub(crate) turns: Vec<JournaledTurn>,
+    /// Turns of which a record cannot be read. They hide nothing beside them.
+    pub(crate) unreadable: Vec<TurnNumber>,
+}
+
 /// How much of the past is read: whole turns, newest first, until either bound is reached.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -56,11 +65,20 @@ pub(crate) async fn read_turn(
         };
         let page = store.range(&range).await?;
         for stored in &page.records {
-            gathered.take(stored)?;
+            gathered.take(stored);
         }
         after = page.records.last().map(|last| last.key.sort.clone());
         if !page.more || after.is_none() {
-            return Ok(gathered.finish().pop());
+            let ReadTurns {
+                mut turns,
+                unreadable,
+            } = gathered.finish();
+            return match turns.pop() {
+                None if !unreadable.is_empty() => Err(StoreError::Damaged(format!(
+                    "a record of turn {turn} of conversation {conversation} cannot be read"
+                ))),
+                turn => Ok(turn),
+            };
         }
     }
 }
@@ -71,7 +89,7 @@ pub(crate) async fn read_turns(
     conversation: &ConversationId,
     before: Option<TurnNumber>,
     extent: Extent,
-) -> Result<Vec<JournaledTurn>, StoreError> {
+) -> Result<ReadTurns, StoreError> {
     let mut gathered = Gathered::default();
     let mut after = before.map(keys::turn_prefix);
     loop {
@@ -87,7 +105,7 @@ pub(crate) async fn read_turns(
             if gathered.complete >= extent.turns || gathered.bytes >= extent.bytes {
                 return Ok(gathered.finish());
             }
-            gathered.take(stored)?;
+            gathered.take(stored);
         }
         after = page.records.last().map(|last| last.key.sort.clone());
         if !page.more || after.is_none() {
@@ -110,46 +128,55 @@ struct Parts {
     turn: Option<(u64, TurnRecord)>,
     steps: BTreeMap<u32, StepRecord>,
     actions: Vec<ActionRecord>,
+    unreadable: bool,
 }
 
 impl Gathered {
-    fn take(&mut self, stored: &Stored) -> Result<(), StoreError> {
+    fn take(&mut self, stored: &Stored) {
         let Some((turn, part)) = keys::parse_turn_part(&stored.key.sort) else {
-            return Err(StoreError::Damaged(format!(
-                "the record {} {} is none that this Baton knows",
-                stored.key.partition, stored.key.sort
-            )));
+            tracing::warn!(sort = %stored.key.sort, "a record is none that this Baton knows");
+            return;
         };
         self.bytes += stored.record.body.len();
-        let parts = self.turns.entry(turn).or_default();
-        match part {
-            keys::TurnPart::Turn => {
-                parts.turn = Some((stored.version, decode(stored)?));
-                self.complete += 1;
-            }
-            keys::TurnPart::Step(step) => {
-                parts.steps.insert(step, decode(stored)?);
-            }
-            keys::TurnPart::Action(_) => {
-                parts.actions.push(decode(stored)?);
-            }
+        if matches!(part, keys::TurnPart::Turn) {
+            self.complete += 1;
         }
-        Ok(())
+        let parts = self.turns.entry(turn).or_default();
+        if let Err(error) = parts.take(&part, stored) {
+            tracing::error!(%error, "a record cannot be read");
+            parts.unreadable = true;
+        }
     }
 
     /// Turns whose own record was not read are cut off by the extent, or being erased: they are left out.
-    fn finish(self) -> Vec<JournaledTurn> {
-        let turns = self.turns.into_iter().filter_map(|(number, parts)| {
-            let (version, record) = parts.turn?;
-            let steps = parts.steps.into_values().collect();
-            Some(JournaledTurn {
-                number,
-                version,
-                record,
-                steps,
-                actions: parts.actions,
-            })
-        });
-        turns.collect()
+    fn finish(self) -> ReadTurns {
+        let mut read = ReadTurns::default();
+        for (number, parts) in self.turns {
+            if parts.unreadable {
+                read.unreadable.push(number);
+            } else if let Some((version, record)) = parts.turn {
+                read.turns.push(JournaledTurn {
+                    number,
+                    version,
+                    record,
+                    steps: parts.steps.into_values().collect(),
+                    actions: parts.actions,
+                });
+            }
+        }
+        read
+    }
+}
+
+impl Parts {
+    fn take(&mut self, part: &keys::TurnPart<'_>, stored: &Stored) -> Result<(), StoreError> {
+        match part {
+            keys::TurnPart::Turn => self.turn = Some((stored.version, decode(stored)?)),
+            keys::TurnPart::Step(step) => {
+                self.steps.insert(*step, decode(stored)?);
+            }
+            keys::TurnPart::Action(_) => self.actions.push(decode(stored)?),
+        }
+        Ok(())
     }
 }

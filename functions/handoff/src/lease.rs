@@ -2,10 +2,10 @@
 
 use tokio::sync::Mutex;
 
-use crate::engine::{Claim, Engine, MAX_TRIES, Trouble, Unconfirmed};
+use crate::engine::{Claim, Engine, MAX_TRIES, Trouble};
 use crate::ids::TurnNumber;
 use crate::journal::read_meta;
-use crate::ports::{Change, Millis, StoreError};
+use crate::ports::{Change, CommitError, Millis, StoreError};
 use crate::record::{Meta, keys};
 
 /// Held while META is read and written, so that the keeper and the turn itself do not race each other.
@@ -47,32 +47,25 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Writes META and `others` in one commit, if the conversation is still ours. `change` gets META as it is now, with the
-    /// lease renewed, and is called again when somebody else (an accepted message) wrote META meanwhile.
+    /// Writes META and other records in one commit, if the conversation is still ours. `change` gets META as it is now, with the
+    /// lease renewed, and says what else is written. It is called again when somebody else (an accepted message) wrote META
+    /// meanwhile.
     pub(crate) async fn commit(
         &self,
-        others: impl Fn() -> Vec<Change>,
-        change: impl Fn(&mut Meta),
+        change: impl Fn(&mut Meta) -> Vec<Change>,
     ) -> Result<(), Trouble> {
         let mut held = self.held.lock().await;
         let mut trouble = String::new();
         for attempt in 0..MAX_TRIES {
             let mut meta = held.meta.clone();
             self.renew(&mut meta);
-            change(&mut meta);
-            let mut changes = others();
+            let mut changes = change(&mut meta);
             changes.push(Change::Replace(
                 keys::meta(&self.claim.conversation),
                 held.version,
                 meta.record(),
             ));
-            match self
-                .engine
-                .store
-                .commit(changes)
-                .await
-                .map_err(Unconfirmed::from)
-            {
+            match self.engine.store.commit(changes).await {
                 Ok(()) => {
                     *held = Held {
                         version: held.version + 1,
@@ -80,11 +73,14 @@ impl<'a> Lease<'a> {
                     };
                     return Ok(());
                 }
-                Err(Unconfirmed::ReadAgain) => {}
-                Err(Unconfirmed::GiveUp(detail)) => {
-                    trouble = detail;
+                Err(CommitError::Refused(detail)) => return Err(Trouble::Refused(detail)),
+                Err(error @ CommitError::Unavailable(_)) => {
+                    trouble = error.to_string();
                     self.engine.back_off(attempt).await;
                     continue;
+                }
+                Err(error @ (CommitError::Conflict | CommitError::Ambiguous(_))) => {
+                    trouble = error.to_string();
                 }
             }
             match read_meta(&*self.engine.store, &self.claim.conversation).await {
@@ -156,9 +152,11 @@ impl<'a> Lease<'a> {
             if self.engine.env.now() < renew_at {
                 continue;
             }
-            match Box::pin(self.commit(Vec::new, |_| {})).await {
+            match Box::pin(self.commit(|_| Vec::new())).await {
                 Ok(()) => renew_at = self.engine.env.now() + renewal,
-                Err(Trouble::Lost) => return Interrupted::Trouble(Trouble::Lost),
+                Err(trouble @ (Trouble::Lost | Trouble::Refused(_))) => {
+                    return Interrupted::Trouble(trouble);
+                }
                 Err(Trouble::Store(detail)) => {
                     let until = self
                         .held
@@ -200,8 +198,9 @@ impl<'a> Lease<'a> {
             if let Some(running) = &mut meta.running {
                 running.until = 0;
             }
+            Vec::new()
         };
-        self.commit(Vec::new, give_up).await
+        self.commit(give_up).await
     }
 
     /// META as our last commit left it, with its version.

@@ -49,7 +49,7 @@ pub use engine::{Engine, Health, Ports};
 pub use erase::EraseError;
 pub use follow::{Followed, Pulse};
 pub use live::Watch;
-pub use operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement};
+pub use operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement, Shown};
 pub use regenerate::CannotRegenerate;
 pub use replay::Resume;
 pub use stop::StopError;

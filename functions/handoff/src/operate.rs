@@ -10,14 +10,22 @@ use crate::action::RESEND;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::journal::read_meta;
-use crate::ports::{Change, CommitError, Cursor, Index, Millis, StoreError};
-use crate::record::{ActionRecord, ActionState, actions_in, decode, keys};
+use crate::ports::{Change, CommitError, Cursor, Index, Millis, Order, Range, StoreError};
+use crate::record::{ActionRecord, ActionState, actions_in, decode, keys, size};
+use crate::team::ActionOrder;
 
 /// Actions that are counted of a state in which they wait; more are reported as this many.
 const MOST_WAITING: usize = 1_000;
 
 /// The same of a state that is an end: those become ever more, nobody has to see to them, and each look would read them all.
 const MOST_OVER: usize = 50;
+
+/// How far is looked for actions that came after another one: pages of so many records of its conversation.
+const PAGES_SEARCHED: usize = 10;
+const PAGE_SEARCHED: usize = 200;
+
+/// How many of them are shown.
+const MOST_DONE_AFTER: usize = 20;
 
 /// Actions in one state.
 #[derive(Debug)]
@@ -70,12 +78,44 @@ pub enum DecisionError {
     /// The operator was shown something else.
     #[error("the action has other arguments than those that the decision is about")]
     OtherArguments,
+    /// It was tried since the operator was shown it.
+    #[error(
+        "the action has changed since it was shown: it was tried again and is {} once more ({} attempts). Look at it again.",
+        .0.as_str(),
+        .1
+    )]
+    Changed(ActionState, u32),
     /// It is not in a state in which this can be decided.
     #[error("this cannot be decided: the action is {}", .0.as_str())]
     Decided(ActionState),
+    /// Its conversation has more results to report than one may have.
+    #[error(
+        "the conversation has too many results to report to its model first; try again in a minute"
+    )]
+    TooManyReports,
     /// The store does not answer as it should.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An action as an operator was shown it. Approval and settling are about this and nothing later: in between another operator
+/// may have had it tried again, with another outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// What [`ActionRecord::arguments_hash`] said.
+    pub arguments_hash: String,
+    /// Which claim was the last one: [`ActionRecord::fence`].
+    pub fence: u64,
+}
+
+impl Shown {
+    /// What this record shows.
+    pub fn of(action: &ActionRecord) -> Self {
+        Self {
+            arguments_hash: action.arguments_hash(),
+            fence: action.fence,
+        }
+    }
 }
 
 impl Engine {
@@ -96,6 +136,48 @@ impl Engine {
             actions,
             next: page.next.map(|cursor| cursor.0),
         })
+    }
+
+    /// One action.
+    pub async fn action(&self, id: &ActionId) -> Result<Option<ActionRecord>, StoreError> {
+        Ok(self.read_action(id).await?.map(|(_, action)| action))
+    }
+
+    /// Actions of the same conversation that are done although they came after this one, which ended without: what a person
+    /// should know who lets it be tried again. The first of them, in the order of their turns.
+    pub async fn done_after(&self, action: &ActionRecord) -> Result<Vec<ActionRecord>, StoreError> {
+        let mut done = Vec::new();
+        if action.state != ActionState::Unknown || action.place == 0 {
+            return Ok(done);
+        }
+        let mut after = None;
+        for _ in 0..PAGES_SEARCHED {
+            let range = Range {
+                partition: keys::partition(&action.id.conversation),
+                prefix: "T#".to_owned(),
+                // Sort keys of this turn and of later ones are behind the bare number of the turn before.
+                after: after
+                    .or_else(|| Some(keys::turn_prefix(action.id.turn.saturating_sub(1)) + "~")),
+                order: Order::Ascending,
+                limit: PAGE_SEARCHED,
+            };
+            let page = self.store.range(&range).await?;
+            let actions = page
+                .records
+                .iter()
+                .filter(|stored| keys::is_action(&stored.key.sort));
+            let later = actions.filter_map(|stored| decode::<ActionRecord>(stored).ok());
+            done.extend(
+                later
+                    .filter(|later| later.state == ActionState::Done && later.place > action.place),
+            );
+            after = page.records.last().map(|last| last.key.sort.clone());
+            if !page.more || after.is_none() || done.len() >= MOST_DONE_AFTER {
+                break;
+            }
+        }
+        done.truncate(MOST_DONE_AFTER);
+        Ok(done)
     }
 
     /// How many actions are in each state, and how long the oldest waits of those that somebody or something must still see to.
@@ -142,22 +224,37 @@ impl Engine {
         Ok((count, oldest))
     }
 
-    /// Takes a decision, sends the action on its way if it is to be done, and lets the conversation go on.
+    /// Takes a decision, sends the action on its way if it is to be done, and lets the conversation go on. The decision is about
+    /// the action as it was `shown`, and is not applied to any later state of it.
     pub async fn decide(
         self: &Arc<Self>,
         id: &ActionId,
         decision: Decision,
-        arguments_hash: &str,
+        shown: &Shown,
         reason: &str,
     ) -> Result<ActionRecord, DecisionError> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any 32 of 128 random bits are random"
+        )]
+        let receipt = self.env.random() as u32;
         for attempt in 0..MAX_TRIES {
             let (version, mut action) =
                 self.read_action(id).await?.ok_or(DecisionError::NotFound)?;
-            if action.arguments_hash() != arguments_hash {
+            if action.receipt == receipt {
+                // An earlier try of ours was written, and maybe worked on since.
+                self.send_decided(&action).await;
+                return Ok(action);
+            }
+            if action.arguments_hash() != shown.arguments_hash {
                 return Err(DecisionError::OtherArguments);
             }
             let before = action.state;
             action.state = decided_state(before, decision).ok_or(DecisionError::Decided(before))?;
+            if action.fence != shown.fence {
+                return Err(DecisionError::Changed(before, action.attempts));
+            }
+            action.receipt = receipt;
             action.reason = Some(reason.to_owned());
             action.look_at = self.env.now() + RESEND;
             match action.state {
@@ -168,31 +265,26 @@ impl Engine {
                     action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
-                    // Whatever was tried before had no effect, as somebody found out: the next try is a first one.
+                    // Whatever was tried before had no effect so far, as somebody found out. It may still arrive.
+                    action.tried_before |= action.first_try_at.is_some();
                     action.attempts = 0;
                     action.first_try_at = None;
                     action.result = None;
                 }
                 ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}
             }
+            let meta = self.meta_after(&mut action, before).await?;
             let mut changes = vec![Change::Replace(keys::action(id), version, action.record())];
-            changes.extend(self.tell_again(id, before).await?);
+            changes.extend(meta);
             match self.store.commit(changes).await {
                 Ok(()) => {
                     tracing::info!(action = %id, from = before.as_str(), to = action.state.as_str(), "an operator decided");
                     self.send_decided(&action).await;
                     return Ok(action);
                 }
-                Err(CommitError::Conflict) => self.back_off(attempt).await,
-                Err(CommitError::Ambiguous(_)) => {
-                    if self
-                        .read_action(id)
-                        .await?
-                        .is_some_and(|(_, now)| now == action)
-                    {
-                        self.send_decided(&action).await;
-                        return Ok(action);
-                    }
+                // Written or not: the next look tells by the receipt.
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                    self.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
@@ -202,28 +294,38 @@ impl Engine {
         Err(StoreError::Unavailable("the action is written to all the time".to_owned()).into())
     }
 
-    /// The model was told that nobody knows, or is being told right now; now somebody does, and it is to be told once more.
-    async fn tell_again(
+    /// What the decision changes in the conversation. An action that is queued by it takes its place in the order now. One that
+    /// nobody knew about is reported once more: the model was told so, or is being told right now.
+    async fn meta_after(
         &self,
-        id: &ActionId,
+        action: &mut ActionRecord,
         before: ActionState,
-    ) -> Result<Option<Change>, StoreError> {
-        if before != ActionState::Unknown {
-            return Ok(None);
-        }
-        let Some((version, mut meta)) = read_meta(&*self.store, &id.conversation).await? else {
+    ) -> Result<Option<Change>, DecisionError> {
+        let ordered = action.state == ActionState::Queued
+            && self
+                .team
+                .tool(&action.tool)
+                .is_none_or(|tool| tool.order == ActionOrder::Kept);
+        let conversation = &action.id.conversation;
+        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
             return Ok(None);
         };
-        if id.turn < meta.erased_below {
+        let told_again = before == ActionState::Unknown && action.id.turn >= meta.erased_below;
+        if !ordered && !told_again {
             return Ok(None);
         }
-        meta.untold.push(id.clone());
-        meta.look_at = self.env.now();
-        Ok(Some(Change::Replace(
-            keys::meta(&id.conversation),
-            version,
-            meta.record(),
-        )))
+        let key = keys::meta(conversation);
+        if told_again {
+            if meta.untold.len() >= size::PENDING_REPORTS {
+                return Err(DecisionError::TooManyReports);
+            }
+            meta.untold.push(action.id.clone());
+            meta.look_at = self.env.now();
+        }
+        if ordered {
+            meta.place(action);
+        }
+        Ok(Some(Change::Replace(key, version, meta.record())))
     }
 
     async fn send_decided(&self, action: &ActionRecord) {

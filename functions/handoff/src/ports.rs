@@ -17,4 +17,4 @@ pub use store::{
     Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store,
     StoreError, Stored,
 };
-pub use tools::{Outcome, ToolError, ToolRequest, Tools};
+pub use tools::{Outcome, Price, ToolError, ToolRequest, Tools};

@@ -3,6 +3,7 @@
 mod action;
 pub mod keys;
 mod meta;
+pub(crate) mod size;
 mod step;
 mod turn;
 

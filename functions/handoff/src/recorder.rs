@@ -155,6 +155,11 @@ fn key(conversation: &ConversationId, turn: TurnNumber, step: u32, fence: u64, b
     )
 }
 
+/// The turn to whose text this sort key belongs.
+pub(crate) fn turn_of(sort: &str) -> Option<TurnNumber> {
+    sort.strip_prefix("E#")?.split('#').next()?.parse().ok()
+}
+
 /// Batches read at once; an answer of an hour has 3,600.
 const PAGE: usize = 200;
 

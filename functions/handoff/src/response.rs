@@ -6,28 +6,27 @@ use crate::failure::FailureCode;
 use crate::ports::{
     CallDelta, FinishReason, ModelChunk, ModelError, ModelErrorKind, ModelStream, ToolCall, Usage,
 };
+use crate::record::size;
 
 /// So that the step and the actions of a response fit one commit.
 pub(crate) const MAX_CALLS: usize = 16;
 
-/// The arguments of one call, in bytes.
-const MAX_ARGUMENTS: usize = 32 * 1024;
-
-/// The text of one response, in bytes. A record may hold 350 KB, and JSON may escape some of it.
-const MAX_TEXT: usize = 128 * 1024;
-
-/// The arguments of all calls of one response, in bytes.
-const MAX_ALL_ARGUMENTS: usize = 128 * 1024;
-
-/// A whole response, but for the text: who is handed the pieces has that.
+/// A whole response, but for the text: who is handed the pieces has that. Sizes are counted as they will be stored.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
     text_bytes: usize,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) usage: Usage,
-    indexes: Vec<u32>,
+    parts: Vec<CallParts>,
     argument_bytes: usize,
     finished: Option<FinishReason>,
+}
+
+/// What is known of a call while its parts come.
+#[derive(Debug)]
+struct CallParts {
+    index: u32,
+    argument_bytes: usize,
 }
 
 /// A response that did not become whole.
@@ -56,9 +55,9 @@ impl Response {
         while let Some(chunk) = stream.next().await {
             match chunk? {
                 ModelChunk::Text(text) => {
-                    self.text_bytes += text.len();
-                    if self.text_bytes > MAX_TEXT {
-                        return Err(too_large("the text of a response"));
+                    self.text_bytes += size::stored_len(&text);
+                    if self.text_bytes > size::RESPONSE_TEXT {
+                        return Err(too_large("the text of a response", size::RESPONSE_TEXT));
                     }
                     say(text);
                 }
@@ -71,13 +70,15 @@ impl Response {
     }
 
     fn take_call(&mut self, delta: CallDelta) -> Result<(), Broken> {
-        let known = self.indexes.iter().position(|index| *index == delta.index);
+        let known = self.parts.iter().position(|part| part.index == delta.index);
         if known.is_none() && self.calls.len() >= MAX_CALLS {
-            return Err(too_large("the number of calls of a response"));
+            return Err(too_large("the number of calls of a response", MAX_CALLS));
         }
-        self.argument_bytes += delta.arguments.len();
         let at = known.unwrap_or_else(|| {
-            self.indexes.push(delta.index);
+            self.parts.push(CallParts {
+                index: delta.index,
+                argument_bytes: 0,
+            });
             self.calls.push(ToolCall {
                 id: String::new(),
                 name: String::new(),
@@ -85,7 +86,7 @@ impl Response {
             });
             self.calls.len() - 1
         });
-        let Some(call) = self.calls.get_mut(at) else {
+        let (Some(call), Some(part)) = (self.calls.get_mut(at), self.parts.get_mut(at)) else {
             return Ok(());
         };
         if let Some(id) = delta.id {
@@ -94,9 +95,18 @@ impl Response {
         if let Some(name) = delta.name {
             call.name.push_str(&name);
         }
+        if size::stored_len(&call.name) > size::CALL_NAME {
+            return Err(too_large("the name of a call", size::CALL_NAME));
+        }
+        let more = size::stored_len(&delta.arguments);
+        part.argument_bytes += more;
+        self.argument_bytes += more;
         call.arguments.push_str(&delta.arguments);
-        if call.arguments.len() > MAX_ARGUMENTS || self.argument_bytes > MAX_ALL_ARGUMENTS {
-            return Err(too_large("the arguments of a call"));
+        if part.argument_bytes > size::ARGUMENTS {
+            return Err(too_large("the arguments of a call", size::ARGUMENTS));
+        }
+        if self.argument_bytes > size::ALL_ARGUMENTS {
+            return Err(too_large("the arguments of all calls", size::ALL_ARGUMENTS));
         }
         Ok(())
     }
@@ -132,17 +142,20 @@ impl Response {
         for at in 0..self.calls.len() {
             let (before, rest) = self.calls.split_at_mut(at);
             let Some(call) = rest.first_mut() else { return };
-            if call.id.is_empty() || before.iter().any(|earlier| earlier.id == call.id) {
+            let taken = |id: &str| before.iter().any(|earlier| earlier.id == id);
+            // Half of the bound, so that there is room for what tells it from the 15 others.
+            call.id = size::prefix_within(&call.id, size::CALL_NAME / 2).to_owned();
+            while call.id.is_empty() || taken(&call.id) {
                 call.id = format!("call_{at}_{}", call.id);
             }
         }
     }
 }
 
-fn too_large(what: &str) -> Broken {
+fn too_large(what: &str, bound: usize) -> Broken {
     ModelError::new(
         ModelErrorKind::TooLarge,
-        format!("{what} is over its bound"),
+        format!("{what} is over its bound of {bound}"),
     )
     .into()
 }

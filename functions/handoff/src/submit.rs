@@ -11,14 +11,14 @@ use tokio::sync::oneshot;
 
 use crate::engine::{Engine, MAX_TRIES};
 use crate::event::EventKind;
-use crate::failure::FailureCode;
 use crate::follow::Followed;
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
 use crate::journal::{JournaledTurn, read_meta, read_turns};
 use crate::live::TurnLog;
-use crate::ports::StoreError;
+use crate::ports::{Message, StoreError};
+use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, TurnRecord, decode, keys};
-use crate::turn::Begun;
+use crate::turn::{Begun, Opening};
 use crate::warm::Warm;
 use crate::window;
 
@@ -81,6 +81,13 @@ pub enum Refusal {
     /// This process is ending.
     #[error("this server is shutting down")]
     Draining,
+    /// It is longer than a record may hold.
+    #[error("the message is too long: {0} bytes, and at most {MESSAGE} are taken")]
+    TooLong(usize),
+    /// The conversation cannot be read: it is damaged, or a newer version of this program wrote it. Sending the message again
+    /// will not help.
+    #[error("this conversation cannot be read by this server; please begin a new one")]
+    Unreadable,
     /// Others wrote to the conversation each time that this message was about to be recorded. Sending it again is safe with a
     /// message id.
     #[error("too many requests write to this conversation at once")]
@@ -101,14 +108,25 @@ impl Engine {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
+        if submission.message.len() > MESSAGE {
+            return Err(Refusal::TooLong(submission.message.len()));
+        }
         let (answer, answered) = oneshot::channel();
         let engine = self.clone();
         self.env.spawn(Box::pin(async move {
             let conversation = submission.conversation.clone();
-            let take = AssertUnwindSafe(engine.clone().take(submission, answer)).catch_unwind();
-            if take.await.is_err() {
+            // Read first and then raised by us: a look that somebody else asked for in between is not overlooked.
+            let seen = engine.hub.pokes(&conversation) + 1;
+            let drives = !submission.background && engine.hub.start_driving(&conversation);
+            let take = engine
+                .clone()
+                .take(submission, answer, drives.then_some(seen));
+            if AssertUnwindSafe(take).catch_unwind().await.is_err() {
                 tracing::error!(%conversation, "taking a message panicked");
-                engine.abandon(&conversation, &EventKind::TurnFailed(FailureCode::Internal));
+                // Another task that drives the conversation goes on, and its listeners hear the end from it.
+                if drives {
+                    engine.abandon(&conversation, &EventKind::TurnContinues);
+                }
             }
         }));
         // The task drops the sender only when it panicked.
@@ -119,11 +137,10 @@ impl Engine {
         self: Arc<Self>,
         submission: Submission,
         answer: oneshot::Sender<Result<Accepted, Refusal>>,
+        drives_since: Option<u64>,
     ) {
         let conversation = submission.conversation.clone();
-        // Read first and then raised by us: a look that somebody else asked for in between is not overlooked.
-        let seen = self.hub.pokes(&conversation) + 1;
-        let drives = !submission.background && self.hub.start_driving(&conversation);
+        let drives = drives_since.is_some();
         // In boxes, here and where a turn runs: a task is as large as its largest part, for as long as the answer streams.
         let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
         let begun = match taken {
@@ -145,8 +162,9 @@ impl Engine {
                 None
             }
             Err(refusal) => {
-                // Nothing was recorded, so nobody has to look, unless somebody else asked for a look meanwhile.
-                let leaves = !drives || self.hub.stop_driving(&conversation, seen);
+                // Nothing was recorded: drive only if another task poked us.
+                let leaves =
+                    drives_since.is_none_or(|seen| self.hub.stop_driving(&conversation, seen));
                 let _hung_up = answer.send(Err(refusal));
                 if leaves {
                     return;
@@ -174,6 +192,7 @@ impl Engine {
         let mut tries = Tries {
             receipt: self.env.random() as u32,
             unconfirmed: Vec::new(),
+            opening: None,
         };
         for attempt in 0..MAX_TRIES {
             match self.try_take(submission, drives, &mut tries).await {
@@ -184,10 +203,20 @@ impl Engine {
                     tracing::error!(conversation = %submission.conversation, %error, "a message could not be recorded");
                     return Err(Refusal::Unavailable);
                 }
+                Err(Stop::Unreadable(error)) => {
+                    tracing::error!(conversation = %submission.conversation, %error, "a message was refused: its conversation cannot be read");
+                    return Err(Refusal::Unreadable);
+                }
             }
         }
-        tracing::error!(conversation = %submission.conversation, "a message lost every race to be recorded");
-        Err(Refusal::Contended)
+        let unconfirmed = tries.unconfirmed.len();
+        tracing::error!(conversation = %submission.conversation, tries = MAX_TRIES, unconfirmed, "a message could not be recorded");
+        Err(if unconfirmed == 0 {
+            Refusal::Contended
+        } else {
+            // Not others but the store was in the way.
+            Refusal::Unavailable
+        })
     }
 
     /// One try. `None`: somebody else wrote first, look again.
@@ -236,7 +265,10 @@ impl Engine {
             None => None,
         };
         // Behind the look at META: what is written after that is in the way of our commit.
-        if let Some(turn) = self.taken_before(conversation, tries).await? {
+        let taken = self
+            .taken_before(conversation, tries.receipt, &tries.unconfirmed)
+            .await?;
+        if let Some(turn) = taken {
             let taken = self.known_turn(conversation, turn).await?;
             return Ok(Some(taken.ok_or_else(|| {
                 Stop::Store(format!("turn {turn} took this message and was erased"))
@@ -248,7 +280,11 @@ impl Engine {
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
             refuse_overlap(meta, submission.overlap)?;
         }
-        let past = if idle && drives { Some(past?) } else { None };
+        let past = if idle && drives {
+            Some(past?.turns)
+        } else {
+            None
+        };
         self.record(submission, meta, past, stale, tries).await
     }
 
@@ -256,14 +292,15 @@ impl Engine {
     async fn taken_before(
         &self,
         conversation: &ConversationId,
-        tries: &Tries,
+        receipt: u32,
+        unconfirmed: &[TurnNumber],
     ) -> Result<Option<TurnNumber>, StoreError> {
-        for number in &tries.unconfirmed {
+        for number in unconfirmed {
             let Some(stored) = self.store.get(&keys::turn(conversation, *number)).await? else {
                 continue;
             };
             let turn: TurnRecord = decode(&stored)?;
-            if turn.receipt == tries.receipt {
+            if turn.receipt == receipt {
                 return Ok(Some(*number));
             }
         }
@@ -330,6 +367,8 @@ struct Tries {
     receipt: u32,
     /// Turns that may have been recorded: nobody confirmed it.
     unconfirmed: Vec<TurnNumber>,
+    /// The model call that the last try began, and what it asks. A further try goes on with it if it would ask the same.
+    opening: Option<(Vec<Message>, Opening)>,
 }
 
 /// A message that is recorded.
@@ -341,11 +380,15 @@ enum Taken {
 enum Stop {
     Refused(Refusal),
     Store(String),
+    Unreadable(String),
 }
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            StoreError::Damaged(_) => Self::Unreadable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::BadCursor => Self::Store(error.to_string()),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub use http::{
     HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
 };
 pub use mistake::TeamError;
-pub use tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
+pub use tool::{ActionOrder, Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
 
 /// Agents, tools and hand-offs that were checked as a whole: every name in here leads somewhere.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            steps: 12,
+            steps: 24,
             hand_offs: 6,
             window_tokens: 8000,
             window_turns: 20,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ports::{Millis, Outcome, ToolRequest};
 use crate::record::{ActionRecord, ActionState};
-use crate::team::Runs;
+use crate::team::{Runs, Tool};
 
 /// How often an action is tried before a person must look.
 const MAX_ATTEMPTS: u32 = 10;
@@ -28,20 +28,28 @@ pub(crate) enum Ended {
     Again(String, Option<Duration>),
 }
 
-/// What an outcome means for an action. `first_try`: no earlier try may have reached the other side.
-pub(crate) fn ended(outcome: Outcome, first_try: bool) -> Ended {
+/// What an outcome means for an action. `first_try`: no earlier try may have reached the other side. `remembers_refusals`: the
+/// other side refuses an earlier try that arrives later too.
+pub(crate) fn ended(outcome: Outcome, first_try: bool, remembers_refusals: bool) -> Ended {
+    let refusal_is_final = first_try || remembers_refusals;
     match outcome {
         Outcome::Done(result) => Ended::For(ActionState::Done, result),
-        Outcome::Rejected(reason) => Ended::For(ActionState::Rejected, reason),
+        Outcome::Rejected(reason) if refusal_is_final => Ended::For(ActionState::Rejected, reason),
+        // "Rejected" would be said to a customer, and then the earlier try would have its effect.
+        Outcome::Rejected(reason) => Ended::For(
+            ActionState::Unknown,
+            format!(
+                "an earlier try was not answered and may still be carried out; the last one was refused: {reason}"
+            ),
+        ),
         Outcome::Unknown(reason) => Ended::For(ActionState::Unknown, reason),
         Outcome::Conflict(reason, _) if first_try => Ended::For(ActionState::Rejected, reason),
-        // "Rejected" would be said to a customer while the first try may be having its effect.
         Outcome::Conflict(_, after) => Ended::Again(
             "the service has a conflict, maybe with an earlier try".to_owned(),
             after,
         ),
         Outcome::NotSent(reason) => Ended::Again(reason, None),
-        Outcome::Retry(reason, after) => Ended::Again(reason, after),
+        Outcome::Busy(reason, after) | Outcome::Retry(reason, after) => Ended::Again(reason, after),
     }
 }
 
@@ -52,26 +60,39 @@ pub(crate) fn spent(
     now: Millis,
     claim_margin: Millis,
 ) -> Option<(ActionState, String)> {
+    let tool = &request.tool;
     let enough = action.attempts >= MAX_ATTEMPTS;
-    let Runs::Http(call) = &request.tool.runs else {
-        let reason = || format!("it was tried {} times", action.attempts);
-        return enough.then(|| (ActionState::Unknown, reason()));
-    };
+    let tried = || format!("it was tried {} times", action.attempts);
     let Some(first_try_at) = action.first_try_at else {
-        let reason = || "the service could not be reached".to_owned();
-        return enough.then(|| (ActionState::Rejected, reason()));
+        // Nobody was reached. Without keys the tries before a person's decision count: that person said there was no effect,
+        // not that none can come.
+        let state = if action.tried_before {
+            ActionState::Unknown
+        } else {
+            ActionState::Rejected
+        };
+        return enough.then(|| (state, "the service could not be reached".to_owned()));
     };
     let through = now.saturating_sub(first_try_at) + claim_of(request, claim_margin);
     let reason = if enough {
-        format!("it was tried {} times", action.attempts)
-    } else if !call.idempotency_keys {
+        tried()
+    } else if !tool.has_keys() {
         "it was tried, and the service could not tell a second try from a second action".to_owned()
-    } else if through > millis(call.key_life) {
+    } else if key_life(tool).is_some_and(|life| through > life) {
         "the service may have forgotten the first try by the end of another one".to_owned()
+    } else if through > millis(tool.retry) {
+        format!("{}, and nothing is tried for longer", tried())
     } else {
         return None;
     };
     Some((ActionState::Unknown, reason))
+}
+
+fn key_life(tool: &Tool) -> Option<Millis> {
+    match &tool.runs {
+        Runs::BackOffice => None,
+        Runs::Http(call) => Some(millis(call.key_life)),
+    }
 }
 
 /// How long to wait before the next try. Full jitter, so that actions that failed together do not come back together.
@@ -93,14 +114,6 @@ pub(crate) fn claim_of(request: &ToolRequest, margin: Millis) -> Millis {
 
 pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
     millis(request.tool.timeout)
-}
-
-/// Whether the other side tells a second try of the same action from a second action.
-pub(crate) fn has_keys(request: &ToolRequest) -> bool {
-    match &request.tool.runs {
-        Runs::BackOffice => true,
-        Runs::Http(call) => call.idempotency_keys,
-    }
 }
 
 fn millis(duration: Duration) -> Millis {
@@ -149,7 +162,7 @@ url = "https://example.com/"
 
     fn tried(attempts: u32, first_try_at: Option<Millis>) -> ActionRecord {
         ActionRecord {
-            id: ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", "{}"),
+            id: ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", "{}", 0),
             owner: "local".to_owned(),
             tool: "book".to_owned(),
             arguments: "{}".to_owned(),
@@ -160,10 +173,14 @@ url = "https://example.com/"
             look_at: ACCEPTED,
             attempts,
             first_try_at,
+            tried_before: false,
+            place: 0,
+            after: None,
             fence: 1,
             holder: String::new(),
             result: None,
             reason: None,
+            receipt: 0,
         }
     }
 
@@ -173,13 +190,13 @@ url = "https://example.com/"
 
     #[test]
     fn the_life_of_a_key_counts_from_the_first_try_and_not_from_acceptance() {
-        let request = request("key_life_minutes = 60");
+        let request = request("key_life_minutes = 30");
         let approved = ACCEPTED + 70 * HOUR;
         assert_eq!(state_at(&tried(0, None), &request, approved), None);
         let action = tried(1, Some(approved));
-        assert_eq!(state_at(&action, &request, approved + HOUR / 2), None);
+        assert_eq!(state_at(&action, &request, approved + HOUR / 4), None);
         // The call and the record of its outcome still have to fit: 10 s and 15 s.
-        let last = approved + HOUR - 25_000;
+        let last = approved + HOUR / 2 - 25_000;
         assert_eq!(state_at(&action, &request, last), None);
         assert_eq!(
             state_at(&action, &request, last + 1),
@@ -211,13 +228,46 @@ url = "https://example.com/"
     }
 
     #[test]
+    fn trying_ends_after_an_hour_where_the_key_lives_longer() {
+        let request = request("");
+        let action = tried(3, Some(ACCEPTED));
+        let last = ACCEPTED + HOUR - 25_000;
+        assert_eq!(state_at(&action, &request, last), None);
+        assert_eq!(
+            state_at(&action, &request, last + 1),
+            Some(ActionState::Unknown)
+        );
+    }
+
+    #[test]
     fn a_conflict_is_a_refusal_only_when_there_was_no_earlier_try() {
         let conflict = || Outcome::Conflict("taken".to_owned(), None);
         assert_eq!(
-            ended(conflict(), true),
+            ended(conflict(), true, true),
             Ended::For(ActionState::Rejected, "taken".to_owned())
         );
-        assert!(matches!(ended(conflict(), false), Ended::Again(_, None)));
+        assert!(matches!(
+            ended(conflict(), false, true),
+            Ended::Again(_, None)
+        ));
+    }
+
+    #[test]
+    fn a_refusal_behind_a_try_that_may_still_arrive_is_not_final() {
+        let state = |first_try, remembers| match ended(
+            Outcome::Rejected("no".to_owned()),
+            first_try,
+            remembers,
+        ) {
+            Ended::For(state, reason) => {
+                assert!(reason.ends_with("no"), "{reason}");
+                state
+            }
+            Ended::Again(..) => panic!("a refusal is not tried again"),
+        };
+        assert_eq!(state(true, false), ActionState::Rejected);
+        assert_eq!(state(false, true), ActionState::Rejected);
+        assert_eq!(state(false, false), ActionState::Unknown);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::{Claim, Engine, Trouble};
 use crate::event::EventKind;
@@ -51,6 +52,8 @@ pub(crate) struct Begun {
     pub(crate) end_at_once: Option<EndAtOnce>,
     /// What the owner before us said of the step that it did not finish, when that is to stay.
     pub(crate) kept: String,
+    /// Owners of it died: no other such turn runs in this process meanwhile.
+    pub(crate) suspect: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a turn must end without another step.
@@ -72,6 +75,14 @@ enum Ending {
     Stopped,
 }
 
+/// What becomes of what a turn leaves that failed or was stopped: the text of a response that is not whole, and results that
+/// no model was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Kept,
+    LeftOut,
+}
+
 /// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
 /// goes on with the turn: then whoever drives the conversation finds out what became of it. Returns the conversation as the
 /// turn's end left it.
@@ -89,6 +100,8 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
     );
     let number = begun.turn.number;
     let claim = begun.claim.clone();
+    let mut begun = begun;
+    let _alone_until_its_end = begun.suspect.take();
     let (mut play, opening) = Play::new(engine, &lease, begun);
     let recorder = play.narrator.recorder();
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
@@ -126,10 +139,11 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
             });
         }
         Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
-        Err(Trouble::Store(detail)) => {
-            tracing::error!(%detail, "a turn could not be recorded");
-            let failed = EventKind::TurnFailed(FailureCode::StoreUnavailable);
-            play.narrator.tell(failed);
+        Err(Trouble::Store(detail) | Trouble::Refused(detail)) => {
+            tracing::error!(%detail, "a turn could not be recorded; the next owner goes on with it");
+            // The store still has it as running, and so it will be continued: to say that it failed would be a lie, and a
+            // customer who believes it orders twice.
+            play.narrator.tell(EventKind::TurnContinues);
         }
     }
     None
@@ -178,6 +192,7 @@ impl<'a> Play<'a> {
             opening,
             end_at_once,
             kept,
+            suspect: _,
             meta_version: _,
         } = *begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
@@ -233,6 +248,22 @@ impl<'a> Play<'a> {
         Box::pin(self.record_end(ending)).await
     }
 
+    /// Records the end, and where the store refuses one for what it holds, an end that holds less: a turn can always end.
+    async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
+        let lesser = match &ending {
+            Ending::Committed(_) => Ending::Failed(FailureCode::ModelTooLarge),
+            Ending::Failed(code) => Ending::Failed(*code),
+            Ending::Stopped => Ending::Stopped,
+        };
+        match self.record_ending(ending, Rest::Kept).await {
+            Err(Trouble::Refused(detail)) => {
+                tracing::error!(%detail, "the end of a turn cannot be stored as it is");
+                self.record_ending(lesser, Rest::LeftOut).await
+            }
+            other => other,
+        }
+    }
+
     /// Steps until the team waits for the customer again.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
         if let Some(end) = self.end_at_once {
@@ -267,8 +298,14 @@ impl<'a> Play<'a> {
             if step.calls.is_empty() {
                 return Ok(Ending::Committed(step));
             }
-            let planned = Box::pin(self.record_step(step)).await?;
-            self.answer_calls(&planned).await;
+            match Box::pin(self.record_step(step)).await {
+                Ok(planned) => self.answer_calls(&planned).await,
+                Err(Trouble::Refused(detail)) => {
+                    tracing::error!(%detail, "a response cannot be stored");
+                    return Ok(Ending::Failed(FailureCode::ModelTooLarge));
+                }
+                Err(trouble) => return Err(trouble),
+            }
         }
     }
 

@@ -11,12 +11,6 @@ use crate::team::Limits;
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
 const BYTES_PER_TOKEN: usize = 3;
 
-/// All results of one response together, as the model is told them.
-const MAX_RESULT_BYTES: usize = 32 * 1024;
-
-/// However many calls there are, each result may say this much.
-const MIN_RESULT_BYTES: usize = 2 * 1024;
-
 /// What stands for a result that was never recorded: the turn ended first.
 pub(crate) const SEALED: &str = "No result: this turn ended before the call did.";
 
@@ -195,25 +189,6 @@ pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
     }
 }
 
-/// What each of `calls` results may say at most, in bytes.
-pub(crate) fn result_bound(calls: usize) -> usize {
-    (MAX_RESULT_BYTES / calls.max(1)).max(MIN_RESULT_BYTES)
-}
-
-/// The text, or its beginning and how much is missing.
-pub(crate) fn shorten(text: &str, bound: usize) -> String {
-    if text.len() <= bound {
-        return text.to_owned();
-    }
-    let cut = text.floor_char_boundary(bound);
-    let (head, rest) = text.split_at(cut);
-    format!(
-        "{head} [… shortened: {} of {} bytes left out]",
-        rest.len(),
-        text.len()
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,11 +291,5 @@ mod tests {
         assert!(
             matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second")
         );
-    }
-
-    #[test]
-    fn an_oversized_result_is_shortened_visibly_and_at_a_character() {
-        assert_eq!(shorten("short", 10), "short");
-        assert_eq!(shorten("äöüß", 3), "ä [… shortened: 6 of 8 bytes left out]");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use baton_handoff::ports::{Millis, Outcome};
+use baton_handoff::ports::{Millis, Outcome, ToolError};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde::de::IgnoredAny;
@@ -51,39 +51,53 @@ impl Meaning {
     }
 }
 
-/// What came of a lookup. Err is a sentence for the model.
-pub(super) fn lookup(tool: &str, exchange: Exchange) -> Result<String, String> {
+/// What came of a lookup. Err has a sentence for the model.
+pub(super) fn lookup(tool: &str, exchange: Exchange) -> Result<String, ToolError> {
     let answer = match exchange {
         Exchange::Answered(answer) => answer,
         Exchange::Barred => {
-            return Err(format!(
+            return Err(ToolError::Refused(format!(
                 "{tool} was not called: its address is not allowed."
-            ));
+            )));
         }
         Exchange::NotSent(reason) => {
-            return Err(format!("{tool} cannot be reached now: {reason}."));
+            return Err(ToolError::Unavailable(format!(
+                "{tool} cannot be reached now: {reason}."
+            )));
         }
-        Exchange::Cut(reason) => return Err(format!("{tool} cannot be used now: {reason}.")),
+        Exchange::Cut(reason) => {
+            return Err(ToolError::Unavailable(format!(
+                "{tool} cannot be used now: {reason}."
+            )));
+        }
     };
     let status = answer.status.as_u16();
     match Meaning::of(answer.status) {
         Meaning::Done => match read(&answer) {
             Ok(text) if text.is_empty() => Ok(format!("{tool} answered without any content.")),
             Ok(text) => Ok(text),
-            Err(why) => Err(format!("The answer of {tool} is of no use: {why}.")),
+            Err(why) => {
+                let sentence = format!("The answer of {tool} is of no use: {why}.");
+                Err(if matches!(answer.body, Body::Broken) {
+                    ToolError::Unavailable(sentence)
+                } else {
+                    ToolError::Refused(sentence)
+                })
+            }
         },
-        Meaning::Refused | Meaning::Conflict => {
-            Err(format!("{tool} refused it: {}", refusal(&answer)))
-        }
-        Meaning::Unauthorized => Err(format!(
+        Meaning::Refused | Meaning::Conflict => Err(ToolError::Refused(format!(
+            "{tool} refused it: {}",
+            refusal(&answer)
+        ))),
+        Meaning::Unauthorized => Err(ToolError::Refused(format!(
             "{tool} cannot be used: it does not accept us ({status})."
-        )),
-        Meaning::Busy | Meaning::Failed => Err(format!(
+        ))),
+        Meaning::Busy | Meaning::Failed => Err(ToolError::Unavailable(format!(
             "{tool} cannot be used now ({status}); it may work later."
-        )),
-        Meaning::Elsewhere => Err(format!(
+        ))),
+        Meaning::Elsewhere => Err(ToolError::Refused(format!(
             "{tool} cannot be used: it leads elsewhere ({status})."
-        )),
+        ))),
     }
 }
 
@@ -111,7 +125,7 @@ pub(super) fn action(exchange: Exchange, keys: bool, now: Millis) -> Outcome {
         Meaning::Refused => Outcome::Rejected(refusal(&answer)),
         Meaning::Unauthorized => Outcome::Rejected(format!("{answered}: it does not accept us")),
         Meaning::Conflict => Outcome::Conflict(refusal(&answer), after),
-        Meaning::Busy if keys => Outcome::Retry(answered, after),
+        Meaning::Busy if keys => Outcome::Busy(answered, after),
         // It could be asked again without harm, but such a service is called once.
         Meaning::Busy => Outcome::Rejected(format!("{answered}: it is too busy now")),
         Meaning::Failed => maybe(answered, after),

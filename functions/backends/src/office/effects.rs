@@ -1,7 +1,7 @@
 //! Orders and refunds: each recorded under its idempotency key in the commit that makes it so.
 
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Change, CommitError, Outcome, StoreError};
+use baton_handoff::ports::{Change, CommitError, Outcome, Price, StoreError};
 use serde_json::json;
 
 use super::books::{self, Ended, Order, Refund};
@@ -169,15 +169,16 @@ impl BackOffice {
         })
     }
 
-    /// What was paid for an item; none if nobody bought it, or if it cannot be told now.
-    pub(super) async fn paid_for(&self, item_id: &str) -> Option<u64> {
-        self.seed().await.ok()?;
-        match self.order_of(item_id.trim()).await {
-            Ok(order) => order.map(|order| order.paid_cents),
-            Err(error) => {
-                tracing::warn!(%error, "what was paid for an item could not be read");
-                None
-            }
+    /// What was paid for an item.
+    pub(super) async fn paid_for(&self, item_id: &str) -> Price {
+        let order = match self.seed().await {
+            Ok(()) => self.order_of(item_id.trim()).await,
+            Err(error) => Err(error),
+        };
+        match order {
+            Ok(Some(order)) => Price::Known(order.paid_cents),
+            Ok(None) => Price::NoPrice,
+            Err(error) => Price::CannotTell(error.to_string()),
         }
     }
 

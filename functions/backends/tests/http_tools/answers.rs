@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_backends::http_tools::Names;
-use baton_handoff::ports::{Env, Outcome};
+use baton_handoff::ports::{Env, Outcome, ToolError};
 use serde_json::json;
 
 use crate::service::{Does, Service, answer, json as json_answer};
@@ -320,5 +320,8 @@ async fn a_tool_that_calls_nobody_is_not_called() {
         conversation: baton_handoff::ids::ConversationId::parse("c").unwrap(),
     };
     let told = baton_handoff::ports::Tools::lookup(&*tools, &request).await;
-    assert_eq!(told.unwrap_err().0, "look_up_item calls no service.");
+    assert_eq!(
+        told.unwrap_err(),
+        ToolError::Refused("look_up_item calls no service.".to_owned())
+    );
 }

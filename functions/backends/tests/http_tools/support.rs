@@ -174,7 +174,7 @@ impl Booking {
 
     pub(crate) async fn look_up(&self, arguments: Value) -> Result<String, String> {
         let looked_up = self.tools.lookup(&self.request(&arguments)).await;
-        looked_up.map_err(|ToolError(sentence)| sentence)
+        looked_up.map_err(|error: ToolError| error.to_string())
     }
 
     pub(crate) async fn act(&self, arguments: Value) -> Outcome {

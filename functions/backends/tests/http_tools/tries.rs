@@ -50,7 +50,7 @@ impl Accepted {
             env: clock.clone(),
         };
         let arguments = "{\"table\":\"T1\"}";
-        let id = ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", arguments);
+        let id = ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", arguments, 0);
         let record = ActionRecord {
             id: id.clone(),
             owner: "local".to_owned(),
@@ -63,10 +63,14 @@ impl Accepted {
             look_at: clock.now(),
             attempts: 0,
             first_try_at: None,
+            tried_before: false,
+            place: 0,
+            after: None,
             fence: 0,
             holder: String::new(),
             result: None,
             reason: None,
+            receipt: 0,
         };
         let accept = Change::Create(keys::action(&id), record.record());
         store.commit(vec![accept]).await.unwrap();

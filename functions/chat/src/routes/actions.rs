@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::ActionId;
-use baton_handoff::record::{ActionRecord, ActionState, decode, keys};
-use baton_handoff::{Decision, DecisionError, Settlement};
+use baton_handoff::record::{ActionRecord, ActionState};
+use baton_handoff::{Decision, DecisionError, Settlement, Shown};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -62,19 +62,23 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
     }))))
 }
 
-/// One action, also where it is not on any page that was read.
+/// One action, also where it is not on any page that was read; with the later ones of its conversation that are done already.
 pub(crate) async fn one(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let stored = app
-        .engine
-        .store()
-        .get(&keys::action(&parse_id(&id)?))
-        .await?;
-    let stored = stored.ok_or_else(no_such_action)?;
-    Ok(uncached(Json(shown(&decode(&stored)?))))
+    let action = app.engine.action(&parse_id(&id)?).await?;
+    let action = action.ok_or_else(no_such_action)?;
+    let later: Vec<_> = app.engine.done_after(&action).await?;
+    let later = later
+        .iter()
+        .map(|later| json!({ "id": later.id, "tool": later.tool }));
+    let mut shown = shown(&action);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("done_after".to_owned(), later.collect());
+    }
+    Ok(uncached(Json(shown)))
 }
 
 pub(crate) async fn approve(
@@ -121,7 +125,10 @@ async fn decide(
     let id = parse_id(id)?;
     let (parts, body) = request.into_parts();
     let fields = read_object(&parts.headers, body).await?;
-    let arguments_hash = text_field(&fields, "arguments_hash")?;
+    let shown_to_operator = Shown {
+        arguments_hash: text_field(&fields, "arguments_hash")?.to_owned(),
+        fence: fence(&fields)?,
+    };
     let reason = text_field(&fields, "reason")?;
     if reason.trim().is_empty() || reason.len() > MAX_REASON {
         return Err(ApiError::bad_request(format!(
@@ -131,16 +138,31 @@ async fn decide(
     let decision = decision(&fields)?;
     match app
         .engine
-        .decide(&id, decision, arguments_hash, reason)
+        .decide(&id, decision, &shown_to_operator, reason)
         .await
     {
         Ok(action) => Ok(uncached(Json(shown(&action)))),
         Err(DecisionError::NotFound) => Err(no_such_action()),
-        Err(error @ (DecisionError::OtherArguments | DecisionError::Decided(_))) => {
-            Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
+        Err(
+            error @ (DecisionError::OtherArguments
+            | DecisionError::Decided(_)
+            | DecisionError::Changed(..)),
+        ) => Err(ApiError::new(StatusCode::CONFLICT, error.to_string())),
+        Err(error @ DecisionError::TooManyReports) => {
+            let refusal = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+            Err(refusal.with_header(http::header::RETRY_AFTER, "60"))
         }
         Err(DecisionError::Store(error)) => Err(error.into()),
     }
+}
+
+fn fence(fields: &Fields) -> Result<u64, ApiError> {
+    let fence = fields.get("fence").ok_or_else(|| {
+        ApiError::bad_request("fence is missing: the number that the action was shown with")
+    })?;
+    fence
+        .as_u64()
+        .ok_or_else(|| ApiError::bad_request("fence must be a whole number"))
 }
 
 fn parse_id(raw: &str) -> Result<ActionId, ApiError> {
@@ -169,6 +191,7 @@ fn shown(action: &ActionRecord) -> Value {
         "expires_at": (action.state == ActionState::Proposed).then_some(action.look_at),
         "first_try_at": action.first_try_at,
         "attempts": action.attempts,
+        "fence": action.fence,
         "result": action.result,
         "reason": action.reason,
     })

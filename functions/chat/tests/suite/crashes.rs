@@ -195,7 +195,8 @@ async fn messages_that_waited_when_the_server_crashed_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_midway_ends_the_stream_with_an_error_and_the_turn_goes_on_later() {
+async fn a_store_that_fails_midway_ends_the_stream_with_the_word_that_the_turn_goes_on_and_it_does()
+{
     let gate = Gate::new();
     let at = gate.clone();
     let model =
@@ -207,10 +208,8 @@ async fn a_store_that_fails_midway_ends_the_stream_with_an_error_and_the_turn_go
     house.faults().let_commits(Commits::Fail);
     gate.open();
     let turn = soon("the end of the stream", listening.rest()).await;
-    assert_eq!(
-        turn.seen(),
-        ["All done.", "error: store_unavailable", "done: failed"]
-    );
+    // Not "failed": the store has the turn as running, and whoever is told that it failed asks for the same once more.
+    assert_eq!(turn.seen(), ["All done.", "done: running"]);
     house.faults().let_commits(Commits::Work);
     house.crash();
     house.rise().await;

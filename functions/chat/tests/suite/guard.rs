@@ -36,7 +36,8 @@ async fn exposed(model: &ScriptedModel, exposure: Exposure) -> House {
 async fn status(client: &Client, (method, path): (&str, &str), headers: &[(&str, &str)]) -> u16 {
     let mut request = client.request(method, path);
     if method == "POST" {
-        request = request.json(&json!({ "arguments_hash": "x", "reason": "x", "outcome": "done" }));
+        request = request
+            .json(&json!({ "arguments_hash": "x", "fence": 0, "reason": "x", "outcome": "done" }));
     }
     request = headers.iter().fold(request, |request, (name, value)| {
         request.header(*name, *value)

@@ -172,20 +172,30 @@ async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
             r#"{"arguments_hash": 7}"#,
             "arguments_hash must be a string",
         ),
-        (approve, r#"{"arguments_hash": "x"}"#, "reason is missing"),
+        (approve, r#"{"arguments_hash": "x"}"#, "fence is missing"),
         (
             approve,
-            r#"{"arguments_hash": "x", "reason": " "}"#,
+            r#"{"arguments_hash": "x", "fence": -1}"#,
+            "fence must be a whole number",
+        ),
+        (
+            approve,
+            r#"{"arguments_hash": "x", "fence": 0}"#,
+            "reason is missing",
+        ),
+        (
+            approve,
+            r#"{"arguments_hash": "x", "fence": 0, "reason": " "}"#,
             "a reason of 1 to 2000 bytes is needed",
         ),
         (
             settle,
-            r#"{"arguments_hash": "x", "reason": "x"}"#,
+            r#"{"arguments_hash": "x", "fence": 0, "reason": "x"}"#,
             "outcome must be ",
         ),
         (
             settle,
-            r#"{"arguments_hash": "x", "reason": "x", "outcome": "lost"}"#,
+            r#"{"arguments_hash": "x", "fence": 0, "reason": "x", "outcome": "lost"}"#,
             "outcome must be ",
         ),
     ];

@@ -166,7 +166,7 @@ async fn steps_cannot_go_on_without_end() {
     .await;
     let changes = [
         ("tools = []", "tools = [\"look_up_item\"]"),
-        ("steps = 12", "steps = 4"),
+        ("steps = 24", "steps = 4"),
     ];
     let house = Setup::new(&model).with_team(&changes).open().await;
     let client = house.client();

@@ -20,9 +20,15 @@ pub struct ToolRequest {
 }
 
 /// A lookup that did not work; the sentence is told to the model.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct ToolError(pub String);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToolError {
+    /// The same question gets the same answer.
+    #[error("{0}")]
+    Refused(String),
+    /// Asking again may work: a cut connection, a service that is busy or has an error.
+    #[error("{0}")]
+    Unavailable(String),
+}
 
 /// How one try of an action ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +40,27 @@ pub enum Outcome {
     /// The service has a conflict: with what there is already, which means no and never, or with an earlier try under the same
     /// key that it is still busy with. Whoever knows whether there was an earlier try knows which.
     Conflict(String, Option<Duration>),
-    /// Certainly no effect, since nothing was sent: it may be tried again, at a service without idempotency keys too.
+    /// Certainly no effect, and none to come of this try: nothing was sent. It may be tried again, at a service without
+    /// idempotency keys too.
     NotSent(String),
+    /// Certainly no effect, and none to come of this try: the service had no time for it. It may be tried again, after this
+    /// long at the earliest where the service asked for it.
+    Busy(String, Option<Duration>),
     /// Maybe; the same key may be tried again, after this long at the earliest where the service asked for it.
     Retry(String, Option<Duration>),
     /// Maybe, and it must not be tried again: the service has no idempotency keys. A person must look.
     Unknown(String),
+}
+
+/// What an action moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Price {
+    /// This many US cents.
+    Known(u64),
+    /// The call has no price: for example a refund of an item that nobody bought.
+    NoPrice,
+    /// The price could not be read now; the reason.
+    CannotTell(String),
 }
 
 /// Executes tools.
@@ -51,6 +72,6 @@ pub trait Tools: Send + Sync {
     /// One try of an action. The same key never has a second effect.
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome;
 
-    /// The amount that an action moves, in US cents, for approval limits. `None` when it cannot be told.
-    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64>;
+    /// What an action moves, for approval limits. Limits fail closed: only [`Price::Known`] can be under one.
+    async fn price(&self, request: &ToolRequest) -> Price;
 }

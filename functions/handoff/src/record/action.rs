@@ -84,6 +84,15 @@ pub struct ActionRecord {
     /// When the first try began that may have reached the other side. It knows the idempotency key since then at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_try_at: Option<Millis>,
+    /// An earlier try, from before somebody said that the action may be tried again, may still arrive at the other side.
+    #[serde(default, skip_serializing_if = "super::meta::is_false")]
+    pub tried_before: bool,
+    /// Its place in the order of the conversation's actions; taken when it is queued. 0: it has none.
+    #[serde(default, skip_serializing_if = "super::meta::is_zero_place")]
+    pub place: u64,
+    /// The action that had the place before it, unless that one was known to have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ActionId>,
     /// The fence of the last claim.
     pub fence: u64,
     /// The worker that claimed it last.
@@ -94,6 +103,9 @@ pub struct ActionRecord {
     /// Why an operator decided as they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// A random number of the last decision, by which its taker recognises it when its commit was not confirmed.
+    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    pub receipt: u32,
 }
 
 impl ActionRecord {
@@ -110,7 +122,18 @@ impl ActionRecord {
         }
     }
 
-    /// What an operator's decision is bound to.
+    /// Whether later actions of the conversation wait for it.
+    pub(crate) fn holds_up(&self, place: u64) -> bool {
+        match self.state {
+            ActionState::Queued | ActionState::Running => self.place < place,
+            ActionState::Proposed
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown => false,
+        }
+    }
+
+    /// The first part of what an operator's decision is bound to; the second is the fence.
     pub fn arguments_hash(&self) -> String {
         hex(&Sha256::digest(self.arguments.as_bytes()))
     }

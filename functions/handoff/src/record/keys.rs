@@ -44,6 +44,11 @@ pub fn action(action: &ActionId) -> Key {
     )
 }
 
+/// Whether this is the sort key of an action.
+pub fn is_action(sort: &str) -> bool {
+    matches!(parse_turn_part(sort), Some((_, TurnPart::Action(_))))
+}
+
 /// What a sort key under `T#` names.
 pub enum TurnPart<'a> {
     /// The turn itself.

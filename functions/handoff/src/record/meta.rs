@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{conversations_of, encode};
+use super::{ActionRecord, conversations_of, encode};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
 
@@ -51,6 +51,12 @@ pub struct Meta {
     /// Accepted actions whose end the model was not told yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<ActionId>,
+    /// The last place that was given out in the order of this conversation's actions.
+    #[serde(default, skip_serializing_if = "is_zero_place")]
+    pub places: u64,
+    /// Which action has that place, unless it is known to have ended, and with it all before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_placed: Option<ActionId>,
     /// When somebody must look whether one of them has ended.
     #[serde(default)]
     pub look_at: Millis,
@@ -70,7 +76,7 @@ pub struct Meta {
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature that serde calls"
 )]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -80,6 +86,15 @@ fn is_false(value: &bool) -> bool {
     reason = "the signature that serde calls"
 )]
 pub(super) fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+pub(super) fn is_zero_place(value: &u64) -> bool {
     *value == 0
 }
 
@@ -98,10 +113,28 @@ impl Meta {
             waiting: Vec::new(),
             stop: None,
             untold: Vec::new(),
+            places: 0,
+            last_placed: None,
             look_at: 0,
             late_failures: 0,
             erased_below: 0,
             erasing: false,
+        }
+    }
+
+    /// Puts an action at the end of the order of this conversation's actions.
+    pub(crate) fn place(&mut self, action: &mut ActionRecord) {
+        self.places += 1;
+        action.place = self.places;
+        let before = self.last_placed.replace(action.id.clone());
+        // Nothing waits for itself.
+        action.after = before.filter(|before| *before != action.id);
+    }
+
+    /// The model was told that this action has ended: it is reported no more, and nothing waits for it.
+    pub(crate) fn has_ended(&mut self, action: &ActionId) {
+        if self.last_placed.as_ref() == Some(action) {
+            self.last_placed = None;
         }
     }
 

@@ -82,13 +82,12 @@ impl Engine {
             return Ok(Some(Taken::Waits(number, log)));
         };
         let past = visible(past, &meta);
-        let mut opening = self.open(&meta, &past, &turn);
-        let committed = self
-            .confirm_beside(changes, &claim, number, &mut opening, tries)
-            .await?;
+        self.open(&meta, &past, &turn, tries);
+        let committed = self.confirm_beside(changes, &claim, number, tries).await?;
         if !committed {
             return Ok(None);
         }
+        let opening = tries.opening.take().map(|(_, opening)| opening);
         let log = self.hub.log(conversation, number);
         let turn = JournaledTurn {
             number,
@@ -107,6 +106,7 @@ impl Engine {
             opening,
             end_at_once: None,
             kept: String::new(),
+            suspect: None,
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
@@ -162,42 +162,54 @@ impl Engine {
         }
     }
 
-    /// Starts the model call, unless results have to be looked up for it first.
-    fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord) -> Option<Opening> {
+    /// Starts the model call, unless results have to be looked up for it first. A call that an earlier try has started goes on
+    /// if it asks the same: a lost race costs no second one.
+    fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord, tries: &mut Tries) {
         if !meta.untold.is_empty() {
-            return None;
+            tries.opening = None;
+            return;
         }
         let agent = turn::active_agent(self, meta, None);
         let messages = turn::messages(self, past, record);
         let request = turn::request(self, &agent, window::told_late(past), messages);
-        Some(self.model.clone().stream(request))
+        let asked = request.messages.clone();
+        if tries
+            .opening
+            .as_ref()
+            .is_some_and(|(before, _)| *before == asked)
+        {
+            return;
+        }
+        tries.opening = Some((asked, self.model.clone().stream(request)));
     }
 
-    /// Commits while the model call makes its way. A commit that fails drops the call.
+    /// Commits while the model call makes its way.
     async fn confirm_beside(
         &self,
         changes: Vec<Change>,
         claim: &Claim,
         number: TurnNumber,
-        opening: &mut Option<Opening>,
         tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
-        let Some(mut call) = opening.take() else {
-            return commit.await;
+        let Some((asked, mut call)) = tries.opening.take() else {
+            return self
+                .confirm(changes, &claim.conversation, number, Some(claim), tries)
+                .await;
         };
-        let mut commit = std::pin::pin!(commit);
-        tokio::select! {
-           biased;
-            committed = &mut commit => {
-                *opening = Some(call);
-                committed
+        let (committed, call) = {
+            let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
+            let mut commit = std::pin::pin!(commit);
+            tokio::select! {
+               biased;
+                committed = &mut commit => (committed, call),
+                opened = &mut call => {
+                    let call: Opening = Box::pin(std::future::ready(opened));
+                    (commit.await, call)
+                }
             }
-            opened = &mut call => {
-                *opening = Some(Box::pin(std::future::ready(opened)));
-                commit.await
-            }
-        }
+        };
+        tries.opening = Some((asked, call));
+        committed
     }
 
     /// Whether the acceptance is written and the turn is the caller's; `false`: look again.
@@ -218,7 +230,9 @@ impl Engine {
                 // META that it would have changed: only one of them can be.
                 tries.unconfirmed.push(number);
                 let Some(claim) = claim else {
-                    let taken = self.taken_before(conversation, tries).await?;
+                    let taken = self
+                        .taken_before(conversation, tries.receipt, &tries.unconfirmed)
+                        .await?;
                     return Ok(taken == Some(number));
                 };
                 let meta = read_meta(&*self.store, conversation).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::Spanned;
 
-use super::file::{ApprovalFile, HeaderFile, HttpFile, ToolFile};
+use super::file::{ApprovalFile, HeaderFile, HttpFile, KeyRemembers, ToolFile};
 use super::http::{HeaderValueSource, HttpCall, UrlTemplate};
 use super::mistake::{Located, Mistake};
 use super::parameters::{Parameters, read_parameters};
@@ -23,6 +23,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
 
 const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
+
+/// Later actions of a conversation wait for an earlier one, so it is not tried for ever.
+const DEFAULT_RETRY: Duration = Duration::from_hours(1);
+
+const LONGEST_RETRY: Duration = Duration::from_hours(24 * 30);
 
 /// Headers that the client or the protocol sets; two of one kind would contradict each other.
 const RESERVED_HEADERS: &[&str] = &[
@@ -55,10 +60,25 @@ impl Tool {
             Some(approval) => approve(&name, file.kind, &runs, &parameters, approval)?,
             None => Approval::Never,
         };
+        if file.kind == ToolKind::Lookup {
+            let order = file.order.as_ref().map(|order| ("order", order.span()));
+            let retry = file.retry_minutes.as_ref();
+            let retry = retry.map(|retry| ("retry_minutes", retry.span()));
+            if let Some((key, at)) = order.or(retry) {
+                return Err(Mistake::ForActionsOnly { tool: name, key }.at(at));
+            }
+        }
+        let key_life = match &runs {
+            Runs::BackOffice => None,
+            Runs::Http(call) => Some(call.key_life),
+        };
+        let retry = retry(key_life, file.retry_minutes)?;
         Ok(Self {
             identity: identity(&name, file.kind, &parameters, file.identity)?,
             timeout: in_range("timeout_seconds", file.timeout_seconds, TIMEOUT_SECONDS)?
                 .map_or(DEFAULT_TIMEOUT, Duration::from_secs),
+            order: file.order.map(Spanned::into_inner).unwrap_or_default(),
+            retry,
             name,
             description,
             kind: file.kind,
@@ -69,6 +89,14 @@ impl Tool {
             validator: parameters.validator,
         })
     }
+}
+
+/// How long actions are tried: never longer than the service remembers a key.
+fn retry(key_life: Option<Duration>, minutes: Option<Spanned<i64>>) -> Result<Duration, Located> {
+    let most = key_life.unwrap_or(LONGEST_RETRY).min(LONGEST_RETRY);
+    let most_minutes = i64::try_from(most.as_secs() / 60).unwrap_or(i64::MAX);
+    let minutes = in_range("retry_minutes", minutes, (1, most_minutes))?;
+    Ok(minutes.map_or(DEFAULT_RETRY.min(most), Duration::from_mins))
 }
 
 fn back_office(name: &str, kind: ToolKind) -> Result<Runs, Mistake> {
@@ -183,13 +211,18 @@ impl HttpCall {
             if let Some(life) = &file.key_life_minutes {
                 return Err(actions_only("key_life_minutes", life.span()));
             }
+            if let Some(remembers) = &file.key_remembers {
+                return Err(actions_only("key_remembers", remembers.span()));
+            }
         }
         let idempotency_keys = file.idempotency_keys.is_none_or(Spanned::into_inner);
-        if let (false, Some(life)) = (idempotency_keys, &file.key_life_minutes) {
-            return Err(Mistake::KeyLifeWithoutKeys {
-                tool: tool.to_owned(),
-            }
-            .at(life.span()));
+        let life = file.key_life_minutes.as_ref();
+        let life = life.map(|life| ("key_life_minutes", life.span()));
+        let remembers = file.key_remembers.as_ref();
+        let remembers = remembers.map(|remembers| ("key_remembers", remembers.span()));
+        if let (false, Some((key, at))) = (idempotency_keys, life.or(remembers)) {
+            let tool = tool.to_owned();
+            return Err(Mistake::WithoutKeys { tool, key }.at(at));
         }
         Ok(Self {
             method: file.method,
@@ -198,6 +231,9 @@ impl HttpCall {
             body: file.body.unwrap_or(file.method.usual_body()),
             query: file.query,
             idempotency_keys,
+            remembers_refusals: file
+                .key_remembers
+                .is_some_and(|remembers| remembers.into_inner() == KeyRemembers::Refusals),
             key_life: in_range("key_life_minutes", file.key_life_minutes, KEY_LIFE_MINUTES)?
                 .map_or(DEFAULT_KEY_LIFE, Duration::from_mins),
             allow_private: file.allow_private,

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::{Spanned, Table};
 
 use super::http::{HttpBody, HttpMethod, HttpQuery};
-use super::tool::ToolKind;
+use super::tool::{ActionOrder, ToolKind};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -71,6 +71,8 @@ pub(super) struct ToolFile {
     pub(super) identity: Vec<Spanned<String>>,
     pub(super) timeout_seconds: Option<Spanned<i64>>,
     pub(super) approval: Option<Spanned<ApprovalFile>>,
+    pub(super) order: Option<Spanned<ActionOrder>>,
+    pub(super) retry_minutes: Option<Spanned<i64>>,
     pub(super) http: Option<HttpFile>,
 }
 
@@ -99,8 +101,19 @@ pub(super) struct HttpFile {
     pub(super) query: HttpQuery,
     pub(super) idempotency_keys: Option<Spanned<bool>>,
     pub(super) key_life_minutes: Option<Spanned<i64>>,
+    pub(super) key_remembers: Option<Spanned<KeyRemembers>>,
     #[serde(default)]
     pub(super) allow_private: bool,
+}
+
+/// What a service remembers under an idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum KeyRemembers {
+    /// That something was done.
+    Effects,
+    /// That, and that it was refused.
+    Refusals,
 }
 
 pub(super) enum HeaderFile {

@@ -20,6 +20,8 @@ pub struct HttpCall {
     pub query: HttpQuery,
     /// Whether the service honours `Idempotency-Key`. A service that does not is called at most once per action.
     pub idempotency_keys: bool,
+    /// Whether the service remembers that it refused a key, and refuses it again whenever it comes.
+    pub remembers_refusals: bool,
     /// How long the service remembers a key. Nothing is retried past it.
     pub key_life: Duration,
     /// Whether the host may be a private or loopback address.

@@ -160,8 +160,8 @@ pub(super) enum Mistake {
         header: String,
         reason: &'static str,
     },
-    #[error("tool {tool:?} has key_life_minutes without idempotency keys")]
-    KeyLifeWithoutKeys { tool: String },
+    #[error("tool {tool:?} has {key} without idempotency keys")]
+    WithoutKeys { tool: String, key: &'static str },
 }
 
 impl Mistake {

@@ -36,6 +36,10 @@ pub struct Tool {
     pub runs: Runs,
     /// Whether a person has to agree first; lookups never need it.
     pub approval: Approval,
+    /// Whether its actions wait for earlier ones of their conversation.
+    pub order: ActionOrder,
+    /// How long an action is tried, from its first try on.
+    pub retry: Duration,
     /// Values for top-level parameters that the model left out.
     pub(super) defaults: Map<String, Value>,
     pub(super) validator: Validator,
@@ -59,6 +63,17 @@ impl ToolKind {
             Self::Action => "action",
         }
     }
+}
+
+/// Whether actions of a tool wait for earlier ones of their conversation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionOrder {
+    /// They are carried out in the order in which they were accepted or approved.
+    #[default]
+    Kept,
+    /// They are carried out at any time, and nothing waits for them.
+    Free,
 }
 
 /// Where a call is carried out.
@@ -96,6 +111,29 @@ pub enum Amount {
 }
 
 impl Tool {
+    /// Whether a turn has one action of an identity, whatever lies between two calls: where the file names the identity, or an
+    /// amount that moves.
+    pub(crate) fn is_once_a_turn(&self) -> bool {
+        !self.identity.is_empty() || matches!(self.approval, Approval::Above { .. })
+    }
+
+    /// Whether the other side tells a second try of the same action from a second action.
+    pub(crate) fn has_keys(&self) -> bool {
+        match &self.runs {
+            Runs::BackOffice => true,
+            Runs::Http(call) => call.idempotency_keys,
+        }
+    }
+
+    /// Whether the other side refuses a key for ever that it has refused once. Where it does not, a try that is still on its
+    /// way may have its effect after a later one was refused.
+    pub(crate) fn remembers_refusals(&self) -> bool {
+        match &self.runs {
+            Runs::BackOffice => true,
+            Runs::Http(call) => call.remembers_refusals,
+        }
+    }
+
     /// Reads the argument text of a model and checks it against the schema.
     ///
     /// An empty text counts as `{}`, since some models send it for a tool without parameters.

@@ -1,32 +1,54 @@
 //! What comes of a response's calls: each gets its result, and the hand-off that wins happens.
 
 use super::Play;
-use crate::calls::{self, Planned, Scope};
+use crate::calls::{self, Accepted, Planned, Scope};
 use crate::ports::ToolCall;
-use crate::record::{ActionState, Origin, Told};
+use crate::record::{AcceptedAction, ActionState, Origin, StepRecord, Told};
 use crate::replay;
+use crate::team::ActionOrder;
 
 impl Play<'_> {
     pub(super) fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
+        self.plan_behind(&self.steps, calls)
+    }
+
+    /// What these calls are, behind the steps that the turn had before them.
+    fn plan_behind(&self, steps: &[StepRecord], calls: &[ToolCall]) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
-        let scope = match self.record.origin {
-            Origin::Customer | Origin::LateResult => Scope {
-                turn: self.number,
-                only: None,
-            },
+        let (turn, only) = match self.record.origin {
+            Origin::Customer | Origin::LateResult => (self.number, None),
             // What the old answer did is not done again, and what it did not do is not done either.
-            Origin::Regenerated { of } => Scope {
-                turn: of,
-                only: Some(&known),
-            },
+            Origin::Regenerated { of } => (of, Some(known.as_slice())),
+        };
+        let scope = Scope {
+            turn,
+            only,
+            accepted: self.accepted_in(steps),
         };
         calls::plan(
             self.engine,
             &self.agent,
             &self.claim.conversation,
-            &scope,
+            scope,
             calls,
         )
+    }
+
+    /// The actions that these steps accepted, in the order of their acceptance.
+    fn accepted_in(&self, steps: &[StepRecord]) -> Vec<Accepted> {
+        let mut accepted: Vec<Accepted> = Vec::new();
+        for AcceptedAction { action: id, .. } in steps.iter().flat_map(|step| &step.actions) {
+            if accepted.iter().any(|known| known.id == *id) {
+                continue;
+            }
+            let record = self.actions.iter().find(|action| action.id == *id);
+            let tool = record.and_then(|record| self.engine.team.tool(&record.tool));
+            accepted.push(Accepted {
+                id: id.clone(),
+                ordered: tool.is_none_or(|tool| tool.order == ActionOrder::Kept),
+            });
+        }
+        accepted
     }
 
     /// Carries out the calls of the last step, and lets the hand-off happen that won.
@@ -63,7 +85,9 @@ impl Play<'_> {
             step.fence,
             replay::offset_behind_calls(step),
         );
-        let planned = self.plan(&step.calls);
+        let before = self.steps.get(..self.steps.len() - 1).unwrap_or_default();
+        let planned = self.plan_behind(before, &step.calls);
+        let planned = calls::planned_by(step, planned);
         let owner = self.lease.meta().await.owner;
         for accepted in step
             .actions

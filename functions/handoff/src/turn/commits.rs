@@ -1,7 +1,7 @@
 //! The commits of a turn's owner: a step with the actions that it accepts, and the turn's end.
 
 use super::late::forget_told;
-use super::{Ending, Play};
+use super::{Ending, Play, Rest};
 use crate::calls::{self, Planned};
 use crate::drive::pause_after;
 use crate::engine::{LOOK_AGAIN, Trouble};
@@ -9,8 +9,10 @@ use crate::event::EventKind;
 use crate::ports::{Change, Usage};
 use crate::record::{
     AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, StepRecord, TurnState, keys,
+    size,
 };
 use crate::replay;
+use crate::team::ActionOrder;
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
@@ -19,24 +21,22 @@ impl Play<'_> {
         mut step: StepRecord,
     ) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
-        let planned = self.plan(&step.calls);
-        let owner = self.lease.meta().await.owner;
-        let new =
-            calls::new_actions(self.engine, &self.agent, &owner, &planned, &self.actions).await;
-        self.actions.extend(new.iter().cloned());
-        step.actions = accepted_actions(&step, &planned, &self.actions);
+        let mut planned = self.plan(&step.calls);
+        let meta = self.lease.meta().await;
+        let owner = meta.owner;
+        let room = size::OPEN_ACTIONS.saturating_sub(meta.untold.len());
+        let new = calls::new_actions(
+            self.engine,
+            &self.agent,
+            &owner,
+            &mut planned,
+            &self.actions,
+            room,
+        )
+        .await;
+        step.actions = accepted_actions(&step, &planned, &[&self.actions, &new]);
 
         let number = self.next_step();
-        let others = || {
-            let step = Change::Create(
-                keys::step(&conversation, self.number, number),
-                step.record(),
-            );
-            let actions = new
-                .iter()
-                .map(|action| Change::Create(keys::action(&action.id), action.record()));
-            std::iter::once(step).chain(actions).collect()
-        };
         let change = |meta: &mut Meta| {
             forget_told(meta, &self.untold, &step.told, &step.late);
             meta.untold
@@ -46,13 +46,24 @@ impl Play<'_> {
                 running.takeovers = 0;
                 running.handed_over = 0;
             }
+            let step = Change::Create(
+                keys::step(&conversation, self.number, number),
+                step.record(),
+            );
+            let actions = new.iter().cloned().map(|mut action| {
+                if action.state == ActionState::Queued && self.is_ordered(&action) {
+                    meta.place(&mut action);
+                }
+                Change::Create(keys::action(&action.id), action.record())
+            });
+            std::iter::once(step).chain(actions).collect()
         };
         if sabotage!(SendBeforeRecord) {
             for action in &new {
                 self.engine.send_action(&owner, &action.id).await;
             }
         }
-        self.lease.commit(others, change).await?;
+        self.lease.commit(change).await?;
 
         self.narrator.text_is_recorded();
         step.calls
@@ -62,6 +73,7 @@ impl Play<'_> {
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
         // Before any await: a stop must find the step that was recorded.
         self.keep(step);
+        self.actions.extend(new.iter().cloned());
         for action in new
             .iter()
             .filter(|action| action.state == ActionState::Queued)
@@ -72,7 +84,11 @@ impl Play<'_> {
     }
 
     /// The commit that ends the turn, and the event that says so.
-    pub(super) async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
+    pub(super) async fn record_ending(
+        &mut self,
+        ending: Ending,
+        rest: Rest,
+    ) -> Result<(), Trouble> {
         let mut record = self.record.clone();
         record.ended_at = Some(self.engine.env.now());
         record.fence = self.claim.fence;
@@ -92,26 +108,12 @@ impl Play<'_> {
                 None
             }
         };
-        if last.is_none() {
+        if last.is_none() && rest == Rest::Kept {
             record.partial = self.partial();
             record.told.clone_from(&self.told);
         }
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
-        let others = || {
-            let turn = Change::Replace(
-                keys::turn(&conversation, self.number),
-                self.turn_version,
-                record.record(),
-            );
-            let step = last.as_ref().map(|step| {
-                Change::Create(
-                    keys::step(&conversation, self.number, number),
-                    step.record(),
-                )
-            });
-            std::iter::once(turn).chain(step).collect()
-        };
         let change = |meta: &mut Meta| {
             // A turn that failed or was stopped ended before the model could say anything about its last results: those are
             // still to be told.
@@ -130,8 +132,20 @@ impl Play<'_> {
             };
             meta.look_at = self.engine.env.now() + pause_after(meta.late_failures);
             meta.running = None;
+            let turn = Change::Replace(
+                keys::turn(&conversation, self.number),
+                self.turn_version,
+                record.record(),
+            );
+            let step = last.as_ref().map(|step| {
+                Change::Create(
+                    keys::step(&conversation, self.number, number),
+                    step.record(),
+                )
+            });
+            std::iter::once(turn).chain(step).collect()
         };
-        self.lease.commit(others, change).await?;
+        self.lease.commit(change).await?;
         self.turn_version += 1;
         self.steps.extend(last);
         if record.usage != Usage::default() {
@@ -157,6 +171,11 @@ impl Play<'_> {
         Ok(())
     }
 
+    fn is_ordered(&self, action: &ActionRecord) -> bool {
+        let tool = self.engine.team.tool(&action.tool);
+        tool.is_none_or(|tool| tool.order == ActionOrder::Kept)
+    }
+
     fn partial(&self) -> Option<Partial> {
         let text = self.narrator.text();
         (!text.is_empty()).then(|| Partial {
@@ -166,23 +185,22 @@ impl Play<'_> {
     }
 }
 
+/// `actions`: those that the turn had before, and the new ones.
 fn accepted_actions(
     step: &StepRecord,
     planned: &[Planned],
-    actions: &[ActionRecord],
+    actions: &[&[ActionRecord]],
 ) -> Vec<AcceptedAction> {
     let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
         let Planned::Action(id, _) = plan else {
             return None;
         };
-        let state = actions
-            .iter()
-            .find(|action| action.id == *id)
-            .map(|action| action.state)?;
+        let mut actions = actions.iter().copied().flatten();
+        let action = actions.find(|action| action.id == *id)?;
         Some(AcceptedAction {
             call: call.id.clone(),
             action: id.clone(),
-            state,
+            state: action.state,
         })
     });
     accepted.collect()

@@ -6,7 +6,7 @@ use super::Play;
 use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
-use crate::record::{ActionState, LateResult, Meta, Told};
+use crate::record::{ActionState, LateResult, Meta, Told, size};
 use crate::window;
 
 impl Play<'_> {
@@ -20,26 +20,31 @@ impl Play<'_> {
     }
 }
 
-/// Those of the actions that have ended, as the model is told them.
+/// Those of the actions that have ended, as the model is told them: as many as one request may have, at least one.
 pub(crate) async fn ended_actions(
     engine: &Engine,
     ids: &[ActionId],
 ) -> Result<Vec<LateResult>, StoreError> {
     let mut ended = Vec::new();
-    for id in ids {
-        let Some((_, action)) = engine.read_action(id).await? else {
+    let mut room = size::LATE_RESULTS;
+    for action in engine.read_actions(ids).await? {
+        if !action.state.is_terminal() {
             continue;
-        };
-        if action.state.is_terminal() {
-            let result =
-                window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
-            ended.push(LateResult {
-                action: id.clone(),
-                tool: action.tool,
-                state: action.state,
-                result,
-            });
         }
+        let result =
+            window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
+        // What stands around the text is less than this.
+        let taken = size::stored_len(&result) + size::LATE_RESULT_FRAME;
+        if taken > room && !ended.is_empty() {
+            break;
+        }
+        room = room.saturating_sub(taken);
+        ended.push(LateResult {
+            action: action.id,
+            tool: action.tool,
+            state: action.state,
+            result,
+        });
     }
     Ok(ended)
 }
@@ -68,6 +73,7 @@ pub(super) fn forget_told(
     for (action, state) in ends {
         if state != ActionState::Unknown {
             meta.untold.retain(|id| id != action);
+            meta.has_ended(action);
         } else if let Some(at) = meta.untold.iter().position(|id| id == action) {
             // Somebody may have found out meanwhile what became of it: then it stands there once more.
             meta.untold.remove(at);

@@ -264,6 +264,9 @@ impl Customers {
                     ));
                 }
                 Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
+                Some(Line::Refused(refusal @ (Refusal::TooLong(_) | Refusal::Unreadable))) => {
+                    return world.break_off(format!("{:?}: {refusal}", submission.message));
+                }
                 Some(Line::Refused(Refusal::Draining)) => {}
                 Some(
                     Line::Refused(Refusal::Contended | Refusal::Unavailable)

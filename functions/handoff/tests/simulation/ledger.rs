@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ids::ActionId;
-use baton_handoff::ports::{Millis, Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Millis, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Runs;
 use tokio::sync::oneshot;
 
@@ -205,7 +205,7 @@ impl Tools for SimTools {
             if self.world.happens(200) {
                 std::future::pending::<()>().await;
             }
-            return Err(ToolError("not found".to_owned()));
+            return Err(ToolError::Unavailable("not found".to_owned()));
         }
         Ok("item-1".to_owned())
     }
@@ -263,8 +263,9 @@ impl Tools for SimTools {
         }
     }
 
-    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
-        let item = request.arguments.as_value().get("item_id")?.as_str()?;
-        Some(paid_for(item))
+    async fn price(&self, request: &ToolRequest) -> Price {
+        let item = request.arguments.as_value().get("item_id");
+        item.and_then(serde_json::Value::as_str)
+            .map_or(Price::NoPrice, |item| Price::Known(paid_for(item)))
     }
 }

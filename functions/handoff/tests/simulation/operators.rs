@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::{Decision, DecisionError, Engine, Settlement};
+use baton_handoff::{Decision, DecisionError, Engine, Settlement, Shown};
 
 use crate::town::Town;
 use crate::world::OUTSIDE;
@@ -55,18 +55,26 @@ async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, action: &ActionRecord) {
         }
     };
     let wrong = world.happens(100);
-    let hash = if wrong {
-        "another".to_owned()
-    } else {
-        action.arguments_hash()
-    };
-    match engine.decide(&action.id, decision, &hash, "so it is").await {
+    let mut shown = Shown::of(action);
+    if wrong {
+        "another".clone_into(&mut shown.arguments_hash);
+    }
+    match engine
+        .decide(&action.id, decision, &shown, "so it is")
+        .await
+    {
         Ok(_) if wrong => world.break_off(format!(
             "a decision about other arguments was taken for {}",
             action.id
         )),
         Ok(_)
-        | Err(DecisionError::NotFound | DecisionError::Decided(_) | DecisionError::Store(_)) => {}
+        | Err(
+            DecisionError::NotFound
+            | DecisionError::Decided(_)
+            | DecisionError::Changed(..)
+            | DecisionError::TooManyReports
+            | DecisionError::Store(_),
+        ) => {}
         Err(DecisionError::OtherArguments) if wrong => {}
         Err(DecisionError::OtherArguments) => {
             world.break_off(format!("{} has other arguments than it showed", action.id));

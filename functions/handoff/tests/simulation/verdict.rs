@@ -240,14 +240,6 @@ fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
         }
         TurnState::Stopped | TurnState::Accepted => EventKind::TurnStopped,
     };
-    if ear.end
-        == Some(EventKind::TurnFailed(
-            baton_handoff::failure::FailureCode::StoreUnavailable,
-        ))
-    {
-        // The server could not reach the store and said so; what became of the turn it could not know.
-        return Ok(());
-    }
     if ear.said_more {
         return Err(format!(
             "turn {} of {} said something behind its end",

@@ -27,6 +27,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             1,
             "execute_refund",
             &number.to_string(),
+            0,
         );
         let action = ActionRecord {
             id: id.clone(),
@@ -40,10 +41,14 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             look_at: now + 1_000 * MINUTE,
             attempts: 0,
             first_try_at: None,
+            tried_before: false,
+            place: 0,
+            after: None,
             fence: 0,
             holder: String::new(),
             result: None,
             reason: None,
+            receipt: 0,
         };
         Change::Create(keys::action(&id), action.record())
     });

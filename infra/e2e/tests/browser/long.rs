@@ -74,6 +74,8 @@ async fn write_history(folder: &Folder, name: &str) {
         waiting: Vec::new(),
         stop: None,
         untold: Vec::new(),
+        places: 0,
+        last_placed: None,
         look_at: 0,
         late_failures: 0,
         erased_below: 0,

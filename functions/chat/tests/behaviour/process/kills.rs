@@ -223,7 +223,7 @@ async fn say_until_answered(
 }
 
 fn is_unsure(answer: &Turn) -> bool {
-    answer.error() == Some("store_unavailable") || answer.status() == "running"
+    answer.status() == "running"
 }
 
 /// The item that the result of an order names.

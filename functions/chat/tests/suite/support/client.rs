@@ -190,8 +190,11 @@ impl Client {
     /// An operator's decision about an action as it was shown.
     pub(crate) async fn decide(&self, action: &Value, decision: &str) -> Answer {
         let path = format!("/actions/{}/{decision}", action["id"].as_str().unwrap());
-        let body =
-            json!({ "arguments_hash": action["arguments_hash"], "reason": "as the test wants it" });
+        let body = json!({
+            "arguments_hash": action["arguments_hash"],
+            "fence": action["fence"],
+            "reason": "as the test wants it",
+        });
         self.post(&path, &body).await
     }
 }

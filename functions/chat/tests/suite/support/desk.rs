@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use baton_backends::office::BackOffice;
-use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Outcome, Price, ToolError, ToolRequest, Tools};
 use tokio::sync::watch;
 
 /// What happens at the door. Outlives restarts of the server.
@@ -17,6 +17,7 @@ pub(crate) struct Desk {
 struct State {
     actions_held: bool,
     lookups_held: bool,
+    prices_hidden: bool,
     answers_to_lose: u32,
     came: usize,
 }
@@ -42,6 +43,11 @@ impl Desk {
     /// Lookups wait at the door from now on.
     pub(crate) fn hold_lookups(&self) {
         self.state.send_modify(|state| state.lookups_held = true);
+    }
+
+    /// Nobody can say from now on what a call is worth.
+    pub(crate) fn hide_prices(&self) {
+        self.state.send_modify(|state| state.prices_hidden = true);
     }
 
     /// Everybody who waits is let in.
@@ -114,7 +120,10 @@ impl Tools for Attended {
         outcome
     }
 
-    async fn amount_cents(&self, request: &ToolRequest) -> Option<u64> {
-        self.office.amount_cents(request).await
+    async fn price(&self, request: &ToolRequest) -> Price {
+        if self.desk.state.borrow().prices_hidden {
+            return Price::CannotTell("the books are away".to_owned());
+        }
+        self.office.price(request).await
     }
 }

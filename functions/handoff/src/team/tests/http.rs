@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, HttpQuery, Runs, Team, UrlPart,
+    ActionOrder, Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, HttpQuery, Runs, Team,
+    UrlPart,
 };
 use super::{SHOP, error_of};
 
@@ -202,6 +203,65 @@ fn a_key_life_without_keys_is_told() {
     assert_http_mistake(
         "method = \"POST\"\nurl = \"https://example.com\"\nidempotency_keys = false\nkey_life_minutes = 5",
         "team.toml:53: tool \"book\" has key_life_minutes without idempotency keys.",
+    );
+}
+
+#[test]
+fn what_a_service_remembers_is_told_of_its_keys_only() {
+    let http = "method = \"POST\"\nurl = \"https://example.com\"";
+    let remembers = |extra: &str| {
+        let text = booking("", &format!("{http}\n{extra}"));
+        Team::parse("team.toml", &text)
+            .unwrap()
+            .tool("book")
+            .unwrap()
+            .remembers_refusals()
+    };
+    assert!(!remembers(""));
+    assert!(!remembers("key_remembers = \"effects\""));
+    assert!(remembers("key_remembers = \"refusals\""));
+    assert_http_mistake(
+        &format!("{http}\nidempotency_keys = false\nkey_remembers = \"refusals\""),
+        "team.toml:53: tool \"book\" has key_remembers without idempotency keys.",
+    );
+}
+
+#[test]
+fn actions_are_tried_for_an_hour_or_what_the_file_says_and_never_past_the_life_of_a_key() {
+    let http = "method = \"POST\"\nurl = \"https://example.com\"";
+    let minutes = |tool: &str, key: &str| {
+        let text = booking(tool, &format!("{http}\n{key}"));
+        let team = Team::parse("team.toml", &text).unwrap();
+        team.tool("book").unwrap().retry.as_secs() / 60
+    };
+    assert_eq!(minutes("", ""), 60);
+    assert_eq!(minutes("", "key_life_minutes = 5"), 5);
+    assert_eq!(minutes("retry_minutes = 90", ""), 90);
+    assert_eq!(
+        error_of(&booking(
+            "retry_minutes = 90",
+            &format!("{http}\nkey_life_minutes = 60")
+        )),
+        "team.toml:42: retry_minutes is 90 and must be from 1 to 60."
+    );
+}
+
+#[test]
+fn actions_keep_their_order_unless_the_file_says_that_they_are_free() {
+    let http = "method = \"POST\"\nurl = \"https://example.com\"";
+    let order = |extra: &str| {
+        let team = Team::parse("team.toml", &booking(extra, http)).unwrap();
+        team.tool("book").unwrap().order
+    };
+    assert_eq!(order(""), ActionOrder::Kept);
+    assert_eq!(order("order = \"free\""), ActionOrder::Free);
+    let lookup = booking("order = \"free\"", http).replace(
+        "name = \"book\"\nkind = \"action\"",
+        "name = \"book\"\nkind = \"lookup\"",
+    );
+    assert_eq!(
+        error_of(&lookup),
+        "team.toml:42: tool \"book\" is a lookup, and order is for actions only."
     );
 }
 

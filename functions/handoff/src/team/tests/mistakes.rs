@@ -15,7 +15,7 @@ fn an_unknown_key_is_told_with_those_that_are_known() {
         "timeout_seconds = 5",
         "timeout = 5",
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `http`.",
+         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `http`.",
     );
 }
 

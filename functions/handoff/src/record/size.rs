@@ -1,0 +1,261 @@
+//! How large records get. Text is counted as it is stored, which is as JSON: a control character takes six bytes there.
+//!
+//! These bounds together keep every record under what a store takes, and every commit too; a test adds them up. A turn then can
+//! always be recorded and can always end, whatever a model, a tool or a customer wrote.
+
+/// The text of one response, as it is stored.
+pub(crate) const RESPONSE_TEXT: usize = 112 * 1024;
+
+/// The arguments of one call, as the model wrote them and as they are stored.
+pub(crate) const ARGUMENTS: usize = 32 * 1024;
+
+/// The arguments of all calls of one response, as they are stored.
+pub(crate) const ALL_ARGUMENTS: usize = 128 * 1024;
+
+/// The id or the name of a call, as it is stored. Names of tools have 64 bytes at most; some services write ids of a hundred.
+pub(crate) const CALL_NAME: usize = 256;
+
+/// All results of one response together, as they are stored.
+pub(crate) const RESULTS: usize = 32 * 1024;
+
+/// However many calls there are, each result may say this much.
+pub(crate) const RESULT_LEAST: usize = 2 * 1024;
+
+/// Late results that a model is told in one request, as they are stored. The others wait for the next one.
+pub(crate) const LATE_RESULTS: usize = 40 * 1024;
+
+/// What stands around the text of a late result: ids, the tool's name, the state.
+pub(crate) const LATE_RESULT_FRAME: usize = 512;
+
+/// A customer's message, in bytes of text.
+pub(crate) const MESSAGE: usize = 32 * 1024;
+
+/// Accepted actions of one conversation whose end its model was not told. A model cannot have more of them open.
+pub(crate) const OPEN_ACTIONS: usize = 32;
+
+/// The same with those that a person settled, whose end is told once more.
+pub(crate) const PENDING_REPORTS: usize = 64;
+
+/// The bytes that a text takes inside of a JSON string.
+pub(crate) fn stored_len(text: &str) -> usize {
+    text.bytes().map(stored_len_of_byte).sum()
+}
+
+/// What serde_json writes for a byte of UTF-8 (RFC 8259, section 7): the short escapes where there are some.
+fn stored_len_of_byte(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
+}
+
+/// The longest beginning of the text that takes at most so many bytes as it is stored; it ends at a character.
+pub(crate) fn prefix_within(text: &str, bound: usize) -> &str {
+    let mut taken = 0;
+    let over = text.bytes().position(|byte| {
+        taken += stored_len_of_byte(byte);
+        taken > bound
+    });
+    let end = over.map_or(text.len(), |at| text.floor_char_boundary(at));
+    text.get(..end).unwrap_or_default()
+}
+
+/// The text, or its beginning and how much is missing. The sentence about that comes on top of the bound.
+pub(crate) fn shorten(text: &str, bound: usize) -> String {
+    let head = prefix_within(text, bound);
+    if head.len() == text.len() {
+        return text.to_owned();
+    }
+    format!(
+        "{head} [… shortened: {} of {} bytes left out]",
+        text.len() - head.len(),
+        text.len()
+    )
+}
+
+/// What each of `calls` results may say at most, as it is stored.
+pub(crate) fn result_bound(calls: usize) -> usize {
+    (RESULTS / calls.max(1)).max(RESULT_LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::FailureCode;
+    use crate::ids::{ActionId, ConversationId, MessageId};
+    use crate::ports::{Millis, ToolCall, Usage};
+    use crate::record::{
+        AcceptedAction, ActionRecord, ActionState, EndedAction, LateResult, Meta, Origin, Partial,
+        Running, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
+    };
+    use crate::response::MAX_CALLS;
+
+    #[test]
+    fn the_stored_length_is_what_json_takes() {
+        let every: String = (0..0x300).filter_map(char::from_u32).collect();
+        for text in [every.as_str(), "", "\"\\\n\u{1}ä🙂"] {
+            let json = serde_json::to_string(text).unwrap();
+            assert_eq!(stored_len(text), json.len() - 2, "{text:?}");
+        }
+    }
+
+    const RECORD: usize = 350 * 1024;
+
+    /// Text that takes this much as it is stored, in as few bytes as there are: the worst case for what counts text.
+    fn worst(stored: usize) -> String {
+        "\u{1}".repeat(stored / 6)
+    }
+
+    fn action_id(number: usize) -> ActionId {
+        let conversation = ConversationId::parse(&"c".repeat(128)).unwrap();
+        ActionId::new(conversation, u32::MAX, "t", &number.to_string(), 0)
+    }
+
+    fn told(number: usize) -> Told {
+        let action = action_id(number);
+        Told {
+            call: worst(CALL_NAME),
+            outcome: ToolOutcome::HandedOff,
+            result: shorten(&worst(RECORD), result_bound(MAX_CALLS)),
+            milliseconds: u64::MAX,
+            ended: Some(EndedAction {
+                action,
+                state: ActionState::Rejected,
+            }),
+            handed_to: Some("a".repeat(64)),
+        }
+    }
+
+    /// A step with as much of everything as a response, its calls and late results may bring.
+    fn largest_step() -> StepRecord {
+        let calls = (0..MAX_CALLS).map(|_| ToolCall {
+            id: worst(CALL_NAME),
+            name: worst(CALL_NAME),
+            arguments: worst(ALL_ARGUMENTS / MAX_CALLS),
+        });
+        let actions = (0..MAX_CALLS).map(|number| AcceptedAction {
+            call: worst(CALL_NAME),
+            action: action_id(number),
+            state: ActionState::Proposed,
+        });
+        let late = LateResult {
+            action: action_id(0),
+            tool: "t".repeat(64),
+            state: ActionState::Rejected,
+            result: worst(LATE_RESULTS),
+        };
+        StepRecord {
+            agent: "a".repeat(64),
+            fence: u64::MAX,
+            text: worst(RESPONSE_TEXT),
+            calls: calls.collect(),
+            actions: actions.collect(),
+            told: (0..MAX_CALLS).map(told).collect(),
+            late: vec![late],
+            usage: Usage::default(),
+        }
+    }
+
+    fn largest_meta() -> Meta {
+        let mut meta = Meta::new("o".repeat(64), "a".repeat(64), Millis::MAX);
+        meta.title = "\u{1}".repeat(80);
+        meta.running = Some(Running {
+            turn: u32::MAX,
+            holder: "h".repeat(128),
+            until: Millis::MAX / 2,
+            takeovers: u32::MAX,
+            handed_over: u32::MAX,
+            writes: u64::MAX,
+        });
+        meta.waiting = vec![u32::MAX; 9];
+        meta.untold = (0..PENDING_REPORTS).map(action_id).collect();
+        meta.last_placed = Some(action_id(0));
+        meta
+    }
+
+    /// Canonical JSON may spell a number with four times as many digits as the model did.
+    fn largest_action(number: usize) -> ActionRecord {
+        ActionRecord {
+            id: action_id(number),
+            owner: "o".repeat(64),
+            tool: "t".repeat(64),
+            arguments: "1".repeat(4 * ARGUMENTS),
+            amount_cents: Some(u64::MAX),
+            agent: "a".repeat(64),
+            state: ActionState::Rejected,
+            accepted_at: Millis::MAX,
+            look_at: Millis::MAX,
+            attempts: u32::MAX,
+            first_try_at: Some(Millis::MAX),
+            tried_before: true,
+            place: u64::MAX,
+            after: Some(action_id(number)),
+            fence: u64::MAX,
+            holder: "h".repeat(128),
+            result: Some(shorten(&worst(RECORD), result_bound(1))),
+            reason: Some(worst(6 * 2_000)),
+            receipt: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn no_record_is_larger_than_a_store_takes() {
+        let step = largest_step().record().body.len();
+        assert!(step <= RECORD, "a step takes {step}");
+        let action = largest_action(0).record().body.len();
+        assert!(action <= RECORD, "an action takes {action}");
+        let meta = largest_meta().record().body.len();
+        assert!(meta <= 32 * 1024, "META takes {meta}");
+
+        let mut turn = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);
+        turn.state = TurnState::Failed;
+        turn.failure = Some(FailureCode::TakenOverTooOften);
+        turn.message_id = Some(MessageId::parse(&"m".repeat(128)).unwrap());
+        turn.told = (0..MAX_CALLS).map(told).collect();
+        turn.partial = Some(Partial {
+            agent: "a".repeat(64),
+            text: worst(RESPONSE_TEXT),
+        });
+        let turn = turn.record().body.len();
+        assert!(turn <= RECORD, "a turn takes {turn}");
+    }
+
+    #[test]
+    fn the_largest_commit_is_well_under_what_a_store_takes() {
+        // A step with its actions. All arguments together are as long as the step has them, in their longest spelling.
+        let arguments = 4 * ALL_ARGUMENTS;
+        let actions: usize = (0..MAX_CALLS)
+            .map(|number| {
+                let mut action = largest_action(number);
+                action.arguments.clear();
+                (action.result, action.reason) = (None, None);
+                action.record().body.len()
+            })
+            .sum();
+        let step = largest_step().record().body.len();
+        let meta = largest_meta().record().body.len();
+        let bytes = step + meta + actions + arguments;
+        assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");
+        const { assert!(2 + MAX_CALLS < 64) };
+
+        // A message that interrupts: the turns that wait are ended by the commit that takes it.
+        let waiting = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);
+        let bytes = 9 * waiting.record().body.len() + meta;
+        assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_beginning_fits_its_bound_and_ends_at_a_character() {
+        assert_eq!(prefix_within("ab\u{1}c", 8), "ab\u{1}");
+        assert_eq!(prefix_within("ab\u{1}c", 7), "ab");
+        assert_eq!(prefix_within("äöü", 3), "ä");
+        assert_eq!(prefix_within("abc", 3), "abc");
+    }
+
+    #[test]
+    fn what_is_too_long_is_shortened_visibly() {
+        assert_eq!(shorten("short", 10), "short");
+        assert_eq!(shorten("äöüß", 3), "ä [… shortened: 6 of 8 bytes left out]");
+    }
+}
