@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_sqs::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -75,7 +76,7 @@ enum Attempt {
 impl Reader<'_> {
     async fn read(&self, id: &str) -> Result<String, String> {
         let region = self.config.region().ok_or("no region is set")?.as_ref();
-        let url = endpoint(self.config, region)?;
+        let url = endpoint(self.config, region).await?;
         let client = builder(&url, &[], false)
             .map(|builder| builder.timeout(ATTEMPT).build())
             .map_err(|error| error.to_string())?
@@ -171,7 +172,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Attempt {
 }
 
 /// The service's address as its SDK would choose it.
-fn endpoint(config: &SdkConfig, region: &str) -> Result<Url, String> {
+async fn endpoint(config: &SdkConfig, region: &str) -> Result<Url, String> {
     let own = config.service_config().and_then(|service| {
         let key = ServiceConfigKey::builder()
             .service_id("Secrets Manager")
@@ -179,25 +180,39 @@ fn endpoint(config: &SdkConfig, region: &str) -> Result<Url, String> {
             .profile("endpoint_url");
         service.load_config(key.build().ok()?)
     });
-    let set = own.or_else(|| config.endpoint_url().map(str::to_owned));
-    let url = set.unwrap_or_else(|| {
-        let fips = config.use_fips().is_some_and(|fips| fips);
-        let service = if fips {
-            "secretsmanager-fips"
-        } else {
-            "secretsmanager"
-        };
-        let both = config.use_dual_stack().is_some_and(|both| both);
-        let domain = match (region.starts_with("cn-"), both) {
-            (false, false) => "amazonaws.com",
-            (false, true) => "api.aws",
-            (true, false) => "amazonaws.com.cn",
-            (true, true) => "api.amazonwebservices.com.cn",
-        };
-        format!("https://{service}.{region}.{domain}/")
-    });
+    let url = match own.or_else(|| config.endpoint_url().map(str::to_owned)) {
+        Some(set) => set,
+        None => in_partition(config, region).await?,
+    };
     url.parse()
         .map_err(|error| format!("{url} is no address: {error}"))
+}
+
+/// The address in the partition of AWS that the region belongs to. The SDK of the queue knows the domain of each partition:
+/// both services have the same pattern of names.
+async fn in_partition(config: &SdkConfig, region: &str) -> Result<String, String> {
+    let params = Params::builder()
+        .region(region)
+        // Never asked for with FIPS: where the queue has no name of its own for it, Secrets Manager may have one.
+        .use_fips(false)
+        .use_dual_stack(config.use_dual_stack().is_some_and(|both| both))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let queue = DefaultResolver::new()
+        .resolve_endpoint(&params)
+        .await
+        .map_err(|error| format!("the region {region} has no endpoints: {error}"))?;
+    let domain = queue
+        .url()
+        .strip_prefix("https://sqs.")
+        .ok_or_else(|| format!("the domain of {} is not known", queue.url()))?
+        .trim_end_matches('/');
+    let service = if config.use_fips().is_some_and(|fips| fips) {
+        "secretsmanager-fips"
+    } else {
+        "secretsmanager"
+    };
+    Ok(format!("https://{service}.{domain}/"))
 }
 
 #[cfg(test)]
@@ -215,32 +230,57 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_service_is_in_the_region_or_where_the_settings_say() {
-        let plain = SdkConfig::builder;
-        let url = |config: aws_types::sdk_config::Builder, region| {
-            endpoint(&config.build(), region).unwrap().to_string()
-        };
+    async fn url(config: aws_types::sdk_config::Builder, region: &str) -> String {
+        let url = endpoint(&config.build(), region).await;
+        url.unwrap().to_string()
+    }
+
+    /// The domains of `partitions.json`, which all SDKs of AWS share.
+    #[tokio::test]
+    async fn the_service_is_in_the_partition_of_its_region() {
+        let partitions = [
+            ("eu-central-1", "amazonaws.com", "api.aws"),
+            (
+                "cn-north-1",
+                "amazonaws.com.cn",
+                "api.amazonwebservices.com.cn",
+            ),
+            ("us-gov-west-1", "amazonaws.com", "api.aws"),
+            ("eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"),
+            ("us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov"),
+            ("us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud"),
+            ("eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+            ("us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+            // One that is younger than the list.
+            ("eu-south-9", "amazonaws.com", "api.aws"),
+        ];
+        for (region, domain, both) in partitions {
+            for (fips, dual_stack, host) in [
+                (false, false, format!("secretsmanager.{region}.{domain}")),
+                (
+                    true,
+                    false,
+                    format!("secretsmanager-fips.{region}.{domain}"),
+                ),
+                (false, true, format!("secretsmanager.{region}.{both}")),
+                (true, true, format!("secretsmanager-fips.{region}.{both}")),
+            ] {
+                let config = SdkConfig::builder().use_fips(fips);
+                let found = url(config.use_dual_stack(dual_stack), region).await;
+                assert_eq!(found, format!("https://{host}/"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_service_is_where_the_settings_say() {
+        let everywhere = || SdkConfig::builder().endpoint_url("http://127.0.0.1:5000");
         assert_eq!(
-            url(plain(), "eu-central-1"),
-            "https://secretsmanager.eu-central-1.amazonaws.com/"
+            url(everywhere(), "eu-central-1").await,
+            "http://127.0.0.1:5000/"
         );
         assert_eq!(
-            url(plain(), "cn-north-1"),
-            "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
-        );
-        assert_eq!(
-            url(plain().use_fips(true), "us-east-1"),
-            "https://secretsmanager-fips.us-east-1.amazonaws.com/"
-        );
-        assert_eq!(
-            url(plain().use_dual_stack(true), "eu-west-1"),
-            "https://secretsmanager.eu-west-1.api.aws/"
-        );
-        let everywhere = || plain().endpoint_url("http://127.0.0.1:5000");
-        assert_eq!(url(everywhere(), "eu-central-1"), "http://127.0.0.1:5000/");
-        assert_eq!(
-            url(everywhere().service_config(Elsewhere), "eu-central-1"),
+            url(everywhere().service_config(Elsewhere), "eu-central-1").await,
             "http://127.0.0.1:5001/"
         );
     }
