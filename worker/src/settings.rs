@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use baton_backends::http_tools::Network;
+use baton_backends::model::Secret;
 
 pub use model::ModelChoice;
 pub use values::Values;
@@ -38,7 +39,7 @@ pub struct Settings {
     /// Where answers come from.
     pub model: ModelChoice,
     /// The bearer token of operator routes.
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret>,
     /// Origins besides our own that browsers may call from.
     pub origins: Vec<String>,
     /// What is logged: a level, or levels of crates and modules.
@@ -88,7 +89,7 @@ impl Settings {
             data: values.get("BATON_DATA").unwrap_or(".baton/baton.db").into(),
             team: values.get("BATON_TEAM").map(PathBuf::from),
             model: model::read(values)?,
-            operator_token: values.get("BATON_OPERATOR_TOKEN").map(str::to_owned),
+            operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
             origins: origins(values)?,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir: static_dir(values)?,
@@ -333,6 +334,36 @@ mod tests {
         ];
         for (pairs, sentence) in cases {
             assert_eq!(read(pairs).unwrap_err(), sentence);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let secrets = [
+            "BATON_OPERATOR_TOKEN",
+            "BATON_MODEL_KEY",
+            "BATON_AZURE_KEY",
+            "BATON_AZURE_CLIENT_SECRET",
+            "TABLES_TOKEN",
+        ];
+        let mut common: Vec<_> = secrets.map(|name| (name, "s3cret")).to_vec();
+        common.push(("BATON_AZURE_DEPLOYMENT", "d"));
+        common.push(("BATON_AZURE_TENANT", "t"));
+        common.push(("BATON_AZURE_CLIENT_ID", "i"));
+        for endpoint in [
+            ("BATON_MODEL_URL", "https://models.example/v1"),
+            ("BATON_AZURE_ENDPOINT", "https://x.openai.azure.com"),
+        ] {
+            // A key comes before an application's secret, so each has its turn.
+            for left_out in ["", "BATON_AZURE_KEY"] {
+                let mut pairs = common.clone();
+                pairs.retain(|(name, _)| *name != left_out);
+                pairs.push(endpoint);
+                let settings = read(&pairs).unwrap();
+                assert!(settings.operator_token.is_some());
+                let printed = format!("{settings:?} {settings:#?}");
+                assert!(!printed.contains("s3cret"), "{printed}");
+            }
         }
     }
 

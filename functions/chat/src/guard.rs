@@ -189,7 +189,7 @@ impl Exposure {
         let given = given
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        if given.is_some_and(|(_, given)| same_secret(given.trim(), token)) {
+        if given.is_some_and(|(_, given)| same_secret(given.trim(), token.expose())) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -227,6 +227,8 @@ fn same_secret(given: &str, token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use baton_backends::model::Secret;
+
     use super::*;
 
     fn exposure(origins: &[&str]) -> Exposure {
@@ -245,6 +247,15 @@ mod tests {
             )
         };
         pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn the_operator_token_is_not_printed() {
+        let exposure = Exposure {
+            operator_token: Some(Secret::new("secret")),
+            ..exposure(&[])
+        };
+        assert!(!format!("{exposure:?}").contains("secret"));
     }
 
     #[test]
@@ -323,7 +334,7 @@ mod tests {
         let behind_a_proxy = exposure(&["https://chat.example"]);
         assert!(behind_a_proxy.check_operator(&local).is_err());
         let with_token = Exposure {
-            operator_token: Some("secret".to_owned()),
+            operator_token: Some(Secret::new("secret")),
             ..exposure(&[])
         };
         assert!(with_token.check_operator(&local).is_err());

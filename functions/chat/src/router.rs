@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use baton_backends::model::Secret;
 use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
 pub use baton_worker::parts::ModelInfo;
@@ -26,7 +27,7 @@ pub struct Exposure {
     /// Origins besides its own that browsers may call from; their hosts are its names too.
     pub origins: Vec<String>,
     /// The bearer token of operator routes.
-    pub operator_token: Option<String>,
+    pub operator_token: Option<Secret>,
 }
 
 /// What the routes need.

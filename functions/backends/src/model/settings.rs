@@ -16,7 +16,8 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(super) fn expose(&self) -> &str {
+    /// The text, for who sends it to its service or compares it with what somebody sent.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 

@@ -1,5 +1,6 @@
 //! Who may call: hosts, origins, operators.
 
+use baton_backends::model::Secret;
 use baton_backends::model::testing::ScriptedModel;
 use baton_chat::Exposure;
 use reqwest::RequestBuilder;
@@ -153,7 +154,7 @@ async fn another_site_may_not_call_unless_it_is_listed() {
 #[tokio::test]
 async fn operator_routes_need_the_token_where_there_is_one() {
     let model = ScriptedModel::responding(clerk).await;
-    let token = Some("correct horse".to_owned());
+    let token = Some(Secret::new("correct horse"));
     let house = exposed(
         &model,
         Exposure {
