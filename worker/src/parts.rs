@@ -83,8 +83,13 @@ impl Parts {
         let model =
             tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
         let Records {
-            store, queue, file, ..
+            store,
+            queue,
+            file,
+            longest_answer,
+            ..
         } = records.await.context("opening the records panicked")??;
+        check_lease(settings.lease, longest_answer)?;
         let team = Arc::new(team.await.context("reading the team panicked")??);
         let http = http_tools(&team, settings, &system)?;
         let (model, model_info) = model
@@ -165,6 +170,25 @@ struct Records {
     file: Option<Arc<machine::File>>,
     /// The process, as others on this store know it.
     env: Arc<dyn Env>,
+    /// The longest that the store may take to answer, its own tries included.
+    longest_answer: Duration,
+}
+
+/// What the clocks of two processes may differ by.
+const CLOCKS: Duration = Duration::from_secs(1);
+
+/// A lease is renewed after a third of it. A store that then takes its time must answer before the lease is over, or a slow
+/// moment of the store would cost leases, and three of those a turn.
+fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> {
+    let least = (longest_answer + CLOCKS) * 3 / 2;
+    anyhow::ensure!(
+        lease >= least,
+        "BATON_LEASE_SECONDS={} is too short for the store, which may take {} s to answer: the least is {}",
+        lease.as_secs(),
+        longest_answer.as_secs(),
+        least.as_secs()
+    );
+    Ok(())
 }
 
 fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
@@ -213,4 +237,49 @@ async fn build_model(
     };
     let model = OpenAiModel::new(&settings, env.clone())?;
     Ok((model, ModelInfo { name, rehearsal }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_outlasts_the_longest_answer_of_the_store() {
+        let check = |lease, answer| {
+            check_lease(Duration::from_secs(lease), Duration::from_secs(answer))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(check(18, 11), Ok(()));
+        assert_eq!(
+            check(17, 11).unwrap_err(),
+            "BATON_LEASE_SECONDS=17 is too short for the store, which may take 11 s to answer: the least is 18"
+        );
+        assert_eq!(check(30, 19), Ok(()));
+        assert!(check(29, 19).is_err());
+    }
+
+    #[cfg(feature = "embedded")]
+    #[tokio::test]
+    async fn a_server_on_a_file_does_not_start_with_a_lease_that_the_file_may_outlast() {
+        let folder = std::env::temp_dir().join(format!("baton-lease-{}", std::process::id()));
+        let open = async |lease: &str| {
+            let mut values = Values::default();
+            values.set("BATON_DATA", folder.join("baton.db").display().to_string());
+            values.set("BATON_LEASE_SECONDS", lease.to_owned());
+            let settings = Settings::read(&values).unwrap();
+            match Parts::open(&settings).await {
+                Ok(parts) => {
+                    parts.close().await;
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        assert_eq!(
+            open("3").await.unwrap_err(),
+            "BATON_LEASE_SECONDS=3 is too short for the store, which may take 5 s to answer: the least is 9"
+        );
+        assert_eq!(open("9").await, Ok(()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -76,10 +76,10 @@ pub struct Cloud {
 const CONNECTIONS: usize = 16_384;
 const CONNECTION_BOUNDS: RangeInclusive<usize> = 1..=1_000_000;
 
-/// How long a conversation stays its server's without a sign of life, unless set. Clocks may differ by a second, and a busy
-/// disk may take one: leases below a few seconds are for tests, above ten minutes for nobody.
+/// How long a conversation stays its server's without a sign of life, unless set. The least is the store's, see
+/// [`crate::parts`]; above ten minutes a lease is for nobody.
 const LEASE_SECONDS: u64 = 30;
-const LEASE_BOUNDS: RangeInclusive<u64> = 3..=600;
+const LEASE_BOUNDS: RangeInclusive<u64> = 1..=600;
 
 impl Settings {
     /// Reads all of them.
@@ -324,8 +324,8 @@ mod tests {
                 "BATON_CONNECTIONS=9000000000000000000 is not between 1 and 1000000",
             ),
             (
-                &[("BATON_LEASE_SECONDS", "2")],
-                "BATON_LEASE_SECONDS=2 is not between 3 and 600",
+                &[("BATON_LEASE_SECONDS", "601")],
+                "BATON_LEASE_SECONDS=601 is not between 1 and 600",
             ),
             (
                 &[("BATON_STATIC_DIR", "Cargo.toml")],

@@ -19,7 +19,7 @@ use crate::https::{Https, HttpsError};
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 
 /// A request and its answer. DynamoDB answers within tens of milliseconds; three tries fit well into a third of a lease.
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// One for the process: what a start has read for its secrets is there for its table and queues.
 static CONFIG: Mutex<Option<Arc<SdkConfig>>> = Mutex::new(None);

@@ -13,6 +13,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -28,9 +29,9 @@ use baton_handoff::ports::{
 
 use tokio::sync::Semaphore;
 
-use crate::connect::timeouts;
+use crate::connect::{ATTEMPT, timeouts};
 use crate::failure::{Busy, Failure};
-use crate::patience::Patience;
+use crate::patience::{LONGEST, Patience};
 use commit::Request;
 use item::Item;
 
@@ -59,6 +60,9 @@ impl fmt::Debug for DynamoStore {
 }
 
 impl DynamoStore {
+    /// How long a read or a write may take: the tries of [`Patience`], and one that began in its last moment.
+    pub const LONGEST_ANSWER: Duration = LONGEST.saturating_add(ATTEMPT);
+
     /// The store in this table. Nothing is asked of AWS yet.
     pub fn new(config: &SdkConfig, table: impl Into<String>, env: Arc<dyn Env>) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config)

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 const TRIES: u32 = 8;
 
 /// Nothing is tried any more after this time: two renewals of a lease must fit into its 30 s.
-const LONGEST: Duration = Duration::from_secs(8);
+pub(crate) const LONGEST: Duration = Duration::from_secs(8);
 
 /// The ceiling of the first wait; each further one is twice as high.
 const FIRST_CEILING: Duration = Duration::from_millis(10);

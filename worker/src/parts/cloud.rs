@@ -26,6 +26,7 @@ pub(super) fn open(cloud: &Cloud, env: &Arc<dyn Env>) -> anyhow::Result<Records>
         queue: Arc::new(SqsQueue::new(&config, urls)),
         file: None,
         env: env.clone(),
+        longest_answer: DynamoStore::LONGEST_ANSWER,
     })
 }
 

@@ -25,6 +25,7 @@ pub(super) fn open(path: &Path, env: &Arc<dyn Env>) -> anyhow::Result<Records> {
         store: file.clone(),
         file: Some(file),
         env: present_env(path),
+        longest_answer: SqliteStore::LONGEST_ANSWER,
     })
 }
 

@@ -46,7 +46,7 @@ const ASKED: u64 = 2;
 const MICROSECONDS: u64 = 5_000;
 
 /// Longer than the lease of whoever was killed last, and than what comes on top of it.
-const SETTLED: Duration = Duration::from_mins(1);
+const SETTLED: Duration = Duration::from_mins(3);
 
 /// Between two looks at the books.
 const LOOK: Duration = Duration::from_millis(100);
@@ -101,7 +101,7 @@ impl Place {
             ("BATON_DATA", in_folder("baton.db")),
             ("BATON_TEAM", in_folder("team.toml")),
             ("BATON_MODEL_URL", model.url()),
-            ("BATON_LEASE_SECONDS", "3".to_owned()),
+            ("BATON_LEASE_SECONDS", "9".to_owned()),
             ("BATON_LOG", "error".to_owned()),
         ];
         Self { folder, settings }

@@ -50,7 +50,7 @@ fn settings(cloud: &Cloud, model: &ScriptedModel, folder: &Folder) -> Vec<(&'sta
     std::fs::write(&path, team).unwrap();
     let mut settings = cloud.settings(&model.url());
     settings.push(("BATON_TEAM", path.to_str().unwrap().to_owned()));
-    settings.push(("BATON_LEASE_SECONDS", "3".to_owned()));
+    settings.push(("BATON_LEASE_SECONDS", "18".to_owned()));
     settings
 }
 

@@ -46,7 +46,7 @@ CREATE INDEX messages_sender ON messages (lane, sender, round);
 ";
 
 /// How long a connection waits for another process before it gives up.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it looks meanwhile. SQLite's own handler sleeps up to 100 ms, and a process that writes all the time then never
 /// leaves a gap that another one meets.

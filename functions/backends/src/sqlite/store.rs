@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
@@ -12,6 +13,7 @@ use super::database::Database;
 use super::open::OpenError;
 use super::queue::SqliteQueue;
 use super::records;
+use super::schema;
 use crate::cursor::Place;
 use crate::limits::{self, Bounds};
 
@@ -24,6 +26,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// How long a read or a write may wait for another process on the file.
+    pub const LONGEST_ANSWER: Duration = schema::PATIENCE;
+
     /// Opens the file, or makes it and its folder, readable by this user only.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ async fn server(file: &Path, model: &str) -> Local {
     .unwrap();
     let mut command = command(file, model);
     command
-        .env("BATON_LEASE_SECONDS", "3")
+        .env("BATON_LEASE_SECONDS", "9")
         .arg("--team")
         .arg(team);
     Local::run(command).await
