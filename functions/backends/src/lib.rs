@@ -13,5 +13,6 @@ pub mod office;
 pub mod presence;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod suspended;
 pub mod toolbox;
 mod waiting;

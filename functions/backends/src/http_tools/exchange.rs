@@ -10,12 +10,13 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
 use super::address::{Class, Network};
 use super::declared::literal_address;
 use super::names::{Names, Pinned};
 use crate::model::chain;
+use crate::suspended::{self, Late};
 
 /// The most of an answer that is read, in bytes. A model is shown less; this much may be JSON that is shown in part.
 const MAX_BODY: usize = 256 * 1024;
@@ -125,8 +126,8 @@ impl Line {
         if let Some(body) = question.body {
             request = request.body(body);
         }
-        match timeout_at(deadline, request.send()).await {
-            Err(_) => Exchange::Cut("no answer came in time"),
+        match suspended::until(deadline, request.send()).await {
+            Err(Late) => Exchange::Cut("no answer came in time"),
             Ok(Ok(response)) => Exchange::Answered(read(response, deadline).await),
             Ok(Err(error)) => {
                 let unsent = error.is_connect() || error.is_builder();
@@ -177,13 +178,13 @@ impl Line {
         patience: Duration,
     ) -> Result<Vec<IpAddr>, Exchange> {
         let host = question.url.host_str().unwrap_or_default();
-        match timeout(patience, self.names.addresses(host)).await {
+        match suspended::within(patience, self.names.addresses(host)).await {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(error)) => {
                 tracing::warn!(tool = question.tool, %error, "the host of a tool could not be resolved");
                 Err(Exchange::NotSent("its name could not be resolved"))
             }
-            Err(_) => Err(Exchange::NotSent("its name could not be resolved in time")),
+            Err(Late) => Err(Exchange::NotSent("its name could not be resolved in time")),
         }
     }
 
@@ -210,7 +211,7 @@ impl Line {
 async fn read(mut response: Response, deadline: Instant) -> Answer {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
-    let body = timeout_at(deadline, read_body(response))
+    let body = suspended::until(deadline, read_body(response))
         .await
         .unwrap_or(Body::Broken);
     Answer {

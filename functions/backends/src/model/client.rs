@@ -18,6 +18,7 @@ use super::retry::Refusal;
 use super::settings::{
     AzureAuth, Bounds, Endpoint, ModelSettings, Patience, Retries, SettingsError, address,
 };
+use crate::suspended::{self, Late};
 
 /// Enough of an error's body for its codes.
 const ERROR_BODY: usize = 4 * 1024;
@@ -164,9 +165,9 @@ impl OpenAiModel {
         if let Some((name, value)) = access {
             request = request.header(name, value);
         }
-        match tokio::time::timeout(self.patience.first_byte, request.send()).await {
+        match suspended::within(self.patience.first_byte, request.send()).await {
             Ok(sent) => sent.map_err(|error| Refusal::without_head(transport(error))),
-            Err(_elapsed) => Err(Refusal::without_head(ModelError::new(
+            Err(Late) => Err(Refusal::without_head(ModelError::new(
                 ModelErrorKind::TimedOut,
                 format!("no answer within {:?}", self.patience.first_byte),
             ))),

@@ -16,6 +16,7 @@ use super::failure::{Fault, transport};
 use super::http;
 use super::retry::Refusal;
 use super::settings::{Patience, Secret};
+use crate::suspended::{self, Late};
 
 /// Tokens have 1 to 2 KB; with many groups some more.
 const ANSWER: usize = 64 * 1024;
@@ -153,9 +154,9 @@ impl Entra {
                 HeaderValue::from_static("application/x-www-form-urlencoded"),
             )
             .body(self.form.clone());
-        let response = match tokio::time::timeout(self.patience.first_byte, request.send()).await {
+        let response = match suspended::within(self.patience.first_byte, request.send()).await {
             Ok(sent) => sent.map_err(|error| Refusal::without_head(transport(error)))?,
-            Err(_elapsed) => return Err(Refusal::without_head(late(&self.patience))),
+            Err(Late) => return Err(Refusal::without_head(late(&self.patience))),
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = http::read_some(response, ANSWER, self.patience.silence).await;

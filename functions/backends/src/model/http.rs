@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::settings::{ModelSettings, SettingsError};
+use crate::suspended;
 
 /// Per stream, so that one slow reader cannot hold up the others of its connection; more than the largest event in flight.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -133,7 +134,7 @@ pub(super) async fn read_some(mut response: Response, bound: usize, patience: Du
             body.extend_from_slice(&bytes);
         }
     };
-    let _late = tokio::time::timeout(patience, reading).await;
+    let _late = suspended::within(patience, reading).await;
     body.truncate(bound);
     body
 }

@@ -14,6 +14,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::settings::Patience;
+use crate::suspended::believed_at;
 
 /// How long a service that is done may take to say so: the turn has all that it needs, and waits only for the token counts
 /// and for a connection that can be used again.
@@ -46,6 +47,8 @@ pub(super) struct Watched<S> {
     last_bytes: Instant,
     response_until: Instant,
     response: Duration,
+    /// When a deadline that has passed is believed: what came while this process stood still may be unread.
+    last_look: Option<Instant>,
     // Set anew when it rings, not with every chunk: a timer costs more than a token.
     alarm: Pin<Box<Sleep>>,
 }
@@ -66,6 +69,7 @@ impl<S> Watched<S> {
             last_bytes: now,
             response_until: now + patience.response,
             response: patience.response,
+            last_look: None,
             alarm: Box::pin(sleep_until(now + patience.silence.min(patience.response))),
         }
     }
@@ -82,7 +86,7 @@ impl<S> Watched<S> {
 
     fn accept(&mut self, bytes: Bytes) -> Result<Bytes, ModelError> {
         self.last_bytes = Instant::now();
-        if self.last_bytes >= self.response_until {
+        if self.is_late(self.last_bytes) {
             return Err(self.late());
         }
         let unparsed = self.progress.unparsed.load(Ordering::Relaxed);
@@ -101,15 +105,25 @@ impl<S> Watched<S> {
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<ModelError> {
         loop {
-            let due = self.due();
-            if Instant::now() >= due {
+            if self.is_late(Instant::now()) {
                 return Poll::Ready(self.late());
             }
-            if due < self.alarm.deadline() || self.alarm.is_elapsed() {
-                self.alarm.as_mut().reset(due);
+            let rings = self.last_look.unwrap_or_else(|| self.due());
+            if rings < self.alarm.deadline() || self.alarm.is_elapsed() {
+                self.alarm.as_mut().reset(rings);
             }
             ready!(self.alarm.as_mut().poll(cx));
         }
+    }
+
+    /// Whether the deadline has passed, and the last look behind it too.
+    fn is_late(&mut self, now: Instant) -> bool {
+        let due = self.due();
+        if now < due {
+            self.last_look = None;
+            return false;
+        }
+        now >= *self.last_look.get_or_insert_with(|| believed_at(due, now))
     }
 
     fn late(&self) -> ModelError {
@@ -139,5 +153,79 @@ where
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => self.poll_alarm(cx).map(|late| Some(Err(late))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{FutureExt, stream};
+    use tokio::sync::mpsc;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        connect: Duration::from_secs(5),
+        first_byte: Duration::from_secs(30),
+        silence: Duration::from_secs(30),
+        response: Duration::from_mins(10),
+    };
+
+    fn watched<S>(body: S) -> Watched<S> {
+        Watched::new(body, &PATIENCE, 1024, Arc::default())
+    }
+
+    /// What the socket holds reaches this stream one task later than the timer that rang: the first look finds nothing.
+    async fn heard_after_standing_still(still: Duration) -> Result<Bytes, ModelError> {
+        let (socket, mut unread) = mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
+        let mut watched = watched(stream::poll_fn(move |cx| unread.poll_recv(cx)));
+        assert!(watched.next().now_or_never().is_none());
+        advance(still).await;
+        assert!(
+            watched.next().now_or_never().is_none(),
+            "the stream was given up without a last look"
+        );
+        socket.send(Ok(Bytes::from_static(b"data"))).unwrap();
+        watched.next().await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_the_process_stood_still_is_read() {
+        // Past the silence, and past all of the response's time.
+        for still in [Duration::from_secs(45), Duration::from_mins(11)] {
+            assert_eq!(heard_after_standing_still(still).await.unwrap(), "data");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_given_up_soon_after_its_time() {
+        let began = Instant::now();
+        let error = watched(stream::pending::<Result<Bytes, Infallible>>())
+            .next()
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(error.kind, ModelErrorKind::TimedOut);
+        assert!(began.elapsed() < PATIENCE.silence + Duration::from_millis(50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_never_falls_silent_is_given_up() {
+        let comments = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b":\n")));
+        let mut watched = watched(comments);
+        let began = Instant::now();
+        let error = loop {
+            match watched.next().await.unwrap() {
+                Ok(_comment) => {
+                    watched.progress.event_ended();
+                    advance(Duration::from_secs(7)).await;
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind, ModelErrorKind::TimedOut);
+        assert!(began.elapsed() < PATIENCE.response + Duration::from_secs(20));
     }
 }
