@@ -5,6 +5,7 @@ pub mod conformance;
 mod cursor;
 pub mod env;
 pub mod http_tools;
+mod inflate;
 pub mod limits;
 pub mod memory;
 pub mod model;

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use futures_util::StreamExt;
+use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use rustls::ClientConfig;
@@ -15,11 +16,15 @@ use tokio::time::Instant;
 use super::address::{Class, Network};
 use super::declared::literal_address;
 use super::names::{Names, Pinned};
+use crate::inflate::{self, Broken, Encoding, UnknownEncoding};
 use crate::model::chain;
 use crate::suspended::{self, Late};
 
 /// The most of an answer that is read, in bytes. A model is shown less; this much may be JSON that is shown in part.
-const MAX_BODY: usize = 256 * 1024;
+pub(super) const MAX_BODY: usize = 256 * 1024;
+
+/// Beyond the bound an answer's bytes are only counted, so that people can be told by how much it is too large; up to here.
+const MAX_COUNTED: usize = 4 * 1024 * 1024;
 
 /// The most that resolving a name may take, and making a connection, where a third of the tool's time-out is not less. What
 /// ends before both are done was certainly not sent.
@@ -63,8 +68,15 @@ pub(super) enum Body {
     Whole(String),
     /// No UTF-8.
     NotText,
-    /// Larger than is read.
-    TooLarge,
+    /// Larger than is read: so many bytes, or more.
+    TooLarge {
+        bytes: u64,
+        or_more: bool,
+    },
+    /// Compressed in a way that is not known here.
+    Encoded(String),
+    /// Not what its encoding says.
+    Garbled,
     /// It ended early, or not in time.
     Broken,
 }
@@ -211,9 +223,14 @@ impl Line {
 async fn read(mut response: Response, deadline: Instant) -> Answer {
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
-    let body = suspended::until(deadline, read_body(response))
-        .await
-        .unwrap_or(Body::Broken);
+    let body = match (Encoding::of(&headers), announced(&headers)) {
+        (Err(UnknownEncoding(name)), _) => Body::Encoded(name),
+        (Ok(Encoding::Identity), Some(bytes)) if bytes > MAX_BODY as u64 => Body::TooLarge {
+            bytes,
+            or_more: false,
+        },
+        (Ok(encoding), _) => read_body(response, encoding, deadline).await,
+    };
     Answer {
         status,
         headers,
@@ -221,14 +238,39 @@ async fn read(mut response: Response, deadline: Instant) -> Answer {
     }
 }
 
-async fn read_body(mut response: Response) -> Body {
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(bytes)) if body.len() + bytes.len() > MAX_BODY => return Body::TooLarge,
-            Ok(Some(bytes)) => body.extend_from_slice(&bytes),
-            Ok(None) => return String::from_utf8(body).map_or(Body::NotText, Body::Whole),
-            Err(_) => return Body::Broken,
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The bound is that of the body as it was before it was compressed.
+async fn read_body(response: Response, encoding: Encoding, deadline: Instant) -> Body {
+    let mut pieces = inflate::body(response, encoding);
+    let (mut body, mut bytes) = (Vec::new(), 0);
+    let reading = async {
+        while bytes <= MAX_COUNTED {
+            match pieces.next().await {
+                Some(Ok(piece)) => {
+                    bytes += piece.len();
+                    if bytes <= MAX_BODY {
+                        body.extend_from_slice(&piece);
+                    }
+                }
+                Some(Err(broken)) => return Err(broken),
+                None => return Ok(true),
+            }
         }
+        Ok(false)
+    };
+    let read = suspended::until(deadline, reading).await;
+    if bytes > MAX_BODY {
+        return Body::TooLarge {
+            bytes: bytes as u64,
+            or_more: !matches!(read, Ok(Ok(true))),
+        };
+    }
+    match read {
+        Ok(Ok(_whole)) => String::from_utf8(body).map_or(Body::NotText, Body::Whole),
+        Ok(Err(Broken::Garbled)) => Body::Garbled,
+        Ok(Err(Broken::Below(_) | Broken::Short)) | Err(Late) => Body::Broken,
     }
 }

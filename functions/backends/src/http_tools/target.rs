@@ -41,7 +41,10 @@ pub(super) fn target(
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
     let text = format!("{}{path}{query}", call.url.origin);
     if text.len() > MAX_URL {
-        return Err(format!("its address would be longer than {MAX_URL} bytes"));
+        return Err(format!(
+            "its address would be {} bytes, the bound is {MAX_URL} bytes",
+            text.len()
+        ));
     }
     match Url::parse(&text) {
         Ok(url) if url.origin() == origin.origin() => Ok(url),

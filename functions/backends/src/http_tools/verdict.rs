@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use baton_handoff::ports::{Millis, Outcome, ToolError};
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::IgnoredAny;
 
-use super::exchange::{Answer, Body, Exchange};
+use super::exchange::{Answer, Body, Exchange, MAX_BODY};
 use crate::model::asked_wait;
 
 /// The most that a model is told of a refusal, in bytes.
@@ -138,8 +138,8 @@ fn done(answer: &Answer) -> Result<Outcome, &'static str> {
     match (&answer.body, read(answer)) {
         (Body::Broken, _) => Err("the connection was cut in the middle of the answer"),
         (Body::Whole(text), _) if text.trim().is_empty() => Ok(Outcome::Done("Done.".to_owned())),
-        (Body::Whole(_) | Body::NotText | Body::TooLarge, Ok(text)) => Ok(Outcome::Done(text)),
-        (Body::Whole(_) | Body::NotText | Body::TooLarge, Err(why)) => Ok(Outcome::Done(format!(
+        (_, Ok(text)) => Ok(Outcome::Done(text)),
+        (_, Err(why)) => Ok(Outcome::Done(format!(
             "Done. The service's answer cannot be shown: {why}."
         ))),
     }
@@ -158,28 +158,35 @@ fn refusal(answer: &Answer) -> String {
 }
 
 /// The answer as a model is told it: JSON and text as they are. Err completes the sentence "… is of no use: …".
-fn read(answer: &Answer) -> Result<String, &'static str> {
+fn read(answer: &Answer) -> Result<String, String> {
     let text = match &answer.body {
         Body::Whole(text) => text.trim(),
-        Body::NotText => return Err("it is not UTF-8 text"),
-        Body::TooLarge => return Err("it is too large"),
-        Body::Broken => return Err("it was cut, or did not come in time"),
+        Body::NotText => return Err("it is not UTF-8 text".to_owned()),
+        Body::TooLarge { bytes, or_more } => return Err(too_large(*bytes, *or_more)),
+        Body::Encoded(name) => {
+            return Err(format!("it is compressed as {name}, which is not read"));
+        }
+        Body::Garbled => return Err("it is not compressed as it claims to be".to_owned()),
+        Body::Broken => return Err("it was cut, or did not come in time".to_owned()),
     };
-    if answer
-        .headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
-        return Err("it is compressed, which was not asked for");
-    }
     match MediaType::of(&answer.headers) {
         _ if text.is_empty() => Ok(String::new()),
         MediaType::Json if serde_json::from_str::<IgnoredAny>(text).is_err() => {
-            Err("it is not the JSON that it claims to be")
+            Err("it is not the JSON that it claims to be".to_owned())
         }
         MediaType::Json | MediaType::Text => Ok(printable(text)),
-        MediaType::Other => Err("it is neither JSON nor text"),
+        MediaType::Other => Err("it is neither JSON nor text".to_owned()),
     }
+}
+
+/// In whole KB; what is over the bound by a byte is shown as over it.
+fn too_large(bytes: u64, or_more: bool) -> String {
+    let size = if or_more {
+        format!("more than {} KB", bytes / 1024)
+    } else {
+        format!("{} KB", bytes.div_ceil(1024))
+    };
+    format!("it is {size}, the bound is {} KB", MAX_BODY / 1024)
 }
 
 enum MediaType {

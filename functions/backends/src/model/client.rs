@@ -6,7 +6,9 @@ use std::time::Duration;
 use baton_handoff::ports::{Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue,
+};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::decode::Decoder;
@@ -18,6 +20,7 @@ use super::retry::Refusal;
 use super::settings::{
     AzureAuth, Bounds, Endpoint, ModelSettings, Patience, Retries, SettingsError, address,
 };
+use crate::inflate::{self, Encoding, UnknownEncoding};
 use crate::suspended::{self, Late};
 
 /// Enough of an error's body for its codes.
@@ -161,6 +164,8 @@ impl OpenAiModel {
             .post(self.url.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(ACCEPT, HeaderValue::from_static("text/event-stream"))
+            // What compresses a stream holds its first words back. Some do it all the same, and are read.
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(body.clone());
         if let Some((name, value)) = access {
             request = request.header(name, value);
@@ -184,7 +189,9 @@ impl Model for OpenAiModel {
             let body = self.frame.body(&request)?;
             drop(request);
             let response = self.ask(body).await?;
-            let decoder = Decoder::new(response.bytes_stream(), &self.patience, &self.bounds);
+            let encoding = Encoding::of(response.headers()).map_err(unread)?;
+            let body = inflate::body(response, encoding);
+            let decoder = Decoder::new(body, &self.patience, &self.bounds);
             Ok(Box::pin(decoder) as ModelStream)
         })
     }
@@ -226,6 +233,13 @@ fn azure_access(
             ))))
         }
     }
+}
+
+fn unread(UnknownEncoding(name): UnknownEncoding) -> ModelError {
+    ModelError::new(
+        ModelErrorKind::BadStream,
+        format!("the answer is compressed as {name}, which is not read here"),
+    )
 }
 
 /// A service that did not understand `stream` answers with one JSON document; a wrong address often with a page.

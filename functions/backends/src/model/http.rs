@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 use rustls::crypto::{CryptoProvider, ring};
@@ -12,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::settings::{ModelSettings, SettingsError};
+use crate::inflate::{self, Encoding};
 use crate::suspended;
 
 /// Per stream, so that one slow reader cannot hold up the others of its connection; more than the largest event in flight.
@@ -124,13 +126,16 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 /// The first bytes of a body, as many as there are up to the bound, and what came of them when it fails or takes too long.
-pub(super) async fn read_some(mut response: Response, bound: usize, patience: Duration) -> Vec<u8> {
+pub(super) async fn read_some(response: Response, bound: usize, patience: Duration) -> Vec<u8> {
     let mut body = Vec::new();
+    let Ok(encoding) = Encoding::of(response.headers()) else {
+        return body;
+    };
+    let mut pieces = inflate::body(response, encoding);
     let reading = async {
-        while body.len() < bound {
-            let Ok(Some(bytes)) = response.chunk().await else {
-                break;
-            };
+        while body.len() < bound
+            && let Some(Ok(bytes)) = pieces.next().await
+        {
             body.extend_from_slice(&bytes);
         }
     };

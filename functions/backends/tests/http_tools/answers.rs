@@ -1,9 +1,12 @@
 //! What each answer means, and how much of it a model is told.
 
+use std::io::Write;
 use std::time::Duration;
 
 use baton_backends::http_tools::Names;
 use baton_handoff::ports::{Env, Outcome, ToolError};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;
 
 use crate::service::{Does, Service, answer, json as json_answer};
@@ -215,17 +218,122 @@ async fn a_body_without_end_is_cut_off_and_what_was_done_is_done() {
     let endless = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n";
     let announced =
         "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 99000000000\r\n\r\n";
-    for head in [endless, announced] {
+    for (head, size) in [(endless, "more than "), (announced, "96679688 KB, ")] {
         let (with, without, looked_up) = told(move || Does::NeverEnds(head.to_owned())).await;
-        let done = Outcome::Done(
-            "Done. The service's answer cannot be shown: it is too large.".to_owned(),
-        );
-        assert_eq!((&with, &without), (&done, &done));
+        let sentence = looked_up.unwrap_err();
+        let why = sentence.strip_prefix("The answer of book is of no use: ");
+        let why = why.unwrap();
+        assert!(why.starts_with(&format!("it is {size}")), "{why}");
+        assert!(why.ends_with(" KB, the bound is 256 KB."), "{why}");
+        for outcome in [with, without] {
+            let Outcome::Done(told) = outcome else {
+                unreachable!("{outcome:?}")
+            };
+            assert!(
+                told.starts_with("Done. The service's answer cannot be shown: it is "),
+                "{told}"
+            );
+        }
+    }
+}
+
+/// The size is that of what a service says, however it is sent.
+#[tokio::test]
+async fn an_answer_over_the_bound_is_told_with_both_figures() {
+    let body = "x".repeat(312 * 1024);
+    let plain = answer("200 OK", "content-type: text/plain\r\n", &body);
+    let unannounced = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n{body}");
+    let text = "content-type: text/plain\r\n";
+    let zipped = zipped("200 OK", text, &body);
+    for whole in [plain.into_bytes(), unannounced.into_bytes(), zipped] {
+        let (with, _, looked_up) = told(move || Does::SaysBytes(whole.clone())).await;
         assert_eq!(
             looked_up.unwrap_err(),
-            "The answer of book is of no use: it is too large."
+            "The answer of book is of no use: it is 312 KB, the bound is 256 KB."
+        );
+        assert_eq!(
+            with,
+            Outcome::Done(
+                "Done. The service's answer cannot be shown: it is 312 KB, the bound is 256 KB."
+                    .to_owned()
+            )
         );
     }
+}
+
+/// A whole answer in gzip.
+fn zipped(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body.as_bytes()).unwrap();
+    encoded(status, headers, "gzip", &encoder.finish().unwrap())
+}
+
+fn encoded(status: &str, headers: &str, encoding: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+
+#[tokio::test]
+async fn a_compressed_answer_is_read() {
+    let body = r#"{"free": ["T1", "Grüße"]}"#;
+    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::default());
+    deflated.write_all(body.as_bytes()).unwrap();
+    let deflated = encoded("200 OK", JSON, "deflate", &deflated.finish().unwrap());
+    for whole in [zipped("200 OK", JSON, body), deflated] {
+        let (with, without, looked_up) = told(move || Does::SaysBytes(whole.clone())).await;
+        assert_eq!(looked_up.unwrap(), body);
+        let done = Outcome::Done(body.to_owned());
+        assert_eq!((&with, &without), (&done, &done));
+    }
+    let refusal = zipped("400 Bad Request", JSON, "\"taken\"");
+    let (with, ..) = told(move || Does::SaysBytes(refusal.clone())).await;
+    let reason = "400 Bad Request: \"taken\"".to_owned();
+    assert_eq!(with, Outcome::Rejected(reason));
+}
+
+#[tokio::test]
+async fn a_secret_in_a_compressed_answer_is_not_shown() {
+    let whole = zipped("200 OK", JSON, r#"{"you_sent": "s3cret-token"}"#);
+    let service = Service::start(move |_| Does::SaysBytes(whole.clone())).await;
+    let mut setup = Setup::lookup(post(&service, "headers = { X-Key = { env = \"KEY\" } }"));
+    setup.variables = vec![("KEY", "s3cret-token")];
+    let looked_up = setup.build().look_up(json!({})).await;
+    assert_eq!(looked_up.unwrap(), r#"{"you_sent": "…"}"#);
+}
+
+#[tokio::test]
+async fn a_compressed_answer_that_cannot_be_read_is_no_result() {
+    let brotli = encoded("200 OK", JSON, "br", b"x");
+    let garbled = encoded("200 OK", JSON, "gzip", b"no gzip at all");
+    for (whole, why) in [
+        (brotli, "it is compressed as br, which is not read."),
+        (garbled, "it is not compressed as it claims to be."),
+    ] {
+        let (with, _, looked_up) = told(move || Does::SaysBytes(whole.clone())).await;
+        assert_eq!(
+            looked_up.unwrap_err(),
+            format!("The answer of book is of no use: {why}")
+        );
+        assert!(matches!(with, Outcome::Done(_)), "{with:?}");
+    }
+    // Cut, and told by nothing but the encoding.
+    let mut short = zipped("200 OK", JSON, "\"a whole sentence\"");
+    let cut = short.len() - 6;
+    short.truncate(cut);
+    let at = short
+        .windows(14)
+        .position(|bytes| bytes == b"content-length");
+    let at = at.unwrap();
+    short.splice(at..at + 14, *b"x-lengthlength");
+    let (with, without, looked_up) = told(move || Does::SaysBytes(short.clone())).await;
+    assert!(is_retry(&with), "{with:?}");
+    assert!(is_unknown(&without), "{without:?}");
+    assert!(looked_up.unwrap_err().contains("it was cut"));
 }
 
 #[tokio::test]
@@ -289,10 +397,6 @@ async fn json_is_told_as_json_and_text_as_text() {
     assert_eq!(
         useless("application/pdf", "%PDF").await,
         "it is neither JSON nor text."
-    );
-    assert_eq!(
-        useless("text/plain\r\ncontent-encoding: gzip", "x").await,
-        "it is compressed, which was not asked for."
     );
 }
 

@@ -13,6 +13,8 @@ use tokio::task::AbortHandle;
 pub(crate) enum Does {
     /// Reads the request and writes this, byte for byte, then hangs up.
     Says(String),
+    /// The same with bytes that are no text.
+    SaysBytes(Vec<u8>),
     /// Hangs up and reads nothing.
     HangsUpUnread,
     /// Reads the request and hangs up.
@@ -140,6 +142,10 @@ async fn attend(mut socket: TcpStream, does: Does, tell: Arc<watch::Sender<Vec<C
         Does::HangsUp | Does::HangsUpUnread => {}
         Does::Says(text) => {
             let _gone = socket.write_all(text.as_bytes()).await;
+            let _gone = socket.shutdown().await;
+        }
+        Does::SaysBytes(bytes) => {
+            let _gone = socket.write_all(&bytes).await;
             let _gone = socket.shutdown().await;
         }
         Does::FallsSilent(text) => {

@@ -1,7 +1,11 @@
 //! What streams through: text, calls, the end, and who may use the connection next.
 
-use baton_backends::model::testing::{Gate, ScriptedModel, calls, says, stream};
-use baton_handoff::ports::{FinishReason, Model, ModelChunk, Usage};
+use std::io::Write;
+
+use baton_backends::model::testing::{Gate, ScriptedModel, calls, says, status, stream};
+use baton_handoff::ports::{FinishReason, Model, ModelChunk, ModelErrorKind, Usage};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -152,4 +156,41 @@ async fn a_request_that_is_dropped_closes_its_connection() {
     model.arrived(1).await;
     asking.abort();
     model.hung_up(1).await;
+}
+
+/// An edge in front of the service compresses although the request says that it wants nothing of the kind.
+#[tokio::test]
+async fn a_stream_that_is_compressed_unasked_is_read() {
+    let events = "data: {\"choices\":[{\"delta\":{\"content\":\"Grüße\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(events.as_bytes()).unwrap();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(events.as_bytes()).unwrap();
+    for (encoding, body) in [
+        ("gzip", gzip.finish().unwrap()),
+        ("deflate", zlib.finish().unwrap()),
+    ] {
+        let answer = stream().header("content-encoding", encoding).raw(body);
+        let model = ScriptedModel::start([answer.ends_there().byte_by_byte()]).await;
+        let reply = ask(&client(&openai(model.url()))).await;
+        assert_eq!(reply.text(), "Grüße", "{:?}", reply.error);
+        assert_eq!(reply.finished(), Some(FinishReason::Stop));
+        let asked = &model.requests()[0];
+        assert_eq!(asked.header("accept-encoding"), Some("identity"));
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_refusal_is_read_and_an_unknown_encoding_is_named() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(br#"{"error": {"code": "insufficient_quota"}}"#)
+        .unwrap();
+    let quota = status(429).header("content-encoding", "gzip");
+    let quota = quota.cut_after(0).raw(gzip.finish().unwrap());
+    let error = play(quota.ends_there()).await.error.unwrap();
+    assert!(error.detail.contains("insufficient_quota"), "{error}");
+    let brotli = stream().header("content-encoding", "br").raw("x");
+    let error = play(brotli.ends_there()).await.error.unwrap();
+    assert_eq!(error.kind, ModelErrorKind::BadStream);
+    assert!(error.detail.contains("compressed as br"), "{error}");
 }
