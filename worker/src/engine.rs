@@ -23,26 +23,23 @@ impl Work for EngineWork {
                     Executed::Over => Verdict::Ack,
                     Executed::Later(delay) => Verdict::Later(delay),
                 },
-                Err(_) => forget(lane),
+                Err(_) => never(lane),
             },
             Lane::Turns => match ConversationId::parse(body) {
                 Ok(conversation) => {
                     self.0.look_after(&conversation).await;
                     Verdict::Ack
                 }
-                Err(_) => forget(lane),
+                Err(_) => never(lane),
             },
         }
     }
 }
 
-/// What is not an id can never be worked on.
-fn forget(lane: Lane) -> Verdict {
-    tracing::error!(
-        lane = lane.as_str(),
-        "a queue message is not an id; it is dropped"
-    );
-    Verdict::Ack
+/// The queue keeps it as a dead letter, where it has a place for those.
+fn never(lane: Lane) -> Verdict {
+    tracing::error!(lane = lane.as_str(), "a queue message is not an id");
+    Verdict::Never
 }
 
 /// Takes over at once what processes that have certainly ended have left, and sweeps now and at every interval until it is

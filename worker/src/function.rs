@@ -7,6 +7,7 @@ use std::time::Duration;
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Lane, Queue};
+use baton_handoff::team::{Team, ToolKind};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +16,9 @@ use crate::{EngineWork, Verdict, Work};
 
 /// When work is given up, before the deadline.
 const GIVE_UP: Duration = Duration::from_secs(15);
+
+/// The least time of a turn. A turn can be handed over at any moment, but the model would be asked for nothing.
+const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
 /// What a worker function is invoked with.
 #[derive(Debug, Deserialize)]
@@ -65,15 +69,19 @@ pub struct Function {
     queue: Arc<dyn Queue>,
     /// The name of the queue of turns; the other one is of actions.
     turns: String,
+    /// The longest that one try of an action may take.
+    longest_action: Duration,
 }
 
 impl Function {
     /// A function that works for this engine. The address of the queue of turns tells the lanes apart.
     pub fn new(engine: Arc<Engine>, queue: Arc<dyn Queue>, turns_url: &str) -> Self {
+        let longest_action = longest_action(engine.team());
         Self {
             engine,
             queue,
             turns: last_part(turns_url, '/').to_owned(),
+            longest_action,
         }
     }
 
@@ -118,6 +126,14 @@ impl Function {
         } else {
             Lane::Actions
         };
+        // Work that the deadline would cut must not begin: nobody would know what became of an action, and the try would count.
+        if Instant::now() + self.least(lane) > give_up_at {
+            tracing::warn!(
+                lane = lane.as_str(),
+                "too little time is left to begin with a message; it is left to the next invocation"
+            );
+            return Some(self.put_off(lane, message, Duration::ZERO).await);
+        }
         let (work, body) = (EngineWork(self.engine.clone()), message.body.clone());
         // A task of its own, so that a panic in it fails one message and not the batch.
         let mut task = tokio::spawn(async move { work.work(lane, &body).await });
@@ -134,14 +150,9 @@ impl Function {
         };
         match verdict {
             Some(Verdict::Ack) => None,
-            Some(Verdict::Later(delay)) => {
-                if let Err(error) = self.queue.defer(lane, &message.receipt_handle, delay).await {
-                    tracing::warn!(lane = lane.as_str(), %error, "a message could not be deferred; it comes when it was hidden for long enough");
-                }
-                Some(Failed {
-                    item_identifier: message.id,
-                })
-            }
+            Some(Verdict::Later(delay)) => Some(self.put_off(lane, message, delay).await),
+            // Each time counts for the queue's rule for dead letters.
+            Some(Verdict::Never) => Some(self.put_off(lane, message, Duration::ZERO).await),
             None => {
                 tracing::error!(
                     lane = lane.as_str(),
@@ -155,13 +166,139 @@ impl Function {
     }
 }
 
+impl Function {
+    /// The least time that is worth a beginning.
+    fn least(&self, lane: Lane) -> Duration {
+        match lane {
+            Lane::Turns => SHORTEST_TURN,
+            Lane::Actions => self.longest_action,
+        }
+    }
+
+    /// Shows a message again after this time.
+    async fn put_off(&self, lane: Lane, message: Message, delay: Duration) -> Failed {
+        if let Err(error) = self.queue.defer(lane, &message.receipt_handle, delay).await {
+            tracing::warn!(lane = lane.as_str(), %error, "a message could not be deferred; it comes when it was hidden for long enough");
+        }
+        Failed {
+            item_identifier: message.id,
+        }
+    }
+}
+
+fn longest_action(team: &Team) -> Duration {
+    let actions = team.tools().filter(|tool| tool.kind == ToolKind::Action);
+    actions.map(|tool| tool.timeout).max().unwrap_or_default()
+}
+
 fn last_part(name: &str, separator: char) -> &str {
     name.rsplit(separator).next().unwrap_or(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use baton_backends::env::SystemEnv;
+    use baton_backends::memory::{MemoryQueue, MemoryStore};
+    use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
+    use baton_backends::office::BackOffice;
+    use baton_handoff::Ports;
+    use baton_handoff::ports::{Env, Store};
+
     use super::*;
+
+    /// A function with nothing to work on but what the queue is sent.
+    struct Idle {
+        function: Function,
+        queue: Arc<MemoryQueue>,
+    }
+
+    impl Idle {
+        fn new() -> Self {
+            let env: Arc<dyn Env> = Arc::new(SystemEnv);
+            let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
+            let queue = Arc::new(MemoryQueue::new(env.clone()));
+            let nobody = ModelSettings::new(Endpoint::OpenAi {
+                base_url: "http://127.0.0.1:9/v1".to_owned(),
+                model: "none".to_owned(),
+                key: None,
+            });
+            let ports = Ports {
+                tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
+                store,
+                queue: queue.clone(),
+                model: OpenAiModel::new(&nobody, env.clone()).unwrap(),
+                env,
+            };
+            let engine = Engine::new(Arc::new(Team::acme()), ports);
+            Self {
+                function: Function::new(engine, queue.clone(), "https://sqs/1/turns"),
+                queue,
+            }
+        }
+
+        /// Whether the only message of the lane is handed out now.
+        async fn hands_out(&self, lane: Lane) -> Option<String> {
+            let hidden = Duration::from_mins(15);
+            let received = self.queue.receive(lane, 1, hidden, Duration::ZERO).await;
+            received.unwrap().pop().map(|delivery| delivery.receipt)
+        }
+
+        /// What the function says of a message in this lane with so much time left. True: it failed, and is shown again at once.
+        async fn leaves(&self, lane: Lane, body: &str, left: Duration) -> bool {
+            self.queue.send(lane, "o", body).await.unwrap();
+            let receipt = self.hands_out(lane).await.unwrap();
+            let batch = Event::Batch {
+                records: vec![Message {
+                    id: "m".to_owned(),
+                    receipt_handle: receipt.clone(),
+                    body: body.to_owned(),
+                    queue_arn: format!("arn:aws:sqs:eu-central-1:1:{}", lane.as_str()),
+                }],
+            };
+            let answer = self.function.handle(batch, Instant::now() + left).await;
+            let is_left = !answer.unwrap().batch_item_failures.is_empty();
+            let shown = self.hands_out(lane).await;
+            assert_eq!(shown.is_some(), is_left, "{lane:?} {body}");
+            // What did not fail Lambda forgets.
+            for receipt in shown.iter().chain([&receipt]) {
+                self.queue.ack(lane, receipt).await.unwrap();
+            }
+            is_left
+        }
+    }
+
+    const ACTION: &str = "c.1.00000000000000000000000000000000";
+
+    #[tokio::test]
+    async fn what_is_no_id_is_left_to_the_queues_rule_for_dead_letters() {
+        let idle = Idle::new();
+        let enough = Duration::from_mins(15);
+        for lane in [Lane::Turns, Lane::Actions] {
+            assert!(idle.leaves(lane, "no id/of anything", enough).await);
+        }
+        // Those that are ids are worked on, though there is nothing to do.
+        assert!(!idle.leaves(Lane::Turns, "c", enough).await);
+        assert!(!idle.leaves(Lane::Actions, ACTION, enough).await);
+    }
+
+    #[tokio::test]
+    async fn a_worker_with_a_second_left_does_not_begin() {
+        let idle = Idle::new();
+        for left in [
+            Duration::ZERO,
+            GIVE_UP,
+            GIVE_UP + Duration::from_millis(500),
+        ] {
+            assert!(idle.leaves(Lane::Turns, "c", left).await);
+            assert!(idle.leaves(Lane::Actions, ACTION, left).await);
+        }
+        // A turn can be handed over; an action needs the time that one try may take.
+        let some = GIVE_UP + Duration::from_secs(9);
+        assert!(!idle.leaves(Lane::Turns, "c", some).await);
+        assert!(idle.leaves(Lane::Actions, ACTION, some).await);
+        let enough = GIVE_UP + Duration::from_secs(11);
+        assert!(!idle.leaves(Lane::Actions, ACTION, enough).await);
+    }
 
     #[test]
     fn events_of_queues_and_schedules_are_told_apart() {

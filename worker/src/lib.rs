@@ -34,6 +34,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The most messages that one look takes. SQS allows 10.
 const BATCH: usize = 10;
 
+/// When a queue with dead letters hands out again what can never be worked on.
+const NEVER_AGAIN: Duration = Duration::from_secs(1);
+
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -41,6 +44,8 @@ pub enum Verdict {
     Ack,
     /// It is handed out again after this time.
     Later(Duration),
+    /// It can never be worked on: it is left to the queue's rule for dead letters, and dropped where there is none.
+    Never,
 }
 
 /// Does what a message says. Messages may come twice, late, or at once to several workers.
@@ -171,6 +176,10 @@ impl Pool {
         let settled = match verdict {
             Verdict::Ack => self.queue.ack(lane, &delivery.receipt).await,
             Verdict::Later(delay) => self.queue.defer(lane, &delivery.receipt, delay).await,
+            Verdict::Never if self.queue.has_dead_letters() => {
+                self.queue.defer(lane, &delivery.receipt, NEVER_AGAIN).await
+            }
+            Verdict::Never => self.queue.ack(lane, &delivery.receipt).await,
         };
         if let Err(error) = settled {
             tracing::warn!(lane = lane.as_str(), %error, "a message could not be settled; it comes again");

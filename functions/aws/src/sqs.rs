@@ -144,6 +144,11 @@ impl Queue for SqsQueue {
             .receipt_handle(receipt);
         unless_gone(change.visibility_timeout(seconds(delay)).send().await)
     }
+
+    /// As `infra/template.yaml` sets its queues up.
+    fn has_dead_letters(&self) -> bool {
+        true
+    }
 }
 
 /// Whole seconds, rounded up: what is hidden too long comes late, what is hidden too short is worked on twice.

@@ -59,4 +59,9 @@ pub trait Queue: Send + Sync {
 
     /// Hides a message for `delay` from now on: longer while it is worked on, or shorter to hand it out again soon.
     async fn defer(&self, lane: Lane, receipt: &str, delay: Duration) -> Result<(), QueueError>;
+
+    /// Whether it keeps a message for people that was handed out too often. Any other one hands it out for ever.
+    fn has_dead_letters(&self) -> bool {
+        false
+    }
 }
