@@ -87,6 +87,13 @@ impl Declared {
                     // Some writers of JSON escape slashes.
                     self.secrets.push(secret.replace('/', "\\/"));
                     self.secrets.push(secret);
+                } else {
+                    tracing::warn!(
+                        tool,
+                        header = name,
+                        variable,
+                        "the variable's value is too short to be taken out of what the service answers; use 8 characters or more"
+                    );
                 }
                 value
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::file::{ApprovalFile, HeaderFile, HttpFile, KeyRemembers, ToolFile};
-use super::http::{HeaderValueSource, HttpCall, UrlTemplate};
+use super::http::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlTemplate};
 use super::mistake::{Located, Mistake};
 use super::parameters::{Parameters, read_parameters};
 use super::tool::{Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
@@ -16,6 +16,9 @@ use super::{check_name, in_range, not_empty};
 
 /// A service that hangs must not hold a worker up for longer than this.
 const TIMEOUT_SECONDS: (i64, i64) = (1, 120);
+
+/// What servers usually take as the first line of a request.
+const MAX_URL_BYTES: usize = 8 * 1024;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -52,8 +55,17 @@ impl Tool {
             format!("the description of tool {name:?}")
         })?;
         let parameters = read_parameters(&name, &at, file.parameters, file.schema)?;
+        let timeout = in_range("timeout_seconds", file.timeout_seconds, TIMEOUT_SECONDS)?
+            .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
         let runs = match file.http {
-            Some(http) => Runs::Http(HttpCall::declare(&name, file.kind, &parameters, http)?),
+            Some(http) => {
+                let life = http.key_life_minutes.as_ref().map(Spanned::span);
+                let call = HttpCall::declare(&name, file.kind, &parameters, http)?;
+                if let Some(at) = life.filter(|_| call.key_life <= timeout) {
+                    return Err(Mistake::ShortKeyLife { tool: name }.at(at));
+                }
+                Runs::Http(call)
+            }
             None => back_office(&name, file.kind).map_err(|mistake| mistake.at(at))?,
         };
         let approval = match file.approval {
@@ -75,10 +87,9 @@ impl Tool {
         let retry = retry(key_life, file.retry_minutes)?;
         Ok(Self {
             identity: identity(&name, file.kind, &parameters, file.identity)?,
-            timeout: in_range("timeout_seconds", file.timeout_seconds, TIMEOUT_SECONDS)?
-                .map_or(DEFAULT_TIMEOUT, Duration::from_secs),
             order: file.order.map(Spanned::into_inner).unwrap_or_default(),
             retry,
+            timeout,
             name,
             description,
             kind: file.kind,
@@ -224,12 +235,13 @@ impl HttpCall {
             let tool = tool.to_owned();
             return Err(Mistake::WithoutKeys { tool, key }.at(at));
         }
+        let url = url(tool, parameters, &file.url)?;
         Ok(Self {
             method: file.method,
-            url: url(tool, parameters, &file.url)?,
             headers: headers(tool, file.headers)?,
-            body: file.body.unwrap_or(file.method.usual_body()),
-            query: file.query,
+            body: body(tool, file.method, file.body)?,
+            query: query(tool, parameters, &url, file.query)?,
+            url,
             idempotency_keys,
             remembers_refusals: file
                 .key_remembers
@@ -260,18 +272,87 @@ fn url(
         if !parameters.is_always_there(&parameter) {
             return Err(Mistake::OptionalUrlParameter { tool, parameter }.at(at));
         }
+        let compound = parameters.may_be(&parameter, &["array", "object", "null"]);
+        if let Some(what) = compound {
+            return Err(Mistake::CompoundUrlParameter {
+                tool,
+                parameter,
+                what,
+            }
+            .at(at));
+        }
+    }
+    let found = url.literal_bytes();
+    if found > MAX_URL_BYTES {
+        return Err(Mistake::LongUrl {
+            tool,
+            found,
+            most: MAX_URL_BYTES,
+        }
+        .at(at));
     }
     Ok(url)
+}
+
+/// RFC 9110, section 9.3.1: content of a GET means nothing, and may lead a server to refuse the request.
+fn body(
+    tool: &str,
+    method: HttpMethod,
+    file: Option<Spanned<HttpBody>>,
+) -> Result<HttpBody, Located> {
+    match (method, file) {
+        (HttpMethod::Get, Some(body)) if *body.get_ref() == HttpBody::Arguments => {
+            let tool = tool.to_owned();
+            Err(Mistake::BodyOfGet { tool }.at(body.span()))
+        }
+        (_, Some(body)) => Ok(body.into_inner()),
+        (method, None) => Ok(method.usual_body()),
+    }
+}
+
+/// What an address names is not in the query; null is left out of it.
+fn query(
+    tool: &str,
+    parameters: &Parameters,
+    url: &UrlTemplate,
+    file: Option<Spanned<HttpQuery>>,
+) -> Result<HttpQuery, Located> {
+    let Some(query) = file else {
+        return Ok(HttpQuery::None);
+    };
+    if *query.get_ref() == HttpQuery::Arguments {
+        let sent = parameters
+            .names()
+            .filter(|name| url.parameters().all(|named| named != *name));
+        for parameter in sent {
+            if let Some(what) = parameters.may_be(parameter, &["array", "object"]) {
+                let (tool, parameter) = (tool.to_owned(), parameter.to_owned());
+                return Err(Mistake::CompoundInQuery {
+                    tool,
+                    parameter,
+                    what,
+                }
+                .at(query.span()));
+            }
+        }
+    }
+    Ok(query.into_inner())
 }
 
 fn headers(
     tool: &str,
     files: BTreeMap<String, Spanned<HeaderFile>>,
 ) -> Result<Vec<(String, HeaderValueSource)>, Located> {
-    let mut headers = Vec::with_capacity(files.len());
+    let mut headers: Vec<(String, HeaderValueSource)> = Vec::with_capacity(files.len());
     for (name, file) in files {
         let at = file.span();
-        match header(&name, file.into_inner()) {
+        let is_twice = |(known, _): &(String, _)| known.eq_ignore_ascii_case(&name);
+        let value = if headers.iter().any(is_twice) {
+            Err("is there twice; the case of its letters means nothing")
+        } else {
+            header(&name, file.into_inner())
+        };
+        match value {
             Ok(value) => headers.push((name, value)),
             Err(reason) => {
                 return Err(Mistake::Header {
@@ -304,6 +385,9 @@ fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static s
             .all(|byte| byte == b' ' || byte.is_ascii_graphic())
     };
     match value {
+        HeaderFile::Literal(text) if has_parameter(&text) => {
+            Err("has a parameter in braces, and only a URL has parameters")
+        }
         HeaderFile::Literal(text) if is_text(&text) => Ok(HeaderValueSource::Literal(text)),
         HeaderFile::Literal(_) => Err("has a value that is not printable ASCII"),
         HeaderFile::Environment(from) if !is_text(&from.prefix) => {
@@ -317,6 +401,15 @@ fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static s
             prefix: from.prefix,
         }),
     }
+}
+
+/// `{name}`, as URLs have them; JSON in a header has quotes there.
+fn has_parameter(text: &str) -> bool {
+    let mut opened = text.split('{').skip(1);
+    opened.any(|rest| {
+        rest.split_once('}')
+            .is_some_and(|(name, _)| is_variable(name))
+    })
 }
 
 fn is_variable(name: &str) -> bool {

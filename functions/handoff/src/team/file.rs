@@ -96,9 +96,8 @@ pub(super) struct HttpFile {
     pub(super) url: Spanned<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
-    pub(super) body: Option<HttpBody>,
-    #[serde(default)]
-    pub(super) query: HttpQuery,
+    pub(super) body: Option<Spanned<HttpBody>>,
+    pub(super) query: Option<Spanned<HttpQuery>>,
     pub(super) idempotency_keys: Option<Spanned<bool>>,
     pub(super) key_life_minutes: Option<Spanned<i64>>,
     pub(super) key_remembers: Option<Spanned<KeyRemembers>>,

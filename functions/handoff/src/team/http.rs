@@ -148,6 +148,15 @@ impl UrlTemplate {
         })
     }
 
+    /// The bytes that every address of it has.
+    pub(super) fn literal_bytes(&self) -> usize {
+        let literal = self.parts.iter().map(|part| match part {
+            UrlPart::Text(text) => text.len(),
+            UrlPart::Parameter(_) => 0,
+        });
+        self.origin.len() + literal.sum::<usize>()
+    }
+
     /// The parameters that it needs, in their order.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {

@@ -154,6 +154,34 @@ pub(super) enum Mistake {
     UnknownUrlParameter { tool: String, parameter: String },
     #[error("the URL of tool {tool:?} needs {{{parameter}}}, which a call may leave out")]
     OptionalUrlParameter { tool: String, parameter: String },
+    #[error(
+        "the URL of tool {tool:?} needs {{{parameter}}}, which may be {what}; an address takes texts, numbers and truth values"
+    )]
+    CompoundUrlParameter {
+        tool: String,
+        parameter: String,
+        what: &'static str,
+    },
+    #[error(
+        "the URL of tool {tool:?} has {found} bytes before any argument is in it, and servers take {most} at most"
+    )]
+    LongUrl {
+        tool: String,
+        found: usize,
+        most: usize,
+    },
+    #[error(
+        "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may be {what}; a query takes texts, numbers and truth values"
+    )]
+    CompoundInQuery {
+        tool: String,
+        parameter: String,
+        what: &'static str,
+    },
+    #[error(
+        "tool {tool:?} sends a body with GET, which services ignore or refuse; use query = \"arguments\""
+    )]
+    BodyOfGet { tool: String },
     #[error("header {header:?} of tool {tool:?} {reason}")]
     Header {
         tool: String,
@@ -162,6 +190,10 @@ pub(super) enum Mistake {
     },
     #[error("tool {tool:?} has {key} without idempotency keys")]
     WithoutKeys { tool: String, key: &'static str },
+    #[error(
+        "key_life_minutes of tool {tool:?} is over before one try of timeout_seconds; nothing would ever be tried again"
+    )]
+    ShortKeyLife { tool: String },
 }
 
 impl Mistake {

@@ -11,6 +11,20 @@ use super::arguments::canonical;
 use super::mistake::{Located, Mistake};
 use super::schema::Validator;
 
+/// How deep a schema is followed to find out what a parameter may be: a reference may lead anywhere in it.
+const MAX_REFERENCES: usize = 6;
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// The schema of a tool's arguments, and what can be asked of it.
 pub(super) struct Parameters {
     pub(super) schema: Value,
@@ -21,6 +35,53 @@ pub(super) struct Parameters {
 impl Parameters {
     pub(super) fn property(&self, name: &str) -> Option<&Value> {
         self.schema.get("properties")?.get(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str)
+    }
+
+    /// The first of these types of JSON that the parameter's schema allows by name, as a sentence has it. A schema that names
+    /// no type is left to the call.
+    pub(super) fn may_be(&self, name: &str, types: &[&'static str]) -> Option<&'static str> {
+        let schema = self.property(name)?;
+        let allowed = |wanted: &&&str| self.allows(schema, wanted, MAX_REFERENCES);
+        types.iter().find(allowed).map(|found| match *found {
+            "array" => "an array",
+            "object" => "an object",
+            other => other,
+        })
+    }
+
+    fn allows(&self, schema: &Value, wanted: &str, references: usize) -> bool {
+        let is_wanted = |found: &Value| found.as_str() == Some(wanted);
+        match schema.get("type") {
+            Some(Value::Array(types)) if types.iter().any(is_wanted) => {}
+            Some(found) if is_wanted(found) => {}
+            Some(_) => return false,
+            // Without a type it is what the parts say, or anything.
+            None => {
+                let parts = ["anyOf", "oneOf"].into_iter().flat_map(|key| {
+                    let parts = schema.get(key).and_then(Value::as_array);
+                    parts.into_iter().flatten()
+                });
+                let referred = schema
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .and_then(|reference| self.schema.pointer(reference.strip_prefix('#')?))
+                    .filter(|_| references > 0);
+                return parts
+                    .chain(referred)
+                    .any(|part| self.allows(part, wanted, references.saturating_sub(1)));
+            }
+        }
+        // A list of values is narrower than its type.
+        let values = schema.get("enum").and_then(Value::as_array);
+        values.is_none_or(|values| values.iter().any(|value| type_of(value) == wanted))
     }
 
     /// Whether every checked call has this parameter.

@@ -311,3 +311,156 @@ fn a_limit_on_a_service_names_the_parameter_that_holds_the_amount() {
          integer."
     );
 }
+
+/// A tool with one parameter of this schema, and these lines in `[tool.http]`.
+fn with_parameter(schema: &str, http: &str) -> String {
+    booking("", http).replace(
+        "note = { type = \"string\", optional = true }",
+        &format!("note = {schema}"),
+    )
+}
+
+const QUERY: &str =
+    "method = \"GET\"\nurl = \"https://example.com/{table}\"\nquery = \"arguments\"";
+
+#[test]
+fn what_a_query_cannot_send_is_told_at_its_line() {
+    for (schema, what) in [
+        (
+            "{ type = \"array\", items = { type = \"string\" } }",
+            "an array",
+        ),
+        ("{ type = \"object\", optional = true }", "an object"),
+        ("{ type = [\"string\", \"array\"] }", "an array"),
+        (
+            "{ anyOf = [{ type = \"string\" }, { type = \"object\" }] }",
+            "an object",
+        ),
+        (
+            "{ oneOf = [{ anyOf = [{ type = \"array\" }] }] }",
+            "an array",
+        ),
+    ] {
+        assert_eq!(
+            error_of(&with_parameter(schema, QUERY)),
+            format!(
+                "team.toml:52: query = \"arguments\" of tool \"book\" cannot send \"note\", which may be {what}; a query takes \
+                 texts, numbers and truth values."
+            )
+        );
+    }
+    for schema in [
+        "{ type = [\"string\", \"null\"] }",
+        "{ enum = [\"a\", \"b\"] }",
+        "{ type = [\"string\", \"array\"], enum = [\"a\", \"b\"] }",
+        "{ anyOf = [{ type = \"integer\" }, { type = \"null\" }] }",
+        "{}",
+    ] {
+        let text = with_parameter(schema, QUERY);
+        assert!(Team::parse("team.toml", &text).is_ok(), "{schema}");
+    }
+    let in_body = "method = \"POST\"\nurl = \"https://example.com/{table}\"";
+    let text = with_parameter("{ type = \"array\" }", in_body);
+    assert!(Team::parse("team.toml", &text).is_ok());
+}
+
+#[test]
+fn a_reference_in_a_schema_is_followed() {
+    let schema = r##"[tool.schema]
+type = "object"
+required = ["table"]
+properties = { table = { "$ref" = "#/$defs/tables" }, next = { "$ref" = "#/$defs/next" } }
+
+[tool.schema."$defs"]
+tables = { type = "array" }
+next = { anyOf = [{ "$ref" = "#/$defs/day" }, { type = "null" }] }
+day = { type = "string" }
+"##;
+    let text = booking(
+        "",
+        "method = \"GET\"\nurl = \"https://example.com/\"\nquery = \"arguments\"",
+    );
+    let (before, rest) = text.split_once("[tool.parameters]\n").unwrap();
+    // The last tool's; the others keep theirs.
+    let (before, rest) = match rest.rsplit_once("[tool.parameters]\n") {
+        Some((more, rest)) => (format!("{before}[tool.parameters]\n{more}"), rest),
+        None => (before.to_owned(), rest),
+    };
+    let (_, http) = rest.split_once("[tool.http]").unwrap();
+    let sentence = error_of(&format!("{before}{schema}\n[tool.http]{http}"));
+    assert!(
+        sentence.contains("cannot send \"table\", which may be an array;"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn a_url_takes_no_lists_objects_and_nulls() {
+    let http = "method = \"GET\"\nurl = \"https://example.com/{note}\"";
+    for (schema, what) in [
+        ("{ type = \"array\" }", "an array"),
+        ("{ type = \"object\" }", "an object"),
+        ("{ type = [\"string\", \"null\"] }", "null"),
+    ] {
+        assert_eq!(
+            error_of(&with_parameter(schema, http)),
+            format!(
+                "team.toml:51: the URL of tool \"book\" needs {{note}}, which may be {what}; an address takes texts, numbers and \
+                 truth values."
+            )
+        );
+    }
+    for schema in [
+        "{ type = [\"string\", \"integer\"] }",
+        "{ type = \"boolean\" }",
+    ] {
+        let text = with_parameter(schema, http);
+        assert!(Team::parse("team.toml", &text).is_ok(), "{schema}");
+    }
+}
+
+#[test]
+fn a_url_that_no_server_takes_is_told() {
+    let long = "x".repeat(9_000);
+    assert_url_mistake(
+        &format!("https://example.com/{long}"),
+        "has 9020 bytes before any argument is in it, and servers take 8192 at most",
+    );
+}
+
+#[test]
+fn a_get_has_no_body() {
+    assert_http_mistake(
+        "method = \"GET\"\nurl = \"https://example.com\"\nbody = \"arguments\"",
+        "team.toml:52: tool \"book\" sends a body with GET, which services ignore or refuse; use query = \"arguments\".",
+    );
+    runs("method = \"GET\"\nurl = \"https://example.com\"\nbody = \"none\"");
+    runs("method = \"DELETE\"\nurl = \"https://example.com\"\nbody = \"arguments\"");
+}
+
+#[test]
+fn a_header_is_there_once_and_has_no_parameters() {
+    let header = |headers: &str| {
+        format!("method = \"POST\"\nurl = \"https://example.com\"\nheaders = {{ {headers} }}")
+    };
+    assert_http_mistake(
+        &header("X-Key = \"a\", x-key = \"b\""),
+        "team.toml:52: header \"x-key\" of tool \"book\" is there twice; the case of its letters means nothing.",
+    );
+    assert_http_mistake(
+        &header("X-Table = \"no {table}\""),
+        "team.toml:52: header \"X-Table\" of tool \"book\" has a parameter in braces, and only a URL has parameters.",
+    );
+    runs(&header("X-Json = '{\"a\": {}}'"));
+}
+
+#[test]
+fn keys_that_are_forgotten_within_one_try_are_told() {
+    let http = "method = \"POST\"\nurl = \"https://example.com\"\nkey_life_minutes = 2";
+    assert_eq!(
+        error_of(&booking("timeout_seconds = 120", http)),
+        "team.toml:52: key_life_minutes of tool \"book\" is over before one try of timeout_seconds; nothing would ever be \
+         tried again."
+    );
+    assert!(Team::parse("team.toml", &booking("timeout_seconds = 60", http)).is_ok());
+}
