@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +14,10 @@ use baton_backends::model::http::builder;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+
+/// Ends a test that would hang; nothing is measured by it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An action of IAM and the resource of the template that it is done to.
 pub(crate) type Call = (String, String);
@@ -34,7 +38,9 @@ pub(crate) struct Tally {
 struct Shared {
     table: String,
     http: reqwest::Client,
-    calls: Mutex<BTreeSet<Call>>,
+    calls: watch::Sender<BTreeSet<Call>>,
+    /// Whether the table answers no reads for now.
+    holds_reads: watch::Sender<bool>,
     tally: Mutex<Tally>,
     messages: mpsc::UnboundedSender<Message>,
     refuses: AtomicBool,
@@ -63,7 +69,8 @@ impl Cloud {
         let shared = Arc::new(Shared {
             table: table.to_owned(),
             http,
-            calls: Mutex::default(),
+            calls: watch::Sender::default(),
+            holds_reads: watch::Sender::default(),
             tally: Mutex::default(),
             messages,
             refuses: AtomicBool::new(false),
@@ -87,7 +94,22 @@ impl Cloud {
     }
 
     pub(crate) fn calls(&self) -> BTreeSet<Call> {
-        self.shared.calls.lock().unwrap().clone()
+        self.shared.calls.borrow().clone()
+    }
+
+    /// Resolves when the function has made this call, which it may do behind an answer.
+    pub(crate) async fn has_called(&self, action: &str, resource: &str) {
+        let call = (action.to_owned(), resource.to_owned());
+        let mut calls = self.shared.calls.subscribe();
+        tokio::time::timeout(PATIENCE, calls.wait_for(|calls| calls.contains(&call)))
+            .await
+            .unwrap_or_else(|_| panic!("{call:?} is called"))
+            .unwrap();
+    }
+
+    /// Holds the function's reads of the table back or lets them go on, while it is waited for.
+    pub(crate) fn reads(&self) -> watch::Sender<bool> {
+        self.shared.holds_reads.clone()
     }
 
     /// What was asked for since the last time.
@@ -129,11 +151,8 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let (service, operation) = target.split_once('.').unwrap();
     let asked: Value = serde_json::from_slice(&body).unwrap();
     let called = |action: String, resource: &str| {
-        shared
-            .calls
-            .lock()
-            .unwrap()
-            .insert((action, resource.to_owned()));
+        let call = (action, resource.to_owned());
+        shared.calls.send_if_modified(|calls| calls.insert(call));
     };
     match service {
         "DynamoDB_20120810" => {
@@ -143,6 +162,10 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
             if operation == "GetItem" && shared.refuses.swap(false, Ordering::SeqCst) {
                 let refusal = json!({"__type": "com.amazon.coral.validate#ValidationException"});
                 return (StatusCode::BAD_REQUEST, refusal.to_string()).into_response();
+            }
+            if is_read(operation) {
+                let mut held = shared.holds_reads.subscribe();
+                held.wait_for(|held| !held).await.unwrap();
             }
             pass_on(&shared, operation, &headers, asked).await
         }
@@ -196,6 +219,10 @@ fn on_table(operation: &str, asked: &Value) -> Vec<(String, &'static str)> {
     vec![(format!("dynamodb:{operation}"), resource)]
 }
 
+fn is_read(operation: &str) -> bool {
+    matches!(operation, "GetItem" | "BatchGetItem" | "Query")
+}
+
 /// Asks the engine what a request costs too.
 async fn pass_on(
     shared: &Shared,
@@ -219,7 +246,7 @@ async fn pass_on(
     let units = units(&serde_json::from_str(&answer).unwrap());
     let mut tally = shared.tally.lock().unwrap();
     match operation {
-        "GetItem" | "BatchGetItem" | "Query" => {
+        read if is_read(read) => {
             tally.reads += 1;
             tally.read_units += units;
         }

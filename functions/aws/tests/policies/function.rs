@@ -12,11 +12,8 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use crate::cloud::{Cloud, Message};
+use crate::cloud::{Cloud, Message, PATIENCE};
 use crate::template;
-
-/// Ends a test that would hang.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Function {
     pub(crate) cloud: Cloud,
