@@ -149,7 +149,7 @@ impl Bench {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), left)
+        tokio::time::timeout(Duration::from_mins(2), left)
             .await
             .expect("the driver leaves an idle conversation");
         (

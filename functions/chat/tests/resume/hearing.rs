@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::proxy::Proxy;
 
 /// More than a lease. Nothing is measured by it; it only ends a test that would hang.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Connections that a client tries until it gives the server up.
 const TRIES: usize = 200;

@@ -29,7 +29,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Ends a test that would hang. More than a lease.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Time enough for everything.
 pub(crate) const LONG: Duration = Duration::from_mins(15);

@@ -21,7 +21,7 @@ pub(crate) use house::{House, Setup};
 pub(crate) use line::{Line, SseEvent, Turn};
 
 /// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that nobody announces.
 const LOOK: Duration = Duration::from_millis(20);
