@@ -6,7 +6,10 @@ use baton_chat::Exposure;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::support::{Answer, Client, House, Setup, body, clerk};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::{Answer, Client, House, Setup, body, clerk, soon};
 
 const OPERATOR_ROUTES: [(&str, &str); 8] = [
     ("GET", "/conversations"),
@@ -74,7 +77,7 @@ async fn a_rebound_name_reaches_no_route() {
     let client = house.client();
     for route in [
         ("GET", "/"),
-        ("GET", "/health"),
+        ("GET", "/openapi.json"),
         ("GET", "/conversations"),
         ("GET", "/conversations/c"),
     ] {
@@ -97,6 +100,52 @@ async fn a_rebound_name_reaches_no_route() {
     assert!(refused.detail().contains("BATON_ORIGINS"));
     carries_the_guards_headers(&refused);
     assert_eq!(model.requests().len(), 0);
+}
+
+/// What the server answers to these bytes, to the end of the connection.
+async fn answer_to(house: &House, request: &str) -> String {
+    let mut socket = TcpStream::connect(house.address()).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = socket.read_to_string(&mut answer);
+    soon("an answer", read).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn health_answers_a_balancer_by_whatever_name_and_version_it_asks() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = exposed(
+        &model,
+        Exposure {
+            loopback: false,
+            origins: vec!["https://chat.example".to_owned()],
+            operator_token: Some("secret".to_owned()),
+        },
+    )
+    .await;
+    let close = "connection: close\r\n\r\n";
+    for asked in [
+        "HTTP/1.0\r\n\r\n".to_owned(),
+        format!("HTTP/1.1\r\n{close}"),
+        format!("HTTP/1.1\r\nhost:\r\n{close}"),
+        format!("HTTP/1.1\r\nhost: i-0123.internal:8501\r\n{close}"),
+        format!("HTTP/1.1\r\nhost: 10.1.2.3:8501\r\n{close}"),
+        "HTTP/1.0\r\nhost: chat.example\r\n\r\n".to_owned(),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = answer_to(&house, &format!("{method} /health {asked}")).await;
+            let status = answer.lines().next().unwrap();
+            assert!(status.ends_with(" 200 OK"), "{method} {asked}: {answer}");
+        }
+        let other = answer_to(&house, &format!("GET /openapi.json {asked}")).await;
+        let is_known = asked.contains("chat.example") || asked.contains("10.1.2.3");
+        assert_eq!(other.contains(" 200 OK"), is_known, "{asked}: {other}");
+    }
+    // A browser on another site is told nothing.
+    let asked = format!("HTTP/1.1\r\nhost: evil.example\r\norigin: http://x.example\r\n{close}");
+    let answer = answer_to(&house, &format!("GET /health {asked}")).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test]
