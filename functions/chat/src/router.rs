@@ -16,8 +16,8 @@ use crate::guard;
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
 use crate::trace;
 
-/// Bodies of requests, in bytes.
-pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// Bodies of requests, in bytes: a message of 32 KB fits, however it is escaped. `\u0001` takes six bytes for one of text.
+pub(crate) const MAX_BODY: usize = 256 * 1024;
 
 /// From where this server can be reached, and who is trusted.
 #[derive(Debug, Clone)]

@@ -74,6 +74,7 @@ pub(super) async fn read_object(
 ) -> Result<Map<String, Value>, ApiError> {
     check_media_type(headers)?;
     check_encoding(headers)?;
+    check_length(&body)?;
     let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
         .await
         .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
@@ -122,12 +123,26 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(refusal.with_header(header::ACCEPT_ENCODING, "identity"))
 }
 
+/// What says that it is too large is not waited for.
+fn check_length(body: &Body) -> Result<(), ApiError> {
+    let announced = http_body::Body::size_hint(body).lower();
+    if usize::try_from(announced).is_ok_and(|announced| announced <= MAX_BODY) {
+        Ok(())
+    } else {
+        Err(too_large())
+    }
+}
+
+fn too_large() -> ApiError {
+    let detail = format!("the body is over {MAX_BODY} bytes");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
 fn body_error(error: &axum::Error) -> ApiError {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if cause.is::<http_body_util::LengthLimitError>() {
-            let detail = format!("the body is over {MAX_BODY} bytes");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+            return too_large();
         }
         source = cause.source();
     }

@@ -3,7 +3,10 @@
 use baton_backends::model::testing::ScriptedModel;
 use serde_json::{Value, json};
 
-use super::support::{House, body, clerk};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::support::{Asked, House, body, clerk, soon};
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_a_400() {
@@ -85,12 +88,60 @@ async fn what_is_too_large_is_a_413_and_what_just_fits_is_answered() {
         (413, "message is over 32768 bytes".to_owned())
     );
     let mut padded = body("c", "x");
-    padded["padding"] = Value::String("x".repeat(64 * 1024));
+    padded["padding"] = Value::String("x".repeat(256 * 1024));
     let refused = client.post("/chat/completions", &padded).await;
     assert_eq!(
         (refused.status.as_u16(), refused.detail()),
-        (413, "the body is over 65536 bytes".to_owned())
+        (413, "the body is over 262144 bytes".to_owned())
     );
+}
+
+/// As Python's `json.dumps` writes it: each character that is not ASCII, or is a control character, as `\\uXXXX`.
+fn escaped(message: &str) -> String {
+    let units = message.encode_utf16();
+    let escaped: Vec<_> = units.map(|unit| format!("\\u{unit:04x}")).collect();
+    let escaped = escaped.concat();
+    format!(r#"{{"conversation_id": "c", "message": "{escaped}"}}"#)
+}
+
+#[tokio::test]
+async fn a_message_of_32_kb_fits_however_it_is_escaped() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    for character in ["ж", "\u{1}x", "€", "🙂"] {
+        let message = character.repeat(32 * 1024 / character.len());
+        let send = |message: &str| {
+            let request = client
+                .request("POST", "/chat/completions")
+                .header("content-type", "application/json");
+            client.fetch(request.body(escaped(message)))
+        };
+        let answer = send(&message).await;
+        assert_eq!(answer.status, 200, "{character:?}: {answer:?}");
+        let asked = model.requests().pop().unwrap();
+        assert_eq!(asked.customer(), message, "{character:?}");
+        let refused = send(&format!("{message}xxx")).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.detail()),
+            (413, "message is over 32768 bytes".to_owned())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let mut socket = TcpStream::connect(house.address()).await.unwrap();
+    let head = "POST /chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                content-length: 107374182400\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = socket.read_to_string(&mut answer);
+    soon("a refusal", read).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("the body is over 262144 bytes"), "{answer}");
 }
 
 #[tokio::test]
