@@ -18,6 +18,7 @@ pub mod function;
 pub mod log;
 pub mod parts;
 pub mod settings;
+pub mod signals;
 
 pub use engine::{EngineWork, sweep_until};
 

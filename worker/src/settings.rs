@@ -48,6 +48,10 @@ pub struct Settings {
     pub static_dir: Option<PathBuf>,
     /// Connections that are open at once.
     pub connections: usize,
+    /// How long a connection may be idle between two requests.
+    pub idle: Duration,
+    /// How long `/health` answers 503 before the server takes no more requests, once it is told to end.
+    pub drain: Duration,
     /// Private networks that tools may call, besides what the team file allows.
     pub tool_networks: Vec<Network>,
     /// Where the headers of a team's tools find the variables that they name.
@@ -81,6 +85,14 @@ const CONNECTION_BOUNDS: RangeInclusive<usize> = 1..=1_000_000;
 const LEASE_SECONDS: u64 = 30;
 const LEASE_BOUNDS: RangeInclusive<u64> = 1..=600;
 
+/// Proxies and balancers keep idle connections for 60 s, and are the ones who should end them: a request that meets the end of
+/// its connection is an error at the proxy.
+const IDLE_SECONDS: u64 = 75;
+const IDLE_BOUNDS: RangeInclusive<u64> = 1..=3600;
+
+/// Whoever waits for the server's end must wait for so much longer.
+const DRAIN_BOUNDS: RangeInclusive<u64> = 0..=300;
+
 impl Settings {
     /// Reads all of them.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
@@ -94,9 +106,11 @@ impl Settings {
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir: static_dir(values)?,
             connections: connections(values)?,
+            idle: seconds(values, "BATON_IDLE_SECONDS", IDLE_SECONDS, &IDLE_BOUNDS)?,
+            drain: seconds(values, "BATON_DRAIN_SECONDS", 0, &DRAIN_BOUNDS)?,
             tool_networks: tool_networks(values)?,
             values: values.clone(),
-            lease: lease(values)?,
+            lease: seconds(values, "BATON_LEASE_SECONDS", LEASE_SECONDS, &LEASE_BOUNDS)?,
             cloud: cloud(values)?,
             // Set in every environment that AWS itself starts, and in no other.
             routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
@@ -157,10 +171,14 @@ fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
     }
 }
 
-fn lease(values: &Values) -> Result<Duration, BadSetting> {
-    let seconds = values.parse("BATON_LEASE_SECONDS", "a number of seconds")?;
-    let seconds = seconds.unwrap_or(LEASE_SECONDS);
-    within("BATON_LEASE_SECONDS", seconds, &LEASE_BOUNDS).map(Duration::from_secs)
+fn seconds(
+    values: &Values,
+    name: &str,
+    unset: u64,
+    bounds: &RangeInclusive<u64>,
+) -> Result<Duration, BadSetting> {
+    let seconds = values.parse(name, "a number of seconds")?;
+    within(name, seconds.unwrap_or(unset), bounds).map(Duration::from_secs)
 }
 
 fn connections(values: &Values) -> Result<usize, BadSetting> {
@@ -272,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_one_sentence_that_names_it() {
-        let cases: [(&[(&str, &str)], &str); 12] = [
+        let cases: [(&[(&str, &str)], &str); 14] = [
             (
                 &[("BATON_ADDR", "here")],
                 "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501",
@@ -326,6 +344,14 @@ mod tests {
             (
                 &[("BATON_LEASE_SECONDS", "601")],
                 "BATON_LEASE_SECONDS=601 is not between 1 and 600",
+            ),
+            (
+                &[("BATON_IDLE_SECONDS", "0")],
+                "BATON_IDLE_SECONDS=0 is not between 1 and 3600",
+            ),
+            (
+                &[("BATON_DRAIN_SECONDS", "soon")],
+                "BATON_DRAIN_SECONDS=soon is not a number of seconds",
             ),
             (
                 &[("BATON_STATIC_DIR", "Cargo.toml")],

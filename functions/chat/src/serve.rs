@@ -1,5 +1,7 @@
 //! The accept loop: bounded connections, bounded header time, no Nagle delay, and a drain that ends.
 
+mod socket;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +9,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use baton_handoff::Engine;
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// A client that has not sent its headers by then is slow on purpose. Idle kept connections end by it too.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Headers and the request line, in bytes; hyper's least is 8 KB.
-const READ_BUFFER: usize = 16 * 1024;
+use socket::{Flight, MAX_HEAD, Paced, Socket};
 
 /// Running turns may end by themselves for so long when the server is asked to end.
 const GRACE: Duration = Duration::from_secs(7);
@@ -40,76 +40,147 @@ const IDLE_LOOK: Duration = Duration::from_millis(10);
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `shutdown`, then lets turns end, gives up those that do not, and returns within 10 s.
+/// The bounds of connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// How long a connection may be idle between two requests. A proxy in front must give idle connections up earlier than this
+    /// server does: else it sends a request into a connection that is being closed.
+    pub idle: Duration,
+}
+
+/// How a server is told to end, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Everything goes on, and `/health` answers 503: a balancer sends its customers elsewhere before the listener closes.
+    pub leaving: CancellationToken,
+    /// No further request is taken.
+    pub closing: CancellationToken,
+}
+
+/// Stands on a request that came when the server was about to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving;
+
+/// What each connection needs.
+#[derive(Clone)]
+struct Connections {
+    router: Router,
+    idle: Duration,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+    ending: Ending,
+}
+
+/// Serves until it is told to close. Then turns may end, those that do not are given up, and it returns within 10 s.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     engine: Arc<Engine>,
-    connections: usize,
-    shutdown: impl Future<Output = ()>,
+    bounds: Bounds,
+    ending: Ending,
 ) {
-    let tasks = TaskTracker::new();
-    let closing = CancellationToken::new();
-    let slots = Arc::new(Semaphore::new(connections));
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        match accepted {
-            Ok((socket, slot)) => {
-                let (router, closing) = (router.clone(), closing.clone());
-                tasks.spawn(async move {
-                    connection(socket, router, closing).await;
-                    drop(slot);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+    let connections = Connections {
+        router,
+        idle: bounds.idle,
+        slots: Arc::new(Semaphore::new(bounds.connections)),
+        tasks: TaskTracker::new(),
+        ending,
+    };
+    tokio::select! {
+        biased;
+        () = connections.ending.closing.cancelled() => {}
+        never = connections.accept_all(&listener) => match never {},
     }
     drop(listener);
-    drain(&engine, &tasks, &closing).await;
+    drain(&engine, &connections.tasks).await;
 }
 
-/// Waits for a free slot first: what is over the limit waits in the kernel's queue.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Option<tokio::sync::OwnedSemaphorePermit>)> {
-    // The semaphore is never closed.
-    let slot = slots.clone().acquire_owned().await.ok();
-    let (socket, _peer) = listener.accept().await?;
-    Ok((socket, slot))
-}
-
-async fn connection(socket: TcpStream, router: Router, closing: CancellationToken) {
-    set_options(&socket);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = router.clone().oneshot(request.map(Body::new));
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
-    });
-    let mut connection = std::pin::pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(READ_BUFFER)
-            .serve_connection(TokioIo::new(socket), service)
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Connections {
+    async fn accept_all(&self, listener: &TcpListener) -> Infallible {
+        loop {
+            match self.accept(listener).await {
+                Ok((socket, slot)) => {
+                    let connections = self.clone();
+                    self.tasks.spawn(async move {
+                        set_options(&socket);
+                        connections.carry(socket).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
-    };
-    if let Err(error) = ended {
-        // A client that hung up: nothing that anybody could do about.
-        tracing::debug!(%error, "a connection broke");
     }
+
+    /// Waits for a free slot first: what is over the limit waits in the kernel's queue.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> std::io::Result<(TcpStream, Option<tokio::sync::OwnedSemaphorePermit>)> {
+        // The semaphore is never closed.
+        let slot = self.slots.clone().acquire_owned().await.ok();
+        let (socket, _peer) = listener.accept().await?;
+        Ok((socket, slot))
+    }
+
+    /// Answers the requests of one connection to its end.
+    async fn carry(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+        let flight = Arc::new(Flight::default());
+        let socket = Socket::new(socket, flight.clone(), self.idle);
+        let (router, leaving) = (self.router, self.ending.leaving);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let flight = flight.begin();
+            let answer = answer(router.clone(), request, leaving.clone());
+            async move {
+                let answered = answer.await;
+                Ok::<_, Infallible>(answered.map(|body| Paced { body, flight }))
+            }
+        });
+        let mut connection = std::pin::pin!(
+            http1::Builder::new()
+                // The socket looks at the clock: one time for heads and for idle connections does not do.
+                .header_read_timeout(None)
+                .max_header_size(MAX_HEAD)
+                .max_buf_size(MAX_HEAD)
+                .serve_connection(TokioIo::new(socket), service)
+        );
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.ending.closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            // A client that hung up: nothing that anybody could do about.
+            tracing::debug!(%error, "a connection broke");
+        }
+    }
+}
+
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    leaving: CancellationToken,
+) -> Response<Body> {
+    let mut request = request.map(Body::new);
+    if leaving.is_cancelled() {
+        request.extensions_mut().insert(Leaving);
+    }
+    let answered = router.oneshot(request).await;
+    let mut response = answered.unwrap_or_else(|never| match never {});
+    if leaving.is_cancelled() {
+        // The client opens its next connection elsewhere.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn set_options(socket: &TcpStream) {
@@ -130,9 +201,8 @@ async fn idle(engine: &Engine) {
     }
 }
 
-async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken) {
+async fn drain(engine: &Engine, tasks: &TaskTracker) {
     tracing::info!(conversations = engine.busy(), "shutting down");
-    closing.cancel();
     tasks.close();
     // Turns are waited for, whoever listens to them; who follows a whole conversation has no end of his own.
     if tokio::time::timeout(GRACE, idle(engine)).await.is_err() {
@@ -155,19 +225,5 @@ async fn drain(engine: &Engine, tasks: &TaskTracker, closing: &CancellationToken
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_connection_does_not_wait_for_its_reader_for_ever() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (socket, _peer) = accepted.unwrap();
-        set_options(&socket);
-        assert!(socket.nodelay().unwrap());
-        let timeout = rustix::net::sockopt::tcp_user_timeout(&socket).unwrap();
-        assert_eq!(timeout, UNREAD_TIMEOUT_MS);
-    }
-}
+#[cfg(test)]
+mod tests;

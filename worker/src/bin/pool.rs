@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use baton_worker::parts::{Parts, use_default_chain};
 use baton_worker::settings::{Settings, Values};
+use baton_worker::signals::Signals;
 use baton_worker::{EngineWork, Lanes, Pool, log, sweep_until};
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks for what nobody is at: a local file costs nothing, a table a few reads.
@@ -21,8 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::read_explicit(&Values::from_environment(Some(Path::new(".env")))?)?;
     log::start(&settings.log)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
     use_default_chain(&settings).await?;
     let opened = Parts::open(&settings).await?;
     let queue = opened.ports().queue;
@@ -40,10 +39,7 @@ async fn main() -> anyhow::Result<()> {
     };
     tokio::spawn(sweep_until(engine.clone(), interval, stop.clone()));
     tracing::info!(model = opened.model_info.name, "the pool works");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    signals.told().await;
     stop.cancel();
     engine.drain();
     if tokio::time::timeout(GRACE, pool.drain()).await.is_err() {

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use baton_chat::assemble::House;
+use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
 use baton_worker::log;
 use baton_worker::parts::use_default_chain;
+use baton_worker::signals::{Signals, Told};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A turn makes some three hundred small allocations, and its task moves between threads: with the system's allocator that is an
 /// eighth of all its processor time.
@@ -27,6 +29,9 @@ Usage: local [--addr ADDRESS:PORT] [--data FILE] [--team FILE] [--model-url URL]
   --team        a team.toml                  BATON_TEAM, default the built-in ACME team
   --model-url   an OpenAI-compatible service BATON_MODEL_URL, default the built-in rehearsal model
   --static-dir  serve the page from here     BATON_STATIC_DIR, default the page in this binary
+
+  BATON_IDLE_SECONDS   how long a connection may be idle between two requests, default 75
+  BATON_DRAIN_SECONDS  how long /health answers 503 before SIGTERM closes the listener, default 0
 
 Every other setting is an environment variable, or a line of .env in this folder: see .env.example.
 ";
@@ -108,8 +113,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
         )
     })?;
     let address = listener.local_addr()?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let signals = Signals::listen()?;
     use_default_chain(&settings).await?;
     let house = House::build(&settings).await?;
     let app = App {
@@ -125,22 +129,32 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
     tell(&settings, &address.to_string(), &house);
-    let told = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    let bounds = Bounds {
+        connections: settings.connections,
+        idle: settings.idle,
     };
-    serve::serve(
-        listener,
-        router(app),
-        house.engine.clone(),
-        settings.connections,
-        told,
-    )
-    .await;
+    let ending = Ending::default();
+    tokio::spawn(end_when_told(signals, settings.drain, ending.clone()));
+    serve::serve(listener, router(app), house.engine.clone(), bounds, ending).await;
     house.close().await;
     Ok(())
+}
+
+/// Balancers have so long to see that the server ends. Nobody at a terminal waits for one, and a second signal ends the wait.
+async fn end_when_told(mut signals: Signals, drain: Duration, ending: Ending) {
+    let told = signals.told().await;
+    ending.leaving.cancel();
+    if told == Told::End && !drain.is_zero() {
+        tracing::info!(
+            seconds = drain.as_secs(),
+            "about to shut down; until then /health answers 503"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(drain) => {}
+            _ = signals.told() => {}
+        }
+    }
+    ending.closing.cancel();
 }
 
 /// What a person at the terminal wants to know.

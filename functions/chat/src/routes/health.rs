@@ -1,18 +1,27 @@
 //! `GET /health`: ready or not, with the reason; and what a page needs to know before the first message.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use axum::{Extension, Json};
 use baton_handoff::Health;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::conversations::uncached;
 use crate::router::App;
+use crate::serve::Leaving;
 
-pub(crate) async fn health(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn health(
+    State(app): State<App>,
+    leaving: Option<Extension<Leaving>>,
+    headers: HeaderMap,
+) -> Response {
     let team = app.engine.team();
-    let (status, reason) = match app.engine.health().await {
+    let health = match leaving {
+        Some(_) => Health::Draining,
+        None => app.engine.health().await,
+    };
+    let (status, reason) = match health {
         Health::Ready => (StatusCode::OK, None),
         Health::Draining => (
             StatusCode::SERVICE_UNAVAILABLE,

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::backend::file_in;
 use crate::suite::support::{Asked, Folder, body, soon, until};
 
-use super::local::Local;
+use super::local::{Local, command};
 
 #[tokio::test]
 async fn sigterm_with_a_hung_stream_ends_within_10_seconds_and_says_so() {
@@ -106,4 +106,40 @@ async fn sigterm_lets_a_turn_end_that_nobody_listens_to() {
     let turn = server.client().follow("c", 1, "").await.unwrap();
     assert_eq!(turn.answer(), "Almost done.");
     assert!(nobody.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_closed_terminal_ends_the_server_as_sigterm_does() {
+    let model = ScriptedModel::start([says("Hello.")]).await;
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), &model.url()).await;
+    server.client().say("c", "hello").await;
+    server.signal(Signal::HUP);
+    let ended = server.ended().await;
+    assert!(ended.success, "{}", ended.log);
+    assert!(ended.log.contains("shutting down"), "{}", ended.log);
+}
+
+#[tokio::test]
+async fn a_server_that_is_about_to_end_tells_balancers_and_still_answers() {
+    let model = ScriptedModel::start([says("Hello."), says("Still here.")]).await;
+    let folder = Folder::new();
+    let mut command = command(&file_in(&folder), &model.url());
+    // Longer than the test: the second signal ends it.
+    command.env("BATON_DRAIN_SECONDS", "300");
+    let server = Local::run(command).await;
+    let client = server.client();
+    client.say("c", "hello").await;
+    assert_eq!(client.get("/health").await.status, 200);
+    server.signal(Signal::TERM);
+    let health = until("the word to balancers", async || {
+        let health = client.get("/health").await;
+        (health.status == 503).then_some(health)
+    })
+    .await;
+    assert_eq!(health.json()["reason"], "shutting down");
+    assert_eq!(client.say("c", "and now?").await.answer(), "Still here.");
+    server.signal(Signal::TERM);
+    let ended = server.ended().await;
+    assert!(ended.success, "{}", ended.log);
 }

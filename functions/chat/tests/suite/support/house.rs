@@ -8,6 +8,7 @@ use baton_backends::model::testing::ScriptedModel;
 use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel, Retries};
 use baton_backends::office::BackOffice;
 use baton_chat::assemble::Works;
+use baton_chat::serve::{Bounds, Ending};
 use baton_chat::{App, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
@@ -234,8 +235,15 @@ async fn run(setup: &Setup) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let served = tokio::spawn(async move {
-            let told = async move { told.cancelled().await };
-            serve::serve(listener, router(app), works.engine.clone(), 4_096, told).await;
+            let ending = Ending {
+                leaving: told.clone(),
+                closing: told,
+            };
+            let bounds = Bounds {
+                connections: 4_096,
+                idle: Duration::from_secs(75),
+            };
+            serve::serve(listener, router(app), works.engine.clone(), bounds, ending).await;
             works.stop().await;
         });
         (base, served)
