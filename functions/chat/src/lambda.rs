@@ -97,9 +97,6 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     let mut response = STREAMS_END
         .scope(before(deadline, END_STREAMS), next.run(request))
         .await;
-    if let Some(mount) = &mount {
-        mount.complete(&mut response);
-    }
     join_repeated(response.headers_mut());
     let hold = named.or_else(|| in_headers(&response).map(|id| function.attended.hold(id)));
     let Some(hold) = hold else {

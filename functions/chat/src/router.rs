@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use baton_backends::model::Secret;
 use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
 pub use baton_worker::parts::ModelInfo;
-use http::StatusCode;
+use http::{StatusCode, Uri};
 
 use crate::error::ApiError;
 use crate::guard;
@@ -79,7 +80,7 @@ pub fn router(app: App) -> Router {
         .route("/", get(page::index))
         .route("/desk", get(page::desk))
         .route("/static/{*file}", get(page::file))
-        .fallback(async || ApiError::not_found("no such page"))
+        .fallback(nowhere)
         .method_not_allowed_fallback(async || {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -96,4 +97,20 @@ pub fn router(app: App) -> Router {
             trace::request,
         ))
         .with_state(app)
+}
+
+/// A path that ends in a slash is the one without: told so by a reference that is right below any prefix of a proxy.
+async fn nowhere(uri: Uri) -> Response {
+    let last = uri
+        .path()
+        .strip_suffix('/')
+        .and_then(|path| path.rsplit('/').next())
+        .filter(|last| !last.is_empty());
+    let Some(last) = last else {
+        return ApiError::not_found("no such page").into_response();
+    };
+    let query = uri
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"));
+    Redirect::permanent(&format!("../{last}{query}")).into_response()
 }

@@ -27,8 +27,9 @@ fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
 }
 
-fn turn_path(conversation: &ConversationId, turn: TurnNumber) -> String {
-    format!("/conversations/{conversation}/turns/{turn}/events")
+/// Where a turn can be followed, as seen from `/chat/completions`: a reference that is right below any prefix of a proxy.
+fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
+    format!("../conversations/{conversation}/turns/{turn}/events")
 }
 
 /// What a listener has already: `Last-Event-ID`, which a browser sends when it comes back, or else `?after=`. Empty is nothing.

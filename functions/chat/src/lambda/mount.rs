@@ -1,10 +1,10 @@
 //! Where on its host the function is mounted: at the root behind a function URL, below a stage (`/prod`) or a base path behind
-//! a REST API. The router knows paths without that prefix; who reads our answers needs paths with it.
+//! a REST API. The router knows paths without that prefix, and its answers name places by references that are right below any.
 
 use axum::extract::Request;
 use axum::response::Redirect;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Response, Uri, header};
+use http::{Method, Uri};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 
@@ -62,19 +62,6 @@ impl Mount {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
         (self.bare && is_read && !self.prefix.is_empty())
             .then(|| Redirect::permanent(&format!("{}/", self.prefix)))
-    }
-
-    /// Paths in the answer as its reader needs them.
-    pub(super) fn complete<B>(&self, response: &mut Response<B>) {
-        let Some(path) = response.headers().get(header::LOCATION) else {
-            return;
-        };
-        let whole = [self.prefix.as_bytes(), path.as_bytes()].concat();
-        if path.as_bytes().starts_with(b"/")
-            && let Ok(whole) = HeaderValue::from_bytes(&whole)
-        {
-            response.headers_mut().insert(header::LOCATION, whole);
-        }
     }
 }
 

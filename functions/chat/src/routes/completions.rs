@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::conversations::uncached;
 use super::input::{read_object, text_field};
-use super::{OWNER, turn_path};
+use super::{OWNER, turn_reference};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
@@ -44,7 +44,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         background,
     };
     let accepted = app.engine.submit(submission).await.map_err(|refusal| {
-        ApiError::from_refusal(&refusal, |turn| turn_path(&conversation, turn))
+        ApiError::from_refusal(&refusal, |turn| turn_reference(&conversation, turn))
     })?;
     Ok(answer(accepted, &conversation, format, background))
 }
@@ -62,7 +62,7 @@ pub(super) fn answer(
         insert(
             &mut response,
             header::LOCATION,
-            &turn_path(conversation, turn),
+            &turn_reference(conversation, turn),
         );
         insert(
             &mut response,

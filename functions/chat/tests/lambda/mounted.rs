@@ -49,8 +49,9 @@ async fn the_interface_works_below_a_stage() {
     let (prelude, _) = ask(&function, later.header("prefer", "respond-async")).await;
     assert_eq!(prelude["statusCode"], 202);
     let location = prelude["headers"]["location"].as_str().unwrap();
-    assert_eq!(location, "/prod/conversations/c/turns/2/events");
-    let follow = Request::get(&format!("{location}?after=2.0.0.0"));
+    // As seen from `/prod/chat/completions`, whatever the stage is called.
+    assert_eq!(location, "../conversations/c/turns/2/events");
+    let follow = Request::get("/prod/conversations/c/turns/2/events?after=2.0.0.0");
     let (prelude, body) = ask(&function, follow).await;
     assert_eq!(prelude["statusCode"], 200);
     assert!(body.contains("Hello!"), "{body}");

@@ -20,10 +20,10 @@ async fn a_turn_in_the_background_is_answered_and_can_be_followed_on_any_server(
         (202, "")
     );
     assert_eq!(accepted.header("preference-applied"), "respond-async");
-    let location = accepted.header("location");
+    let location = accepted.location();
     // Nobody listens, and it runs.
     gate.reached().await;
-    let (followed, ()) = tokio::join!(async { there.client().get(location).await }, async {
+    let (followed, ()) = tokio::join!(async { there.client().get(&location).await }, async {
         gate.open();
     });
     assert_eq!(followed.status, 200);

@@ -42,10 +42,7 @@ async fn a_message_that_does_not_wait_is_told_what_to_follow_on_any_server() {
     hasty["overlap"] = json!("reject");
     let refused = there.client().post("/chat/completions", &hasty).await;
     assert_eq!(refused.status, 409);
-    assert_eq!(
-        refused.header("location"),
-        "/conversations/c/turns/1/events"
-    );
+    assert_eq!(refused.location(), "/conversations/c/turns/1/events");
     gate.open();
     assert_eq!(
         there.client().follow("c", 1, "").await.unwrap().answer(),

@@ -377,11 +377,11 @@ async fn every_answer_about_a_turn_names_it_and_may_not_be_kept() {
     let accepted = client.fetch(request.json(&body("c", "hello"))).await;
     assert_eq!(accepted.status, 202);
     client.turn_ends("c", 1).await;
-    let events = client.get(accepted.header("location")).await;
+    let events = client.get(&accepted.location()).await;
     assert_eq!(events.status, 200);
     let last = Line::parse(events.body.lines().last().unwrap()).id;
     let nothing_left = client
-        .get(&format!("{}?after={last}", accepted.header("location")))
+        .get(&format!("{}?after={last}", accepted.location()))
         .await;
     assert_eq!(nothing_left.status, 204);
     for answer in [&accepted, &events, &nothing_left] {

@@ -78,16 +78,13 @@ async fn a_client_that_does_not_want_to_wait_is_told_what_to_follow() {
     hasty["overlap"] = json!("reject");
     let refused = client.post("/chat/completions", &hasty).await;
     assert_eq!(refused.status, 409);
-    assert_eq!(
-        refused.header("location"),
-        "/conversations/c/turns/1/events"
-    );
+    assert_eq!(refused.location(), "/conversations/c/turns/1/events");
     assert_eq!(
         refused.detail(),
         "a turn of this conversation is still running"
     );
     gate.open();
-    let followed = client.get(refused.header("location")).await;
+    let followed = client.get(&refused.location()).await;
     assert!(followed.body.contains("first"), "{followed:?}");
     assert_eq!(first.rest().await.answer(), "echo first");
     assert_eq!(
@@ -172,10 +169,7 @@ async fn a_message_in_the_background_is_answered_without_a_listener() {
         ),
         ("c", "1")
     );
-    assert_eq!(
-        accepted.header("location"),
-        "/conversations/c/turns/1/events"
-    );
+    assert_eq!(accepted.location(), "/conversations/c/turns/1/events");
     assert_eq!(accepted.body, "");
     assert_eq!(client.turn_ends("c", 1).await["status"], "committed");
     assert_eq!(

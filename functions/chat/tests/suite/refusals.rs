@@ -145,6 +145,31 @@ async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_path_that_ends_in_a_slash_is_the_one_without_below_any_prefix() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    client.say("c", "hello").await;
+    for (method, path, whole) in [
+        ("GET", "/health/", "health"),
+        ("GET", "/desk/", "desk"),
+        ("POST", "/chat/completions/", "chat/completions"),
+        ("GET", "/conversations/?limit=1", "conversations?limit=1"),
+        ("GET", "/conversations/c/", "conversations/c"),
+        ("DELETE", "/conversations/c/", "conversations/c"),
+    ] {
+        let answer = client.fetch(client.request(method, path)).await;
+        assert_eq!(answer.status, 308, "{method} {path}: {answer:?}");
+        let asked = reqwest::Url::parse(&format!("https://acme.example/shop{path}")).unwrap();
+        let meant = asked.join(answer.header("location")).unwrap();
+        assert_eq!(meant.as_str(), format!("https://acme.example/shop/{whole}"));
+    }
+    for path in ["//", "/static//", "//evil.example//"] {
+        assert_eq!(client.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
     let model = ScriptedModel::responding(clerk).await;
     let house = House::open(&model).await;

@@ -218,6 +218,16 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The path that `Location` names in an answer of `/chat/completions`.
+    pub(crate) fn location(&self) -> String {
+        let reference = self.header("location");
+        let rest = reference.strip_prefix("../");
+        format!(
+            "/{}",
+            rest.expect("a reference that works below any prefix")
+        )
+    }
+
     /// The sentence of a refusal, which has nothing but it.
     pub(crate) fn detail(&self) -> String {
         let body = self.json();
