@@ -7,6 +7,7 @@
 
 mod leash;
 mod mount;
+mod steady;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
 use http::{HeaderMap, HeaderValue};
+use lambda_http::lambda_runtime::layers::TracingLayer;
 use lambda_http::{Error, RequestExt, Service};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -25,7 +27,8 @@ use tower::ServiceExt as _;
 use crate::deadline::STREAMS_END;
 use crate::guard::RoutedByAws;
 use leash::{Attended, Leash};
-use mount::Mount;
+use mount::{Mount, NamedStage};
+use steady::steady;
 
 /// When a turn is given up, before the deadline: a step that is being recorded needs a few seconds, and the client must hear
 /// that the turn goes on elsewhere.
@@ -59,7 +62,11 @@ struct Function {
 /// # Errors
 /// When the runtime's interface is not there.
 pub async fn serve(router: Router, engine: Arc<Engine>, runtime: Runtime) -> Result<(), Error> {
-    lambda_http::run_with_streaming_response_concurrent(function(router, engine, runtime)).await
+    lambda_http::streaming_runtime_concurrent(function(router, engine, runtime))
+        .layer(TracingLayer::new())
+        .layer(steady())
+        .run_concurrent()
+        .await
 }
 
 /// The router as it answers invocations.
@@ -85,6 +92,9 @@ pub fn function(
 
 async fn invoke(State(function): State<Function>, mut request: Request, next: Next) -> Response {
     let deadline = deadline(&request);
+    if let Some(stage) = request.extensions_mut().remove::<NamedStage>() {
+        return stage.refusal().into_response();
+    }
     let mount = request.extensions_mut().remove::<Mount>();
     if let Some(response) = mount.as_ref().and_then(|mount| mount.redirect(&request)) {
         return response.into_response();

@@ -8,6 +8,8 @@ use http::{Method, Uri};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 
+use crate::error::ApiError;
+
 /// A prefix of all paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
@@ -19,6 +21,10 @@ pub(super) struct Mount {
 impl Mount {
     /// Takes the prefix off the path, and notes it down.
     pub(super) fn resolve(mut request: lambda_http::Request) -> lambda_http::Request {
+        if let Some(stage) = NamedStage::of(&request) {
+            request.extensions_mut().insert(stage);
+            return request;
+        }
         let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
             return request;
         };
@@ -62,6 +68,34 @@ impl Mount {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
         (self.bare && is_read && !self.prefix.is_empty())
             .then(|| Redirect::permanent(&format!("{}/", self.prefix)))
+    }
+}
+
+/// The stage of an HTTP API, which stands before every path.
+#[derive(Debug, Clone)]
+pub(super) struct NamedStage(String);
+
+impl NamedStage {
+    fn of(request: &lambda_http::Request) -> Option<Self> {
+        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+            return None;
+        };
+        let stage = context
+            .stage
+            .as_ref()
+            .filter(|stage| *stage != "$default")?;
+        let below = request.uri().path().strip_prefix('/')?;
+        let below = below.strip_prefix(stage.as_str())?;
+        (below.is_empty() || below.starts_with('/')).then(|| Self(stage.clone()))
+    }
+
+    /// Each path would be one that is not there, and nobody would know why.
+    pub(super) fn refusal(&self) -> ApiError {
+        ApiError::not_found(format!(
+            "this HTTP API puts its stage before every path (/{0}/health): deploy it to the stage $default instead of {0}, or \
+             use the function's URL, which streams",
+            self.0
+        ))
     }
 }
 

@@ -20,3 +20,4 @@ mod proxy;
 mod stand_in;
 mod streams;
 mod torn;
+mod warm;

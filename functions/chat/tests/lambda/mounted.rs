@@ -1,4 +1,4 @@
-//! Behind a REST API, below its stage: the page and the interface work under `/prod/`.
+//! Behind a REST API, below its stage: the page and the interface work under `/prod/`. Below a stage of an HTTP API they do not.
 
 use baton_backends::model::testing::{ScriptedModel, says};
 use serde_json::Value;
@@ -56,4 +56,22 @@ async fn the_interface_works_below_a_stage() {
     assert_eq!(prelude["statusCode"], 200);
     assert!(body.contains("Hello!"), "{body}");
     assert_eq!(function.recorded("c", 2).await, "Hello!");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_http_api_with_a_named_stage_is_told_what_to_set() {
+    let model = ScriptedModel::responding(|_| says("Hello!")).await;
+    let function = Function::start(&model).await;
+    for path in ["/prod", "/prod/", "/prod/health", "/prod/chat/completions"] {
+        let mut event = Request::get(path).by_url();
+        event["requestContext"]["stage"] = "prod".into();
+        let (prelude, body) = function.api.invoke(&event, LONG).whole().await;
+        assert_eq!(prelude["statusCode"], 404, "{path}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let detail = body["detail"].as_str().unwrap();
+        assert!(detail.contains("$default"), "{path}: {detail}");
+    }
+    // Nobody else's path is refused for what it begins with.
+    let (prelude, _) = function.ask(&Request::get("/health")).whole().await;
+    assert_eq!(prelude["statusCode"], 200);
 }

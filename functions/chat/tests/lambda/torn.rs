@@ -1,5 +1,5 @@
-//! The connection to the Runtime API breaks, while an invocation comes in or while an answer goes out. The runtime's own answer to
-//! that is an error that ends the process, and Lambda starts another one: what customers get of it.
+//! The connection to the Runtime API breaks: while an invocation comes in, which is an error that ends the process, and Lambda
+//! starts another one; or while an answer goes out, as when a client hung up, and the process goes on.
 
 use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 
@@ -94,19 +94,16 @@ async fn gated(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_was_torn_is_told_by_the_next_process_to_whoever_asks_again() {
+async fn an_answer_that_was_torn_is_told_by_the_same_process_to_whoever_asks_again() {
     for accept in ["application/x-ndjson", "text/event-stream"] {
-        let (_gate, model) = gated([says(WHOLE)]).await;
+        let (gate, model) = gated([says("Fine.")]).await;
         let (mut function, proxy) = start(&model).await;
         function.rise(&[through(&proxy)]);
         let mut answer = function.ask(&Request::say("c", "hello").accept(accept));
         answer.prelude().await.unwrap();
         answer.until("One ").await;
         proxy.cut();
-        let ended = function.ended().await;
-        assert!(!ended.success(), "Lambda counts it as an error: {ended}");
-
-        function.rise(&[through(&proxy)]);
+        gate.open();
         let rest =
             Request::get("/conversations/c/turns/1/events").header("last-event-id", "1.1.1.4");
         let (prelude, body) = function.ask(&rest).whole().await;
@@ -114,5 +111,49 @@ async fn an_answer_that_was_torn_is_told_by_the_next_process_to_whoever_asks_aga
         let last = lines(&body).pop().unwrap();
         assert_eq!(last["content"]["status"], "committed", "{body}");
         assert_eq!(function.recorded("c", 1).await, WHOLE);
+        let (_, body) = function.ask(&Request::say("d", "hello")).whole().await;
+        let last = lines(&body).pop().unwrap();
+        assert_eq!(last["content"]["status"], "committed", "{body}");
+        assert_eq!(model.requests().len(), 2, "nobody asked the model twice");
+        // It ends when it is told to, and not by an error.
+        let ended = function.terminate().await;
+        assert!(ended.success(), "{ended}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_several_answers_are_torn_at_once_as_many_invocations_run_afterwards() {
+    let gates = [(); 4].map(|()| Gate::new());
+    let answers = gates
+        .iter()
+        .map(|gate| stream().says("One ").gate(gate).says("two three."));
+    let model = ScriptedModel::start(answers).await;
+    let (mut function, proxy) = start(&model).await;
+    function.rise(&[
+        through(&proxy),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", "2".to_owned()),
+    ]);
+    function.api.polled(2).await;
+    for round in ["torn", "whole"] {
+        let [mut one, mut other] = [1, 2].map(|number| {
+            let conversation = format!("{round}-{number}");
+            function.ask(&Request::say(&conversation, "hello"))
+        });
+        for answer in [&mut one, &mut other] {
+            answer.prelude().await.unwrap();
+            answer.until("One ").await;
+        }
+        if round == "torn" {
+            proxy.cut();
+            continue;
+        }
+        gates.iter().for_each(Gate::open);
+        for answer in [one, other] {
+            let rest = String::from_utf8(answer.rest().await).unwrap();
+            let last = lines(&rest).pop().unwrap();
+            assert_eq!(last["content"]["status"], "committed", "{rest}");
+        }
+    }
+    let ended = function.terminate().await;
+    assert!(ended.success(), "{ended}");
 }
