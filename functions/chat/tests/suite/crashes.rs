@@ -2,7 +2,7 @@
 
 use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 
-use super::support::{Asked, Commits, House, body, clerk, soon};
+use super::support::{Asked, Commits, House, body, clerk, soon, until};
 
 #[tokio::test]
 async fn no_byte_reaches_the_client_before_its_message_is_recorded() {
@@ -219,4 +219,60 @@ async fn a_store_that_fails_midway_ends_the_stream_with_the_word_that_the_turn_g
     );
     assert_eq!(house.client().said("c").await.pop().unwrap().2, "All done.");
     assert_eq!(model.requests()[0].customer(), "hello");
+}
+
+#[tokio::test]
+async fn a_panic_while_a_message_is_taken_ends_no_other_turn() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let model =
+        ScriptedModel::responding(move |_| stream().says("All ").gate(&at).says("is well.")).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut listening = client.send(&body("c", "hello")).await;
+    assert_eq!(listening.next().await.unwrap().content.message, "All ");
+    house.break_dice();
+    // With an id of its own, so that the first random number is drawn where the message is taken.
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("x-request-id", "panics");
+    let refused = client.fetch(request.json(&body("c", "and now?"))).await;
+    assert_eq!(refused.status, 503);
+    gate.open();
+    assert_eq!(
+        listening.rest().await.seen(),
+        ["All is well.", "done: committed"]
+    );
+}
+
+#[tokio::test]
+async fn a_turn_whose_owners_died_beside_it_is_not_failed_for_that() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        "dies" => stream().gate(&at).says("Alive."),
+        other => says(&format!("echo {other}")),
+    })
+    .await;
+    let mut house = House::open(&model).await;
+    let mut cut = Vec::new();
+    for conversation in ["c", "d"] {
+        cut.push(house.client().send(&body(conversation, "dies")).await);
+    }
+    // As often as owners of a bystander died in one step in a real crash loop. Each owner asks the model.
+    for _ in 0..6 {
+        let asked = model.requests().len();
+        house.crash();
+        house.rise().await;
+        until("the next owner", async || {
+            (model.requests().len() > asked).then_some(())
+        })
+        .await;
+    }
+    gate.open();
+    for conversation in ["c", "d"] {
+        let end = house.client().turn_ends(conversation, 1).await;
+        assert_eq!(end["status"], "committed", "{conversation}");
+    }
+    drop(cut);
 }

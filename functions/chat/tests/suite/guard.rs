@@ -120,7 +120,7 @@ async fn health_answers_a_balancer_by_whatever_name_and_version_it_asks() {
         Exposure {
             loopback: false,
             origins: vec!["https://chat.example".to_owned()],
-            operator_token: Some("secret".to_owned()),
+            operator_token: Some(Secret::new("secret")),
         },
     )
     .await;

@@ -14,6 +14,7 @@ pub(crate) struct Clock {
     ahead: AtomicU64,
     long_waits_held: AtomicBool,
     broken_for: Mutex<Option<&'static str>>,
+    dice_broken: AtomicBool,
 }
 
 /// The least that a test calls a long wait.
@@ -36,6 +37,11 @@ impl Clock {
     #[allow(dead_code, reason = "for stores that have a thread of their own")]
     pub(crate) fn break_for(&self, thread: &'static str) {
         *self.broken_for.lock().unwrap() = Some(thread);
+    }
+
+    /// Whoever asks for a random number next panics.
+    pub(crate) fn break_dice(&self) {
+        self.dice_broken.store(true, Ordering::SeqCst);
     }
 
     fn is_broken(&self) -> bool {
@@ -62,6 +68,7 @@ impl Env for Clock {
     }
 
     fn random(&self) -> u128 {
+        assert!(!self.dice_broken.swap(false, Ordering::SeqCst), "made up");
         SystemEnv.random()
     }
 

@@ -144,6 +144,11 @@ impl House {
         self.setup.clock.break_for(name);
     }
 
+    /// Whoever asks for a random number next panics: for example whoever takes a message.
+    pub(crate) fn break_dice(&self) {
+        self.setup.clock.break_dice();
+    }
+
     /// So much time passes.
     pub(crate) fn time_passes(&self, by: Duration) {
         self.setup.clock.set_ahead(by);
