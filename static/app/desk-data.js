@@ -18,7 +18,7 @@ const MOST_WAITING = 1_000;
 /**
  * Actions and how many there are of each state: the newest of all, or `many` of one, and in any case the one that is looked at
  * (`id`). Those that need a person come first, and of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
- * waits longest of all was accepted, or 0.
+ * waits longest of all was accepted, or 0, and `unreadable` are the ids and reasons of records that cannot be read.
  */
 export async function loadActions(state, many, id) {
   const overview = await get("actions");
@@ -35,7 +35,7 @@ export async function loadActions(state, many, id) {
   const all = Object.values(overview.counts).reduce((sum, count) => sum + count, 0);
   const isMore = (one) => overview.counts[one] >= (MOST_COUNTED[one] ?? MOST_WAITING);
   const longest = Math.max(0, ...NEEDS_PERSON.map((one) => overview.oldest_waiting_ms[one] ?? 0));
-  return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest };
+  return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest, unreadable: overview.unreadable ?? [] };
 }
 
 /** One action that is on no page that was read; nothing if it is not there. */

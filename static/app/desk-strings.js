@@ -2,7 +2,7 @@
 
 export const deskStrings = {
   en: {
-    desk: "Desk", deskActions: "Actions", deskOrders: "Orders", deskRefunds: "Refunds", all: "All", deskEmpty: "Nothing here.", deskGone: "Its conversation was deleted.",
+    desk: "Desk", deskActions: "Actions", deskOrders: "Orders", deskRefunds: "Refunds", all: "All", deskEmpty: "Nothing here.", unreadable: "The record of {id} cannot be read.", deskGone: "Its conversation was deleted.",
     deskPick: "Choose an action to see what it would do.", token: "Operator token",
     tokenText: "This page is for operators. Enter the token of this deployment.", enter: "Enter", tokenWrong: "This token is not accepted.",
     deskOff: "The operator routes of this server are switched off. Set an operator token to use them.", approve: "Approve", reject: "Reject",
@@ -14,7 +14,7 @@ export const deskStrings = {
     states: { proposed: "Needs approval", queued: "Queued", running: "Running", done: "Done", rejected: "Rejected", unknown: "Unknown" },
   },
   de: {
-    desk: "Leitstand", deskActions: "Aktionen", deskOrders: "Bestellungen", deskRefunds: "Erstattungen", all: "Alle", deskEmpty: "Hier ist nichts.", deskGone: "Ihre Unterhaltung wurde gelöscht.",
+    desk: "Leitstand", deskActions: "Aktionen", deskOrders: "Bestellungen", deskRefunds: "Erstattungen", all: "Alle", deskEmpty: "Hier ist nichts.", unreadable: "Der Eintrag von {id} ist nicht lesbar.", deskGone: "Ihre Unterhaltung wurde gelöscht.",
     deskPick: "Wähle eine Aktion, um zu sehen, was sie tun würde.", token: "Zugangsschlüssel",
     tokenText: "Diese Seite ist für das Personal. Gib den Schlüssel dieser Installation ein.", enter: "Weiter",
     tokenWrong: "Dieser Schlüssel gilt nicht.", deskOff: "Die Personalseiten dieses Servers sind abgeschaltet. Sie brauchen einen Zugangsschlüssel.",

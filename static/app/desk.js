@@ -15,12 +15,12 @@ const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
 const MINUTE = 60_000;
 const TOKEN = "baton.operator"; // kept for this tab only
 
-const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0 };
+const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0, unreadable: [] };
 
 addStrings(deskStrings);
 
 function Desk() {
-  const [told, setTold] = useState(null); // {waiting, others, counts, more, since}
+  const [told, setTold] = useState(null); // {waiting, others, counts, more, since, unreadable}
   const [many, setMany] = useState(PAGE); // rows that were asked for
   const [gate, setGate] = useState(null); // null | token | wrong | off
   const [isLive, setLive] = useState(true);
@@ -79,7 +79,7 @@ function Desk() {
 
   if (gate === "off") return html`<main class="gate"><h1>${t("desk")}</h1><p>${t("deskOff")}</p></main>`;
   if (gate) return html`<${Gate} isWrong=${gate === "wrong"} onEnter=${enter} />`;
-  const { waiting, others, counts, more, since } = told ?? NOTHING;
+  const { waiting, others, counts, more, since, unreadable } = told ?? NOTHING;
   const isWanted = (one) => filter === "all" || one.state === filter;
   const due = waiting.filter(isWanted);
   const rest = others.filter(isWanted);
@@ -99,6 +99,7 @@ function Desk() {
       <section class="queue" aria-label=${t("deskActions")}>
         <${Filters} counts=${counts} more=${more} filter=${filter} onFilter=${sift} />
         ${since > 0 && since < Date.now() - MINUTE && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
+        ${unreadable.map(({ id, reason }) => html`<p key=${id} class="note" title=${reason}>${t("unreadable", { id })}</p>`)}
         ${told && due.length + rest.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
         <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${button("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${button("older")}</li>`}</ul>
       </section>

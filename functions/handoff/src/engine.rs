@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
 use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::sweep::Sweeps;
 use crate::team::{Agent, Team};
 use crate::warm::Memory;
 
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
+    pub(crate) sweeps: Sweeps,
     /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
@@ -82,6 +84,7 @@ impl Engine {
             env,
             hub: Hub::default(),
             memory: Memory::default(),
+            sweeps: Sweeps::default(),
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),

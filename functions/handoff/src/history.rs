@@ -169,11 +169,22 @@ pub struct Summary {
     pub running: Option<TurnNumber>,
 }
 
+/// A line of a list whose record cannot be read: damaged, or of a newer program. It stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The conversation or the action.
+    pub id: String,
+    /// What is wrong with it, and what can be done.
+    pub reason: String,
+}
+
 /// A part of the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SummaryPage {
     /// Newest activity first.
     pub conversations: Vec<Summary>,
+    /// Those of this part that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where to go on.
     pub next: Option<String>,
 }
@@ -269,18 +280,25 @@ impl Engine {
             .index(&index, after.map(Cursor).as_ref(), limit)
             .await?;
         let mut conversations = Vec::with_capacity(page.records.len());
+        let mut unreadable = Vec::new();
         for stored in &page.records {
             let id = stored
                 .key
                 .partition
                 .strip_prefix("C#")
                 .and_then(|id| ConversationId::parse(id).ok());
-            if let Some(id) = id {
-                conversations.push(summary(id, &decode(stored)?));
+            let Some(id) = id else { continue };
+            match decode(stored) {
+                Ok(meta) => conversations.push(summary(id, &meta)),
+                Err(error) => unreadable.push(Unreadable {
+                    id: id.to_string(),
+                    reason: error.to_string(),
+                }),
             }
         }
         Ok(SummaryPage {
             conversations,
+            unreadable,
             next: page.next.map(|cursor| cursor.0),
         })
     }

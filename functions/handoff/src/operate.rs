@@ -8,9 +8,11 @@ use serde::Deserialize;
 
 use crate::action::RESEND;
 use crate::engine::{Engine, MAX_TRIES};
+use crate::history::Unreadable;
 use crate::ids::ActionId;
 use crate::journal::read_meta;
-use crate::ports::{Change, CommitError, Cursor, Index, Millis, Order, Range, StoreError};
+use crate::ports::{Change, CommitError, Cursor, Index, Key, Millis, Order, Range, StoreError};
+use crate::record::keys::TurnPart;
 use crate::record::{ActionRecord, ActionState, actions_in, decode, keys, size};
 use crate::team::ActionOrder;
 
@@ -32,6 +34,8 @@ const MOST_DONE_AFTER: usize = 20;
 pub struct ActionPage {
     /// Newest first.
     pub actions: Vec<ActionRecord>,
+    /// Those of this part that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where to go on.
     pub next: Option<String>,
 }
@@ -131,9 +135,20 @@ impl Engine {
             .store
             .index(&index, after.map(Cursor).as_ref(), limit)
             .await?;
-        let actions = page.records.iter().map(decode).collect::<Result<_, _>>()?;
+        let mut actions = Vec::with_capacity(page.records.len());
+        let mut unreadable = Vec::new();
+        for stored in &page.records {
+            match decode(stored) {
+                Ok(action) => actions.push(action),
+                Err(error) => unreadable.push(Unreadable {
+                    id: id_of(&stored.key),
+                    reason: error.to_string(),
+                }),
+            }
+        }
         Ok(ActionPage {
             actions,
+            unreadable,
             next: page.next.map(|cursor| cursor.0),
         })
     }
@@ -214,8 +229,9 @@ impl Engine {
             let left = most - count;
             let page = self.store.index(&index, after.as_ref(), left).await?;
             count += page.records.len();
-            // Newest first, so the last one is the oldest.
-            oldest = page.records.last().map(decode).transpose()?.or(oldest);
+            // Newest first, so the last one that can be read is the oldest.
+            let last = page.records.iter().rev().find_map(|one| decode(one).ok());
+            oldest = last.or(oldest);
             after = page.next;
             if after.is_none() {
                 break;
@@ -333,6 +349,17 @@ impl Engine {
             self.send_action(&action.owner, &action.id).await;
         } else {
             self.send_turns(&action.owner, &action.id).await;
+        }
+    }
+}
+
+/// The action that stands at this key, whatever stands in it.
+fn id_of(key: &Key) -> String {
+    let conversation = key.partition.strip_prefix("C#").unwrap_or_default();
+    match keys::parse_turn_part(&key.sort) {
+        Some((turn, TurnPart::Action(hash))) => format!("{conversation}.{turn}.{hash}"),
+        Some((_, TurnPart::Turn | TurnPart::Step(_))) | None => {
+            format!("{conversation} {}", key.sort)
         }
     }
 }

@@ -1,23 +1,31 @@
 //! Finds what nobody is at: conversations whose owner died, actions whose message was lost. And sends them on their way again.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::action::RESEND;
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
-use crate::ports::{Change, Index, Lane, Millis, StoreError, Stored};
+use crate::ports::{Change, Cursor, Index, Key, Lane, Millis, Record, StoreError, Stored};
 use crate::record::{ActionRecord, ActionState, Meta, decode};
 
-/// Records looked at in one sweep; the next sweep goes on.
+/// Records seen to in one sweep; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
+
+/// Records looked at in one sweep, with those that cannot be read: these must not hold up what is behind them.
+const MAX_LOOKED_AT: usize = 5_000;
 
 const PAGE: usize = 100;
 
 /// Records that a process looks at when it starts, for what the dead have left. The sweeps find the rest when it is due.
 const MAX_LEFT: usize = 20_000;
 
-/// No lease and no claim of an action lasts longer than this from now.
-const LONGEST_LEASE: Millis = 3_600_000;
+/// Nothing that is to be looked at by itself is put off for longer than this: a moment further away is one of a clock that has
+/// been set back since.
+const LONGEST_PAUSE: Millis = 2 * 3_600_000;
+
+/// Unreadable records that are remembered.
+const MAX_UNREADABLE: usize = 1_000;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,49 +34,106 @@ pub struct Swept {
     pub conversations: usize,
     /// Actions that were sent on their way.
     pub actions: usize,
+    /// Records that could not be read and stay as they are.
+    pub unreadable: usize,
+}
+
+/// How far the sweeps of a process are. One that meets more than it may see to is gone on with by the next one, so that what
+/// comes first again and again cannot hold up what is behind it.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeps(Mutex<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Where the next sweep begins.
+    place: Option<Cursor>,
+    /// What could not be read since the sweeps last began at the beginning, and in the round before that.
+    unreadable: BTreeSet<Key>,
+    unreadable_before: BTreeSet<Key>,
+}
+
+impl Sweeps {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self) -> Option<Cursor> {
+        self.lock().place.clone()
+    }
+
+    fn go_on_behind(&self, place: Option<Cursor>) {
+        let mut progress = self.lock();
+        if place.is_none() {
+            progress.unreadable_before = std::mem::take(&mut progress.unreadable);
+        }
+        progress.place = place;
+    }
+
+    /// Whether this is news.
+    fn add_unreadable(&self, key: &Key) -> bool {
+        let mut progress = self.lock();
+        let known = progress.unreadable_before.contains(key) || progress.unreadable.contains(key);
+        if progress.unreadable.len() < MAX_UNREADABLE {
+            progress.unreadable.insert(key.clone());
+        }
+        !known
+    }
+
+    fn unreadable(&self) -> usize {
+        let progress = self.lock();
+        let known = progress.unreadable_before.union(&progress.unreadable);
+        known.count()
+    }
 }
 
 impl Engine {
-    /// Sends everything that is due on its way again. Any number of processes may sweep at once.
+    /// Sends what is due on its way again: up to 500 records, and the next sweep goes on behind them. Any number of processes may
+    /// sweep at once.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
-        self.sweep_until(self.env.now(), MAX_FOUND, |_| true).await
-    }
-
-    /// Sends on its way what is in the hands of processes that have certainly ended, though their leases still run: for the
-    /// start of a process, which may be that of one that was killed.
-    pub async fn inherit(self: &Arc<Self>) -> Result<Swept, StoreError> {
-        if self.env.process().is_none() {
-            return Ok(Swept::default());
-        }
-        let moment = self.env.now() + LONGEST_LEASE;
-        self.sweep_until(moment, MAX_LEFT, |stored| {
-            holder_of(stored).is_some_and(|holder| self.has_ended(&holder))
-        })
-        .await
-    }
-
-    async fn sweep_until(
-        self: &Arc<Self>,
-        moment: Millis,
-        most: usize,
-        concerns: impl Fn(&Stored) -> bool + Send,
-    ) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         if sabotage!(NoSweeper) {
             return Ok(swept);
         }
+        let index = Index::Due(self.env.now());
+        let mut looked_at = 0;
+        while swept.conversations + swept.actions < MAX_FOUND && looked_at < MAX_LOOKED_AT {
+            let place = self.sweeps.place();
+            let page = match self.store.index(&index, place.as_ref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // Whatever is wrong with the place, the next sweep does not begin there.
+                    self.sweeps.go_on_behind(None);
+                    return Err(error);
+                }
+            };
+            looked_at += page.records.len();
+            for stored in &page.records {
+                self.sweep_into(&mut swept, stored).await;
+            }
+            let ends = page.next.is_none();
+            self.sweeps.go_on_behind(page.next);
+            if ends {
+                break;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Sends on its way what ended processes have left, though their leases still run, and what a clock that was set back since
+    /// has put off: for the start of a process, which may be that of one that was killed.
+    pub async fn inherit(self: &Arc<Self>) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        if self.env.process().is_none() || sabotage!(NoSweeper) {
+            return Ok(swept);
+        }
+        // Whatever the moment says: clocks may be set back while nobody is there to see it.
+        let index = Index::Due(Millis::MAX);
         let mut after = None;
-        let index = Index::Due(moment);
-        for _ in 0..most / PAGE {
+        for _ in 0..MAX_LEFT / PAGE {
             let page = self.store.index(&index, after.as_ref(), PAGE).await?;
-            for stored in page.records.iter().filter(|stored| concerns(stored)) {
-                match self.sweep_record(stored).await {
-                    Ok(Found::Conversation) => swept.conversations += 1,
-                    Ok(Found::Action) => swept.actions += 1,
-                    Ok(Found::Nothing) => {}
-                    Err(error) => {
-                        tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at");
-                    }
+            for stored in &page.records {
+                if let Some(left) = self.left_behind(stored) {
+                    self.sweep_into(&mut swept, &left).await;
                 }
             }
             after = page.next;
@@ -79,6 +144,63 @@ impl Engine {
         Ok(swept)
     }
 
+    /// How many records the sweeps have met that cannot be read: 1,000 at most in a round.
+    pub fn unreadable(&self) -> usize {
+        self.sweeps.unreadable()
+    }
+
+    async fn sweep_into(self: &Arc<Self>, swept: &mut Swept, stored: &Stored) {
+        match self.sweep_record(stored).await {
+            Ok(Found::Conversation) => swept.conversations += 1,
+            Ok(Found::Action) => swept.actions += 1,
+            Ok(Found::Nothing) => {}
+            Err(error @ StoreError::Damaged(_)) => {
+                swept.unreadable += 1;
+                if self.sweeps.add_unreadable(&stored.key) {
+                    tracing::error!(%error, "a due record cannot be read; it stays as it is, and those behind it are seen to");
+                }
+            }
+            Err(error @ (StoreError::Unavailable(_) | StoreError::BadCursor)) => {
+                tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at");
+            }
+        }
+    }
+
+    /// The record, if nobody who lives has it in hand and it need not be waited for. What no clock of now can have put off so far
+    /// is to be looked at now.
+    fn left_behind(&self, stored: &Stored) -> Option<Stored> {
+        let now = self.env.now();
+        let too_late = |moment: Millis| moment > now + LONGEST_PAUSE;
+        let with = |record: Record| Stored {
+            record,
+            ..stored.clone()
+        };
+        if stored.key.sort == "META" {
+            let mut meta: Meta = decode(stored).ok()?;
+            if let Some(running) = &meta.running {
+                return self.has_ended(&running.holder).then(|| stored.clone());
+            }
+            if too_late(meta.look_at) {
+                meta.look_at = now;
+                return Some(with(meta.record()));
+            }
+            return (!meta.waiting.is_empty()).then(|| stored.clone());
+        }
+        let mut action: ActionRecord = decode(stored).ok()?;
+        match action.state {
+            ActionState::Running => self.has_ended(&action.holder).then(|| stored.clone()),
+            ActionState::Queued if too_late(action.look_at) => {
+                action.look_at = now;
+                Some(with(action.record()))
+            }
+            ActionState::Queued => (action.attempts == 0).then(|| stored.clone()),
+            ActionState::Proposed
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown => None,
+        }
+    }
+
     async fn sweep_record(self: &Arc<Self>, stored: &Stored) -> Result<Found, StoreError> {
         let Some(conversation) = stored.key.partition.strip_prefix("C#") else {
             return Ok(Found::Nothing);
@@ -87,21 +209,36 @@ impl Engine {
             let Ok(conversation) = ConversationId::parse(conversation) else {
                 return Ok(Found::Nothing);
             };
-            let owner = decode::<Meta>(stored)?.owner;
-            if let Err(error) = self
-                .queue
-                .send(Lane::Turns, &owner, conversation.as_str())
-                .await
-            {
-                return Err(StoreError::Unavailable(error.to_string()));
-            }
-            return Ok(Found::Conversation);
+            return self.sweep_conversation(stored, &conversation).await;
         }
         if !stored.key.sort.starts_with("T#") {
             return Ok(Found::Nothing);
         }
         let action: ActionRecord = decode(stored)?;
         self.sweep_action(stored, action).await
+    }
+
+    async fn sweep_conversation(
+        &self,
+        stored: &Stored,
+        conversation: &ConversationId,
+    ) -> Result<Found, StoreError> {
+        let owner = decode::<Meta>(stored)?.owner;
+        // Found again after a while only, if its message was lost. Whoever writes META meanwhile says anew when it is due.
+        let record = Record {
+            due_at: Some(self.env.now() + RESEND),
+            ..stored.record.clone()
+        };
+        let change = Change::Replace(stored.key.clone(), stored.version, record);
+        let _moved = self.store.commit(vec![change]).await;
+        match self
+            .queue
+            .send(Lane::Turns, &owner, conversation.as_str())
+            .await
+        {
+            Ok(()) => Ok(Found::Conversation),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        }
     }
 
     async fn sweep_action(
@@ -153,16 +290,6 @@ impl Engine {
             tracing::warn!(%conversation, %error, "a conversation was not queued; the sweeper will send it");
         }
     }
-}
-
-/// Who has the lease of a conversation, or the claim of an action.
-fn holder_of(stored: &Stored) -> Option<String> {
-    if stored.key.sort == "META" {
-        let meta: Meta = decode(stored).ok()?;
-        return meta.running.map(|running| running.holder);
-    }
-    let action: ActionRecord = decode(stored).ok()?;
-    (action.state == ActionState::Running).then_some(action.holder)
 }
 
 enum Found {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::conversations::uncached;
 use super::input::{Path, Query, read_object, text_field};
-use super::operator::{ENTRIES, Operator, Paging, page};
+use super::operator::{ENTRIES, Operator, Paging};
 use crate::error::ApiError;
 use crate::router::App;
 
@@ -36,8 +36,12 @@ pub(crate) async fn list(
         .engine
         .actions(state, paging.after, paging.limit)
         .await?;
-    let shown = actions.actions.iter().map(shown);
-    Ok(page("actions", shown, actions.next))
+    let shown: Vec<_> = actions.actions.iter().map(shown).collect();
+    Ok(uncached(Json(json!({
+        "actions": shown,
+        "unreadable": actions.unreadable,
+        "next": actions.next,
+    }))))
 }
 
 fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
@@ -49,9 +53,11 @@ fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
 }
 
 async fn overview(app: &App) -> Result<Response, ApiError> {
-    let mut actions = Vec::new();
+    let (mut actions, mut unreadable) = (Vec::new(), Vec::new());
     for state in ActionState::ALL {
-        actions.extend(app.engine.actions(state, None, ENTRIES).await?.actions);
+        let page = app.engine.actions(state, None, ENTRIES).await?;
+        actions.extend(page.actions);
+        unreadable.extend(page.unreadable);
     }
     let summary = app.engine.action_summary().await?;
     let actions: Vec<_> = actions.iter().map(shown).collect();
@@ -59,6 +65,7 @@ async fn overview(app: &App) -> Result<Response, ApiError> {
         "counts": summary.counts,
         "oldest_waiting_ms": summary.oldest_waiting,
         "actions": actions,
+        "unreadable": unreadable,
     }))))
 }
 

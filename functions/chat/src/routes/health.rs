@@ -46,6 +46,8 @@ pub(crate) async fn health(
         "status": if reason.is_none() { "ready" } else { "unavailable" },
         "reason": reason,
         "version": env!("CARGO_PKG_VERSION"),
+        // They take nothing from anybody else, so the server is ready all the same.
+        "unreadable_records": app.engine.unreadable(),
         "model": { "name": app.model.name, "rehearsal": app.model.rehearsal },
         "team": {
             "name": team.name,

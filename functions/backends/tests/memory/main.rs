@@ -1,4 +1,10 @@
-//! The memory store and queue pass the suites.
+//! The memory store and queue pass the suites; and what an engine does about records that it cannot
+//! read, and about a clock that was set back.
+#![expect(clippy::unwrap_used, reason = "all of this is test code")]
+
+mod engine;
+mod inherited;
+mod unreadable;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
