@@ -6,6 +6,8 @@
 mod counter;
 mod database;
 mod fault;
+#[cfg(test)]
+mod health;
 mod mailbox;
 mod messages;
 mod open;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::health::Probe;
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
-use crate::ports::{CommitError, Env, Key, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::ports::{CommitError, Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
 use crate::sweep::Sweeps;
 use crate::team::{Agent, Team};
 use crate::warm::Memory;
@@ -47,6 +48,7 @@ pub struct Engine {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
+    pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
     /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
     instructions: BTreeMap<String, Arc<str>>,
@@ -84,6 +86,7 @@ impl Engine {
             env,
             hub: Hub::default(),
             memory: Memory::default(),
+            probe: Probe::default(),
             sweeps: Sweeps::default(),
             instructions,
             draining: watch::Sender::new(false),
@@ -115,21 +118,6 @@ impl Engine {
     /// The store, for those that only read.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
-    }
-
-    /// Whether this process can take messages.
-    pub async fn health(&self) -> Health {
-        if self.is_draining() {
-            return Health::Draining;
-        }
-        if let Err(error) = self.store.get(&Key::new("HEALTH", "HEALTH")).await {
-            return Health::StoreAway(error);
-        }
-        // Changes nothing and costs nothing, and goes the way of every commit: whoever reads only can take no message.
-        match self.store.commit(Vec::new()).await {
-            Ok(()) => Health::Ready,
-            Err(error) => Health::ReadOnly(error),
-        }
     }
 
     /// How many conversations this process advances or waits for.
@@ -206,19 +194,6 @@ impl Engine {
     pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())
     }
-}
-
-/// Whether a process can take messages.
-#[derive(Debug)]
-pub enum Health {
-    /// It can.
-    Ready,
-    /// It is ending.
-    Draining,
-    /// The store does not answer.
-    StoreAway(StoreError),
-    /// The store answers, and nothing can be written to it.
-    ReadOnly(CommitError),
 }
 
 /// What a change of a conversation ran into.

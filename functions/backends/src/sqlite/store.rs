@@ -17,12 +17,15 @@ use super::schema;
 use crate::cursor::Place;
 use crate::limits::{self, Bounds};
 
+/// As much as a commit of a large message.
+const HEALTH_BYTES: usize = 32 * 1024;
+
 /// A [`Store`] in a SQLite file: a commit that was confirmed has reached the disk.
 ///
 /// Dropping the last handle waits until the writer has finished what it took; [`SqliteStore::close`] does so without blocking.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    database: Arc<Database>,
+    pub(super) database: Arc<Database>,
 }
 
 impl SqliteStore {
@@ -114,5 +117,10 @@ impl Store for SqliteStore {
             .and_then(|last| Place::of(last, index))
             .map(|place| place.cursor());
         Ok(IndexPage { records, next })
+    }
+
+    /// A disk without room for a message may still have some for a few bytes.
+    fn health_bytes(&self) -> usize {
+        HEALTH_BYTES
     }
 }

@@ -1,8 +1,9 @@
-//! The memory store and queue pass the suites; and what an engine does about records that it cannot
-//! read, and about a clock that was set back.
+//! The memory store and queue pass the suites; and what an engine does about a store that is slow, full, unreadable in part, or
+//! older than its clock.
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
 mod engine;
+mod health;
 mod inherited;
 mod unreadable;
 

@@ -41,6 +41,13 @@ pub(crate) async fn health(
                 Some("nothing can be written to the store".to_owned()),
             )
         }
+        Health::Slow => {
+            tracing::warn!("not ready: the store has not answered for 2 s");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("the store has not answered for 2 seconds".to_owned()),
+            )
+        }
     };
     let mut response = uncached(Json(json!({
         "status": if reason.is_none() { "ready" } else { "unavailable" },

@@ -192,4 +192,9 @@ pub trait Store: Send + Sync {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<IndexPage, StoreError>;
+
+    /// How many bytes of text a write must hold to show that commits of turns work too. None where a small one says it all.
+    fn health_bytes(&self) -> usize {
+        0
+    }
 }

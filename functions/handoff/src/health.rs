@@ -1,0 +1,196 @@
+//! Whether this process can take messages. Found out by a real write, which all callers share and which is made at most once in a
+//! few seconds. Knows the store port; never who asks, nor what the store is.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::engine::Engine;
+use crate::ports::{Change, CommitError, Key, Millis, Record, StoreError};
+
+/// How long an answer takes at most: balancers and alarms give up after 2 to 5 s, and would say less about what is wrong.
+const PATIENCE: Millis = 2_000;
+
+/// How long a write that worked speaks for those that come after it. A balancer that asks each second costs one small write in
+/// this time.
+const GOOD_FOR: Millis = 5_000;
+
+/// The same of a write that failed: a store that is back is to be used again soon.
+const BAD_FOR: Millis = 1_000;
+
+/// How long what was written is kept: nothing ever removes it but its expiry.
+const KEPT: Millis = 3_600_000;
+
+/// How often a write that lost a race is tried.
+const TRIES: u32 = 3;
+
+/// The format of the record, whose body means nothing.
+const FORMAT: u16 = 1;
+
+/// Whether a process can take messages.
+#[derive(Debug, Clone)]
+pub enum Health {
+    /// It can.
+    Ready,
+    /// It is ending.
+    Draining,
+    /// The store does not answer.
+    StoreAway(StoreError),
+    /// The store answers, and nothing can be written to it.
+    ReadOnly(CommitError),
+    /// A write has not ended for as long as an answer may take.
+    Slow,
+}
+
+/// The last write, shared by all callers.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    state: Mutex<State>,
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the last write ended, and what it showed.
+    last: Option<(Millis, Health)>,
+    running: bool,
+    /// The name of this process's record.
+    name: Option<String>,
+}
+
+impl Probe {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the last write showed, while it is young enough.
+    fn known(&self, now: Millis) -> Option<Health> {
+        let state = self.lock();
+        let (at, health) = state.last.as_ref()?;
+        let good_for = match health {
+            Health::Ready => GOOD_FOR,
+            Health::Draining | Health::StoreAway(_) | Health::ReadOnly(_) | Health::Slow => BAD_FOR,
+        };
+        // A moment of the future is one of before the clock was set back.
+        let age = now.checked_sub(*at)?;
+        (age < good_for).then(|| health.clone())
+    }
+
+    /// Whether the caller is to write now.
+    fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.lock().running, true)
+    }
+
+    fn end(&self, now: Millis, health: Health) {
+        let mut state = self.lock();
+        state.last = Some((now, health));
+        state.running = false;
+        drop(state);
+        self.ended.notify_waiters();
+    }
+}
+
+/// Ends the write also when it panics: nobody may wait for it for ever.
+struct Running {
+    engine: Arc<Engine>,
+    health: Health,
+}
+
+impl Running {
+    fn end_with(mut self, health: Health) {
+        self.health = health;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let engine = &self.engine;
+        engine.probe.end(engine.env.now(), self.health.clone());
+    }
+}
+
+impl Engine {
+    /// Whether this process can take messages; answers within 2 s. Costs at most one small write in 5 s, whoever asks how often.
+    pub async fn health(self: &Arc<Self>) -> Health {
+        if self.is_draining() {
+            return Health::Draining;
+        }
+        let until = self.env.now() + PATIENCE;
+        tokio::select! {
+            biased;
+            health = self.find_health() => health,
+            () = self.env.sleep_until(until) => Health::Slow,
+        }
+    }
+
+    async fn find_health(self: &Arc<Self>) -> Health {
+        let health = self.last_write().await;
+        if !matches!(health, Health::Ready) {
+            return health;
+        }
+        // Sends and changes nothing, and still fails at once where the way to the store is closed.
+        match self.store.commit(Vec::new()).await {
+            Ok(()) => Health::Ready,
+            Err(error) => Health::ReadOnly(error),
+        }
+    }
+
+    async fn last_write(self: &Arc<Self>) -> Health {
+        loop {
+            let mut ended = std::pin::pin!(self.probe.ended.notified());
+            // Registered before the look, so that an end in between is not missed.
+            ended.as_mut().enable();
+            if let Some(health) = self.probe.known(self.env.now()) {
+                return health;
+            }
+            if self.probe.begin() {
+                let running = Running {
+                    engine: self.clone(),
+                    health: Health::ReadOnly(CommitError::Unavailable(
+                        "the write was given up".to_owned(),
+                    )),
+                };
+                // A task of its own: it goes on when those who wait for it give up, and is not begun again meanwhile.
+                self.env.spawn(Box::pin(async move {
+                    let health = running.engine.try_to_write().await;
+                    running.end_with(health);
+                }));
+            }
+            ended.await;
+        }
+    }
+
+    async fn try_to_write(&self) -> Health {
+        let key = self.health_key();
+        for _ in 0..TRIES {
+            let stored = match self.store.get(&key).await {
+                Ok(stored) => stored,
+                Err(error) => return Health::StoreAway(error),
+            };
+            let record = Record {
+                format: FORMAT,
+                body: ".".repeat(self.store.health_bytes()),
+                due_at: None,
+                listed: None,
+                expires_at: Some(self.env.now() + KEPT),
+            };
+            let change = match stored {
+                Some(stored) => Change::Replace(key.clone(), stored.version, record),
+                None => Change::Create(key.clone(), record),
+            };
+            match self.store.commit(vec![change]).await {
+                Ok(()) => return Health::Ready,
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Health::ReadOnly(error),
+            }
+        }
+        Health::ReadOnly(CommitError::Conflict)
+    }
+
+    /// A record of this process alone, in a partition of its own: processes that are asked at once are in nobody's way.
+    fn health_key(&self) -> Key {
+        let mut state = self.probe.lock();
+        let name = state.name.get_or_insert_with(|| self.random_id());
+        Key::new(format!("HEALTH#{name}"), "HEALTH")
+    }
+}
