@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Marks a file as ours (`Batn`), so that another program's database is never written to.
 pub(super) const APPLICATION_ID: i32 = 0x4261_746e;
@@ -96,6 +97,16 @@ fn wait_for_other_process(tries: i32) -> bool {
     if LOOK_EVERY * tries.unsigned_abs() >= PATIENCE {
         return false;
     }
-    std::thread::sleep(LOOK_EVERY);
+    in_place(|| std::thread::sleep(LOOK_EVERY));
     true
+}
+
+/// Runs what may block the thread. Other tasks go on meanwhile where the runtime has threads for them.
+pub(super) fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match runtime {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // A runtime of one thread has nobody to hand its tasks to; and the writer's thread has no tasks.
+        Ok(_) | Err(_) => work(),
+    }
 }
