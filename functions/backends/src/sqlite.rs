@@ -8,6 +8,7 @@ mod database;
 mod fault;
 #[cfg(test)]
 mod health;
+mod identity;
 mod mailbox;
 mod messages;
 mod open;

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::health::Probe;
 use crate::ids::{ActionId, ConversationId};
 use crate::live::Hub;
-use crate::ports::{CommitError, Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::ports::{Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
 use crate::sweep::Sweeps;
 use crate::team::{Agent, Team};
 use crate::warm::Memory;

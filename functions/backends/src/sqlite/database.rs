@@ -1,7 +1,7 @@
 //! One open file: its writer, and connections to read with.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
 use baton_handoff::ports::{Env, Lane};
@@ -10,7 +10,9 @@ use tokio::sync::Notify;
 
 use super::counter::Counter;
 use super::fault::FileName;
+use super::identity::Identity;
 use super::open::{self, OpenError};
+use super::schema;
 use super::writer::Writer;
 
 /// Idle connections that are kept. As many are in use at a time as threads read at a time.
@@ -25,11 +27,20 @@ pub(super) struct Arrivals {
     pub(super) sent: Notify,
 }
 
+/// The connections that nobody reads with at the moment.
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    /// None is kept any more: the file is being closed.
+    closed: bool,
+}
+
 /// Shared by the store and the queue of one file.
 pub(super) struct Database {
     // The writer is dropped last, so that the connection that closes last is one that can tidy the log away.
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
     path: PathBuf,
+    identity: Identity,
     pub(super) name: FileName,
     pub(super) env: Arc<dyn Env>,
     turns: Arrivals,
@@ -49,16 +60,17 @@ impl Database {
     pub(super) fn open(path: &Path, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let db = open::open_writer(path, env.random())?;
         let name = FileName::new(path);
-        let writer =
-            Writer::start(db, Arc::clone(&env), name.clone()).map_err(|error: io::Error| {
-                OpenError::Inaccessible {
-                    file: path.to_owned(),
-                    reason: error.to_string(),
-                }
-            })?;
+        let inaccessible = |error: io::Error| OpenError::Inaccessible {
+            file: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let identity = Identity::of(path).map_err(inaccessible)?;
+        let writer = Writer::start(db, Arc::clone(&env), name.clone(), identity.clone())
+            .map_err(inaccessible)?;
         Ok(Self {
             readers: Mutex::default(),
             path: path.to_owned(),
+            identity,
             name,
             env,
             turns: Arrivals::default(),
@@ -73,21 +85,49 @@ impl Database {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let idle = self
-            .readers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let db = match idle {
-            Some(db) => db,
-            None => open::open_reader(&self.path)?,
+        let (idle, closed) = {
+            let mut readers = self.readers();
+            (readers.idle.pop(), readers.closed)
         };
-        let result = work(&db);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < KEPT_READERS {
-            readers.push(db);
+        let (db, result) = match idle {
+            Some(db) => {
+                let result = work(&db);
+                (db, result)
+            }
+            // Seldom, and slow: it reads the tables, and after a crash of another process perhaps all of the log.
+            None => schema::in_place(|| {
+                if closed {
+                    // The writer has taken the log away.
+                    self.identity.check_file()?;
+                } else {
+                    self.identity.check()?;
+                }
+                let db = open::open_reader(&self.path)?;
+                let result = work(&db);
+                Ok::<_, rusqlite::Error>((db, result))
+            })?,
+        };
+        let mut readers = self.readers();
+        if !readers.closed && readers.idle.len() < KEPT_READERS {
+            readers.idle.push(db);
         }
         result
+    }
+
+    /// Answers all that was taken and closes the writer. The last connection that is closed must be the writer's: the others cannot
+    /// write the log back into the file.
+    pub(super) async fn close(&self) {
+        let idle = {
+            let mut readers = self.readers();
+            readers.closed = true;
+            std::mem::take(&mut readers.idle)
+        };
+        drop(idle);
+        self.writer.close().await;
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How this process's receivers of a lane hear of messages.

@@ -87,3 +87,13 @@ async fn a_full_disk_is_not_ready_until_there_is_room() {
     let health = bench.engine.health().await;
     assert!(matches!(health, Health::Ready), "{health:?}");
 }
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_at_once() {
+    let bench = Bench::new("gone-file");
+    let health = bench.engine.health().await;
+    assert!(matches!(health, Health::Ready), "{health:?}");
+    std::fs::remove_file(bench.folder.join("baton.db")).unwrap();
+    let health = bench.engine.health().await;
+    assert!(matches!(health, Health::ReadOnly(_)), "{health:?}");
+}

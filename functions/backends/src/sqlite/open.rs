@@ -95,7 +95,7 @@ pub(super) fn open_writer(file: &Path, suffix: u128) -> Result<Connection, OpenE
 
 /// Whether closing leaves the log alone. By default the last connection writes it into the file and removes it: of a file that
 /// is refused, that would destroy what a restored file needs to be whole.
-fn keep_log(db: &Connection, keep: bool) -> rusqlite::Result<()> {
+pub(super) fn keep_log(db: &Connection, keep: bool) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
         .map(drop)
 }
@@ -217,7 +217,7 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

@@ -47,9 +47,10 @@ impl SqliteStore {
         SqliteQueue::new(Arc::clone(&self.database))
     }
 
-    /// Refuses further writes and returns when those that were taken have been answered.
+    /// Refuses further writes and returns when those that were taken have been answered and are in the file itself, without its
+    /// log, unless another process has it open.
     pub async fn close(&self) {
-        self.database.writer.close().await;
+        self.database.close().await;
     }
 }
 

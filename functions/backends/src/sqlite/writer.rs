@@ -11,8 +11,9 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use super::fault::{FileName, WriteError};
+use super::identity::Identity;
 use super::mailbox::{Mailbox, Taken};
-use super::records;
+use super::{open, records};
 
 /// Jobs that wait before the next one has to wait for room.
 const ROOM: usize = 1024;
@@ -30,6 +31,9 @@ const PURGE_EVERY: Duration = Duration::from_secs(30);
 
 /// How soon again when there were more of them.
 const PURGE_MORE: Duration = Duration::from_millis(50);
+
+/// How long the end waits for others who read the log.
+const PATIENCE_AT_END: Duration = Duration::from_secs(1);
 
 /// A job on its way through the writer.
 trait Job: Send {
@@ -101,13 +105,19 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(db: Connection, env: Arc<dyn Env>, file: FileName) -> io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        env: Arc<dyn Env>,
+        file: FileName,
+        identity: Identity,
+    ) -> io::Result<Self> {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
         let desk = Desk {
             db,
             env,
             file: file.clone(),
+            identity,
             jobs: Arc::clone(&jobs),
             end,
             purge_at: Instant::now(),
@@ -177,6 +187,7 @@ struct Desk {
     db: Connection,
     env: Arc<dyn Env>,
     file: FileName,
+    identity: Identity,
     jobs: Arc<Jobs>,
     end: watch::Sender<bool>,
     purge_at: Instant,
@@ -191,23 +202,25 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    fn run(mut self) {
+    fn run(self) {
         let mut batch = Vec::with_capacity(BATCH);
+        // Behind the batch, so that after a panic the mailbox is closed before the jobs of the batch are answered by their end.
+        let mut desk = self;
         let mut crowded = false;
         loop {
             if crowded {
                 std::thread::sleep(GATHER);
             }
-            let patience = self.purge_at.saturating_duration_since(Instant::now());
-            let taken = self.jobs.take(&mut batch, BATCH, patience);
+            let patience = desk.purge_at.saturating_duration_since(Instant::now());
+            let taken = desk.jobs.take(&mut batch, BATCH, patience);
             crowded = batch.len() > 1;
             match taken {
-                Taken::Jobs => self.settle(&mut batch),
+                Taken::Jobs => desk.settle(&mut batch),
                 Taken::Nothing => {}
-                Taken::Closed => return,
+                Taken::Closed => return desk.finish(),
             }
-            if self.purge_at <= Instant::now() {
-                self.purge();
+            if desk.purge_at <= Instant::now() {
+                desk.purge();
             }
         }
     }
@@ -232,6 +245,9 @@ impl Desk {
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Ended {
         let now = self.env.now();
+        if let Err(error) = self.identity.check() {
+            return Ended::Failed(self.file.writing(&error));
+        }
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ended::Failed(self.file.writing(&error));
         }
@@ -242,7 +258,11 @@ impl Desk {
             }
         }
         match self.execute("COMMIT") {
-            Ok(()) => Ended::Committed,
+            // Durable, but perhaps in a file that nobody will open again.
+            Ok(()) => match self.identity.check() {
+                Ok(()) => Ended::Committed,
+                Err(error) => Ended::Failed(self.file.in_doubt(&error)),
+            },
             Err(error) => {
                 self.roll_back();
                 Ended::Failed(self.file.committing(&error))
@@ -264,8 +284,37 @@ impl Desk {
         self.db.prepare_cached(statement)?.execute([]).map(drop)
     }
 
+    /// Leaves one whole file: what is in the log is written into it, and closing removes the log if nobody else has the file open.
+    fn finish(self) {
+        let end = || {
+            self.identity.check()?;
+            self.db.busy_timeout(PATIENCE_AT_END)?;
+            self.db
+                .pragma_update_and_check(None, "wal_checkpoint", "truncate", |row| {
+                    row.get::<_, bool>(0)
+                })
+        };
+        match end() {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::warn!("others have the file open: some of it stays in its log (-wal)");
+            }
+            Err(error) => {
+                tracing::error!(error = %self.file.reading(&error), "the log (-wal) was not written into the file");
+                // Closing would remove by its name what may belong to another file now.
+                if let Err(error) = open::keep_log(&self.db, true) {
+                    tracing::error!(%error, "the log cannot be kept");
+                }
+            }
+        }
+    }
+
     fn purge(&mut self) {
-        let cleared = records::purge(&self.db, self.env.now());
+        let now = self.env.now();
+        let cleared = self
+            .identity
+            .check()
+            .and_then(|()| records::purge(&self.db, now));
         let pause = match &cleared {
             Ok(records::Purged::More) => PURGE_MORE,
             Ok(records::Purged::All) | Err(_) => PURGE_EVERY,
@@ -312,6 +361,7 @@ mod tests {
             db,
             Arc::new(TestClock::new()),
             FileName::new(Path::new("test.db")),
+            Identity::none(),
         )
         .unwrap()
     }

@@ -8,7 +8,7 @@ use baton_backends::memory::MemoryQueue;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
     CallDelta, Env, FinishReason, Message, Millis, Model, ModelChunk, ModelError, ModelRequest,
-    ModelStream, Outcome, Store, ToolError, ToolRequest, Tools,
+    ModelStream, Outcome, Price, Store, ToolError, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Accepted, Engine, Overlap, Ports, Submission};
@@ -107,8 +107,8 @@ impl Tools for Doing {
         Outcome::Done("done".to_owned())
     }
 
-    async fn amount_cents(&self, _: &ToolRequest) -> Option<u64> {
-        Some(100)
+    async fn price(&self, _: &ToolRequest) -> Price {
+        Price::Known(100)
     }
 }
 

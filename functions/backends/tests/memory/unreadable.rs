@@ -160,6 +160,7 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
         4,
         "execute_order",
         "{}",
+        0,
     );
     let key = keys::action(&damaged);
     let record = newer(None, actions_in(ActionState::Done), 1);

@@ -7,6 +7,7 @@ mod files;
 mod folder;
 mod presence;
 mod processes;
+mod whole;
 
 use std::future::ready;
 use std::path::Path;

@@ -82,6 +82,26 @@ async fn sigterm_does_not_wait_for_who_follows_a_conversation_in_which_nothing_h
 }
 
 #[tokio::test]
+async fn sigterm_leaves_one_whole_file() {
+    let model = ScriptedModel::responding(|_| says("Hello.")).await;
+    let folder = Folder::new();
+    let file = file_in(&folder);
+    let server = Local::start(&file, &model.url()).await;
+    let client = server.client();
+    for _ in 0..3 {
+        assert_eq!(client.say("c", "hello").await.status(), "committed");
+        assert_eq!(client.get("/conversations").await.status, 200);
+    }
+    server.signal(Signal::TERM);
+    assert!(server.ended().await.success);
+    let elsewhere = Folder::new();
+    std::fs::copy(&file, file_in(&elsewhere)).unwrap();
+    let server = Local::start(&file_in(&elsewhere), &model.url()).await;
+    let said = server.client().said("c").await;
+    assert_eq!(said.len(), 6, "{said:?}");
+}
+
+#[tokio::test]
 async fn sigterm_lets_a_turn_end_that_nobody_listens_to() {
     let gate = Gate::new();
     let model = ScriptedModel::start([stream().says("Almost ").gate(&gate).says("done.")]).await;
