@@ -37,6 +37,16 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// A Baton wrote it that is too old.
+    #[error("the database {} has schema version {found}, and this program reads versions from {oldest} on; open it with an older program first", .file.display())]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: i32,
+        /// The oldest that we read.
+        oldest: i32,
+    },
     /// A newer Baton wrote it.
     #[error("the database {} has schema version {found}, and this program knows versions up to {known}; use a newer program", .file.display())]
     Newer {
@@ -127,6 +137,13 @@ fn examine(db: &Connection, file: &Path, check_all: bool) -> Result<(), OpenErro
             file: file.to_owned(),
             found: version,
             known: schema::SCHEMA_VERSION,
+        });
+    }
+    if version < schema::OLDEST_VERSION {
+        return Err(OpenError::Older {
+            file: file.to_owned(),
+            found: version,
+            oldest: schema::OLDEST_VERSION,
         });
     }
     if check_all {

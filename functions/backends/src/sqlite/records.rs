@@ -258,7 +258,8 @@ fn stored(row: &Row<'_>) -> Result<Stored> {
         },
         version: row.get(2)?,
         record: Record {
-            format: row.get(3)?,
+            // A number that no format can have yet is as unreadable as a newer one, and must not hide the rows beside it.
+            format: u16::try_from(row.get::<_, i64>(3)?).unwrap_or(u16::MAX),
             body: row.get(4)?,
             due_at: row.get(5)?,
             listed,

@@ -12,6 +12,9 @@ pub(super) const APPLICATION_ID: i32 = 0x4261_746e;
 /// Raised with every change of the tables.
 pub(super) const SCHEMA_VERSION: i32 = 1;
 
+/// The oldest tables that are read. There has been no other version yet, so that nothing has to be rewritten.
+pub(super) const OLDEST_VERSION: i32 = 1;
+
 /// Keys compare bytewise, which is SQLite's default collation. The partial indexes hold only what has the column, so that
 /// records without it cost nothing. A receipt's token is new with every delivery: a row number may come again.
 const TABLES: &str = "
@@ -86,6 +89,8 @@ pub(super) fn set_up_reader(db: &Connection) -> Result<()> {
 /// Sets up the connection that writes: a COMMIT that returns has reached the disk.
 pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     set_up_reader(db)?;
+    // A copy that `VACUUM INTO` made has no log yet. Where there is one, this asks for nothing.
+    db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
     // Negative for KiB; positive would be pages.
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;

@@ -131,6 +131,20 @@ fn a_newer_file_is_refused() {
 }
 
 #[test]
+fn a_file_that_is_too_old_is_refused() {
+    let folder = Folder::new();
+    let file = folder.next_file();
+    drop(open(&file));
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .pragma_update(None, "user_version", 0)
+        .unwrap();
+    let error = refusal(&file);
+    assert!(matches!(error, OpenError::Older { found: 0, .. }));
+    assert!(error.to_string().contains("older program"), "{error}");
+}
+
+#[test]
 fn another_programs_database_is_refused() {
     let folder = Folder::new();
     let file = folder.next_file();

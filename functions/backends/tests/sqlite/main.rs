@@ -1,6 +1,7 @@
 //! The SQLite store and queue pass the suites, and keep what they confirmed whatever happens to process and file.
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
+mod backup;
 mod blocked;
 mod earlier;
 mod files;
