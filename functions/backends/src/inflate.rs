@@ -47,8 +47,8 @@ impl Encoding {
             .collect();
         let unknown = || {
             let printable = |c: &char| c.is_ascii_graphic() || *c == ' ';
-            let names = named.join(", ");
-            UnknownEncoding(names.chars().filter(printable).take(40).collect())
+            let all = named.join(", ");
+            UnknownEncoding(all.chars().filter(printable).take(40).collect())
         };
         match named.as_slice() {
             [] => Ok(Self::Identity),
