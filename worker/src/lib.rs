@@ -175,12 +175,11 @@ impl Pool {
             }
         };
         let settled = match verdict {
-            Verdict::Ack => self.queue.ack(lane, &delivery.receipt).await,
             Verdict::Later(delay) => self.queue.defer(lane, &delivery.receipt, delay).await,
             Verdict::Never if self.queue.has_dead_letters() => {
                 self.queue.defer(lane, &delivery.receipt, NEVER_AGAIN).await
             }
-            Verdict::Never => self.queue.ack(lane, &delivery.receipt).await,
+            Verdict::Ack | Verdict::Never => self.queue.ack(lane, &delivery.receipt).await,
         };
         if let Err(error) = settled {
             tracing::warn!(lane = lane.as_str(), %error, "a message could not be settled; it comes again");

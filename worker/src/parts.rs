@@ -180,13 +180,13 @@ const CLOCKS: Duration = Duration::from_secs(1);
 /// A lease is renewed after a third of it. A store that then takes its time must answer before the lease is over, or a slow
 /// moment of the store would cost leases, and three of those a turn.
 fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> {
-    let least = (longest_answer + CLOCKS) * 3 / 2;
+    let shortest = (longest_answer + CLOCKS) * 3 / 2;
     anyhow::ensure!(
-        lease >= least,
+        lease >= shortest,
         "BATON_LEASE_SECONDS={} is too short for the store, which may take {} s to answer: the least is {}",
         lease.as_secs(),
         longest_answer.as_secs(),
-        least.as_secs()
+        shortest.as_secs()
     );
     Ok(())
 }
