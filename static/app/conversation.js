@@ -8,7 +8,7 @@
 
 export const empty = (id) => ({ id, agent: null, turns: [] });
 
-export const isOver = (turn) => ["committed", "failed", "stopped", "unsent", "unreadable"].includes(turn.status);
+export const isOver = (turn) => ["committed", "failed", "stopped", "unreadable", "unsent"].includes(turn.status);
 export const isRunning = (turn) => turn.status === "running" || turn.status === "waiting";
 
 const ENDS = { turn_completed: "committed", turn_failed: "failed", turn_stopped: "stopped" };

@@ -29,7 +29,7 @@ const READ = {
     else push(turn, { kind: "tool", call: action, name, arguments: given, ...told });
   },
   turn: (turn, { status, usage, milliseconds, replaced, message_id: messageId, code, message, retryable }) =>
-    Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" ? { code, message, retryable } : null }),
+    Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" || status === "unreadable" ? { code, message, retryable } : null }),
 };
 
 function sorted(given) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use baton_handoff::history::Unreadable;
 use baton_handoff::ports::{
     CommitError, Cursor, Env, Index, Outcome, Price, Store, StoreError, ToolError, ToolRequest,
     Tools,
@@ -127,15 +128,24 @@ impl BackOffice {
             .store
             .index(&Index::Listed(list.to_owned()), after, limit)
             .await?;
-        let entries = page
-            .records
-            .iter()
-            .map(books::read)
-            .collect::<Result<_, _>>()?;
-        Ok(Entries {
-            entries,
+        let mut entries = Entries {
+            entries: Vec::with_capacity(page.records.len()),
+            unreadable: Vec::new(),
             next: page.next,
-        })
+        };
+        for stored in &page.records {
+            match books::read(stored) {
+                Ok(entry) => entries.entries.push(entry),
+                Err(error) => {
+                    tracing::error!(%error, "an entry of the books cannot be read");
+                    entries.unreadable.push(Unreadable {
+                        id: stored.key.partition.trim_start_matches("B#").to_owned(),
+                        reason: "its record is damaged, or a newer program wrote it".to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(entries)
     }
 
     /// Writes catalogue and examples, unless somebody has.

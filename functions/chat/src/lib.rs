@@ -3,7 +3,8 @@
 //! ```text
 //! bin local ─▶ settings ─▶ assemble ─▶ router ─▶ routes ─▶ engine (baton-handoff)
 //!                                        │          └────▶ body ─▶ encode (NDJSON, SSE)
-//!                                        └─ guard (Host, Origin), error (JSON details)
+//!                                        ├─ guard (Host, Origin), error (JSON details)
+//!                                        └─ budget: what long answers may take of the memory
 //! serve: the accept loop with its bounds, and the drain
 //! ```
 //!
@@ -12,6 +13,7 @@
 mod accept;
 pub mod assemble;
 mod body;
+mod budget;
 mod deadline;
 mod encode;
 mod error;

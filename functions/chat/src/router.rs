@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use baton_backends::model::Secret;
 use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
 pub use baton_worker::parts::ModelInfo;
 use http::{StatusCode, Uri};
 
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::guard;
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
@@ -88,6 +89,7 @@ pub fn router(app: App) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(Budget::default()))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,

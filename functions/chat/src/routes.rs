@@ -7,6 +7,7 @@ pub(crate) mod conversations;
 mod export;
 pub(crate) mod health;
 mod input;
+mod markdown;
 mod operator;
 pub(crate) mod page;
 pub(crate) mod turns;

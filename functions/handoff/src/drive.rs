@@ -310,7 +310,7 @@ impl Engine {
             // Read so late that somebody else has taken it over since our claim.
             return Ok(Next::LookAgain);
         }
-        let past = visible(past?.turns, &meta);
+        let past = visible(past?, &meta);
         let mut turn = turn;
         if let Origin::Regenerated { of } = turn.record.origin {
             let old = past.iter().find(|past| past.number == of);

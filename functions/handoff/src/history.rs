@@ -1,17 +1,22 @@
 //! A conversation as people read it: messages by agent, tool calls with results, hand-offs, actions.
 
+mod export;
+mod pages;
+
 use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
-use crate::journal::{Extent, JournaledTurn, read_meta, read_turns};
+use crate::journal::{JournaledTurn, read_meta};
 use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
 use crate::record::{
     ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
     conversations_of, decode, keys,
 };
-use crate::submit::visible;
+
+pub use export::{Export, ExportError};
+use pages::{Extent, Place, ReadTurn};
 
 /// One thing in the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,13 +87,12 @@ pub enum Item {
     Turn {
         /// Which turn.
         turn: TurnNumber,
-        /// `running` (or waiting), `committed`, `failed`, `stopped`; `unreadable` if a record of it is damaged or of a newer
-        /// version.
+        /// `running` (or waiting), `committed`, `failed`, `stopped`; or `unreadable`: not all of it can be read.
         status: &'static str,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
-        /// What the customer was told about it.
+        /// What the customer was told about it, or that it cannot be read.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<&'static str>,
         /// Whether the same message may work when it is sent again.
@@ -109,35 +113,6 @@ pub enum Item {
         #[serde(skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
     },
-}
-
-impl Item {
-    /// In which turn it stands.
-    pub fn turn(&self) -> TurnNumber {
-        match self {
-            Self::Message { turn, .. }
-            | Self::ToolCall { turn, .. }
-            | Self::HandOff { turn, .. }
-            | Self::Action { turn, .. }
-            | Self::Turn { turn, .. } => *turn,
-        }
-    }
-
-    /// What stands for a turn of which a record cannot be read.
-    fn unreadable(turn: TurnNumber) -> Self {
-        Self::Turn {
-            turn,
-            status: "unreadable",
-            code: None,
-            message: None,
-            retryable: None,
-            message_id: None,
-            replaces: None,
-            replaced: false,
-            usage: Usage::default(),
-            milliseconds: None,
-        }
-    }
 }
 
 /// Who said something.
@@ -201,11 +176,15 @@ pub struct History {
     pub before: Option<TurnNumber>,
 }
 
-/// Bodies read for one page of history, in bytes.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Records read for one page of history, in bytes. A turn that has more is a page of its own.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// Said in place of what cannot be read of a turn.
+const UNREADABLE: &str = "A part of this turn cannot be read.";
 
 impl Engine {
-    /// The last `turns` turns before `before`. `None`: there is no such conversation, or it was erased.
+    /// The last `turns` turns before `before`, or fewer if those are a page already. `None`: there is no such conversation, or
+    /// it was erased.
     pub async fn history(
         &self,
         conversation: &ConversationId,
@@ -221,37 +200,23 @@ impl Engine {
         let extent = Extent {
             turns,
             bytes: PAGE_BYTES,
+            typical: None,
         };
-        let read = read_turns(&*self.store, conversation, before, extent).await?;
-        let mut unreadable = read.unreadable;
-        unreadable.retain(|turn| *turn >= meta.erased_below);
-        let read = visible(read.turns, &meta);
-        let first = read
-            .iter()
-            .map(|turn| turn.number)
-            .chain(unreadable.iter().copied())
-            .min();
-        // Only the last answer is ever said anew, so the turn behind it tells; that of the page's last lies on the next page.
+        let place = Place::Before(before);
+        let mut read = pages::read(&*self.store, conversation, place, extent)
+            .await?
+            .turns;
+        read.retain(|turn| turn.number >= meta.erased_below);
+        read.reverse();
+        let first = read.first().map(|turn| turn.number);
+        // The turn behind the page's last lies on the next page.
         let behind = match (before, read.last()) {
             (Some(_), Some(last)) => self.root_of(conversation, last.number + 1).await?,
             (Some(_), None) | (None, _) => None,
         };
-        let roots = read.iter().skip(1).map(|next| root(&next.record));
-        let roots = roots.chain([behind]);
-        let mut shown: Vec<Item> = read
-            .iter()
-            .zip(roots)
-            .flat_map(|(turn, next)| {
-                let of = root(&turn.record).unwrap_or(turn.number);
-                items(turn, next == Some(of))
-            })
-            .chain(unreadable.into_iter().map(Item::unreadable))
-            .collect();
-        // Stable: what belongs to one turn stays in its order.
-        shown.sort_by_key(Item::turn);
         Ok(Some(History {
             summary: summary(conversation.clone(), &meta),
-            items: shown,
+            items: items_of(&read, behind),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }
@@ -263,7 +228,8 @@ impl Engine {
         number: TurnNumber,
     ) -> Result<Option<TurnNumber>, StoreError> {
         let stored = self.store.get(&keys::turn(conversation, number)).await?;
-        let record = stored.as_ref().map(decode::<TurnRecord>).transpose()?;
+        // One that cannot be read is shown as such where it stands.
+        let record = stored.and_then(|stored| decode::<TurnRecord>(&stored).ok());
         Ok(record.as_ref().and_then(root))
     }
 
@@ -322,6 +288,58 @@ fn root(record: &TurnRecord) -> Option<TurnNumber> {
     match record.origin {
         Origin::Regenerated { of } => Some(of),
         Origin::Customer | Origin::LateResult => None,
+    }
+}
+
+/// Turns that follow each other as items, oldest first. `behind` is what the turn behind the last one says anew: only the last
+/// answer is ever said anew, so the next turn tells.
+fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<Item> {
+    let root_in = |read: &ReadTurn| read.turn.as_ref().and_then(|turn| root(&turn.record));
+    let roots = turns.iter().skip(1).map(root_in).chain([behind]);
+    let mut all = Vec::new();
+    for (read, next) in turns.iter().zip(roots) {
+        let mut items = match &read.turn {
+            Some(turn) => {
+                let of = root(&turn.record).unwrap_or(turn.number);
+                items(turn, next == Some(of))
+            }
+            None => vec![unreadable(read.number)],
+        };
+        if read.is_damaged {
+            mark_unreadable(&mut items);
+        }
+        all.append(&mut items);
+    }
+    all
+}
+
+fn mark_unreadable(items: &mut [Item]) {
+    if let Some(Item::Turn {
+        status,
+        message,
+        retryable,
+        ..
+    }) = items.last_mut()
+    {
+        *status = "unreadable";
+        *message = Some(UNREADABLE);
+        *retryable = Some(false);
+    }
+}
+
+/// Stands for a turn of which nothing is known but its number.
+fn unreadable(turn: TurnNumber) -> Item {
+    Item::Turn {
+        turn,
+        status: "unreadable",
+        code: None,
+        message: Some(UNREADABLE),
+        retryable: Some(false),
+        message_id: None,
+        replaces: None,
+        replaced: false,
+        usage: Usage::default(),
+        milliseconds: None,
     }
 }
 

@@ -17,15 +17,6 @@ pub(crate) struct JournaledTurn {
     pub(crate) actions: Vec<ActionRecord>,
 }
 
-/// Turns as they were read.
-#[derive(Debug, Default)]
-pub(crate) struct ReadTurns {
-    /// Oldest first.
-    pub(crate) turns: Vec<JournaledTurn>,
-    /// Turns of which a record cannot be read. They hide nothing beside them.
-    pub(crate) unreadable: Vec<TurnNumber>,
-}
-
 /// How much of the past is read: whole turns, newest first, until either bound is reached.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -69,15 +60,13 @@ pub(crate) async fn read_turn(
         }
         after = page.records.last().map(|last| last.key.sort.clone());
         if !page.more || after.is_none() {
-            let ReadTurns {
-                mut turns,
-                unreadable,
-            } = gathered.finish();
-            return match turns.pop() {
-                None if !unreadable.is_empty() => Err(StoreError::Damaged(format!(
-                    "a record of turn {turn} of conversation {conversation} cannot be read"
-                ))),
-                turn => Ok(turn),
+            let is_damaged = gathered.turns.values().any(|parts| parts.unreadable);
+            return if is_damaged {
+                Err(StoreError::Damaged(format!(
+                    "a record of turn {turn} cannot be read"
+                )))
+            } else {
+                Ok(gathered.finish().pop())
             };
         }
     }
@@ -89,7 +78,7 @@ pub(crate) async fn read_turns(
     conversation: &ConversationId,
     before: Option<TurnNumber>,
     extent: Extent,
-) -> Result<ReadTurns, StoreError> {
+) -> Result<Vec<JournaledTurn>, StoreError> {
     let mut gathered = Gathered::default();
     let mut after = before.map(keys::turn_prefix);
     loop {
@@ -148,23 +137,25 @@ impl Gathered {
         }
     }
 
-    /// Turns whose own record was not read are cut off by the extent, or being erased: they are left out.
-    fn finish(self) -> ReadTurns {
-        let mut read = ReadTurns::default();
-        for (number, parts) in self.turns {
-            if parts.unreadable {
-                read.unreadable.push(number);
-            } else if let Some((version, record)) = parts.turn {
-                read.turns.push(JournaledTurn {
-                    number,
-                    version,
-                    record,
-                    steps: parts.steps.into_values().collect(),
-                    actions: parts.actions,
-                });
-            }
-        }
-        read
+    /// Turns whose own record was not read are cut off by the extent, or being erased: they are left out. So are those of which
+    /// a record cannot be read: they hide nothing beside them.
+    fn finish(self) -> Vec<JournaledTurn> {
+        let readable = self
+            .turns
+            .into_iter()
+            .filter(|(_, parts)| !parts.unreadable);
+        let turns = readable.filter_map(|(number, parts)| {
+            let (version, record) = parts.turn?;
+            let steps = parts.steps.into_values().collect();
+            Some(JournaledTurn {
+                number,
+                version,
+                record,
+                steps,
+                actions: parts.actions,
+            })
+        });
+        turns.collect()
     }
 }
 

@@ -280,11 +280,7 @@ impl Engine {
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
             refuse_overlap(meta, submission.overlap)?;
         }
-        let past = if idle && drives {
-            Some(past?.turns)
-        } else {
-            None
-        };
+        let past = if idle && drives { Some(past?) } else { None };
         self.record(submission, meta, past, stale, tries).await
     }
 

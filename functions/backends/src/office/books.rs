@@ -1,5 +1,6 @@
 //! What the back office writes down, and where.
 
+use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Cursor, Key, Listing, Millis, Record, StoreError, Stored};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,8 @@ pub(super) enum Ended {
 pub struct Entries<T> {
     /// The entries, the newest first.
     pub entries: Vec<T>,
+    /// Those that cannot be read; they hide nothing beside them.
+    pub unreadable: Vec<Unreadable>,
     /// Where to go on, when more may follow.
     pub next: Option<Cursor>,
 }

@@ -1,17 +1,18 @@
 //! The operator's view of actions: what waits, what ended, and the decisions that only a person may take.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::{Extension, Json};
 use baton_handoff::ids::ActionId;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{Decision, DecisionError, Settlement, Shown};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::conversations::uncached;
+use super::conversations::{json_page, uncached};
 use super::input::{Path, Query, read_object, text_field};
-use super::operator::{ENTRIES, Operator, Paging};
+use super::operator::{Entries, Operator, Paging, Round, page};
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::router::App;
 
@@ -25,23 +26,27 @@ type Fields = Map<String, Value>;
 /// how long they wait.
 pub(crate) async fn list(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     _operator: Operator,
     paging: Paging,
     query: Query,
 ) -> Result<Response, ApiError> {
     let Some(state) = query.text("state")?.map(parse_state).transpose()? else {
-        return overview(&app).await;
+        return overview(&app, &budget).await;
     };
-    let actions = app
-        .engine
-        .actions(state, paging.after, paging.limit)
-        .await?;
-    let shown: Vec<_> = actions.actions.iter().map(shown).collect();
-    Ok(uncached(Json(json!({
-        "actions": shown,
-        "unreadable": actions.unreadable,
-        "next": actions.next,
-    }))))
+    page(&budget, "actions", || in_state(&app, state, &paging)).await
+}
+
+async fn in_state(app: &App, state: ActionState, paging: &Paging) -> Result<Entries, ApiError> {
+    let read = |after, limit| async move {
+        let actions = app.engine.actions(state, after, limit).await?;
+        Ok(Round {
+            values: actions.actions.iter().map(shown).collect(),
+            unreadable: actions.unreadable,
+            next: actions.next,
+        })
+    };
+    Entries::gather(paging, read).await
 }
 
 fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
@@ -52,21 +57,27 @@ fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
     })
 }
 
-async fn overview(app: &App) -> Result<Response, ApiError> {
-    let (mut actions, mut unreadable) = (Vec::new(), Vec::new());
-    for state in ActionState::ALL {
-        let page = app.engine.actions(state, None, ENTRIES).await?;
-        actions.extend(page.actions);
-        unreadable.extend(page.unreadable);
-    }
-    let summary = app.engine.action_summary().await?;
-    let actions: Vec<_> = actions.iter().map(shown).collect();
-    Ok(uncached(Json(json!({
-        "counts": summary.counts,
-        "oldest_waiting_ms": summary.oldest_waiting,
-        "actions": actions,
-        "unreadable": unreadable,
-    }))))
+async fn overview(app: &App, budget: &Budget) -> Result<Response, ApiError> {
+    let make = || async {
+        let mut actions = Entries::default();
+        for state in ActionState::ALL {
+            actions.append(in_state(app, state, &Paging::first()).await?);
+        }
+        let summary = app.engine.action_summary().await?;
+        let counts = json!({
+            "counts": summary.counts,
+            "oldest_waiting_ms": summary.oldest_waiting,
+            "unreadable": actions.unreadable(),
+        });
+        // An object with fields, which goes on.
+        let mut overview = counts.to_string();
+        overview.pop();
+        overview += ",\"actions\":";
+        overview += &actions.as_array();
+        overview.push('}');
+        Ok(overview.into_bytes())
+    };
+    json_page(budget, make).await
 }
 
 /// One action, also where it is not on any page that was read; with the later ones of its conversation that are done already.

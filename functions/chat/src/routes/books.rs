@@ -1,35 +1,51 @@
 //! The operator's view of the embedded back office: orders and refunds, newest first.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use baton_backends::office::{Order, Refund};
 use baton_handoff::ports::Cursor;
 use serde_json::{Value, json};
 
-use super::operator::{Operator, Paging, page};
+use super::operator::{Entries, Operator, Paging, Round, page};
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::router::App;
 
 pub(crate) async fn orders(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     _operator: Operator,
     paging: Paging,
 ) -> Result<Response, ApiError> {
-    let after = paging.after.map(Cursor);
-    let orders = app.office.orders(after.as_ref(), paging.limit).await?;
-    let next = orders.next.map(|cursor| cursor.0);
-    Ok(page("orders", orders.entries.iter().map(order), next))
+    let office = &app.office;
+    let read = |after: Option<String>, limit| async move {
+        let orders = office.orders(after.map(Cursor).as_ref(), limit).await?;
+        Ok(Round {
+            values: orders.entries.iter().map(order).collect(),
+            unreadable: orders.unreadable,
+            next: orders.next.map(|cursor| cursor.0),
+        })
+    };
+    page(&budget, "orders", || Entries::gather(&paging, read)).await
 }
 
 pub(crate) async fn refunds(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     _operator: Operator,
     paging: Paging,
 ) -> Result<Response, ApiError> {
-    let after = paging.after.map(Cursor);
-    let refunds = app.office.refunds(after.as_ref(), paging.limit).await?;
-    let next = refunds.next.map(|cursor| cursor.0);
-    Ok(page("refunds", refunds.entries.iter().map(refund), next))
+    let office = &app.office;
+    let read = |after: Option<String>, limit| async move {
+        let refunds = office.refunds(after.map(Cursor).as_ref(), limit).await?;
+        Ok(Round {
+            values: refunds.entries.iter().map(refund).collect(),
+            unreadable: refunds.unreadable,
+            next: refunds.next.map(|cursor| cursor.0),
+        })
+    };
+    page(&budget, "refunds", || Entries::gather(&paging, read)).await
 }
 
 fn order(order: &Order) -> Value {

@@ -1,16 +1,24 @@
 //! Conversations as people read them: the list, one history, export, erase.
 
-use axum::Json;
+use std::convert::Infallible;
+
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
+use baton_handoff::history::History;
+use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use super::completions::stream_response;
+use super::export::{self, Form};
 use super::input::{Path, Query};
-use super::operator::{Operator, Paging};
-use super::{OWNER, export, last_position, parse_conversation};
+use super::operator::{Entries, Operator, Paging, Round, page};
+use super::{OWNER, last_position, parse_conversation};
 use crate::accept::wanted;
+use crate::budget::Budget;
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
@@ -20,23 +28,27 @@ use crate::router::App;
 const TURNS: usize = 50;
 const MOST_TURNS: usize = 500;
 
-/// Pages of an export: 500 turns each.
-const EXPORT_PAGES: usize = 200;
-
 pub(crate) async fn list(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     _operator: Operator,
     paging: Paging,
 ) -> Result<Response, ApiError> {
-    let page = app
-        .engine
-        .conversations(OWNER, paging.after, paging.limit)
-        .await?;
-    Ok(uncached(Json(page)))
+    let engine = &app.engine;
+    let read = |after, limit| async move {
+        let page = engine.conversations(OWNER, after, limit).await?;
+        Ok(Round {
+            values: page.conversations.iter().map(|one| json!(one)).collect(),
+            unreadable: page.unreadable,
+            next: page.next,
+        })
+    };
+    page(&budget, "conversations", || Entries::gather(&paging, read)).await
 }
 
 pub(crate) async fn history(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
@@ -44,8 +56,12 @@ pub(crate) async fn history(
     let before: Option<u32> = query.number("before")?;
     let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
-    let history = app.engine.history(&conversation, before, turns).await?;
-    Ok(uncached(Json(history.ok_or_else(no_such_conversation)?)))
+    let (engine, conversation) = (&app.engine, &conversation);
+    let make = || async move {
+        let history = engine.history(conversation, before, turns).await?;
+        written(&history.ok_or_else(no_such_conversation)?)
+    };
+    json_page(&budget, make).await
 }
 
 /// What happens in the conversation from now on, or behind a position, turn after turn.
@@ -82,47 +98,33 @@ pub(crate) async fn erase(
 /// The whole conversation, JSON or readable Markdown by `Accept`.
 pub(crate) async fn export(
     State(app): State<App>,
+    Extension(budget): Extension<Budget>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let conversation = parse_conversation(&id)?;
-    let mut history = app
-        .engine
-        .history(&conversation, None, MOST_TURNS)
+    let form = if wants_markdown(&headers) {
+        Form::Markdown
+    } else {
+        Form::Json
+    };
+    let body = export::document(app.engine, budget, &conversation, form)
         .await?
         .ok_or_else(no_such_conversation)?;
-    let mut pages = vec![std::mem::take(&mut history.items)];
-    for _ in 0..EXPORT_PAGES {
-        let Some(before) = history.before else { break };
-        let Some(earlier) = app
-            .engine
-            .history(&conversation, Some(before), MOST_TURNS)
-            .await?
-        else {
-            break;
-        };
-        pages.push(earlier.items);
-        history.before = earlier.before;
-    }
-    history.items = pages.into_iter().rev().flatten().collect();
-    let (mut response, ending) = if wants_markdown(&headers) {
-        let markdown = (
-            [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")],
-            export::markdown(&history),
-        );
-        (uncached(markdown), "md")
-    } else {
-        (uncached(Json(history)), "json")
-    };
-    let name = format!("attachment; filename=\"conversation-{conversation}.{ending}\"");
+    let headers = [
+        (header::CONTENT_TYPE, form.media_type()),
+        (header::VARY, "Accept"),
+    ];
+    let mut response = uncached((headers, body));
+    let name = format!(
+        "attachment; filename=\"conversation-{conversation}.{}\"",
+        form.ending()
+    );
     if let Ok(name) = HeaderValue::from_str(&name) {
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, name);
     }
-    response
-        .headers_mut()
-        .insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
 }
 
@@ -138,6 +140,36 @@ fn wants_markdown(headers: &HeaderMap) -> bool {
 
 fn no_such_conversation() -> ApiError {
     ApiError::not_found("no such conversation")
+}
+
+/// As JSON, for a [`Budget`].
+fn written(history: &History) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(history).map_err(|error| {
+        tracing::error!(%error, "a history cannot be written as JSON");
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the history cannot be written",
+        )
+    })
+}
+
+/// A page that `make` writes as JSON.
+pub(super) async fn json_page<F>(
+    budget: &Budget,
+    make: impl Fn() -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Vec<u8>, ApiError>>,
+{
+    let make = || {
+        let page = make();
+        async { page.await.map(|page| (page, ())) }
+    };
+    let (page, ()) = budget.piece(make).await??;
+    let chunks = page.into_iter().map(Ok::<_, Infallible>);
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    let body = Body::from_stream(stream::iter(chunks));
+    Ok(uncached((headers, body)))
 }
 
 pub(super) fn uncached(body: impl IntoResponse) -> Response {

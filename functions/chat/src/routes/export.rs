@@ -1,128 +1,200 @@
-//! A conversation as Markdown that reads well in a ticket or a mail.
+//! A whole conversation as one document, JSON or Markdown, of which no more is in memory than the piece that the network takes
+//! next. The document ends in good form also where it cannot go on, and says so.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::convert::Infallible;
+use std::sync::Arc;
 
-use baton_handoff::history::{History, Item, Role};
-use baton_handoff::ids::TurnNumber;
+use axum::body::Body;
+use baton_handoff::Engine;
+use baton_handoff::history::{Export, ExportError, Item};
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::StoreError;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
-/// The whole history as Markdown. What people said is quoted line by line, so that it cannot pose as a heading.
-pub(super) fn markdown(history: &History) -> String {
-    let mut out = format!("# Conversation {}\n", history.summary.id);
-    let anew = Anew::of(&history.items);
-    for item in &history.items {
-        // Writing to a string cannot fail.
-        let _ = write_item(&mut out, item, &anew);
+use super::markdown;
+use crate::body::LONGEST_STREAM;
+use crate::budget::{Budget, Busy};
+use crate::deadline::stream_end;
+use crate::error::ApiError;
+
+/// What the document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Markdown,
+}
+
+impl Form {
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Markdown => "text/markdown; charset=utf-8",
+        }
     }
-    out
-}
 
-/// Answers that were said anew.
-#[derive(Default)]
-struct Anew {
-    /// Turns that say an earlier answer anew: the customer asked only once.
-    replacing: HashSet<TurnNumber>,
-    /// Turns whose answer a later one replaces.
-    replaced: HashSet<TurnNumber>,
-}
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Markdown => "md",
+        }
+    }
 
-impl Anew {
-    fn of(items: &[Item]) -> Self {
-        let mut anew = Self::default();
-        for item in items {
-            if let Item::Turn {
-                turn,
-                replaces,
-                replaced,
-                ..
-            } = item
-            {
-                if replaces.is_some() {
-                    anew.replacing.insert(*turn);
-                }
-                if *replaced {
-                    anew.replaced.insert(*turn);
-                }
+    fn begin(self, export: &Export) -> String {
+        match self {
+            Self::Json => {
+                // An object with fields, which goes on.
+                let mut begin = serde_json::to_string(&export.summary).unwrap_or_default();
+                begin.pop();
+                begin + ",\"items\":["
+            }
+            Self::Markdown => format!("# Conversation {}\n", export.summary.id),
+        }
+    }
+
+    fn end(self, incomplete: Option<&str>) -> String {
+        match (self, incomplete) {
+            (Self::Json, None) => "],\"before\":null}".to_owned(),
+            (Self::Json, Some(reason)) => {
+                let reason = serde_json::Value::from(reason);
+                format!("],\"before\":null,\"incomplete\":{reason}}}")
+            }
+            (Self::Markdown, None) => String::new(),
+            (Self::Markdown, Some(reason)) => {
+                format!("\n---\n\n**This export is not complete: {reason}.**\n")
             }
         }
-        anew
     }
 }
 
-fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
-    match item {
-        Item::Message {
-            turn,
-            role: Role::Customer,
-            ..
-        } if anew.replacing.contains(turn) => Ok(()),
-        Item::Message {
-            turn,
-            role,
-            agent,
-            text,
-            partial,
-            ..
-        } => {
-            let speaker = match role {
-                Role::Customer => "Customer",
-                Role::Agent => agent.as_deref().unwrap_or("Agent"),
-            };
-            let mark = if *partial { " (broken off)" } else { "" };
-            let replaced = *role == Role::Agent && anew.replaced.contains(turn);
-            let again = if replaced {
-                " (answered again below)"
-            } else {
-                ""
-            };
-            writeln!(out, "\n**{speaker}**{mark}{again}\n")?;
-            text.lines().try_for_each(|line| writeln!(out, "> {line}"))
-        }
-        Item::ToolCall {
-            agent,
-            name,
-            arguments,
-            result,
-            ..
-        } => {
-            let result = result.as_deref().unwrap_or("no result yet");
-            writeln!(out, "\n- {agent} called `{name}` with {}", code(arguments))?;
-            writeln!(out, "  - result: {}", code(result))
-        }
-        Item::HandOff { from, to, .. } => writeln!(out, "\n---\n\n*{from} handed over to {to}*"),
-        Item::Action {
-            name,
-            arguments,
-            state,
-            result,
-            ..
-        } => {
-            write!(
-                out,
-                "\n- action `{name}` with {}: **{}**",
-                code(arguments),
-                state.as_str()
-            )?;
-            match result {
-                Some(result) => writeln!(out, ", {}", code(result)),
-                None => writeln!(out),
-            }
-        }
-        Item::Turn { turn, message, .. } => match message {
-            Some(message) => writeln!(out, "\n*Turn {turn} failed: {message}*"),
-            None => Ok(()),
+/// A document that is being written.
+struct Document {
+    engine: Arc<Engine>,
+    budget: Budget,
+    form: Form,
+    until: Instant,
+    place: Place,
+}
+
+/// How far it is written.
+#[derive(Clone)]
+struct Place {
+    export: Export,
+    has_items: bool,
+    is_over: bool,
+}
+
+/// Why a document does not go on.
+enum Broken {
+    Export(ExportError),
+    Busy(Busy),
+}
+
+/// The document. `None`: there is no such conversation.
+pub(super) async fn document(
+    engine: Arc<Engine>,
+    budget: Budget,
+    conversation: &ConversationId,
+    form: Form,
+) -> Result<Option<Body>, ApiError> {
+    let Some(export) = engine.export(conversation).await? else {
+        return Ok(None);
+    };
+    let begin = form.begin(&export);
+    let mut document = Document {
+        engine,
+        budget,
+        form,
+        until: stream_end(LONGEST_STREAM),
+        place: Place {
+            export,
+            has_items: false,
+            is_over: false,
         },
+    };
+    // What fails before the answer has begun is an error, not half a document.
+    let first = match document.piece(&begin).await {
+        Ok(first) => first,
+        Err(Broken::Busy(busy)) => return Err(busy.into()),
+        Err(Broken::Export(ExportError::Erased)) => return Ok(None),
+        Err(Broken::Export(ExportError::Store(error))) => return Err(error.into()),
+    };
+    let rest = stream::unfold(document, |mut document| async move {
+        let piece = document.next().await?;
+        Some((piece, document))
+    });
+    let chunks = stream::iter([first]).chain(rest).flat_map(stream::iter);
+    Ok(Some(Body::from_stream(chunks.map(Ok::<_, Infallible>))))
+}
+
+impl Document {
+    /// Never an error: what reads a body may take one for its end.
+    async fn next(&mut self) -> Option<Vec<Bytes>> {
+        if self.place.is_over {
+            return None;
+        }
+        if Instant::now() >= self.until {
+            return Some(self.break_off("it took too long"));
+        }
+        let reason = match self.piece("").await {
+            Ok(piece) => return Some(piece),
+            Err(Broken::Busy(busy)) => busy.to_string(),
+            Err(Broken::Export(error)) => {
+                tracing::warn!(%error, "an export broke off");
+                match error {
+                    ExportError::Erased => error.to_string(),
+                    ExportError::Store(StoreError::Damaged(_)) => {
+                        "a record cannot be read".to_owned()
+                    }
+                    ExportError::Store(StoreError::Unavailable(_) | StoreError::BadCursor) => {
+                        "the store cannot be reached right now".to_owned()
+                    }
+                }
+            }
+        };
+        Some(self.break_off(&reason))
+    }
+
+    fn break_off(&mut self, reason: &str) -> Vec<Bytes> {
+        self.place.is_over = true;
+        vec![Bytes::from(self.form.end(Some(reason)))]
+    }
+
+    /// The next piece, behind `begin`.
+    async fn piece(&mut self, begin: &str) -> Result<Vec<Bytes>, Broken> {
+        let (engine, form) = (&*self.engine, self.form);
+        let place = &self.place;
+        // It may be made more than once, each time from the same place.
+        let make = || async move {
+            let mut place = place.clone();
+            let mut piece = begin.to_owned();
+            if let Some(items) = engine.next_of_export(&mut place.export).await? {
+                write_items(&mut piece, form, &items, &mut place.has_items);
+            } else {
+                piece.push_str(&form.end(None));
+                place.is_over = true;
+            }
+            Ok((piece.into_bytes(), place))
+        };
+        let piece = self.budget.piece(make).await.map_err(Broken::Busy)?;
+        let (piece, place) = piece.map_err(Broken::Export)?;
+        self.place = place;
+        Ok(piece)
     }
 }
 
-/// Inline code that holds any text: its fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let text = text.replace(['\n', '\r'], " ");
-    if longest == 0 {
-        format!("{fence}{text}{fence}")
-    } else {
-        format!("{fence} {text} {fence}")
+fn write_items(out: &mut String, form: Form, items: &[Item], has_items: &mut bool) {
+    match form {
+        Form::Json => {
+            for item in items {
+                if std::mem::replace(has_items, true) {
+                    out.push(',');
+                }
+                // Items hold strings, numbers and lists of them: nothing that serde_json can refuse.
+                out.push_str(&serde_json::to_string(item).unwrap_or_default());
+            }
+        }
+        Form::Markdown => markdown::write(out, items),
     }
 }

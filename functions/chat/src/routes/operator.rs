@@ -1,19 +1,26 @@
 //! What operator routes share: who may use them, and lists in pages.
 
-use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use baton_handoff::history::Unreadable;
 use http::request::Parts;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
-use super::conversations::uncached;
+use super::conversations::json_page;
 use super::input::Query;
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::router::App;
 
 /// Entries of one page.
-pub(super) const ENTRIES: usize = 50;
+const ENTRIES: usize = 50;
 const MOST_ENTRIES: usize = 200;
+
+/// Entries that are read at once. Behind each stands a record of up to 350 KB.
+const ROUND: usize = 25;
+
+/// A page that has so many bytes is not made longer.
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// That the request may use operator routes. Take it before whatever else may refuse a request.
 pub(crate) struct Operator;
@@ -30,8 +37,18 @@ impl FromRequestParts<App> for Operator {
 /// Which page of a list is wanted.
 pub(crate) struct Paging {
     /// Where the page before it said that this one begins.
-    pub(super) after: Option<String>,
-    pub(super) limit: usize,
+    after: Option<String>,
+    limit: usize,
+}
+
+impl Paging {
+    /// The first page, of the usual length.
+    pub(super) fn first() -> Self {
+        Self {
+            after: None,
+            limit: ENTRIES,
+        }
+    }
 }
 
 impl FromRequestParts<App> for Paging {
@@ -47,15 +64,101 @@ impl FromRequestParts<App> for Paging {
     }
 }
 
-/// One page of the list of this name, and where the next one begins.
-pub(super) fn page(
-    name: &str,
-    entries: impl Iterator<Item = Value>,
+/// What one look at a list found.
+pub(super) struct Round {
+    pub(super) values: Vec<Value>,
+    /// Those that cannot be read.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// Where to go on.
+    pub(super) next: Option<String>,
+}
+
+/// Entries of a page, written down.
+#[derive(Default)]
+pub(super) struct Entries {
+    /// JSON values between commas.
+    json: String,
+    unreadable: Vec<Unreadable>,
+    /// Where the next page begins.
     next: Option<String>,
-) -> Response {
-    let page = Map::from_iter([
-        (name.to_owned(), entries.collect()),
-        ("next".to_owned(), next.into()),
-    ]);
-    uncached(Json(page))
+}
+
+impl Entries {
+    /// Reads a page in small rounds: what is read at once, and what comes out, is bounded whatever is in the records.
+    pub(super) async fn gather<F>(
+        paging: &Paging,
+        read: impl Fn(Option<String>, usize) -> F,
+    ) -> Result<Self, ApiError>
+    where
+        F: Future<Output = Result<Round, ApiError>>,
+    {
+        let mut entries = Self {
+            next: paging.after.clone(),
+            ..Self::default()
+        };
+        let mut left = paging.limit;
+        while left > 0 {
+            let limit = left.min(ROUND);
+            let round = read(entries.next.take(), limit).await?;
+            for value in round.values {
+                entries.push(&value.to_string());
+            }
+            entries.unreadable.extend(round.unreadable);
+            entries.next = round.next;
+            left -= limit;
+            if entries.next.is_none() || entries.json.len() >= PAGE_BYTES {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    fn push(&mut self, json: &str) {
+        if json.is_empty() {
+            return;
+        }
+        if !self.json.is_empty() {
+            self.json.push(',');
+        }
+        self.json.push_str(json);
+    }
+
+    /// Adds the entries of another list.
+    pub(super) fn append(&mut self, other: Self) {
+        self.push(&other.json);
+        self.unreadable.extend(other.unreadable);
+    }
+
+    pub(super) fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
+    pub(super) fn as_array(&self) -> String {
+        format!("[{}]", self.json)
+    }
+}
+
+/// A page of the list of this name, and where the next one begins.
+pub(super) async fn page<F>(
+    budget: &Budget,
+    name: &str,
+    entries: impl Fn() -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Entries, ApiError>>,
+{
+    let make = || {
+        let entries = entries();
+        async {
+            let entries = entries.await?;
+            let next = Value::from(entries.next.clone());
+            let page = format!(
+                "{{\"{name}\":{},\"unreadable\":{},\"next\":{next}}}",
+                entries.as_array(),
+                json!(entries.unreadable)
+            );
+            Ok(page.into_bytes())
+        }
+    };
+    json_page(budget, make).await
 }

@@ -266,3 +266,18 @@ async fn a_connection_does_not_wait_for_its_reader_for_ever() {
     let timeout = rustix::net::sockopt::tcp_user_timeout(&socket).unwrap();
     assert_eq!(timeout, UNREAD_TIMEOUT_MS);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_does_not_wait_for_its_reader_for_ever_nor_keep_much_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (socket, _peer) = accepted.unwrap();
+    set_options(&socket);
+    assert!(socket.nodelay().unwrap());
+    let timeout = rustix::net::sockopt::tcp_user_timeout(&socket).unwrap();
+    assert_eq!(timeout, UNREAD_TIMEOUT_MS);
+    let buffer = rustix::net::sockopt::socket_send_buffer_size(&socket).unwrap();
+    assert!(buffer <= 2 * SEND_BUFFER, "{buffer}");
+}

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use baton_backends::model::testing::ScriptedModel;
+use baton_backends::model::testing::{ScriptedModel, says};
 
 use crate::function::{Function, lines};
 use crate::stand_in::event::Request;
@@ -59,6 +59,37 @@ async fn the_page_and_every_asset_come_through_byte_for_byte() {
         let expected = std::fs::read(&file.1).unwrap();
         assert!(answer.rest().await == expected, "{path} is not what it was");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_of_many_pieces_comes_through_whole() {
+    let answer = "y".repeat(100 * 1024);
+    let model = ScriptedModel::responding({
+        let answer = answer.clone();
+        move |_| says(&answer)
+    })
+    .await;
+    let function = Function::start(&model).await;
+    let said: Vec<_> = (0..8).map(|number| format!("message-{number}")).collect();
+    for message in &said {
+        function.ask(&Request::say("c", message)).rest().await;
+    }
+    let (prelude, body) = function
+        .ask(&Request::get("/conversations/c/export"))
+        .whole()
+        .await;
+    assert_eq!(prelude["headers"]["content-type"], "application/json");
+    let export: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let items = export["items"].as_array().unwrap();
+    let texts: Vec<_> = items
+        .iter()
+        .filter_map(|item| item["text"].as_str())
+        .collect();
+    let expected = said
+        .iter()
+        .flat_map(|message| [message.as_str(), answer.as_str()]);
+    assert!(expected.eq(texts), "not all of it");
+    assert_eq!(export.get("incomplete"), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

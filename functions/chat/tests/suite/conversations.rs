@@ -3,7 +3,7 @@
 use baton_backends::model::testing::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
-use super::support::{Asked, Commits, House, body, clerk, until};
+use super::support::{Asked, Client, Commits, House, body, clerk, until};
 
 #[tokio::test]
 async fn the_list_shows_the_newest_first_in_pages() {
@@ -112,6 +112,90 @@ async fn the_history_of_a_long_conversation_comes_in_pages() {
         before = format!("&before={first}");
     }
     assert_eq!(turns, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+/// All pages of so many turns at most, put together, and the longest of them in bytes.
+async fn pages(client: &Client, turns: usize) -> (Vec<Value>, usize) {
+    let (mut items, mut longest) = (Vec::new(), 0);
+    let mut before = String::new();
+    loop {
+        let page = client
+            .get(&format!("/conversations/c?turns={turns}{before}"))
+            .await;
+        longest = longest.max(page.body.len());
+        let page = page.json();
+        let mut earlier = page["items"].as_array().unwrap().clone();
+        assert!(!earlier.is_empty(), "an empty page before {before:?}");
+        earlier.append(&mut items);
+        items = earlier;
+        let Some(first) = page["before"].as_u64() else {
+            return (items, longest);
+        };
+        before = format!("&before={first}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_any_length_put_together_are_what_the_export_tells() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut last = 0;
+    for number in 1..=5 {
+        last = client.say("c", &format!("m{number}")).await.number;
+        for _ in 0..number % 3 {
+            let path = format!("/conversations/c/turns/{last}/regenerate");
+            assert_eq!(client.post(&path, &json!({})).await.status, 200);
+            last += 1;
+        }
+    }
+    let export = client.get("/conversations/c/export").await.json();
+    let exported = export["items"].as_array().unwrap();
+    let turns = exported.iter().filter(|item| item["type"] == "turn");
+    let replaced = turns.clone().filter(|turn| turn["replaced"] == true);
+    assert_eq!(
+        (turns.count(), replaced.count()),
+        (usize::try_from(last).unwrap(), 6)
+    );
+    for length in 1..=4 {
+        assert_eq!(pages(&client, length).await.0, *exported, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_short_and_a_turn_that_is_longer_is_a_page_of_its_own() {
+    const LONG: usize = 100 * 1024;
+    let model = ScriptedModel::responding(|asked| {
+        let text = "y".repeat(LONG);
+        match (asked.customer().as_str(), asked.results().len()) {
+            ("short", _) => says("Short."),
+            ("long", _) => says(&text),
+            // A turn of several records.
+            _ if asked.told().len() < 10 + 6 => says(&text).calls("transfer_back_to_triage", "{}"),
+            _ => says(&text),
+        }
+    })
+    .await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    for message in [
+        "short", "long", "long", "long", "long", "longest", "short", "short",
+    ] {
+        client.say("c", message).await;
+    }
+    let export = client.get("/conversations/c/export").await.json();
+    let exported = export["items"].as_array().unwrap();
+    let turns = exported.iter().filter(|item| item["type"] == "turn");
+    assert_eq!(turns.count(), 8);
+    let longest = exported.iter().filter(|item| item["turn"] == 6);
+    let longest: usize = longest.map(|item| item.to_string().len()).sum();
+    assert!(longest > 256 * 1024, "{longest}");
+    let (items, longest_page) = pages(&client, 500).await;
+    assert_eq!(items, *exported);
+    assert!(
+        longest_page < 256 * 1024 + longest,
+        "{longest_page} and {longest}"
+    );
 }
 
 #[tokio::test]

@@ -71,6 +71,12 @@ impl Local {
         Client::new(&self.base)
     }
 
+    /// The process's number.
+    #[cfg_attr(test, allow(dead_code, reason = "another suite has no use for it"))]
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         let id = self.child.id().unwrap();
         kill_process(Pid::from_raw(id.try_into().unwrap()).unwrap(), signal).unwrap();

@@ -7,3 +7,4 @@ mod local;
 mod signals;
 mod starts;
 mod tools;
+mod unread;

@@ -1,0 +1,131 @@
+//! A conversation as Markdown that reads well in a ticket or a mail.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use baton_handoff::history::{Item, Role};
+use baton_handoff::ids::TurnNumber;
+
+/// Whole turns as Markdown. What people said is quoted line by line, so that it cannot pose as a heading.
+pub(super) fn write(out: &mut String, items: &[Item]) {
+    let anew = Anew::of(items);
+    for item in items {
+        // Writing to a string cannot fail.
+        let _ = write_item(out, item, &anew);
+    }
+}
+
+/// Answers that were said anew.
+#[derive(Default)]
+struct Anew {
+    /// Turns that say an earlier answer anew: the customer asked only once.
+    replacing: HashSet<TurnNumber>,
+    /// Turns whose answer a later one replaces.
+    replaced: HashSet<TurnNumber>,
+}
+
+impl Anew {
+    fn of(items: &[Item]) -> Self {
+        let mut anew = Self::default();
+        for item in items {
+            if let Item::Turn {
+                turn,
+                replaces,
+                replaced,
+                ..
+            } = item
+            {
+                if replaces.is_some() {
+                    anew.replacing.insert(*turn);
+                }
+                if *replaced {
+                    anew.replaced.insert(*turn);
+                }
+            }
+        }
+        anew
+    }
+}
+
+fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
+    match item {
+        Item::Message {
+            turn,
+            role: Role::Customer,
+            ..
+        } if anew.replacing.contains(turn) => Ok(()),
+        Item::Message {
+            turn,
+            role,
+            agent,
+            text,
+            partial,
+            ..
+        } => {
+            let speaker = match role {
+                Role::Customer => "Customer",
+                Role::Agent => agent.as_deref().unwrap_or("Agent"),
+            };
+            let mark = if *partial { " (broken off)" } else { "" };
+            let replaced = *role == Role::Agent && anew.replaced.contains(turn);
+            let again = if replaced {
+                " (answered again below)"
+            } else {
+                ""
+            };
+            writeln!(out, "\n**{speaker}**{mark}{again}\n")?;
+            text.lines().try_for_each(|line| writeln!(out, "> {line}"))
+        }
+        Item::ToolCall {
+            agent,
+            name,
+            arguments,
+            result,
+            ..
+        } => {
+            let result = result.as_deref().unwrap_or("no result yet");
+            writeln!(out, "\n- {agent} called `{name}` with {}", code(arguments))?;
+            writeln!(out, "  - result: {}", code(result))
+        }
+        Item::HandOff { from, to, .. } => writeln!(out, "\n---\n\n*{from} handed over to {to}*"),
+        Item::Action {
+            name,
+            arguments,
+            state,
+            result,
+            ..
+        } => {
+            write!(
+                out,
+                "\n- action `{name}` with {}: **{}**",
+                code(arguments),
+                state.as_str()
+            )?;
+            match result {
+                Some(result) => writeln!(out, ", {}", code(result)),
+                None => writeln!(out),
+            }
+        }
+        Item::Turn {
+            turn,
+            status: "unreadable",
+            ..
+        } => writeln!(out, "\n*Turn {turn}: not all of it can be read.*"),
+        Item::Turn { turn, message, .. } => match message {
+            Some(message) => writeln!(out, "\n*Turn {turn} failed: {message}*"),
+            None => Ok(()),
+        },
+    }
+}
+
+/// Inline code that holds any text: its fence is longer than any run of backticks in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let text = text.replace(['\n', '\r'], " ");
+    if longest == 0 {
+        format!("{fence}{text}{fence}")
+    } else {
+        format!("{fence} {text} {fence}")
+    }
+}
