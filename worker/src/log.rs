@@ -1,10 +1,15 @@
-//! The log: JSON lines, or text on a terminal.
+//! The log: JSON lines, or text on a terminal. No conversation's id is whole in it.
 
-use std::io::IsTerminal;
+mod conceal;
+mod lines;
+
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use self::lines::{Form, Lines};
 
 /// Starts it.
 ///
@@ -14,14 +19,22 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// When the filter is none.
 pub fn start(filter: &str) -> anyhow::Result<()> {
     let targets = targets(filter)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let log = tracing_subscriber::registry().with(targets);
-    if std::io::stderr().is_terminal() {
-        log.with(lines).init();
+    let form = if std::io::stderr().is_terminal() {
+        Form::Text
     } else {
-        log.with(lines.json()).init();
-    }
+        Form::Json
+    };
+    let lines = Lines::new(form, write);
+    tracing_subscriber::registry()
+        .with(targets)
+        .with(lines)
+        .init();
     Ok(())
+}
+
+fn write(line: &str) {
+    // A log that cannot be written stops nothing.
+    let _lost = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// Stricter than what the library reads, which takes a misspelt level for the name of a crate.

@@ -1,12 +1,13 @@
 //! One span a request, with an id that every log line in it carries and that the client is told.
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use crate::router::App;
+use crate::routes::completions::{CONVERSATION_HEADER, TURN_HEADER};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -20,11 +21,30 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
         .and_then(|id| id.to_str().ok());
     let given = given.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
     let id = given.map_or_else(|| app.engine.random_id(), str::to_owned);
-    let span =
-        tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
-    let mut response = next.run(request).instrument(span).await;
+    // Never the path itself: the id of a conversation in it is what opens the conversation.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str);
+    let span = tracing::info_span!("request", request = id, method = %request.method(), route);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| tell(&response));
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Which request began or followed which turn: a turn goes on when its request is over, and its lines do not name one.
+fn tell(response: &Response) {
+    let header = |name| {
+        let value: Option<&HeaderValue> = response.headers().get(name);
+        value.and_then(|value| value.to_str().ok())
+    };
+    tracing::debug!(
+        status = response.status().as_u16(),
+        conversation = header(CONVERSATION_HEADER),
+        turn = header(TURN_HEADER).and_then(|turn| turn.parse::<u32>().ok()),
+        "a request was answered"
+    );
 }

@@ -22,8 +22,8 @@ const MAX_MESSAGE: usize = 32 * 1024;
 /// Headers of a stream, those of the layers around it among them: the map need not grow.
 const HEADERS: usize = 12;
 
-const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-conversation-id");
-const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
+pub(crate) const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-conversation-id");
+pub(crate) const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {

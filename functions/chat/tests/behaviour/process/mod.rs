@@ -4,6 +4,7 @@ mod dice;
 mod frozen;
 mod kills;
 mod local;
+mod logs;
 mod signals;
 mod starts;
 mod tools;
