@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_handoff::ports::{Env, Millis};
 use futures_util::future::BoxFuture;
-use tracing::Instrument;
 
 /// This process, on tokio.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,7 +34,7 @@ impl Env for SystemEnv {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        // What a request sets going logs under the request's id.
-        tokio::spawn(task.in_current_span());
+        // Outside of the caller's span: a task goes on with what other requests ask for.
+        tokio::spawn(task);
     }
 }

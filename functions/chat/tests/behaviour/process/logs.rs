@@ -1,16 +1,17 @@
-//! What the real binary logs: lines that a program can read, each field once, and no id that opens a conversation.
+//! What the real binary logs: lines that a program can read, each field once, no id that opens a conversation, and no request's
+//! id on another request's turn.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use baton_backends::model::testing::ScriptedModel;
+use baton_backends::model::testing::{Gate, ScriptedModel, says, stream};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 
 use crate::backend::file_in;
-use crate::suite::support::{Client, Folder, PATIENCE, clerk, soon, until};
+use crate::suite::support::{Asked, Client, Folder, PATIENCE, body, clerk, soon, until};
 
 use super::local::command;
 
@@ -196,5 +197,46 @@ async fn no_line_of_the_log_opens_a_conversation_at_any_level() {
     for words in ["and a secret", "anvil"] {
         let shown = lines.iter().find(|line| line.contains(words));
         assert_eq!(shown, None, "what was said");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_does_not_carry_the_id_of_another_request() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        "one" => stream().says("First ").gate(&at).says("one."),
+        other => says(&format!("echo {other}")),
+    })
+    .await;
+    let folder = Folder::new();
+    let server = Logging::start(&file_in(&folder), &model.url()).await;
+    let client = Client::new(&server.base);
+    let send = |id: &'static str, message: &str| {
+        let request = client.request("POST", "/chat/completions");
+        let request = request.header("x-request-id", id);
+        let request = request.json(&body("c", message));
+        async { soon("an answer", request.send()).await.unwrap() }
+    };
+    let first = send("request-one", "one").await;
+    let second = send("request-two", "two").await;
+    gate.open();
+    for answer in [first, second] {
+        let answer = soon("the end", answer.text()).await.unwrap();
+        assert!(answer.contains("committed"), "{answer}");
+    }
+    let lines = server.lines().await;
+    let said: Vec<Value> = lines.iter().map(|line| fields(line)).collect();
+    let ended = said.iter().filter(|it| it["message"] == "a turn ended");
+    let ended: Vec<_> = ended.map(|it| it["turn"].as_u64().unwrap()).collect();
+    assert_eq!(ended, [1, 2]);
+    for (number, id, other) in [
+        (1, "request-one", "request-two"),
+        (2, "request-two", "request-one"),
+    ] {
+        let mut of_turn = said.iter().filter(|it| it["turn"] == number);
+        assert!(of_turn.clone().all(|it| it["request"] != other), "{number}");
+        // Which request began it is told once.
+        assert!(of_turn.any(|it| it["request"] == id), "{number}");
     }
 }
