@@ -74,6 +74,7 @@ pub(super) async fn read_object(
 ) -> Result<Map<String, Value>, ApiError> {
     check_media_type(headers)?;
     check_encoding(headers)?;
+    check_expectation(headers)?;
     check_length(&body)?;
     let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
         .await
@@ -121,6 +122,19 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
         "send the body without a Content-Encoding",
     );
     Err(refusal.with_header(header::ACCEPT_ENCODING, "identity"))
+}
+
+/// RFC 9110, section 10.1.1: there is one expectation, and hyper meets it.
+fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
+    let continues =
+        |expected: &http::HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(continues) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::EXPECTATION_FAILED,
+        "expect 100-continue or nothing",
+    ))
 }
 
 /// What says that it is too large is not waited for.

@@ -363,3 +363,20 @@ async fn a_compressed_body_is_refused_before_it_is_read_as_something_else() {
     assert_eq!(refused.header("accept-encoding"), "identity");
     assert_eq!(sent("identity").await.status, 200);
 }
+
+#[tokio::test]
+async fn an_expectation_that_nobody_meets_is_refused() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let sent = |expected: &str| {
+        let request = client
+            .request("POST", "/chat/completions")
+            .header("expect", expected);
+        client.fetch(request.json(&body("c", "hello")))
+    };
+    let refused = sent("200-ok").await;
+    assert_eq!(refused.status, 417);
+    assert_eq!(refused.detail(), "expect 100-continue or nothing");
+    assert_eq!(sent("100-Continue").await.status, 200);
+}
