@@ -7,14 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
-use baton_handoff::ports::{Change, Lane, Millis, Stored};
+use baton_handoff::ports::{Change, Key, Lane, Millis, Price, Stored, ToolRequest};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{ActionRecord, ActionState, Meta};
+use baton_handoff::team::ActionOrder;
 
+use crate::town::TEAM;
 use crate::world::{TaskId, World, lock};
+
+/// The same records, written in another way each time: as they are, without what was said, without any results.
+const MOST_REFUSALS: u32 = 3;
 
 /// Clocks are at most a second apart, and so is what two processes think of the end of a lease.
 const SKEW: Millis = 1_000;
+
+/// As the design says: of one conversation at once.
+const MOST_OPEN: usize = 32;
 
 /// As the design says.
 const MOST_WAITING: usize = 8;
@@ -43,6 +51,45 @@ struct Books {
     sent_on: BTreeSet<ActionId>,
     /// How often an operator had an action tried again.
     retries: BTreeMap<ActionId, u32>,
+    /// What a task was told of a price last, by tool and arguments.
+    prices: BTreeMap<(TaskId, String, String), Price>,
+    /// How often in a row the store has refused what a task wanted to write at these keys.
+    refused: BTreeMap<TaskId, (Vec<Key>, u32)>,
+    /// As of which claim an operator saw the action that this task decides about.
+    shown: BTreeMap<(TaskId, ActionId), u64>,
+    /// Turns of which something was too large for the store.
+    too_large: BTreeSet<(String, TurnNumber)>,
+    /// Where an action stands in the order of those that were sent on their way.
+    places: BTreeMap<ActionId, u64>,
+}
+
+impl Books {
+    /// An action takes its place behind all others when it is sent on its way.
+    fn line_up(&mut self, action: &ActionId) {
+        let tool = self
+            .actions
+            .get(action)
+            .and_then(|action| TEAM.tool(&action.tool));
+        if tool.is_some_and(|tool| tool.order == ActionOrder::Free) {
+            return;
+        }
+        let last = self.places.values().max().copied().unwrap_or(0);
+        self.places.insert(action.clone(), last + 1);
+    }
+
+    /// An action of the same conversation that is to be done before this one and has not ended.
+    fn ahead_of(&self, action: &ActionId) -> Option<ActionId> {
+        let place = self.places.get(action).copied()?;
+
+        let open = |other: &ActionId| {
+            let state = self.actions.get(other).map(|other| other.state);
+            matches!(state, Some(ActionState::Queued | ActionState::Running))
+        };
+        let ahead = self.places.iter().find(|(other, at)| {
+            **at < place && other.conversation == action.conversation && open(other)
+        });
+        ahead.map(|(other, _)| other.clone())
+    }
 }
 
 /// Sees everything and changes nothing.
@@ -71,11 +118,30 @@ impl Audit {
         }
     }
 
+    /// The state of an action, as it was last recorded.
+    pub(crate) fn state_of(&self, action: &ActionId) -> Option<ActionState> {
+        let books = lock(&self.books);
+        books.actions.get(action).map(|action| action.state)
+    }
+
+    /// The conversations that somebody began.
+    pub(crate) fn conversations(&self) -> Vec<ConversationId> {
+        let books = lock(&self.books);
+        let ids = books.metas.keys().map(|id| ConversationId::parse(id));
+        ids.filter_map(Result::ok).collect()
+    }
+
     // --- what operators do ---
 
     /// This task is a person's: it may change what has ended.
     pub(crate) fn decides(&self, task: TaskId) {
         lock(&self.books).operators.insert(task);
+    }
+
+    /// The operator of this task decides by what this record says.
+    pub(crate) fn shows(&self, action: &ActionRecord) {
+        let place = (self.world.current_task(), action.id.clone());
+        lock(&self.books).shown.insert(place, action.fence);
     }
 
     pub(crate) fn retries_of(&self, action: &ActionId) -> u32 {
@@ -147,6 +213,8 @@ impl Audit {
                 action.state.is_terminal()
                     || action.state == ActionState::Proposed
                     || books.sent_on.contains(&id)
+                    // It waited for the one before it, and whoever ends that one sends it anew.
+                    || action.after.is_some()
             }
             None => books.erased.contains(&id),
         };
@@ -184,10 +252,53 @@ impl Audit {
         self.require(!action.state.is_terminal(), || {
             format!("{} was called after it had ended", action.id)
         });
+        let ahead = books.ahead_of(&action.id);
+        self.require(ahead.is_none(), || {
+            format!("{} was called before {ahead:?}", action.id)
+        });
         Some(action)
     }
 
+    /// Somebody wants to know what a call is worth, and is told.
+    pub(crate) fn priced(&self, request: &ToolRequest, price: Price) {
+        let call = (
+            self.world.current_task(),
+            request.tool.name.clone(),
+            request.arguments.canonical().to_owned(),
+        );
+        lock(&self.books).prices.insert(call, price);
+    }
+
     // --- the store ---
+
+    /// Whether something of this turn could not be recorded for its size.
+    pub(crate) fn was_too_large(&self, conversation: &ConversationId, turn: TurnNumber) -> bool {
+        let place = (conversation.as_str().to_owned(), turn);
+        lock(&self.books).too_large.contains(&place)
+    }
+
+    /// The store refuses a commit, and will refuse it again.
+    pub(crate) fn refused(&self, changes: &[Change]) {
+        let keys: Vec<_> = changes.iter().map(|change| change.key().clone()).collect();
+        let mut books = lock(&self.books);
+        for key in &keys {
+            let conversation = key.partition.strip_prefix("C#");
+            if let (Some(id), Some((turn, _))) = (conversation, parse_turn_part(&key.sort)) {
+                books.too_large.insert((id.to_owned(), turn));
+            }
+        }
+        let task = self.world.current_task();
+        let (last, times) = books.refused.entry(task).or_default();
+        *times = if *last == keys { *times + 1 } else { 1 };
+        *last = keys;
+        let times = *times;
+        self.require(times <= MOST_REFUSALS, || {
+            format!(
+                "a commit that was refused is tried for the {times}th time: {:?}",
+                changes[0].key()
+            )
+        });
+    }
 
     pub(crate) fn committed(
         &self,

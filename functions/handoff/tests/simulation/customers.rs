@@ -10,6 +10,7 @@ use baton_handoff::live::TurnLog;
 use baton_handoff::{Engine, Followed, Overlap, Refusal, Resume, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::oddities;
 use crate::town::Town;
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, lock};
@@ -164,7 +165,10 @@ impl Customers {
         for message in 0..weather.messages {
             world.sleep(world.below(20_000)).await;
             let conversation = format!("c{}", world.below(weather.conversations));
-            let text = format!("[{conversation}] {number}.{message}");
+            let mut text = format!("[{conversation}] {number}.{message}");
+            if world.happens(weather.oddities) {
+                text.push_str(&oddities::text(world, weather.bulk.min(32_000)));
+            }
             let message_id = world
                 .happens(700)
                 .then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
@@ -264,10 +268,10 @@ impl Customers {
                     ));
                 }
                 Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
-                Some(Line::Refused(refusal @ (Refusal::TooLong(_) | Refusal::Unreadable))) => {
+                Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
                     return world.break_off(format!("{:?}: {refusal}", submission.message));
                 }
-                Some(Line::Refused(Refusal::Draining)) => {}
+                Some(Line::Refused(Refusal::Unreadable | Refusal::Draining)) => {}
                 Some(
                     Line::Refused(Refusal::Contended | Refusal::Unavailable)
                     | Line::Event(_)
@@ -337,7 +341,11 @@ impl Customers {
 }
 
 /// What a server does about a message.
-async fn take(engine: &Arc<Engine>, submission: Submission, lines: UnboundedSender<Line>) {
+pub(crate) async fn take(
+    engine: &Arc<Engine>,
+    submission: Submission,
+    lines: UnboundedSender<Line>,
+) {
     let background = submission.background;
     match engine.submit(submission).await {
         Ok(accepted) => {

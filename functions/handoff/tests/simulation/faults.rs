@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use baton_handoff::ids::ConversationId;
 
+use crate::records::Blur;
 use crate::town::Town;
 use crate::world::{OUTSIDE, lock};
 
@@ -28,12 +29,14 @@ pub(crate) fn disturb(town: &Arc<Town>, process: usize) {
 /// Faults that come at a time of their own.
 pub(crate) fn gather(town: &Arc<Town>) {
     let weather = town.weather();
-    let clouds: [(bool, fn(Arc<Town>)); 5] = [
+    let clouds: [(bool, fn(Arc<Town>)); 7] = [
         (weather.clock_jumps, jump_clock),
         (weather.leaps, leap),
         (weather.drains, drain),
         (weather.outages, take_store_away),
         (weather.erasures, erase),
+        (weather.blurs, blur),
+        (weather.new_team, |town| town.change_team()),
     ];
     for (gathers, strike) in clouds {
         if !gathers {
@@ -44,8 +47,7 @@ pub(crate) fn gather(town: &Arc<Town>) {
             loop {
                 town.world.sleep(town.world.between(5_000, 90_000)).await;
                 // After the calm there are none of these any more.
-                let now = town.weather();
-                if !(now.clock_jumps || now.leaps || now.drains || now.outages || now.erasures) {
+                if !town.weather().storms() {
                     return;
                 }
                 strike(town.clone());
@@ -85,6 +87,32 @@ fn take_store_away(town: Arc<Town>) {
     town.world
         .note(|| format!("the store is away until {until}"));
     lock(&town.records).away_until = until;
+}
+
+/// A record cannot be read for a while: written by a newer Baton, or damaged and then restored.
+fn blur(town: Arc<Town>) {
+    let world = town.world.clone();
+    let kinds = [Blur::Newer, Blur::Garbled, Blur::Damaged];
+    let blur = kinds[world.index(kinds.len())];
+    let (of_all, pick) = (world.happens(300), world.bits());
+    {
+        let mut records = lock(&town.records);
+        let keys = records.now.keys().filter(|key| {
+            key.partition.starts_with("C#c") && (of_all || key.sort.starts_with("T#"))
+        });
+        let keys: Vec<_> = keys.collect();
+        let nth = pick.checked_rem(keys.len() as u64).unwrap_or(0);
+        let Some(key) = keys.get(usize::try_from(nth).unwrap_or(0)) else {
+            return;
+        };
+        world.note(|| format!("{key:?} is {blur:?}"));
+        let key = (*key).clone();
+        records.blur(key, blur);
+    }
+    world.clone().spawn(OUTSIDE, async move {
+        world.sleep(world.between(500, 40_000)).await;
+        lock(&town.records).blurred = None;
+    });
 }
 
 fn erase(town: Arc<Town>) {

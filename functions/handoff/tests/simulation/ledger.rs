@@ -8,10 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::{Millis, Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_handoff::record::ActionState;
 use baton_handoff::team::Runs;
 use tokio::sync::oneshot;
 
 use crate::audit::Audit;
+use crate::oddities;
+use crate::script::{Script, Try};
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, World, lock};
 
@@ -31,6 +34,8 @@ struct Accounts {
     blind_calls: BTreeMap<ActionId, u32>,
     refunded: BTreeMap<String, u64>,
     on_their_way: BTreeMap<ActionId, u32>,
+    /// What was ordered, refunded, booked or called, as it happened.
+    happened: Vec<String>,
 }
 
 pub(crate) struct Ledger {
@@ -54,6 +59,11 @@ impl Ledger {
             .get(action)
             .copied()
             .unwrap_or(0)
+    }
+
+    /// The first argument, or the product, of all that happened, in its order.
+    pub(crate) fn in_order(&self) -> Vec<String> {
+        lock(&self.accounts).happened.clone()
     }
 
     /// Whether a request may still arrive.
@@ -117,6 +127,8 @@ impl Ledger {
         let refund = request.tool.name == "execute_refund";
         let outcome = if refuses {
             Outcome::Rejected("not today".to_owned())
+        } else if refund && paid == 0 {
+            Outcome::Rejected("nothing was paid for it".to_owned())
         } else if refund && accounts.refunded.get(item).copied().unwrap_or(0) + paid > paid {
             Outcome::Rejected("already refunded".to_owned())
         } else {
@@ -126,6 +138,10 @@ impl Ledger {
             if refund {
                 *accounts.refunded.entry(item.to_owned()).or_default() += paid;
             }
+            let arguments = request.arguments.as_value().as_object();
+            let what = arguments.and_then(|all| all.get("product").or_else(|| all.values().next()));
+            let what = what.and_then(|what| what.as_str()).unwrap_or_default();
+            accounts.happened.push(what.to_owned());
             let effects = accounts.effects.entry(action.clone()).or_default();
             *effects += 1;
             self.world
@@ -134,9 +150,14 @@ impl Ledger {
                 self.world
                     .break_off(format!("{action} had {effects} effects"));
             }
+            if self.audit.state_of(action) == Some(ActionState::Rejected) {
+                self.world
+                    .break_off(format!("{action} was rejected, and then had an effect"));
+            }
         }
+        let refused = matches!(outcome, Outcome::Rejected(_));
         // Without a key nobody can be recognised.
-        if has_keys(request) && !key.is_empty() {
+        if has_keys(request) && !key.is_empty() && (!refused || remembers_refusals(request)) {
             accounts.keys.insert(key.to_owned(), (now, outcome.clone()));
         }
         outcome
@@ -162,6 +183,14 @@ fn has_keys(request: &ToolRequest) -> bool {
     }
 }
 
+/// Whether a service that has refused a request refuses the others under its key as well.
+fn remembers_refusals(request: &ToolRequest) -> bool {
+    match &request.tool.runs {
+        Runs::BackOffice => true,
+        Runs::Http(call) => call.remembers_refusals,
+    }
+}
+
 fn key_life(request: &ToolRequest) -> Millis {
     match &request.tool.runs {
         Runs::BackOffice => Millis::MAX / 4,
@@ -175,6 +204,7 @@ pub(crate) struct SimTools {
     pub(crate) weather: Arc<Mutex<Weather>>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) process: usize,
 }
 
@@ -182,6 +212,36 @@ impl SimTools {
     fn goes_wrong(&self) -> bool {
         let faults = lock(&self.weather).tool_faults;
         self.world.happens(faults)
+    }
+
+    fn is_odd(&self) -> bool {
+        let oddities = lock(&self.weather).oddities;
+        self.world.happens(oddities)
+    }
+
+    fn odd_text(&self) -> String {
+        let bulk = lock(&self.weather).bulk;
+        oddities::text(&self.world, bulk)
+    }
+
+    /// What chance, or the scenario, makes of the next request.
+    fn next_try(&self) -> Try {
+        let directed = {
+            let mut script = lock(&self.script);
+            script
+                .directs
+                .then(|| script.tries.pop_front().unwrap_or(Try::WORKS))
+        };
+        directed.unwrap_or_else(|| Try {
+            flight: if self.goes_wrong() {
+                self.world.below(LONGEST_FLIGHT)
+            } else {
+                self.world.below(30)
+            },
+            refused: self.goes_wrong() && self.world.happens(300),
+            answered: !self.goes_wrong(),
+            lost: false,
+        })
     }
 
     fn unsure(&self, request: &ToolRequest) -> Outcome {
@@ -201,11 +261,17 @@ impl SimTools {
 impl Tools for SimTools {
     async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
         self.world.sleep(self.world.below(50)).await;
+        if let Some(result) = lock(&self.script).result.clone() {
+            return Ok(result);
+        }
         if self.goes_wrong() {
             if self.world.happens(200) {
                 std::future::pending::<()>().await;
             }
             return Err(ToolError::Unavailable("not found".to_owned()));
+        }
+        if self.is_odd() {
+            return Ok(self.odd_text());
         }
         Ok("item-1".to_owned())
     }
@@ -219,22 +285,21 @@ impl Tools for SimTools {
             .note(|| format!("p{} calls {} for {action}", self.process, request.tool.name));
         if self.goes_wrong() && self.world.happens(300) {
             // Nothing has departed.
-            return if self.world.happens(500) {
-                Outcome::NotSent("no connection".to_owned())
-            } else {
-                self.unsure(request)
+            return match self.world.below(4) {
+                0 => Outcome::NotSent("no connection".to_owned()),
+                1 => Outcome::Busy("too many requests".to_owned(), None),
+                _ => self.unsure(request),
             };
         }
-        let flight = if self.goes_wrong() {
-            self.world.below(LONGEST_FLIGHT)
-        } else {
-            self.world.below(30)
-        };
-        let (refuses, mute) = (
-            self.goes_wrong() && self.world.happens(300),
-            self.goes_wrong(),
-        );
-        let (answer, answered) = oneshot::channel();
+        let Try {
+            flight,
+            refused,
+            answered,
+            lost,
+        } = self.next_try();
+        let directed = lock(&self.script).result.clone();
+        let oddity = directed.or_else(|| self.is_odd().then(|| self.odd_text()));
+        let (answer, heard) = oneshot::channel();
         self.ledger.departs(&action, request);
         let (world, ledger, key, call) = (
             self.world.clone(),
@@ -246,17 +311,17 @@ impl Tools for SimTools {
         self.world.spawn(OUTSIDE, async move {
             world.sleep(flight).await;
             ledger.landed(&action);
-            if world.now() > departed_at + LONGEST_FLIGHT {
+            if lost || world.now() > departed_at + LONGEST_FLIGHT {
                 return;
             }
-            let outcome = ledger.arrives(&action, &call, &key, refuses);
+            let outcome = ledger.arrives(&action, &call, &key, refused);
             world.sleep(world.below(30)).await;
-            if !mute {
+            if answered {
                 // The caller may be gone.
-                let _gone = answer.send(outcome);
+                let _gone = answer.send(worded(outcome, oddity));
             }
         });
-        match answered.await {
+        match heard.await {
             Ok(outcome) => outcome,
             Err(_) if self.world.happens(500) => std::future::pending().await,
             Err(_) => self.unsure(request),
@@ -264,8 +329,26 @@ impl Tools for SimTools {
     }
 
     async fn price(&self, request: &ToolRequest) -> Price {
+        let priceless = lock(&self.weather).priceless;
+        let told = !self.world.happens(priceless);
+        self.world.sleep(self.world.below(20)).await;
         let item = request.arguments.as_value().get("item_id");
-        item.and_then(serde_json::Value::as_str)
-            .map_or(Price::NoPrice, |item| Price::Known(paid_for(item)))
+        let paid = item.and_then(|item| item.as_str()).map_or(0, paid_for);
+        let price = match paid {
+            _ if !told => Price::CannotTell("simulated".to_owned()),
+            0 => Price::NoPrice,
+            cents => Price::Known(cents),
+        };
+        self.audit.priced(request, price.clone());
+        price
+    }
+}
+
+/// The same outcome in words that nobody should use.
+fn worded(outcome: Outcome, words: Option<String>) -> Outcome {
+    match (outcome, words) {
+        (Outcome::Done(_), Some(words)) => Outcome::Done(words),
+        (Outcome::Rejected(_), Some(words)) => Outcome::Rejected(words),
+        (outcome, _) => outcome,
     }
 }

@@ -7,14 +7,20 @@
 //!
 //! | what must hold | where it is checked |
 //! | --- | --- |
-//! | an action has at most one effect; done means one, rejected none | `Ledger::arrives`; `verdict::check_action` |
+//! | an action has at most one effect; done means one, rejected none, then and later | `Ledger::arrives`; `verdict::check_action` |
+//! | actions of a conversation have their effects in the order in which they were sent on their way | `Audit::acts` |
+//! | a repeat is the same action where it should be, and a new one where it should not | `verdict::check_identity` |
 //! | refunded ≤ paid | `verdict::check`, by the service's own accounts |
 //! | no effect without acceptance, no acceptance without its step | `Audit::acts`, `check_acceptance` |
-//! | what needs approval is not executed without it, and a decision is about the arguments shown | `check_transition`; `operators::decide` |
+//! | what is over its limit, has no price or cannot be priced waits for a person | `check_acceptance` |
+//! | what needs approval is not executed without it, and a decision is about what was shown | `check_transition`; `operators::decide` |
 //! | no call and no write under another's live claim; what has ended stays | `Audit::acts`, `check_transition` |
 //! | only recorded ids are sent, only messages of ended actions are acked | `Audit::sent`, `acked` |
 //! | a service without keys is called at most once | `Ledger::departs` |
 //! | every accepted action and turn ends once faults stop | `run::come_to_rest` by `Audit::unrest`; `verdict::check_turns` |
+//! | no conversation can be made unusable: then a plain message is answered | `plain::ask_everywhere` |
+//! | a commit that is refused is not tried again, and open actions are bounded | `Audit::refused`, `check_acceptance` |
+//! | a record that cannot be read hides none beside it | `operators::look`; relics stand before all that is due |
 //! | every end of an action is told to the model exactly once | `verdict::check_told` |
 //! | turn numbers without gap or reuse, turns in their order, at most 8 wait, also after an erasure | `check_meta`, `check_order`; `verdict::check_turns` |
 //! | one writer at a time: no take-over under the lease of a process that may live, a higher fence each | `check_meta`, `check_step` |
@@ -26,14 +32,17 @@
 //! | nobody hears another conversation, and neither does the model | `verdict::check_heard`; `SimModel::check` |
 //! | the model sees every call with its one result | `SimModel::check` |
 //!
+//! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.
+//!
 //! ```text
-//! ./infra/test simulator                       10,000 seeds, and that broken engines are caught
+//! ./infra/test simulator              10,000 seeds, 10,000 others at each run, and that broken engines are caught
 //! cargo test -p baton-handoff --test simulation                                    a few hundred seeds
 //!
 //! SIM="cargo test --profile simulation -p baton-handoff --features sabotage --test simulation"
 //! SIM_SEEDS=1000000 $SIM no_seed -- --nocapture                                    a million; SIM_FROM says where to begin
 //! SIM_SEED=42 $SIM one_seed -- --nocapture                                         one, twice, with its trace
 //! SIM_BROKEN=NoSweeper SIM_SEED=42 $SIM one_seed -- --nocapture                    one with a broken engine
+//! SIM_OVERLOOK='had 2 effects|never ended' $SIM survey -- --ignored --nocapture      what else goes wrong, and how often
 //! ```
 #![expect(
     clippy::expect_used,
@@ -50,12 +59,18 @@ mod audit;
 mod broken;
 mod chance;
 mod customers;
+mod desk;
 mod faults;
 mod ledger;
 mod model;
+mod oddities;
 mod operators;
+mod plain;
 mod queue;
+mod records;
 mod run;
+mod scenarios;
+mod script;
 mod store;
 mod town;
 mod verdict;
@@ -144,17 +159,32 @@ fn no_seed_breaks_a_promise() {
     }
 }
 
+/// Each of these broke a promise once. What they draw is another thing by now; what they showed is played in `scenarios`.
+const BROKE_ONCE: [u64; 10] = [
+    96_601, 402_618, 789_348, 850_841, 949_268, 986_631, 405_118, 250_055, 786_247, 814_382,
+];
+
+#[test]
+fn seeds_that_broke_a_promise_once_break_none() {
+    for seed in BROKE_ONCE {
+        let violation = simulate(seed, false).violation;
+        assert_eq!(violation, None, "see it: SIM_SEED={seed} {REPLAY}");
+    }
+}
+
 /// For whoever mends the engine: what goes wrong how often, and the first seed of each.
 #[test]
 #[ignore = "a tool, not a test"]
 fn survey() {
     let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> =
         std::collections::BTreeMap::new();
-    for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) {
+    run::watch_panics();
+    let first = number_from("SIM_FROM").unwrap_or(0);
+    for seed in first..first + number_from("SIM_SEEDS").unwrap_or(SEEDS) {
         if let Some(violation) = simulate(seed, false).violation {
             let kind: String = violation
-                .split(|c: char| !c.is_alphabetic())
-                .filter(|word| word.len() > 2)
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|word| word.len() > 2 && !word.contains(|c: char| c.is_numeric()))
                 .take(14)
                 .collect::<Vec<_>>()
                 .join(" ");

@@ -8,6 +8,8 @@ use baton_handoff::ports::{
 };
 use futures_util::future::BoxFuture;
 
+use crate::oddities;
+use crate::script::{Reply, Script};
 use crate::weather::Weather;
 use crate::world::{World, lock};
 
@@ -28,7 +30,11 @@ const KINDS: [ModelErrorKind; 11] = [
 pub(crate) struct SimModel {
     pub(crate) world: Arc<World>,
     pub(crate) weather: Arc<Mutex<Weather>>,
+    pub(crate) script: Arc<Mutex<Script>>,
 }
+
+/// What the model says when it only says one sentence.
+pub(crate) const PLAIN: &str = "that is all";
 
 enum Part {
     Chunk(ModelChunk),
@@ -116,6 +122,13 @@ impl SimModel {
 
     fn compose(&self, request: &ModelRequest, faults: u64) -> Vec<Part> {
         let tag = request.messages.iter().find_map(tag).unwrap_or("");
+        let weather = lock(&self.weather).clone();
+        if let Some(reply) = self.directed() {
+            return self.say(tag, reply);
+        }
+        if weather.plain {
+            return self.say(tag, Reply::default());
+        }
         let answered = request
             .messages
             .iter()
@@ -136,10 +149,18 @@ impl SimModel {
                     self.world.below(1_000)
                 ))));
             }
+            if self.world.happens(weather.oddities) {
+                let text = oddities::text(&self.world, weather.bulk);
+                parts.push(Part::Chunk(ModelChunk::Text(text)));
+            }
         }
         for (index, (name, arguments)) in (0_u32..).zip(calls) {
-            let id = Some(format!("call_{:x}", self.world.below(1 << 40)));
-            let cut = arguments.len() / 2;
+            let id = if self.world.happens(weather.oddities) {
+                oddities::id(&self.world)
+            } else {
+                Some(format!("call_{:x}", self.world.below(1 << 40)))
+            };
+            let cut = arguments.floor_char_boundary(arguments.len() / 2);
             let (first, rest) = arguments.split_at(cut);
             let delta = |id, name, arguments: &str| {
                 Part::Chunk(ModelChunk::Call(CallDelta {
@@ -174,11 +195,63 @@ impl SimModel {
         parts
     }
 
+    /// What a scenario lets the model say next.
+    fn directed(&self) -> Option<Reply> {
+        let mut script = lock(&self.script);
+        let directs = script.directs;
+        directs.then(|| script.replies.pop_front().unwrap_or_default())
+    }
+
+    /// This, or one sentence.
+    fn say(&self, tag: &str, reply: Reply) -> Vec<Part> {
+        let Reply {
+            text,
+            calls,
+            breaks,
+        } = reply;
+        let mut parts = Vec::new();
+        if !text.is_empty() {
+            parts.push(Part::Chunk(ModelChunk::Text(text)));
+        } else if calls.is_empty() && !breaks {
+            parts.push(Part::Chunk(ModelChunk::Text(format!("{tag} {PLAIN}"))));
+        }
+        for (index, (name, arguments)) in (0_u32..).zip(calls) {
+            parts.push(Part::Chunk(ModelChunk::Call(CallDelta {
+                index,
+                id: Some(format!("call_{:x}", self.world.below(1 << 40))),
+                name: Some(name),
+                arguments,
+            })));
+        }
+        parts.push(if breaks {
+            Part::Fails(ModelErrorKind::Cut)
+        } else {
+            Part::Chunk(ModelChunk::Finished(FinishReason::Stop))
+        });
+        parts
+    }
+
     fn calls(&self, request: &ModelRequest) -> Vec<(String, String)> {
         let offered = |name: &str| request.tools.get().contains(&format!("\"{name}\""));
+        let weather = lock(&self.weather).clone();
+        let is_odd = || self.world.happens(weather.oddities);
         let mut calls: Vec<(String, String)> = Vec::new();
-        for _ in 0..=self.world.below(3) {
-            let (name, arguments) = self.call();
+        let most = if is_odd() { 20 } else { 3 };
+        for _ in 0..=self.world.below(most) {
+            let (name, mut arguments) = self.call();
+            if self.world.happens(weather.proposals) && offered("close_account") {
+                for _ in 0..self.world.below(8) {
+                    let account = format!(r#"{{"account":"{}"}}"#, self.world.below(1_000_000));
+                    calls.push(("close_account".to_owned(), account));
+                }
+            }
+            if is_odd() {
+                arguments = oddities::arguments(&self.world, weather.bulk);
+            }
+            if is_odd() && is_odd() {
+                calls.push((oddities::name(&self.world), arguments));
+                continue;
+            }
             if offered(name) || self.world.happens(30) {
                 calls.push((name.to_owned(), arguments));
             }
@@ -199,7 +272,7 @@ impl SimModel {
 
     fn call(&self) -> (&'static str, String) {
         let number = self.world.below(3);
-        match self.world.below(20) {
+        match self.world.below(24) {
             0..2 => ("look_up_item", r#"{"search_query":"anvil"}"#.to_owned()),
             2..7 => (
                 "execute_order",
@@ -208,7 +281,9 @@ impl SimModel {
             7..11 => (
                 "execute_refund",
                 format!(
-                    r#"{{"item_id":"item-{number}","reason":"r{}"}}"#,
+                    r#"{{"item_id":"item-{}","reason":"r{}"}}"#,
+                    // Nobody knows the last one.
+                    number + self.world.below(2),
                     self.world.below(3)
                 ),
             ),
@@ -217,6 +292,13 @@ impl SimModel {
             15 => ("execute_order", r#"{"product":1"#.to_owned()),
             16 => ("nobody_knows_this", "{}".to_owned()),
             17 => ("to_front", String::new()),
+            18 => ("book_hall", format!(r#"{{"hall":"h{number}"}}"#)),
+            19 => (
+                "send_voucher",
+                format!(r#"{{"to":"c{number}","usd":{}}}"#, 50 + 50 * number),
+            ),
+            21 => ("drop_leaflet", format!(r#"{{"street":"s{number}"}}"#)),
+            20 => ("close_account", format!(r#"{{"account":"a{number}"}}"#)),
             _ => ("to_desk", "{}".to_owned()),
         }
     }

@@ -1,10 +1,14 @@
-//! Operators: they decide about what waits for approval, and settle what nobody knows, by what really happened.
+//! Operators: they decide about what waits for approval, and settle what nobody knows, by what really happened. Some decide long
+//! after they have looked, and others have decided meanwhile.
 
 use std::sync::Arc;
 
-use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::{Decision, DecisionError, Engine, Settlement, Shown};
+use baton_handoff::ports::StoreError;
+use baton_handoff::record::ActionState;
+use baton_handoff::{Decision, DecisionError, Engine, Settlement};
 
+use crate::desk::{Card, cards};
+use crate::oddities;
 use crate::town::Town;
 use crate::world::OUTSIDE;
 
@@ -18,54 +22,83 @@ pub(crate) fn begin_shift(town: &Arc<Town>) {
                 let town = shift.clone();
                 shift
                     .world
-                    .spawn(process, async move { look(&town, &engine).await });
+                    .spawn(process, async move { look(&town, process, &engine).await });
             }
         }
     });
 }
 
-async fn look(town: &Arc<Town>, engine: &Arc<Engine>) {
-    town.audit.decides(town.world.current_task());
+async fn look(town: &Arc<Town>, process: usize, engine: &Arc<Engine>) {
+    let world = &town.world;
+    town.audit.decides(world.current_task());
     for state in [ActionState::Proposed, ActionState::Unknown] {
-        // Another look comes soon.
-        let Ok(page) = engine.actions(state, None, 20).await else {
-            return;
+        let page = match engine.actions(state, None, 20).await {
+            Ok(page) => page,
+            Err(StoreError::Damaged(what)) => {
+                return world.break_off(format!(
+                    "a record that cannot be read hides the actions beside it: {what}"
+                ));
+            }
+            // Another look comes soon.
+            Err(StoreError::Unavailable(_) | StoreError::BadCursor) => return,
         };
-        for action in page.actions {
-            if town.world.happens(600) {
-                decide(town, engine, &action).await;
+        for shown in cards(page) {
+            if !world.happens(600) {
+                continue;
+            }
+            let Some(decision) = judge(town, &shown) else {
+                continue;
+            };
+            if world.happens(town.weather().hesitation) {
+                let (town, engine) = (town.clone(), engine.clone());
+                world.clone().spawn(process, async move {
+                    town.audit.decides(town.world.current_task());
+                    town.world.sleep(town.world.below(60_000)).await;
+                    decide(&town, &engine, &shown, decision).await;
+                });
+            } else {
+                decide(town, engine, &shown, decision).await;
             }
         }
     }
 }
 
-async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, action: &ActionRecord) {
-    let world = &town.world;
-    let decision = match action.state {
-        ActionState::Proposed if world.happens(600) => Decision::Approve,
-        ActionState::Proposed => Decision::Reject,
-        ActionState::Unknown if town.ledger.expects(&action.id) => return,
-        ActionState::Unknown if town.ledger.effects_of(&action.id) > 0 => {
-            Decision::Settle(Settlement::Done)
+/// What is right at this moment.
+fn judge(town: &Town, shown: &Card) -> Option<Decision> {
+    let (world, id) = (&town.world, &shown.action.id);
+    match shown.action.state {
+        ActionState::Proposed if world.happens(600) => Some(Decision::Approve),
+        ActionState::Proposed => Some(Decision::Reject),
+        // The page is older than what happened since: another look shows it.
+        ActionState::Unknown if town.audit.state_of(id) != Some(ActionState::Unknown) => None,
+        ActionState::Unknown if town.ledger.expects(id) => None,
+        ActionState::Unknown if town.ledger.effects_of(id) > 0 => {
+            Some(Decision::Settle(Settlement::Done))
         }
-        ActionState::Unknown if world.happens(500) => Decision::Settle(Settlement::Rejected),
-        ActionState::Unknown => Decision::Settle(Settlement::Retry),
+        ActionState::Unknown if world.happens(500) => Some(Decision::Settle(Settlement::Rejected)),
+        ActionState::Unknown => Some(Decision::Settle(Settlement::Retry)),
         ActionState::Queued | ActionState::Running | ActionState::Done | ActionState::Rejected => {
-            return;
+            None
         }
-    };
-    let wrong = world.happens(100);
-    let mut shown = Shown::of(action);
-    if wrong {
-        "another".clone_into(&mut shown.arguments_hash);
     }
-    match engine
-        .decide(&action.id, decision, &shown, "so it is")
-        .await
-    {
+}
+
+async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, shown: &Card, decision: Decision) {
+    let world = &town.world;
+    let id = &shown.action.id;
+    let wrong = world.happens(100);
+    let weather = town.weather();
+    let reason = if world.happens(weather.oddities) {
+        oddities::text(world, weather.bulk.min(8_000))
+    } else {
+        "so it is".to_owned()
+    };
+    let decided = shown
+        .decide(engine, decision, wrong.then_some("another"), &reason)
+        .await;
+    match decided {
         Ok(_) if wrong => world.break_off(format!(
-            "a decision about other arguments was taken for {}",
-            action.id
+            "a decision about other arguments was taken for {id}"
         )),
         Ok(_)
         | Err(
@@ -77,7 +110,7 @@ async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, action: &ActionRecord) {
         ) => {}
         Err(DecisionError::OtherArguments) if wrong => {}
         Err(DecisionError::OtherArguments) => {
-            world.break_off(format!("{} has other arguments than it showed", action.id));
+            world.break_off(format!("{id} has other arguments than it showed"));
         }
     }
 }

@@ -42,6 +42,12 @@ impl Post {
         self.arrived.notify_waiters();
     }
 
+    /// How many messages with this body are there.
+    pub(crate) fn copies_of(&self, body: &str) -> usize {
+        let letters = self.letters.values();
+        letters.filter(|letter| letter.body == body).count()
+    }
+
     fn of_receipt(&mut self, receipt: &str) -> Option<u64> {
         let receipt: u64 = receipt.parse().ok()?;
         self.letters

@@ -1,6 +1,7 @@
 //! One simulation from its seed to its verdict.
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use baton_handoff::ports::Millis;
@@ -8,7 +9,7 @@ use baton_handoff::ports::Millis;
 use crate::customers::{Customers, Tally};
 use crate::town::Town;
 use crate::world::{DAWN, lock};
-use crate::{faults, operators, verdict};
+use crate::{faults, operators, plain, verdict};
 
 /// When faults stop, after the dawn.
 const STORM: (Millis, Millis) = (60_000, 240_000);
@@ -56,7 +57,9 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     if !weather.no_operator {
         operators::begin_shift(&town);
     }
-    let judged = play(&town, &customers, weather.no_operator);
+    // A worker's panic comes through to here.
+    let play = AssertUnwindSafe(|| play(&town, &customers, weather.no_operator));
+    let judged = std::panic::catch_unwind(play).unwrap_or(Ok(()));
     let panicked = PANIC
         .with_borrow_mut(Option::take)
         .map(|panic| format!("something panicked: {panic}"));
@@ -102,6 +105,10 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
     world.run_until(world.now() + SILENCE, || false, |_| {});
     // An operator may have settled something meanwhile, and then there is something to tell.
     come_to_rest(town, customers, false)?;
+    if world.violation().is_none() {
+        plain::ask_everywhere(town, customers)?;
+        come_to_rest(town, customers, false)?;
+    }
     if world.violation().is_none() {
         verdict::check(town, &lock(&customers.memory))?;
     }

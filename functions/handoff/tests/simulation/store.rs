@@ -1,79 +1,18 @@
 //! A store in memory that keeps the port's promises to the letter, and breaks everything that they leave open.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Index, IndexPage, Key, Millis, Order, Page, Range, Record, Store,
+    Change, CommitError, Cursor, Index, IndexPage, Key, Order, Page, Range, Record, Store,
     StoreError, Stored,
 };
 
 use crate::audit::Audit;
+use crate::records::Records;
+use crate::script::{Fate, Script};
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, TaskId, World, lock};
-
-/// How long an index may show what a record was before.
-const LAG: Millis = 2_000;
-
-/// The records, as all processes share them.
-#[derive(Default)]
-pub(crate) struct Records {
-    pub(crate) now: BTreeMap<Key, Stored>,
-    /// What a record was before its last change, and when that was.
-    before: BTreeMap<Key, (Millis, Option<Stored>)>,
-    /// Until when nobody can reach the store.
-    pub(crate) away_until: Millis,
-}
-
-impl Records {
-    fn holds(&self, change: &Change) -> bool {
-        let version = self.now.get(change.key()).map(|stored| stored.version);
-        match change {
-            Change::Create(..) => version.is_none(),
-            Change::Replace(_, expected, _) => version == Some(*expected),
-            Change::Remove(_, expected) => {
-                expected.is_none_or(|expected| version == Some(expected))
-            }
-            Change::Require(_, expected) => version == *expected,
-        }
-    }
-
-    fn apply(&mut self, change: &Change, now: Millis) {
-        let (key, record) = match change {
-            Change::Create(key, record) | Change::Replace(key, _, record) => (key, Some(record)),
-            Change::Remove(key, _) => (key, None),
-            Change::Require(..) => return,
-        };
-        let before = self.now.remove(key);
-        let version = before.as_ref().map_or(0, |before| before.version) + 1;
-        self.before.insert(key.clone(), (now, before));
-        if let Some(record) = record {
-            self.now.insert(
-                key.clone(),
-                Stored {
-                    key: key.clone(),
-                    version,
-                    record: record.clone(),
-                },
-            );
-        }
-    }
-
-    /// The index may show any record as it was before a recent change.
-    fn as_indexed(&self, world: &World, faults: bool) -> Vec<Stored> {
-        let mut seen = self.now.clone();
-        for (key, (at, before)) in &self.before {
-            if faults && at + LAG > world.now() && world.happens(300) {
-                match before {
-                    Some(before) => seen.insert(key.clone(), before.clone()),
-                    None => seen.remove(key),
-                };
-            }
-        }
-        seen.into_values().collect()
-    }
-}
 
 /// One process's way to the store.
 #[derive(Clone)]
@@ -82,6 +21,7 @@ pub(crate) struct SimStore {
     pub(crate) weather: Arc<Mutex<Weather>>,
     pub(crate) records: Arc<Mutex<Records>>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) process: usize,
 }
 
@@ -152,6 +92,67 @@ impl SimStore {
 }
 
 impl SimStore {
+    /// What a scenario wants to happen to this commit.
+    async fn suffer(&self, fate: Fate, changes: &[Change]) -> Result<(), CommitError> {
+        let task = self.world.current_task();
+        match fate {
+            Fate::WrittenButAmbiguous { asleep_for } => {
+                drop(self.write(task, changes));
+                self.world.pause(self.process, asleep_for);
+                self.travel().await;
+                Err(CommitError::Ambiguous("as the scenario says".to_owned()))
+            }
+            Fate::Delayed(milliseconds) => {
+                self.world.sleep(milliseconds).await;
+                self.write(task, changes)
+            }
+        }
+    }
+
+    fn page_of(
+        &self,
+        index: &Index,
+        after: Option<&Cursor>,
+        limit: usize,
+        faults: bool,
+    ) -> IndexPage {
+        let mut records = lock(&self.records);
+        records.forget_old(self.world.now());
+        let records = &*records;
+        let rank = |stored: &Stored| -> Option<u64> {
+            match index {
+                Index::Due(moment) => stored.record.due_at.filter(|due| due <= moment),
+                Index::Listed(group) => stored
+                    .record
+                    .listed
+                    .as_ref()
+                    .filter(|listed| listed.group == *group)
+                    .map(|listed| u64::MAX - listed.rank),
+            }
+        };
+        let mut found: Vec<(String, &Stored)> = records
+            .as_indexed(&self.world, faults)
+            .into_iter()
+            .filter_map(|stored| {
+                let Key { partition, sort } = &stored.key;
+                let place = format!("{:020}|{partition}|{sort}", rank(stored)?);
+                Some((place, stored))
+            })
+            .filter(|(place, _)| after.is_none_or(|after| *place > after.0))
+            .collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more);
+        IndexPage {
+            next: next.map(|(place, _)| Cursor(place.clone())),
+            records: found
+                .into_iter()
+                .map(|(_, stored)| records.show_in_index(stored))
+                .collect(),
+        }
+    }
+
     /// What was asked for is still on its way when the caller is told that nobody knows, and when it looks.
     fn write_late(&self, changes: Vec<Change>) {
         let (store, task) = (self.clone(), self.world.current_task());
@@ -178,7 +179,30 @@ fn describe(change: &Change) -> String {
     }
 }
 
-fn check(changes: &[Change]) -> Result<(), CommitError> {
+/// No store takes more in one commit.
+const LARGEST_COMMIT: u64 = 4 << 20;
+
+/// Whether a turn could end without this: a response, or what it said before it broke off, or results of its calls.
+fn can_be_left_out(change: &Change) -> bool {
+    match change {
+        Change::Create(key, record) | Change::Replace(key, _, record) => {
+            let says = |what: &str| record.body.contains(what);
+            key.sort.contains("#S#") || says("\"partial\":{") || says("\"told\":[")
+        }
+        Change::Remove(..) | Change::Require(..) => false,
+    }
+}
+
+/// All bytes of a commit.
+fn size(changes: &[Change]) -> u64 {
+    let bytes = |change: &Change| match change {
+        Change::Create(_, record) | Change::Replace(_, _, record) => record.body.len(),
+        Change::Remove(..) | Change::Require(..) => 0,
+    };
+    changes.iter().map(bytes).sum::<usize>() as u64
+}
+
+fn check(changes: &[Change], largest: u64) -> Result<(), CommitError> {
     let mut keys: Vec<_> = changes.iter().map(Change::key).collect();
     keys.sort();
     keys.dedup();
@@ -187,7 +211,11 @@ fn check(changes: &[Change]) -> Result<(), CommitError> {
         Change::Create(_, record) | Change::Replace(_, _, record) => too_large(record),
         Change::Remove(..) | Change::Require(..) => false,
     });
-    if keys.len() < changes.len() || changes.len() > 100 || large {
+    // What a turn needs to begin and to end is small, and no store refuses it.
+    let heavy = changes.len() > 100
+        || size(changes) > LARGEST_COMMIT
+        || (largest > 0 && size(changes) > largest && changes.iter().any(can_be_left_out));
+    if keys.len() < changes.len() || large || heavy {
         return Err(CommitError::Refused("not a commit".to_owned()));
     }
     Ok(())
@@ -197,9 +225,12 @@ fn check(changes: &[Change]) -> Result<(), CommitError> {
 impl Store for SimStore {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         self.reach().await?;
-        let found = lock(&self.records).now.get(key).cloned();
+        let found = {
+            let records = lock(&self.records);
+            records.now.get(key).map(|stored| records.show(stored))
+        };
         self.travel().await;
-        Ok(found)
+        found.transpose()
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
@@ -207,11 +238,12 @@ impl Store for SimStore {
         let found = {
             let records = lock(&self.records);
             keys.iter()
-                .map(|key| records.now.get(key).cloned())
+                .map(|key| records.now.get(key).map(|stored| records.show(stored)))
+                .map(Option::transpose)
                 .collect()
         };
         self.travel().await;
-        Ok(found)
+        found
     }
 
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
@@ -232,29 +264,39 @@ impl Store for SimStore {
                 .take_while(|(key, _)| key.partition == range.partition);
             let mut found: Vec<_> = in_partition
                 .filter(|(key, _)| within(key))
-                .map(|(_, stored)| stored.clone())
+                .map(|(_, stored)| stored)
                 .collect();
             if range.order == Order::Descending {
                 found.reverse();
             }
             let more = found.len() > range.limit;
             found.truncate(range.limit);
-            Page {
-                records: found,
-                more,
-            }
+            let shown: Result<Vec<_>, _> = found
+                .into_iter()
+                .map(|stored| records.show(stored))
+                .collect();
+            shown.map(|records| Page { records, more })
         };
         self.travel().await;
-        Ok(page)
+        page
     }
 
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
-        check(&changes)?;
+        let weather = self.weather();
+        if let Err(error) = check(&changes, weather.largest_commit) {
+            self.world
+                .note(|| format!("p{} commit REFUSED {}", self.process, describe(&changes[0])));
+            self.audit.refused(&changes);
+            return Err(error);
+        }
         self.travel().await;
         if self.is_away() {
             return Err(CommitError::Unavailable("simulated".to_owned()));
         }
-        let weather = self.weather();
+        let fate = lock(&self.script).fate_of(self.process, &changes);
+        if let Some(fate) = fate {
+            return self.suffer(fate, &changes).await;
+        }
         if self.world.happens(weather.conflict) {
             self.world
                 .note(|| format!("p{} commit refused as a conflict", self.process));
@@ -278,6 +320,10 @@ impl Store for SimStore {
                 describe(&changes[0])
             )
         });
+        if self.world.happens(weather.dozes) {
+            self.world
+                .pause(self.process, self.world.between(1_000, 60_000));
+        }
         self.travel().await;
         Err(CommitError::Ambiguous("simulated".to_owned()))
     }
@@ -290,43 +336,8 @@ impl Store for SimStore {
     ) -> Result<IndexPage, StoreError> {
         self.reach().await?;
         let weather = self.weather();
-        let seen = lock(&self.records).as_indexed(&self.world, !weather.calm);
-        let rank = |stored: &Stored| -> Option<u64> {
-            match index {
-                Index::Due(moment) => stored.record.due_at.filter(|due| due <= moment),
-                Index::Listed(group) => stored
-                    .record
-                    .listed
-                    .as_ref()
-                    .filter(|listed| listed.group == *group)
-                    .map(|listed| u64::MAX - listed.rank),
-            }
-        };
-        let mut found: Vec<(String, Stored)> = seen
-            .into_iter()
-            .filter_map(|stored| {
-                let place = format!(
-                    "{:020}|{}|{}",
-                    rank(&stored)?,
-                    stored.key.partition,
-                    stored.key.sort
-                );
-                Some((place, stored))
-            })
-            .filter(|(place, _)| after.is_none_or(|after| *place > after.0))
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = if more {
-            found.last().map(|(place, _)| Cursor(place.clone()))
-        } else {
-            None
-        };
+        let page = self.page_of(index, after, limit, !weather.calm);
         self.travel().await;
-        Ok(IndexPage {
-            records: found.into_iter().map(|(_, stored)| stored).collect(),
-            next,
-        })
+        Ok(page)
     }
 }

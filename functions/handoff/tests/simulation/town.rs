@@ -12,14 +12,24 @@ use crate::audit::Audit;
 use crate::ledger::{Ledger, SimTools};
 use crate::model::SimModel;
 use crate::queue::{Post, SimQueue};
-use crate::store::{Records, SimStore};
+use crate::records::Records;
+use crate::script::Script;
+use crate::store::SimStore;
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
-static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
+pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
     Arc::new(
         Team::parse("team.toml", include_str!("team.toml"))
             .expect("the team of the simulation is right"),
+    )
+});
+
+/// The team that may take over: one agent has another name, and some tools are gone.
+static LATER_TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
+    Arc::new(
+        Team::parse("later_team.toml", include_str!("later_team.toml"))
+            .expect("the later team of the simulation is right"),
     )
 });
 
@@ -40,22 +50,34 @@ pub(crate) struct Town {
     pub(crate) records: Arc<Mutex<Records>>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) audit: Arc<Audit>,
+    pub(crate) script: Arc<Mutex<Script>>,
     post: Arc<Mutex<Post>>,
     processes: Mutex<Vec<Process>>,
+    /// What processes that start are given.
+    team: Mutex<Arc<Team>>,
 }
 
 impl Town {
     pub(crate) fn new(seed: u64, prints: bool) -> Arc<Self> {
         let world = World::new(seed, 3, prints);
         let weather = Weather::of(&world);
+        Self::with(world, weather)
+    }
+
+    /// A town with this weather.
+    pub(crate) fn with(world: Arc<World>, weather: Weather) -> Arc<Self> {
         world.note(|| format!("{weather:?}"));
+        let mut records = Records::default();
+        records.bury_relics(weather.relics);
         let audit = Audit::new(world.clone());
         let processes = (0..=weather.processes)
             .map(|_| Process::default())
             .collect();
         Arc::new(Self {
             weather: Arc::new(Mutex::new(weather)),
-            records: Arc::default(),
+            records: Arc::new(Mutex::new(records)),
+            script: Arc::default(),
+            team: Mutex::new(TEAM.clone()),
             ledger: Ledger::new(world.clone(), audit.clone()),
             audit,
             post: Arc::default(),
@@ -90,7 +112,34 @@ impl Town {
         }
     }
 
+    /// Another team from the next start of each process on.
+    pub(crate) fn change_team(&self) {
+        self.world.note(|| "the team is another one".to_owned());
+        *lock(&self.team) = LATER_TEAM.clone();
+    }
+
     pub(crate) fn start(self: &Arc<Self>, process: usize) {
+        let (env, queue) = self.start_idle(process);
+        let Some(engine) = self.engine(process) else {
+            return;
+        };
+        for lane in [Lane::Turns, Lane::Actions] {
+            let worker = Worker {
+                env: env.clone(),
+                queue: queue.clone(),
+                engine: engine.clone(),
+                world: self.world.clone(),
+                process,
+            };
+            self.world.spawn(process, worker.run(lane));
+        }
+        if !self.weather().calm {
+            self.world.spawn(process, sweep(self.world.clone(), engine));
+        }
+    }
+
+    /// A process whose workers and sweeper nobody has started.
+    pub(crate) fn start_idle(self: &Arc<Self>, process: usize) -> (Arc<dyn Env>, Arc<SimQueue>) {
         self.world.note(|| format!("process {process} starts"));
         let (world, weather, audit) =
             (self.world.clone(), self.weather.clone(), self.audit.clone());
@@ -113,37 +162,28 @@ impl Town {
                 weather: weather.clone(),
                 records: self.records.clone(),
                 audit: audit.clone(),
+                script: self.script.clone(),
                 process,
             }),
             queue: queue.clone(),
             model: Arc::new(SimModel {
                 world: world.clone(),
                 weather: weather.clone(),
+                script: self.script.clone(),
             }),
             tools: Arc::new(SimTools {
                 world,
                 weather,
                 ledger: self.ledger.clone(),
                 audit,
+                script: self.script.clone(),
                 process,
             }),
             env: env.clone(),
         };
-        let engine = Engine::new(TEAM.clone(), ports);
-        lock(&self.processes)[process].engine = Some(engine.clone());
-        for lane in [Lane::Turns, Lane::Actions] {
-            let worker = Worker {
-                env: env.clone(),
-                queue: queue.clone(),
-                engine: engine.clone(),
-                world: self.world.clone(),
-                process,
-            };
-            self.world.spawn(process, worker.run(lane));
-        }
-        if !self.weather().calm {
-            self.world.spawn(process, sweep(self.world.clone(), engine));
-        }
+        let team = lock(&self.team).clone();
+        lock(&self.processes)[process].engine = Some(Engine::new(team, ports));
+        (env, queue)
     }
 
     /// Everything that the process was at is dropped where it stands.
@@ -175,6 +215,11 @@ impl Town {
         });
     }
 
+    /// How often the queue was given this body.
+    pub(crate) fn letters_to(&self, body: &str) -> usize {
+        lock(&self.post).copies_of(body)
+    }
+
     /// From now on nothing goes wrong any more.
     pub(crate) fn calm_down(self: &Arc<Self>) {
         self.world.note(|| "the weather calms down".to_owned());
@@ -185,7 +230,10 @@ impl Town {
             names: before.names,
             ..Weather::default()
         };
-        lock(&self.records).away_until = 0;
+        {
+            let mut records = lock(&self.records);
+            (records.away_until, records.blurred) = (0, None);
+        }
         self.world.resume_all();
         for process in self.process_numbers() {
             if self.engine(process).is_none() {

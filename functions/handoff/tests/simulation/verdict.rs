@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use baton_handoff::event::EventKind;
+use baton_handoff::failure::FailureCode;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
     ActionRecord, ActionState, Meta, Origin, StepRecord, TurnRecord, TurnState, decode,
 };
+use baton_handoff::team::{ActionOrder, Approval, Tool};
 
 use crate::customers::{Ear, Memory};
-use crate::town::Town;
+use crate::records::{RELIC, Records};
+use crate::town::{TEAM, Town};
 use crate::world::lock;
 
 #[derive(Default)]
@@ -32,11 +35,14 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
     }
     let conversations = read(town)?;
     for (id, conversation) in &conversations {
-        check_turns(id, conversation)?;
+        check_turns(&lock(&town.records), id, conversation)?;
         for action in conversation.turns.values().flat_map(|turn| &turn.actions) {
             check_action(town, action)?;
         }
         check_told(town, conversation)?;
+        for turn in conversation.turns.values() {
+            check_identity(turn)?;
+        }
         check_ids(id, conversation)?;
     }
     for ((conversation, words), turns) in &memory.turns {
@@ -46,7 +52,7 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
     }
     for ear in &memory.heard {
         if let Some(conversation) = conversations.get(&ear.conversation) {
-            check_heard(ear, conversation)?;
+            check_heard(town, ear, conversation)?;
         }
     }
     Ok(())
@@ -59,6 +65,9 @@ fn read(town: &Town) -> Result<BTreeMap<ConversationId, Conversation>, String> {
         let Some(Ok(id)) = key.partition.strip_prefix("C#").map(ConversationId::parse) else {
             continue;
         };
+        if id.as_str().starts_with(RELIC) {
+            continue;
+        }
         let error = |error: baton_handoff::ports::StoreError| error.to_string();
         if key.sort == "META" {
             let meta = decode(stored).map_err(error)?;
@@ -88,7 +97,11 @@ fn read(town: &Town) -> Result<BTreeMap<ConversationId, Conversation>, String> {
 }
 
 /// Numbers without gaps, every turn over, nothing left of what was erased.
-fn check_turns(id: &ConversationId, conversation: &Conversation) -> Result<(), String> {
+fn check_turns(
+    records: &Records,
+    id: &ConversationId,
+    conversation: &Conversation,
+) -> Result<(), String> {
     let meta = &conversation.meta;
     if let Some(number) = conversation
         .turns
@@ -106,6 +119,8 @@ fn check_turns(id: &ConversationId, conversation: &Conversation) -> Result<(), S
             .and_then(|turn| turn.record.as_ref());
         match record.map(|record| record.state) {
             Some(TurnState::Committed | TurnState::Failed | TurnState::Stopped) => {}
+            // Whoever wanted to begin it could not read it, and went on with the next one.
+            Some(TurnState::Accepted) if records.was_blurred(id, number) => {}
             Some(TurnState::Accepted) => return Err(format!("turn {number} of {id} never ended")),
             None => return Err(format!("turn {number} of {id} is missing")),
         }
@@ -126,6 +141,66 @@ fn check_action(town: &Town, action: &ActionRecord) -> Result<(), String> {
             state.as_str()
         )),
     }
+}
+
+/// A repeat is the same action while no other one of the turn was accepted in between; for a tool that names its identity, or an
+/// amount, for the whole turn.
+fn check_identity(turn: &Turn) -> Result<(), String> {
+    let regenerated = |record: &TurnRecord| matches!(record.origin, Origin::Regenerated { .. });
+    if turn.record.as_ref().is_none_or(regenerated) {
+        return Ok(());
+    }
+    let mut seen: Vec<(&ActionId, bool)> = Vec::new();
+    let mut last: BTreeMap<(String, String), (&ActionId, usize)> = BTreeMap::new();
+    for (step, entry) in turn
+        .steps
+        .values()
+        .flat_map(|step| step.actions.iter().map(move |entry| (step, entry)))
+    {
+        let call = step.calls.iter().find(|call| call.id == entry.call);
+        let Some((call, tool)) = call.and_then(|call| Some((call, TEAM.tool(&call.name)?))) else {
+            continue;
+        };
+        let Ok(arguments) = tool.check(&call.arguments) else {
+            continue;
+        };
+        let whole_turn = !tool.identity.is_empty() || has_an_amount(tool);
+        let identity = (tool.name.clone(), arguments.identity(tool));
+        let is_new = seen.iter().all(|(known, _)| **known != entry.action);
+        if is_new {
+            seen.push((&entry.action, tool.order == ActionOrder::Kept));
+        }
+        let same = last.get(&identity).filter(|(_, at)| {
+            let later = seen.get(*at..).unwrap_or_default();
+            let between = later
+                .iter()
+                .any(|(later, ordered)| *ordered && **later != entry.action);
+            whole_turn || !between
+        });
+        let right = match same {
+            Some((action, _)) => *action == &entry.action,
+            None => is_new,
+        };
+        if !right {
+            return Err(format!(
+                "{} stands for {identity:?} and should {}",
+                entry.action,
+                if same.is_some() {
+                    "be the one before"
+                } else {
+                    "be a new one"
+                }
+            ));
+        }
+        if is_new {
+            last.insert(identity, (&entry.action, seen.len()));
+        }
+    }
+    Ok(())
+}
+
+fn has_an_amount(tool: &Tool) -> bool {
+    matches!(&tool.approval, Approval::Above { .. })
 }
 
 /// Every end of an action was told once: as the answer to its call or as a late result, never late what was known already.
@@ -218,7 +293,7 @@ fn check_ids(id: &ConversationId, conversation: &Conversation) -> Result<(), Str
 }
 
 /// What a listener heard is what was recorded.
-fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
+fn check_heard(town: &Town, ear: &Ear, conversation: &Conversation) -> Result<(), String> {
     let own = format!("[{}]", ear.conversation);
     let foreign = ear
         .texts
@@ -240,6 +315,11 @@ fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
         }
         TurnState::Stopped | TurnState::Accepted => EventKind::TurnStopped,
     };
+    let unread = Some(EventKind::TurnFailed(FailureCode::Internal));
+    if ear.end == unread && lock(&town.records).was_blurred(&ear.conversation, ear.turn) {
+        // The server could not read the turn and said so.
+        return Ok(());
+    }
     if ear.said_more {
         return Err(format!(
             "turn {} of {} said something behind its end",
@@ -266,6 +346,10 @@ fn check_heard(ear: &Ear, conversation: &Conversation) -> Result<(), String> {
     said.retain(|_, text| !text.is_empty());
     let mut heard = ear.texts.clone();
     heard.retain(|_, text| !text.is_empty());
+    if town.audit.was_too_large(&ear.conversation, ear.turn) {
+        // What could not be recorded was heard all the same.
+        heard.retain(|step, _| said.contains_key(step));
+    }
     if heard != said {
         return Err(format!(
             "a listener of turn {} of {} heard {heard:?}, recorded is {said:?}",

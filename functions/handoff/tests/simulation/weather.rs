@@ -36,9 +36,42 @@ pub(crate) struct Weather {
     pub(crate) names: bool,
     /// Nobody decides about approvals; at the end time leaps past their life.
     pub(crate) no_operator: bool,
+    /// Prices that cannot be told.
+    pub(crate) priceless: u64,
+    /// Operators who decide long after they have looked, as others do.
+    pub(crate) hesitation: u64,
+    /// Processes that fall asleep while they wait for a commit that is answered as ambiguous.
+    pub(crate) dozes: u64,
+    /// Calls, texts, results and reasons that nobody should write.
+    pub(crate) oddities: u64,
+    /// How long such a text may be, in bytes.
+    pub(crate) bulk: u64,
+    /// Calls that wait for a person, ever new ones.
+    pub(crate) proposals: u64,
+    /// The store refuses what a turn could end without in commits of more bytes than this; 0: it never does.
+    pub(crate) largest_commit: u64,
+    /// Some record cannot be read for a while, now and then.
+    pub(crate) blurs: bool,
+    /// Records of a newer Baton, due and listed before all others, which nobody here can ever read.
+    pub(crate) relics: u64,
+    /// The team is another one after some time: agents and tools are gone.
+    pub(crate) new_team: bool,
+    /// The model only says one sentence.
+    pub(crate) plain: bool,
 }
 
 impl Weather {
+    /// Whether something still happens at a time of its own.
+    pub(crate) fn storms(&self) -> bool {
+        self.clock_jumps
+            || self.leaps
+            || self.drains
+            || self.outages
+            || self.erasures
+            || self.blurs
+            || self.new_team
+    }
+
     pub(crate) fn of(world: &World) -> Self {
         let size = Self {
             processes: world.index(3) + 1,
@@ -71,6 +104,26 @@ impl Weather {
             whims: level([0, 50, 200, 500]),
             names: world.happens(500),
             no_operator: world.happens(100),
+            priceless: level([0, 0, 100, 500]),
+            hesitation: level([0, 100, 300, 700]),
+            dozes: level([0, 0, 100, 500]),
+            oddities: level([0, 0, 50, 300]),
+            bulk: level([
+                40,
+                400,
+                4_000,
+                if world.happens(300) { 128 * 1024 } else { 40 },
+            ]),
+            proposals: if world.happens(50) { 700 } else { 0 },
+            largest_commit: level([0, 0, 1_500, 60_000]),
+            blurs: world.happens(150),
+            relics: if world.happens(100) {
+                world.between(1, 3)
+            } else {
+                0
+            },
+            new_team: world.happens(100),
+            plain: false,
             ..size
         }
     }

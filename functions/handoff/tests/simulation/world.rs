@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use baton_handoff::ports::{Env, Millis};
@@ -26,6 +26,14 @@ pub(crate) type TaskId = u64;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What `SIM_OVERLOOK` names is known already, and whoever mends the engine wants to see what else there is: sentences, or parts
+/// of them, with a bar between.
+fn overlooked(what: &str) -> bool {
+    static KNOWN: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("SIM_OVERLOOK").ok());
+    let known = KNOWN.as_deref();
+    known.is_some_and(|known| known.split('|').any(|known| what.contains(known)))
 }
 
 struct Task {
@@ -356,6 +364,9 @@ impl World {
 
     /// The simulation is over: this must not happen.
     pub(crate) fn break_off(&self, what: String) {
+        if overlooked(&what) {
+            return;
+        }
         self.note(|| format!("VIOLATION: {what}"));
         lock(&self.violation).get_or_insert(what);
     }

@@ -1,9 +1,11 @@
 //! What must hold of an action at every commit.
 
-use baton_handoff::ports::{Change, Stored};
+use baton_handoff::ports::{Change, Price, Stored};
 use baton_handoff::record::{ActionRecord, ActionState, decode};
+use baton_handoff::team::{Amount, Approval};
 
-use super::{Audit, Books, SKEW};
+use super::{Audit, Books, MOST_OPEN, SKEW};
+use crate::town::TEAM;
 use crate::world::TaskId;
 
 impl Audit {
@@ -29,14 +31,30 @@ impl Audit {
             books.erased.insert(before.id);
             return;
         };
-        match before {
-            None => self.check_acceptance(books, &after, changes),
-            Some(before) => self.check_transition(books, task, &before, &after),
+        match &before {
+            None => self.check_acceptance(books, task, &after, changes),
+            Some(before) => self.check_transition(books, task, before, &after),
         }
-        books.actions.insert(after.id.clone(), after);
+        let waited = before.is_none_or(|before| {
+            matches!(before.state, ActionState::Proposed | ActionState::Unknown)
+        });
+        let (id, begins) = (
+            after.id.clone(),
+            waited && after.state == ActionState::Queued,
+        );
+        books.actions.insert(id.clone(), after);
+        if begins {
+            books.line_up(&id);
+        }
     }
 
-    fn check_acceptance(&self, books: &Books, action: &ActionRecord, changes: &[Change]) {
+    fn check_acceptance(
+        &self,
+        books: &Books,
+        task: TaskId,
+        action: &ActionRecord,
+        changes: &[Change],
+    ) {
         let step = changes
             .iter()
             .any(|change| matches!(change, Change::Create(key, _) if key.sort.contains("#S#")));
@@ -47,16 +65,54 @@ impl Audit {
         self.require(fresh, || {
             format!("{} was accepted as {}", action.id, action.state.as_str())
         });
-        let same = |other: &&ActionRecord| {
+        self.require(
+            action.state == ActionState::Proposed || !Self::needs_approval(books, task, action),
+            || {
+                format!(
+                    "{} was accepted without the approval that it needs",
+                    action.id
+                )
+            },
+        );
+        let conversation = action.id.conversation.as_str();
+        let open = books.actions.values().filter(|other| {
             other.id.conversation == action.id.conversation
-                && other.id.turn == action.id.turn
-                && other.tool == action.tool
-                && other.arguments == action.arguments
-        };
-        let twin = books.actions.values().find(same);
-        self.require(twin.is_none(), || {
-            format!("{} was accepted twice in its turn", action.id)
+                && !other.state.is_terminal()
+                && !Self::is_erased(books, conversation, other.id.turn)
         });
+        let open = open.count() + 1;
+        self.require(open <= MOST_OPEN, || {
+            format!(
+                "{} is one of {open} open actions of its conversation",
+                action.id
+            )
+        });
+    }
+
+    /// Whether a person has to agree: what is over the limit, what has no price, and what nobody could price.
+    fn needs_approval(books: &Books, task: TaskId, action: &ActionRecord) -> bool {
+        let Some(tool) = TEAM.tool(&action.tool) else {
+            return false;
+        };
+        match &tool.approval {
+            Approval::Never => false,
+            Approval::Always => true,
+            Approval::Above {
+                limit_cents,
+                amount: Amount::BackOffice,
+            } => {
+                let call = (task, action.tool.clone(), action.arguments.clone());
+                !matches!(books.prices.get(&call), Some(Price::Known(cents)) if cents <= limit_cents)
+            }
+            Approval::Above {
+                limit_cents,
+                amount: Amount::Parameter(name),
+            } => {
+                let arguments = serde_json::from_str::<serde_json::Value>(&action.arguments);
+                let dollars = arguments.ok().and_then(|all| all.get(name)?.as_u64());
+                dollars.is_none_or(|dollars| dollars * 100 > *limit_cents)
+            }
+        }
     }
 
     fn check_transition(
@@ -82,6 +138,11 @@ impl Audit {
         self.require(decided, || {
             format!("{id} waited for approval and nobody gave it: {steps:?}")
         });
+        if let Some(shown) = books.shown.get(&(task, id.clone())) {
+            self.require(before.fence == *shown, || {
+                format!("a decision about {id} was taken for a later state of it: {steps:?}")
+            });
+        }
         if by_operator && after.state == ActionState::Queued {
             books.sent_on.insert(id.clone());
         }

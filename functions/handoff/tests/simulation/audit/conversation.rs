@@ -174,6 +174,9 @@ impl Audit {
             kept.filter(|(then, _)| *then == fence)
                 .map(|(_, text)| text)
         };
+        if books.too_large.contains(&(conversation.to_owned(), turn)) {
+            return;
+        }
         let kept = record.partial.as_ref().map_or("", |partial| &partial.text);
         let stopping = books
             .stopping

@@ -1,0 +1,101 @@
+//! No conversation can be made unusable: whatever a storm has put into it, a plain message is answered by a plain model.
+
+use std::sync::{Arc, Mutex};
+
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
+use baton_handoff::ports::Millis;
+use baton_handoff::record::{StepRecord, TurnRecord, TurnState, decode, keys};
+use baton_handoff::{Overlap, Refusal, Submission};
+use tokio::sync::mpsc::unbounded_channel;
+
+use crate::customers::{Customers, Line, take};
+use crate::model::PLAIN;
+use crate::town::Town;
+use crate::world::lock;
+
+/// How long an answer may take where nothing goes wrong: leases of the dead run out in it.
+const PATIENCE: Millis = 120_000;
+
+/// What became of a plain message.
+type Answer = Arc<Mutex<Option<Result<TurnNumber, Refusal>>>>;
+
+/// Asks in every conversation that somebody began.
+pub(crate) fn ask_everywhere(town: &Arc<Town>, customers: &Customers) -> Result<(), String> {
+    lock(&town.weather).plain = true;
+    for conversation in town.audit.conversations() {
+        let answer = Answer::default();
+        let (customer, id, heard) = (customers.clone(), conversation.clone(), answer.clone());
+        customers.spawn(async move { ask(&customer, id, &heard).await });
+        let idle = || lock(&customers.memory).busy == 0;
+        town.world
+            .run_until(town.world.now() + PATIENCE, idle, |_| {});
+        if town.world.violation().is_some() {
+            return Ok(());
+        }
+        let answered = lock(&answer).clone();
+        match answered {
+            Some(Ok(turn)) => check(town, &conversation, turn)?,
+            Some(Err(refusal)) => {
+                return Err(format!("{conversation} takes no plain message: {refusal}"));
+            }
+            None => return Err(format!("{conversation} does not answer a plain message")),
+        }
+    }
+    Ok(())
+}
+
+async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer) {
+    let world = &customer.town.world;
+    for attempt in 0..10 {
+        let Some((process, engine)) = customer.town.any_process() else {
+            world.sleep(1_000).await;
+            continue;
+        };
+        let (lines, mut heard) = unbounded_channel();
+        let submission = Submission {
+            conversation: conversation.clone(),
+            owner: "owner-0".to_owned(),
+            message: format!("[{conversation}] how are you?"),
+            message_id: MessageId::parse("plain").ok(),
+            background: false,
+            overlap: Overlap::Queue,
+        };
+        world.spawn(
+            process,
+            async move { take(&engine, submission, lines).await },
+        );
+        match heard.recv().await {
+            Some(Line::Accepted(turn)) => {
+                customer.listen(conversation, turn, heard).await;
+                *lock(answer) = Some(Ok(turn));
+                return;
+            }
+            Some(Line::Refused(refusal)) => *lock(answer) = Some(Err(refusal)),
+            Some(Line::Event(_) | Line::NothingLeft | Line::NoSuchTurn) | None => {}
+        }
+        world.sleep(500 << attempt).await;
+    }
+}
+
+/// The turn was answered plainly.
+pub(crate) fn check(
+    town: &Town,
+    conversation: &ConversationId,
+    turn: TurnNumber,
+) -> Result<(), String> {
+    let records = lock(&town.records);
+    let stored = records.now.get(&keys::turn(conversation, turn));
+    let stored = stored.ok_or_else(|| format!("turn {turn} of {conversation} is not there"))?;
+    let record: TurnRecord = decode(stored).map_err(|error| error.to_string())?;
+    let step = records.now.get(&keys::step(conversation, turn, 1));
+    let step = step.and_then(|stored| decode::<StepRecord>(stored).ok());
+    let said = step.map(|step| step.text).unwrap_or_default();
+    if record.state == TurnState::Committed && said.ends_with(PLAIN) {
+        return Ok(());
+    }
+    Err(format!(
+        "a plain message in {conversation} became turn {turn}, {} {:?}, answered with {said:?}",
+        record.state.as_str(),
+        record.failure
+    ))
+}
