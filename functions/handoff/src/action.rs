@@ -73,7 +73,7 @@ impl Engine {
             }
             ActionState::Queued | ActionState::Running => {}
         }
-        if self.is_held_up(&action).await? {
+        if !sabotage!(OrderIgnored) && self.is_held_up(&action).await? {
             return self.wait_for_turn(version, action).await;
         }
         let Some(request) = self.request_of(&action) else {
@@ -170,7 +170,7 @@ impl Engine {
                 Ok(now.filter(|(_, now)| {
                     now.holder == action.holder
                         && now.fence == action.fence
-                        && now.state == ActionState::Running
+                        && (now.state == ActionState::Running || sabotage!(EndedClaimTaken))
                 }))
             }
             Err(CommitError::Conflict | CommitError::Unavailable(_) | CommitError::Refused(_)) => {

@@ -66,7 +66,7 @@ impl Scope<'_> {
                 occurrence,
             )
         };
-        let once = tool.is_once_a_turn();
+        let once = tool.is_once_a_turn() || sabotage!(IdentityForWholeTurn);
         let mut occurrence = 0;
         let found = loop {
             let candidate = id(occurrence);
@@ -207,7 +207,7 @@ pub(crate) async fn new_actions(
         if known.iter().any(|action| action.id == *id) || new.iter().any(|(known, _)| known == id) {
             continue;
         }
-        if new.len() >= room {
+        if new.len() >= room && !sabotage!(UntoldUnbounded) {
             tracing::warn!(
                 tool = request.tool.name,
                 "an action was not accepted: too many are open"
@@ -260,7 +260,7 @@ fn needs_approval(approval: &Approval, price: &Price) -> bool {
         Approval::Above { limit_cents, .. } => match price {
             Price::Known(cents) => cents > limit_cents,
             // A limit that cannot be checked must not be passed.
-            Price::NoPrice | Price::CannotTell(_) => true,
+            Price::NoPrice | Price::CannotTell(_) => !sabotage!(PriceUnknownIsFree),
         },
     }
 }

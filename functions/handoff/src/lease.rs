@@ -73,8 +73,10 @@ impl<'a> Lease<'a> {
                     };
                     return Ok(());
                 }
-                Err(CommitError::Refused(detail)) => return Err(Trouble::Refused(detail)),
-                Err(error @ CommitError::Unavailable(_)) => {
+                Err(CommitError::Refused(detail)) if !sabotage!(RefusedIsLater) => {
+                    return Err(Trouble::Refused(detail));
+                }
+                Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     trouble = error.to_string();
                     self.engine.back_off(attempt).await;
                     continue;

@@ -46,11 +46,29 @@ mod switch {
         AmbiguousIsSuccess,
         /// The lease of a process that lives is taken for that of a dead one.
         LivingTakenForDead,
+        /// What nobody can price needs no approval.
+        PriceUnknownIsFree,
+        /// A decision is applied to whatever state the action is in by now.
+        DecisionNotBound,
+        /// Who reads after an ambiguous claim does not look whether the action has ended since.
+        EndedClaimTaken,
+        /// A refusal counts as final although an earlier try may still arrive.
+        RefusalForgetsTries,
+        /// Actions do not wait for those before them.
+        OrderIgnored,
+        /// A repeat is the same action however much lies in between.
+        IdentityForWholeTurn,
+        /// A commit that was refused is tried again.
+        RefusedIsLater,
+        /// The sweep ends at a record that it cannot read.
+        SweepStopsAtUnreadable,
+        /// A conversation may have any number of open actions.
+        UntoldUnbounded,
     }
 
     impl Sabotage {
         /// All of them.
-        pub const ALL: [Self; 12] = [
+        pub const ALL: [Self; 21] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -63,6 +81,15 @@ mod switch {
             Self::AmbiguousIsFailure,
             Self::AmbiguousIsSuccess,
             Self::LivingTakenForDead,
+            Self::PriceUnknownIsFree,
+            Self::DecisionNotBound,
+            Self::EndedClaimTaken,
+            Self::RefusalForgetsTries,
+            Self::OrderIgnored,
+            Self::IdentityForWholeTurn,
+            Self::RefusedIsLater,
+            Self::SweepStopsAtUnreadable,
+            Self::UntoldUnbounded,
         ];
     }
 

@@ -109,6 +109,10 @@ impl Engine {
             looked_at += page.records.len();
             for stored in &page.records {
                 self.sweep_into(&mut swept, stored).await;
+                if sabotage!(SweepStopsAtUnreadable) && swept.unreadable > 0 {
+                    self.sweeps.go_on_behind(None);
+                    return Ok(swept);
+                }
             }
             let ends = page.next.is_none();
             self.sweeps.go_on_behind(page.next);

@@ -31,7 +31,7 @@ pub(crate) enum Ended {
 /// What an outcome means for an action. `first_try`: no earlier try may have reached the other side. `remembers_refusals`: the
 /// other side refuses an earlier try that arrives later too.
 pub(crate) fn ended(outcome: Outcome, first_try: bool, remembers_refusals: bool) -> Ended {
-    let refusal_is_final = first_try || remembers_refusals;
+    let refusal_is_final = first_try || remembers_refusals || sabotage!(RefusalForgetsTries);
     match outcome {
         Outcome::Done(result) => Ended::For(ActionState::Done, result),
         Outcome::Rejected(reason) if refusal_is_final => Ended::For(ActionState::Rejected, reason),
