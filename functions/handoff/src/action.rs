@@ -102,7 +102,10 @@ impl Engine {
             // The record said before the call that it might have an effect. Now it is known that it has none.
             action.first_try_at = None;
         }
-        let ended = tries::ended(outcome, first_try, request.tool.remembers_refusals());
+        // Behind a person's "try again" the refusal may be one from before, which the service is about to forget.
+        let may_forget = action.tried_before && request.tool.forgets_keys();
+        let remembers_refusals = request.tool.remembers_refusals() && !may_forget;
+        let ended = tries::ended(outcome, first_try, remembers_refusals);
         self.record_outcome(version, action, &request, ended).await
     }
 

@@ -475,8 +475,11 @@ impl Engine {
                 continue;
             }
             match read_turn(&*self.store, conversation, number).await {
-                // Accepted after the look at META that we go by.
-                Ok(Some(turn)) if turn.record.state == TurnState::Accepted => continue,
+                // META went on without it: it could not be read when it was to begin, and now it can.
+                Ok(Some(turn)) if turn.record.state == TurnState::Accepted => {
+                    bring_up(&log, &replay::events(&turn));
+                    end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
+                }
                 Ok(Some(turn)) => bring_up(&log, &replay::events(&turn)),
                 // Erased since.
                 Ok(None) => end_log(&log, number, EventKind::TurnStopped),

@@ -180,7 +180,9 @@ impl Resume {
             return [None, None];
         }
         if at.fence == seen.fence {
-            let missing = (at.offset > seen.offset)
+            // What was said last could not be recorded: the turn ended before the place that the listener has heard.
+            let ended_before = event.kind.ends_stream() && at.offset < seen.offset;
+            let missing = (at.offset > seen.offset || ended_before)
                 .then(|| rest_of(event, seen.offset))
                 .flatten();
             return [None, missing];
@@ -225,4 +227,34 @@ fn rest_of(event: &Event, offset: u32) -> Option<Event> {
         agent: event.agent.clone(),
         kind,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: u32, kind: EventKind) -> Event {
+        let position = Position {
+            turn: 1,
+            step: 1,
+            fence: 1,
+            offset,
+        };
+        Event {
+            position,
+            agent: Arc::from(""),
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_listener_who_heard_more_than_could_be_recorded_still_hears_the_end() {
+        let end = at(1, EventKind::TurnCompleted);
+        let heard = at(1_700, EventKind::TurnCompleted).position;
+        assert_eq!(
+            events_after(std::slice::from_ref(&end), Some(heard)),
+            [end.clone()]
+        );
+        assert!(events_after(std::slice::from_ref(&end), Some(end.position)).is_empty());
+    }
 }

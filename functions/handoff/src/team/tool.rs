@@ -125,6 +125,14 @@ impl Tool {
         }
     }
 
+    /// Whether the other side knows a key for a while only.
+    pub(crate) fn forgets_keys(&self) -> bool {
+        match &self.runs {
+            Runs::BackOffice => false,
+            Runs::Http(_) => true,
+        }
+    }
+
     /// Whether the other side refuses a key for ever that it has refused once. Where it does not, a try that is still on its
     /// way may have its effect after a later one was refused.
     pub(crate) fn remembers_refusals(&self) -> bool {
