@@ -26,7 +26,8 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str);
-    let span = tracing::info_span!("request", request = id, method = %request.method(), route);
+    // At the highest level, so that warnings name their request also where only warnings are logged.
+    let span = tracing::error_span!("request", request = id, method = %request.method(), route);
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| tell(&response));
     if let Ok(id) = HeaderValue::from_str(&id) {

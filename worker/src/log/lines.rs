@@ -100,8 +100,8 @@ impl Fields {
 
     fn put_text(&mut self, field: &Field, text: &str) {
         let text = match field.name() {
-            // A request's id is ours or a proxy's, and whole: the client is told it and asks by it.
-            "request" => text.to_owned(),
+            // Of a request, not of a conversation: clients are told the first, and AWS names the others in lines of its own.
+            "request" | "requestId" | "xrayTraceId" => text.to_owned(),
             "conversation" => conceal_id(text),
             _ => conceal(text),
         };

@@ -162,3 +162,44 @@ where
     };
     json_page(budget, make).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a list of 1,000 entries, each of so many bytes, page by page. How many entries each page has.
+    async fn pages_of(bytes: usize, limit: usize) -> Vec<usize> {
+        let read = |after: Option<String>, limit: usize| async move {
+            assert!(limit <= ROUND, "{limit} at once");
+            let from: usize = after.map_or(0, |after| after.parse().unwrap());
+            let to = (from + limit).min(1_000);
+            let zeros = "0".repeat(bytes);
+            let values = (from..to).map(|number| Value::from(format!("{zeros}{number}")));
+            Ok((values.collect(), (to < 1_000).then(|| to.to_string())))
+        };
+        let (mut pages, mut seen, mut after) = (Vec::new(), Vec::new(), None);
+        loop {
+            let paging = Paging { after, limit };
+            let entries = Entries::gather(&paging, read).await.unwrap();
+            let page: Vec<String> = serde_json::from_str(&entries.as_array()).unwrap();
+            pages.push(page.len());
+            seen.extend(
+                page.into_iter()
+                    .map(|entry| entry.parse::<usize>().unwrap()),
+            );
+            after = entries.next;
+            if after.is_none() {
+                assert!(seen.into_iter().eq(0..1_000), "each once, in order");
+                return pages;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_is_as_long_as_it_is_asked_for_unless_its_entries_are_long() {
+        assert_eq!(pages_of(10, MOST_ENTRIES).await, [MOST_ENTRIES; 5]);
+        assert_eq!(pages_of(10, 7).await.first(), Some(&7));
+        assert_eq!(pages_of(PAGE_BYTES / 50, 200).await, [2 * ROUND; 20]);
+        assert_eq!(pages_of(PAGE_BYTES / ROUND, 200).await, [ROUND; 40]);
+    }
+}

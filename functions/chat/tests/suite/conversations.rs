@@ -286,6 +286,8 @@ async fn an_erased_conversation_is_gone_and_its_id_goes_on_with_new_turn_numbers
     );
     assert_eq!(model.requests().last().unwrap().told(), ["user: hello"]);
     assert_eq!(client.said("c").await.len(), 2);
+    let export = client.get("/conversations/c/export").await.json();
+    assert_eq!(export["items"], Value::Array(client.items("c").await));
     let house = house.restart().await;
     assert_eq!(house.client().say("c", "again").await.number, 4);
 }
