@@ -477,8 +477,8 @@ impl Engine {
             match read_turn(&*self.store, conversation, number).await {
                 // META went on without it: it could not be read when it was to begin, and now it can.
                 Ok(Some(turn)) if turn.record.state == TurnState::Accepted => {
+                    let turn = self.end_left_out(conversation, meta, turn).await?;
                     bring_up(&log, &replay::events(&turn));
-                    end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
                 }
                 Ok(Some(turn)) => bring_up(&log, &replay::events(&turn)),
                 // Erased since.
@@ -495,6 +495,27 @@ impl Engine {
 }
 
 impl Engine {
+    /// Records the end of a turn that META does not have any more and that was never ended.
+    async fn end_left_out(
+        &self,
+        conversation: &ConversationId,
+        meta: &Meta,
+        mut turn: JournaledTurn,
+    ) -> Result<JournaledTurn, StoreError> {
+        // Above that of every owner that it had, so that whoever heard one of them hears the end.
+        turn.record.fence = meta.fence;
+        turn.record.state = TurnState::Failed;
+        turn.record.failure = Some(FailureCode::Internal);
+        turn.record.ended_at = Some(self.env.now());
+        let key = keys::turn(conversation, turn.number);
+        let change = Change::Replace(key, turn.version, turn.record.record());
+        match self.store.commit(vec![change]).await {
+            Ok(()) => Ok(turn),
+            // Written or not, the next look tells.
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        }
+    }
+
     /// Brings listeners here what another instance says: the journal, and the text of the step that is not in it yet.
     async fn listen_in(
         &self,

@@ -104,6 +104,7 @@ impl Writer {
             // It ended in the step that was never recorded; a listener who heard the start of the turn still wants to know.
             let agent = self.agent.clone();
             self.stand_at(steps, record.fence, &agent);
+            self.offset = record.left_out;
         }
         let end = match (record.state, record.failure) {
             (TurnState::Accepted, _) => return,
@@ -180,9 +181,7 @@ impl Resume {
             return [None, None];
         }
         if at.fence == seen.fence {
-            // What was said last could not be recorded: the turn ended before the place that the listener has heard.
-            let ended_before = event.kind.ends_stream() && at.offset < seen.offset;
-            let missing = (at.offset > seen.offset || ended_before)
+            let missing = (at.offset > seen.offset)
                 .then(|| rest_of(event, seen.offset))
                 .flatten();
             return [None, missing];
@@ -232,29 +231,31 @@ fn rest_of(event: &Event, offset: u32) -> Option<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::FailureCode;
+    use crate::record::Origin;
 
-    fn at(offset: u32, kind: EventKind) -> Event {
-        let position = Position {
+    #[test]
+    fn a_listener_who_heard_what_could_not_be_recorded_still_hears_the_end() {
+        let mut record = TurnRecord::accepted(Origin::Customer, "hello".to_owned(), 0);
+        record.state = TurnState::Failed;
+        record.failure = Some(FailureCode::ModelTooLarge);
+        record.fence = 1;
+        record.left_out = 3;
+        let turn = JournaledTurn {
+            number: 1,
+            version: 2,
+            record,
+            steps: Vec::new(),
+            actions: Vec::new(),
+        };
+        let heard = Position {
             turn: 1,
             step: 1,
             fence: 1,
-            offset,
+            offset: 3,
         };
-        Event {
-            position,
-            agent: Arc::from(""),
-            kind,
-        }
-    }
-
-    #[test]
-    fn a_listener_who_heard_more_than_could_be_recorded_still_hears_the_end() {
-        let end = at(1, EventKind::TurnCompleted);
-        let heard = at(1_700, EventKind::TurnCompleted).position;
-        assert_eq!(
-            events_after(std::slice::from_ref(&end), Some(heard)),
-            [end.clone()]
-        );
-        assert!(events_after(std::slice::from_ref(&end), Some(end.position)).is_empty());
+        let missing = events_after(&events(&turn), Some(heard));
+        let missing: Vec<_> = missing.into_iter().map(|event| event.kind).collect();
+        assert_eq!(missing, [EventKind::TurnFailed(FailureCode::ModelTooLarge)]);
     }
 }

@@ -209,6 +209,7 @@ mod tests {
             usage: Usage::default(),
             told,
             partial: None,
+            left_out: 0,
         };
         JournaledTurn {
             number,

@@ -92,6 +92,9 @@ pub struct TurnRecord {
     /// What was streamed of a response that never became whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
+    /// How many bytes were streamed of such a response that could not be recorded: what came after them keeps its position.
+    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    pub left_out: u32,
 }
 
 impl TurnRecord {
@@ -110,6 +113,7 @@ impl TurnRecord {
             usage: Usage::default(),
             told: Vec::new(),
             partial: None,
+            left_out: 0,
         }
     }
 

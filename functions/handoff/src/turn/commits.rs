@@ -108,9 +108,15 @@ impl Play<'_> {
                 None
             }
         };
-        if last.is_none() && rest == Rest::Kept {
-            record.partial = self.partial();
-            record.told.clone_from(&self.told);
+        match (&last, rest) {
+            (Some(_), _) => {}
+            (None, Rest::Kept) => {
+                record.partial = self.partial();
+                record.told.clone_from(&self.told);
+            }
+            (None, Rest::LeftOut) => {
+                record.left_out = u32::try_from(self.narrator.text().len()).unwrap_or(u32::MAX);
+            }
         }
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();

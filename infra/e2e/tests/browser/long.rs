@@ -44,6 +44,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 usage: Usage::default(),
                 told: Vec::new(),
                 partial: None,
+                left_out: 0,
             };
             let step = StepRecord {
                 agent: "TriageAgent".to_owned(),
