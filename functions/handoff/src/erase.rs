@@ -172,15 +172,19 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
     let sort = stored.key.sort.as_str();
     // Whatever was said since must stay: the id of a message goes on meaning its turn, and text is on its way to listeners.
     let turn = if sort.starts_with("M#") {
-        decode::<MessageRecord>(stored)
-            .ok()
-            .map(|message| message.turn)
+        match decode::<MessageRecord>(stored) {
+            Ok(message) => Some(message.turn),
+            Err(error) => {
+                // It has no word of the customer's, and without it the message could be taken twice.
+                tracing::error!(%error, "the id of a message cannot be read and stays");
+                return Fate::StaysUntilItEnds;
+            }
+        }
     } else if sort.starts_with("E#") {
         recorder::turn_of(sort)
     } else {
         keys::parse_turn_part(sort).map(|(turn, _)| turn)
     };
-    // What cannot be read cannot be told from what is to go; a message id that is lost costs less than a word that stays.
     if turn.is_some_and(|turn| turn >= meta.erased_below) {
         return Fate::Stays;
     }
@@ -235,17 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn an_erasure_removes_what_came_before_it_whether_or_not_it_can_be_read() {
+    fn an_erasure_removes_words_from_before_it_whether_or_not_they_can_be_read() {
         for sort in [
             "T#0000000002",
             "T#0000000002#S#0001",
             "E#0000000002#0001#000000000001#0000000000",
-            "M#m",
         ] {
             assert!(matches!(fate_of(sort, "damaged"), Fate::Goes), "{sort}");
         }
-        // It may be open, and what it moves must not be forgotten.
-        let action = fate_of("T#0000000002#A#0123", "damaged");
-        assert!(matches!(action, Fate::StaysUntilItEnds));
+        let before = r#"{"turn":2,"hash":""}"#;
+        assert!(matches!(fate_of("M#m", before), Fate::Goes));
+        // An action may be open, and what it moves must not be forgotten; nor that a message was taken.
+        for sort in ["T#0000000002#A#0123", "M#m"] {
+            let damaged = fate_of(sort, "damaged");
+            assert!(matches!(damaged, Fate::StaysUntilItEnds), "{sort}");
+        }
     }
 }

@@ -75,11 +75,11 @@ fn drain(town: Arc<Town>) {
     let Some((process, _)) = town.any_process() else {
         return;
     };
-    let later = town.world.between(10_000, 30_000);
-    town.restart_later(process, later);
-    town.world
-        .clone()
-        .spawn(OUTSIDE, async move { town.drain(process).await });
+    let later = town.world.between(1_000, 20_000);
+    town.world.clone().spawn(OUTSIDE, async move {
+        town.clone().drain(process).await;
+        town.restart_later(process, later);
+    });
 }
 
 fn take_store_away(town: Arc<Town>) {

@@ -66,6 +66,7 @@ async fn look(town: &Arc<Town>, process: usize, engine: &Arc<Engine>) {
 /// What is right at this moment.
 fn judge(town: &Town, shown: &Card) -> Option<Decision> {
     let (world, id) = (&town.world, &shown.action.id);
+    let hesitates = town.weather().hesitation > 0;
     match shown.action.state {
         ActionState::Proposed if world.happens(600) => Some(Decision::Approve),
         ActionState::Proposed => Some(Decision::Reject),
@@ -75,7 +76,10 @@ fn judge(town: &Town, shown: &Card) -> Option<Decision> {
         ActionState::Unknown if town.ledger.effects_of(id) > 0 => {
             Some(Decision::Settle(Settlement::Done))
         }
-        ActionState::Unknown if world.happens(500) => Some(Decision::Settle(Settlement::Rejected)),
+        // Where they hesitate they rather have it tried again: then there is something to be late for.
+        ActionState::Unknown if world.happens(if hesitates { 200 } else { 500 }) => {
+            Some(Decision::Settle(Settlement::Rejected))
+        }
         ActionState::Unknown => Some(Decision::Settle(Settlement::Retry)),
         ActionState::Queued | ActionState::Running | ActionState::Done | ActionState::Rejected => {
             None

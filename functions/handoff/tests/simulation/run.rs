@@ -57,6 +57,10 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     if !weather.no_operator {
         operators::begin_shift(&town);
     }
+    if !weather.no_operator && weather.hesitation > 0 {
+        // What one of them is slow to decide another one may have decided.
+        operators::begin_shift(&town);
+    }
     // A worker's panic comes through to here.
     let play = AssertUnwindSafe(|| play(&town, &customers, weather.no_operator));
     let judged = std::panic::catch_unwind(play).unwrap_or(Ok(()));

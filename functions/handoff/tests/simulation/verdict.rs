@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use baton_handoff::event::EventKind;
-use baton_handoff::failure::FailureCode;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
@@ -315,9 +314,8 @@ fn check_heard(town: &Town, ear: &Ear, conversation: &Conversation) -> Result<()
         }
         TurnState::Stopped | TurnState::Accepted => EventKind::TurnStopped,
     };
-    let unread = Some(EventKind::TurnFailed(FailureCode::Internal));
-    if ear.end == unread && lock(&town.records).was_blurred(&ear.conversation, ear.turn) {
-        // The server could not read the turn and said so.
+    if lock(&town.records).was_blurred(&ear.conversation, ear.turn) {
+        // Whoever could not read the turn said so, and what could be read again was told anew.
         return Ok(());
     }
     if ear.said_more {
