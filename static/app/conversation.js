@@ -2,13 +2,13 @@
 //
 // state  {id, agent, turns}
 // turn   {key, number, messageId, message, status, parts, usage, error, position}
-//        status: sending | unsent | waiting | running | committed | failed | stopped | unreadable
+//        status: sending | unsent | waiting | running | committed | failed | stopped
 // part   {kind: "text", step, agent, text} | {kind: "hand_off", step, from, to}
 //        {kind: "tool", step, agent, call, name, arguments, outcome, result, milliseconds, action, state}
 
 export const empty = (id) => ({ id, agent: null, turns: [] });
 
-export const isOver = (turn) => ["committed", "failed", "stopped", "unreadable", "unsent"].includes(turn.status);
+export const isOver = (turn) => ["committed", "failed", "stopped", "unsent"].includes(turn.status);
 export const isRunning = (turn) => turn.status === "running" || turn.status === "waiting";
 
 const ENDS = { turn_completed: "committed", turn_failed: "failed", turn_stopped: "stopped" };

@@ -28,8 +28,11 @@ const READ = {
     if (call) Object.assign(call, told);
     else push(turn, { kind: "tool", call: action, name, arguments: given, ...told });
   },
-  turn: (turn, { status, usage, milliseconds, replaced, message_id: messageId, code, message, retryable }) =>
-    Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" || status === "unreadable" ? { code, message, retryable } : null }),
+  // One that cannot be read is a failed one, whose message says so.
+  turn: (turn, { status: told, usage, milliseconds, replaced, message_id: messageId, code, message, retryable }) => {
+    const status = told === "unreadable" ? "failed" : told;
+    Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" ? { code, message, retryable } : null });
+  },
 };
 
 function sorted(given) {

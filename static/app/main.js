@@ -38,7 +38,7 @@ function Page() {
   const relist = () => setList(joinLists(told.current, storage.conversations()));
   useEffect(() => {
     get("health").then((health) => { setHealth(health); return health.lists_conversations && get("conversations"); })
-      .then((answer) => { told.current = [...(answer?.conversations ?? []), ...(answer?.unreadable ?? []).map(({ id }) => ({ id, title: t("notReadable"), agent: "", last_activity: 0 }))]; relist(); }).catch(() => {});
+      .then((answer) => { told.current = answer?.conversations.concat(answer.unreadable) ?? []; relist(); }).catch(() => {});
     relist();
     storage.onListChanged(relist);
     addEventListener("hashchange", () => { setTellsGone(false); setId(idInAddress() ?? newId()); });

@@ -6,10 +6,10 @@ import * as storage from "./storage.js";
 import { ago, t } from "./strings.js";
 import { IconButton, Icon, memo } from "./ui.js";
 
-/** The server's list (on one machine it lists all) with this browser's own; the newer word counts, but the title is the server's. */
+/** The server's list with this browser's own; the newer word counts, but the title is the server's. */
 export function joinLists(told, own) {
   const all = new Map(own.map((one) => [one.id, one]));
-  for (const { id, title, agent, last_activity: at } of told) {
+  for (const { id, reason, title = reason, agent, last_activity: at } of told) {
     const known = all.get(id);
     all.set(id, known?.at >= at ? { ...known, title } : { id, title, agent, at });
   }

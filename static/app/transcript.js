@@ -78,7 +78,7 @@ const Page = memo(({ turns, last, agent, ...rest }) => html`<div class="page">${
 const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) => {
   const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
   return html`<article class="turn" data-status=${turn.status}>
-    ${turn.message == null ? turn.status !== "unreadable" && html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
+    ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
       <span class="visually-hidden">${t("said", { name: readOnly ? t("customer") : t("you") })}</span>
       <p dir="auto">${turn.message}</p>
     </div>`}
@@ -87,7 +87,7 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) 
     ${turn.status === "waiting" && html`<p class="note">${t("waiting")}</p>`}
     ${turn.status === "stopped" && html`<p class="note">${t("stopped")}</p>`}
     ${turn.status === "unsent" && html`<${Unsent} turn=${turn} session=${session} />`}
-    ${(turn.status === "failed" || turn.status === "unreadable") && html`<${Banner} message=${turn.error?.message ?? t("failed")}>
+    ${turn.status === "failed" && html`<${Banner} message=${turn.error?.message ?? t("failed")}>
       ${isLast && !readOnly && turn.error?.retryable !== false && turn.message != null && html`<button type="button" class="small-button" onClick=${() => session.regenerate(turn)}>${t("tryAgain")}</button>`}<//>`}
     ${isOver(turn) && turn.parts.length > 0 && !(turn.replaced && !isLast) && html`<${Footer} turn=${turn} session=${session} canRegenerate=${isLast && !readOnly && turn.message != null && turn.status !== "failed"} />`}
   </article>`;

@@ -60,7 +60,7 @@ impl fmt::Debug for DynamoStore {
 }
 
 impl DynamoStore {
-    /// How long a read or a write may take: the tries of [`Patience`], and one that began in its last moment.
+    /// How long a read or a write may take: all of its tries, and one that began in the last moment.
     pub const LONGEST_ANSWER: Duration = LONGEST.saturating_add(ATTEMPT);
 
     /// The store in this table. Nothing is asked of AWS yet.

@@ -140,7 +140,8 @@ impl BackOffice {
                     tracing::error!(%error, "an entry of the books cannot be read");
                     entries.unreadable.push(Unreadable {
                         id: stored.key.partition.trim_start_matches("B#").to_owned(),
-                        reason: "its record is damaged, or a newer program wrote it".to_owned(),
+                        reason: error.to_string(),
+                        last_activity: None,
                     });
                 }
             }

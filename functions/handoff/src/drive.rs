@@ -317,13 +317,14 @@ impl Engine {
             turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
         }
         let kept = match end_at_once {
-            Some(_) => self
-                .said_of_last(conversation, &turn, fence_before)
-                .await
-                .unwrap_or_else(|error| {
-                    tracing::warn!(%conversation, %error, "what was said of a step is lost");
+            Some(_) => match self.said_of_last(conversation, &turn, fence_before).await {
+                Ok(kept) => kept,
+                Err(StoreError::Damaged(detail)) => {
+                    tracing::error!(%conversation, turn = number, %detail, "what was said of a step is lost");
                     String::new()
-                }),
+                }
+                Err(error) => return Err(error),
+            },
             None => String::new(),
         };
         let log = self.hub.log(conversation, number);

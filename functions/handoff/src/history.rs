@@ -147,10 +147,13 @@ pub struct Summary {
 /// A line of a list whose record cannot be read: damaged, or of a newer program. It stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// The conversation or the action.
+    /// The conversation, the action, or the item of an order or a refund.
     pub id: String,
     /// What is wrong with it, and what can be done.
     pub reason: String,
+    /// Of a conversation: by which it is listed. Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_activity: Option<Millis>,
 }
 
 /// A part of the list.
@@ -259,6 +262,7 @@ impl Engine {
                 Err(error) => unreadable.push(Unreadable {
                     id: id.to_string(),
                     reason: error.to_string(),
+                    last_activity: stored.record.listed.as_ref().map(|listed| listed.rank),
                 }),
             }
         }

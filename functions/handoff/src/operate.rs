@@ -143,6 +143,7 @@ impl Engine {
                 Err(error) => unreadable.push(Unreadable {
                     id: id_of(&stored.key),
                     reason: error.to_string(),
+                    last_activity: None,
                 }),
             }
         }

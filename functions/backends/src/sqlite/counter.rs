@@ -1,7 +1,8 @@
 //! Where senders meet receivers of the same process: what is sent while somebody waits need not be looked for in the file.
 //! Knows nothing of SQL; the message is written all the same, for the case that this process ends.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use baton_handoff::ports::Delivery;
@@ -17,6 +18,7 @@ pub(super) struct Counter {
 struct Waiting {
     visibility: Duration,
     inbox: mpsc::Sender<Delivery>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// A place in somebody's inbox that is kept for one message.
@@ -25,20 +27,25 @@ pub(super) struct Place {
     /// How long the receiver wants the message to be hidden from others.
     pub(super) visibility: Duration,
     inbox: mpsc::OwnedPermit<Delivery>,
+    given_up: Arc<AtomicBool>,
 }
 
 impl Counter {
     /// Waits at this counter for up to `room` messages, until the inbox is closed or dropped.
     pub(super) fn wait(&self, room: usize, visibility: Duration) -> Inbox<'_> {
         let (sender, handed) = mpsc::channel(room);
+        let given_up = Arc::new(AtomicBool::new(false));
         self.waiting().push(Waiting {
             visibility,
             inbox: sender.clone(),
+            given_up: Arc::clone(&given_up),
         });
         Inbox {
             counter: self,
             sender,
             handed,
+            given_up,
+            closed: false,
         }
     }
 
@@ -46,8 +53,11 @@ impl Counter {
     pub(super) fn reserve(&self) -> Option<Place> {
         self.waiting().iter().find_map(|waiting| {
             let inbox = waiting.inbox.clone().try_reserve_owned().ok()?;
-            let visibility = waiting.visibility;
-            Some(Place { visibility, inbox })
+            Some(Place {
+                visibility: waiting.visibility,
+                inbox,
+                given_up: Arc::clone(&waiting.given_up),
+            })
         })
     }
 
@@ -57,9 +67,11 @@ impl Counter {
 }
 
 impl Place {
-    /// Hands the message over; `false` if nobody is there any more.
+    /// Hands the message over; `false` if nobody is there any more. A receiver that leaves in good order waits for all that has a
+    /// place, so that it has this message even if it is gone by now.
     pub(super) fn hand_over(self, delivery: Delivery) -> bool {
-        !self.inbox.send(delivery).is_closed()
+        self.inbox.send(delivery);
+        !self.given_up.load(Ordering::Acquire)
     }
 }
 
@@ -69,6 +81,8 @@ pub(super) struct Inbox<'a> {
     counter: &'a Counter,
     sender: mpsc::Sender<Delivery>,
     handed: mpsc::Receiver<Delivery>,
+    given_up: Arc<AtomicBool>,
+    closed: bool,
 }
 
 impl Inbox<'_> {
@@ -85,6 +99,7 @@ impl Inbox<'_> {
         while let Some(delivery) = self.handed.recv().await {
             deliveries.push(delivery);
         }
+        self.closed = true;
         deliveries
     }
 
@@ -98,6 +113,9 @@ impl Drop for Inbox<'_> {
     /// Of a receiver that was given up while something was being handed to it: that message stays hidden for its visibility, as
     /// after any delivery that nobody works on.
     fn drop(&mut self) {
+        if !self.closed {
+            self.given_up.store(true, Ordering::Release);
+        }
         self.leave();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ports::{
-    Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, Store,
+    Change, Env, Key, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, Record, Store,
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Health, Ports};
@@ -84,6 +84,29 @@ async fn a_full_disk_is_not_ready_until_there_is_room() {
     }
     bench.room_for(1_000).await;
     bench.clock.advance(Duration::from_secs(1));
+    let health = bench.engine.health().await;
+    assert!(matches!(health, Health::Ready), "{health:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_is_told_as_soon_as_a_commit_has_failed() {
+    let bench = Bench::new("filling-disk");
+    let health = bench.engine.health().await;
+    assert!(matches!(health, Health::Ready), "{health:?}");
+    bench.room_for(2).await;
+    let message = Record {
+        format: 1,
+        body: ".".repeat(64 * 1024),
+        due_at: None,
+        listed: None,
+        expires_at: None,
+    };
+    let commit = vec![Change::Create(Key::new("C#1", "T#1"), message)];
+    assert!(bench.store.commit(commit.clone()).await.is_err());
+    let health = bench.engine.health().await;
+    assert!(matches!(health, Health::ReadOnly(_)), "{health:?}");
+    bench.room_for(1_000).await;
+    bench.store.commit(commit).await.unwrap();
     let health = bench.engine.health().await;
     assert!(matches!(health, Health::Ready), "{health:?}");
 }

@@ -91,6 +91,8 @@ pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     set_up_reader(db)?;
     // A copy that `VACUUM INTO` made has no log yet. Where there is one, this asks for nothing.
     db.pragma_update(None, "journal_mode", "wal")?;
+    // A connection has the log open from its first read on, and until then another one that closes may remove it.
+    db.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "full")?;
     // Negative for KiB; positive would be pages.
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;

@@ -85,11 +85,17 @@ impl Store for SqliteStore {
 
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         limits::check(&changes)?;
+        let is_empty = changes.is_empty();
         let applied = self
             .database
             .writer
             .write(move |db, now| records::apply(db, &changes, now))
             .await?;
+        if is_empty && self.database.writer.fails() {
+            // Whoever commits nothing asks whether the others can.
+            let reason = "the last commit failed".to_owned();
+            return Err(CommitError::Unavailable(reason));
+        }
         if applied {
             Ok(())
         } else {

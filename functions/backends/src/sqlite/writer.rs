@@ -2,6 +2,7 @@
 //! Knows nothing of records and messages: a job is a function over the connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -78,6 +79,7 @@ type Jobs = Mailbox<Box<dyn Job>>;
 pub(super) struct Writer {
     jobs: Arc<Jobs>,
     file: FileName,
+    fails: Arc<AtomicBool>,
     ended: watch::Receiver<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -113,11 +115,13 @@ impl Writer {
     ) -> io::Result<Self> {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
+        let fails = Arc::new(AtomicBool::new(false));
         let desk = Desk {
             db,
             env,
             file: file.clone(),
             identity,
+            fails: Arc::clone(&fails),
             jobs: Arc::clone(&jobs),
             end,
             purge_at: Instant::now(),
@@ -128,6 +132,7 @@ impl Writer {
         Ok(Self {
             jobs,
             file,
+            fails,
             ended,
             thread: Some(thread),
         })
@@ -163,6 +168,11 @@ impl Writer {
         Ok(Put { answer, file })
     }
 
+    /// Whether the last transaction that was to write something failed.
+    pub(super) fn fails(&self) -> bool {
+        self.fails.load(Ordering::Relaxed)
+    }
+
     /// Takes nothing more, and returns when all that was taken is answered.
     pub(super) async fn close(&self) {
         self.jobs.close();
@@ -188,6 +198,7 @@ struct Desk {
     env: Arc<dyn Env>,
     file: FileName,
     identity: Identity,
+    fails: Arc<AtomicBool>,
     jobs: Arc<Jobs>,
     end: watch::Sender<bool>,
     purge_at: Instant,
@@ -244,6 +255,18 @@ impl Desk {
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Ended {
+        let before = self.db.total_changes();
+        let ended = self.try_to_transact(batch);
+        match &ended {
+            // One that wrote nothing says nothing about those that do.
+            Ended::Committed if self.db.total_changes() == before => {}
+            Ended::Committed => self.fails.store(false, Ordering::Relaxed),
+            Ended::RolledBack(_) | Ended::Failed(_) => self.fails.store(true, Ordering::Relaxed),
+        }
+        ended
+    }
+
+    fn try_to_transact(&mut self, batch: &mut [Box<dyn Job>]) -> Ended {
         let now = self.env.now();
         if let Err(error) = self.identity.check() {
             return Ended::Failed(self.file.writing(&error));

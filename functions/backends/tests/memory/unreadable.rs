@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use baton_backends::conformance::TestClock;
 use baton_backends::memory::MemoryStore;
+use baton_backends::office::BackOffice;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{
     Change, Env as _, Key, Lane, Listing, Millis, Queue as _, Record, Store,
@@ -134,6 +135,7 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
         panic!("{page:?}");
     };
     assert_eq!(unreadable.id, "two");
+    assert_eq!(unreadable.last_activity, Some(bench.clock.now()));
     assert!(unreadable.reason.contains("format 2"), "{unreadable:?}");
 }
 
@@ -182,4 +184,26 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
     assert_eq!(summary.counts["done"], 2);
     let kept = store.get(&keys::action(&damaged)).await.unwrap().unwrap();
     assert!(decode::<serde_json::Value>(&kept).is_err());
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_hides_none_beside_it() {
+    let (bench, store) = bench();
+    let office = BackOffice::new(store.clone(), bench.clock.clone());
+    let before = office.orders(None, 10).await.unwrap();
+    let damaged = &before.entries[1].item_id;
+    let key = Key::new(format!("B#{damaged}"), "ORDER");
+    let stored = store.get(&key).await.unwrap().unwrap();
+    let record = Record {
+        format: 2,
+        ..stored.record
+    };
+    store
+        .commit(vec![Change::Replace(key, stored.version, record)])
+        .await
+        .unwrap();
+    let after = office.orders(None, 10).await.unwrap();
+    assert_eq!(after.entries.len(), before.entries.len() - 1);
+    let unreadable: Vec<_> = after.unreadable.iter().map(|one| &one.id).collect();
+    assert_eq!(unreadable, [damaged]);
 }

@@ -175,7 +175,11 @@ mod tests {
             let to = (from + limit).min(1_000);
             let zeros = "0".repeat(bytes);
             let values = (from..to).map(|number| Value::from(format!("{zeros}{number}")));
-            Ok((values.collect(), (to < 1_000).then(|| to.to_string())))
+            Ok(Round {
+                values: values.collect(),
+                unreadable: Vec::new(),
+                next: (to < 1_000).then(|| to.to_string()),
+            })
         };
         let (mut pages, mut seen, mut after) = (Vec::new(), Vec::new(), None);
         loop {

@@ -155,9 +155,9 @@ impl Ledger {
                     .break_off(format!("{action} was rejected, and then had an effect"));
             }
         }
-        let refused = matches!(outcome, Outcome::Rejected(_));
+        let is_refusal = matches!(outcome, Outcome::Rejected(_));
         // Without a key nobody can be recognised.
-        if has_keys(request) && !key.is_empty() && (!refused || remembers_refusals(request)) {
+        if has_keys(request) && !key.is_empty() && (!is_refusal || remembers_refusals(request)) {
             accounts.keys.insert(key.to_owned(), (now, outcome.clone()));
         }
         outcome
