@@ -271,9 +271,10 @@ impl Customers {
                 Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
                     return world.break_off(format!("{:?}: {refusal}", submission.message));
                 }
-                Some(Line::Refused(Refusal::Unreadable | Refusal::Draining)) => {}
+                Some(Line::Refused(Refusal::Draining)) => {}
                 Some(
-                    Line::Refused(Refusal::Contended | Refusal::Unavailable)
+                    // Of a record that cannot be read nobody knows whether it is this message's turn.
+                    Line::Refused(Refusal::Contended | Refusal::Unavailable | Refusal::Unreadable)
                     | Line::Event(_)
                     | Line::NothingLeft
                     | Line::NoSuchTurn,

@@ -114,16 +114,16 @@ impl Records {
 
     /// From now on this record cannot be read.
     pub(crate) fn blur(&mut self, key: Key, blur: Blur) {
-        if let Some((turn, _)) = parse_turn_part(&key.sort) {
-            self.once_blurred.insert((key.partition.clone(), turn));
-        }
+        // What concerns the whole conversation stands under no turn.
+        let turn = parse_turn_part(&key.sort).map_or(0, |(turn, _)| turn);
+        self.once_blurred.insert((key.partition.clone(), turn));
         self.blurred = Some(Blurred { key, blur });
     }
 
     /// Whether whoever saw to this turn may have found that it cannot be read.
     pub(crate) fn was_blurred(&self, conversation: &ConversationId, turn: TurnNumber) -> bool {
-        let place = (keys::partition(conversation), turn);
-        self.once_blurred.contains(&place)
+        let place = |turn| (keys::partition(conversation), turn);
+        self.once_blurred.contains(&place(turn)) || self.once_blurred.contains(&place(0))
     }
 
     /// The same in a page of an index, which shows everything that stands there.
