@@ -8,7 +8,7 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
 use crate::record::{ActionRecord, ActionState, Meta, decode, keys, size};
-use crate::tries::{self, Ended, FIRST_RETRY, timeout_of};
+use crate::tries::{self, Ended, FIRST_RETRY};
 
 /// When a queue message that nobody claimed counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
@@ -35,7 +35,7 @@ pub enum Executed {
 
 impl Engine {
     /// Does what is to be done about an action now. Any number of workers may call this at any time for the same one.
-    #[tracing::instrument(name = "action", skip_all, fields(action = %id))]
+    #[tracing::instrument(level = "error", name = "action", skip_all, fields(action = %id))]
     pub async fn execute(&self, id: &ActionId) -> Executed {
         match self.claim_and_try(id).await {
             Ok(executed) => executed,
@@ -91,7 +91,7 @@ impl Engine {
         else {
             return Ok(later(FIRST_RETRY));
         };
-        if self.env.now() + timeout_of(&request) > action.look_at {
+        if self.env.now() + tries::given_up_after(&request) > action.look_at {
             if !reached {
                 action.first_try_at = None;
             }
@@ -191,7 +191,7 @@ impl Engine {
         tokio::select! {
            biased;
             outcome = self.tools.act(request, &key) => outcome,
-            () = self.sleep(timeout_of(request)) => {
+            () = self.sleep(tries::given_up_after(request)) => {
                 let reason = "the call took too long".to_owned();
                 if request.tool.has_keys() { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
             }

@@ -12,7 +12,7 @@ use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
 use crate::record::{ActionRecord, ActionState, EndedAction, StepRecord, Told, ToolOutcome, size};
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
-use crate::tries::timeout_of;
+use crate::tries::given_up_after;
 use crate::window;
 
 /// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
@@ -276,7 +276,7 @@ async fn price(engine: &Engine, request: &ToolRequest) -> Price {
         Amount::BackOffice => tokio::select! {
             biased;
             price = engine.tools.price(request) => price,
-            () = engine.sleep(timeout_of(request)) => Price::CannotTell("it took too long".to_owned()),
+            () = engine.sleep(given_up_after(request)) => Price::CannotTell("it took too long".to_owned()),
         },
         Amount::Parameter(name) => request
             .arguments
@@ -472,7 +472,7 @@ async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
     let looked_up = tokio::select! {
        biased;
         looked_up = asked => looked_up,
-        () = engine.sleep(timeout_of(request)) => {
+        () = engine.sleep(given_up_after(request)) => {
             return Answer::new(ToolOutcome::Error, format!("{} took too long and was given up.", request.tool.name));
         }
     };

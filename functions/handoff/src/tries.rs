@@ -116,6 +116,12 @@ pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
     millis(request.tool.timeout)
 }
 
+/// When a call is given up from outside: a little after it should have given up by itself. A tool that reads what has arrived
+/// while the process stood still then has the time for it.
+pub(crate) fn given_up_after(request: &ToolRequest) -> Millis {
+    timeout_of(request) + 1_500
+}
+
 fn millis(duration: Duration) -> Millis {
     // Half of the most, so that a moment can be added to it.
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 2)

@@ -87,6 +87,8 @@ enum Rest {
 /// goes on with the turn: then whoever drives the conversation finds out what became of it. Returns the conversation as the
 /// turn's end left it.
 #[tracing::instrument(
+    // A warning names its conversation whatever the level of the log is.
+    level = "error",
     name = "turn",
     skip_all,
     fields(conversation = %begun.claim.conversation, turn = begun.turn.number)
