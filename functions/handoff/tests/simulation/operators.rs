@@ -97,6 +97,7 @@ async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, shown: &Card, decision: 
     } else {
         "so it is".to_owned()
     };
+    town.audit.shows(&shown.action);
     let decided = shown
         .decide(engine, decision, wrong.then_some("another"), &reason)
         .await;
