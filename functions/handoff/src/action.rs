@@ -82,6 +82,8 @@ impl Engine {
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
         };
+        // By the clock of now: the look at the earlier action may have taken longer than the key lives.
+        let now = self.env.now();
         if let Some((state, reason)) = tries::spent(&action, &request, now, self.claim_margin()) {
             return self.finish(version, action, state, &reason).await;
         }
