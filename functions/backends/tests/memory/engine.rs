@@ -90,8 +90,8 @@ impl Model for Script {
 }
 
 /// Does everything, or never ends.
-struct Doing {
-    ends: bool,
+pub(crate) struct Doing {
+    pub(crate) ends: bool,
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 mod engine;
 mod health;
 mod inherited;
+mod races;
 mod unreadable;
 
 use std::future::{Ready, ready};

@@ -179,3 +179,20 @@ async fn steps_cannot_go_on_without_end() {
     // The next request has a result for every call, or the stand-in would refuse it.
     assert_eq!(client.say("c", "enough").await.answer(), "Fine.");
 }
+
+#[tokio::test]
+async fn a_lookup_that_breaks_off_is_tried_once_more_and_only_once() {
+    for (broken_off, found) in [(1, true), (2, false)] {
+        let script = [
+            calls("transfer_to_issues_and_repairs", json!({})),
+            calls("look_up_item", json!({ "search_query": "unicycle" })),
+            says("I see."),
+        ];
+        let model = ScriptedModel::start(script).await;
+        let house = House::open(&model).await;
+        house.desk().break_off_lookups(broken_off);
+        house.client().say("c", "my unicycle").await.answer();
+        let results = model.requests()[2].results();
+        assert_eq!(results[0].contains("item_id"), found, "{results:?}");
+    }
+}

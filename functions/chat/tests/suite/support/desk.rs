@@ -18,6 +18,7 @@ struct State {
     actions_held: bool,
     lookups_held: bool,
     prices_hidden: bool,
+    lookups_to_break_off: u32,
     answers_to_lose: u32,
     came: usize,
 }
@@ -48,6 +49,12 @@ impl Desk {
     /// Nobody can say from now on what a call is worth.
     pub(crate) fn hide_prices(&self) {
         self.state.send_modify(|state| state.prices_hidden = true);
+    }
+
+    /// The next lookups break off in the middle.
+    pub(crate) fn break_off_lookups(&self, count: u32) {
+        self.state
+            .send_modify(|state| state.lookups_to_break_off = count);
     }
 
     /// Everybody who waits is let in.
@@ -83,13 +90,23 @@ impl Desk {
     }
 
     fn loses_answer(&self) -> bool {
-        let mut loses = false;
+        self.is_next(|state| &mut state.answers_to_lose)
+    }
+
+    fn breaks_off_lookup(&self) -> bool {
+        self.is_next(|state| &mut state.lookups_to_break_off)
+    }
+
+    /// Whether there is one left of these; then it is the last but so many.
+    fn is_next(&self, left: impl Fn(&mut State) -> &mut u32) -> bool {
+        let mut is_next = false;
         self.state.send_if_modified(|state| {
-            loses = state.answers_to_lose > 0;
-            state.answers_to_lose = state.answers_to_lose.saturating_sub(1);
-            loses
+            let left = left(state);
+            is_next = *left > 0;
+            *left = left.saturating_sub(1);
+            is_next
         });
-        loses
+        is_next
     }
 }
 
@@ -103,6 +120,9 @@ pub(crate) struct Attended {
 impl Tools for Attended {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
         self.desk.enter(|state| state.lookups_held).await;
+        if self.desk.breaks_off_lookup() {
+            return Err(ToolError::Unavailable("It was cut.".to_owned()));
+        }
         self.office.lookup(request).await
     }
 
