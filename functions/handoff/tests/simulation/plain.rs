@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::ports::Millis;
-use baton_handoff::record::{StepRecord, TurnRecord, TurnState, decode, keys};
+use baton_handoff::record::{Meta, StepRecord, TurnRecord, TurnState, decode, keys};
 use baton_handoff::{Overlap, Refusal, Submission};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -84,6 +84,12 @@ pub(crate) fn check(
     turn: TurnNumber,
 ) -> Result<(), String> {
     let records = lock(&town.records);
+    let meta = records.now.get(&keys::meta(conversation));
+    let meta = meta.and_then(|stored| decode::<Meta>(stored).ok());
+    if meta.is_some_and(|meta| meta.erased_below > turn) {
+        // An erasure that was asked for in the storm came through only now, and took the message along.
+        return Ok(());
+    }
     let stored = records.now.get(&keys::turn(conversation, turn));
     let stored = stored.ok_or_else(|| format!("turn {turn} of {conversation} is not there"))?;
     let record: TurnRecord = decode(stored).map_err(|error| error.to_string())?;
