@@ -63,11 +63,6 @@ impl FileName {
         }
     }
 
-    /// What became of a COMMIT that worked cannot be told.
-    pub(super) fn in_doubt(&self, error: &Error) -> WriteError {
-        WriteError::Ambiguous(self.text(error))
-    }
-
     /// The writer is gone before it took a job.
     pub(super) fn closed(&self) -> WriteError {
         WriteError::Unavailable(format!("{} is closed", self.0.display()))
