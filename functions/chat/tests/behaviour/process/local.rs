@@ -1,5 +1,6 @@
 //! A process of the real binary.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -28,13 +29,26 @@ pub(super) fn command(file: &Path, model: &str) -> Command {
     command
         .env_clear()
         .current_dir(file.parent().unwrap())
-        .args(["--addr", "127.0.0.1:0", "--model-url", model, "--data"])
+        .args(["--addr", &address(file), "--model-url", model, "--data"])
         .arg(file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// An address of its own for the servers of each file, and any port. With one address for all, the port of a server that was
+/// killed may be that of another test's server a moment later, and a customer who tries again would talk to that one.
+fn address(file: &Path) -> String {
+    if !cfg!(target_os = "linux") {
+        return "127.0.0.1:0".to_owned();
+    }
+    let mut hasher = DefaultHasher::new();
+    file.hash(&mut hasher);
+    let [a, b, c, ..] = hasher.finish().to_le_bytes();
+    // From 127.1.0.1 to 127.254.255.254.
+    format!("127.{}.{b}.{}:0", 1 + a % 254, 1 + c % 254)
 }
 
 impl Local {
