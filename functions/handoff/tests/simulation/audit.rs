@@ -174,6 +174,12 @@ impl Audit {
         Some(format!("{conversation} has {meta:?}"))
     }
 
+    /// Whether some late result is told again because a turn that was to tell it failed.
+    pub(crate) fn tells_again(&self) -> bool {
+        let books = lock(&self.books);
+        books.metas.values().any(|meta| meta.late_failures > 0)
+    }
+
     /// The last turn that was accepted.
     pub(crate) fn last_turn(&self, conversation: &ConversationId) -> Option<TurnNumber> {
         let books = lock(&self.books);

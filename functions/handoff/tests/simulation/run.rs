@@ -127,6 +127,12 @@ fn come_to_rest(
     let world = &town.world;
     let rests = || lock(&customers.memory).busy == 0 && town.audit.unrest(with_proposals).is_none();
     world.run_until(world.now() + PATIENCE, rests, |_| {});
+    if !rests() && town.weather().calm && town.audit.tells_again() {
+        // In a calm nothing depends on the sweeper but this: a turn that was to tell a late result and that its model brought to
+        // a limit is followed by another one after a pause.
+        town.start_sweepers();
+        world.run_until(world.now() + PATIENCE, rests, |_| {});
+    }
     if world.violation().is_some() || rests() {
         return Ok(());
     }

@@ -138,6 +138,15 @@ impl Town {
         }
     }
 
+    /// From now on all processes sweep.
+    pub(crate) fn start_sweepers(&self) {
+        for process in self.process_numbers() {
+            if let Some(engine) = self.engine(process) {
+                self.world.spawn(process, sweep(self.world.clone(), engine));
+            }
+        }
+    }
+
     /// A process whose workers and sweeper nobody has started.
     pub(crate) fn start_idle(self: &Arc<Self>, process: usize) -> (Arc<dyn Env>, Arc<SimQueue>) {
         self.world.note(|| format!("process {process} starts"));
