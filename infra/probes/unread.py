@@ -94,7 +94,7 @@ def kernel_kb():
 class Server:
     def __init__(self, binary, data):
         command = [binary, "--addr", "127.0.0.1:0", "--data", data]
-        self.process = subprocess.Popen(command, cwd=os.path.dirname(data), stderr=subprocess.PIPE, text=True, env={"BATON_LOG": "error"})
+        self.process = subprocess.Popen(command, cwd=os.path.dirname(data), stderr=subprocess.PIPE, text=True, env={"BATON_LOG": "error", "BATON_REHEARSAL_DELAY_MS": "0"})
         for line in self.process.stderr:
             if ready := re.match(r"Baton is ready on http://[^:]+:(\d+)", line):
                 self.host = f"127.0.0.1:{ready[1]}"
