@@ -54,6 +54,12 @@ impl TurnLog {
             if state.ended {
                 return;
             }
+            let last = state.events.last().map(|last| last.position.step);
+            if last > Some(event.position.step) && !event.kind.ends_stream() {
+                // An owner that took the turn over answers the calls of its last step anew. Whoever listens here has heard of a
+                // later step: with an earlier position as the last one it would be sent that step again, without a reset.
+                return;
+            }
             state.ended = event.kind.ends_stream();
             if state.events.len() == state.events.capacity() {
                 // By a quarter instead of doubling: with thousands of open turns the empty half would be most of their memory.
@@ -403,6 +409,27 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::event::EventKind;
+
+    #[test]
+    fn a_log_never_goes_back_to_an_earlier_step_but_to_its_end() {
+        let said = |step, kind| Event {
+            position: Position {
+                turn: 1,
+                step,
+                fence: 1,
+                offset: 1,
+            },
+            agent: Arc::from(""),
+            kind,
+        };
+        let log = TurnLog::default();
+        log.push(said(2, EventKind::TextDelta("a".to_owned())));
+        log.push(said(1, EventKind::TextDelta("b".to_owned())));
+        assert_eq!(log.last_position().map(|last| last.step), Some(2));
+        log.push(said(1, EventKind::TurnContinues));
+        assert!(log.has_ended());
+    }
 
     #[test]
     fn a_watcher_that_leaves_leaves_nothing_behind() {
