@@ -75,9 +75,11 @@ impl Audit {
             },
         );
         let conversation = action.id.conversation.as_str();
+        // What a person has tried again was accepted before, and may come back while this is being accepted.
         let open = books.actions.values().filter(|other| {
             other.id.conversation == action.id.conversation
                 && !other.state.is_terminal()
+                && !books.retries.contains_key(&other.id)
                 && !Self::is_erased(books, conversation, other.id.turn)
         });
         let open = open.count() + 1;
