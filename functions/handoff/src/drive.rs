@@ -1,19 +1,21 @@
 //! Keeps a conversation going: begins the turn that is next, takes over from an owner that died, and stops when nothing waits.
 //! In one process at most one driver is at work on a conversation; between processes the lease decides.
 
+mod left_out;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use crate::engine::{Claim, Engine, LOOK_AGAIN, MAX_TRIES};
+use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError};
-use crate::record::{Meta, Origin, TurnRecord, TurnState, decode, keys};
+use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
 use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
 use crate::warm::Warm;
@@ -348,54 +350,6 @@ impl Engine {
         })))
     }
 
-    /// A turn without its steps, of which one cannot be read.
-    async fn read_turn_alone(
-        &self,
-        conversation: &ConversationId,
-        number: TurnNumber,
-    ) -> Result<Option<JournaledTurn>, StoreError> {
-        let Some(stored) = self.store.get(&keys::turn(conversation, number)).await? else {
-            return Ok(None);
-        };
-        Ok(decode(&stored).ok().map(|record| JournaledTurn {
-            number,
-            version: stored.version,
-            record,
-            steps: Vec::new(),
-            actions: Vec::new(),
-        }))
-    }
-
-    /// Takes a turn out of META whose own record is gone or cannot be read: nobody can run or end it, and it must not be in the
-    /// way of all that is said later. The record stays as it is.
-    async fn leave_out(&self, claim: &Claim, number: TurnNumber) -> Result<Next, StoreError> {
-        let conversation = &claim.conversation;
-        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
-            return Ok(Next::Nothing);
-        };
-        let ours = meta
-            .running
-            .as_ref()
-            .is_some_and(|running| running.holder == claim.holder);
-        if !ours {
-            return Ok(Next::LookAgain);
-        }
-        tracing::error!(%conversation, turn = number, "a turn is left out: its record cannot be read");
-        meta.running = None;
-        meta.stop = None;
-        let change = Change::Replace(keys::meta(conversation), version, meta.record());
-        if let Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) =
-            self.store.commit(vec![change]).await
-        {
-            return Err(StoreError::Unavailable(error.to_string()));
-        }
-        if let Some(log) = self.hub.find_log(conversation, number) {
-            end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
-            self.hub.forget_ended_log(conversation, number);
-        }
-        Ok(Next::LookAgain)
-    }
-
     /// What the owner under this fence has kept of the step that it did not finish.
     async fn said_of_last(
         &self,
@@ -496,27 +450,6 @@ impl Engine {
 }
 
 impl Engine {
-    /// Records the end of a turn that META does not have any more and that was never ended.
-    async fn end_left_out(
-        &self,
-        conversation: &ConversationId,
-        meta: &Meta,
-        mut turn: JournaledTurn,
-    ) -> Result<JournaledTurn, StoreError> {
-        // Above that of every owner that it had, so that whoever heard one of them hears the end.
-        turn.record.fence = meta.fence;
-        turn.record.state = TurnState::Failed;
-        turn.record.failure = Some(FailureCode::Internal);
-        turn.record.ended_at = Some(self.env.now());
-        let key = keys::turn(conversation, turn.number);
-        let change = Change::Replace(key, turn.version, turn.record.record());
-        match self.store.commit(vec![change]).await {
-            Ok(()) => Ok(turn),
-            // Written or not, the next look tells.
-            Err(error) => Err(StoreError::Unavailable(error.to_string())),
-        }
-    }
-
     /// Brings listeners here what another instance says: the journal, and the text of the step that is not in it yet.
     async fn listen_in(
         &self,
