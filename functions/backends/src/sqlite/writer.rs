@@ -306,7 +306,7 @@ impl Desk {
     /// Leaves one whole file: what is in the log is written into it, and closing removes the log if nobody else has the file open.
     fn finish(self) {
         let end = || {
-            self.identity.check()?;
+            self.identity.check_names()?;
             self.db.busy_timeout(PATIENCE_AT_END)?;
             self.db
                 .pragma_update_and_check(None, "wal_checkpoint", "truncate", |row| {
@@ -332,7 +332,7 @@ impl Desk {
         let now = self.env.now();
         let cleared = self
             .identity
-            .check()
+            .check_names()
             .and_then(|()| records::purge(&self.db, now));
         let pause = match &cleared {
             Ok(records::Purged::More) => PURGE_MORE,
