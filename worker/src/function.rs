@@ -197,12 +197,12 @@ fn last_part(name: &str, separator: char) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use baton_backends::env::SystemEnv;
-    use baton_backends::memory::{MemoryQueue, MemoryStore};
-    use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
-    use baton_backends::office::BackOffice;
     use baton_handoff::Ports;
     use baton_handoff::ports::{Env, Store};
+    use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+    use baton_stores::env::SystemEnv;
+    use baton_stores::memory::{MemoryQueue, MemoryStore};
+    use baton_tools::office::BackOffice;
 
     use super::*;
 

@@ -15,10 +15,6 @@ use tokio_util::task::TaskTracker;
 mod engine;
 #[cfg(feature = "aws")]
 pub mod function;
-pub mod log;
-pub mod parts;
-pub mod settings;
-pub mod signals;
 
 pub use engine::{EngineWork, sweep_until};
 

@@ -5,7 +5,6 @@
 //! hold keys only, so that a record that moves in them does not pay for its body; what they find is read by key.
 
 mod commit;
-mod cursor;
 mod item;
 mod search;
 mod table;
@@ -21,7 +20,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
-use baton_backends::limits;
+use baton_handoff::ports::limits;
 use baton_handoff::ports::{
     Change, CommitError, Cursor, Env, Index, IndexPage, Key, Order, Page, Range, Store, StoreError,
     Stored,

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use baton_backends::model::http::{builder, is_loopback};
+use baton_http::{builder, is_loopback};
 use reqwest::{Body, Client, Request, Url};
 
 use crate::connect::CONNECT;

@@ -14,8 +14,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_types::service_config::ServiceConfigKey;
-use baton_backends::model::http::builder;
 use baton_handoff::ports::Env;
+use baton_http::builder;
 use futures_util::future::try_join_all;
 use reqwest::{StatusCode, Url};
 

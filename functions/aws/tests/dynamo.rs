@@ -8,8 +8,8 @@ mod engine;
 
 use std::sync::Arc;
 
-use baton_backends::conformance::{faulty_store_conformance, store_conformance};
 use baton_handoff::ports::{Env, Store};
+use baton_kit::conformance::{faulty_store_conformance, store_conformance};
 
 use engine::Engine;
 

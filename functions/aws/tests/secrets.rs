@@ -18,8 +18,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use baton_aws::{Https, read_secrets};
-use baton_backends::env::SystemEnv;
-use baton_backends::model::http::builder;
+use baton_http::builder;
+use baton_stores::env::SystemEnv;
 use reqwest::Url;
 use serde_json::{Value, json};
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use baton_backends::conformance::queue_conformance;
 use baton_handoff::ports::{Env, Lane, Queue};
+use baton_kit::conformance::queue_conformance;
 use futures_util::FutureExt;
 use tokio::sync::Mutex;
 

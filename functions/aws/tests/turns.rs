@@ -13,11 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_backends::env::SystemEnv;
-use baton_backends::memory::MemoryQueue;
-use baton_backends::model::testing::{ScriptedModel, says};
-use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
-use baton_backends::office::BackOffice;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
     Change, CommitError, Cursor, Env, Index, IndexPage, Key, Page, Range, Store, StoreError,
@@ -25,6 +20,11 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Overlap, Ports, Submission};
+use baton_kit::model::{ScriptedModel, says};
+use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+use baton_stores::env::SystemEnv;
+use baton_stores::memory::MemoryQueue;
+use baton_tools::office::BackOffice;
 
 /// Counts what goes through. Each call of the port is one request to DynamoDB, but for pages over 1 MB and the two indexes.
 struct Counted {

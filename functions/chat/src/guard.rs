@@ -237,7 +237,7 @@ fn same_secret(given: &str, token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use baton_backends::model::Secret;
+    use baton_http::Secret;
 
     use super::*;
 

@@ -1,17 +1,17 @@
 //! Baton's HTTP interface: one [`router`] that is served by axum here and by Lambda there.
 //!
 //! ```text
-//! bin local ─▶ settings ─▶ assemble ─▶ router ─▶ routes ─▶ engine (baton-handoff)
+//! bin local ─▶ settings ─▶ backend ─▶ router ─▶ routes ─▶ engine (baton-handoff)
 //!                                        │          └────▶ body ─▶ encode (NDJSON, SSE)
 //!                                        ├─ guard (Host, Origin), error (JSON details)
 //!                                        └─ budget: what long answers may take of the memory
 //! serve: the accept loop with its bounds, and the drain
 //! ```
 //!
-//! Only `settings` (of the worker, which needs them too) reads the environment. No rule about conversations lives here: those are the engine's.
+//! Only `baton-setup` reads the environment. No rule about conversations lives here: those are the engine's.
 
 mod accept;
-pub mod assemble;
+pub mod backend;
 mod body;
 mod budget;
 mod deadline;
@@ -26,5 +26,5 @@ mod routes;
 pub mod serve;
 mod trace;
 
-pub use baton_worker::settings;
+pub use baton_setup::settings;
 pub use router::{App, Exposure, ModelInfo, router};

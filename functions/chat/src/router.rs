@@ -6,10 +6,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use baton_backends::model::Secret;
-use baton_backends::office::BackOffice;
 use baton_handoff::Engine;
-pub use baton_worker::parts::ModelInfo;
+use baton_http::Secret;
+pub use baton_setup::ModelInfo;
+use baton_tools::office::BackOffice;
 use http::{StatusCode, Uri};
 
 use crate::budget::Budget;

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use baton_backends::model::http::builder;
-use baton_backends::model::testing::{Answer, Gate, ScriptedModel, says, stream};
+use baton_http::builder;
+use baton_kit::model::{Answer, Gate, ScriptedModel, says, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};

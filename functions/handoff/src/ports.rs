@@ -1,12 +1,15 @@
 //! What the domain needs from the world, as traits. Each has at least two real implementations.
 //! Nothing here knows SQLite, AWS, HTTP or the clock.
 
+mod cursor;
 mod env;
+pub mod limits;
 mod model;
 mod queue;
 mod store;
 mod tools;
 
+pub use cursor::IndexPosition;
 pub use env::{Env, Millis};
 pub use model::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,

@@ -1,18 +1,14 @@
 //! The pool as a process of its own: works on the queue of a file or of AWS until it is told to end.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use baton_worker::parts::{Parts, use_default_chain};
-use baton_worker::settings::{Settings, Values};
-use baton_worker::signals::Signals;
-use baton_worker::{EngineWork, Lanes, Pool, log, sweep_until};
-use std::sync::Arc;
+use baton_setup::settings::{Settings, Values};
+use baton_setup::signals::Signals;
+use baton_setup::{Services, log, use_default_chain};
+use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio_util::sync::CancellationToken;
-
-/// How often it looks for what nobody is at: a local file costs nothing, a table a few reads.
-const SWEEP_FILE: Duration = Duration::from_secs(3);
-const SWEEP_TABLE: Duration = Duration::from_mins(1);
 
 /// How long work at hand may take when it is told to end; what is left is found again.
 const GRACE: Duration = Duration::from_secs(10);
@@ -23,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
     log::start(&settings.log)?;
     let mut signals = Signals::listen()?;
     use_default_chain(&settings).await?;
-    let opened = Parts::open(&settings).await?;
+    let opened = Services::open(&settings).await?;
     let queue = opened.ports().queue;
     let engine = opened.engine();
     let pool = Pool::start(
@@ -32,12 +28,11 @@ async fn main() -> anyhow::Result<()> {
         Lanes::default(),
     );
     let stop = CancellationToken::new();
-    let interval = if settings.cloud.is_some() {
-        SWEEP_TABLE
-    } else {
-        SWEEP_FILE
-    };
-    tokio::spawn(sweep_until(engine.clone(), interval, stop.clone()));
+    tokio::spawn(sweep_until(
+        engine.clone(),
+        opened.sweep_every(),
+        stop.clone(),
+    ));
     tracing::info!(model = opened.model_info.name, "the pool works");
     signals.told().await;
     stop.cancel();

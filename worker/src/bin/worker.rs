@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use baton_setup::{Services, function_settings, log};
 use baton_worker::function::{Event, Function};
-use baton_worker::log;
-use baton_worker::parts::{Parts, function_settings};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tokio::time::Instant;
 
@@ -18,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
         .cloud
         .as_ref()
         .context("the worker function works on SQS: BATON_TABLE and both queues must be set")?;
-    let opened = Parts::open(&settings).await?;
+    let opened = Services::open(&settings).await?;
     let queue = opened.ports().queue;
     let engine = opened.engine();
     let function = Arc::new(Function::new(engine, queue, &cloud.turns_url));

@@ -21,11 +21,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_backends::model::testing::ScriptedModel;
 use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::{Engine, Overlap, Submission};
-use baton_worker::parts::Parts;
-use baton_worker::settings::{Settings, Values};
+use baton_kit::model::ScriptedModel;
+use baton_setup::Services;
+use baton_setup::settings::{Settings, Values};
 use futures_util::future::join_all;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -108,12 +108,12 @@ impl Place {
     }
 
     /// Whoever talks to the customers: it has no pool of its own.
-    async fn front(&self) -> Parts {
+    async fn front(&self) -> Services {
         let mut values = Values::default();
         for (name, value) in &self.settings {
             values.set(name, value.clone());
         }
-        Parts::open(&Settings::read_explicit(&values).unwrap())
+        Services::open(&Settings::read_explicit(&values).unwrap())
             .await
             .unwrap()
     }
@@ -133,7 +133,7 @@ impl Place {
 /// The front process, as a customer meets it.
 #[derive(Clone)]
 struct Front {
-    parts: Arc<Parts>,
+    parts: Arc<Services>,
     engine: Arc<Engine>,
 }
 

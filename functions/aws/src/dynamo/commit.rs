@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
-use baton_backends::limits::{self, PARTITION_BYTES};
+use baton_handoff::ports::limits::{self, PARTITION_BYTES};
 use baton_handoff::ports::{Change, CommitError, Key, Millis, Record};
 
 use super::DynamoStore;

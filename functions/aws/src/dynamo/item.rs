@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use baton_backends::limits::{PARTITION_BYTES, SORT_BYTES};
+use baton_handoff::ports::limits::{PARTITION_BYTES, SORT_BYTES};
 use baton_handoff::ports::{Key, Listing, Millis, Record, StoreError, Stored};
 
 /// Attributes by name.

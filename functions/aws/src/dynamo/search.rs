@@ -2,20 +2,20 @@
 //!
 //! Each index is spread over shards, by the record's partition, and holds keys only. A page asks all shards side by side, takes
 //! the foremost of what they tell, and reads those records by key: what the index saw a moment ago and is no longer so is left
-//! out. Places with the same number are told apart by their shard first, so one place is a position in all shards at once.
+//! out. IndexPositions with the same number are told apart by their shard first, so one place is a position in all shards at once.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use baton_backends::limits::HIGHEST_NUMBER;
+use baton_handoff::ports::limits::HIGHEST_NUMBER;
 use baton_handoff::ports::{Cursor, Index, IndexPage, Key, StoreError, Stored};
 use futures_util::future::try_join_all;
 
 use super::DynamoStore;
-use super::cursor::Place;
 use super::item::{self, Item, SHARDS, number, text};
 use crate::failure::Failure;
 use crate::patience::Patience;
+use baton_handoff::ports::IndexPosition;
 
 /// The most keys of one BatchGetItem.
 const BATCH: usize = 100;
@@ -26,7 +26,7 @@ const MAX_PAGES: usize = 8;
 /// What an index tells of a record.
 struct Entry {
     shard: u8,
-    place: Place,
+    place: IndexPosition,
 }
 
 /// The part of an index that one shard holds behind a place.
@@ -68,7 +68,9 @@ impl DynamoStore {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<IndexPage, StoreError> {
-        let after = after.map(|cursor| Place::read(cursor, index)).transpose()?;
+        let after = after
+            .map(|cursor| IndexPosition::read(cursor, index))
+            .transpose()?;
         let sections = (0..SHARDS).filter_map(|shard| Section::of(index, shard, after.as_ref()));
         let found =
             try_join_all(sections.map(|section| self.entries(index, section, limit + 1))).await?;
@@ -140,7 +142,7 @@ impl DynamoStore {
                 })?;
                 entries.push(Entry {
                     shard: section.shard,
-                    place: Place {
+                    place: IndexPosition {
                         number,
                         key: item::key_in(&item)?,
                     },
@@ -209,7 +211,7 @@ impl DynamoStore {
 
 impl Section {
     /// What a shard holds behind a place; none if that can be nothing.
-    fn of(index: &Index, shard: u8, after: Option<&Place>) -> Option<Self> {
+    fn of(index: &Index, shard: u8, after: Option<&IndexPosition>) -> Option<Self> {
         let place = after.map(|place| (place.number, item::shard_of(&place.key.partition)));
         // In earlier shards everything with the place's own number was told, in later ones nothing.
         let (partition, lowest, highest) = match index {

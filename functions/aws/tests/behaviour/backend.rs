@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use baton_backends::memory::MemoryQueue;
 use baton_handoff::ports::{Env, Queue, Store};
+use baton_stores::memory::MemoryQueue;
 
 use crate::engine::Engine;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
-use baton_backends::env::SystemEnv;
 use baton_handoff::ports::{Delivery, Lane, Queue};
+use baton_stores::env::SystemEnv;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::post;
-use baton_backends::model::testing::{ScriptedModel, says};
+use baton_kit::model::{ScriptedModel, says};
 use futures_util::future::join_all;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -134,7 +134,7 @@ async fn two_processes_never_write_one_conversation_at_once_and_its_history_is_w
     let model =
         ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
     let table = Engine::start();
-    table.store(Arc::new(baton_backends::env::SystemEnv)).await;
+    table.store(Arc::new(baton_stores::env::SystemEnv)).await;
     let queue = forgetful_queue().await;
     let one = Instance::start(&table, &queue, &model.url()).await;
     let other = Instance::start(&table, &queue, &model.url()).await;

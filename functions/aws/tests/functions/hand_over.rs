@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use baton_backends::model::testing::{ScriptedModel, says, stream};
 use baton_handoff::ports::{Lane, Queue};
+use baton_kit::model::{ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::cloud::Cloud;

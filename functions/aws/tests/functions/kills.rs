@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_backends::model::testing::ScriptedModel;
 use baton_handoff::ports::Lane;
+use baton_kit::model::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::watch;

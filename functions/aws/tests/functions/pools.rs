@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use baton_backends::model::testing::ScriptedModel;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::Store;
 use baton_handoff::record::{Meta, decode, keys};
+use baton_kit::model::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::watch;

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use baton_backends::env::SystemEnv;
+use baton_stores::env::SystemEnv;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_chat::assemble::House;
+use baton_chat::backend::Backend;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
-use baton_worker::log;
-use baton_worker::parts::use_default_chain;
-use baton_worker::signals::{Signals, Told};
+use baton_setup::signals::{Signals, Told};
+use baton_setup::{log, use_default_chain};
 use tokio::net::TcpListener;
 
 /// A turn makes some three hundred small allocations, and its task moves between threads: with the system's allocator that is an
@@ -125,28 +124,35 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let signals = Signals::listen()?;
     use_default_chain(&settings).await?;
-    let house = House::build(&settings).await?;
+    let backend = Backend::with_workers(&settings).await?;
     let app = App {
-        engine: house.engine.clone(),
+        engine: backend.engine.clone(),
         exposure: Arc::new(Exposure {
             loopback: address.ip().is_loopback(),
             origins: settings.origins.clone(),
             operator_token: settings.operator_token.clone(),
         }),
-        model: Arc::new(house.model.clone()),
-        office: house.office.clone(),
+        model: Arc::new(backend.model.clone()),
+        office: backend.office.clone(),
         compress: true,
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
-    tell(&settings, &address.to_string(), &house);
+    tell(&settings, &address.to_string(), &backend);
     let bounds = Bounds {
         connections: settings.connections,
         idle: settings.idle,
     };
     let ending = Ending::default();
     tokio::spawn(end_when_told(signals, settings.drain, ending.clone()));
-    serve::serve(listener, router(app), house.engine.clone(), bounds, ending).await;
-    house.close().await;
+    serve::serve(
+        listener,
+        router(app),
+        backend.engine.clone(),
+        bounds,
+        ending,
+    )
+    .await;
+    backend.close().await;
     Ok(())
 }
 
@@ -168,17 +174,17 @@ async fn end_when_told(mut signals: Signals, drain: Duration, ending: Ending) {
 }
 
 /// What a person at the terminal wants to know.
-fn tell(settings: &Settings, address: &str, house: &House) {
-    let model = if house.model.rehearsal {
+fn tell(settings: &Settings, address: &str, backend: &Backend) {
+    let model = if backend.model.rehearsal {
         "the rehearsal model: scripted answers, no language model (set BATON_MODEL_URL for a real one)".to_owned()
     } else {
-        house.model.name.clone()
+        backend.model.name.clone()
     };
     eprintln!(
         "Baton is ready on http://{}",
         address.replace("127.0.0.1", "localhost")
     );
-    eprintln!("  team   {}", house.engine.team().name);
+    eprintln!("  team   {}", backend.engine.team().name);
     eprintln!("  model  {model}");
     eprintln!("  data   {}", settings.data.display());
 }

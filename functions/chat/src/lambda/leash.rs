@@ -148,13 +148,13 @@ impl Drop for Leash {
 mod tests {
     use std::io;
 
-    use baton_backends::env::SystemEnv;
-    use baton_backends::memory::{MemoryQueue, MemoryStore};
-    use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel};
-    use baton_backends::office::BackOffice;
     use baton_handoff::Ports;
     use baton_handoff::ports::{Env, Store};
     use baton_handoff::team::Team;
+    use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+    use baton_stores::env::SystemEnv;
+    use baton_stores::memory::{MemoryQueue, MemoryStore};
+    use baton_tools::office::BackOffice;
 
     use super::*;
 

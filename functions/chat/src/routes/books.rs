@@ -3,8 +3,8 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use baton_backends::office::{Order, Refund};
 use baton_handoff::ports::Cursor;
+use baton_tools::office::{Order, Refund};
 use serde_json::{Value, json};
 
 use super::operator::{Entries, Operator, Paging, Round, page};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use baton_backends::memory::{MemoryQueue, MemoryStore};
-use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ports::{Env, Queue, Store};
+use baton_stores::memory::{MemoryQueue, MemoryStore};
+use baton_stores::sqlite::SqliteStore;
 
 use crate::suite::support::Folder;
 

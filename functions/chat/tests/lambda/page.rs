@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use baton_backends::model::testing::{ScriptedModel, says};
+use baton_kit::model::{ScriptedModel, says};
 
 use crate::function::{Function, lines};
 use crate::stand_in::event::Request;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ports::{Env, Queue, Store};
+use baton_stores::sqlite::SqliteStore;
 
 use crate::suite::support::Folder;
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use baton_backends::model::http::builder;
+use baton_http::builder;
 use serde_json::{Value, json};
 
 use crate::proxy::Proxy;

@@ -1,8 +1,8 @@
 //! Who may call: hosts, origins, operators.
 
-use baton_backends::model::Secret;
-use baton_backends::model::testing::ScriptedModel;
 use baton_chat::Exposure;
+use baton_http::Secret;
+use baton_kit::model::ScriptedModel;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 

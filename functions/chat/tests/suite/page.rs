@@ -1,6 +1,6 @@
 //! What comes with the service: the page, the interface's description, its health.
 
-use baton_backends::model::testing::ScriptedModel;
+use baton_kit::model::ScriptedModel;
 use serde_json::Value;
 
 use super::support::{House, clerk};

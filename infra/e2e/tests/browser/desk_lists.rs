@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use baton_backends::env::SystemEnv;
-use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Change, Env, Store};
 use baton_handoff::record::{ActionRecord, ActionState, keys};
+use baton_stores::env::SystemEnv;
+use baton_stores::sqlite::SqliteStore;
 use serde_json::json;
 
 use crate::access::axe_finds_nothing;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use baton_backends::env::SystemEnv;
-use baton_backends::model::testing::{Gate, ScriptedModel, stream};
-use baton_backends::sqlite::SqliteStore;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Env, Store, Usage};
 use baton_handoff::record::{Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
+use baton_kit::model::{Gate, ScriptedModel, stream};
+use baton_stores::env::SystemEnv;
+use baton_stores::sqlite::SqliteStore;
 
 use crate::browser::Browser;
 use crate::folder::Folder;

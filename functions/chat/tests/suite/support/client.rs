@@ -1,6 +1,6 @@
 //! The one place that knows the HTTP interface: a change of it edits this file.
 
-use baton_backends::model::http::builder;
+use baton_http::builder;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 

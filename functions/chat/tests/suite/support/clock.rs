@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_backends::env::SystemEnv;
 use baton_handoff::ports::{Env, Millis};
+use baton_stores::env::SystemEnv;
 use futures_util::future::BoxFuture;
 
 /// The system's clock, and how far it is ahead. Waits that have begun keep their length.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use baton_backends::office::BackOffice;
 use baton_handoff::ports::{Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_tools::office::BackOffice;
 use tokio::sync::watch;
 
 /// What happens at the door. Outlives restarts of the server.

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_backends::model::testing::ScriptedModel;
-use baton_backends::model::{Endpoint, ModelSettings, OpenAiModel, Retries};
-use baton_backends::office::BackOffice;
-use baton_chat::assemble::Works;
+use baton_chat::backend::Workers;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::{App, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::Team;
+use baton_kit::model::ScriptedModel;
+use baton_models::{Endpoint, ModelSettings, OpenAiModel, Retries};
+use baton_tools::office::BackOffice;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -216,7 +216,7 @@ async fn run(setup: &Setup) -> Running {
             office: office.clone(),
             desk,
         });
-        let works = Works::start(
+        let works = Workers::start(
             team,
             Ports {
                 store,

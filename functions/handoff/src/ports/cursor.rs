@@ -1,0 +1,102 @@
+//! Where a page of an index ended, as text that a client may hold and hand back.
+//! The text may be anything by then: it is trusted only to look a position up.
+
+use std::fmt::Write as _;
+
+use super::limits::{HIGHEST_NUMBER, PARTITION_BYTES, SORT_BYTES};
+use super::store::{Cursor, Index, Key, StoreError, Stored};
+
+/// A position in an index. It goes by value, so it stays right when the record itself moves or is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexPosition {
+    /// The due time, or the rank.
+    pub number: u64,
+    /// The record at this position.
+    pub key: Key,
+}
+
+impl IndexPosition {
+    /// The position of this record in this index; `None` if the index does not have it.
+    pub fn of(record: &Stored, index: &Index) -> Option<Self> {
+        let number = match index {
+            Index::Due(_) => record.record.due_at?,
+            Index::Listed(_) => record.record.listed.as_ref()?.rank,
+        };
+        Some(Self {
+            number,
+            key: record.key.clone(),
+        })
+    }
+
+    /// The position as a cursor of this index: `LIST.NUMBER.PARTITION.SORT`, names and keys in hexadecimal.
+    pub fn cursor(&self, index: &Index) -> Cursor {
+        let (partition, sort) = (hex(&self.key.partition), hex(&self.key.sort));
+        Cursor(format!(
+            "{}.{}.{partition}.{sort}",
+            name(index),
+            self.number
+        ))
+    }
+
+    /// Reads a cursor that claims to be one of this index.
+    ///
+    /// # Errors
+    /// [`StoreError::BadCursor`] for text that [`Self::cursor`] never made, and for a cursor of another index.
+    pub fn read(cursor: &Cursor, index: &Index) -> Result<Self, StoreError> {
+        parse(&cursor.0, index).ok_or(StoreError::BadCursor)
+    }
+}
+
+fn parse(text: &str, index: &Index) -> Option<IndexPosition> {
+    let mut parts = text.split('.');
+    if parts.next()? != name(index) {
+        return None;
+    }
+    let number = parts
+        .next()?
+        .parse()
+        .ok()
+        .filter(|number| *number <= HIGHEST_NUMBER)?;
+    let key = Key::new(
+        unhex(parts.next()?, PARTITION_BYTES)?,
+        unhex(parts.next()?, SORT_BYTES)?,
+    );
+    parts
+        .next()
+        .is_none()
+        .then_some(IndexPosition { number, key })
+}
+
+/// No list has the name of the due index: a list's name is hexadecimal behind an `l`.
+fn name(index: &Index) -> String {
+    match index {
+        Index::Due(_) => "due".to_owned(),
+        Index::Listed(list) => format!("l{}", hex(list)),
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes()
+        .fold(String::with_capacity(2 * text.len()), |mut hex, byte| {
+            // Writing into text cannot fail.
+            let _written = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// Text of 1 to `longest` bytes.
+fn unhex(text: &str, longest: usize) -> Option<String> {
+    if text.is_empty()
+        || text.len() > 2 * longest
+        || !text.len().is_multiple_of(2)
+        || !text.is_ascii()
+    {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    String::from_utf8(bytes?).ok()
+}

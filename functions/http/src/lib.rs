@@ -1,0 +1,16 @@
+//! What every HTTP client of Baton begins with: connections, TLS, proxies, time-outs, `Retry-After`, bodies.
+//! Knows nothing of models, tools, AWS or conversations, and no other crate of Baton.
+
+mod body;
+mod chain;
+mod client;
+pub mod inflate;
+mod retry_after;
+mod secret;
+pub mod suspended;
+
+pub use body::read_some;
+pub use chain::chain;
+pub use client::{builder, is_loopback, tls};
+pub use retry_after::retry_after;
+pub use secret::Secret;

@@ -1,0 +1,34 @@
+//! Keys and tokens that must not be printed.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+
+/// A key or a client secret: shown to nobody but the service that it is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the text as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for who sends it to its service or compares it with what somebody sent.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// A header value that HTTP libraries neither print nor index.
+    pub fn header(&self, prefix: &str) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("{prefix}{}", self.0)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

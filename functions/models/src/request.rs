@@ -1,0 +1,194 @@
+//! The request's body, written straight from the port's messages.
+//! Knows the JSON of Chat Completions; never HTTP.
+
+use baton_handoff::ports::{Message, ModelError, ModelErrorKind, ModelRequest, ToolCall};
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::settings::OutputLimit;
+
+/// What is the same in every request of one client.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// Azure takes the model from the address.
+    pub(crate) model: Option<String>,
+    pub(crate) ask_usage: bool,
+    pub(crate) output_limit: Option<OutputLimit>,
+}
+
+impl Frame {
+    /// The body. Shared by all tries.
+    pub(crate) fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
+        let (max_tokens, max_completion_tokens) = match self.output_limit {
+            None => (None, None),
+            Some(OutputLimit::MaxTokens(tokens)) => (Some(tokens), None),
+            Some(OutputLimit::MaxCompletionTokens(tokens)) => (None, Some(tokens)),
+        };
+        let body = Body {
+            model: self.model.as_deref(),
+            messages: Messages(&request.messages),
+            tools: some_tools(&request.tools),
+            stream: true,
+            stream_options: self.ask_usage.then_some(StreamOptions {
+                include_usage: true,
+            }),
+            max_tokens,
+            max_completion_tokens,
+        };
+        let mut json = Vec::with_capacity(room(request));
+        serde_json::to_writer(&mut json, &body).map_err(|_| {
+            // The error's text may quote what it failed on, which is the customer's.
+            ModelError::new(
+                ModelErrorKind::BadRequest,
+                "the request cannot be written as JSON",
+            )
+        })?;
+        Ok(json.into())
+    }
+}
+
+/// About what the request takes as JSON: a buffer that grows step by step copies long instructions again and again.
+fn room(request: &ModelRequest) -> usize {
+    /// The words around a message.
+    const AROUND: usize = 64;
+    let text = |message: &Message| match message {
+        Message::System(text) | Message::User(text) | Message::Assistant { text, calls: _ } => {
+            text.len()
+        }
+        Message::Tool { call: _, result } => result.len(),
+    };
+    let messages = request
+        .messages
+        .iter()
+        .map(|message| text(message) + AROUND);
+    // Line breaks and quotes are escaped: an eighth more.
+    messages.sum::<usize>() * 9 / 8 + request.tools.get().len() + 4 * AROUND
+}
+
+/// Services refuse an empty array.
+fn some_tools(tools: &RawValue) -> Option<&RawValue> {
+    let inner = tools
+        .get()
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    inner
+        .is_none_or(|inner| !inner.trim().is_empty())
+        .then_some(tools)
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    messages: Messages<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a RawValue>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+struct Messages<'a>(&'a [Message]);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for message in self.0 {
+            list.serialize_element(&WireMessage::from(message))?;
+        }
+        list.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+enum WireMessage<'a> {
+    System {
+        content: &'a str,
+    },
+    User {
+        content: &'a str,
+    },
+    Assistant {
+        content: Option<&'a str>,
+        #[serde(skip_serializing_if = "Calls::is_empty")]
+        tool_calls: Calls<'a>,
+    },
+    Tool {
+        tool_call_id: &'a str,
+        content: &'a str,
+    },
+}
+
+impl<'a> From<&'a Message> for WireMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        match message {
+            Message::System(text) => Self::System { content: text },
+            Message::User(text) => Self::User { content: text },
+            // Null is for calls only: without calls an assistant message must have text, be it empty.
+            Message::Assistant { text, calls } => Self::Assistant {
+                content: (!text.is_empty() || calls.is_empty()).then_some(text),
+                tool_calls: Calls(calls),
+            },
+            Message::Tool { call, result } => Self::Tool {
+                tool_call_id: call,
+                content: result,
+            },
+        }
+    }
+}
+
+struct Calls<'a>(&'a [ToolCall]);
+
+impl Calls<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|call| WireCall {
+            id: &call.id,
+            kind: "function",
+            function: WireFunction {
+                name: &call.name,
+                arguments: sendable(&call.arguments),
+            },
+        }))
+    }
+}
+
+/// vLLM and Ollama parse the arguments of past calls and answer 400 for ever to a history with malformed ones. The call's
+/// result tells the model what was wrong with them, so nothing is lost by `{}`.
+fn sendable(arguments: &str) -> &str {
+    let is_object = arguments.trim_start().starts_with('{')
+        && serde_json::from_str::<IgnoredAny>(arguments).is_ok();
+    if is_object { arguments } else { "{}" }
+}
+
+#[derive(Serialize)]
+struct WireCall<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: WireFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct WireFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}

@@ -1,0 +1,105 @@
+//! Whether a request that failed before anything was streamed is tried again, and when.
+//! Knows the meaning of HTTP's answers; never waits itself.
+
+use std::time::Duration;
+
+use baton_handoff::ports::{Millis, ModelError, ModelErrorKind};
+use baton_http::retry_after;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+
+use crate::failure::Fault;
+use crate::settings::Retries;
+
+/// A try that failed.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: ModelError,
+    pub(crate) again: Again,
+}
+
+/// Whether the same request may fare better later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Never,
+    /// After a while, which the service may have named.
+    Later(Option<Duration>),
+}
+
+impl Refusal {
+    pub(crate) fn never(error: ModelError) -> Self {
+        Self {
+            error,
+            again: Again::Never,
+        }
+    }
+
+    /// A try that never got a response's head. One that timed out is not repeated: the customer has waited enough.
+    pub(crate) fn without_head(error: ModelError) -> Self {
+        let again = match error.kind {
+            ModelErrorKind::Unreachable | ModelErrorKind::Unavailable => Again::Later(None),
+            ModelErrorKind::BadRequest
+            | ModelErrorKind::Unauthorized
+            | ModelErrorKind::RateLimited
+            | ModelErrorKind::TimedOut
+            | ModelErrorKind::Cut
+            | ModelErrorKind::BadStream
+            | ModelErrorKind::TooLarge
+            | ModelErrorKind::Empty
+            | ModelErrorKind::Reported => Again::Never,
+        };
+        Self { error, again }
+    }
+
+    /// A response that is not a success.
+    pub(crate) fn from_response(
+        who: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        fault: &Fault,
+        now: Millis,
+    ) -> Self {
+        let kind = match status.as_u16() {
+            401 | 403 => ModelErrorKind::Unauthorized,
+            429 => ModelErrorKind::RateLimited,
+            408 | 409 | 500.. => ModelErrorKind::Unavailable,
+            _ => ModelErrorKind::BadRequest,
+        };
+        let again = match status.as_u16() {
+            429 if fault.is_quota() => Again::Never,
+            408 | 409 | 429 | 500 | 502 | 503 | 504 | 529 => {
+                Again::Later(retry_after(headers, now))
+            }
+            _ => Again::Never,
+        };
+        Self {
+            error: ModelError::new(kind, format!("{who} answered {status}, {fault}")),
+            again,
+        }
+    }
+}
+
+impl Retries {
+    /// How long to wait before the next try, with this chance; none when there is none.
+    pub(crate) fn wait(&self, tries: u32, again: Again, random: u128) -> Option<Duration> {
+        let Again::Later(asked) = again else {
+            return None;
+        };
+        if tries >= self.tries || asked.is_some_and(|asked| asked > self.longest) {
+            return None;
+        }
+        let doubled = self
+            .base
+            .saturating_mul(2_u32.saturating_pow(tries - 1))
+            .min(self.longest);
+        // Full jitter: clients that failed together must not come back together. Also on top of what the service asked for,
+        // since it asked the others for the same.
+        Some(asked.unwrap_or_default() + share(doubled, random))
+    }
+}
+
+/// A random part of a duration, from none to all of it.
+fn share(whole: Duration, random: u128) -> Duration {
+    let nanos = whole.as_nanos().saturating_add(1);
+    Duration::from_nanos(u64::try_from(random % nanos).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,17 @@
+//! Settings, log and assembly of every program of Baton: the only crate that knows all others.
+//!
+//! ```text
+//! environment, .env, flags, secrets ─▶ settings ─▶ services ─▶ records   a store and its queue, by a list of openers
+//!                                                     ├──────▶ models    the client of a model service, or the rehearsal model
+//!                                                     └──────▶ tools     back office, services behind HTTP
+//! ```
+
+pub mod log;
+mod records;
+mod services;
+pub mod settings;
+pub mod signals;
+
+#[cfg(feature = "aws")]
+pub use services::function_settings;
+pub use services::{ModelInfo, Services, use_default_chain};

@@ -1,0 +1,290 @@
+//! What every program of Baton needs, put together: a store and a queue, the back office, a model, the team.
+//! Knows the settings and the implementations of the ports; never HTTP routes.
+
+#[cfg(feature = "embedded")]
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use baton_handoff::ports::{Env, Model, Tools};
+use baton_handoff::team::Team;
+use baton_handoff::{Engine, Ports};
+use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+use baton_stores::env::SystemEnv;
+use baton_tools::http_tools::{HttpTools, Outside, SystemNames};
+use baton_tools::office::BackOffice;
+use baton_tools::toolbox::Toolbox;
+use tokio_util::sync::CancellationToken;
+
+use crate::records::{self, Records};
+#[cfg(any(feature = "aws", test))]
+use crate::settings::Values;
+use crate::settings::{ModelChoice, Settings};
+
+/// What people are told about the model.
+#[derive(Debug, Clone)]
+pub struct ModelInfo {
+    /// Its name, or the deployment's.
+    pub name: String,
+    /// Scripted, no language model.
+    pub rehearsal: bool,
+}
+
+/// The services of one process: what it works with, opened and started.
+pub struct Services {
+    /// Who answers customers.
+    pub team: Arc<Team>,
+    /// Orders and refunds.
+    pub office: Arc<BackOffice>,
+    /// What to say of the model.
+    pub model_info: ModelInfo,
+    records: Records,
+    model: Arc<dyn Model>,
+    tools: Arc<dyn Tools>,
+    lease: Duration,
+    /// Ends the rehearsal model.
+    stop: CancellationToken,
+}
+
+impl Services {
+    /// Opens and starts what the settings say.
+    ///
+    /// # Errors
+    /// A sentence for the person that started the program.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let system: Arc<dyn Env> = Arc::new(SystemEnv);
+        let opening = records::open(settings, &system)?;
+        let stop = CancellationToken::new();
+        // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
+        let team = settings.team.clone();
+        let team = tokio::task::spawn_blocking(move || read_team(team.as_deref()));
+        let (choice, model_env, model_stop) =
+            (settings.model.clone(), system.clone(), stop.clone());
+        let model =
+            tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
+        let records = opening.await?;
+        check_lease(settings.lease, records.longest_answer)?;
+        let team = Arc::new(team.await.context("reading the team panicked")??);
+        let http = http_tools(&team, settings, &system)?;
+        let (model, model_info) = model
+            .await
+            .context("building the model's client panicked")??;
+        let office = Arc::new(BackOffice::new(records.store.clone(), records.env.clone()));
+        let tools = Arc::new(Toolbox::new(office.clone(), http));
+        Ok(Self {
+            team,
+            office,
+            model_info,
+            records,
+            model,
+            tools,
+            lease: settings.lease,
+            stop,
+        })
+    }
+
+    /// The ports of an engine.
+    pub fn ports(&self) -> Ports {
+        Ports {
+            store: self.records.store.clone(),
+            queue: self.records.queue.clone(),
+            model: self.model.clone(),
+            tools: self.tools.clone(),
+            env: self.records.env.clone(),
+        }
+    }
+
+    /// How often a pool sweeps on this store.
+    pub fn sweep_every(&self) -> Duration {
+        self.records.sweep_every
+    }
+
+    /// Whether other programs than the one that serves customers work on the queue.
+    pub fn workers_elsewhere(&self) -> bool {
+        self.records.workers_elsewhere
+    }
+
+    /// An engine on them.
+    pub fn engine(&self) -> Arc<Engine> {
+        Engine::with_lease(self.team.clone(), self.ports(), self.lease)
+    }
+
+    /// Ends the rehearsal model and closes the file.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        if let Some(file) = &self.records.file {
+            file.close().await;
+        }
+    }
+}
+
+/// The settings of a function: its environment, and under it what its secrets hold.
+///
+/// # Errors
+/// A sentence for the person that started the program.
+#[cfg(feature = "aws")]
+pub async fn function_settings() -> anyhow::Result<Settings> {
+    let mut values = Values::from_environment(None)?;
+    let (secrets, tool_secrets) = (values.secrets(), values.tool_secrets());
+    // On the heap, for reading is a large future; and side by side, for a customer may wait.
+    let (settings, variables) = futures_util::try_join!(
+        Box::pin(records::read_secrets(&secrets)),
+        Box::pin(records::read_secrets(&tool_secrets))
+    )?;
+    values.add_under(settings)?;
+    values.add_for_tools(variables)?;
+    Ok(Settings::read_explicit(&values)?)
+}
+
+/// Looks for region and credentials wherever the AWS SDK does, in profiles and metadata services too, if the store is on AWS: no network
+/// is asked without need. For processes that run anywhere; a function is told all in its environment, and calls this not.
+///
+/// # Errors
+/// A sentence for the person that started the program.
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(clippy::unused_async, reason = "with the feature it waits for AWS")
+)]
+pub async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
+    if settings.cloud.is_some() {
+        #[cfg(feature = "aws")]
+        baton_aws::use_default_chain().await?;
+    }
+    Ok(())
+}
+
+/// What the clocks of two processes may differ by.
+const CLOCKS: Duration = Duration::from_secs(1);
+
+/// A lease is renewed after a third of it. A store that then takes its time must answer before the lease is over, or a slow
+/// moment of the store would cost leases, and three of those a turn.
+fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> {
+    let shortest = (longest_answer + CLOCKS) * 3 / 2;
+    anyhow::ensure!(
+        lease >= shortest,
+        "BATON_LEASE_SECONDS={} is too short for the store, which may take {} s to answer: the least is {}",
+        lease.as_secs(),
+        longest_answer.as_secs(),
+        shortest.as_secs()
+    );
+    Ok(())
+}
+
+fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
+    let Some(path) = path else {
+        return Ok(Team::acme());
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
+    Ok(Team::parse(&name, &text)?)
+}
+
+/// The tools of the team that call out, with the headers that the environment holds for them.
+fn http_tools(team: &Team, settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<HttpTools> {
+    let outside = Outside {
+        variables: &|name| settings.values.get(name).map(str::to_owned),
+        networks: settings.tool_networks.clone(),
+        extra_roots: Vec::new(),
+        names: Arc::new(SystemNames),
+    };
+    Ok(HttpTools::new(team, outside, env.clone())?)
+}
+
+async fn build_model(
+    choice: &ModelChoice,
+    env: &Arc<dyn Env>,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Arc<dyn Model>, ModelInfo)> {
+    let (settings, rehearsal) = match choice {
+        ModelChoice::Service(settings) => (settings.as_ref().clone(), false),
+        ModelChoice::Rehearsal { word_delay_ms } => {
+            let base_url =
+                start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
+            let endpoint = Endpoint::OpenAi {
+                base_url,
+                model: "rehearsal".to_owned(),
+                key: None,
+            };
+            (ModelSettings::new(endpoint), true)
+        }
+    };
+    let name = match &settings.endpoint {
+        Endpoint::OpenAi { model, .. } => model.clone(),
+        Endpoint::Azure { deployment, .. } => deployment.clone(),
+    };
+    let model = OpenAiModel::new(&settings, env.clone())?;
+    Ok((model, ModelInfo { name, rehearsal }))
+}
+
+/// The rehearsal model on a free port of loopback, reached like any other service.
+#[cfg(feature = "embedded")]
+async fn start_rehearsal(word_delay: Duration, stop: CancellationToken) -> anyhow::Result<String> {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .context("the rehearsal model found no free port on loopback")?;
+    let address = listener.local_addr()?;
+    let settings = baton_rehearsal::Settings { word_delay };
+    tokio::spawn(async move {
+        let stopped = async move { stop.cancelled().await };
+        if let Err(error) = baton_rehearsal::serve(listener, settings, stopped).await {
+            tracing::error!(%error, "the rehearsal model ended");
+        }
+    });
+    Ok(format!("http://{address}/v1"))
+}
+
+#[cfg(not(feature = "embedded"))]
+#[expect(clippy::unused_async, reason = "the other one waits for a port")]
+async fn start_rehearsal(_: Duration, _: CancellationToken) -> anyhow::Result<String> {
+    anyhow::bail!(
+        "BATON_MODEL_URL names no model's address, and this program was built without the rehearsal model, the feature `embedded`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_outlasts_the_longest_answer_of_the_store() {
+        let check = |lease, answer| {
+            check_lease(Duration::from_secs(lease), Duration::from_secs(answer))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(check(18, 11), Ok(()));
+        assert_eq!(
+            check(17, 11).unwrap_err(),
+            "BATON_LEASE_SECONDS=17 is too short for the store, which may take 11 s to answer: the least is 18"
+        );
+        assert_eq!(check(30, 19), Ok(()));
+        assert!(check(29, 19).is_err());
+    }
+
+    #[cfg(feature = "embedded")]
+    #[tokio::test]
+    async fn a_server_on_a_file_does_not_start_with_a_lease_that_the_file_may_outlast() {
+        let folder = std::env::temp_dir().join(format!("baton-lease-{}", std::process::id()));
+        let open = async |lease: &str| {
+            let mut values = Values::default();
+            values.set("BATON_DATA", folder.join("baton.db").display().to_string());
+            values.set("BATON_LEASE_SECONDS", lease.to_owned());
+            let settings = Settings::read(&values).unwrap();
+            match Services::open(&settings).await {
+                Ok(parts) => {
+                    parts.close().await;
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        assert_eq!(
+            open("3").await.unwrap_err(),
+            "BATON_LEASE_SECONDS=3 is too short for the store, which may take 5 s to answer: the least is 9"
+        );
+        assert_eq!(open("9").await, Ok(()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

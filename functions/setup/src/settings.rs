@@ -1,0 +1,440 @@
+//! All settings, read from the environment in this one place. A wrong value is one clear sentence at start.
+
+mod model;
+mod values;
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use baton_http::Secret;
+use baton_tools::http_tools::Network;
+
+pub use model::ModelChoice;
+pub use values::Values;
+
+/// A setting that cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadSetting(String);
+
+impl BadSetting {
+    /// A sentence.
+    pub fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+/// Everything that `local` can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub addr: SocketAddr,
+    /// The SQLite file.
+    pub data: PathBuf,
+    /// A team file; the built-in ACME team when there is none.
+    pub team: Option<PathBuf>,
+    /// Where answers come from.
+    pub model: ModelChoice,
+    /// The bearer token of operator routes.
+    pub operator_token: Option<Secret>,
+    /// Origins besides our own that browsers may call from.
+    pub origins: Vec<String>,
+    /// What is logged: a level, or levels of crates and modules.
+    pub log: String,
+    /// A folder to serve the page from instead of the embedded one.
+    pub static_dir: Option<PathBuf>,
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// How long a connection may be idle between two requests.
+    pub idle: Duration,
+    /// How long `/health` answers 503 before the server takes no more requests, once it is told to end.
+    pub drain: Duration,
+    /// Private networks that tools may call, besides what the team file allows.
+    pub tool_networks: Vec<Network>,
+    /// Where the headers of a team's tools find the variables that they name.
+    pub values: Values,
+    /// How long a conversation stays its server's without a sign of life.
+    pub lease: Duration,
+    /// A table and queues of AWS instead of the SQLite file.
+    pub cloud: Option<Cloud>,
+    /// Whether requests come through AWS, which lets only its own names and those of this function through.
+    pub routed_by_aws: bool,
+}
+
+/// Where records and messages live on AWS. Region, credentials and endpoints are the SDK's own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cloud {
+    /// The DynamoDB table.
+    pub table: String,
+    /// The SQS queue of actions.
+    pub actions_url: String,
+    /// The SQS queue of turns.
+    pub turns_url: String,
+}
+
+/// Connections that are open at once, unless set. Each open stream is one. Without any nobody would be answered, and no machine
+/// holds more than a million.
+const CONNECTIONS: usize = 16_384;
+const CONNECTION_BOUNDS: RangeInclusive<usize> = 1..=1_000_000;
+
+/// How long a conversation stays its server's without a sign of life, unless set. The least is the store's, see
+/// [`crate::Services`]; above ten minutes a lease is for nobody.
+const LEASE_SECONDS: u64 = 30;
+const LEASE_BOUNDS: RangeInclusive<u64> = 1..=600;
+
+/// Proxies and balancers keep idle connections for 60 s, and are the ones who should end them: a request that meets the end of
+/// its connection is an error at the proxy.
+const IDLE_SECONDS: u64 = 75;
+const IDLE_BOUNDS: RangeInclusive<u64> = 1..=3600;
+
+/// Whoever waits for the server's end must wait for so much longer.
+const DRAIN_BOUNDS: RangeInclusive<u64> = 0..=300;
+
+impl Settings {
+    /// Reads all of them.
+    pub fn read(values: &Values) -> Result<Self, BadSetting> {
+        Ok(Self {
+            addr: addr(values)?,
+            data: values.get("BATON_DATA").unwrap_or(".baton/baton.db").into(),
+            team: values.get("BATON_TEAM").map(PathBuf::from),
+            model: model::read(values)?,
+            operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
+            origins: origins(values)?,
+            log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
+            static_dir: static_dir(values)?,
+            connections: connections(values)?,
+            idle: seconds(values, "BATON_IDLE_SECONDS", IDLE_SECONDS, &IDLE_BOUNDS)?,
+            drain: seconds(values, "BATON_DRAIN_SECONDS", 0, &DRAIN_BOUNDS)?,
+            tool_networks: tool_networks(values)?,
+            values: values.clone(),
+            lease: seconds(values, "BATON_LEASE_SECONDS", LEASE_SECONDS, &LEASE_BOUNDS)?,
+            cloud: cloud(values)?,
+            // Set in every environment that AWS itself starts, and in no other.
+            routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
+        })
+    }
+
+    /// Reads all of them for a function or a pool, which must not answer customers from a file or a script by mistake: the model
+    /// and the store must be named.
+    pub fn read_explicit(values: &Values) -> Result<Self, BadSetting> {
+        let settings = Self::read(values)?;
+        if settings.cloud.is_none() && values.get("BATON_DATA").is_none() {
+            return Err(BadSetting::new(if cfg!(feature = "embedded") {
+                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them, or BATON_DATA to keep everything in a file"
+            } else {
+                "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them"
+            }));
+        }
+        if values.get("BATON_MODEL_URL").is_none() && values.get("BATON_AZURE_ENDPOINT").is_none() {
+            return Err(BadSetting::new(if cfg!(feature = "embedded") {
+                "BATON_MODEL_URL is not set; set it to a model's address, or to rehearsal for scripted answers"
+            } else {
+                "BATON_MODEL_URL is not set; set it to a model's address"
+            }));
+        }
+        Ok(settings)
+    }
+}
+
+/// All three or none: half of a cloud would lose what it accepts.
+fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
+    let names = ["BATON_TABLE", "BATON_QUEUE_URL", "BATON_TURNS_QUEUE_URL"];
+    let [table, actions_url, turns_url] = names.map(|name| values.get(name).map(str::to_owned));
+    match (table, actions_url, turns_url) {
+        (None, None, None) => Ok(None),
+        (Some(table), Some(actions_url), Some(turns_url)) if values.get("BATON_DATA").is_none() => {
+            Ok(Some(Cloud {
+                table,
+                actions_url,
+                turns_url,
+            }))
+        }
+        (Some(_), Some(_), Some(_)) => Err(BadSetting::new(
+            "both BATON_TABLE and BATON_DATA are set; which store is meant?",
+        )),
+        (table, actions_url, turns_url) => {
+            let missing: Vec<_> = names
+                .into_iter()
+                .zip([table, actions_url, turns_url])
+                .filter(|(_, value)| value.is_none())
+                .map(|(name, _)| name)
+                .collect();
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            Err(BadSetting::new(format!(
+                "{} {verb} missing; BATON_TABLE and both queues belong together",
+                missing.join(" and ")
+            )))
+        }
+    }
+}
+
+fn seconds(
+    values: &Values,
+    name: &str,
+    unset: u64,
+    bounds: &RangeInclusive<u64>,
+) -> Result<Duration, BadSetting> {
+    let seconds = values.parse(name, "a number of seconds")?;
+    within(name, seconds.unwrap_or(unset), bounds).map(Duration::from_secs)
+}
+
+fn connections(values: &Values) -> Result<usize, BadSetting> {
+    let connections = values.parse("BATON_CONNECTIONS", "a number of connections")?;
+    let connections = connections.unwrap_or(CONNECTIONS);
+    within("BATON_CONNECTIONS", connections, &CONNECTION_BOUNDS)
+}
+
+fn within<T: PartialOrd + Display>(
+    name: &str,
+    value: T,
+    bounds: &RangeInclusive<T>,
+) -> Result<T, BadSetting> {
+    if bounds.contains(&value) {
+        return Ok(value);
+    }
+    Err(BadSetting::new(format!(
+        "{name}={value} is not between {} and {}",
+        bounds.start(),
+        bounds.end()
+    )))
+}
+
+/// Looked at now: else every page would be missing, and nobody would know why.
+fn static_dir(values: &Values) -> Result<Option<PathBuf>, BadSetting> {
+    let Some(folder) = values.get("BATON_STATIC_DIR").map(PathBuf::from) else {
+        return Ok(None);
+    };
+    if folder.is_dir() {
+        return Ok(Some(folder));
+    }
+    Err(BadSetting::new(format!(
+        "BATON_STATIC_DIR={} is not a folder",
+        folder.display()
+    )))
+}
+
+fn addr(values: &Values) -> Result<SocketAddr, BadSetting> {
+    let addr = values.get("BATON_ADDR").unwrap_or("127.0.0.1:8501");
+    let addr = addr
+        .strip_prefix("localhost:")
+        .map_or_else(|| addr.to_owned(), |port| format!("127.0.0.1:{port}"));
+    addr.parse().map_err(|_| {
+        BadSetting::new(format!(
+            "BATON_ADDR={addr} is not an address with a port, such as 127.0.0.1:8501"
+        ))
+    })
+}
+
+fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
+    let list = values.get("BATON_ORIGINS").unwrap_or_default();
+    let origins = list
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty());
+    origins
+        .map(|origin| {
+            let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            match authority {
+                Some(authority) if !authority.is_empty() && !authority.contains(['/', '*', ' ']) => {
+                    Ok(origin.to_ascii_lowercase())
+                }
+                Some(_) | None => Err(BadSetting::new(format!(
+                    "BATON_ORIGINS has {origin}, which is not an origin such as https://chat.example.com"
+                ))),
+            }
+        })
+        .collect()
+}
+
+fn tool_networks(values: &Values) -> Result<Vec<Network>, BadSetting> {
+    let list = values.get("BATON_TOOL_NETWORKS").unwrap_or_default();
+    let networks = list
+        .split(',')
+        .map(str::trim)
+        .filter(|network| !network.is_empty());
+    networks
+        .map(|network| {
+            network.parse().map_err(|error| {
+                BadSetting::new(format!(
+                    "BATON_TOOL_NETWORKS has {network}, which is {error}"
+                ))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+        let mut values = Values::default();
+        for (name, value) in pairs {
+            values.set(name, (*value).to_owned());
+        }
+        Settings::read(&values).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_set_is_the_rehearsal_on_loopback() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.addr.to_string(), "127.0.0.1:8501");
+        assert!(matches!(
+            settings.model,
+            ModelChoice::Rehearsal { word_delay_ms: 35 }
+        ));
+    }
+
+    #[test]
+    fn a_wrong_value_is_one_sentence_that_names_it() {
+        let cases: [(&[(&str, &str)], &str); 14] = [
+            (
+                &[("BATON_ADDR", "here")],
+                "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501",
+            ),
+            (
+                &[("BATON_ORIGINS", "https://a.example, *")],
+                "BATON_ORIGINS has *, which is not an origin such as https://chat.example.com",
+            ),
+            (
+                &[("BATON_TOOL_NETWORKS", "10.0.0.0/8, intranet")],
+                "BATON_TOOL_NETWORKS has intranet, which is not an address or a network such as 10.1.0.0/16",
+            ),
+            (
+                &[("BATON_AZURE_ENDPOINT", "https://x.openai.azure.com")],
+                "BATON_AZURE_ENDPOINT is set and neither BATON_AZURE_KEY nor BATON_AZURE_TENANT is",
+            ),
+            (
+                &[
+                    ("BATON_AZURE_ENDPOINT", "https://x"),
+                    ("BATON_MODEL_URL", "http://y/v1"),
+                ],
+                "both BATON_MODEL_URL and BATON_AZURE_ENDPOINT are set; which model is meant?",
+            ),
+            (
+                &[
+                    ("BATON_MODEL_URL", "http://y/v1"),
+                    ("BATON_MODEL_HTTP2", "2"),
+                ],
+                "BATON_MODEL_HTTP2=2 is not true or false",
+            ),
+            // Also while no model is chosen.
+            (
+                &[("BATON_MODEL_USAGE", "yes")],
+                "BATON_MODEL_USAGE=yes is not true or false",
+            ),
+            (
+                &[
+                    ("BATON_MODEL_URL", "http://y/v1"),
+                    ("BATON_REHEARSAL_DELAY_MS", "slow"),
+                ],
+                "BATON_REHEARSAL_DELAY_MS=slow is not a number of milliseconds",
+            ),
+            (
+                &[("BATON_CONNECTIONS", "0")],
+                "BATON_CONNECTIONS=0 is not between 1 and 1000000",
+            ),
+            (
+                &[("BATON_CONNECTIONS", "9000000000000000000")],
+                "BATON_CONNECTIONS=9000000000000000000 is not between 1 and 1000000",
+            ),
+            (
+                &[("BATON_LEASE_SECONDS", "601")],
+                "BATON_LEASE_SECONDS=601 is not between 1 and 600",
+            ),
+            (
+                &[("BATON_IDLE_SECONDS", "0")],
+                "BATON_IDLE_SECONDS=0 is not between 1 and 3600",
+            ),
+            (
+                &[("BATON_DRAIN_SECONDS", "soon")],
+                "BATON_DRAIN_SECONDS=soon is not a number of seconds",
+            ),
+            (
+                &[("BATON_STATIC_DIR", "Cargo.toml")],
+                "BATON_STATIC_DIR=Cargo.toml is not a folder",
+            ),
+        ];
+        for (pairs, sentence) in cases {
+            assert_eq!(read(pairs).unwrap_err(), sentence);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let secrets = [
+            "BATON_OPERATOR_TOKEN",
+            "BATON_MODEL_KEY",
+            "BATON_AZURE_KEY",
+            "BATON_AZURE_CLIENT_SECRET",
+            "TABLES_TOKEN",
+        ];
+        let mut common: Vec<_> = secrets.map(|name| (name, "s3cret")).to_vec();
+        common.push(("BATON_AZURE_DEPLOYMENT", "d"));
+        common.push(("BATON_AZURE_TENANT", "t"));
+        common.push(("BATON_AZURE_CLIENT_ID", "i"));
+        for endpoint in [
+            ("BATON_MODEL_URL", "https://models.example/v1"),
+            ("BATON_AZURE_ENDPOINT", "https://x.openai.azure.com"),
+        ] {
+            // A key comes before an application's secret, so each has its turn.
+            for left_out in ["", "BATON_AZURE_KEY"] {
+                let mut pairs = common.clone();
+                pairs.retain(|(name, _)| *name != left_out);
+                pairs.push(endpoint);
+                let settings = read(&pairs).unwrap();
+                assert!(settings.operator_token.is_some());
+                let printed = format!("{settings:?} {settings:#?}");
+                assert!(!printed.contains("s3cret"), "{printed}");
+            }
+        }
+    }
+
+    #[test]
+    fn table_and_queues_belong_together() {
+        let cloud = [
+            ("BATON_TABLE", "t"),
+            ("BATON_QUEUE_URL", "http://a"),
+            ("BATON_TURNS_QUEUE_URL", "http://b"),
+        ];
+        assert_eq!(read(&cloud).unwrap().cloud.unwrap().turns_url, "http://b");
+        assert_eq!(
+            read(&cloud[..1]).unwrap_err(),
+            "BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are missing; BATON_TABLE and both queues belong together"
+        );
+        assert_eq!(
+            read(&cloud[..2]).unwrap_err(),
+            "BATON_TURNS_QUEUE_URL is missing; BATON_TABLE and both queues belong together"
+        );
+        let mut both = cloud.to_vec();
+        both.push(("BATON_DATA", "file"));
+        assert_eq!(
+            read(&both).unwrap_err(),
+            "both BATON_TABLE and BATON_DATA are set; which store is meant?"
+        );
+    }
+
+    #[test]
+    fn a_function_has_no_silent_defaults() {
+        let explicit = |pairs: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in pairs {
+                values.set(name, (*value).to_owned());
+            }
+            Settings::read_explicit(&values)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        let (model, data) = (("BATON_MODEL_URL", "rehearsal"), ("BATON_DATA", "file"));
+        assert!(explicit(&[model]).unwrap_err().starts_with("BATON_TABLE"));
+        assert!(
+            explicit(&[data])
+                .unwrap_err()
+                .starts_with("BATON_MODEL_URL")
+        );
+        assert_eq!(explicit(&[model, data]), Ok(()));
+    }
+}

@@ -1,0 +1,10 @@
+//! Records and messages on one machine: SQLite for programs, memory for tests; the clock and the processes of the machine.
+//! Knows the ports; never what is in a record.
+
+pub mod env;
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod presence;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+mod waiting;

@@ -1,0 +1,344 @@
+//! Records in SQL. Every function is one or a few cached statements on one connection.
+//! Knows tables; never files, threads or transactions, but for the purge.
+
+use baton_handoff::ports::{Change, Index, Key, Listing, Millis, Order, Record, Stored};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use baton_handoff::ports::IndexPosition;
+use baton_handoff::ports::limits::{Bounds, HIGHEST_NUMBER};
+
+/// Expired records that one purge clears away: well under a millisecond of the writer's time for small ones.
+const PURGED_AT_ONCE: usize = 100;
+
+/// Whether expired records are left.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Purged {
+    /// None is left.
+    All,
+    /// Some may be.
+    More,
+}
+
+/// What is where a change wants to write.
+enum Found {
+    Nothing,
+    /// A row that counts as none.
+    Expired,
+    Version(u64),
+}
+
+/// Applies all changes if all of their conditions hold; otherwise writes nothing and returns `false`.
+pub(super) fn apply(db: &Connection, changes: &[Change], now: Millis) -> Result<bool> {
+    let mut occupied = Vec::with_capacity(changes.len());
+    for change in changes {
+        let found = find(db, change.key(), now)?;
+        if !holds(change, &found) {
+            return Ok(false);
+        }
+        occupied.push(!matches!(found, Found::Nothing));
+    }
+    for (change, occupied) in changes.iter().zip(occupied) {
+        match change {
+            Change::Create(key, record) => put(db, key, 1, record, occupied)?,
+            Change::Replace(key, version, record) => put(db, key, version + 1, record, occupied)?,
+            Change::Remove(key, _) if occupied => remove(db, key)?,
+            Change::Remove(..) | Change::Require(..) => {}
+        }
+    }
+    Ok(true)
+}
+
+fn holds(change: &Change, found: &Found) -> bool {
+    let version = match found {
+        Found::Nothing | Found::Expired => None,
+        Found::Version(version) => Some(*version),
+    };
+    match change {
+        Change::Create(..) => version.is_none(),
+        Change::Remove(_, None) => true,
+        Change::Replace(_, expected, _) | Change::Remove(_, Some(expected)) => {
+            version == Some(*expected)
+        }
+        Change::Require(_, expected) => version == *expected,
+    }
+}
+
+fn find(db: &Connection, key: &Key, now: Millis) -> Result<Found> {
+    let mut select = db.prepare_cached(
+        "SELECT version, expires_at FROM records WHERE partition = ?1 AND sort = ?2",
+    )?;
+    let found = select.query_row(params![key.partition, key.sort], |row| {
+        let expires_at: Option<Millis> = row.get(1)?;
+        if expires_at.is_some_and(|moment| moment < now) {
+            return Ok(Found::Expired);
+        }
+        Ok(Found::Version(row.get(0)?))
+    });
+    Ok(found.optional()?.unwrap_or(Found::Nothing))
+}
+
+fn put(db: &Connection, key: &Key, version: u64, record: &Record, occupied: bool) -> Result<()> {
+    let mut statement = db.prepare_cached(if occupied {
+        "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
+         expires_at = ?9 WHERE partition = ?1 AND sort = ?2"
+    } else {
+        "INSERT INTO records (partition, sort, version, format, body, due_at, list_group, list_rank, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    })?;
+    let (group, rank) = match &record.listed {
+        Some(listing) => (Some(listing.group.as_str()), Some(listing.rank)),
+        None => (None, None),
+    };
+    statement
+        .execute(params![
+            key.partition,
+            key.sort,
+            version,
+            record.format,
+            record.body,
+            record.due_at,
+            group,
+            rank,
+            record.expires_at
+        ])
+        .map(drop)
+}
+
+fn remove(db: &Connection, key: &Key) -> Result<()> {
+    db.prepare_cached("DELETE FROM records WHERE partition = ?1 AND sort = ?2")?
+        .execute(params![key.partition, key.sort])
+        .map(drop)
+}
+
+/// Removes some expired records in a transaction of its own, and begins none where none are.
+pub(super) fn purge(db: &Connection, now: Millis) -> Result<Purged> {
+    let any = db
+        .prepare_cached("SELECT 1 FROM records WHERE expires_at < ?1 LIMIT 1")?
+        .exists([capped(now)])?;
+    if !any {
+        return Ok(Purged::All);
+    }
+    let removed = db
+        .prepare_cached(
+            "DELETE FROM records WHERE (partition, sort) IN \
+             (SELECT partition, sort FROM records WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+        )?
+        .execute(params![capped(now), PURGED_AT_ONCE])?;
+    Ok(if removed < PURGED_AT_ONCE {
+        Purged::All
+    } else {
+        Purged::More
+    })
+}
+
+/// The record at a key.
+pub(super) fn get(db: &Connection, key: &Key, now: Millis) -> Result<Option<Stored>> {
+    db.prepare_cached(
+        "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at FROM records \
+         WHERE partition = ?1 AND sort = ?2 AND (expires_at IS NULL OR expires_at >= ?3)",
+    )?
+    .query_row(params![key.partition, key.sort, capped(now)], stored)
+    .optional()
+}
+
+const ASCENDING: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
+     FROM records WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) \
+     ORDER BY sort LIMIT ?5";
+
+const DESCENDING: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
+     FROM records WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) \
+     ORDER BY sort DESC LIMIT ?5";
+
+/// Records of one partition between two sort keys.
+pub(super) fn range(
+    db: &Connection,
+    partition: &str,
+    bounds: &Bounds,
+    order: Order,
+    limit: usize,
+    now: Millis,
+) -> Result<Vec<Stored>> {
+    let mut select = db.prepare_cached(match order {
+        Order::Ascending => ASCENDING,
+        Order::Descending => DESCENDING,
+    })?;
+    let to = match &bounds.to {
+        Some(to) => ToSqlOutput::Borrowed(ValueRef::Text(to.as_bytes())),
+        None => above_all_text(),
+    };
+    select
+        .query_map(
+            params![partition, bounds.from, to, capped(now), limit],
+            stored,
+        )?
+        .collect()
+}
+
+const DUE: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
+     FROM records WHERE due_at <= ?1 AND (due_at, partition, sort) > (?2, ?3, ?4) \
+     AND (expires_at IS NULL OR expires_at >= ?5) ORDER BY due_at, partition, sort LIMIT ?6";
+
+const LISTED: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
+     FROM records WHERE list_group = ?1 AND (list_rank, partition, sort) < (?2, ?3, ?4) \
+     AND (expires_at IS NULL OR expires_at >= ?5) ORDER BY list_rank DESC, partition DESC, sort DESC LIMIT ?6";
+
+/// Records of an index behind a position.
+pub(super) fn index(
+    db: &Connection,
+    index: &Index,
+    after: Option<&IndexPosition>,
+    limit: usize,
+    now: Millis,
+) -> Result<Vec<Stored>> {
+    let now = capped(now);
+    match (index, after) {
+        (Index::Due(moment), None) => {
+            // No moment is negative: this is before the first one.
+            let rows = params![capped(*moment), -1, "", "", now, limit];
+            db.prepare_cached(DUE)?.query_map(rows, stored)?.collect()
+        }
+        (Index::Due(moment), Some(IndexPosition { number, key })) => {
+            let rows = params![capped(*moment), number, key.partition, key.sort, now, limit];
+            db.prepare_cached(DUE)?.query_map(rows, stored)?.collect()
+        }
+        (Index::Listed(list), None) => {
+            let rows = params![
+                list,
+                HIGHEST_NUMBER,
+                above_all_text(),
+                above_all_text(),
+                now,
+                limit
+            ];
+            db.prepare_cached(LISTED)?
+                .query_map(rows, stored)?
+                .collect()
+        }
+        (Index::Listed(list), Some(IndexPosition { number, key })) => {
+            let rows = params![list, number, key.partition, key.sort, now, limit];
+            db.prepare_cached(LISTED)?
+                .query_map(rows, stored)?
+                .collect()
+        }
+    }
+}
+
+/// SQLite sorts every blob behind every text.
+fn above_all_text() -> ToSqlOutput<'static> {
+    ToSqlOutput::Owned(Value::Blob(Vec::new()))
+}
+
+/// A moment as SQLite can hold it; no stored one is later.
+fn capped(moment: Millis) -> Millis {
+    moment.min(HIGHEST_NUMBER)
+}
+
+fn stored(row: &Row<'_>) -> Result<Stored> {
+    let group: Option<String> = row.get(6)?;
+    let listed = match group {
+        Some(group) => Some(Listing {
+            group,
+            rank: row.get(7)?,
+        }),
+        None => None,
+    };
+    Ok(Stored {
+        key: Key {
+            partition: row.get(0)?,
+            sort: row.get(1)?,
+        },
+        version: row.get(2)?,
+        record: Record {
+            // A number that no format can have yet is as unreadable as a newer one, and must not hide the rows beside it.
+            format: u16::try_from(row.get::<_, i64>(3)?).unwrap_or(u16::MAX),
+            body: row.get(4)?,
+            due_at: row.get(5)?,
+            listed,
+            expires_at: row.get(8)?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    fn table() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        schema::create(&db).unwrap();
+        db
+    }
+
+    fn record(expires_at: Option<Millis>) -> Record {
+        Record {
+            format: 1,
+            body: String::new(),
+            due_at: None,
+            listed: None,
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn reads_walk_along_an_index_and_sort_nothing() {
+        let db = table();
+        for (select, index) in [
+            (
+                ASCENDING,
+                "USING PRIMARY KEY (partition=? AND sort>? AND sort<?)",
+            ),
+            (
+                DESCENDING,
+                "USING PRIMARY KEY (partition=? AND sort>? AND sort<?)",
+            ),
+            (DUE, "USING INDEX records_due"),
+            (
+                LISTED,
+                "USING INDEX records_listed (list_group=? AND (list_rank,partition,sort)<(?,?,?))",
+            ),
+        ] {
+            let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
+            let nothing = vec![0; explain.parameter_count()];
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(nothing), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            assert_eq!(plan.len(), 1, "{plan:?}");
+            assert!(plan[0].contains(index), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_purge_removes_what_has_expired_a_bounded_number_at_a_time() {
+        let db = table();
+        assert_eq!(purge(&db, 100).unwrap(), Purged::All);
+        let expired = (0..PURGED_AT_ONCE + 5).map(|n| (format!("old {n}"), Some(99)));
+        let living = [
+            ("later".to_owned(), Some(100)),
+            ("for ever".to_owned(), None),
+        ];
+        for (sort, expires_at) in expired.chain(living) {
+            assert!(
+                apply(
+                    &db,
+                    &[Change::Create(Key::new("p", sort), record(expires_at))],
+                    0
+                )
+                .unwrap()
+            );
+        }
+        let left = || {
+            db.query_row("SELECT COUNT(*) FROM records", [], |row| {
+                row.get::<_, usize>(0)
+            })
+            .unwrap()
+        };
+        assert_eq!(purge(&db, 100).unwrap(), Purged::More);
+        assert_eq!(left(), 7);
+        assert_eq!(purge(&db, 100).unwrap(), Purged::All);
+        assert_eq!(left(), 2);
+    }
+}

@@ -1,0 +1,223 @@
+//! Tools that call a service, as the team file's `[tool.http]` declares them.
+//! Knows HTTP and addresses; never who called, nor how often an action was tried before.
+//!
+//! A model chooses arguments and nothing else: scheme, host and port are the declaration's, an argument fills its place in path,
+//! query or body. The host is resolved once per call, its addresses are checked, and those are connected to; no redirect is
+//! followed and no proxy asked. What each answer means:
+//!
+//! | | action at a service with keys | without | lookup |
+//! | --- | --- | --- | --- |
+//! | 2xx | done | done | its result |
+//! | 2xx, cut or late in the middle | tried again | unknown | error |
+//! | 4xx, 307, 308 | rejected | rejected | error |
+//! | 409 | rejected; tried again if an earlier try may have come through | rejected | error |
+//! | 425, 429 | tried again | rejected | error |
+//! | 408, 5xx | tried again | unknown | error |
+//! | 301, 302, 303 | unknown | unknown | error |
+//! | no connection | tried again | tried again | error |
+//! | cut or late after that | tried again | unknown | error |
+//! | no allowed address | rejected | rejected | error |
+//!
+//! `Retry-After` is handed on with what is tried again.
+
+mod address;
+mod declared;
+mod exchange;
+mod names;
+mod target;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use baton_handoff::ports::{Env, Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_handoff::team::{HttpBody, HttpMethod, Team};
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Map;
+
+pub use address::{Network, NotANetwork};
+pub use names::{Names, SystemNames};
+
+use declared::Declared;
+use exchange::{Body, Exchange, Line, Question};
+
+/// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What tools are given of the world.
+pub struct Outside<'a> {
+    /// The value of an environment variable, for headers.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// Private networks that every tool may reach; the team file may allow more for a tool.
+    pub networks: Vec<Network>,
+    /// Certificates (DER) to trust besides the platform's.
+    pub extra_roots: Vec<Vec<u8>>,
+    /// Who knows the addresses of names.
+    pub names: Arc<dyn Names>,
+}
+
+/// Why a team's tools cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpToolsError {
+    /// The host is none.
+    #[error("the URL of tool {tool:?} has no usable host: {reason}")]
+    Host {
+        /// The tool.
+        tool: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The host is an address that the tool may not call.
+    #[error(
+        "the URL of tool {tool:?} has the address {address}, which it may not call; \
+         `allow_private` in the team file allows private addresses, and nothing allows link-local and reserved ones"
+    )]
+    Address {
+        /// The tool.
+        tool: String,
+        /// Its host.
+        address: IpAddr,
+    },
+    /// A header cannot be sent.
+    #[error("header {header:?} of tool {tool:?} {reason}")]
+    Header {
+        /// The tool.
+        tool: String,
+        /// The header's name.
+        header: String,
+        /// Completes the sentence.
+        reason: String,
+    },
+    /// This machine has no certificates to trust.
+    #[error("the platform's certificates cannot be used for tools that call out")]
+    Certificates(#[source] rustls::Error),
+}
+
+/// Executes the tools of a team that call a service.
+pub struct HttpTools {
+    declared: BTreeMap<String, Declared>,
+    line: Line,
+    env: Arc<dyn Env>,
+}
+
+impl HttpTools {
+    /// Makes every declared tool of the team ready.
+    ///
+    /// # Errors
+    /// The first tool that could not be called, as one sentence for whoever starts Baton.
+    pub fn new(
+        team: &Team,
+        outside: Outside<'_>,
+        env: Arc<dyn Env>,
+    ) -> Result<Self, HttpToolsError> {
+        let mut declared = BTreeMap::new();
+        for tool in team.tools() {
+            if let Some(ready) = Declared::of(tool, outside.variables)? {
+                declared.insert(tool.name.clone(), ready);
+            }
+        }
+        // The platform's certificates are read for whoever needs them only: that takes longer than all the rest.
+        let secure = declared
+            .values()
+            .any(|ready| ready.origin.scheme() == "https");
+        let tls = baton_http::tls(secure, &outside.extra_roots, false)
+            .map_err(HttpToolsError::Certificates)?;
+        let line = Line::new(outside.names, outside.networks, tls);
+        for (tool, ready) in &declared {
+            let barred = ready
+                .literal_address()
+                .filter(|address| !line.may_reach(*address, ready.call.allow_private));
+            if let Some(address) = barred {
+                let tool = tool.clone();
+                return Err(HttpToolsError::Address { tool, address });
+            }
+        }
+        Ok(Self {
+            declared,
+            line,
+            env,
+        })
+    }
+
+    /// The call of a request. Err is a sentence for the model.
+    fn question<'a>(
+        &'a self,
+        request: &'a ToolRequest,
+    ) -> Result<(&'a Declared, Question<'a>), String> {
+        let name = request.tool.name.as_str();
+        let declared = self
+            .declared
+            .get(name)
+            .ok_or_else(|| format!("{name} calls no service."))?;
+        let call = &declared.call;
+        let nothing = Map::new();
+        let arguments = request.arguments.as_value().as_object().unwrap_or(&nothing);
+        let url = target::target(&declared.origin, call, arguments)
+            .map_err(|why| format!("{name} was not called: {why}."))?;
+        let body = match call.body {
+            HttpBody::None => None,
+            HttpBody::Arguments => Some(request.arguments.canonical().to_owned()),
+        };
+        let question = Question {
+            tool: name,
+            method: method(call.method),
+            url,
+            headers: declared.headers.clone(),
+            body,
+            allow_private: call.allow_private,
+            timeout: request.tool.timeout,
+        };
+        Ok((declared, question))
+    }
+
+    /// Asks, and forgets what a service says back of our own secrets before anybody reads it.
+    async fn ask(&self, declared: &Declared, question: Question<'_>) -> Exchange {
+        let mut exchange = self.line.ask(question).await;
+        if let Exchange::Answered(answer) = &mut exchange
+            && let Body::Whole(text) = &mut answer.body
+        {
+            *text = declared.without_secrets(std::mem::take(text));
+        }
+        exchange
+    }
+}
+
+#[async_trait]
+impl Tools for HttpTools {
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
+        let (declared, question) = self.question(request).map_err(ToolError::Refused)?;
+        let exchange = self.ask(declared, question).await;
+        verdict::lookup(&request.tool.name, exchange)
+    }
+
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        let (declared, mut question) = match self.question(request) {
+            Ok(ready) => ready,
+            Err(sentence) => return Outcome::Rejected(sentence),
+        };
+        // Sent to a service that is said to know no keys too: it does no harm, and it may be in the service's log.
+        if let Ok(key) = HeaderValue::try_from(idempotency_key) {
+            question.headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        let exchange = self.ask(declared, question).await;
+        verdict::action(exchange, declared.call.idempotency_keys, self.env.now())
+    }
+
+    /// Services are not asked what a call is worth: a parameter names it.
+    async fn price(&self, _request: &ToolRequest) -> Price {
+        Price::NoPrice
+    }
+}
+
+fn method(method: HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
+    }
+}
