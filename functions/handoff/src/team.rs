@@ -35,7 +35,7 @@
 //! ```
 //!
 //! `[tool.schema]` takes the JSON Schema of all arguments instead of `[tool.parameters.NAME]`, and `[tool.http]` makes a
-//! tool a call to a service. Every key is in `teams/README.md`, with a longer example that the tests read.
+//! tool a call to a service. Every key is in `infra/docs/teams.md`, with a longer example that the tests read.
 //!
 //! A file is taken as a whole or refused with one sentence: every name in a [`Team`] leads somewhere, every agent can be
 //! reached, every tool is used, every schema compiles.

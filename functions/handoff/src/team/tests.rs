@@ -74,10 +74,10 @@ fn the_shop_has_no_mistake() {
 
 #[test]
 fn the_example_of_the_reference_has_no_mistake() {
-    let reference = include_str!("../../teams/README.md");
+    let reference = include_str!("../../../../infra/docs/teams.md");
     let (_, example) = reference.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
-    let team = Team::parse("README.md", example).unwrap();
+    let team = Team::parse("teams.md", example).unwrap();
     assert_eq!(team.tools().count(), 4);
 }
 
