@@ -6,12 +6,14 @@
 //!                                                     └──────▶ tools     back office, services behind HTTP
 //! ```
 
+mod check;
 pub mod log;
 mod records;
 mod services;
 pub mod settings;
 pub mod signals;
 
+pub use check::{Report, check};
 #[cfg(feature = "aws")]
 pub use services::function_settings;
 pub use services::{ModelInfo, Services, use_default_chain};

@@ -32,6 +32,11 @@ pub fn start(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether this is a filter.
+pub(crate) fn check(filter: &str) -> anyhow::Result<()> {
+    targets(filter).map(drop)
+}
+
 fn write(line: &str) {
     // A log that cannot be written stops nothing.
     let _lost = std::io::stderr().lock().write_all(line.as_bytes());

@@ -15,7 +15,7 @@ use baton_handoff::ports::{Env, Queue, Store};
 use futures_util::future::BoxFuture;
 
 #[cfg(feature = "aws")]
-pub(crate) use cloud::read_secrets;
+pub(crate) use cloud::{read_secrets, use_default_chain};
 
 use crate::settings::Settings;
 
@@ -82,4 +82,13 @@ fn cloud_is_not_built(settings: &Settings, _: &Arc<dyn Env>) -> anyhow::Result<O
         );
     }
     Ok(None)
+}
+
+#[cfg(not(feature = "aws"))]
+#[expect(
+    clippy::unused_async,
+    reason = "with the feature `aws` it waits for AWS"
+)]
+pub(crate) async fn use_default_chain(_: &Settings) -> anyhow::Result<()> {
+    Ok(())
 }

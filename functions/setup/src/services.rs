@@ -143,16 +143,8 @@ pub async fn function_settings() -> anyhow::Result<Settings> {
 ///
 /// # Errors
 /// A sentence for the person that started the program.
-#[cfg_attr(
-    not(feature = "aws"),
-    expect(clippy::unused_async, reason = "with the feature it waits for AWS")
-)]
 pub async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
-    if settings.cloud.is_some() {
-        #[cfg(feature = "aws")]
-        baton_aws::use_default_chain().await?;
-    }
-    Ok(())
+    records::use_default_chain(settings).await
 }
 
 /// What the clocks of two processes may differ by.
@@ -172,7 +164,7 @@ fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
+pub(crate) fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let Some(path) = path else {
         return Ok(Team::acme());
     };
@@ -183,7 +175,11 @@ fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
 }
 
 /// The tools of the team that call out, with the headers that the environment holds for them.
-fn http_tools(team: &Team, settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<HttpTools> {
+pub(crate) fn http_tools(
+    team: &Team,
+    settings: &Settings,
+    env: &Arc<dyn Env>,
+) -> anyhow::Result<HttpTools> {
     let outside = Outside {
         variables: &|name| settings.values.get(name).map(str::to_owned),
         networks: settings.tool_networks.clone(),
@@ -198,25 +194,44 @@ async fn build_model(
     env: &Arc<dyn Env>,
     stop: &CancellationToken,
 ) -> anyhow::Result<(Arc<dyn Model>, ModelInfo)> {
-    let (settings, rehearsal) = match choice {
-        ModelChoice::Service(settings) => (settings.as_ref().clone(), false),
-        ModelChoice::Rehearsal { word_delay_ms } => {
-            let base_url =
-                start_rehearsal(Duration::from_millis(*word_delay_ms), stop.clone()).await?;
-            let endpoint = Endpoint::OpenAi {
-                base_url,
-                model: "rehearsal".to_owned(),
-                key: None,
-            };
-            (ModelSettings::new(endpoint), true)
-        }
+    if let Some(built) = model_client(choice, env)? {
+        return Ok(built);
+    }
+    let word_delay = match choice {
+        ModelChoice::Service(_) => Duration::ZERO,
+        ModelChoice::Rehearsal { word_delay_ms } => Duration::from_millis(*word_delay_ms),
+    };
+    let base_url = start_rehearsal(word_delay, stop.clone()).await?;
+    let endpoint = Endpoint::OpenAi {
+        base_url,
+        model: "rehearsal".to_owned(),
+        key: None,
+    };
+    let model = OpenAiModel::new(&ModelSettings::new(endpoint), env.clone())?;
+    let info = ModelInfo {
+        name: "rehearsal".to_owned(),
+        rehearsal: true,
+    };
+    Ok((model, info))
+}
+
+/// The client of the service that the settings name; `None` for the rehearsal model.
+pub(crate) fn model_client(
+    choice: &ModelChoice,
+    env: &Arc<dyn Env>,
+) -> anyhow::Result<Option<(Arc<dyn Model>, ModelInfo)>> {
+    let ModelChoice::Service(settings) = choice else {
+        return Ok(None);
     };
     let name = match &settings.endpoint {
         Endpoint::OpenAi { model, .. } => model.clone(),
         Endpoint::Azure { deployment, .. } => deployment.clone(),
     };
-    let model = OpenAiModel::new(&settings, env.clone())?;
-    Ok((model, ModelInfo { name, rehearsal }))
+    let info = ModelInfo {
+        name,
+        rehearsal: false,
+    };
+    Ok(Some((OpenAiModel::new(settings, env.clone())?, info)))
 }
 
 /// The rehearsal model on a free port of loopback, reached like any other service.

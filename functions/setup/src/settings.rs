@@ -1,6 +1,7 @@
 //! All settings, read from the environment in this one place. A wrong value is one clear sentence at start.
 
 mod model;
+mod names;
 mod values;
 
 use std::fmt::Display;
@@ -13,6 +14,7 @@ use baton_http::Secret;
 use baton_tools::http_tools::Network;
 
 pub use model::ModelChoice;
+pub(crate) use names::unknown;
 pub use values::Values;
 
 /// A setting that cannot be used, in one sentence.
@@ -24,6 +26,22 @@ impl BadSetting {
     /// A sentence.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
+    }
+}
+
+/// The values that cannot be used.
+#[derive(Default)]
+struct BadSettings(Vec<String>);
+
+impl BadSettings {
+    /// The value, or a note of why there is none.
+    fn note<T>(&mut self, read: Result<T, BadSetting>) -> Option<T> {
+        read.map_err(|BadSetting(sentence)| self.0.push(sentence))
+            .ok()
+    }
+
+    fn into_one(self) -> BadSetting {
+        BadSetting(self.0.join("\n"))
     }
 }
 
@@ -94,24 +112,55 @@ const IDLE_BOUNDS: RangeInclusive<u64> = 1..=3600;
 const DRAIN_BOUNDS: RangeInclusive<u64> = 0..=300;
 
 impl Settings {
-    /// Reads all of them.
+    /// Reads all of them. The error names every value that cannot be used, a line each.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
+        let mut bad = BadSettings::default();
+        let addr = bad.note(addr(values));
+        let model = bad.note(model::read(values));
+        let origins = bad.note(origins(values));
+        let static_dir = bad.note(static_dir(values));
+        let connections = bad.note(connections(values));
+        let idle = bad.note(seconds(
+            values,
+            "BATON_IDLE_SECONDS",
+            IDLE_SECONDS,
+            &IDLE_BOUNDS,
+        ));
+        let drain = bad.note(seconds(values, "BATON_DRAIN_SECONDS", 0, &DRAIN_BOUNDS));
+        let tool_networks = bad.note(tool_networks(values));
+        let lease = bad.note(seconds(
+            values,
+            "BATON_LEASE_SECONDS",
+            LEASE_SECONDS,
+            &LEASE_BOUNDS,
+        ));
+        let cloud = bad.note(cloud(values));
+        let (
+            (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
+            (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud)),
+        ) = (
+            (addr, model, origins, static_dir, connections),
+            (idle, drain, tool_networks, lease, cloud),
+        )
+        else {
+            return Err(bad.into_one());
+        };
         Ok(Self {
-            addr: addr(values)?,
+            addr,
             data: values.get("BATON_DATA").unwrap_or(".baton/baton.db").into(),
             team: values.get("BATON_TEAM").map(PathBuf::from),
-            model: model::read(values)?,
+            model,
             operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
-            origins: origins(values)?,
+            origins,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
-            static_dir: static_dir(values)?,
-            connections: connections(values)?,
-            idle: seconds(values, "BATON_IDLE_SECONDS", IDLE_SECONDS, &IDLE_BOUNDS)?,
-            drain: seconds(values, "BATON_DRAIN_SECONDS", 0, &DRAIN_BOUNDS)?,
-            tool_networks: tool_networks(values)?,
+            static_dir,
+            connections,
+            idle,
+            drain,
+            tool_networks,
             values: values.clone(),
-            lease: seconds(values, "BATON_LEASE_SECONDS", LEASE_SECONDS, &LEASE_BOUNDS)?,
-            cloud: cloud(values)?,
+            lease,
+            cloud,
             // Set in every environment that AWS itself starts, and in no other.
             routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
         })

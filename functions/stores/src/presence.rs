@@ -4,7 +4,7 @@
 //! hangs or that waits for its disk keeps it. So a lock that is free says for certain that its process writes nothing any more.
 //! A file that is not there says nothing, and nothing is ever concluded from it. Knows files and names; not what they are for.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,22 +75,30 @@ fn file_of(data: &Path, name: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
-/// What cannot be removed is left to the next start.
-fn remove_forgotten(data: &Path) {
+/// Whether a process that made itself known beside the data is still running.
+pub fn is_in_use(data: &Path) -> bool {
+    known(data).any(|entry| File::open(entry.path()).is_ok_and(|file| !is_free(&file)))
+}
+
+/// The files of processes beside the data, of ended ones too.
+fn known(data: &Path) -> impl Iterator<Item = DirEntry> {
     let folder = match data.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
-    let Some(name) = data.file_name().and_then(|name| name.to_str()) else {
-        return;
-    };
-    let prefix = format!("{name}{INFIX}");
+    let name = data.file_name().and_then(|name| name.to_str());
+    let prefix = name.map(|name| format!("{name}{INFIX}"));
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let ours = entries.filter(|entry| {
+    entries.filter(move |entry| {
         let name = entry.file_name();
-        name.to_str().is_some_and(|name| name.starts_with(&prefix))
-    });
-    for entry in ours {
+        let ours = name.to_str().zip(prefix.as_deref());
+        ours.is_some_and(|(name, prefix)| name.starts_with(prefix))
+    })
+}
+
+/// What cannot be removed is left to the next start.
+fn remove_forgotten(data: &Path) {
+    for entry in known(data) {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         let old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FORGOTTEN));
         if old && File::open(entry.path()).is_ok_and(|file| is_free(&file)) {

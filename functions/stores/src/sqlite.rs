@@ -3,6 +3,7 @@
 //! Everything that writes goes through one thread that groups what waits into one durable transaction; reads go past it, on
 //! connections of their own. Knows records and messages; never what is in them.
 
+pub mod copy;
 mod counter;
 mod database;
 mod fault;

@@ -138,6 +138,15 @@ impl ActionRecord {
         hex(&Sha256::digest(self.arguments.as_bytes()))
     }
 
+    /// For a store that a copy was put back into: an action that is open in the copy may have been tried since the copy was made, at the
+    /// earliest when it was accepted. So it is tried only while its service is sure to remember the key; otherwise a person must look.
+    pub fn restore(&mut self) {
+        if !self.state.is_terminal() {
+            self.tried_before = true;
+            self.first_try_at.get_or_insert(self.accepted_at);
+        }
+    }
+
     /// What the other side knows this effect by: the same for every try.
     pub fn idempotency_key(&self) -> String {
         hex(&Sha256::digest(self.id.to_string().as_bytes()))

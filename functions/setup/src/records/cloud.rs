@@ -57,3 +57,10 @@ pub(crate) async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<Stri
     let config = baton_aws::config()?;
     Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
 }
+
+pub(crate) async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
+    if settings.cloud.is_some() {
+        baton_aws::use_default_chain().await?;
+    }
+    Ok(())
+}

@@ -85,6 +85,11 @@ impl Values {
         Ok(())
     }
 
+    /// The names that are set.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// A value that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

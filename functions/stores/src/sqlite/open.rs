@@ -120,6 +120,13 @@ pub(super) fn open_reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// Opens a connection that reads a file which may be no database of ours at all.
+pub(super) fn open_to_copy(file: &Path) -> Result<Connection, OpenError> {
+    let db = open_reader(file).map_err(|error| unreadable(file, &error))?;
+    examine(&db, file, false)?;
+    Ok(db)
+}
+
 fn examine(db: &Connection, file: &Path, check_all: bool) -> Result<(), OpenError> {
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let unreadable = |error| unreadable(file, &error);
@@ -193,7 +200,7 @@ fn make_draft(draft: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<()> {
+pub(super) fn private_file(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     fs::OpenOptions::new()
         .write(true)
@@ -204,7 +211,7 @@ fn private_file(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<()> {
+pub(super) fn private_file(path: &Path) -> io::Result<()> {
     fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,0 +1,93 @@
+//! Baton's commands for people at a terminal. Each is a file beside this one; none serves customers.
+
+mod backup;
+mod check;
+mod restore;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use baton_setup::settings::{Settings, Values};
+use clap::{Parser, Subcommand};
+
+/// Checks, backups and other work on a Baton installation.
+///
+/// Settings are read from the environment and from `.env` in this folder, as `local` does.
+#[derive(Parser)]
+#[command(name = "baton", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Reads the team and all settings as the programs do, and says what is wrong or suspicious
+    ///
+    /// Exits with 1 if a program would not start or a turn would fail. Warnings alone exit with 0.
+    Check {
+        /// A team file [default: BATON_TEAM, or the built-in ACME team]
+        team: Option<PathBuf>,
+    },
+    /// Copies all that is committed into a new file, also while the server works, and verifies the copy
+    Backup {
+        /// The file to make; it must not exist
+        copy: PathBuf,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Puts a copy in the place of the data, after the server was stopped; the old file is kept beside it
+    ///
+    /// Actions that were open in the copy may have been carried out since. They are tried again only while their service is sure to remember
+    /// the key of the first try; all others wait for a person.
+    Restore {
+        /// A file that `baton backup` made
+        copy: PathBuf,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Restore although the data has turns, actions or orders that the copy lacks
+        #[arg(long)]
+        undo: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Check { team } => check::run(team),
+        Command::Backup { copy, data } => {
+            settings(data).and_then(|settings| backup::run(&settings.data, &copy))
+        }
+        Command::Restore { copy, data, undo } => {
+            settings(data).and_then(|settings| restore::run(&copy, &settings.data, undo))
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("baton: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn values() -> anyhow::Result<Values> {
+    Ok(Values::from_environment(Some(Path::new(".env")))?)
+}
+
+/// The settings of a command that works on the SQLite file.
+fn settings(data: Option<PathBuf>) -> anyhow::Result<Settings> {
+    let mut values = values()?;
+    if let Some(data) = data {
+        values.set("BATON_DATA", data.display().to_string());
+    }
+    let settings = Settings::read(&values)?;
+    if let Some(cloud) = &settings.cloud {
+        anyhow::bail!(
+            "the records are in the DynamoDB table {}, not in a file: use the table's point-in-time recovery",
+            cloud.table
+        );
+    }
+    Ok(settings)
+}

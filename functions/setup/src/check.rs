@@ -1,0 +1,61 @@
+//! What `baton check` says: the team and all settings, read as the programs read them. Opens no store and asks no network.
+
+use std::sync::Arc;
+
+use baton_handoff::ports::Env;
+use baton_stores::env::SystemEnv;
+
+use crate::log;
+use crate::services::{ModelInfo, http_tools, model_client, read_team};
+use crate::settings::{Settings, Values, unknown};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// A program would not start, or a turn would fail.
+    pub mistakes: Vec<String>,
+    /// Programs start; what is meant is probably something else.
+    pub warnings: Vec<String>,
+    /// What was checked, if there is no mistake.
+    pub summary: String,
+}
+
+/// Checks the team and all settings.
+pub fn check(values: &Values) -> Report {
+    let mut report = Report {
+        warnings: unknown(values)
+            .map(|name| format!("{name} is set, and Baton has no such setting"))
+            .collect(),
+        ..Report::default()
+    };
+    let settings = match Settings::read(values) {
+        Ok(settings) => settings,
+        Err(bad) => {
+            report.mistakes = bad.to_string().lines().map(str::to_owned).collect();
+            return report;
+        }
+    };
+    let env: Arc<dyn Env> = Arc::new(SystemEnv);
+    let mut mistakes = Vec::new();
+    let mut note = |error: anyhow::Error| mistakes.push(format!("{error:#}"));
+    if let Err(error) = log::check(&settings.log) {
+        note(error);
+    }
+    let model = model_client(&settings.model, &env).map_err(&mut note);
+    if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
+        if let Err(error) = http_tools(&team, &settings, &env) {
+            note(error);
+        }
+        let model = model.map_or_else(
+            |()| "none".to_owned(),
+            |client| client.map_or("rehearsal".to_owned(), |(_, ModelInfo { name, .. })| name),
+        );
+        report.summary = format!(
+            "team {} with {} agents, model {model}",
+            team.name,
+            team.agents().count()
+        );
+    }
+    report.mistakes = mistakes;
+    report
+}

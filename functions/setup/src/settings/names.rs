@@ -1,0 +1,77 @@
+//! The names of all settings, to find the misspelt ones.
+
+use super::Values;
+
+/// Every setting that begins with `BATON_`.
+const NAMES: &[&str] = &[
+    "BATON_ADDR",
+    "BATON_AZURE_API_VERSION",
+    "BATON_AZURE_AUTHORITY",
+    "BATON_AZURE_CLIENT_ID",
+    "BATON_AZURE_CLIENT_SECRET",
+    "BATON_AZURE_DEPLOYMENT",
+    "BATON_AZURE_ENDPOINT",
+    "BATON_AZURE_KEY",
+    "BATON_AZURE_SCOPE",
+    "BATON_AZURE_TENANT",
+    "BATON_CONNECTIONS",
+    "BATON_DATA",
+    "BATON_DRAIN_SECONDS",
+    "BATON_IDLE_SECONDS",
+    "BATON_LEASE_SECONDS",
+    "BATON_LOG",
+    "BATON_MODEL",
+    "BATON_MODEL_HTTP2",
+    "BATON_MODEL_KEY",
+    "BATON_MODEL_MAX_COMPLETION_TOKENS",
+    "BATON_MODEL_MAX_TOKENS",
+    "BATON_MODEL_URL",
+    "BATON_MODEL_USAGE",
+    "BATON_OPERATOR_TOKEN",
+    "BATON_ORIGINS",
+    "BATON_QUEUE_URL",
+    "BATON_REHEARSAL_DELAY_MS",
+    "BATON_SECRETS",
+    "BATON_STATIC_DIR",
+    "BATON_TABLE",
+    "BATON_TEAM",
+    "BATON_TOOL_NETWORKS",
+    "BATON_TOOL_SECRETS",
+    "BATON_TURNS_QUEUE_URL",
+];
+
+/// Names that look like settings of ours and are none.
+pub(crate) fn unknown(values: &Values) -> impl Iterator<Item = &str> {
+    let ours = values.names().filter(|name| name.starts_with("BATON_"));
+    ours.filter(|name| !NAMES.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `BATON_` names in a text.
+    fn named(text: &str) -> Vec<&str> {
+        let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let words = text.split(|c: char| !is_part(c));
+        words
+            .filter(|word| word.starts_with("BATON_") && word.len() > 6)
+            .collect()
+    }
+
+    #[test]
+    fn the_guide_and_the_example_name_every_setting_and_no_other() {
+        let guide = include_str!("../../../../infra/docs/settings.md");
+        let example = include_str!("../../../../.env.example");
+        for (file, text) in [("settings.md", guide), (".env.example", example)] {
+            let named = named(text);
+            for name in NAMES {
+                assert!(named.contains(name), "{file} lacks {name}");
+            }
+            for name in named {
+                let family = NAMES.iter().any(|known| known.starts_with(name));
+                assert!(family, "{file} names {name}, which is no setting");
+            }
+        }
+    }
+}
