@@ -6,16 +6,16 @@ use baton_handoff::ports::Env;
 use tokio::time::{Instant, sleep};
 
 /// Tries of one read or write, the first included.
-const TRIES: u32 = 8;
+pub(crate) const TRIES: u32 = 8;
 
 /// Nothing is tried any more after this time: two renewals of a lease must fit into its 30 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(8);
 
 /// The ceiling of the first wait; each further one is twice as high.
-const FIRST_CEILING: Duration = Duration::from_millis(10);
+pub(crate) const FIRST_CEILING: Duration = Duration::from_millis(10);
 
 /// The ceiling of the last waits.
-const LAST_CEILING: Duration = Duration::from_secs(1);
+pub(crate) const LAST_CEILING: Duration = Duration::from_secs(1);
 
 /// The patience for one read or write.
 ///

@@ -11,15 +11,23 @@ mod engine;
 #[expect(dead_code, reason = "shared with the tests of the queue")]
 mod moto;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_types::sdk_config::Builder;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use baton_aws::{Https, read_secrets};
 use baton_http::builder;
-use baton_stores::env::SystemEnv;
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -130,7 +138,7 @@ async fn read(endpoint: &str, key: &Key, ids: &[&str]) -> Result<BTreeMap<String
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
-    read_secrets(&config, &SystemEnv, &ids)
+    read_secrets(&config, &ids)
         .await
         .map_err(|error| error.to_string())
 }
@@ -225,4 +233,172 @@ async fn a_service_that_is_not_there_is_given_up() {
     };
     let error = read(&endpoint, &key, &["mine"]).await.unwrap_err();
     assert!(error.contains("no answer: "), "{error}");
+}
+
+/// A client of HTTP that says where each request goes, and answers with the next of these.
+#[derive(Debug, Clone)]
+struct Scripted {
+    asked: Arc<Mutex<Vec<String>>>,
+    answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+}
+
+impl Scripted {
+    fn new(answers: &[(u16, &'static str)]) -> Self {
+        Self {
+            asked: Arc::default(),
+            answers: Arc::new(Mutex::new(answers.iter().copied().collect())),
+        }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl HttpClient for Scripted {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Scripted {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.asked.lock().unwrap().push(request.uri().to_owned());
+        let (status, body) = self.answers.lock().unwrap().pop_front().unwrap();
+        let answer = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        HttpConnectorFuture::ready(Ok(answer))
+    }
+}
+
+const EMPTY: (u16, &str) = (200, r#"{"SecretString":"{}"}"#);
+
+fn scripted(service: &Scripted, region: &'static str) -> Builder {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .http_client(service.clone())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+}
+
+/// Where the secret is asked for.
+async fn address(region: &'static str, more: impl FnOnce(Builder) -> Builder) -> String {
+    let service = Scripted::new(&[EMPTY]);
+    let config = more(scripted(&service, region)).build();
+    read_secrets(&config, &["mine".to_owned()]).await.unwrap();
+    service.asked().concat()
+}
+
+/// The domains of `partitions.json`, which all SDKs of AWS share.
+#[tokio::test]
+async fn the_service_is_in_the_partition_of_its_region() {
+    for (region, domain) in [
+        ("eu-central-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+        ("us-iso-east-1", "c2s.ic.gov"),
+        ("us-isob-east-1", "sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "cloud.adc-e.uk"),
+        ("us-isof-south-1", "csp.hci.ic.gov"),
+        // One that is younger than the list.
+        ("eu-south-9", "amazonaws.com"),
+    ] {
+        let plain = address(region, |config| config).await;
+        assert_eq!(plain, format!("https://secretsmanager.{region}.{domain}/"));
+        let fips = address(region, |config| config.use_fips(true)).await;
+        let expected = format!("https://secretsmanager-fips.{region}.{domain}/");
+        assert_eq!(fips, expected);
+    }
+}
+
+/// As the service's own rules say: most of its names have addresses of both kinds anyway.
+#[tokio::test]
+async fn dual_stack_is_asked_of_the_service_by_its_own_rules() {
+    for (region, fips, host) in [
+        ("us-east-1", false, "secretsmanager.us-east-1.amazonaws.com"),
+        (
+            "us-east-1",
+            true,
+            "secretsmanager-fips.us-east-1.amazonaws.com",
+        ),
+        (
+            "cn-north-1",
+            false,
+            "secretsmanager.cn-north-1.amazonaws.com.cn",
+        ),
+        (
+            "cn-north-1",
+            true,
+            "secretsmanager-fips.cn-north-1.api.amazonwebservices.com.cn",
+        ),
+    ] {
+        let both = |config: Builder| config.use_dual_stack(true).use_fips(fips);
+        assert_eq!(address(region, both).await, format!("https://{host}/"));
+    }
+}
+
+#[derive(Debug)]
+struct Elsewhere;
+
+impl LoadServiceConfig for Elsewhere {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let is_asked = key.service_id() == "Secrets Manager" && key.env() == "AWS_ENDPOINT_URL";
+        is_asked.then(|| "http://127.0.0.1:5001".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn the_service_is_where_the_settings_say() {
+    let region = "eu-central-1";
+    let everywhere = |config: Builder| config.endpoint_url("http://127.0.0.1:5000");
+    assert_eq!(address(region, everywhere).await, "http://127.0.0.1:5000/");
+    let own = address(region, |config| {
+        everywhere(config).service_config(Elsewhere)
+    });
+    assert_eq!(own.await, "http://127.0.0.1:5001/");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_service_is_asked_again() {
+    let busy = [
+        (400, r#"{"__type":"ThrottlingException"}"#),
+        (503, ""),
+        (200, r#"{"SecretString":"{\"BATON_MODEL_KEY\":\"key\"}"}"#),
+    ];
+    let service = Scripted::new(&busy);
+    let config = scripted(&service, "eu-central-1").build();
+    let read = read_secrets(&config, &["mine".to_owned()]).await.unwrap();
+    let key = read.get("BATON_MODEL_KEY").map(String::as_str);
+    assert_eq!(key, Some("key"));
+    assert_eq!(service.asked().len(), busy.len());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_quoted() {
+    for body in [
+        r#"{"SecretString":"{\"BATON_MODEL_KEY\":7,\"a\":\"sk-secret\"}"}"#,
+        r#"{"SecretString":sk-secret"#,
+        r#"{"SecretBinary":"c2stc2VjcmV0"}"#,
+    ] {
+        let service = Scripted::new(&[(200, body)]);
+        let config = scripted(&service, "eu-central-1").build();
+        let error = read_secrets(&config, &["mine".to_owned()]).await;
+        let error = error.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the secret mine cannot be read: "),
+            "{error}"
+        );
+        let all = format!("{error} {error:?}");
+        assert!(
+            !all.contains("sk-secret") && !all.contains("c2stc2VjcmV0"),
+            "{all}"
+        );
+    }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
 use baton_handoff::ports::Env;
-use baton_stores::env::SystemEnv;
 use futures_util::FutureExt as _;
 
 use super::{Opening, Records};
@@ -55,7 +54,7 @@ pub(crate) async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<Stri
         return Ok(BTreeMap::new());
     }
     let config = baton_aws::config()?;
-    Ok(baton_aws::read_secrets(&config, &SystemEnv, ids).await?)
+    Ok(baton_aws::read_secrets(&config, ids).await?)
 }
 
 pub(crate) async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
