@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{self, MethodRouter};
 use axum::{Extension, Router};
 use baton_handoff::Engine;
 use baton_http::Secret;
 pub use baton_setup::ModelInfo;
 use baton_tools::office::BackOffice;
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 
 use crate::budget::Budget;
 use crate::error::ApiError;
@@ -49,38 +50,58 @@ pub struct App {
     pub static_dir: Option<Arc<std::path::Path>>,
 }
 
+/// A method, a path and its handler. `openapi.json` must describe each of them.
+type Route = (Method, &'static str, MethodRouter<App>);
+
+fn get<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Route {
+    (Method::GET, path, routing::get(handler))
+}
+
+fn post<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Route {
+    (Method::POST, path, routing::post(handler))
+}
+
+fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Route {
+    (Method::DELETE, path, routing::delete(handler))
+}
+
+/// Every route there is.
+pub(crate) fn routes() -> [Route; 21] {
+    [
+        post("/chat/completions", completions::create),
+        get("/conversations", conversations::list),
+        get("/conversations/{id}", conversations::history),
+        delete("/conversations/{id}", conversations::erase),
+        get("/conversations/{id}/export", conversations::export),
+        get("/conversations/{id}/turns/{turn}/events", turns::events),
+        post("/conversations/{id}/turns/{turn}/stop", turns::stop),
+        post(
+            "/conversations/{id}/turns/{turn}/regenerate",
+            turns::regenerate,
+        ),
+        get("/conversations/{id}/events", conversations::events),
+        get("/actions", actions::list),
+        get("/actions/{id}", actions::one),
+        post("/actions/{id}/approve", actions::approve),
+        post("/actions/{id}/reject", actions::reject),
+        post("/actions/{id}/settle", actions::settle),
+        get("/orders", books::orders),
+        get("/refunds", books::refunds),
+        get("/health", health::health),
+        get("/openapi.json", page::openapi),
+        get("/", page::index),
+        get("/static/{*file}", page::file),
+        get("/desk", page::desk),
+    ]
+}
+
 /// All routes.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/chat/completions", post(completions::create))
-        .route("/conversations", get(conversations::list))
-        .route(
-            "/conversations/{id}",
-            get(conversations::history).delete(conversations::erase),
-        )
-        .route("/conversations/{id}/events", get(conversations::events))
-        .route("/conversations/{id}/export", get(conversations::export))
-        .route(
-            "/conversations/{id}/turns/{turn}/events",
-            get(turns::events),
-        )
-        .route("/conversations/{id}/turns/{turn}/stop", post(turns::stop))
-        .route(
-            "/conversations/{id}/turns/{turn}/regenerate",
-            post(turns::regenerate),
-        )
-        .route("/orders", get(books::orders))
-        .route("/refunds", get(books::refunds))
-        .route("/actions", get(actions::list))
-        .route("/actions/{id}", get(actions::one))
-        .route("/actions/{id}/approve", post(actions::approve))
-        .route("/actions/{id}/reject", post(actions::reject))
-        .route("/actions/{id}/settle", post(actions::settle))
-        .route("/health", get(health::health))
-        .route("/openapi.json", get(page::openapi))
-        .route("/", get(page::index))
-        .route("/desk", get(page::desk))
-        .route("/static/{*file}", get(page::file))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| {
+            router.route(path, handler)
+        })
         .fallback(nowhere)
         .method_not_allowed_fallback(async || {
             ApiError::new(
