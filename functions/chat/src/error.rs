@@ -5,7 +5,15 @@ use axum::response::{IntoResponse, Response};
 use baton_handoff::ports::StoreError;
 use baton_handoff::{EraseError, Refusal};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde::Serialize;
+
+/// Every refusal.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(crate) struct Error {
+    /// One sentence.
+    detail: String,
+}
 
 /// A request that is answered with an error.
 #[derive(Debug)]
@@ -62,7 +70,8 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "detail": self.detail }))).into_response();
+        let detail = self.detail;
+        let mut response = (self.status, Json(Error { detail })).into_response();
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -21,6 +21,8 @@ mod follow;
 mod guard;
 #[cfg(feature = "aws")]
 pub mod lambda;
+#[cfg(test)]
+mod openapi;
 mod router;
 mod routes;
 pub mod serve;

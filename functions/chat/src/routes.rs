@@ -33,6 +33,28 @@ fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
     format!("../conversations/{conversation}/turns/{turn}/events")
 }
 
+/// Where a stream is taken up again.
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct LastEvent {
+    /// The position of the last event that arrived: what lies behind it is sent first. Stronger than `after`.
+    #[param(rename = "Last-Event-ID", value_type = crate::openapi::values::Position, required = false)]
+    id: String,
+}
+
+/// The same in the address.
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Behind {
+    /// The same for clients that cannot set a header.
+    #[param(value_type = crate::openapi::values::Position, required = false)]
+    after: String,
+}
+
 /// What a listener has already: `Last-Event-ID`, which a browser sends when it comes back, or else `?after=`. Empty is nothing.
 fn last_position(headers: &HeaderMap, query: &Query) -> Result<Option<String>, ApiError> {
     let after = query.text("after")?.map(str::to_owned);

@@ -3,15 +3,32 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use baton_handoff::ports::Cursor;
+use baton_handoff::history::Unreadable;
+use baton_handoff::ids::ConversationId;
+use baton_handoff::ports::{Cursor, Millis};
 use baton_tools::office::{Order, Refund};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::budget::Budget;
 use crate::error::ApiError;
+#[cfg(test)]
+use crate::openapi::{refusals, values};
 use crate::router::App;
 
+/// Orders in the embedded back office, newest first.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/orders", operation_id = "listOrders", tag = "operators",
+    params(Paging),
+    responses(
+        (status = 200, description = "A part of the list.", body = OrderPage),
+        (status = 400, response = refusals::BadRequest),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+    security(("operator" = []), ()),
+))]
 pub(crate) async fn orders(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
@@ -22,14 +39,26 @@ pub(crate) async fn orders(
     let read = |after: Option<String>, limit| async move {
         let orders = office.orders(after.map(Cursor).as_ref(), limit).await?;
         Ok(Round {
-            values: orders.entries.iter().map(order).collect(),
+            values: orders.entries.into_iter().map(OrderEntry::from).collect(),
             unreadable: orders.unreadable,
             next: orders.next.map(|cursor| cursor.0),
         })
     };
-    page(&budget, "orders", || Entries::gather(&paging, read)).await
+    page::<OrderPage, _>(&budget, || Entries::gather(&paging, read)).await
 }
 
+/// Refunds in the embedded back office, newest first.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/refunds", operation_id = "listRefunds", tag = "operators",
+    params(Paging),
+    responses(
+        (status = 200, description = "A part of the list.", body = RefundPage),
+        (status = 400, response = refusals::BadRequest),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+    security(("operator" = []), ()),
+))]
 pub(crate) async fn refunds(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
@@ -40,32 +69,116 @@ pub(crate) async fn refunds(
     let read = |after: Option<String>, limit| async move {
         let refunds = office.refunds(after.map(Cursor).as_ref(), limit).await?;
         Ok(Round {
-            values: refunds.entries.iter().map(refund).collect(),
+            values: refunds.entries.into_iter().map(RefundEntry::from).collect(),
             unreadable: refunds.unreadable,
             next: refunds.next.map(|cursor| cursor.0),
         })
     };
-    page(&budget, "refunds", || Entries::gather(&paging, read)).await
+    page::<RefundPage, _>(&budget, || Entries::gather(&paging, read)).await
 }
 
-fn order(order: &Order) -> Value {
-    json!({
-        "order_id": order.order_id,
-        "item_id": order.item_id,
-        "product": order.product,
-        "paid_cents": order.paid_cents,
-        "bought_at": order.bought_at,
-        "conversation": order.conversation,
-    })
+/// An order as operators see it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Order))]
+struct OrderEntry {
+    order_id: String,
+    /// What a refund names.
+    item_id: String,
+    product: String,
+    /// US cents.
+    paid_cents: u64,
+    #[cfg_attr(test, schema(value_type = values::Milliseconds))]
+    bought_at: Millis,
+    /// Null for an example order.
+    #[cfg_attr(test, schema(value_type = Option<values::ConversationId>, required = true))]
+    conversation: Option<ConversationId>,
 }
 
-fn refund(refund: &Refund) -> Value {
-    json!({
-        "item_id": refund.item_id,
-        "product": refund.product,
-        "refunded_cents": refund.refunded_cents,
-        "reason": refund.reason,
-        "refunded_at": refund.refunded_at,
-        "conversation": refund.conversation,
-    })
+impl From<Order> for OrderEntry {
+    fn from(order: Order) -> Self {
+        Self {
+            order_id: order.order_id,
+            item_id: order.item_id,
+            product: order.product,
+            paid_cents: order.paid_cents,
+            bought_at: order.bought_at,
+            conversation: order.conversation,
+        }
+    }
+}
+
+/// A refund as operators see it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Refund))]
+struct RefundEntry {
+    item_id: String,
+    product: String,
+    /// US cents.
+    refunded_cents: u64,
+    reason: String,
+    #[cfg_attr(test, schema(value_type = values::Milliseconds))]
+    refunded_at: Millis,
+    #[cfg_attr(test, schema(value_type = values::ConversationId))]
+    conversation: ConversationId,
+}
+
+impl From<Refund> for RefundEntry {
+    fn from(refund: Refund) -> Self {
+        Self {
+            item_id: refund.item_id,
+            product: refund.product,
+            refunded_cents: refund.refunded_cents,
+            reason: refund.reason,
+            refunded_at: refund.refunded_at,
+            conversation: refund.conversation,
+        }
+    }
+}
+
+/// A part of the list of orders.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct OrderPage {
+    #[cfg_attr(test, schema(value_type = Vec<OrderEntry>))]
+    orders: Vec<Box<RawValue>>,
+    /// Orders of this page whose record cannot be read: damaged, or of a newer release.
+    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
+    unreadable: Vec<Unreadable>,
+    /// For `after`; null at the end.
+    #[cfg_attr(test, schema(required = true))]
+    next: Option<String>,
+}
+
+impl From<Entries> for OrderPage {
+    fn from(entries: Entries) -> Self {
+        Self {
+            orders: entries.values,
+            unreadable: entries.unreadable,
+            next: entries.next,
+        }
+    }
+}
+
+/// A part of the list of refunds.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct RefundPage {
+    #[cfg_attr(test, schema(value_type = Vec<RefundEntry>))]
+    refunds: Vec<Box<RawValue>>,
+    /// Refunds of this page whose record cannot be read: damaged, or of a newer release.
+    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
+    unreadable: Vec<Unreadable>,
+    /// For `after`; null at the end.
+    #[cfg_attr(test, schema(required = true))]
+    next: Option<String>,
+}
+
+impl From<Entries> for RefundPage {
+    fn from(entries: Entries) -> Self {
+        Self {
+            refunds: entries.values,
+            unreadable: entries.unreadable,
+            next: entries.next,
+        }
+    }
 }

@@ -6,14 +6,18 @@ use axum::response::Response;
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Accepted, Overlap, Submission};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use super::conversations::uncached;
-use super::input::{read_object, text_field};
+use super::input::read_object;
 use super::{OWNER, turn_reference};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
+#[cfg(test)]
+use crate::error::Error;
+#[cfg(test)]
+use crate::openapi::{refusals, streams, values};
 use crate::router::App;
 
 /// A message, in bytes.
@@ -26,21 +30,127 @@ pub(crate) const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-co
 pub(crate) const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// What a customer says.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Message))]
+struct Said {
+    /// What the customer says; not blank, at most 32 KiB.
+    #[cfg_attr(test, schema(min_length = 1))]
+    message: String,
+    /// Without one a new conversation is made.
+    #[cfg_attr(test, schema(value_type = Option<values::ConversationId>))]
+    conversation_id: Option<ConversationId>,
+    /// Sent again with the same id, a message is answered by the same turn, never by a second one. Without it, a message that a
+    /// proxy repeats on a broken connection is a second message.
+    #[cfg_attr(test, schema(value_type = Option<values::MessageId>))]
+    message_id: Option<MessageId>,
+    /// When a turn of the conversation is still running: wait for it in order; be refused with 409; or stop it, keep what it
+    /// said, stop those that wait, and go on with this message.
+    #[cfg_attr(test, schema(default = "queue"))]
+    overlap: Option<OnOverlap>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Overlap, rename_all = "snake_case"))]
+enum OnOverlap {
+    Queue,
+    Reject,
+    Interrupt,
+}
+
+impl TryFrom<String> for OnOverlap {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        match word.as_str() {
+            "queue" => Ok(Self::Queue),
+            "reject" => Ok(Self::Reject),
+            "interrupt" => Ok(Self::Interrupt),
+            _ => Err("must be \"queue\", \"reject\" or \"interrupt\""),
+        }
+    }
+}
+
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Headers {
+    /// The message's id for clients that keep it in a header; `message_id` in the body is stronger. Quotes around it are taken
+    /// off.
+    #[param(rename = "Idempotency-Key", value_type = values::MessageId, required = false)]
+    idempotency_key: MessageId,
+    /// With `respond-async` the answer is 202 at once and the turn is read at `Location`.
+    #[param(rename = "Prefer", required = false)]
+    prefer: String,
+}
+
+/// Says something and streams the answer.
+///
+/// The message is recorded before the first byte is sent. A client that leaves does not stop the turn: it can be followed. The
+/// format goes by `Accept`: `text/event-stream`, `text/plain`, else `application/x-ndjson`.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/chat/completions", operation_id = "say", tag = "chat",
+    params(Headers),
+    request_body(
+        content = Said, description = "At most 256 KiB: a message of 32 KiB fits, however it is escaped.",
+        examples(
+            ("first" = (
+                summary = "A new conversation",
+                value = json!({"message": "My rocket-powered unicycle exploded."})
+            )),
+            ("safe" = (
+                summary = "Safe to send again",
+                value = json!({"conversation_id": "c1", "message": "Refund it, please.", "message_id": "m7"})
+            )),
+        )
+    ),
+    responses(
+        (status = 200, response = streams::TurnStream),
+        (
+            status = 202, description = "Recorded; the turn runs without a listener.",
+            headers(
+                ("Location" = values::TurnEvents, description = "Where the turn's events are."),
+                ("X-Conversation-Id" = values::ConversationId, description = "The conversation, also when it was made by this request. Always sent."),
+                ("X-Turn" = values::TurnNumber, description = "The turn that took the message. Always sent."),
+                ("Preference-Applied" = String, description = "`respond-async`"),
+            )
+        ),
+        (status = 400, response = refusals::BadRequest),
+        (
+            status = 409, body = Error,
+            description = "A turn of the conversation is running and `overlap` is `reject`. Nothing was recorded.",
+            headers(("Location" = values::TurnEvents, description = "Where the running turn's events are."))
+        ),
+        (status = 422, response = refusals::MessageIdReused),
+        (status = 429, response = refusals::TooManyWaiting),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let format = Format::negotiate(&parts.headers);
-    let fields = read_object(&parts.headers, body).await?;
-    let conversation = match id_field(&fields, "conversation_id")? {
-        Some(id) => ConversationId::parse(id).map_err(|error| bad_id("conversation_id", error))?,
-        None => app.engine.new_conversation(),
-    };
+    let said: Said = read_object(&parts.headers, body).await?;
+    check_message(&said.message)?;
+    let conversation = said
+        .conversation_id
+        .unwrap_or_else(|| app.engine.new_conversation());
     let background = prefers_async(&parts.headers);
     let submission = Submission {
         conversation: conversation.clone(),
         owner: OWNER.to_owned(),
-        message: message(&fields)?,
-        message_id: message_id(&fields, &parts.headers)?,
-        overlap: overlap(&fields)?,
+        message: said.message,
+        message_id: match said.message_id {
+            None => idempotency_key(&parts.headers)?,
+            id @ Some(_) => id,
+        },
+        overlap: match said.overlap {
+            None | Some(OnOverlap::Queue) => Overlap::Queue,
+            Some(OnOverlap::Reject) => Overlap::Reject,
+            Some(OnOverlap::Interrupt) => Overlap::Interrupt,
+        },
         background,
     };
     let accepted = app.engine.submit(submission).await.map_err(|refusal| {
@@ -111,8 +221,7 @@ fn insert(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-fn message(fields: &Map<String, Value>) -> Result<String, ApiError> {
-    let message = text_field(fields, "message")?;
+fn check_message(message: &str) -> Result<(), ApiError> {
     if message.trim().is_empty() {
         return Err(ApiError::bad_request("message is empty"));
     }
@@ -120,30 +229,10 @@ fn message(fields: &Map<String, Value>) -> Result<String, ApiError> {
         let detail = format!("message is over {MAX_MESSAGE} bytes");
         return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
     }
-    Ok(message.to_owned())
+    Ok(())
 }
 
-fn id_field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ApiError> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) => Ok(Some(id)),
-        Some(_) => Err(ApiError::bad_request(format!("{name} must be a string"))),
-    }
-}
-
-fn bad_id(name: &str, error: baton_handoff::ids::BadId) -> ApiError {
-    ApiError::bad_request(format!("{name} {error}"))
-}
-
-fn message_id(
-    fields: &Map<String, Value>,
-    headers: &HeaderMap,
-) -> Result<Option<MessageId>, ApiError> {
-    if let Some(id) = id_field(fields, "message_id")? {
-        return MessageId::parse(id)
-            .map(Some)
-            .map_err(|error| bad_id("message_id", error));
-    }
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(None);
     };
@@ -151,19 +240,7 @@ fn message_id(
     let key = value.to_str().unwrap_or_default().trim_matches('"');
     MessageId::parse(key)
         .map(Some)
-        .map_err(|error| bad_id("Idempotency-Key", error))
-}
-
-fn overlap(fields: &Map<String, Value>) -> Result<Overlap, ApiError> {
-    match fields.get("overlap") {
-        None | Some(Value::Null) => Ok(Overlap::Queue),
-        Some(Value::String(word)) if word == "queue" => Ok(Overlap::Queue),
-        Some(Value::String(word)) if word == "reject" => Ok(Overlap::Reject),
-        Some(Value::String(word)) if word == "interrupt" => Ok(Overlap::Interrupt),
-        Some(_) => Err(ApiError::bad_request(
-            "overlap must be \"queue\", \"reject\" or \"interrupt\"",
-        )),
-    }
+        .map_err(|error| ApiError::bad_request(format!("Idempotency-Key {error}")))
 }
 
 /// RFC 7240, section 4.1. Parameters of a preference, and other preferences, are ignored.

@@ -7,10 +7,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::Position;
-use baton_handoff::history::History;
+use baton_handoff::history::Unreadable;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::completions::stream_response;
 use super::export::{self, Form};
@@ -22,12 +23,64 @@ use crate::budget::Budget;
 use crate::encode::Format;
 use crate::error::ApiError;
 use crate::follow;
+#[cfg(test)]
+use crate::openapi::{refusals, streams, values};
 use crate::router::App;
 
 /// Turns of one page of history.
 const TURNS: usize = 50;
 const MOST_TURNS: usize = 500;
 
+/// A part of the list of conversations.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct SummaryPage {
+    #[cfg_attr(test, schema(value_type = Vec<values::Summary>))]
+    conversations: Vec<Box<RawValue>>,
+    /// Conversations of this page whose record cannot be read: damaged, or of a newer release.
+    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
+    unreadable: Vec<Unreadable>,
+    /// For `after`; null at the end.
+    #[cfg_attr(test, schema(required = true))]
+    next: Option<String>,
+}
+
+impl From<Entries> for SummaryPage {
+    fn from(entries: Entries) -> Self {
+        Self {
+            conversations: entries.values,
+            unreadable: entries.unreadable,
+            next: entries.next,
+        }
+    }
+}
+
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Turns {
+    /// Only turns before this one: the `before` of the page that was read last.
+    #[param(required = false, minimum = 1)]
+    before: u32,
+    /// How many turns at most; more than 500 are taken for 500. A page ends before that where it has 256 KB of records; a turn
+    /// that has more is a page of its own.
+    #[param(required = false, minimum = 1, maximum = 500, default = 50)]
+    turns: usize,
+}
+
+/// All conversations, newest activity first.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/conversations", operation_id = "listConversations", tag = "operators",
+    params(Paging),
+    responses(
+        (status = 200, description = "A part of the list.", body = SummaryPage),
+        (status = 400, response = refusals::BadRequest),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+    security(("operator" = []), ()),
+))]
 pub(crate) async fn list(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
@@ -38,14 +91,26 @@ pub(crate) async fn list(
     let read = |after, limit| async move {
         let page = engine.conversations(OWNER, after, limit).await?;
         Ok(Round {
-            values: page.conversations.iter().map(|one| json!(one)).collect(),
+            values: page.conversations,
             unreadable: page.unreadable,
             next: page.next,
         })
     };
-    page(&budget, "conversations", || Entries::gather(&paging, read)).await
+    page::<SummaryPage, _>(&budget, || Entries::gather(&paging, read)).await
 }
 
+/// The history, its last turns first to be asked for.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/conversations/{id}", operation_id = "readConversation", tag = "conversations",
+    params(("id" = values::ConversationId, Path), Turns),
+    responses(
+        (status = 200, description = "The turns, oldest first.", body = values::History),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn history(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
@@ -64,7 +129,22 @@ pub(crate) async fn history(
     json_page(&budget, make).await
 }
 
-/// What happens in the conversation from now on, or behind a position, turn after turn.
+/// What happens in a conversation from now on.
+///
+/// For a second tab: the events of the turn that runs and of those to come, one turn after the other, and between turns the ends
+/// of actions and `conversation_deleted`. The end of a turn does not end this stream; `turn_continues` does. What lies behind a
+/// position is sent first.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/conversations/{id}/events", operation_id = "followConversation", tag = "conversations",
+    params(("id" = values::ConversationId, Path), super::LastEvent, super::Behind),
+    responses(
+        (status = 200, response = streams::ConversationStream),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn events(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -86,6 +166,20 @@ pub(crate) async fn events(
     Ok(stream_response(body, Format::Sse))
 }
 
+/// Erases what was said.
+///
+/// Stops a running turn and makes everything said unreadable at once. Accepted actions go on until they end; orders and refunds
+/// stay, they are accounts. The id may be used again and goes on with new turn numbers.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/conversations/{id}", operation_id = "eraseConversation", tag = "conversations",
+    params(("id" = values::ConversationId, Path)),
+    responses(
+        (status = 204, description = "Erased."),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn erase(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -95,7 +189,24 @@ pub(crate) async fn erase(
     Ok(uncached(StatusCode::NO_CONTENT))
 }
 
-/// The whole conversation, JSON or readable Markdown by `Accept`.
+/// The whole conversation as a file.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/conversations/{id}/export", operation_id = "exportConversation", tag = "conversations",
+    params(("id" = values::ConversationId, Path)),
+    responses(
+        (
+            status = 200,
+            description = "JSON, or Markdown where `Accept` asks for `text/markdown`. A stream: it is read as fast as it is \
+                           taken, and ends in good form also where it cannot go on; then it says so.",
+            content((values::History = "application/json"), (values::Markdown = "text/markdown")),
+            headers(("Content-Disposition" = String, description = "An attachment with a name."))
+        ),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn export(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
@@ -143,14 +254,16 @@ fn no_such_conversation() -> ApiError {
 }
 
 /// As JSON, for a [`Budget`].
-fn written(history: &History) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(history).map_err(|error| {
-        tracing::error!(%error, "a history cannot be written as JSON");
-        ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the history cannot be written",
-        )
-    })
+pub(super) fn written<T: Serialize>(page: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(page).map_err(|error| unwritable(&error))
+}
+
+pub(super) fn unwritable(error: &serde_json::Error) -> ApiError {
+    tracing::error!(%error, "an answer cannot be written as JSON");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the answer cannot be written",
+    )
 }
 
 /// A page that `make` writes as JSON.

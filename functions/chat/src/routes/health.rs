@@ -5,12 +5,73 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use baton_handoff::Health;
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use super::conversations::uncached;
 use crate::router::App;
 use crate::serve::Leaving;
 
+/// Whether the server is ready, and what it serves.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Health))]
+struct Report<'a> {
+    #[cfg_attr(test, schema(inline))]
+    status: Status,
+    /// Why it is not ready.
+    #[cfg_attr(test, schema(required = true))]
+    reason: Option<String>,
+    version: &'static str,
+    /// Records that the sweep has met and cannot read, damaged or of a newer release. They hold up nothing else, so the server
+    /// is ready all the same.
+    #[cfg_attr(test, schema(maximum = 2000))]
+    unreadable_records: usize,
+    #[cfg_attr(test, schema(inline))]
+    model: Model<'a>,
+    #[cfg_attr(test, schema(inline))]
+    team: Team<'a>,
+    /// Whether `GET /conversations`, an operator route, answers the caller: a page that may not list them need not ask.
+    lists_conversations: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+enum Status {
+    Ready,
+    Unavailable,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Model<'a> {
+    name: &'a str,
+    /// Answers are scripted; there is no language model.
+    rehearsal: bool,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Team<'a> {
+    name: &'a str,
+    /// The agent that takes new conversations.
+    entry: &'a str,
+    agents: Vec<&'a str>,
+    first_questions: &'a [String],
+}
+
+/// Ready or not, and what is served.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/health", operation_id = "health", tag = "server",
+    responses(
+        (status = 200, description = "Ready.", body = Report),
+        (
+            status = 503, body = Report,
+            description = "Not ready; `reason` says why: it is shutting down, the store cannot be reached, nothing can be \
+                           written to it, or it has not answered for 2 seconds. A small record is written to find out, at \
+                           most once in 5 seconds."
+        ),
+    ),
+))]
 pub(crate) async fn health(
     State(app): State<App>,
     leaving: Option<Extension<Leaving>>,
@@ -49,22 +110,26 @@ pub(crate) async fn health(
             )
         }
     };
-    let mut response = uncached(Json(json!({
-        "status": if reason.is_none() { "ready" } else { "unavailable" },
-        "reason": reason,
-        "version": env!("CARGO_PKG_VERSION"),
-        // They take nothing from anybody else, so the server is ready all the same.
-        "unreadable_records": app.engine.unreadable(),
-        "model": { "name": app.model.name, "rehearsal": app.model.rehearsal },
-        "team": {
-            "name": team.name,
-            "entry": team.entry_agent().name,
-            "agents": team.agents().map(|agent| &agent.name).collect::<Vec<_>>(),
-            "first_questions": team.first_questions,
+    let mut response = uncached(Json(Report {
+        status: match reason {
+            None => Status::Ready,
+            Some(_) => Status::Unavailable,
         },
-        // So that a page which may not list conversations need not ask to find that out.
-        "lists_conversations": app.exposure.check_operator(&headers).is_ok(),
-    })));
+        reason,
+        version: env!("CARGO_PKG_VERSION"),
+        unreadable_records: app.engine.unreadable(),
+        model: Model {
+            name: &app.model.name,
+            rehearsal: app.model.rehearsal,
+        },
+        team: Team {
+            name: &team.name,
+            entry: &team.entry_agent().name,
+            agents: team.agents().map(|agent| agent.name.as_ref()).collect(),
+            first_questions: &team.first_questions,
+        },
+        lists_conversations: app.exposure.check_operator(&headers).is_ok(),
+    }));
     *response.status_mut() = status;
     response
 }

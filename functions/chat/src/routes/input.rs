@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::router::MAX_BODY;
@@ -68,10 +68,10 @@ impl Query {
 }
 
 /// The JSON object that is the body.
-pub(super) async fn read_object(
+pub(super) async fn read_object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
-) -> Result<Map<String, Value>, ApiError> {
+) -> Result<T, ApiError> {
     check_media_type(headers)?;
     check_encoding(headers)?;
     check_expectation(headers)?;
@@ -80,12 +80,27 @@ pub(super) async fn read_object(
         .await
         .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
         .map_err(|error| body_error(&error))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(ApiError::bad_request("the body must be a JSON object")),
-        Err(error) => Err(ApiError::bad_request(format!(
-            "the body is not valid JSON: {error}"
-        ))),
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::bad_request(format!("the body is not valid JSON: {error}")))?;
+    if !value.is_object() {
+        return Err(ApiError::bad_request("the body must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        ApiError::bad_request(sentence(&field, &error.into_inner().to_string()))
+    })
+}
+
+/// serde's message about a field as a sentence that begins with the field's name.
+fn sentence(field: &str, message: &str) -> String {
+    if let Some(missing) = message.strip_prefix("missing field `") {
+        return format!("{} is missing", missing.trim_end_matches('`'));
+    }
+    match message.rsplit_once(", expected ") {
+        Some((_, "u64")) => format!("{field} must be a whole number"),
+        Some((_, expected)) => format!("{field} must be {expected}"),
+        // From our own types: "must …".
+        None => format!("{field} {message}"),
     }
 }
 
@@ -163,18 +178,6 @@ fn body_error(error: &axum::Error) -> ApiError {
     ApiError::bad_request("the body broke off")
 }
 
-/// A field of text that must be there.
-pub(super) fn text_field<'a>(
-    fields: &'a Map<String, Value>,
-    name: &str,
-) -> Result<&'a str, ApiError> {
-    match fields.get(name) {
-        Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(ApiError::bad_request(format!("{name} must be a string"))),
-        None => Err(ApiError::bad_request(format!("{name} is missing"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse;
@@ -187,7 +190,9 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let begin = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
         let body = Body::from_stream(stream::StreamExt::chain(begin, stream::pending()));
-        let refused = read_object(&HeaderMap::new(), body).await.unwrap_err();
+        let refused = read_object::<Value>(&HeaderMap::new(), body)
+            .await
+            .unwrap_err();
         assert_eq!(
             refused.into_response().status(),
             StatusCode::REQUEST_TIMEOUT

@@ -4,9 +4,10 @@ use axum::extract::FromRequestParts;
 use axum::response::Response;
 use baton_handoff::history::Unreadable;
 use http::request::Parts;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
-use super::conversations::json_page;
+use super::conversations::{json_page, unwritable, written};
 use super::input::Query;
 use crate::budget::Budget;
 use crate::error::ApiError;
@@ -35,9 +36,16 @@ impl FromRequestParts<App> for Operator {
 }
 
 /// Which page of a list is wanted.
+#[cfg_attr(test, derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub(crate) struct Paging {
-    /// Where the page before it said that this one begins.
+    /// The `next` of the page that was read last.
+    #[cfg_attr(test, param(value_type = String, required = false))]
     after: Option<String>,
+    /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.
+    #[cfg_attr(
+        test,
+        param(required = false, minimum = 1, maximum = 200, default = 50)
+    )]
     limit: usize,
 }
 
@@ -64,9 +72,9 @@ impl FromRequestParts<App> for Paging {
     }
 }
 
-/// What one look at a list found.
-pub(super) struct Round {
-    pub(super) values: Vec<Value>,
+/// One read of a list.
+pub(super) struct Round<T> {
+    pub(super) values: Vec<T>,
     /// Those that cannot be read.
     pub(super) unreadable: Vec<Unreadable>,
     /// Where to go on.
@@ -76,89 +84,64 @@ pub(super) struct Round {
 /// Entries of a page, written down.
 #[derive(Default)]
 pub(super) struct Entries {
-    /// JSON values between commas.
-    json: String,
-    unreadable: Vec<Unreadable>,
+    pub(super) values: Vec<Box<RawValue>>,
+    pub(super) unreadable: Vec<Unreadable>,
     /// Where the next page begins.
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 impl Entries {
     /// Reads a page in small rounds: what is read at once, and what comes out, is bounded whatever is in the records.
-    pub(super) async fn gather<F>(
+    pub(super) async fn gather<T, F>(
         paging: &Paging,
         read: impl Fn(Option<String>, usize) -> F,
     ) -> Result<Self, ApiError>
     where
-        F: Future<Output = Result<Round, ApiError>>,
+        T: Serialize,
+        F: Future<Output = Result<Round<T>, ApiError>>,
     {
         let mut entries = Self {
             next: paging.after.clone(),
             ..Self::default()
         };
-        let mut left = paging.limit;
+        let (mut left, mut bytes) = (paging.limit, 0);
         while left > 0 {
             let limit = left.min(ROUND);
             let round = read(entries.next.take(), limit).await?;
             for value in round.values {
-                entries.push(&value.to_string());
+                let value = to_raw_value(&value).map_err(|error| unwritable(&error))?;
+                bytes += value.get().len();
+                entries.values.push(value);
             }
             entries.unreadable.extend(round.unreadable);
             entries.next = round.next;
             left -= limit;
-            if entries.next.is_none() || entries.json.len() >= PAGE_BYTES {
+            if entries.next.is_none() || bytes >= PAGE_BYTES {
                 break;
             }
         }
         Ok(entries)
     }
 
-    fn push(&mut self, json: &str) {
-        if json.is_empty() {
-            return;
-        }
-        if !self.json.is_empty() {
-            self.json.push(',');
-        }
-        self.json.push_str(json);
-    }
-
     /// Adds the entries of another list.
     pub(super) fn append(&mut self, other: Self) {
-        self.push(&other.json);
+        self.values.extend(other.values);
         self.unreadable.extend(other.unreadable);
-    }
-
-    pub(super) fn unreadable(&self) -> &[Unreadable] {
-        &self.unreadable
-    }
-
-    pub(super) fn as_array(&self) -> String {
-        format!("[{}]", self.json)
     }
 }
 
-/// A page of the list of this name, and where the next one begins.
-pub(super) async fn page<F>(
+/// A page of a list.
+pub(super) async fn page<P, F>(
     budget: &Budget,
-    name: &str,
     entries: impl Fn() -> F,
 ) -> Result<Response, ApiError>
 where
+    P: From<Entries> + Serialize,
     F: Future<Output = Result<Entries, ApiError>>,
 {
     let make = || {
         let entries = entries();
-        async {
-            let entries = entries.await?;
-            let next = Value::from(entries.next.clone());
-            let page = format!(
-                "{{\"{name}\":{},\"unreadable\":{},\"next\":{next}}}",
-                entries.as_array(),
-                json!(entries.unreadable)
-            );
-            Ok(page.into_bytes())
-        }
+        async { written(&P::from(entries.await?)) }
     };
     json_page(budget, make).await
 }
@@ -174,7 +157,7 @@ mod tests {
             let from: usize = after.map_or(0, |after| after.parse().unwrap());
             let to = (from + limit).min(1_000);
             let zeros = "0".repeat(bytes);
-            let values = (from..to).map(|number| Value::from(format!("{zeros}{number}")));
+            let values = (from..to).map(|number| format!("{zeros}{number}"));
             Ok(Round {
                 values: values.collect(),
                 unreadable: Vec::new(),
@@ -185,7 +168,10 @@ mod tests {
         loop {
             let paging = Paging { after, limit };
             let entries = Entries::gather(&paging, read).await.unwrap();
-            let page: Vec<String> = serde_json::from_str(&entries.as_array()).unwrap();
+            let page = entries.values.iter();
+            let page: Vec<String> = page
+                .map(|entry| serde_json::from_str(entry.get()).unwrap())
+                .collect();
             pages.push(page.len());
             seen.extend(
                 page.into_iter()

@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 use super::input::Path;
 use crate::accept::wanted;
 use crate::error::ApiError;
+#[cfg(test)]
+use crate::openapi::refusals;
 use crate::router::App;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../static");
@@ -29,10 +31,44 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
+/// This document.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/openapi.json", operation_id = "openapi", tag = "server",
+    responses(
+        (status = 200, description = "OpenAPI 3.1.", body = Object),
+    ),
+))]
 pub(crate) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Known {
+    /// The `ETag` of the copy that the client has.
+    #[param(rename = "If-None-Match", required = false)]
+    tag: String,
+}
+
+/// The customer's page.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/", operation_id = "page", tag = "server",
+    params(Known),
+    responses(
+        (
+            status = 200, description = "The page.", body = String, content_type = "text/html",
+            headers(
+                ("ETag" = String, description = "For `If-None-Match`."),
+                ("Content-Security-Policy" = String, description = "Own scripts and styles only, no inline ones, Trusted Types."),
+                ("Cache-Control" = String, description = "`no-cache`: asked for each time."),
+            )
+        ),
+        (status = 304, description = "The copy that the client has is good."),
+        (status = 404, response = refusals::NotFound),
+    ),
+))]
 pub(crate) async fn index(
     State(app): State<App>,
     headers: HeaderMap,
@@ -40,12 +76,56 @@ pub(crate) async fn index(
     serve(&app, &headers, "index.html")
 }
 
-/// The operator's page, where there are operator routes. The page itself holds nothing secret; what it shows asks for the token.
+/// The operator's page.
+///
+/// The page holds nothing but itself; it asks for the operator token where the operator routes want one. Absent where those are
+/// absent.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/desk", operation_id = "desk", tag = "operators",
+    params(Known),
+    responses(
+        (
+            status = 200, description = "The page.", body = String, content_type = "text/html",
+            headers(
+                ("ETag" = String, description = "For `If-None-Match`."),
+                ("Content-Security-Policy" = String, description = "Own scripts and styles only, no inline ones, Trusted Types."),
+                ("Cache-Control" = String, description = "`no-cache`: asked for each time."),
+            )
+        ),
+        (status = 304, description = "The copy that the client has is good."),
+        (status = 404, response = refusals::NotFound),
+    ),
+))]
 pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     app.exposure.check_presence(&headers)?;
     serve(&app, &headers, DESK)
 }
 
+/// What the pages load.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/static/{file}", operation_id = "asset", tag = "server",
+    params(("file" = String, Path, description = "A path; it may hold slashes.", example = "app/main.js"), Known),
+    responses(
+        (
+            status = 200, description = "The file.",
+            content(
+                (String = "text/javascript"),
+                (String = "text/css"),
+                (String = "text/html"),
+                (String = "image/svg+xml"),
+                (String = "image/png"),
+                (String = "application/manifest+json"),
+            ),
+            headers(
+                ("ETag" = String, description = "For `If-None-Match`."),
+                ("Content-Security-Policy" = String, description = "Own scripts and styles only, no inline ones, Trusted Types."),
+                ("Cache-Control" = String, description = "`no-cache`: asked for each time."),
+            )
+        ),
+        (status = 304, description = "The copy that the client has is good."),
+        (status = 404, response = refusals::NotFound),
+    ),
+))]
 pub(crate) async fn file(
     State(app): State<App>,
     Path(path): Path<String>,

@@ -14,9 +14,33 @@ use super::{last_position, parse_conversation};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
+#[cfg(test)]
+use crate::error::Error;
+#[cfg(test)]
+use crate::openapi::{refusals, streams, values};
 use crate::router::App;
 
-/// What was missed, and what comes. 204 when the listener has everything and nothing is left to follow.
+/// A turn's events again, and on to its end.
+///
+/// Replays what lies behind the given position, then goes on live. The same formats as the answer to a message.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/conversations/{id}/turns/{turn}/events", operation_id = "followTurn", tag = "chat",
+    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path), super::LastEvent, super::Behind),
+    responses(
+        (status = 200, response = streams::TurnStream),
+        (
+            status = 204, description = "The turn is over and nothing lies behind the position.",
+            headers(
+                ("X-Conversation-Id" = values::ConversationId, description = "The conversation. Always sent."),
+                ("X-Turn" = values::TurnNumber, description = "The turn. Always sent."),
+            )
+        ),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn events(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,
@@ -41,7 +65,20 @@ pub(crate) async fn events(
     Ok(response)
 }
 
-/// Asks for the end of a turn; asking twice, or too late, is harmless.
+/// Stops a turn.
+///
+/// Asks the instance that runs it; what was said so far is kept, accepted actions go on. Twice, or too late, is harmless.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/conversations/{id}/turns/{turn}/stop", operation_id = "stopTurn", tag = "chat",
+    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path)),
+    responses(
+        (status = 202, description = "Asked for; the turn's stream ends with `turn_stopped`, unless it was over before."),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn stop(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,
@@ -54,7 +91,22 @@ pub(crate) async fn stop(
     }
 }
 
-/// The last answer anew, as a stream.
+/// Says the last answer anew and streams it.
+///
+/// A new turn from the same message takes the place of the last one, which is kept. It never makes an action that the old one did
+/// not have.
+#[cfg_attr(test, utoipa::path(
+    post, path = "/conversations/{id}/turns/{turn}/regenerate", operation_id = "regenerateTurn", tag = "chat",
+    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path)),
+    responses(
+        (status = 200, response = streams::TurnStream),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 409, body = Error, description = "It is not the last turn, it is not over, or it has no message."),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+))]
 pub(crate) async fn regenerate(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,

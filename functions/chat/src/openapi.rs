@@ -1,0 +1,192 @@
+//! The OpenAPI document, made from the handlers, their types and their comments.
+//!
+//! Compiled for tests only. The program serves `openapi.json`, which a test below writes and keeps true:
+//! `UPDATE=1 cargo test -p baton-chat --lib openapi`.
+
+mod events;
+mod history;
+pub(crate) mod refusals;
+pub(crate) mod streams;
+pub(crate) mod values;
+
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{self, Ref, RefOr, Required};
+use utoipa::{Modify, OpenApi, ToResponse};
+
+use crate::routes::{actions, books, completions, conversations, health, page, turns};
+
+/// What a reader needs to know before any route.
+const DESCRIPTION: &str = "\
+Customers chat with a team of agents that hand the conversation to each other.
+
+A customer's message goes to `POST /chat/completions`; the answer streams back. A conversation consists of turns, each begun by a \
+message; a stream that was cut is taken up again at `/conversations/{id}/turns/{turn}/events` from the position of the last event \
+that arrived.
+
+Before the first byte of a stream, an error is an HTTP status with `{\"detail\": \"…\"}`; after it, an event. A path or method \
+that is not here is 404 or 405. A path that ends in a slash is answered by 308 and the path without it. All addresses in answers \
+are relative references, so that they are right below any path prefix of a proxy.
+
+The address and the headers of a request may have 64 KiB together; more is 431, before any route.
+
+`Host` and `Origin` are checked on every route; `/health` answers by whatever `Host`, or none. Other origins than the server's own \
+may call it only if they are named in `BATON_ORIGINS`; such requests, preflights included, are answered with the usual \
+`Access-Control-*` headers.
+
+Times are milliseconds since 1970.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Baton", description = DESCRIPTION),
+    servers((url = ".", description = "This server")),
+    tags(
+        (name = "chat", description = "A customer's messages and their answers"),
+        (name = "conversations", description = "What was said. A conversation's id is what opens it"),
+        (
+            name = "operators",
+            description = "For people who look after the service. With an operator token set, these routes want it as bearer \
+                           token; without one they exist on loopback only, and not where `BATON_ORIGINS` is set, and are 404 \
+                           elsewhere"
+        ),
+        (name = "server", description = "The server itself and its page"),
+    ),
+    paths(
+        completions::create,
+        conversations::list,
+        conversations::history,
+        conversations::erase,
+        conversations::export,
+        turns::events,
+        turns::stop,
+        turns::regenerate,
+        conversations::events,
+        actions::list,
+        actions::one,
+        actions::approve,
+        actions::reject,
+        actions::settle,
+        books::orders,
+        books::refunds,
+        health::health,
+        page::openapi,
+        page::index,
+        page::file,
+        page::desk,
+    ),
+    components(schemas(events::Line, events::Events, values::TurnEvents, values::Markdown)),
+    modifiers(&Security, &Refusals, &Layers),
+)]
+struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "The operator token (`BATON_OPERATOR_TOKEN`). On loopback without a token set, none is needed.",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("operator", SecurityScheme::Http(token));
+    }
+}
+
+/// The answers and headers that operations refer to.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.responses.extend(refusals::all());
+        for (name, response) in [
+            streams::TurnStream::response(),
+            streams::ConversationStream::response(),
+        ] {
+            components.responses.insert(name.to_owned(), response);
+        }
+        for (name, description) in [
+            ("NoStore", "`no-store`"),
+            ("WwwAuthenticate", "`Bearer`"),
+            (
+                "XAccelBuffering",
+                "`no`: proxies must not hold a stream back.",
+            ),
+        ] {
+            components
+                .headers
+                .insert(name.to_owned(), header::<String>(description).into());
+        }
+        components
+            .headers
+            .insert("RetryAfter".to_owned(), header::<u32>("Seconds.").into());
+    }
+}
+
+fn header<T: utoipa::PartialSchema>(description: &str) -> Header {
+    let mut header = Header::new(T::schema());
+    header.description = Some(description.to_owned());
+    header
+}
+
+fn header_ref(name: &str) -> RefOr<Header> {
+    RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
+}
+
+/// What the layers around all handlers answer, and what reading a body may answer.
+struct Layers;
+
+impl Modify for Layers {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            for operation in operations(item) {
+                let mut refuse = |status: &str, name: &str| {
+                    let refusal = Ref::from_response_name(name);
+                    let responses = &mut operation.responses.responses;
+                    responses.insert(status.to_owned(), refusal.into());
+                };
+                refuse("403", "OtherOrigin");
+                // Probes name whatever host they like.
+                if path != "/health" {
+                    refuse("421", "OtherHost");
+                }
+                if operation.security.is_some() {
+                    refuse("401", "NoToken");
+                    refuse("404", "NotFound");
+                }
+                if let Some(RefOr::T(body)) = &mut operation.request_body {
+                    body.required = Some(Required::True);
+                    refuse("408", "TooSlow");
+                    refuse("413", "TooLarge");
+                    refuse("415", "NotJson");
+                    refuse("417", "CannotExpect");
+                }
+                // The page and this document may be kept.
+                let is_kept = path == "/openapi.json"
+                    || operation
+                        .parameters
+                        .iter()
+                        .flatten()
+                        .any(|parameter| matches!(parameter, RefOr::T(one) if one.name == "If-None-Match"));
+                for response in operation.responses.responses.values_mut() {
+                    if let (RefOr::T(response), false) = (response, is_kept) {
+                        let headers = &mut response.headers;
+                        headers.insert("Cache-Control".to_owned(), header_ref("NoStore"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get, post, delete, ..
+    } = item;
+    [get, post, delete].into_iter().flatten()
+}
+
+mod tests;

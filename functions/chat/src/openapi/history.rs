@@ -1,0 +1,201 @@
+//! Histories as they are written: each type stands for one of the domain, field by field, or does not compile.
+
+#![expect(dead_code, reason = "only their shapes are read")]
+
+use baton_handoff::{failure, history, ids, ports, record};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::values::{
+    ActionId, ActionState, ConversationId, FailureCode, MessageId, Milliseconds, ToolOutcome,
+    TurnNumber,
+};
+
+/// A line of the list of conversations.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "history::Summary")]
+pub(crate) struct Summary {
+    #[schema(value_type = ConversationId)]
+    id: ids::ConversationId,
+    /// Its first words.
+    title: String,
+    /// The active agent.
+    agent: String,
+    /// How many there are.
+    #[schema(value_type = u32)]
+    turns: ids::TurnNumber,
+    #[schema(value_type = Milliseconds)]
+    created_at: ports::Millis,
+    #[schema(value_type = Milliseconds)]
+    last_activity: ports::Millis,
+    /// The turn that is running or waits first.
+    #[schema(value_type = Option<TurnNumber>, required = true)]
+    running: Option<ids::TurnNumber>,
+}
+
+/// What cannot be read stays as it is and hides nothing beside it.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "history::Unreadable")]
+pub(crate) struct Unreadable {
+    /// The conversation, the action, or the item of an order or a refund.
+    id: String,
+    /// What is wrong with it, and what can be done.
+    reason: String,
+    /// Of a conversation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Milliseconds>, nullable = false)]
+    last_activity: Option<ports::Millis>,
+}
+
+/// A conversation, or its last turns.
+#[derive(ToSchema)]
+pub(crate) struct History {
+    #[serde(flatten)]
+    summary: Summary,
+    /// Oldest first.
+    items: Vec<Item>,
+    /// Ask with `before` this turn for what was said earlier; null at the start.
+    #[schema(value_type = Option<TurnNumber>, required = true)]
+    before: Option<ids::TurnNumber>,
+    /// Only in an export that could not go on, such as when the conversation was erased meanwhile: why. What was read before is in
+    /// it.
+    #[schema(nullable = false)]
+    incomplete: Option<String>,
+}
+
+/// Tokens.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "ports::Usage")]
+struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+/// One thing in a history.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "history::Item", tag = "type", rename_all = "snake_case")]
+pub(super) enum Item {
+    /// What a customer or an agent said.
+    #[schema(title = "MessageItem")]
+    Message {
+        #[schema(value_type = TurnNumber)]
+        turn: ids::TurnNumber,
+        #[schema(value_type = Role, inline)]
+        role: history::Role,
+        /// Which agent, if one said it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        agent: Option<String>,
+        text: String,
+        /// The answer broke off or was stopped here; absent otherwise.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        partial: bool,
+        /// When the customer said it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<Milliseconds>, nullable = false)]
+        at: Option<ports::Millis>,
+    },
+    /// A tool that was called.
+    #[schema(title = "ToolCallItem")]
+    ToolCall {
+        #[schema(value_type = TurnNumber)]
+        turn: ids::TurnNumber,
+        agent: String,
+        /// The model's id of the call.
+        call: String,
+        /// The tool.
+        name: String,
+        /// As the model wrote them.
+        arguments: String,
+        /// Null while it runs.
+        #[schema(value_type = Option<ToolOutcome>, required = true)]
+        outcome: Option<record::ToolOutcome>,
+        /// What the model was told.
+        #[schema(required = true)]
+        result: Option<String>,
+        /// How long it took.
+        #[schema(required = true)]
+        milliseconds: Option<u64>,
+    },
+    /// The conversation was handed over.
+    #[schema(title = "HandOffItem")]
+    HandOff {
+        #[schema(value_type = TurnNumber)]
+        turn: ids::TurnNumber,
+        from: String,
+        to: String,
+    },
+    /// An action that was accepted, as it stands now.
+    #[schema(title = "ActionItem")]
+    Action {
+        #[schema(value_type = TurnNumber)]
+        turn: ids::TurnNumber,
+        #[schema(value_type = ActionId)]
+        action: ids::ActionId,
+        /// The tool.
+        name: String,
+        /// Canonical JSON.
+        arguments: String,
+        #[schema(value_type = ActionState)]
+        state: record::ActionState,
+        /// The result or the reason.
+        #[schema(required = true)]
+        result: Option<String>,
+    },
+    /// How a turn stands or ended; the last item of each turn.
+    #[schema(title = "TurnItem")]
+    Turn {
+        #[schema(value_type = TurnNumber)]
+        turn: ids::TurnNumber,
+        /// `running` also while it waits. `unreadable`: a record of it is damaged, or a newer Baton wrote it; what can be read is
+        /// shown.
+        #[schema(value_type = TurnStatus)]
+        status: &'static str,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<FailureCode>, nullable = false)]
+        code: Option<failure::FailureCode>,
+        /// What the customer was told about it, or that it cannot be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        message: Option<&'static str>,
+        /// Whether the same message may work when it is sent again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        retryable: Option<bool>,
+        /// The client's id of the message.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<MessageId>, nullable = false)]
+        message_id: Option<ids::MessageId>,
+        /// The turn whose answer this one says anew.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<TurnNumber>, nullable = false)]
+        replaces: Option<ids::TurnNumber>,
+        /// A later turn says this answer anew; absent otherwise.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        replaced: bool,
+        #[schema(value_type = Usage)]
+        usage: ports::Usage,
+        /// How long it took, once it is over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        milliseconds: Option<u64>,
+    },
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "history::Role", rename_all = "snake_case")]
+enum Role {
+    Customer,
+    Agent,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum TurnStatus {
+    Running,
+    Committed,
+    Failed,
+    Stopped,
+    Unreadable,
+}
