@@ -168,7 +168,7 @@ fn plan_call(
             let identity = if sabotage!(KeyFromCallId) {
                 call.id.clone()
             } else {
-                arguments.identity(tool)
+                tool.identity_of(&arguments)
             };
             let request = ToolRequest {
                 tool: tool.clone(),

@@ -38,10 +38,12 @@
 //! tool a call to a service. Every key is in `infra/docs/teams.md`, with a longer example that the tests read.
 //!
 //! A file is taken as a whole or refused with one sentence: every name in a [`Team`] leads somewhere, every agent can be
-//! reached, every tool is used, every schema compiles.
+//! reached, every tool is used. Whether every schema compiles is asked for apart, by [`Team::compile_all`].
 
 mod arguments;
 mod assemble;
+mod canonical;
+mod check;
 mod declare;
 mod file;
 mod http;
@@ -63,10 +65,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use toml::Spanned;
 
+use check::Source;
 use file::TeamFile;
 use mistake::{Located, Mistake};
 
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
+pub use check::TeamWarning;
 pub use http::{
     HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
 };
@@ -87,6 +91,7 @@ pub struct Team {
     entry_agent: Arc<Agent>,
     agents: BTreeMap<String, Arc<Agent>>,
     tools: BTreeMap<String, Arc<Tool>>,
+    source: Source,
 }
 
 /// The name of an agent of some team: `[A-Za-z0-9_-]`, at most 64 of them.
@@ -153,14 +158,18 @@ impl Default for Limits {
 }
 
 impl Team {
-    /// Reads a team from the text of a file; `file` is what the file is called in an error.
+    /// Reads a team from the text of a file; `file` is what the file is called in an error. The schemas of tools are read and not
+    /// compiled: see [`Team::compile_all`].
     ///
     /// # Errors
     /// The first mistake of the file, as one sentence with file and line.
     pub fn parse(file: &str, text: &str) -> Result<Self, TeamError> {
         toml::from_str::<TeamFile>(text)
             .map_err(Located::from)
-            .and_then(Self::assemble)
+            .and_then(|read| {
+                let (file, text) = (file.to_owned(), text.to_owned());
+                Self::assemble(read, Source { file, text })
+            })
             .map_err(|mistake| mistake.in_file(file, text))
     }
 

@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use toml::Spanned;
 
+use super::check::Source;
 use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::tool::Tool;
@@ -18,7 +19,7 @@ use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_e
 const MAX_CALLS: usize = 128;
 
 impl Team {
-    pub(super) fn assemble(file: TeamFile) -> Result<Self, Located> {
+    pub(super) fn assemble(file: TeamFile, source: Source) -> Result<Self, Located> {
         let name = not_empty(file.name, || "name".into())?;
         let limits = Limits::declare(file.limits)?;
         let mut first_questions = Vec::with_capacity(file.first_questions.len());
@@ -43,6 +44,7 @@ impl Team {
             entry_agent,
             agents,
             tools,
+            source,
         })
     }
 }
@@ -248,7 +250,7 @@ fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<RawValue>
     let nothing = json!({"type": "object", "properties": {}});
     let tools = tools
         .iter()
-        .map(|tool| function(&tool.name, &tool.description, &tool.parameters));
+        .map(|tool| function(&tool.name, &tool.description, tool.parameters()));
     let hand_offs = hand_offs
         .iter()
         .map(|hand_off| function(&hand_off.tool, &hand_off.description, &nothing));

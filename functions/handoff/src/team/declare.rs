@@ -93,11 +93,10 @@ impl Tool {
             name,
             description,
             kind: file.kind,
-            parameters: parameters.schema,
             runs,
             approval,
             defaults: parameters.defaults,
-            validator: parameters.validator,
+            schema: parameters.schema,
         })
     }
 }

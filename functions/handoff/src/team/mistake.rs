@@ -35,13 +35,18 @@ pub(super) struct Located {
 
 impl Located {
     pub(super) fn in_file(self, file: &str, text: &str) -> TeamError {
-        let before = text.as_bytes().iter().take(self.at.start);
         TeamError {
             file: file.to_owned(),
-            line: 1 + before.filter(|byte| **byte == b'\n').count(),
+            line: line_of(self.at.start, text),
             mistake: self.mistake,
         }
     }
+}
+
+/// The line of a byte of a text, from 1.
+pub(super) fn line_of(byte: usize, text: &str) -> usize {
+    let before = text.as_bytes().iter().take(byte);
+    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 impl From<toml::de::Error> for Located {

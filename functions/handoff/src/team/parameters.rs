@@ -1,5 +1,5 @@
-//! The parameters of a tool: from the tables of the file to a JSON Schema that is known to work.
-//! Knows schemas only; never what the tool does.
+//! The parameters of a tool: from the tables of the file to the JSON Schema of all arguments, and what its declaration asks of it.
+//! Knows schemas only; never what the tool does. Whether the schema itself is right is found when it is compiled.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,9 +7,8 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 use toml::{Spanned, Table};
 
-use super::arguments::canonical;
 use super::mistake::{Located, Mistake};
-use super::schema::Validator;
+use super::schema::Schema;
 
 /// How deep a schema is followed to find out what a parameter may be: a reference may lead anywhere in it.
 const MAX_REFERENCES: usize = 6;
@@ -27,19 +26,19 @@ fn type_of(value: &Value) -> &'static str {
 
 /// The schema of a tool's arguments, and what can be asked of it.
 pub(super) struct Parameters {
-    pub(super) schema: Value,
+    pub(super) schema: Schema,
     pub(super) defaults: Map<String, Value>,
-    pub(super) validator: Validator,
 }
 
 impl Parameters {
     pub(super) fn property(&self, name: &str) -> Option<&Value> {
-        self.schema.get("properties")?.get(name)
+        self.schema.document().get("properties")?.get(name)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let properties = self.schema.get("properties").and_then(Value::as_object);
+        let properties = self.schema.document().get("properties");
         properties
+            .and_then(Value::as_object)
             .into_iter()
             .flat_map(Map::keys)
             .map(String::as_str)
@@ -72,7 +71,9 @@ impl Parameters {
                 let referred = schema
                     .get("$ref")
                     .and_then(Value::as_str)
-                    .and_then(|reference| self.schema.pointer(reference.strip_prefix('#')?))
+                    .and_then(|reference| {
+                        self.schema.document().pointer(reference.strip_prefix('#')?)
+                    })
                     .filter(|_| references > 0);
                 return parts
                     .chain(referred)
@@ -86,7 +87,8 @@ impl Parameters {
 
     /// Whether every checked call has this parameter.
     pub(super) fn is_always_there(&self, name: &str) -> bool {
-        let required = self.schema.get("required").and_then(Value::as_array);
+        let required = self.schema.document().get("required");
+        let required = required.and_then(Value::as_array);
         self.defaults.contains_key(name)
             || required.is_some_and(|names| names.iter().any(|n| n == name))
     }
@@ -136,16 +138,6 @@ fn from_short_form(tool: &str, short: BTreeMap<String, Spanned<Table>>) -> Resul
         };
         let schema =
             to_json(tool, toml::Value::Table(table)).map_err(|mistake| mistake.at(at.clone()))?;
-        // Compiled by itself first, so that the mistake is found at this parameter's line.
-        let validator = Validator::compile(&schema, "").map_err(|reason| {
-            let reason = format!("parameter {parameter:?}: {reason}");
-            Mistake::Schema {
-                tool: tool.to_owned(),
-                reason,
-            }
-            .at(at.clone())
-        })?;
-        check_default(tool, &parameter, &schema, &validator).map_err(|mistake| mistake.at(at))?;
         if !optional {
             required.push(parameter.clone());
         }
@@ -165,56 +157,16 @@ fn check_schema(tool: &str, schema: Value) -> Result<Parameters, Mistake> {
             tool: tool.to_owned(),
         });
     }
-    let compile = |pointer: &str| {
-        Validator::compile(&schema, pointer).map_err(|reason| Mistake::Schema {
-            tool: tool.to_owned(),
-            reason,
-        })
-    };
-    let validator = compile("")?;
-    let mut defaults = Map::new();
-    for (name, property) in schema
-        .get("properties")
-        .and_then(Value::as_object)
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let defaults = properties
         .into_iter()
         .flatten()
-    {
-        let Some(default) = property.get("default") else {
-            continue;
-        };
-        // RFC 6901, section 4.
-        let token = name.replace('~', "~0").replace('/', "~1");
-        check_default(
-            tool,
-            name,
-            property,
-            &compile(&format!("/properties/{token}"))?,
-        )?;
-        defaults.insert(name.clone(), default.clone());
-    }
+        .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
+        .collect();
     Ok(Parameters {
-        schema,
+        schema: Schema::new(schema),
         defaults,
-        validator,
     })
-}
-
-fn check_default(
-    tool: &str,
-    parameter: &str,
-    schema: &Value,
-    validator: &Validator,
-) -> Result<(), Mistake> {
-    let Some(default) = schema.get("default") else {
-        return Ok(());
-    };
-    validator
-        .check(&canonical(default.clone()), "it")
-        .map_err(|reason| Mistake::Default {
-            tool: tool.to_owned(),
-            parameter: parameter.to_owned(),
-            reason,
-        })
 }
 
 fn to_json(tool: &str, value: toml::Value) -> Result<Value, Mistake> {

@@ -1,209 +1,293 @@
-//! JSON Schema, as much of draft 2020-12 as describes the arguments of a tool: compiled once, and its errors in words that a
-//! model can act on.
+//! JSON Schema of the arguments of a tool: a value that costs nothing until it is compiled, and its verdicts in words that a model
+//! can act on.
 //!
 //! ```text
-//! keywords (what is written) ─▶ compile (nodes of rules) ─▶ endless (do they end?)
-//!                                     └─▶ check (a value against a node) ─▶ format, number
+//! prepare (bounds, references, remarks) ─▶ compile (the crate `jsonschema`) ─▶ check ─▶ complaint (words)
+//!     └─ keywords, pattern, circle                └─ explain (a second, shallow form: for words only)
 //! ```
 //!
-//! Written for this, because it is on the way of every start and of every call: a validator of all drafts reads their
-//! meta-schemas first and brings a megabyte of regular expressions and URLs. `tests.rs` compares the verdicts with such a one.
+//! What a schema means is the crate's business. Here is what the crate leaves open: nothing is loaded from outside, and neither a
+//! schema nor arguments can make a check long or deep.
 
-mod check;
-mod compile;
-mod endless;
-mod format;
+mod circle;
+mod complaint;
+mod explain;
 mod keywords;
-mod number;
+mod pattern;
+mod prepare;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
-use regex_lite::Regex;
-use serde_json::{Number, Value};
+use jsonschema::{PatternOptions, ValidationError, ValidationOptions};
+use serde_json::{Map, Value};
 
-use check::Checker;
-use format::Format;
+use super::canonical::canonical;
+use complaint::Complaints;
+use explain::Explainer;
+use prepare::{Prepared, prepare};
 
-/// A compiled schema.
-pub(super) struct Validator {
-    nodes: Vec<Node>,
-    root: NodeId,
+/// A compiled pattern, in bytes. Matching takes as long as this times the text.
+const MAX_PATTERN_BYTES: usize = 256 * 1024;
+
+/// Schemas that may be asked of one call. Alternatives inside of alternatives ask for more than any call is worth.
+const MAX_VISITS: u64 = 20_000_000;
+
+/// Schemas inside of each other that one call may lead to, each a few frames of the stack.
+const MAX_DEPTH: u64 = 500;
+
+/// A schema. Compiled when it is first needed, since that takes longer than all else at the start of a function.
+pub(super) struct Schema {
+    document: Value,
+    compiled: OnceLock<Result<Compiled, Problem>>,
 }
 
-impl fmt::Debug for Validator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Validator")
+struct Compiled {
+    verdict: jsonschema::Validator,
+    explainer: Explainer,
+    chain: u64,
+    weight: u64,
+}
+
+/// What is wrong with a schema: one phrase, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// The names and numbers that lead there from the top of the schema.
+    pub(super) place: Vec<String>,
+    pub(super) what: What,
+}
+
+/// What is wrong at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// Goes on after the name of the place.
+    Here(String),
+    /// Says the place itself.
+    Whole(String),
+    /// The default of a top-level parameter does not fit: a complaint.
+    Default(String),
+}
+
+/// Something in a schema that is allowed and means less than it seems to: what, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub(super) place: Vec<String>,
+    pub(super) what: String,
+}
+
+impl Problem {
+    fn here(place: &[String], what: impl Into<String>) -> Self {
+        Self {
+            place: place.to_vec(),
+            what: What::Here(what.into()),
+        }
+    }
+
+    fn whole(place: &[String], what: impl Into<String>) -> Self {
+        Self {
+            place: place.to_vec(),
+            what: What::Whole(what.into()),
+        }
+    }
+
+    /// The phrase for a reader who is at a place of the schema that is so many steps down.
+    pub(super) fn phrase(&self, down: usize) -> String {
+        match &self.what {
+            What::Here(what) => format!("{} {what}", shown(self.place.get(down..).unwrap_or(&[]))),
+            What::Whole(what) => what.clone(),
+            What::Default(what) => {
+                format!("the default of {} does not fit: {what}", shown(&self.place))
+            }
+        }
     }
 }
 
-impl Validator {
-    /// Compiles the schema at `pointer` (RFC 6901, empty for all) of `document`.
-    ///
-    /// Err is a phrase of one line: what is wrong, and where in the schema.
-    pub(super) fn compile(document: &Value, pointer: &str) -> Result<Self, String> {
-        compile::compile(document, pointer)
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.phrase(0))
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Schema")
+    }
+}
+
+impl Schema {
+    pub(super) fn new(document: Value) -> Self {
+        Self {
+            // The words of a complaint must not depend on the order in which a build keeps members.
+            document: canonical(document),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    /// The schema as it was written, in canonical form.
+    pub(super) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Compiles it, once, and checks the defaults of top-level parameters by it.
+    pub(super) fn compile(&self, defaults: &Map<String, Value>) -> Result<(), &Problem> {
+        let compiled = self.compiled.get_or_init(|| {
+            let compiled = Compiled::new(&self.document)?;
+            compiled.check_defaults(defaults)?;
+            Ok(compiled)
+        });
+        compiled.as_ref().map(|_| ())
+    }
+
+    /// Whether it was to be compiled and could not be.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.compiled.get(), Some(Err(_)))
+    }
+
+    /// What is allowed in it and means less than it seems to. A schema that cannot be used has other troubles.
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        prepare(self.document.clone()).map_or_else(|_| Vec::new(), |prepared| prepared.remarks)
     }
 
     /// Err is a phrase: up to three complaints about the parts of a canonical value (as arguments are), which is called `whole`.
     pub(super) fn check(&self, value: &Value, whole: &str) -> Result<(), String> {
-        Checker::new(&self.nodes, whole).check(self.root, value)
-    }
-}
-
-/// Where a node is in the list of all nodes of a schema.
-type NodeId = usize;
-
-/// A schema: all of these must hold.
-type Node = Vec<Rule>;
-
-/// A keyword, or several that work together. The last four hold for what is of another type.
-enum Rule {
-    Never,
-    Same(NodeId),
-    Type(Vec<Kind>),
-    Const(Value),
-    Enum(Vec<Value>),
-    All(Vec<NodeId>),
-    Any(Vec<NodeId>),
-    One(Vec<NodeId>),
-    Not(NodeId),
-    If {
-        condition: NodeId,
-        then: Option<NodeId>,
-        otherwise: Option<NodeId>,
-    },
-    Number(NumberRule),
-    String(StringRule),
-    Array(ArrayRule),
-    Object(ObjectRule),
-}
-
-enum NumberRule {
-    Minimum(Number),
-    Maximum(Number),
-    ExclusiveMinimum(Number),
-    ExclusiveMaximum(Number),
-    MultipleOf(Number),
-}
-
-enum StringRule {
-    MinLength(u64),
-    MaxLength(u64),
-    Pattern(Regex),
-    Format(Format),
-}
-
-enum ArrayRule {
-    MinItems(u64),
-    MaxItems(u64),
-    UniqueItems,
-    Items {
-        first: Vec<NodeId>,
-        rest: Option<NodeId>,
-    },
-    Contains {
-        item: NodeId,
-        least: u64,
-        most: Option<u64>,
-    },
-}
-
-enum ObjectRule {
-    MinProperties(u64),
-    MaxProperties(u64),
-    Required(Vec<String>),
-    Properties {
-        named: BTreeMap<String, NodeId>,
-        patterns: Vec<(Regex, NodeId)>,
-        others: Option<NodeId>,
-    },
-    PropertyNames(NodeId),
-    /// Whoever has the first also has the others.
-    DependentRequired(String, Vec<String>),
-    DependentSchema(String, NodeId),
-}
-
-impl From<NumberRule> for Rule {
-    fn from(rule: NumberRule) -> Self {
-        Self::Number(rule)
-    }
-}
-
-impl From<StringRule> for Rule {
-    fn from(rule: StringRule) -> Self {
-        Self::String(rule)
-    }
-}
-
-impl From<ArrayRule> for Rule {
-    fn from(rule: ArrayRule) -> Self {
-        Self::Array(rule)
-    }
-}
-
-impl From<ObjectRule> for Rule {
-    fn from(rule: ObjectRule) -> Self {
-        Self::Object(rule)
-    }
-}
-
-/// The types of JSON Schema. `Integer` is a part of `Number`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Null,
-    Boolean,
-    Integer,
-    Number,
-    String,
-    Array,
-    Object,
-}
-
-impl Kind {
-    const ALL: [Self; 7] = [
-        Self::Null,
-        Self::Boolean,
-        Self::Integer,
-        Self::Number,
-        Self::String,
-        Self::Array,
-        Self::Object,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Boolean => "boolean",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Array => "array",
-            Self::Object => "object",
+        match self.compiled.get_or_init(|| Compiled::new(&self.document)) {
+            Ok(compiled) => compiled.check(value, whole),
+            Err(problem) => Err(problem.to_string()),
         }
     }
+}
 
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+impl Compiled {
+    fn new(document: &Value) -> Result<Self, Problem> {
+        let Prepared {
+            document,
+            places,
+            chain,
+            weight,
+            remarks: _,
+        } = prepare(document.clone())?;
+        let verdict = options()
+            .build(&document)
+            .map_err(|error| problem_of(&error))?;
+        Ok(Self {
+            verdict,
+            explainer: Explainer::new(document, places),
+            chain,
+            weight,
+        })
     }
 
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(_) => Self::Boolean,
-            Value::Number(_) => Self::Number,
-            Value::String(_) => Self::String,
-            Value::Array(_) => Self::Array,
-            Value::Object(_) => Self::Object,
+    fn check(&self, value: &Value, whole: &str) -> Result<(), String> {
+        let (parts, depth) = size(value);
+        if parts.saturating_mul(self.weight) > MAX_VISITS
+            || depth.saturating_mul(self.chain) > MAX_DEPTH
+        {
+            return Err(format!("{whole} is too intricate to be checked"));
         }
+        if self.verdict.is_valid(value) {
+            return Ok(());
+        }
+        let mut complaints = Complaints::new(whole, value);
+        self.explainer
+            .each_error(value, |error, forms| complaints.add(error, forms));
+        Err(complaints
+            .told()
+            .unwrap_or_else(|| format!("{whole} does not fit the schema")))
     }
 
-    fn has(self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Integer, Value::Number(number)) => number::is_whole(number),
-            _ => self == Self::of(value),
+    /// Each default by the schema of its own parameter, wherever that refers to.
+    fn check_defaults(&self, defaults: &Map<String, Value>) -> Result<(), Problem> {
+        if defaults.is_empty() {
+            return Ok(());
         }
+        let all = canonical(Value::Object(defaults.clone()));
+        for (name, default) in all.as_object().into_iter().flatten() {
+            let mut complaints = Complaints::new("it", default).inside(1);
+            let own = format!("/properties/{}/", escaped(name));
+            self.explainer.each_error(&all, |error, forms| {
+                let at = format!("{}/", error.evaluation_path().as_str());
+                if at.starts_with(&own) {
+                    complaints.add(error, forms);
+                }
+            });
+            if let Some(told) = complaints.told() {
+                return Err(Problem {
+                    place: vec!["properties".to_owned(), name.clone()],
+                    what: What::Default(told),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn options() -> ValidationOptions<'static> {
+    jsonschema::options()
+        .offline()
+        .should_validate_formats(true)
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
+}
+
+/// What the crate says of a schema that it cannot compile. It names the place in the schema as the place in a value, for the value
+/// is the schema.
+fn problem_of(error: &ValidationError<'_>) -> Problem {
+    let place = match error.instance_path().as_str() {
+        "" => error.schema_path().as_str(),
+        place => place,
+    };
+    Problem {
+        place: tokens(place).collect(),
+        what: complaint::of_schema(error),
+    }
+}
+
+/// How many values there are in a value, itself too, and how deep they are inside of each other.
+fn size(value: &Value) -> (u64, u64) {
+    let inside: Vec<_> = match value {
+        Value::Array(items) => items.iter().map(size).collect(),
+        // A name is a value for `propertyNames`.
+        Value::Object(members) => members
+            .values()
+            .map(|member| {
+                let (parts, depth) = size(member);
+                (parts + 1, depth)
+            })
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    let depth = inside.iter().map(|(_, depth)| *depth).max().unwrap_or(0);
+    (
+        1 + inside.iter().map(|(parts, _)| parts).sum::<u64>(),
+        1 + depth,
+    )
+}
+
+/// The tokens of a JSON pointer: RFC 6901, section 4.
+fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+}
+
+fn escaped(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+fn pointer(place: &[String]) -> String {
+    place
+        .iter()
+        .flat_map(|token| ["/".to_owned(), escaped(token)])
+        .collect()
+}
+
+/// A place the way that people write it: `properties.size`.
+fn shown(place: &[String]) -> String {
+    if place.is_empty() {
+        "it".to_owned()
+    } else {
+        format!("`{}`", place.join("."))
     }
 }

@@ -4,6 +4,7 @@ mod acme;
 mod arguments;
 mod http;
 mod mistakes;
+mod schemas;
 
 use super::Team;
 
@@ -58,6 +59,7 @@ fn shop_with(passage: &str, replacement: &str) -> String {
 
 fn error_of(text: &str) -> String {
     Team::parse("team.toml", text)
+        .and_then(|team| team.compile_all())
         .expect_err("the file has a mistake")
         .to_string()
 }
@@ -69,7 +71,9 @@ fn assert_mistake(passage: &str, replacement: &str, sentence: &str) {
 
 #[test]
 fn the_shop_has_no_mistake() {
-    Team::parse("team.toml", SHOP).expect("the tests start from a right file");
+    let team = Team::parse("team.toml", SHOP).expect("the tests start from a right file");
+    assert_eq!(team.compile_all(), Ok(()));
+    assert_eq!(team.warnings(), []);
 }
 
 #[test]
@@ -78,6 +82,8 @@ fn the_example_of_the_reference_has_no_mistake() {
     let (_, example) = reference.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let team = Team::parse("teams.md", example).unwrap();
+    assert_eq!(team.compile_all(), Ok(()));
+    assert_eq!(team.warnings(), []);
     assert_eq!(team.tools().count(), 4);
 }
 
@@ -92,6 +98,7 @@ fn the_example_of_the_module_has_no_mistake() {
     let (_, example) = docs.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let team = Team::parse("team.rs", example).unwrap();
+    assert_eq!(team.compile_all(), Ok(()));
     assert_eq!(team.entry_agent().name, "Front");
 }
 

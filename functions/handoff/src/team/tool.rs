@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
+use super::canonical::canonical;
 use super::http::HttpCall;
-use super::schema::Validator;
+use super::schema::{Problem, Schema};
 
 /// The tools of the embedded back office: the only ones that run without a `[tool.http]` section.
 pub const BACK_OFFICE: &[(&str, ToolKind)] = &[
@@ -26,8 +27,6 @@ pub struct Tool {
     pub description: String,
     /// Whether a call has a side effect.
     pub kind: ToolKind,
-    /// The JSON Schema of the arguments, always of type `object`.
-    pub parameters: Value,
     /// The parameters that make a call *the same action* as another one; empty means all of them.
     pub identity: Vec<String>,
     /// How long one call may take.
@@ -42,7 +41,7 @@ pub struct Tool {
     pub retry: Duration,
     /// Values for top-level parameters that the model left out.
     pub(super) defaults: Map<String, Value>,
-    pub(super) validator: Validator,
+    pub(super) schema: Schema,
 }
 
 /// Whether a call has a side effect.
@@ -142,25 +141,54 @@ impl Tool {
         }
     }
 
+    /// The JSON Schema of the arguments, always of type `object`.
+    pub fn parameters(&self) -> &Value {
+        self.schema.document()
+    }
+
+    /// Canonical JSON of what makes a call with these arguments the same action as another call of this tool: the parameters that
+    /// the tool names as its identity, or all arguments where it names none.
+    pub fn identity_of(&self, arguments: &Arguments) -> String {
+        if self.identity.is_empty() {
+            return arguments.canonical().to_owned();
+        }
+        let named = self.identity.iter().filter_map(|name| {
+            let value = arguments.as_value().get(name)?;
+            Some((name.clone(), value.clone()))
+        });
+        canonical(Value::Object(named.collect())).to_string()
+    }
+
     /// Reads the argument text of a model and checks it against the schema.
     ///
-    /// An empty text counts as `{}`, since some models send it for a tool without parameters.
+    /// An empty text counts as `{}`, since some models send it for a tool without parameters. The first check compiles the schema,
+    /// unless [`Team::compile_all`](super::Team::compile_all) did.
     ///
     /// # Errors
-    /// A sentence for the model: what is wrong, and with which argument.
+    /// A sentence for the model: what is wrong, and with which argument; or that the tool's own schema cannot be used.
     pub fn check(&self, arguments: &str) -> Result<Arguments, String> {
         self.read(arguments)
             .map_err(|complaint| format!("{} was not called: {complaint}.", self.name))
     }
 
     fn read(&self, text: &str) -> Result<Arguments, String> {
+        self.compile().map_err(|problem| {
+            // The owner of the team finds the reason in the log and at `/health`; a model can do nothing about it.
+            tracing::error!(tool = self.name, reason = %problem, "the schema of a tool cannot be used");
+            "its schema cannot be used, which is a mistake of this team and not of the call".to_owned()
+        })?;
         let mut object = Arguments::read_object(text)?;
         for (name, value) in &self.defaults {
             object.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let arguments = Arguments::from_object(object);
-        self.validator
+        self.schema
             .check(arguments.as_value(), "the argument object")?;
         Ok(arguments)
+    }
+
+    /// Compiles the schema, once, and checks the defaults by it.
+    pub(super) fn compile(&self) -> Result<(), &Problem> {
+        self.schema.compile(&self.defaults)
     }
 }

@@ -164,7 +164,7 @@ fn check_identity(turn: &Turn) -> Result<(), String> {
             continue;
         };
         let whole_turn = !tool.identity.is_empty() || has_an_amount(tool);
-        let identity = (tool.name.clone(), arguments.identity(tool));
+        let identity = (tool.name.clone(), tool.identity_of(&arguments));
         let is_new = seen.iter().all(|(known, _)| **known != entry.action);
         if is_new {
             seen.push((&entry.action, tool.order == ActionOrder::Kept));

@@ -106,7 +106,7 @@ fn defaults_are_filled_in_before_the_check() {
 #[test]
 fn two_refunds_of_one_item_are_the_same_action_whatever_the_reason() {
     let refund = acme("execute_refund");
-    let identity = |arguments| refund.check(arguments).unwrap().identity(&refund);
+    let identity = |arguments| refund.identity_of(&refund.check(arguments).unwrap());
     assert_eq!(
         identity(r#"{"reason":"burnt","item_id":"item_1"}"#),
         r#"{"item_id":"item_1"}"#
@@ -125,7 +125,7 @@ fn two_refunds_of_one_item_are_the_same_action_whatever_the_reason() {
 fn a_tool_without_identity_is_identified_by_all_its_arguments() {
     let order = acme("execute_order");
     let arguments = order.check(r#"{"product":"Anvil","price":42}"#).unwrap();
-    assert_eq!(arguments.identity(&order), arguments.canonical());
+    assert_eq!(order.identity_of(&arguments), arguments.canonical());
 }
 
 #[test]

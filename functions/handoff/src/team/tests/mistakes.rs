@@ -225,7 +225,7 @@ fn an_invalid_schema_is_told_at_its_parameter() {
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"string\"\npattern = \"(\"",
         "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": the pattern \"(\" \
-         is not a regular expression: found open group without closing ')'.",
+         is not a regular expression, or one of more than 256 KB.",
     );
 }
 
