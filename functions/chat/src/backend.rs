@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_handoff::ports::Queue;
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
-use baton_setup::{ModelInfo, Services};
+use baton_setup::{ModelInfo, Services, check_team};
 use baton_tools::office::BackOffice;
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,7 @@ impl Backend {
     /// A sentence for the person that started the program.
     pub async fn with_workers(settings: &Settings) -> anyhow::Result<Self> {
         let services = Services::open(settings).await?;
+        check_team(&services.team)?;
         Ok(Self::of(services, true))
     }
 
@@ -87,6 +88,9 @@ impl Backend {
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
         let services = Services::open(settings).await?;
         let workers = !services.workers_elsewhere();
+        if workers {
+            check_team(&services.team)?;
+        }
         Ok(Self::of(services, workers))
     }
 

@@ -46,6 +46,11 @@ pub fn check(values: &Values) -> Report {
         if let Err(error) = http_tools(&team, &settings, &env) {
             note(error);
         }
+        if let Err(error) = team.compile_all() {
+            note(error.into());
+        }
+        let warnings = team.warnings();
+        report.warnings.extend(warnings.iter().map(ToString::to_string));
         let model = model.map_or_else(
             |()| "none".to_owned(),
             |client| client.map_or("rehearsal".to_owned(), |(_, ModelInfo { name, .. })| name),

@@ -16,4 +16,4 @@ pub mod signals;
 pub use check::{Report, check};
 #[cfg(feature = "aws")]
 pub use services::function_settings;
-pub use services::{ModelInfo, Services, use_default_chain};
+pub use services::{ModelInfo, Services, check_team, use_default_chain};

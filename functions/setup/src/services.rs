@@ -48,6 +48,17 @@ pub struct Services {
     stop: CancellationToken,
 }
 
+/// Compiles what a function leaves to its first calls, and logs what in the team means less than it seems to.
+///
+/// # Errors
+/// The first mistake in a schema, as one sentence with file and line.
+pub fn check_team(team: &Team) -> anyhow::Result<()> {
+    for warning in team.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(team.compile_all()?)
+}
+
 impl Services {
     /// Opens and starts what the settings say.
     ///

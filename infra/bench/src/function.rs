@@ -24,7 +24,7 @@ const STARTS: usize = 61;
 const WARM_TURNS: usize = 40;
 /// Of the time to the first text, beside the bare function's.
 const FIRST_TEXT_RATIO: f64 = 1.3;
-const SIZE_OVER_MB: f64 = 2.0;
+const SIZE_OVER_MB: f64 = 4.0;
 /// A function that has not polled or answered by then never will.
 const PATIENCE: Duration = Duration::from_secs(15);
 

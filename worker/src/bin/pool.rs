@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use baton_setup::settings::{Settings, Values};
 use baton_setup::signals::Signals;
-use baton_setup::{Services, log, use_default_chain};
+use baton_setup::{Services, check_team, log, use_default_chain};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     use_default_chain(&settings).await?;
     let opened = Services::open(&settings).await?;
+    check_team(&opened.team)?;
     let queue = opened.ports().queue;
     let engine = opened.engine();
     let pool = Pool::start(

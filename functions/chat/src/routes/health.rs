@@ -83,7 +83,14 @@ pub(crate) async fn health(
         None => app.engine.health().await,
     };
     let (status, reason) = match health {
-        Health::Ready => (StatusCode::OK, None),
+        Health::Ready => match team.broken_schema() {
+            None => (StatusCode::OK, None),
+            // Found by the first call of the tool, where schemas are not compiled at start.
+            Some(tool) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some(format!("the schema of tool {tool} cannot be used")),
+            ),
+        },
         Health::Draining => (
             StatusCode::SERVICE_UNAVAILABLE,
             Some("shutting down".to_owned()),

@@ -283,3 +283,26 @@ async fn operator_routes_are_absent_off_loopback_and_behind_a_proxy_without_a_to
     let health = house.client().request("GET", "/health");
     assert_eq!(lists_conversations(&house.client(), health).await, true);
 }
+
+#[tokio::test]
+async fn health_names_a_tool_whose_schema_the_first_call_could_not_compile() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = Setup::new(&model)
+        .with_team(&[("minimum = 0", "minimum = \"0\"")])
+        .open()
+        .await;
+    let client = house.client();
+    assert_eq!(client.get("/health").await.status, 200);
+    let turn = client.say("c", "order anvil 30").await;
+    assert!(
+        turn.answer()
+            .starts_with("execute_order was not called: its schema cannot be used"),
+        "{turn:?}"
+    );
+    let health = client.get("/health").await;
+    assert_eq!(health.status, 503);
+    assert_eq!(
+        health.json()["reason"],
+        "the schema of tool execute_order cannot be used"
+    );
+}

@@ -81,7 +81,11 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
     std::fs::write(&team, "name = \"Shop\"\nentry = \"Nobody\"\n").unwrap();
     let calling = folder.path().join("calling.toml");
     std::fs::write(&calling, CALLING).unwrap();
-    let cases: [(&[&str], &[&str]); 6] = [
+    let schema = folder.path().join("schema.toml");
+    let (shop, _) = CALLING.split_once("headers").unwrap();
+    let wrong = format!("{shop}[tool.parameters.day]\nminLength = -1\n");
+    std::fs::write(&schema, wrong).unwrap();
+    let cases: [(&[&str], &[&str]); 7] = [
         (
             &["--addr", taken],
             &["cannot listen on ", "Choose another with --addr"],
@@ -99,6 +103,13 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
             &["--team", "calling.toml"],
             &[
                 "header \"X-Key\" of tool \"find\" needs the environment variable SHOP_KEY, which is not set",
+            ],
+        ),
+        (
+            &["--team", "schema.toml"],
+            &[
+                "schema.toml:14: ",
+                "parameter \"day\": `minLength` must be at least 0",
             ],
         ),
         (&["--colour"], &["'--colour'"]),
