@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use baton_handoff::event::{ActionFinished, Event, EventKind, Position};
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
-use baton_handoff::live::TurnLog;
+use baton_handoff::TurnLog;
 use baton_handoff::ports::StoreError;
 use baton_handoff::{Engine, Followed, Pulse, Resume};
 use bytes::{Bytes, BytesMut};

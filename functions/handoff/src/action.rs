@@ -1,14 +1,17 @@
 //! An action after its acceptance: a worker claims it, tries it and records how it ended; the turn waits for that a while.
 //! The record decides; queue messages only say where to look.
 
+pub(crate) mod operate;
+pub(crate) mod tries;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::tries::{Ended, FIRST_RETRY};
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
 use crate::record::{ActionRecord, ActionState, Meta, decode, keys, size};
-use crate::tries::{self, Ended, FIRST_RETRY};
 
 /// When a queue message that nobody claimed counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
@@ -320,7 +323,7 @@ impl Engine {
     /// elsewhere looks by itself, and at its end whoever drives looks again. And what waited for this end is sent.
     async fn tell_turn(&self, action: &ActionRecord) {
         self.hub.poke(&action.id.conversation);
-        let meta = crate::journal::read_meta(&*self.store, &action.id.conversation).await;
+        let meta = crate::record::journal::read_meta(&*self.store, &action.id.conversation).await;
         let runs = match &meta {
             Ok(meta) => meta.as_ref().is_none_or(|(_, meta)| {
                 meta.running.is_some() || !meta.untold.contains(&action.id)

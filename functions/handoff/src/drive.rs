@@ -1,25 +1,29 @@
 //! Keeps a conversation going: begins the turn that is next, takes over from an owner that died, and stops when nothing waits.
 //! In one process at most one driver is at work on a conversation; between processes the lease decides.
 
+pub(crate) mod holder;
+pub(crate) mod hub;
+pub(crate) mod lease;
 mod left_out;
+pub(crate) mod sweep;
+pub(crate) mod warm;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
+use crate::drive::hub::TurnLog;
+use crate::drive::warm::Warm;
 use crate::engine::{Engine, LOOK_AGAIN, MAX_TRIES};
 use crate::event::{Event, EventKind, Position};
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{JournaledTurn, read_meta, read_turn, read_turns};
-use crate::live::TurnLog;
 use crate::ports::{Change, CommitError, Millis, StoreError};
+use crate::record::journal::{JournaledTurn, read_meta, read_turn, read_turns, visible};
 use crate::record::{Meta, Origin, TurnRecord, TurnState, keys};
-use crate::submit::visible;
 use crate::turn::{self, Begun, EndAtOnce};
-use crate::warm::Warm;
-use crate::{recorder, replay, window};
+use crate::turn::{recorder, replay, window};
 
 /// Owners of one turn that may die in one step before it is suspected of killing them. From then on a process runs one
 /// suspected turn at a time, so that those who died beside it are told from it.

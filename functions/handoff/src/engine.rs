@@ -1,18 +1,20 @@
 //! The ports and the team that one process serves, put together.
 
+pub(crate) mod health;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use crate::health::Probe;
+use crate::drive::hub::Hub;
+use crate::drive::sweep::Sweeps;
+use crate::drive::warm::Memory;
+use crate::engine::health::Probe;
 use crate::ids::{ActionId, ConversationId};
-use crate::live::Hub;
 use crate::ports::{Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
-use crate::sweep::Sweeps;
 use crate::team::{Agent, Team};
-use crate::warm::Memory;
 
 /// How long a conversation stays its owner's without a sign of life, unless set.
 const LEASE: Millis = 30_000;

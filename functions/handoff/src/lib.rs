@@ -14,46 +14,32 @@
 pub mod sabotage;
 
 mod action;
-mod calls;
+mod conversation;
 mod drive;
 mod engine;
-mod erase;
 pub mod event;
 pub mod failure;
-mod follow;
-mod health;
-pub mod history;
-mod holder;
 pub mod ids;
-mod journal;
-mod lease;
-pub mod live;
-mod narrator;
-mod operate;
 pub mod ports;
 pub mod record;
-mod recorder;
-mod regenerate;
-mod replay;
-mod response;
-mod stop;
-mod submit;
-mod sweep;
 pub mod team;
-mod tries;
 mod turn;
-mod warm;
-mod window;
 
 pub use action::Executed;
+pub use action::operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement, Shown};
+pub use conversation::erase::EraseError;
+pub use conversation::follow::{Followed, Pulse};
+pub use conversation::regenerate::CannotRegenerate;
+pub use conversation::stop::StopError;
+pub use conversation::submit::{Accepted, Overlap, Refusal, Submission};
+pub use drive::hub::{TurnLog, Watch};
+pub use drive::sweep::Swept;
+pub use engine::health::Health;
 pub use engine::{Engine, Ports};
-pub use erase::EraseError;
-pub use follow::{Followed, Pulse};
-pub use health::Health;
-pub use live::Watch;
-pub use operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement, Shown};
-pub use regenerate::CannotRegenerate;
-pub use replay::Resume;
-pub use stop::StopError;
-pub use submit::{Accepted, Overlap, Refusal, Submission};
-pub use sweep::Swept;
+pub use turn::replay::Resume;
+
+/// A conversation as people read it.
+pub mod history {
+    pub use crate::conversation::export::{Export, ExportError};
+    pub use crate::conversation::history::{History, Item, Role, Summary, SummaryPage, Unreadable};
+}

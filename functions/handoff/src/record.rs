@@ -1,8 +1,10 @@
 //! What is kept of a conversation, and under which keys. Knows JSON; not where it is stored.
 
 mod action;
+pub(crate) mod journal;
 pub mod keys;
 mod meta;
+pub(crate) mod pages;
 pub(crate) mod size;
 mod step;
 mod turn;

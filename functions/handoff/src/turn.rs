@@ -3,8 +3,14 @@
 
 mod answer;
 mod ask;
+pub(crate) mod calls;
 mod commits;
 mod late;
+pub(crate) mod narrator;
+pub(crate) mod recorder;
+pub(crate) mod replay;
+pub(crate) mod response;
+pub(crate) mod window;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,21 +19,19 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::drive::hub::TurnLog;
+use crate::drive::lease::{Interrupted, Lease};
+use crate::drive::warm::Warm;
 use crate::engine::{Claim, Engine, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
-use crate::journal::JournaledTurn;
-use crate::lease::{Interrupted, Lease};
-use crate::live::TurnLog;
-use crate::narrator::Narrator;
 use crate::ports::{ModelError, ModelStream};
+use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, LateResult, Meta, StepRecord, Told, TurnRecord};
-use crate::replay;
-use crate::response::Broken;
 use crate::team::Agent;
-use crate::warm::Warm;
-use crate::window;
+use crate::turn::narrator::Narrator;
+use crate::turn::response::Broken;
 
 use answer::hand_offs_in;
 use ask::first_speaker;

@@ -5,8 +5,8 @@ use crate::engine::{Claim, Engine};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{JournaledTurn, read_meta};
 use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::{JournaledTurn, read_meta};
 use crate::record::{Meta, TurnState, decode, keys};
 
 impl Engine {

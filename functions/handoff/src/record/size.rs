@@ -89,7 +89,7 @@ mod tests {
         AcceptedAction, ActionRecord, ActionState, EndedAction, LateResult, Meta, Origin, Partial,
         Running, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
     };
-    use crate::response::MAX_CALLS;
+    use crate::turn::response::MAX_CALLS;
 
     #[test]
     fn the_stored_length_is_what_json_takes() {

@@ -1,11 +1,11 @@
 //! What comes of a response's calls: each gets its result, and the hand-off that wins happens.
 
 use super::Play;
-use crate::calls::{self, Accepted, Planned, Scope};
 use crate::ports::ToolCall;
 use crate::record::{AcceptedAction, ActionState, Origin, StepRecord, Told};
-use crate::replay;
 use crate::team::ActionOrder;
+use crate::turn::calls::{self, Accepted, Planned, Scope};
+use crate::turn::replay;
 
 impl Play<'_> {
     pub(super) fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {

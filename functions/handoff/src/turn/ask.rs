@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{Opening, Play};
 use crate::engine::{Engine, Trouble};
 use crate::failure::FailureCode;
-use crate::journal::JournaledTurn;
 use crate::ports::{Message, Millis, ModelRequest};
+use crate::record::journal::JournaledTurn;
 use crate::record::{LateResult, Meta, Origin, StepRecord, TurnRecord};
-use crate::response::{Broken, Response};
 use crate::team::Agent;
-use crate::window;
+use crate::turn::response::{Broken, Response};
+use crate::turn::window;
 
 /// No response may take longer than this, however lively it drips.
 const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;

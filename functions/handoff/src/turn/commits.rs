@@ -2,7 +2,6 @@
 
 use super::late::forget_told;
 use super::{Ending, Play, Rest};
-use crate::calls::{self, Planned};
 use crate::drive::pause_after;
 use crate::engine::{LOOK_AGAIN, Trouble};
 use crate::event::EventKind;
@@ -11,8 +10,9 @@ use crate::record::{
     AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, StepRecord, TurnState, keys,
     size,
 };
-use crate::replay;
 use crate::team::ActionOrder;
+use crate::turn::calls::{self, Planned};
+use crate::turn::replay;
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
 use crate::record::{ActionState, LateResult, Meta, Told, size};
-use crate::window;
+use crate::turn::window;
 
 impl Play<'_> {
     /// Actions that the model believes pending and that have ended by now.

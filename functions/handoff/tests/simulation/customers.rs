@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use baton_handoff::TurnLog;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
-use baton_handoff::live::TurnLog;
 use baton_handoff::{Engine, Followed, Overlap, Refusal, Resume, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::JournaledTurn;
 use crate::ports::{Order, Range, Store, StoreError, Stored};
+use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, StepRecord, TurnRecord, decode, keys};
 
 /// Where a piece begins, and in which direction it is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// Turns before this one, or the last ones. Newest first.
     Before(Option<TurnNumber>),
     /// Turns behind this sort key, or the first ones. Oldest first.
@@ -19,34 +19,34 @@ pub(super) enum Place<'a> {
 
 /// How large a piece becomes: whole turns until one of the bounds is reached, and one turn at least, whatever its size.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    pub(super) turns: usize,
+pub(crate) struct Extent {
+    pub(crate) turns: usize,
     /// Of records.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// The size of a record in an earlier piece, so that no more are read than are needed.
-    pub(super) typical: Option<usize>,
+    pub(crate) typical: Option<usize>,
 }
 
 /// A part of a conversation, in the order in which it was read.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
-    pub(super) turns: Vec<ReadTurn>,
+pub(crate) struct Piece {
+    pub(crate) turns: Vec<ReadTurn>,
     /// Nothing follows in this direction.
-    pub(super) is_last: bool,
+    pub(crate) is_last: bool,
     /// For the next piece.
-    pub(super) typical: Option<usize>,
+    pub(crate) typical: Option<usize>,
 }
 
 /// A turn with what can be read of it.
 #[derive(Debug)]
-pub(super) struct ReadTurn {
-    pub(super) number: TurnNumber,
+pub(crate) struct ReadTurn {
+    pub(crate) number: TurnNumber,
     /// None: its own record cannot be read.
-    pub(super) turn: Option<JournaledTurn>,
+    pub(crate) turn: Option<JournaledTurn>,
     /// Some record of it cannot be read.
-    pub(super) is_damaged: bool,
+    pub(crate) is_damaged: bool,
     /// The highest sort key of its records.
-    pub(super) last_key: String,
+    pub(crate) last_key: String,
 }
 
 /// Records that are asked for before anything is known of their size. Each may have 350 KB.
@@ -56,7 +56,7 @@ const FIRST_RECORDS: usize = 8;
 const MOST_RECORDS: usize = 64;
 
 /// Reads a piece.
-pub(super) async fn read(
+pub(crate) async fn read(
     store: &dyn Store,
     conversation: &ConversationId,
     place: Place<'_>,

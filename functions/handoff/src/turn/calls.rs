@@ -6,14 +6,14 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use crate::action::tries::given_up_after;
 use crate::engine::Engine;
 use crate::event::{ActionFinished, EventKind, HandedOff, ToolFinished};
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
 use crate::record::{ActionRecord, ActionState, EndedAction, StepRecord, Told, ToolOutcome, size};
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
-use crate::tries::given_up_after;
-use crate::window;
+use crate::turn::window;
 
 /// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Overlap, Stop, Submission, Taken, Tries, hash, visible};
+use super::submit::{Overlap, Stop, Submission, Taken, Tries, hash};
 use crate::engine::{Claim, Engine};
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{JournaledTurn, read_meta};
 use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::{JournaledTurn, read_meta, visible};
 use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, keys};
+use crate::turn::{self, window};
 use crate::turn::{Begun, Opening};
-use crate::{turn, window};
 
 /// How much of the first message stands in lists, in characters.
 const TITLE: usize = 80;

@@ -1,22 +1,18 @@
 //! A conversation as people read it: messages by agent, tool calls with results, hand-offs, actions.
 
-mod export;
-mod pages;
-
 use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
-use crate::journal::{JournaledTurn, read_meta};
 use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
+use crate::record::journal::{JournaledTurn, read_meta};
 use crate::record::{
     ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
     conversations_of, decode, keys,
 };
 
-pub use export::{Export, ExportError};
-use pages::{Extent, Place, ReadTurn};
+use crate::record::pages::{self, Extent, Place, ReadTurn};
 
 /// One thing in the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -225,7 +221,7 @@ impl Engine {
     }
 
     /// The turn that turn `number` says anew.
-    async fn root_of(
+    pub(super) async fn root_of(
         &self,
         conversation: &ConversationId,
         number: TurnNumber,
@@ -274,7 +270,7 @@ impl Engine {
     }
 }
 
-fn summary(id: ConversationId, meta: &Meta) -> Summary {
+pub(super) fn summary(id: ConversationId, meta: &Meta) -> Summary {
     let running = meta.running.as_ref().map(|running| running.turn);
     Summary {
         id,
@@ -297,7 +293,7 @@ fn root(record: &TurnRecord) -> Option<TurnNumber> {
 
 /// Turns that follow each other as items, oldest first. `behind` is what the turn behind the last one says anew: only the last
 /// answer is ever said anew, so the next turn tells.
-fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<Item> {
+pub(super) fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<Item> {
     let root_in = |read: &ReadTurn| read.turn.as_ref().and_then(|turn| root(&turn.record));
     let roots = turns.iter().skip(1).map(root_in).chain([behind]);
     let mut all = Vec::new();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::drive::pause_after;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
-use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
+use crate::record::journal::read_meta;
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys};
-use crate::recorder;
+use crate::turn::recorder;
 
 /// Records removed by one commit.
 const PAGE: usize = 90;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::action::RESEND;
+use crate::conversation::history::Unreadable;
 use crate::engine::{Engine, MAX_TRIES};
-use crate::history::Unreadable;
 use crate::ids::ActionId;
-use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Cursor, Index, Key, Millis, Order, Range, StoreError};
+use crate::record::journal::read_meta;
 use crate::record::keys::TurnPart;
 use crate::record::{ActionRecord, ActionState, actions_in, decode, keys, size};
 use crate::team::ActionOrder;

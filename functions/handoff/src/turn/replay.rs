@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::calls::result_events;
 use crate::event::{ActionQueued, Event, EventKind, Position, TurnStarted};
-use crate::journal::JournaledTurn;
 use crate::ports::{ToolCall, Usage};
+use crate::record::journal::JournaledTurn;
 use crate::record::{StepRecord, Told, TurnRecord, TurnState};
+use crate::turn::calls::result_events;
 
 /// Where text and calls of a recorded step end and the results of its calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {

@@ -4,8 +4,8 @@ use tokio::sync::Mutex;
 
 use crate::engine::{Claim, Engine, MAX_TRIES, Trouble};
 use crate::ids::TurnNumber;
-use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, Millis, StoreError};
+use crate::record::journal::read_meta;
 use crate::record::{Meta, keys};
 
 /// Held while META is read and written, so that the keeper and the turn itself do not race each other.

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use crate::conversation::follow::Followed;
+use crate::conversation::submit::Accepted;
 use crate::engine::{Engine, MAX_TRIES};
-use crate::follow::Followed;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{read_meta, read_turn};
 use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::{read_meta, read_turn};
 use crate::record::{Origin, TurnRecord, keys};
-use crate::submit::Accepted;
 
 /// Why an answer is not said anew.
 #[derive(Debug, thiserror::Error)]

@@ -103,6 +103,12 @@ pub(crate) async fn read_turns(
     }
 }
 
+/// Turns that were not erased.
+pub(crate) fn visible(mut past: Vec<JournaledTurn>, meta: &Meta) -> Vec<JournaledTurn> {
+    past.retain(|turn| turn.number >= meta.erased_below);
+    past
+}
+
 /// Records of turns, put together.
 #[derive(Default)]
 struct Gathered {

@@ -1,12 +1,12 @@
 //! A whole conversation, read from its first turn to its last, piece by piece.
 
-use super::pages::{self, Extent, Place};
-use super::{Item, Summary, items_of, summary};
+use super::history::{Item, Summary, items_of, summary};
 use crate::engine::Engine;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::read_meta;
 use crate::ports::StoreError;
+use crate::record::journal::read_meta;
 use crate::record::keys;
+use crate::record::pages::{self, Extent, Place};
 
 /// Records read for one piece, in bytes. A turn that has more is a piece of its own.
 const PIECE_BYTES: usize = 64 * 1024;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::read_meta;
 use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::read_meta;
 use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
 
 /// Why a turn was not stopped.

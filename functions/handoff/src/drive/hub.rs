@@ -194,7 +194,7 @@ impl Drop for Watch<'_> {
 
 /// All conversations that this process has to do with at the moment.
 #[derive(Debug, Default)]
-pub struct Hub {
+pub(crate) struct Hub {
     slots: Mutex<HashMap<ConversationId, Slot>>,
     /// Some driver has left its conversation.
     left: Notify,
@@ -202,7 +202,7 @@ pub struct Hub {
 
 impl Hub {
     /// The log of a turn, made when there is none.
-    pub fn log(&self, conversation: &ConversationId, turn: TurnNumber) -> Arc<TurnLog> {
+    pub(crate) fn log(&self, conversation: &ConversationId, turn: TurnNumber) -> Arc<TurnLog> {
         let mut slots = lock(&self.slots);
         slots
             .entry(conversation.clone())
@@ -214,7 +214,7 @@ impl Hub {
     }
 
     /// The log of a turn, if this process runs it or waits for it.
-    pub fn find_log(
+    pub(crate) fn find_log(
         &self,
         conversation: &ConversationId,
         turn: TurnNumber,
@@ -227,7 +227,7 @@ impl Hub {
     }
 
     /// Forgets the log of a turn; who listens keeps it.
-    pub fn forget_log(&self, conversation: &ConversationId, turn: TurnNumber) {
+    pub(crate) fn forget_log(&self, conversation: &ConversationId, turn: TurnNumber) {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get_mut(conversation) {
             slot.logs.remove(&turn);
@@ -327,7 +327,7 @@ impl Hub {
     }
 
     /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
-    pub fn start_driving(&self, conversation: &ConversationId) -> bool {
+    pub(crate) fn start_driving(&self, conversation: &ConversationId) -> bool {
         let mut slots = lock(&self.slots);
         let slot = slots.entry(conversation.clone()).or_default();
         slot.pokes += 1;
@@ -336,14 +336,14 @@ impl Hub {
     }
 
     /// How often somebody asked for a look. A driver remembers it before it looks.
-    pub fn pokes(&self, conversation: &ConversationId) -> u64 {
+    pub(crate) fn pokes(&self, conversation: &ConversationId) -> u64 {
         lock(&self.slots)
             .get(conversation)
             .map_or(0, |slot| slot.pokes)
     }
 
     /// What wakes up who waits for the conversation to change.
-    pub fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
+    pub(crate) fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
         lock(&self.slots)
             .entry(conversation.clone())
             .or_default()
@@ -352,7 +352,7 @@ impl Hub {
     }
 
     /// Hears from now on whether the conversation may have changed.
-    pub fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
+    pub(crate) fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
         let mut slots = lock(&self.slots);
         let slot = slots.entry(conversation.clone()).or_default();
         slot.watchers += 1;
@@ -366,7 +366,7 @@ impl Hub {
     }
 
     /// Tells whoever waits for this conversation to look again.
-    pub fn poke(&self, conversation: &ConversationId) {
+    pub(crate) fn poke(&self, conversation: &ConversationId) {
         if let Some(slot) = lock(&self.slots).get_mut(conversation) {
             slot.pokes += 1;
             slot.poked.notify_waiters();
@@ -374,7 +374,7 @@ impl Hub {
     }
 
     /// Ends the driving, unless somebody asked for a look since `seen`: then the driver must look once more.
-    pub fn stop_driving(&self, conversation: &ConversationId, seen: u64) -> bool {
+    pub(crate) fn stop_driving(&self, conversation: &ConversationId, seen: u64) -> bool {
         let mut slots = lock(&self.slots);
         let Some(slot) = slots.get_mut(conversation) else {
             return true;
@@ -393,14 +393,9 @@ impl Hub {
     }
 
     /// How many conversations are being driven or waited for; who only watches one does not count.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         let slots = lock(&self.slots);
         slots.values().filter(|slot| slot.is_busy()).count()
-    }
-
-    /// Whether nothing goes on.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -436,7 +431,7 @@ mod tests {
         let hub = Hub::default();
         let id = ConversationId::parse("c").unwrap();
         let (one, two) = (hub.watch(&id), hub.watch(&id));
-        assert!(hub.is_empty(), "nothing is waited for by watchers");
+        assert!(hub.len() == 0, "nothing is waited for by watchers");
         drop(one.poked());
         assert_eq!(lock(&hub.slots).len(), 1);
         drop(two);

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use crate::ids::ConversationId;
-use crate::journal::JournaledTurn;
 use crate::record::Meta;
+use crate::record::journal::JournaledTurn;
 
 /// Conversations that are remembered at most.
 const MOST: usize = 1_024;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::ids::TurnNumber;
-use crate::journal::{Extent, JournaledTurn};
 use crate::ports::{Message, ToolCall};
+use crate::record::journal::{Extent, JournaledTurn};
 use crate::record::{ActionState, LateResult, Origin, StepRecord, Told};
 use crate::team::Limits;
 

@@ -1,7 +1,5 @@
 //! Takes a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
 
-mod accept;
-
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -9,18 +7,18 @@ use futures_util::FutureExt;
 
 use tokio::sync::oneshot;
 
+use crate::conversation::follow::Followed;
+use crate::drive::hub::TurnLog;
+use crate::drive::warm::Warm;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::event::EventKind;
-use crate::follow::Followed;
 use crate::ids::{ConversationId, MessageId, TurnNumber, hex};
-use crate::journal::{JournaledTurn, read_meta, read_turns};
-use crate::live::TurnLog;
 use crate::ports::{Message, StoreError};
+use crate::record::journal::{JournaledTurn, read_meta, read_turns};
 use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, TurnRecord, decode, keys};
+use crate::turn::window;
 use crate::turn::{Begun, Opening};
-use crate::warm::Warm;
-use crate::window;
 
 /// Turns that may wait behind the running one.
 const MAX_WAITING: usize = 8;
@@ -285,7 +283,7 @@ impl Engine {
     }
 
     /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
-    async fn taken_before(
+    pub(super) async fn taken_before(
         &self,
         conversation: &ConversationId,
         receipt: u32,
@@ -358,22 +356,22 @@ impl Known {
 }
 
 /// What is known of earlier tries to record a message.
-struct Tries {
+pub(super) struct Tries {
     /// Stands in the turn, whichever try records it.
-    receipt: u32,
+    pub(super) receipt: u32,
     /// Turns that may have been recorded: nobody confirmed it.
-    unconfirmed: Vec<TurnNumber>,
+    pub(super) unconfirmed: Vec<TurnNumber>,
     /// The model call that the last try began, and what it asks. A further try goes on with it if it would ask the same.
-    opening: Option<(Vec<Message>, Opening)>,
+    pub(super) opening: Option<(Vec<Message>, Opening)>,
 }
 
 /// A message that is recorded.
-enum Taken {
+pub(super) enum Taken {
     Begun(Box<Begun>, TurnNumber, Arc<TurnLog>),
     Waits(TurnNumber, Arc<TurnLog>),
 }
 
-enum Stop {
+pub(super) enum Stop {
     Refused(Refusal),
     Store(String),
     Unreadable(String),
@@ -414,13 +412,7 @@ fn took(past: &[JournaledTurn], submission: &Submission) -> bool {
             .any(|turn| turn.record.message_id.as_ref() == id)
 }
 
-/// Turns that were not erased.
-pub(crate) fn visible(mut past: Vec<JournaledTurn>, meta: &Meta) -> Vec<JournaledTurn> {
-    past.retain(|turn| turn.number >= meta.erased_below);
-    past
-}
-
-fn hash(message: &str) -> String {
+pub(super) fn hash(message: &str) -> String {
     use sha2::{Digest, Sha256};
     hex(&Sha256::digest(message.as_bytes()))
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::drive::hub::{TurnLog, Watch};
 use crate::engine::Engine;
 use crate::event::Position;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::journal::{read_meta, read_turn};
-use crate::live::{TurnLog, Watch};
 use crate::ports::{Millis, StoreError};
+use crate::record::journal::{read_meta, read_turn};
 use crate::record::{ActionRecord, TurnState};
-use crate::replay;
+use crate::turn::replay;
 
 /// What there is to hear of a turn.
 #[derive(Debug)]

@@ -1,0 +1,10 @@
+//! What a caller may do with one conversation.
+
+mod accept;
+pub(crate) mod erase;
+pub(crate) mod export;
+pub(crate) mod follow;
+pub(crate) mod history;
+pub(crate) mod regenerate;
+pub(crate) mod stop;
+pub(crate) mod submit;
