@@ -19,7 +19,7 @@ impl Work for EngineWork {
     async fn work(&self, lane: Lane, body: &str) -> Verdict {
         match lane {
             Lane::Actions => match ActionId::parse(body) {
-                Ok(id) => match self.0.execute(&id).await {
+                Ok(id) => match self.0.action(&id).execute().await {
                     Executed::Over => Verdict::Ack,
                     Executed::Later(delay) => Verdict::Later(delay),
                 },

@@ -19,7 +19,7 @@ use baton_handoff::ports::{
     Stored, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Submission};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
 use baton_kit::model::{ScriptedModel, says};
 use baton_models::{Endpoint, ModelSettings, OpenAiModel};
 use baton_stores::env::SystemEnv;
@@ -132,14 +132,12 @@ impl Bench {
     async fn turn(&self) -> (usize, usize) {
         self.counted.reset();
         let submission = Submission {
-            conversation: self.conversation.clone(),
-            owner: "local".to_owned(),
             message: "Hello".to_owned(),
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
         };
-        let log = self.engine.submit(submission).await.unwrap().log;
+        let log = self.engine.conversation(&self.conversation, &Principal::LOCAL).submit(submission).await.unwrap().log;
         let mut seen = 0;
         while !log.has_ended() {
             ((), seen, _) = log.read(seen, |_| ()).await;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use baton_handoff::event::{ActionFinished, Event, EventKind, Position};
-use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
+use baton_handoff::ids::{ActionId, TurnNumber};
 use baton_handoff::TurnLog;
 use baton_handoff::ports::StoreError;
-use baton_handoff::{Engine, Followed, Pulse, Resume};
+use baton_handoff::{Conversation, Engine, Followed, Pulse, Resume};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use serde_json::json;
@@ -24,7 +24,7 @@ const LOOK: u64 = 2_000;
 
 struct Follower {
     engine: Arc<Engine>,
-    conversation: ConversationId,
+    conversation: Conversation,
     /// The next turn to follow.
     turn: TurnNumber,
     resume: Option<Position>,
@@ -48,7 +48,7 @@ struct Listening {
 /// What happens from now on: the turn that runs and those to come; or all behind `after`.
 pub(crate) fn events(
     engine: Arc<Engine>,
-    conversation: ConversationId,
+    conversation: Conversation,
     pulse: &Pulse,
     after: Option<Position>,
 ) -> Body {
@@ -92,7 +92,7 @@ impl Follower {
                 None => match self.look().await {
                     Ok(bytes) => bytes,
                     Err(error) => {
-                        tracing::warn!(conversation = %self.conversation, %error, "a conversation could not be followed");
+                        tracing::warn!(conversation = %self.conversation.id(), %error, "a conversation could not be followed");
                         break;
                     }
                 },
@@ -116,11 +116,11 @@ impl Follower {
             for event in events {
                 self.last = event.position;
                 match resume.as_mut() {
-                    None => Format::Sse.write(&mut out, &self.conversation, event),
+                    None => Format::Sse.write(&mut out, self.conversation.id(), event),
                     Some(resume) => {
                         let missing = resume.missing(event).into_iter().flatten();
                         for event in missing {
-                            Format::Sse.write(&mut out, &self.conversation, &event);
+                            Format::Sse.write(&mut out, self.conversation.id(), &event);
                         }
                     }
                 }
@@ -145,9 +145,9 @@ impl Follower {
     }
 
     async fn look(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let watch = self.engine.watch(&self.conversation);
-        let Some(pulse) = self.engine.pulse(&self.conversation).await? else {
-            self.engine.changed(watch, LOOK).await;
+        let watch = self.conversation.watch();
+        let Some(pulse) = self.conversation.pulse().await? else {
+            self.conversation.changed(watch, LOOK).await;
             return Ok(None);
         };
         if pulse.erased_below > self.erased_below {
@@ -157,11 +157,7 @@ impl Follower {
         }
         if self.turn < pulse.next_turn {
             let after = self.resume.take().filter(|after| after.turn == self.turn);
-            match self
-                .engine
-                .follow(&self.conversation, self.turn, after)
-                .await?
-            {
+            match self.conversation.follow(self.turn, after).await? {
                 Followed::Log(log) => {
                     self.listening = Some(Listening {
                         log,
@@ -179,7 +175,7 @@ impl Follower {
             .filter(|action| !self.ended.contains(&action.id))
             .collect();
         if news.is_empty() {
-            self.engine.changed(watch, LOOK).await;
+            self.conversation.changed(watch, LOOK).await;
             return Ok(None);
         }
         self.ended
@@ -210,7 +206,7 @@ impl Follower {
             offset: 0,
         };
         let data = json!({
-            "conversation": self.conversation.as_str(),
+            "conversation": self.conversation.id().as_str(),
             "turn": self.turn,
             "step": 0,
         });
@@ -232,7 +228,7 @@ impl Follower {
     fn encode(&self, events: &[Event]) -> Bytes {
         let mut out = BytesMut::new();
         for event in events {
-            Format::Sse.write(&mut out, &self.conversation, event);
+            Format::Sse.write(&mut out, self.conversation.id(), event);
         }
         out.freeze()
     }

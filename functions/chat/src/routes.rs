@@ -12,20 +12,25 @@ mod operator;
 pub(crate) mod page;
 pub(crate) mod turns;
 
+use baton_handoff::{Conversation, Principal};
 use baton_handoff::ids::{ConversationId, TurnNumber};
 use http::{HeaderMap, HeaderName};
 
 use self::input::Query;
 use crate::error::ApiError;
-
-/// The owner of every conversation until customers are authenticated.
-pub(crate) const OWNER: &str = "local";
+use crate::router::App;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
     ConversationId::parse(raw)
         .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
+}
+
+/// Opens a conversation for the caller: until customers sign in, for the one principal that there is.
+fn open(app: &App, raw: &str) -> Result<Conversation, ApiError> {
+    let id = parse_conversation(raw)?;
+    Ok(app.engine.conversation(&id, &Principal::LOCAL))
 }
 
 /// Where a turn can be followed, as seen from `/chat/completions`: a reference that is right below any prefix of a proxy.

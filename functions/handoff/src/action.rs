@@ -1,8 +1,10 @@
 //! An action after its acceptance: a worker claims it, tries it and records how it ended; the turn waits for that a while.
 //! The record decides; queue messages only say where to look.
 
+pub(crate) mod list;
 pub(crate) mod operate;
 pub(crate) mod tries;
+pub(crate) mod wait;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +13,12 @@ use self::tries::{Ended, FIRST_RETRY};
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
-use crate::record::{ActionRecord, ActionState, Meta, decode, keys, size};
-
-/// When a queue message that nobody claimed counts as lost.
-pub(crate) const RESEND: Millis = 5_000;
+use crate::record::journal::{read_action, read_actions, read_meta};
+use crate::record::{ActionRecord, ActionState, Meta, RESEND, keys, size};
 
 /// When the sweeper looks at an action that waits for an earlier one. The end of that one sends it at once; this is for the
 /// case that the message was lost.
 const HELD_UP: Millis = 30_000;
-
-/// How long a colleague may take to approve an action: 72 h.
-pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
-
-/// How often a waiting turn looks at an action that another process may be executing, at first and at most.
-const FIRST_LOOK: Millis = 100;
-const LONGEST_LOOK: Millis = 1_000;
 
 /// What a worker does with the queue message of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +29,34 @@ pub enum Executed {
     Later(Duration),
 }
 
+/// One action, for the worker that executes it and the operator that decides on it. It need not exist.
+#[derive(Clone)]
+pub struct Action {
+    engine: Arc<Engine>,
+    id: ActionId,
+}
+
 impl Engine {
+    /// The action of this id.
+    pub fn action(self: &Arc<Self>, id: &ActionId) -> Action {
+        Action {
+            engine: self.clone(),
+            id: id.clone(),
+        }
+    }
+}
+
+impl Action {
+    /// The action as it is recorded. None: there is no such action.
+    pub async fn show(&self) -> Result<Option<ActionRecord>, StoreError> {
+        let read = read_action(&*self.engine.store, &self.id).await?;
+        Ok(read.map(|(_, action)| action))
+    }
+
     /// Does what is to be done about an action now. Any number of workers may call this at any time for the same one.
-    #[tracing::instrument(level = "error", name = "action", skip_all, fields(action = %id))]
-    pub async fn execute(&self, id: &ActionId) -> Executed {
-        match self.claim_and_try(id).await {
+    #[tracing::instrument(level = "error", name = "action", skip_all, fields(action = %self.id))]
+    pub async fn execute(&self) -> Executed {
+        match self.claim_and_try().await {
             Ok(executed) => executed,
             Err(error) => {
                 tracing::warn!(%error, "an action could not be looked at; it will be tried again");
@@ -49,12 +65,12 @@ impl Engine {
         }
     }
 
-    async fn claim_and_try(&self, id: &ActionId) -> Result<Executed, StoreError> {
-        let Some((version, action)) = self.read_action(id).await? else {
+    async fn claim_and_try(&self) -> Result<Executed, StoreError> {
+        let Some((version, action)) = read_action(&*self.engine.store, &self.id).await? else {
             tracing::warn!("a queue message names an action that is not recorded");
             return Ok(Executed::Over);
         };
-        let now = self.env.now();
+        let now = self.engine.env.now();
         match action.state {
             ActionState::Done
             | ActionState::Rejected
@@ -65,7 +81,7 @@ impl Engine {
             // Its worker is alive as far as anybody can tell.
             ActionState::Running
                 if action.look_at > now
-                    && !self.has_ended(&action.holder)
+                    && !self.engine.has_ended(&action.holder)
                     && !sabotage!(LeaseIgnored) =>
             {
                 return Ok(later(action.look_at - now));
@@ -86,8 +102,10 @@ impl Engine {
                 .await;
         };
         // By the clock of now: the look at the earlier action may have taken longer than the key lives.
-        let now = self.env.now();
-        if let Some((state, reason)) = tries::spent(&action, &request, now, self.claim_margin()) {
+        let now = self.engine.env.now();
+        if let Some((state, reason)) =
+            tries::spent(&action, &request, now, self.engine.claim_margin())
+        {
             return self.finish(version, action, state, &reason).await;
         }
         let reached = action.first_try_at.is_some();
@@ -96,7 +114,7 @@ impl Engine {
         else {
             return Ok(later(FIRST_RETRY));
         };
-        if self.env.now() + tries::given_up_after(&request) > action.look_at {
+        if self.engine.env.now() + tries::given_up_after(&request) > action.look_at {
             if !reached {
                 action.first_try_at = None;
             }
@@ -119,7 +137,7 @@ impl Engine {
         let Some(before) = &action.after else {
             return Ok(false);
         };
-        let before = self.read_action(before).await?;
+        let before = read_action(&*self.engine.store, before).await?;
         Ok(before.is_some_and(|(_, before)| before.holds_up(action.place)))
     }
 
@@ -129,9 +147,10 @@ impl Engine {
         version: u64,
         mut action: ActionRecord,
     ) -> Result<Executed, StoreError> {
-        action.look_at = self.env.now() + HELD_UP;
+        action.look_at = self.engine.env.now() + HELD_UP;
         // Not written: then somebody else saw to it, or the sweeper comes sooner.
         let _moved = self
+            .engine
             .store
             .commit(vec![Change::Replace(
                 keys::action(&action.id),
@@ -150,7 +169,7 @@ impl Engine {
     ) -> Result<Executed, StoreError> {
         action.state = ActionState::Queued;
         action.attempts -= 1;
-        action.look_at = self.env.now() + RESEND;
+        action.look_at = self.engine.env.now() + RESEND;
         // Not ours any more: then it is in other hands already.
         let _ours = self.write(version, &action).await?;
         Ok(later(FIRST_RETRY))
@@ -163,17 +182,17 @@ impl Engine {
         request: &ToolRequest,
     ) -> Result<Option<(u64, ActionRecord)>, StoreError> {
         action.state = ActionState::Running;
-        let now = self.env.now();
+        let now = self.engine.env.now();
         action.attempts += 1;
         action.first_try_at.get_or_insert(now);
         action.fence += 1;
-        action.holder = self.new_holder();
-        action.look_at = now + tries::claim_of(request, self.claim_margin());
+        action.holder = self.engine.new_holder();
+        action.look_at = now + tries::claim_of(request, self.engine.claim_margin());
         let change = Change::Replace(keys::action(&action.id), version, action.record());
-        match self.store.commit(vec![change]).await {
+        match self.engine.store.commit(vec![change]).await {
             Ok(()) => Ok(Some((version + 1, action))),
             Err(CommitError::Ambiguous(_)) => {
-                let now = self.read_action(&action.id).await?;
+                let now = read_action(&*self.engine.store, &action.id).await?;
                 // Ours by its holder, and a claim still: read late, it may have been ended by somebody who took it over.
                 Ok(now.filter(|(_, now)| {
                     now.holder == action.holder
@@ -195,8 +214,8 @@ impl Engine {
         };
         tokio::select! {
            biased;
-            outcome = self.tools.act(request, &key) => outcome,
-            () = self.sleep(tries::given_up_after(request)) => {
+            outcome = self.engine.tools.act(request, &key) => outcome,
+            () = self.engine.sleep(tries::given_up_after(request)) => {
                 let reason = "the call took too long".to_owned();
                 if request.tool.has_keys() { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
             }
@@ -212,6 +231,7 @@ impl Engine {
     ) -> Result<Executed, StoreError> {
         if sabotage!(RecordDeletedOnError) && !matches!(ended, Ended::For(ActionState::Done, _)) {
             let _gone = self
+                .engine
                 .store
                 .commit(vec![Change::Remove(keys::action(&action.id), None)])
                 .await;
@@ -234,9 +254,10 @@ impl Engine {
         reason: &str,
         after: Option<Duration>,
     ) -> Result<Executed, StoreError> {
-        let wait = tries::wait(action.attempts, after, self.env.random());
-        let then = self.env.now() + wait;
-        if let Some((state, why)) = tries::spent(&action, request, then, self.claim_margin()) {
+        let wait = tries::wait(action.attempts, after, self.engine.env.random());
+        let then = self.engine.env.now() + wait;
+        if let Some((state, why)) = tries::spent(&action, request, then, self.engine.claim_margin())
+        {
             // Nobody would be allowed to try it then, so nobody needs to wait for that.
             let result = format!("{why}; the last try: {reason}");
             return self.finish(version, action, state, &result).await;
@@ -284,7 +305,7 @@ impl Engine {
     async fn write(&self, version: u64, action: &ActionRecord) -> Result<bool, StoreError> {
         let key = keys::action(&action.id);
         let version = if sabotage!(NoFence) {
-            self.read_action(&action.id)
+            read_action(&*self.engine.store, &action.id)
                 .await?
                 .map_or(version, |(now, _)| now)
         } else {
@@ -292,25 +313,27 @@ impl Engine {
         };
         for attempt in 0..MAX_TRIES {
             match self
+                .engine
                 .store
                 .commit(vec![Change::Replace(key.clone(), version, action.record())])
                 .await
             {
                 Ok(()) => return Ok(true),
                 Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsSuccess) => return Ok(true),
-                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => match self
-                    .read_action(&action.id)
-                    .await
-                {
-                    Ok(Some((_, now))) if now == *action => return Ok(true),
-                    Ok(Some((now, _))) if now == version => self.back_off(attempt).await,
-                    Ok(_) => {
-                        tracing::info!("an action was taken over; this outcome changes nothing");
-                        return Ok(false);
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                    match read_action(&*self.engine.store, &action.id).await {
+                        Ok(Some((_, now))) if now == *action => return Ok(true),
+                        Ok(Some((now, _))) if now == version => self.engine.back_off(attempt).await,
+                        Ok(_) => {
+                            tracing::info!(
+                                "an action was taken over; this outcome changes nothing"
+                            );
+                            return Ok(false);
+                        }
+                        Err(_) => self.engine.back_off(attempt).await,
                     }
-                    Err(_) => self.back_off(attempt).await,
-                },
-                Err(CommitError::Unavailable(_)) => self.back_off(attempt).await,
+                }
+                Err(CommitError::Unavailable(_)) => self.engine.back_off(attempt).await,
                 Err(CommitError::Refused(reason)) => return Err(StoreError::Unavailable(reason)),
             }
         }
@@ -322,8 +345,8 @@ impl Engine {
     /// A turn of this process that waits is woken up; if none runs, somebody begins one to tell the end. A turn that runs
     /// elsewhere looks by itself, and at its end whoever drives looks again. And what waited for this end is sent.
     async fn tell_turn(&self, action: &ActionRecord) {
-        self.hub.poke(&action.id.conversation);
-        let meta = crate::record::journal::read_meta(&*self.store, &action.id.conversation).await;
+        self.engine.hub.poke(&action.id.conversation);
+        let meta = read_meta(&*self.engine.store, &action.id.conversation).await;
         let runs = match &meta {
             Ok(meta) => meta.as_ref().is_none_or(|(_, meta)| {
                 meta.running.is_some() || !meta.untold.contains(&action.id)
@@ -331,7 +354,7 @@ impl Engine {
             Err(_) => false,
         };
         if !runs {
-            self.send_turns(&action.owner, &action.id).await;
+            self.engine.send_turns(&action.owner, &action.id).await;
         }
         if let Ok(Some((_, meta))) = meta
             && action.place > 0
@@ -349,13 +372,13 @@ impl Engine {
             .filter(|id| **id != ended.id)
             .cloned()
             .collect();
-        match self.read_actions(&open).await {
+        match read_actions(&*self.engine.store, &open).await {
             Ok(open) => {
                 let waits = |action: &&ActionRecord| {
                     action.state == ActionState::Queued && action.after.as_ref() == Some(&ended.id)
                 };
                 for next in open.iter().filter(waits) {
-                    self.send_action(&next.owner, &next.id).await;
+                    self.engine.send_action(&next.owner, &next.id).await;
                 }
             }
             Err(error) => {
@@ -364,82 +387,14 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn read_action(
-        &self,
-        id: &ActionId,
-    ) -> Result<Option<(u64, ActionRecord)>, StoreError> {
-        let stored = self.store.get(&keys::action(id)).await?;
-        stored
-            .map(|stored| Ok((stored.version, decode(&stored)?)))
-            .transpose()
-    }
-
-    /// Those of the actions that are there, in one round trip. What cannot be read is left out: it hides nothing beside it.
-    pub(crate) async fn read_actions(
-        &self,
-        ids: &[ActionId],
-    ) -> Result<Vec<ActionRecord>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        // META names an action twice that was settled after its end had been told; a store is asked for a key once.
-        let mut keys: Vec<_> = ids.iter().map(keys::action).collect();
-        keys.sort();
-        keys.dedup();
-        let stored = self.store.get_many(&keys).await?;
-        let read = stored.iter().flatten().filter_map(|stored| {
-            decode(stored)
-                .inspect_err(|error| tracing::error!(%error, "an action cannot be read"))
-                .ok()
-        });
-        Ok(read.collect())
-    }
-
     fn request_of(&self, action: &ActionRecord) -> Option<ToolRequest> {
-        let tool = self.team.tool(&action.tool)?.clone();
+        let tool = self.engine.team.tool(&action.tool)?.clone();
         let arguments = Arc::new(tool.check(&action.arguments).ok()?);
         Some(ToolRequest {
             tool,
             arguments,
             conversation: action.id.conversation.clone(),
         })
-    }
-
-    /// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
-    pub(crate) async fn await_action(&self, id: &ActionId) -> (ActionState, String) {
-        let patience = Millis::try_from(self.team.limits.patience.as_millis()).unwrap_or(RESEND);
-        let until = self.env.now() + patience;
-        let poked = self.hub.poked(&id.conversation);
-        let mut look = FIRST_LOOK;
-        let mut last = ActionState::Queued;
-        loop {
-            let poke = poked.notified();
-            let mut poke = std::pin::pin!(poke);
-            // Registered before the look, so that an end between look and wait is not missed.
-            poke.as_mut().enable();
-            match self.read_action(id).await {
-                Ok(Some((_, action))) if action.state.is_terminal() => {
-                    return (action.state, action.result.unwrap_or_default());
-                }
-                // A person decides: that takes longer than a customer waits.
-                Ok(Some((_, action))) if action.state == ActionState::Proposed => {
-                    return (action.state, String::new());
-                }
-                Ok(Some((_, action))) => last = action.state,
-                Ok(None) => {}
-                Err(error) => tracing::warn!(action = %id, %error, "an action could not be read"),
-            }
-            let now = self.env.now();
-            if now >= until {
-                return (last, String::new());
-            }
-            tokio::select! {
-               biased;
-                () = poke => {}
-                () = self.env.sleep_until(until.min(now + look)) => {}
-            }
-            look = (look * 2).min(LONGEST_LOOK);
-        }
     }
 }
 

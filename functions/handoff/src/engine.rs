@@ -1,6 +1,7 @@
 //! The ports and the team that one process serves, put together.
 
-pub(crate) mod health;
+mod health;
+pub(crate) mod probe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,20 +9,16 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use self::probe::Probe;
 use crate::drive::hub::Hub;
-use crate::drive::sweep::Sweeps;
+use crate::drive::progress::Sweeps;
 use crate::drive::warm::Memory;
-use crate::engine::health::Probe;
-use crate::ids::{ActionId, ConversationId};
-use crate::ports::{Env, Lane, Millis, Model, Queue, Store, StoreError, Tools};
+use crate::ids::ConversationId;
+use crate::ports::{Env, Millis, Model, Queue, Store, Tools};
 use crate::team::{Agent, Team};
 
 /// How long a conversation stays its owner's without a sign of life, unless set.
 const LEASE: Millis = 30_000;
-
-/// When somebody looks again whether an action has ended that the model believes pending. The worker that ends it tells us
-/// at once; this is for the case that the word was lost.
-pub(crate) const LOOK_AGAIN: Millis = 15_000;
 
 /// How often a commit that lost a race is decided anew before the caller is told to try later.
 pub(crate) const MAX_TRIES: u32 = 12;
@@ -185,42 +182,8 @@ impl Engine {
         self.sleep(random % ceiling).await;
     }
 
-    /// Sends an action's id on its way. When that fails the sweeper finds the action, so the failure is only logged.
-    pub(crate) async fn send_action(&self, owner: &str, id: &ActionId) {
-        if let Err(error) = self.queue.send(Lane::Actions, owner, &id.to_string()).await {
-            tracing::warn!(action = %id, %error, "an action was not queued; the sweeper will send it");
-        }
-    }
-
     /// 128 random bits in hexadecimal, for whatever needs a name that nothing else has.
     pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())
     }
-}
-
-/// What a change of a conversation ran into.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// Somebody else advances the conversation now: stop at once.
-    Lost,
-    /// The store does not answer as it should.
-    Store(String),
-    /// The store will never take this commit: it has to be another one.
-    Refused(String),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
-    }
-}
-
-/// A conversation with the fence and holder under which it is written.
-#[derive(Debug, Clone)]
-pub(crate) struct Claim {
-    pub(crate) conversation: ConversationId,
-    pub(crate) fence: u64,
-    pub(crate) holder: String,
-    /// Another owner may have said something of the step that comes next.
-    pub(crate) taken_over: bool,
 }

@@ -21,25 +21,31 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod ports;
+mod principal;
 pub mod record;
 pub mod team;
 mod turn;
 
-pub use action::Executed;
-pub use action::operate::{ActionPage, ActionSummary, Decision, DecisionError, Settlement, Shown};
+pub use action::list::{ActionPage, ActionSummary};
+pub use action::operate::{Decision, DecisionError, Settlement, Shown};
+pub use action::{Action, Executed};
 pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};
+pub use conversation::message::{Accepted, Overlap, Refusal, Submission};
+pub use conversation::open::Conversation;
 pub use conversation::regenerate::CannotRegenerate;
 pub use conversation::stop::StopError;
-pub use conversation::submit::{Accepted, Overlap, Refusal, Submission};
 pub use drive::hub::{TurnLog, Watch};
 pub use drive::sweep::Swept;
-pub use engine::health::Health;
+pub use engine::probe::Health;
 pub use engine::{Engine, Ports};
+pub use principal::Principal;
 pub use turn::replay::Resume;
 
 /// A conversation as people read it.
 pub mod history {
     pub use crate::conversation::export::{Export, ExportError};
-    pub use crate::conversation::history::{History, Item, Role, Summary, SummaryPage, Unreadable};
+    pub use crate::conversation::history::{History, Item, Role, Summary};
+    pub use crate::conversation::list::SummaryPage;
+    pub use crate::record::Unreadable;
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ids::{ConversationId, MessageId};
-use baton_handoff::{Engine, Overlap, Submission};
+use baton_handoff::{Engine, Overlap, Principal, Submission};
 use baton_kit::model::ScriptedModel;
 use baton_setup::Services;
 use baton_setup::settings::{Settings, Values};
@@ -141,14 +141,12 @@ impl Front {
     /// Says something, and waits for the end of the answer unless somebody else gives it.
     async fn say(&self, conversation: &str, id: &str, message: &str, background: bool) {
         let submission = Submission {
-            conversation: ConversationId::parse(conversation).unwrap(),
-            owner: "local".to_owned(),
             message: message.to_owned(),
             message_id: Some(MessageId::parse(id).unwrap()),
             overlap: Overlap::Queue,
             background,
         };
-        let accepted = self.engine.submit(submission).await.unwrap();
+        let accepted = self.engine.conversation(&ConversationId::parse(conversation).unwrap(), &Principal::LOCAL).submit(submission).await.unwrap();
         if !background {
             accepted.log.ended().await;
         }

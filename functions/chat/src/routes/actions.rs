@@ -304,9 +304,9 @@ pub(crate) async fn one(
     _operator: Operator,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let action = app.engine.action(&parse_id(&id)?).await?;
-    let action = action.ok_or_else(no_such_action)?;
-    let later = app.engine.done_after(&action).await?;
+    let opened = app.engine.action(&parse_id(&id)?);
+    let action = opened.show().await?.ok_or_else(no_such_action)?;
+    let later = opened.done_after(&action).await?;
     let later = later.into_iter().map(|later| Later {
         id: later.id,
         tool: later.tool,
@@ -444,7 +444,7 @@ async fn decide(
         arguments_hash: decided.arguments_hash,
         fence: decided.fence,
     };
-    match app.engine.decide(id, decision, &shown, &reason).await {
+    match app.engine.action(id).decide(decision, &shown, &reason).await {
         Ok(action) => Ok(uncached(Json(Shown::from(action)))),
         Err(DecisionError::NotFound) => Err(no_such_action()),
         Err(

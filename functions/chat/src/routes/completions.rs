@@ -4,13 +4,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
-use baton_handoff::{Accepted, Overlap, Submission};
+use baton_handoff::{Accepted, Overlap, Principal, Submission};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use super::conversations::uncached;
 use super::input::read_object;
-use super::{OWNER, turn_reference};
+use super::turn_reference;
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
@@ -139,8 +139,6 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         .unwrap_or_else(|| app.engine.new_conversation());
     let background = prefers_async(&parts.headers);
     let submission = Submission {
-        conversation: conversation.clone(),
-        owner: OWNER.to_owned(),
         message: said.message,
         message_id: match said.message_id {
             None => idempotency_key(&parts.headers)?,
@@ -153,7 +151,8 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         },
         background,
     };
-    let accepted = app.engine.submit(submission).await.map_err(|refusal| {
+    let opened = app.engine.conversation(&conversation, &Principal::LOCAL);
+    let accepted = opened.submit(submission).await.map_err(|refusal| {
         ApiError::from_refusal(&refusal, |turn| turn_reference(&conversation, turn))
     })?;
     Ok(answer(accepted, &conversation, format, background))

@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use baton_handoff::Principal;
 use baton_handoff::event::Position;
 use baton_handoff::history::Unreadable;
 use futures_util::stream;
@@ -17,7 +18,7 @@ use super::completions::stream_response;
 use super::export::{self, Form};
 use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page};
-use super::{OWNER, last_position, parse_conversation};
+use super::{last_position, open};
 use crate::accept::wanted;
 use crate::budget::Budget;
 use crate::encode::Format;
@@ -89,7 +90,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let engine = &app.engine;
     let read = |after, limit| async move {
-        let page = engine.conversations(OWNER, after, limit).await?;
+        let page = engine.conversations(&Principal::LOCAL, after, limit).await?;
         Ok(Round {
             values: page.conversations,
             unreadable: page.unreadable,
@@ -117,13 +118,13 @@ pub(crate) async fn history(
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = parse_conversation(&id)?;
+    let conversation = open(&app, &id)?;
     let before: Option<u32> = query.number("before")?;
     let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
-    let (engine, conversation) = (&app.engine, &conversation);
+    let conversation = &conversation;
     let make = || async move {
-        let history = engine.history(conversation, before, turns).await?;
+        let history = conversation.history(before, turns).await?;
         written(&history.ok_or_else(no_such_conversation)?)
     };
     json_page(&budget, make).await
@@ -151,14 +152,13 @@ pub(crate) async fn events(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = parse_conversation(&id)?;
+    let conversation = open(&app, &id)?;
     let after = last_position(&headers, &query)?
         .map(|after| after.parse::<Position>())
         .transpose()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let pulse = app
-        .engine
-        .pulse(&conversation)
+    let pulse = conversation
+        .pulse()
         .await?
         .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
@@ -184,8 +184,7 @@ pub(crate) async fn erase(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let conversation = parse_conversation(&id)?;
-    app.engine.erase(&conversation).await?;
+    open(&app, &id)?.erase().await?;
     Ok(uncached(StatusCode::NO_CONTENT))
 }
 
@@ -213,13 +212,13 @@ pub(crate) async fn export(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let conversation = parse_conversation(&id)?;
+    let conversation = open(&app, &id)?;
     let form = if wants_markdown(&headers) {
         Form::Markdown
     } else {
         Form::Json
     };
-    let body = export::document(app.engine, budget, &conversation, form)
+    let body = export::document(conversation.clone(), budget, form)
         .await?
         .ok_or_else(no_such_conversation)?;
     let headers = [
@@ -228,7 +227,8 @@ pub(crate) async fn export(
     ];
     let mut response = uncached((headers, body));
     let name = format!(
-        "attachment; filename=\"conversation-{conversation}.{}\"",
+        "attachment; filename=\"conversation-{}.{}\"",
+        conversation.id(),
         form.ending()
     );
     if let Ok(name) = HeaderValue::from_str(&name) {

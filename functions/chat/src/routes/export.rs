@@ -2,12 +2,10 @@
 //! next. The document ends in good form also where it cannot go on, and says so.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::body::Body;
-use baton_handoff::Engine;
+use baton_handoff::Conversation;
 use baton_handoff::history::{Export, ExportError, Item};
-use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::StoreError;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -70,7 +68,7 @@ impl Form {
 
 /// A document that is being written.
 struct Document {
-    engine: Arc<Engine>,
+    conversation: Conversation,
     budget: Budget,
     form: Form,
     until: Instant,
@@ -93,17 +91,16 @@ enum Broken {
 
 /// The document. `None`: there is no such conversation.
 pub(super) async fn document(
-    engine: Arc<Engine>,
+    conversation: Conversation,
     budget: Budget,
-    conversation: &ConversationId,
     form: Form,
 ) -> Result<Option<Body>, ApiError> {
-    let Some(export) = engine.export(conversation).await? else {
+    let Some(export) = conversation.export().await? else {
         return Ok(None);
     };
     let begin = form.begin(&export);
     let mut document = Document {
-        engine,
+        conversation,
         budget,
         form,
         until: stream_end(LONGEST_STREAM),
@@ -163,13 +160,13 @@ impl Document {
 
     /// The next piece, behind `begin`.
     async fn piece(&mut self, begin: &str) -> Result<Vec<Bytes>, Broken> {
-        let (engine, form) = (&*self.engine, self.form);
+        let (conversation, form) = (&self.conversation, self.form);
         let place = &self.place;
         // It may be made more than once, each time from the same place.
         let make = || async move {
             let mut place = place.clone();
             let mut piece = begin.to_owned();
-            if let Some(items) = engine.next_of_export(&mut place.export).await? {
+            if let Some(items) = conversation.next_of_export(&mut place.export).await? {
                 write_items(&mut piece, form, &items, &mut place.has_items);
             } else {
                 piece.push_str(&form.end(None));

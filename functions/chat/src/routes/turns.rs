@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::completions::{answer, name_turn, stream_response};
 use super::conversations::uncached;
 use super::input::{Path, Query};
-use super::{last_position, parse_conversation};
+use super::{last_position, open};
 use crate::body;
 use crate::encode::Format;
 use crate::error::ApiError;
@@ -47,21 +47,21 @@ pub(crate) async fn events(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = parse_conversation(&id)?;
+    let conversation = open(&app, &id)?;
     let turn = parse_turn(&turn)?;
     let after = last_position(&headers, &query)?
         .map(|after| parse_position(&after, turn))
         .transpose()?;
     let format = Format::negotiate(&headers);
-    let mut response = match app.engine.follow(&conversation, turn, after).await? {
+    let mut response = match conversation.follow(turn, after).await? {
         Followed::Log(log) => stream_response(
-            body::events(log, conversation.clone(), turn, format, after),
+            body::events(log, conversation.id().clone(), turn, format, after),
             format,
         ),
         Followed::NothingLeft => uncached(StatusCode::NO_CONTENT),
         Followed::NoSuchTurn => return Err(ApiError::not_found("no such turn")),
     };
-    name_turn(&mut response, &conversation, turn);
+    name_turn(&mut response, conversation.id(), turn);
     Ok(response)
 }
 
@@ -83,8 +83,8 @@ pub(crate) async fn stop(
     State(app): State<App>,
     Path((id, turn)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
-    match app.engine.stop(&conversation, turn).await {
+    let (conversation, turn) = (open(&app, &id)?, parse_turn(&turn)?);
+    match conversation.stop(turn).await {
         Ok(()) => Ok(uncached(StatusCode::ACCEPTED)),
         Err(StopError::NotFound) => Err(ApiError::not_found("no such turn")),
         Err(StopError::Store(error)) => Err(error.into()),
@@ -112,11 +112,11 @@ pub(crate) async fn regenerate(
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (conversation, turn) = (parse_conversation(&id)?, parse_turn(&turn)?);
-    match app.engine.regenerate(&conversation, turn).await {
+    let (conversation, turn) = (open(&app, &id)?, parse_turn(&turn)?);
+    match conversation.regenerate(turn).await {
         Ok(accepted) => Ok(answer(
             accepted,
-            &conversation,
+            conversation.id(),
             Format::negotiate(&headers),
             false,
         )),

@@ -1,26 +1,14 @@
-//! What operators see and decide: actions by state, approval, and the settling of what nobody knows.
+//! What operators decide: approval, and what became of an action that has no known outcome.
 //! A decision is bound to the arguments that the operator was shown and is taken once.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::action::RESEND;
-use crate::conversation::history::Unreadable;
-use crate::engine::{Engine, MAX_TRIES};
-use crate::ids::ActionId;
-use crate::ports::{Change, CommitError, Cursor, Index, Key, Millis, Order, Range, StoreError};
-use crate::record::journal::read_meta;
-use crate::record::keys::TurnPart;
-use crate::record::{ActionRecord, ActionState, actions_in, decode, keys, size};
+use super::Action;
+use crate::engine::MAX_TRIES;
+use crate::ports::{Change, CommitError, Order, Range, StoreError};
+use crate::record::journal::{read_action, read_meta};
+use crate::record::{ActionRecord, ActionState, RESEND, decode, keys, size};
 use crate::team::ActionOrder;
-
-/// Actions that are counted of a state in which they wait; more are reported as this many.
-const MOST_WAITING: usize = 1_000;
-
-/// The same of a state that is an end: those become ever more, nobody has to see to them, and each look would read them all.
-const MOST_OVER: usize = 50;
 
 /// How far is looked for actions that came after another one: pages of so many records of its conversation.
 const PAGES_SEARCHED: usize = 10;
@@ -28,27 +16,6 @@ const PAGE_SEARCHED: usize = 200;
 
 /// How many of them are shown.
 const MOST_DONE_AFTER: usize = 20;
-
-/// Actions in one state.
-#[derive(Debug)]
-pub struct ActionPage {
-    /// Newest first.
-    pub actions: Vec<ActionRecord>,
-    /// Those of this part that cannot be read.
-    pub unreadable: Vec<Unreadable>,
-    /// Where to go on.
-    pub next: Option<String>,
-}
-
-/// All actions at a glance.
-#[derive(Debug, Default)]
-pub struct ActionSummary {
-    /// How many there are by state: 1,000 at most of those that wait for a person or a worker, 50 at most of the others.
-    pub counts: BTreeMap<&'static str, usize>,
-    /// Milliseconds since the acceptance of the oldest by state, where an action in that state waits for a person or a worker. Of
-    /// the newest 1,000 where there are more.
-    pub oldest_waiting: BTreeMap<&'static str, Millis>,
-}
 
 /// What an operator decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,43 +89,7 @@ impl Shown {
     }
 }
 
-impl Engine {
-    /// A page of the actions in a state.
-    pub async fn actions(
-        &self,
-        state: ActionState,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<ActionPage, StoreError> {
-        let index = Index::Listed(actions_in(state));
-        let page = self
-            .store
-            .index(&index, after.map(Cursor).as_ref(), limit)
-            .await?;
-        let mut actions = Vec::with_capacity(page.records.len());
-        let mut unreadable = Vec::new();
-        for stored in &page.records {
-            match decode(stored) {
-                Ok(action) => actions.push(action),
-                Err(error) => unreadable.push(Unreadable {
-                    id: id_of(&stored.key),
-                    reason: error.to_string(),
-                    last_activity: None,
-                }),
-            }
-        }
-        Ok(ActionPage {
-            actions,
-            unreadable,
-            next: page.next.map(|cursor| cursor.0),
-        })
-    }
-
-    /// One action.
-    pub async fn action(&self, id: &ActionId) -> Result<Option<ActionRecord>, StoreError> {
-        Ok(self.read_action(id).await?.map(|(_, action)| action))
-    }
-
+impl Action {
     /// Actions of the same conversation that are done although they came after this one, which ended without: what a person
     /// should know who lets it be tried again. The first of them, in the order of their turns.
     pub async fn done_after(&self, action: &ActionRecord) -> Result<Vec<ActionRecord>, StoreError> {
@@ -177,7 +108,7 @@ impl Engine {
                 order: Order::Ascending,
                 limit: PAGE_SEARCHED,
             };
-            let page = self.store.range(&range).await?;
+            let page = self.engine.store.range(&range).await?;
             let actions = page
                 .records
                 .iter()
@@ -196,56 +127,10 @@ impl Engine {
         Ok(done)
     }
 
-    /// How many actions are in each state, and how long the oldest waits of those that somebody or something must still see to.
-    pub async fn action_summary(&self) -> Result<ActionSummary, StoreError> {
-        let mut summary = ActionSummary::default();
-        for state in ActionState::ALL {
-            let waits = match state {
-                ActionState::Proposed
-                | ActionState::Queued
-                | ActionState::Running
-                | ActionState::Unknown => true,
-                ActionState::Done | ActionState::Rejected => false,
-            };
-            let most = if waits { MOST_WAITING } else { MOST_OVER };
-            let (count, oldest) = self.count_actions(state, most).await?;
-            summary.counts.insert(state.as_str(), count);
-            if let Some(oldest) = oldest.filter(|_| waits) {
-                let age = self.env.now().saturating_sub(oldest.accepted_at);
-                summary.oldest_waiting.insert(state.as_str(), age);
-            }
-        }
-        Ok(summary)
-    }
-
-    /// How many, up to `most`, and the oldest of those that were counted.
-    async fn count_actions(
-        &self,
-        state: ActionState,
-        most: usize,
-    ) -> Result<(usize, Option<ActionRecord>), StoreError> {
-        let index = Index::Listed(actions_in(state));
-        let (mut count, mut oldest, mut after) = (0, None, None);
-        while count < most {
-            let left = most - count;
-            let page = self.store.index(&index, after.as_ref(), left).await?;
-            count += page.records.len();
-            // Newest first, so the last one that can be read is the oldest.
-            let last = page.records.iter().rev().find_map(|one| decode(one).ok());
-            oldest = last.or(oldest);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        Ok((count, oldest))
-    }
-
     /// Takes a decision, sends the action on its way if it is to be done, and lets the conversation go on. The decision is about
     /// the action as it was `shown`, and is not applied to any later state of it.
     pub async fn decide(
-        self: &Arc<Self>,
-        id: &ActionId,
+        &self,
         decision: Decision,
         shown: &Shown,
         reason: &str,
@@ -254,10 +139,11 @@ impl Engine {
             clippy::cast_possible_truncation,
             reason = "any 32 of 128 random bits are random"
         )]
-        let receipt = self.env.random() as u32;
+        let receipt = self.engine.env.random() as u32;
         for attempt in 0..MAX_TRIES {
-            let (version, mut action) =
-                self.read_action(id).await?.ok_or(DecisionError::NotFound)?;
+            let (version, mut action) = read_action(&*self.engine.store, &self.id)
+                .await?
+                .ok_or(DecisionError::NotFound)?;
             if action.receipt == receipt {
                 // An earlier try of ours was written, and maybe worked on since.
                 self.send_decided(&action).await;
@@ -273,7 +159,7 @@ impl Engine {
             }
             action.receipt = receipt;
             action.reason = Some(reason.to_owned());
-            action.look_at = self.env.now() + RESEND;
+            action.look_at = self.engine.env.now() + RESEND;
             match action.state {
                 ActionState::Rejected => {
                     action.result = Some(format!("A colleague decided against it: {reason}"));
@@ -291,17 +177,21 @@ impl Engine {
                 ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}
             }
             let meta = self.meta_after(&mut action, before).await?;
-            let mut changes = vec![Change::Replace(keys::action(id), version, action.record())];
+            let mut changes = vec![Change::Replace(
+                keys::action(&self.id),
+                version,
+                action.record(),
+            )];
             changes.extend(meta);
-            match self.store.commit(changes).await {
+            match self.engine.store.commit(changes).await {
                 Ok(()) => {
-                    tracing::info!(action = %id, from = before.as_str(), to = action.state.as_str(), "an operator decided");
+                    tracing::info!(action = %self.id, from = before.as_str(), to = action.state.as_str(), "an operator decided");
                     self.send_decided(&action).await;
                     return Ok(action);
                 }
                 // Written or not: the next look tells by the receipt.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await;
+                    self.engine.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
@@ -320,11 +210,12 @@ impl Engine {
     ) -> Result<Option<Change>, DecisionError> {
         let ordered = action.state == ActionState::Queued
             && self
+                .engine
                 .team
                 .tool(&action.tool)
                 .is_none_or(|tool| tool.order == ActionOrder::Kept);
         let conversation = &action.id.conversation;
-        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
+        let Some((version, mut meta)) = read_meta(&*self.engine.store, conversation).await? else {
             return Ok(None);
         };
         let told_again = before == ActionState::Unknown && action.id.turn >= meta.erased_below;
@@ -337,7 +228,7 @@ impl Engine {
                 return Err(DecisionError::TooManyReports);
             }
             meta.untold.push(action.id.clone());
-            meta.look_at = self.env.now();
+            meta.look_at = self.engine.env.now();
         }
         if ordered {
             meta.place(action);
@@ -347,20 +238,9 @@ impl Engine {
 
     async fn send_decided(&self, action: &ActionRecord) {
         if action.state == ActionState::Queued {
-            self.send_action(&action.owner, &action.id).await;
+            self.engine.send_action(&action.owner, &action.id).await;
         } else {
-            self.send_turns(&action.owner, &action.id).await;
-        }
-    }
-}
-
-/// The action that stands at this key, whatever stands in it.
-fn id_of(key: &Key) -> String {
-    let conversation = key.partition.strip_prefix("C#").unwrap_or_default();
-    match keys::parse_turn_part(&key.sort) {
-        Some((turn, TurnPart::Action(hash))) => format!("{conversation}.{turn}.{hash}"),
-        Some((_, TurnPart::Turn | TurnPart::Step(_))) | None => {
-            format!("{conversation} {}", key.sort)
+            self.engine.send_turns(&action.owner, &action.id).await;
         }
     }
 }

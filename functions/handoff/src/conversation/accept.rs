@@ -2,19 +2,38 @@
 
 use std::sync::Arc;
 
-use super::submit::{Overlap, Stop, Submission, Taken, Tries, hash};
-use crate::engine::{Claim, Engine};
+use super::message::{Overlap, Stop, Submission};
+use super::open::Conversation;
+use crate::drive::catch_up::catch_up;
+use crate::drive::holder::Claim;
+use crate::drive::hub::TurnLog;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::ports::{Change, CommitError, StoreError};
-use crate::record::journal::{JournaledTurn, read_meta, visible};
-use crate::record::{MessageRecord, Meta, Origin, Running, TurnRecord, keys};
-use crate::turn::{self, window};
-use crate::turn::{Begun, Opening};
+use crate::ports::{Change, CommitError, Message, StoreError};
+use crate::record::journal::{JournaledTurn, visible};
+use crate::record::{MessageRecord, Meta, Origin, TurnRecord, decode, keys};
+use crate::turn::begun::{Begun, Opening};
+use crate::turn::{request, window};
 
 /// How much of the first message stands in lists, in characters.
 const TITLE: usize = 80;
 
-impl Engine {
+/// What is known of earlier tries to record a message.
+pub(super) struct Tries {
+    /// Stands in the turn, whichever try records it.
+    pub(super) receipt: u32,
+    /// Turns that may have been recorded: nobody confirmed it.
+    pub(super) unconfirmed: Vec<TurnNumber>,
+    /// The model call that the last try began, and what it asks. A further try goes on with it if it would ask the same.
+    pub(super) opening: Option<(Vec<Message>, Opening)>,
+}
+
+/// A message that is recorded.
+pub(super) enum Taken {
+    Begun(Box<Begun>, TurnNumber, Arc<TurnLog>),
+    Waits(TurnNumber, Arc<TurnLog>),
+}
+
+impl Conversation {
     /// Commits the message; with the past at hand the turn begins by the same commit. `stale`: the version of what an erased
     /// message has left under the same id.
     pub(super) async fn record(
@@ -25,13 +44,13 @@ impl Engine {
         stale: Option<u64>,
         tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
-        let conversation = &submission.conversation;
-        let now = self.env.now();
+        let conversation = &self.id;
+        let now = self.engine.env.now();
         let version = before.as_ref().map(|(version, _)| *version);
         let mut meta = before.map_or_else(
             || {
-                let agent = self.team.entry_agent().name.clone();
-                Meta::new(submission.owner.clone(), agent, now)
+                let agent = self.engine.team.entry_agent().name.clone();
+                Meta::new(self.principal.owner().to_owned(), agent, now)
             },
             |(_, meta)| meta,
         );
@@ -48,11 +67,11 @@ impl Engine {
         };
         let claim = past
             .is_some()
-            .then(|| self.claim(conversation, &mut meta, number));
+            .then(|| self.engine.claim(conversation, &mut meta, number));
         let mut ends = Vec::new();
         if claim.is_none() {
             if submission.overlap == Overlap::Interrupt {
-                let Some(stopped) = self.stop_others(conversation, &mut meta).await? else {
+                let Some(stopped) = self.stop_others(&mut meta).await? else {
                     return Ok(None);
                 };
                 ends = stopped;
@@ -60,24 +79,28 @@ impl Engine {
             meta.waiting.push(number);
         }
         let interrupts = !ends.is_empty();
-        let mut changes = acceptance(submission, (number, &turn), (version, &meta), stale);
+        let mut changes = acceptance(
+            conversation,
+            submission,
+            (number, &turn),
+            (version, &meta),
+            stale,
+        );
         changes.append(&mut ends);
         let (Some(claim), Some(past)) = (claim, past) else {
-            let committed = self
-                .confirm(changes, conversation, number, None, tries)
-                .await?;
+            let committed = self.confirm(changes, number, None, tries).await?;
             if !committed {
                 return Ok(None);
             }
             // Those elsewhere hear of it when their server looks.
-            if interrupts && let Err(error) = self.catch_up(conversation, &meta).await {
+            if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
                 tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
             }
             let log = if submission.background {
                 // Nobody here drives a background turn: a log that others could find would stay silent.
                 Arc::default()
             } else {
-                self.hub.log(conversation, number)
+                self.engine.hub.log(conversation, number)
             };
             return Ok(Some(Taken::Waits(number, log)));
         };
@@ -88,7 +111,7 @@ impl Engine {
             return Ok(None);
         }
         let opening = tries.opening.take().map(|(_, opening)| opening);
-        let log = self.hub.log(conversation, number);
+        let log = self.engine.hub.log(conversation, number);
         let turn = JournaledTurn {
             number,
             version: 1,
@@ -111,55 +134,41 @@ impl Engine {
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
 
+    /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
+    pub(super) async fn taken_before(
+        &self,
+        receipt: u32,
+        unconfirmed: &[TurnNumber],
+    ) -> Result<Option<TurnNumber>, StoreError> {
+        for number in unconfirmed {
+            let Some(stored) = self
+                .engine
+                .store
+                .get(&keys::turn(&self.id, *number))
+                .await?
+            else {
+                continue;
+            };
+            let turn: TurnRecord = decode(&stored)?;
+            if turn.receipt == receipt {
+                return Ok(Some(*number));
+            }
+        }
+        Ok(None)
+    }
+
     /// Asks for the end of the turn that runs and ends those that wait, by the commit that takes the message which comes
     /// instead of them. `None`: one of them is not there any more, look again.
-    async fn stop_others(
-        &self,
-        conversation: &ConversationId,
-        meta: &mut Meta,
-    ) -> Result<Option<Vec<Change>>, StoreError> {
+    async fn stop_others(&self, meta: &mut Meta) -> Result<Option<Vec<Change>>, StoreError> {
         meta.stop = meta.running.as_ref().map(|running| running.turn);
         let mut ends = Vec::with_capacity(meta.waiting.len());
         for turn in std::mem::take(&mut meta.waiting) {
-            let Some(end) = self.end_of_waiting(conversation, turn).await? else {
+            let Some(end) = self.end_of_waiting(turn).await? else {
                 return Ok(None);
             };
             ends.push(end);
         }
         Ok(Some(ends))
-    }
-
-    /// Takes the next fence for this turn.
-    pub(crate) fn claim(
-        &self,
-        conversation: &ConversationId,
-        meta: &mut Meta,
-        turn: TurnNumber,
-    ) -> Claim {
-        let holder = self.new_holder();
-        meta.fence += 1;
-        meta.waiting.retain(|waiting| *waiting != turn);
-        let before = meta.running.take();
-        let taken_over = before.is_some();
-        let (takeovers, handed_over) = match &before {
-            Some(gave_up) if gave_up.until == 0 => (gave_up.takeovers, gave_up.handed_over + 1),
-            Some(died) => (died.takeovers + 1, died.handed_over),
-            None => (0, 0),
-        };
-        meta.running = Some(Running {
-            turn,
-            holder: holder.clone(),
-            until: self.env.now() + self.lease(),
-            takeovers,
-            handed_over,
-            writes: 0,
-        });
-        Claim {
-            conversation: conversation.clone(),
-            fence: meta.fence,
-            holder,
-            taken_over,
-        }
     }
 
     /// Starts the model call, unless results have to be looked up for it first. A call that an earlier try has started goes on
@@ -169,9 +178,9 @@ impl Engine {
             tries.opening = None;
             return;
         }
-        let agent = turn::active_agent(self, meta, None);
-        let messages = turn::messages(self, past, record);
-        let request = turn::request(self, &agent, window::told_late(past), messages);
+        let agent = request::active_agent(&self.engine, meta, None);
+        let messages = request::messages(&self.engine, past, record);
+        let request = request::request(&self.engine, &agent, window::told_late(past), messages);
         let asked = request.messages.clone();
         if tries
             .opening
@@ -180,7 +189,7 @@ impl Engine {
         {
             return;
         }
-        tries.opening = Some((asked, self.model.clone().stream(request)));
+        tries.opening = Some((asked, self.engine.model.clone().stream(request)));
     }
 
     /// Commits while the model call makes its way.
@@ -192,12 +201,10 @@ impl Engine {
         tries: &mut Tries,
     ) -> Result<bool, Stop> {
         let Some((asked, mut call)) = tries.opening.take() else {
-            return self
-                .confirm(changes, &claim.conversation, number, Some(claim), tries)
-                .await;
+            return self.confirm(changes, number, Some(claim), tries).await;
         };
         let (committed, call) = {
-            let commit = self.confirm(changes, &claim.conversation, number, Some(claim), tries);
+            let commit = self.confirm(changes, number, Some(claim), tries);
             let mut commit = std::pin::pin!(commit);
             tokio::select! {
                biased;
@@ -216,12 +223,11 @@ impl Engine {
     async fn confirm(
         &self,
         changes: Vec<Change>,
-        conversation: &ConversationId,
         number: TurnNumber,
         claim: Option<&Claim>,
         tries: &mut Tries,
     ) -> Result<bool, Stop> {
-        match self.store.commit(changes).await {
+        match self.engine.store.commit(changes).await {
             Ok(()) => Ok(true),
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
@@ -230,12 +236,10 @@ impl Engine {
                 // META that it would have changed: only one of them can be.
                 tries.unconfirmed.push(number);
                 let Some(claim) = claim else {
-                    let taken = self
-                        .taken_before(conversation, tries.receipt, &tries.unconfirmed)
-                        .await?;
+                    let taken = self.taken_before(tries.receipt, &tries.unconfirmed).await?;
                     return Ok(taken == Some(number));
                 };
-                let meta = read_meta(&*self.store, conversation).await?;
+                let meta = self.meta().await?;
                 let running = meta.and_then(|(_, meta)| meta.running);
                 Ok(running.is_some_and(|running| running.holder == claim.holder))
             }
@@ -252,12 +256,12 @@ fn title(message: &str) -> String {
 }
 
 fn acceptance(
+    conversation: &ConversationId,
     submission: &Submission,
     (number, turn): (TurnNumber, &TurnRecord),
     (version, meta): (Option<u64>, &Meta),
     stale: Option<u64>,
 ) -> Vec<Change> {
-    let conversation = &submission.conversation;
     let mut changes = Vec::with_capacity(3);
     let key = keys::meta(conversation);
     changes.push(match version {
@@ -271,7 +275,7 @@ fn acceptance(
     if let Some(id) = &submission.message_id {
         let record = MessageRecord {
             turn: number,
-            hash: hash(&submission.message),
+            hash: submission.hash(),
         };
         let key = keys::message(conversation, id);
         changes.push(match stale {

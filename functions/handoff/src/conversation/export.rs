@@ -1,12 +1,11 @@
 //! A whole conversation, read from its first turn to its last, piece by piece.
 
 use super::history::{Item, Summary, items_of, summary};
-use crate::engine::Engine;
-use crate::ids::{ConversationId, TurnNumber};
+use super::open::Conversation;
+use crate::ids::TurnNumber;
 use crate::ports::StoreError;
-use crate::record::journal::read_meta;
+use crate::record::journal::{Extent, Place, read_piece};
 use crate::record::keys;
-use crate::record::pages::{self, Extent, Place};
 
 /// Records read for one piece, in bytes. A turn that has more is a piece of its own.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -39,18 +38,15 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
-impl Engine {
+impl Conversation {
     /// Begins an export. `None`: there is no such conversation, or it was erased.
-    pub async fn export(
-        &self,
-        conversation: &ConversationId,
-    ) -> Result<Option<Export>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+    pub async fn export(&self) -> Result<Option<Export>, StoreError> {
+        let Some((_, meta)) = self.meta().await? else {
             return Ok(None);
         };
         let erased_below = meta.erased_below.max(1);
         Ok(meta.has_turns().then(|| Export {
-            summary: summary(conversation.clone(), &meta),
+            summary: summary(self.id.clone(), &meta),
             erased_below,
             end: meta.next_turn,
             // Records of erased turns may still be there: `$` is above the `#` behind which the parts of a turn stand.
@@ -68,26 +64,19 @@ impl Engine {
         if export.is_over {
             return Ok(None);
         }
-        let conversation = &export.summary.id;
-        let extent = Extent {
-            turns: PIECE_TURNS,
-            bytes: PIECE_BYTES,
-            typical: export.typical,
-        };
+        let extent = Extent::of_piece(PIECE_TURNS, PIECE_BYTES, export.typical);
         let place = Place::Behind(export.after.as_deref());
-        let piece = pages::read(&*self.store, conversation, place, extent).await?;
+        let piece = read_piece(&*self.engine.store, &self.id, place, extent).await?;
         export.typical = piece.typical;
         let mut turns = piece.turns;
         turns.retain(|turn| turn.number < export.end);
         // Only the turns behind the export's end would not tell: they are not in it.
         let behind = match turns.last() {
-            Some(last) if last.number + 1 < export.end => {
-                self.root_of(conversation, last.number + 1).await?
-            }
+            Some(last) if last.number + 1 < export.end => self.root_of(last.number + 1).await?,
             Some(_) | None => None,
         };
         // Looked at when all was read: what was erased before is told to nobody.
-        match read_meta(&*self.store, conversation).await? {
+        match self.meta().await? {
             Some((_, meta)) if meta.erased_below.max(1) <= export.erased_below => {}
             Some(_) | None => return Err(ExportError::Erased),
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::open::Conversation;
+use crate::drive;
 use crate::drive::hub::{TurnLog, Watch};
-use crate::engine::Engine;
 use crate::event::Position;
-use crate::ids::{ConversationId, TurnNumber};
+use crate::ids::TurnNumber;
 use crate::ports::{Millis, StoreError};
-use crate::record::journal::{read_meta, read_turn};
+use crate::record::journal::{read_actions, read_turn};
 use crate::record::{ActionRecord, TurnState};
 use crate::turn::replay;
 
@@ -42,30 +43,29 @@ impl Pulse {
     }
 }
 
-impl Engine {
+impl Conversation {
     /// The events of a turn for a listener who has everything up to `after`.
     pub async fn follow(
-        self: &Arc<Self>,
-        conversation: &ConversationId,
+        &self,
         number: TurnNumber,
         after: Option<Position>,
     ) -> Result<Followed, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+        let Some((_, meta)) = self.meta().await? else {
             return Ok(Followed::NoSuchTurn);
         };
         if number < meta.erased_below || number >= meta.next_turn {
             return Ok(Followed::NoSuchTurn);
         }
         // Of a turn that is over the journal knows whether anything is left to hear.
-        let log = self.hub.find_log(conversation, number);
+        let log = self.engine.hub.find_log(&self.id, number);
         if let Some(log) = log.filter(|log| !log.has_ended()) {
             return Ok(Followed::Log(log));
         }
-        let Some(turn) = read_turn(&*self.store, conversation, number).await? else {
+        let Some(turn) = read_turn(&*self.engine.store, &self.id, number).await? else {
             return Ok(Followed::NoSuchTurn);
         };
         if turn.record.state == TurnState::Accepted {
-            return Ok(Followed::Log(self.listen(conversation, number)));
+            return Ok(Followed::Log(self.listen(number)));
         }
         let events = replay::events(&turn);
         if replay::events_after(&events, after).is_empty() {
@@ -75,11 +75,11 @@ impl Engine {
     }
 
     /// What a listener of the whole conversation looks at between turns. `None`: no such conversation.
-    pub async fn pulse(&self, conversation: &ConversationId) -> Result<Option<Pulse>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+    pub async fn pulse(&self) -> Result<Option<Pulse>, StoreError> {
+        let Some((_, meta)) = self.meta().await? else {
             return Ok(None);
         };
-        let mut ended = self.read_actions(&meta.untold).await?;
+        let mut ended = read_actions(&*self.engine.store, &meta.untold).await?;
         ended.retain(|action| action.state.is_terminal());
         let waiting = meta.waiting.first().copied();
         let open = meta
@@ -97,8 +97,8 @@ impl Engine {
 
     /// Hears of what changes in the conversation from now on. To be made before the look at it, so that nothing is missed
     /// between the look and the wait.
-    pub fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
-        self.hub.watch(conversation)
+    pub fn watch(&self) -> Watch<'_> {
+        self.engine.hub.watch(&self.id)
     }
 
     /// Resolves when something may have changed since the watch began, after `longest` milliseconds at the latest, or when
@@ -107,21 +107,19 @@ impl Engine {
         tokio::select! {
             biased;
             () = watch.poked() => {}
-            () = self.drained() => {}
-            () = self.sleep(longest) => {}
+            () = self.engine.drained() => {}
+            () = self.engine.sleep(longest) => {}
         }
     }
 
     /// The log of a turn that is not over, and somebody who sees to it that it goes on.
-    pub(crate) fn listen(
-        self: &Arc<Self>,
-        conversation: &ConversationId,
-        number: TurnNumber,
-    ) -> Arc<TurnLog> {
-        let log = self.hub.log(conversation, number);
-        if self.hub.start_driving(conversation) {
-            let (engine, conversation) = (self.clone(), conversation.clone());
-            self.env.spawn(Box::pin(engine.drive(conversation, None)));
+    pub(super) fn listen(&self, number: TurnNumber) -> Arc<TurnLog> {
+        let log = self.engine.hub.log(&self.id, number);
+        if self.engine.hub.start_driving(&self.id) {
+            let (engine, conversation) = (self.engine.clone(), self.id.clone());
+            self.engine
+                .env
+                .spawn(Box::pin(drive::drive(engine, conversation, None)));
         }
         log
     }

@@ -2,17 +2,14 @@
 
 use serde::Serialize;
 
-use crate::engine::Engine;
+use super::open::Conversation;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
-use crate::ports::{Cursor, Index, Millis, StoreError, ToolCall, Usage};
-use crate::record::journal::{JournaledTurn, read_meta};
+use crate::ports::{Millis, StoreError, ToolCall, Usage};
+use crate::record::journal::{Extent, JournaledTurn, Place, ReadTurn, read_piece};
 use crate::record::{
-    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
-    conversations_of, decode, keys,
+    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState, decode, keys,
 };
-
-use crate::record::pages::{self, Extent, Place, ReadTurn};
 
 /// One thing in the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -140,29 +137,6 @@ pub struct Summary {
     pub running: Option<TurnNumber>,
 }
 
-/// A line of a list whose record cannot be read: damaged, or of a newer program. It stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unreadable {
-    /// The conversation, the action, or the item of an order or a refund.
-    pub id: String,
-    /// What is wrong with it, and what can be done.
-    pub reason: String,
-    /// Of a conversation: by which it is listed. Milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_activity: Option<Millis>,
-}
-
-/// A part of the list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SummaryPage {
-    /// Newest activity first.
-    pub conversations: Vec<Summary>,
-    /// Those of this part that cannot be read.
-    pub unreadable: Vec<Unreadable>,
-    /// Where to go on.
-    pub next: Option<String>,
-}
-
 /// A conversation, or its last turns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct History {
@@ -181,28 +155,23 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// Said in place of what cannot be read of a turn.
 const UNREADABLE: &str = "A part of this turn cannot be read.";
 
-impl Engine {
+impl Conversation {
     /// The last `turns` turns before `before`, or fewer if those are a page already. `None`: there is no such conversation, or
     /// it was erased.
     pub async fn history(
         &self,
-        conversation: &ConversationId,
         before: Option<TurnNumber>,
         turns: usize,
     ) -> Result<Option<History>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+        let Some((_, meta)) = self.meta().await? else {
             return Ok(None);
         };
         if !meta.has_turns() {
             return Ok(None);
         }
-        let extent = Extent {
-            turns,
-            bytes: PAGE_BYTES,
-            typical: None,
-        };
+        let extent = Extent::of_piece(turns, PAGE_BYTES, None);
         let place = Place::Before(before);
-        let mut read = pages::read(&*self.store, conversation, place, extent)
+        let mut read = read_piece(&*self.engine.store, &self.id, place, extent)
             .await?
             .turns;
         read.retain(|turn| turn.number >= meta.erased_below);
@@ -210,11 +179,11 @@ impl Engine {
         let first = read.first().map(|turn| turn.number);
         // The turn behind the page's last lies on the next page.
         let behind = match (before, read.last()) {
-            (Some(_), Some(last)) => self.root_of(conversation, last.number + 1).await?,
+            (Some(_), Some(last)) => self.root_of(last.number + 1).await?,
             (Some(_), None) | (None, _) => None,
         };
         Ok(Some(History {
-            summary: summary(conversation.clone(), &meta),
+            summary: summary(self.id.clone(), &meta),
             items: items_of(&read, behind),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
@@ -223,50 +192,12 @@ impl Engine {
     /// The turn that turn `number` says anew.
     pub(super) async fn root_of(
         &self,
-        conversation: &ConversationId,
         number: TurnNumber,
     ) -> Result<Option<TurnNumber>, StoreError> {
-        let stored = self.store.get(&keys::turn(conversation, number)).await?;
+        let stored = self.engine.store.get(&keys::turn(&self.id, number)).await?;
         // One that cannot be read is shown as such where it stands.
         let record = stored.and_then(|stored| decode::<TurnRecord>(&stored).ok());
         Ok(record.as_ref().and_then(root))
-    }
-
-    /// An owner's conversations, newest activity first.
-    pub async fn conversations(
-        &self,
-        owner: &str,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<SummaryPage, StoreError> {
-        let index = Index::Listed(conversations_of(owner));
-        let page = self
-            .store
-            .index(&index, after.map(Cursor).as_ref(), limit)
-            .await?;
-        let mut conversations = Vec::with_capacity(page.records.len());
-        let mut unreadable = Vec::new();
-        for stored in &page.records {
-            let id = stored
-                .key
-                .partition
-                .strip_prefix("C#")
-                .and_then(|id| ConversationId::parse(id).ok());
-            let Some(id) = id else { continue };
-            match decode(stored) {
-                Ok(meta) => conversations.push(summary(id, &meta)),
-                Err(error) => unreadable.push(Unreadable {
-                    id: id.to_string(),
-                    reason: error.to_string(),
-                    last_activity: stored.record.listed.as_ref().map(|listed| listed.rank),
-                }),
-            }
-        }
-        Ok(SummaryPage {
-            conversations,
-            unreadable,
-            next: page.next.map(|cursor| cursor.0),
-        })
     }
 }
 
@@ -305,7 +236,7 @@ pub(super) fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<It
             }
             None => vec![unreadable(read.number)],
         };
-        if read.is_damaged {
+        if !read.is_whole() {
             mark_unreadable(&mut items);
         }
         all.append(&mut items);

@@ -1,14 +1,13 @@
 //! Says the last answer anew: a new turn from the same message that replaces the old one in the window. It may refer to what
 //! the old one did, and may not do anything new.
 
-use std::sync::Arc;
-
-use crate::conversation::follow::Followed;
-use crate::conversation::submit::Accepted;
-use crate::engine::{Engine, MAX_TRIES};
-use crate::ids::{ConversationId, TurnNumber};
+use super::follow::Followed;
+use super::message::Accepted;
+use super::open::Conversation;
+use crate::engine::MAX_TRIES;
+use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
-use crate::record::journal::{read_meta, read_turn};
+use crate::record::journal::read_turn;
 use crate::record::{Origin, TurnRecord, keys};
 
 /// Why an answer is not said anew.
@@ -28,18 +27,12 @@ pub enum CannotRegenerate {
     Store(#[from] StoreError),
 }
 
-impl Engine {
+impl Conversation {
     /// Begins a turn that replaces `turn`. Asked again, also after an answer that got lost: that same turn.
-    pub async fn regenerate(
-        self: &Arc<Self>,
-        conversation: &ConversationId,
-        turn: TurnNumber,
-    ) -> Result<Accepted, CannotRegenerate> {
+    pub async fn regenerate(&self, turn: TurnNumber) -> Result<Accepted, CannotRegenerate> {
         for attempt in 0..MAX_TRIES {
-            let (meta, old) = futures_util::join!(
-                read_meta(&*self.store, conversation),
-                read_turn(&*self.store, conversation, turn),
-            );
+            let (meta, old) =
+                futures_util::join!(self.meta(), read_turn(&*self.engine.store, &self.id, turn),);
             let ((version, mut meta), old) = meta?.zip(old?).ok_or(CannotRegenerate::NotFound)?;
             if turn < meta.erased_below {
                 return Err(CannotRegenerate::NotFound);
@@ -50,7 +43,7 @@ impl Engine {
                 Origin::LateResult => return Err(CannotRegenerate::NoMessage),
             };
             if turn + 2 == meta.next_turn
-                && let Some(again) = self.regenerated(conversation, turn + 1, of).await?
+                && let Some(again) = self.regenerated(turn + 1, of).await?
             {
                 return Ok(again);
             }
@@ -59,26 +52,26 @@ impl Engine {
                 return Err(CannotRegenerate::NotTheLast);
             }
             let number = meta.next_turn;
-            let now = self.env.now();
+            let now = self.engine.env.now();
             let origin = Origin::Regenerated { of };
             let record = TurnRecord::accepted(origin, old.record.message, now);
             meta.next_turn += 1;
             meta.last_activity = now;
             meta.waiting.push(number);
             let changes = vec![
-                Change::Replace(keys::meta(conversation), version, meta.record()),
-                Change::Create(keys::turn(conversation, number), record.record()),
+                Change::Replace(keys::meta(&self.id), version, meta.record()),
+                Change::Create(keys::turn(&self.id, number), record.record()),
             ];
-            match self.store.commit(changes).await {
+            match self.engine.store.commit(changes).await {
                 Ok(()) => {
                     return Ok(Accepted {
                         turn: number,
-                        log: self.listen(conversation, number),
+                        log: self.listen(number),
                     });
                 }
                 // If it was written after all, the next look finds it.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await;
+                    self.engine.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
@@ -93,16 +86,15 @@ impl Engine {
 
     /// The turn that says `of` anew, if `number` is that.
     async fn regenerated(
-        self: &Arc<Self>,
-        conversation: &ConversationId,
+        &self,
         number: TurnNumber,
         of: TurnNumber,
     ) -> Result<Option<Accepted>, StoreError> {
-        let turn = read_turn(&*self.store, conversation, number).await?;
+        let turn = read_turn(&*self.engine.store, &self.id, number).await?;
         if turn.is_none_or(|turn| turn.record.origin != (Origin::Regenerated { of })) {
             return Ok(None);
         }
-        Ok(match self.follow(conversation, number, None).await? {
+        Ok(match self.follow(number, None).await? {
             Followed::Log(log) => Some(Accepted { turn: number, log }),
             Followed::NothingLeft | Followed::NoSuchTurn => None,
         })

@@ -1,11 +1,10 @@
 //! Stops a turn on request, from any instance: the request is written into META, where the turn's owner finds it.
 
-use std::sync::Arc;
-
-use crate::engine::{Engine, MAX_TRIES};
-use crate::ids::{ConversationId, TurnNumber};
+use super::open::Conversation;
+use crate::drive::catch_up::catch_up;
+use crate::engine::MAX_TRIES;
+use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
-use crate::record::journal::read_meta;
 use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
 
 /// Why a turn was not stopped.
@@ -19,16 +18,12 @@ pub enum StopError {
     Store(#[from] StoreError),
 }
 
-impl Engine {
+impl Conversation {
     /// Asks for the end of a turn. One that waits ends at once; one that runs ends at its next await and keeps what was said;
     /// one that is over stays as it is. Actions that were accepted go on.
-    pub async fn stop(
-        self: &Arc<Self>,
-        conversation: &ConversationId,
-        turn: TurnNumber,
-    ) -> Result<(), StopError> {
+    pub async fn stop(&self, turn: TurnNumber) -> Result<(), StopError> {
         for attempt in 0..MAX_TRIES {
-            let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
+            let Some((version, mut meta)) = self.meta().await? else {
                 return Err(StopError::NotFound);
             };
             if turn < meta.erased_below.max(1) || turn >= meta.next_turn {
@@ -41,28 +36,27 @@ impl Engine {
             let changes = if runs && meta.stop != Some(turn) {
                 meta.stop = Some(turn);
                 vec![Change::Replace(
-                    keys::meta(conversation),
+                    keys::meta(&self.id),
                     version,
                     meta.record(),
                 )]
             } else if meta.waiting.contains(&turn) {
-                self.end_waiting(conversation, version, &mut meta, turn)
-                    .await?
+                self.end_waiting(version, &mut meta, turn).await?
             } else {
                 return Ok(());
             };
-            match self.store.commit(changes).await {
+            match self.engine.store.commit(changes).await {
                 Ok(()) => {
-                    self.hub.poke(conversation);
+                    self.engine.hub.poke(&self.id);
                     // Listeners of a turn that waited; those elsewhere hear of it when their server looks.
-                    if let Err(error) = self.catch_up(conversation, &meta).await {
-                        tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
+                    if let Err(error) = catch_up(&self.engine, &self.id, &meta).await {
+                        tracing::debug!(conversation = %self.id, %error, "listeners hear later that a turn was stopped");
                     }
                     return Ok(());
                 }
                 // Written or not, the next look tells.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
-                    self.back_off(attempt).await;
+                    self.engine.back_off(attempt).await;
                 }
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()).into());
@@ -77,35 +71,33 @@ impl Engine {
 
     async fn end_waiting(
         &self,
-        conversation: &ConversationId,
         version: u64,
         meta: &mut Meta,
         turn: TurnNumber,
     ) -> Result<Vec<Change>, StopError> {
         let end = self
-            .end_of_waiting(conversation, turn)
+            .end_of_waiting(turn)
             .await?
             .ok_or(StopError::NotFound)?;
         meta.waiting.retain(|waiting| *waiting != turn);
         Ok(vec![
-            Change::Replace(keys::meta(conversation), version, meta.record()),
+            Change::Replace(keys::meta(&self.id), version, meta.record()),
             end,
         ])
     }
 
     /// Stops a turn that waits, in a commit that takes it out of META too. `None`: it is not there any more.
-    pub(crate) async fn end_of_waiting(
+    pub(super) async fn end_of_waiting(
         &self,
-        conversation: &ConversationId,
         turn: TurnNumber,
     ) -> Result<Option<Change>, StoreError> {
-        let key = keys::turn(conversation, turn);
-        let Some(stored) = self.store.get(&key).await? else {
+        let key = keys::turn(&self.id, turn);
+        let Some(stored) = self.engine.store.get(&key).await? else {
             return Ok(None);
         };
         let mut record: TurnRecord = decode(&stored)?;
         record.state = TurnState::Stopped;
-        record.ended_at = Some(self.env.now());
+        record.ended_at = Some(self.engine.env.now());
         Ok(Some(Change::Replace(key, stored.version, record.record())))
     }
 }

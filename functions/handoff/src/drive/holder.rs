@@ -1,9 +1,54 @@
-//! Names of owners: whoever takes a lease signs it with one. It says of which process the owner is a part, where the machine
-//! has names for processes: then nobody waits for the lease of a process that has certainly ended.
+//! Owners of conversations: how one takes the next fence, and its name. The name says of which process the owner is a part,
+//! where the machine has names for processes: the lease of a process that has certainly ended is not waited for.
 
 use crate::engine::Engine;
+use crate::ids::{ConversationId, TurnNumber};
+use crate::record::{Meta, Running};
+
+/// A conversation with the fence and holder under which it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) conversation: ConversationId,
+    pub(crate) fence: u64,
+    pub(crate) holder: String,
+    /// Another owner may have said something of the step that comes next.
+    pub(crate) taken_over: bool,
+}
 
 impl Engine {
+    /// Takes the next fence for this turn.
+    pub(crate) fn claim(
+        &self,
+        conversation: &ConversationId,
+        meta: &mut Meta,
+        turn: TurnNumber,
+    ) -> Claim {
+        let holder = self.new_holder();
+        meta.fence += 1;
+        meta.waiting.retain(|waiting| *waiting != turn);
+        let before = meta.running.take();
+        let taken_over = before.is_some();
+        let (takeovers, handed_over) = match &before {
+            Some(gave_up) if gave_up.until == 0 => (gave_up.takeovers, gave_up.handed_over + 1),
+            Some(died) => (died.takeovers + 1, died.handed_over),
+            None => (0, 0),
+        };
+        meta.running = Some(Running {
+            turn,
+            holder: holder.clone(),
+            until: self.env.now() + self.lease(),
+            takeovers,
+            handed_over,
+            writes: 0,
+        });
+        Claim {
+            conversation: conversation.clone(),
+            fence: meta.fence,
+            holder,
+            taken_over,
+        }
+    }
+
     /// A name that no owner ever had.
     pub(crate) fn new_holder(&self) -> String {
         match self.env.process() {

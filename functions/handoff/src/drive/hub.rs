@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::event::{Event, Position};
+use crate::event::{Event, EventKind, Position};
 use crate::ids::{ConversationId, TurnNumber};
 
 /// A mutex that is poisoned guards plain data here: a panic between two statements leaves it whole.
@@ -92,6 +92,25 @@ impl TurnLog {
             }
         }
         self.changed.notify_waiters();
+    }
+
+    /// Ends the log behind the last event that its listeners have.
+    pub(crate) fn end(&self, turn: TurnNumber, kind: EventKind) {
+        let last = self.last_position().unwrap_or(Position {
+            turn,
+            step: 0,
+            fence: 0,
+            offset: 0,
+        });
+        let position = Position {
+            offset: last.offset.saturating_add(kind.room()),
+            ..last
+        };
+        self.push(Event {
+            position,
+            agent: Arc::from(""),
+            kind,
+        });
     }
 
     /// Whether the event that ends the stream is there.
@@ -303,13 +322,9 @@ impl Hub {
         .await;
     }
 
-    /// Forgets the conversation, whatever is going on in it. Whoever listens to these logs is still to be told: a log that
-    /// is made from now on belongs to another driver.
-    #[must_use]
-    pub(crate) fn abandon(
-        &self,
-        conversation: &ConversationId,
-    ) -> BTreeMap<TurnNumber, Arc<TurnLog>> {
+    /// Forgets the conversation, whatever is going on in it, and tells its listeners to follow their turns elsewhere. A log
+    /// that is made from now on belongs to another driver.
+    pub(crate) fn abandon(&self, conversation: &ConversationId) {
         let logs = {
             let mut slots = lock(&self.slots);
             let logs = slots.get_mut(conversation).map(|slot| {
@@ -323,7 +338,9 @@ impl Hub {
             logs
         };
         self.left.notify_waiters();
-        logs.unwrap_or_default()
+        for (turn, log) in logs.unwrap_or_default() {
+            log.end(turn, EventKind::TurnContinues);
+        }
     }
 
     /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
@@ -404,7 +421,6 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::event::EventKind;
 
     #[test]
     fn a_log_never_goes_back_to_an_earlier_step_but_to_its_end() {

@@ -2,7 +2,9 @@
 
 use tokio::sync::Mutex;
 
-use crate::engine::{Claim, Engine, MAX_TRIES, Trouble};
+use super::catch_up::catch_up;
+use super::holder::Claim;
+use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, Millis, StoreError};
 use crate::record::journal::read_meta;
@@ -13,6 +15,23 @@ pub(crate) struct Lease<'a> {
     engine: &'a Engine,
     claim: Claim,
     held: Mutex<Held>,
+}
+
+/// What a change of a conversation ran into.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Somebody else advances the conversation now: stop at once.
+    Lost,
+    /// The store does not answer as it should.
+    Store(String),
+    /// The store will never take this commit: it has to be another one.
+    Refused(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
 /// Why a turn is not to go on.
@@ -182,9 +201,7 @@ impl<'a> Lease<'a> {
             return Ok(Seen::Lost);
         };
         // Turns that wait behind this one may have been stopped by another instance.
-        self.engine
-            .catch_up(&self.claim.conversation, &meta)
-            .await?;
+        catch_up(self.engine, &self.claim.conversation, &meta).await?;
         Ok(match self.is_ours(&meta) {
             true if meta.stop == Some(turn) => Seen::Stop,
             true => Seen::Ours,

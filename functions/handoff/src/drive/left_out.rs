@@ -1,22 +1,26 @@
-//! Turns that nobody can run, because a record of theirs cannot be read: they must not be in the way of what is said later.
+//! Turns that nobody can run, because a record of theirs cannot be read: they must not block the messages behind them.
 
-use super::{Next, end_log};
-use crate::engine::{Claim, Engine};
+use super::driver::{Driver, Next};
+use crate::drive::holder::Claim;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
-use crate::ids::{ConversationId, TurnNumber};
+use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::record::journal::{JournaledTurn, read_meta};
-use crate::record::{Meta, TurnState, decode, keys};
+use crate::record::{decode, keys};
 
-impl Engine {
+impl Driver<'_> {
     /// A turn without its steps, of which one cannot be read.
     pub(super) async fn read_turn_alone(
         &self,
-        conversation: &ConversationId,
         number: TurnNumber,
     ) -> Result<Option<JournaledTurn>, StoreError> {
-        let Some(stored) = self.store.get(&keys::turn(conversation, number)).await? else {
+        let Some(stored) = self
+            .engine
+            .store
+            .get(&keys::turn(self.conversation, number))
+            .await?
+        else {
             return Ok(None);
         };
         Ok(decode(&stored).ok().map(|record| JournaledTurn {
@@ -35,8 +39,8 @@ impl Engine {
         claim: &Claim,
         number: TurnNumber,
     ) -> Result<Next, StoreError> {
-        let conversation = &claim.conversation;
-        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
+        let conversation = self.conversation;
+        let Some((version, mut meta)) = read_meta(&*self.engine.store, conversation).await? else {
             return Ok(Next::Nothing);
         };
         let ours = meta
@@ -51,35 +55,14 @@ impl Engine {
         meta.stop = None;
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
         if let Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) =
-            self.store.commit(vec![change]).await
+            self.engine.store.commit(vec![change]).await
         {
             return Err(StoreError::Unavailable(error.to_string()));
         }
-        if let Some(log) = self.hub.find_log(conversation, number) {
-            end_log(&log, number, EventKind::TurnFailed(FailureCode::Internal));
-            self.hub.forget_ended_log(conversation, number);
+        if let Some(log) = self.engine.hub.find_log(conversation, number) {
+            log.end(number, EventKind::TurnFailed(FailureCode::Internal));
+            self.engine.hub.forget_ended_log(conversation, number);
         }
         Ok(Next::LookAgain)
-    }
-
-    /// Records the end of a turn that META does not have any more and that was never ended.
-    pub(super) async fn end_left_out(
-        &self,
-        conversation: &ConversationId,
-        meta: &Meta,
-        mut turn: JournaledTurn,
-    ) -> Result<JournaledTurn, StoreError> {
-        // Above that of every owner that it had, so that whoever heard one of them hears the end.
-        turn.record.fence = meta.fence;
-        turn.record.state = TurnState::Failed;
-        turn.record.failure = Some(FailureCode::Internal);
-        turn.record.ended_at = Some(self.env.now());
-        let key = keys::turn(conversation, turn.number);
-        let change = Change::Replace(key, turn.version, turn.record.record());
-        match self.store.commit(vec![change]).await {
-            Ok(()) => Ok(turn),
-            // Written or not, the next look tells.
-            Err(error) => Err(StoreError::Unavailable(error.to_string())),
-        }
     }
 }

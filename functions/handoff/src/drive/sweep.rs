@@ -1,13 +1,12 @@
 //! Finds what nobody is at: conversations whose owner died, actions whose message was lost. And sends them on their way again.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use crate::action::RESEND;
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
-use crate::ports::{Change, Cursor, Index, Key, Lane, Millis, Record, StoreError, Stored};
-use crate::record::{ActionRecord, ActionState, Meta, decode};
+use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
+use crate::record::journal::read_action;
+use crate::record::{ActionRecord, ActionState, Meta, RESEND, decode};
 
 /// Records seen to in one sweep; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
@@ -24,9 +23,6 @@ const MAX_LEFT: usize = 20_000;
 /// been set back since.
 const LONGEST_PAUSE: Millis = 2 * 3_600_000;
 
-/// Unreadable records that are remembered.
-const MAX_UNREADABLE: usize = 1_000;
-
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -36,54 +32,6 @@ pub struct Swept {
     pub actions: usize,
     /// Records that could not be read and stay as they are.
     pub unreadable: usize,
-}
-
-/// How far the sweeps of a process are. One that meets more than it may see to is gone on with by the next one, so that what
-/// comes first again and again cannot hold up what is behind it.
-#[derive(Debug, Default)]
-pub(crate) struct Sweeps(Mutex<Progress>);
-
-#[derive(Debug, Default)]
-struct Progress {
-    /// Where the next sweep begins.
-    place: Option<Cursor>,
-    /// What could not be read since the sweeps last began at the beginning, and in the round before that.
-    unreadable: BTreeSet<Key>,
-    unreadable_before: BTreeSet<Key>,
-}
-
-impl Sweeps {
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn place(&self) -> Option<Cursor> {
-        self.lock().place.clone()
-    }
-
-    fn go_on_behind(&self, place: Option<Cursor>) {
-        let mut progress = self.lock();
-        if place.is_none() {
-            progress.unreadable_before = std::mem::take(&mut progress.unreadable);
-        }
-        progress.place = place;
-    }
-
-    /// Whether this is news.
-    fn add_unreadable(&self, key: &Key) -> bool {
-        let mut progress = self.lock();
-        let known = progress.unreadable_before.contains(key) || progress.unreadable.contains(key);
-        if progress.unreadable.len() < MAX_UNREADABLE {
-            progress.unreadable.insert(key.clone());
-        }
-        !known
-    }
-
-    fn unreadable(&self) -> usize {
-        let progress = self.lock();
-        let known = progress.unreadable_before.union(&progress.unreadable);
-        known.count()
-    }
 }
 
 impl Engine {
@@ -251,7 +199,7 @@ impl Engine {
         mut action: ActionRecord,
     ) -> Result<Found, StoreError> {
         let version = if sabotage!(SweeperOverwrites) {
-            self.read_action(&action.id)
+            read_action(&*self.store, &action.id)
                 .await?
                 .map_or(stored.version, |(now, _)| now)
         } else {
@@ -276,23 +224,6 @@ impl Engine {
         }
         self.send_action(&owner, &id).await;
         Ok(Found::Action)
-    }
-
-    /// Tells whoever drives the conversation that an action has ended.
-    pub(crate) async fn send_turns(&self, owner: &str, id: &ActionId) {
-        self.hub.poke(&id.conversation);
-        self.send_conversation(owner, &id.conversation).await;
-    }
-
-    /// Asks a worker to see to a conversation. When that fails the sweeper finds it.
-    pub(crate) async fn send_conversation(&self, owner: &str, conversation: &ConversationId) {
-        if let Err(error) = self
-            .queue
-            .send(Lane::Turns, owner, conversation.as_str())
-            .await
-        {
-            tracing::warn!(%conversation, %error, "a conversation was not queued; the sweeper will send it");
-        }
     }
 }
 

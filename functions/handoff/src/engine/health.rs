@@ -1,22 +1,14 @@
 //! Whether this process can take messages. Found out by a real write, which all callers share and which is made at most once in a
 //! few seconds. Knows the store port; never who asks, nor what the store is.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
-
+use super::probe::Health;
 use crate::engine::Engine;
-use crate::ports::{Change, CommitError, Key, Millis, Record, StoreError};
+use crate::ports::{Change, CommitError, Key, Millis, Record};
 
 /// How long an answer takes at most: balancers and alarms give up after 2 to 5 s, and would say less about what is wrong.
 const PATIENCE: Millis = 2_000;
-
-/// How long a write that worked speaks for those that come after it. A balancer that asks each second costs one small write in
-/// this time.
-const GOOD_FOR: Millis = 5_000;
-
-/// The same of a write that failed: a store that is back is to be used again soon.
-const BAD_FOR: Millis = 1_000;
 
 /// How long what was written is kept: nothing ever removes it but its expiry.
 const KEPT: Millis = 3_600_000;
@@ -26,69 +18,6 @@ const TRIES: u32 = 3;
 
 /// The format of the record, whose body means nothing.
 const FORMAT: u16 = 1;
-
-/// Whether a process can take messages.
-#[derive(Debug, Clone)]
-pub enum Health {
-    /// It can.
-    Ready,
-    /// It is ending.
-    Draining,
-    /// The store does not answer.
-    StoreAway(StoreError),
-    /// The store answers, and nothing can be written to it.
-    ReadOnly(CommitError),
-    /// A write has not ended for as long as an answer may take.
-    Slow,
-}
-
-/// The last write, shared by all callers.
-#[derive(Debug, Default)]
-pub(crate) struct Probe {
-    state: Mutex<State>,
-    ended: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// When the last write ended, and what it showed.
-    last: Option<(Millis, Health)>,
-    running: bool,
-    /// The name of this process's record.
-    name: Option<String>,
-}
-
-impl Probe {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the last write showed, while it is young enough.
-    fn known(&self, now: Millis) -> Option<Health> {
-        let state = self.lock();
-        let (at, health) = state.last.as_ref()?;
-        let good_for = match health {
-            Health::Ready => GOOD_FOR,
-            Health::Draining | Health::StoreAway(_) | Health::ReadOnly(_) | Health::Slow => BAD_FOR,
-        };
-        // A moment of the future is one of before the clock was set back.
-        let age = now.checked_sub(*at)?;
-        (age < good_for).then(|| health.clone())
-    }
-
-    /// Whether the caller is to write now.
-    fn begin(&self) -> bool {
-        !std::mem::replace(&mut self.lock().running, true)
-    }
-
-    fn end(&self, now: Millis, health: Health) {
-        let mut state = self.lock();
-        state.last = Some((now, health));
-        state.running = false;
-        drop(state);
-        self.ended.notify_waiters();
-    }
-}
 
 /// Ends the write also when it panics: nobody may wait for it for ever.
 struct Running {

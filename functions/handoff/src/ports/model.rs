@@ -1,5 +1,6 @@
 //! A language model that answers a list of messages with a stream.
 
+use std::ops::AddAssign;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -83,6 +84,13 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens of the answer.
     pub completion_tokens: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        self.prompt_tokens += more.prompt_tokens;
+        self.completion_tokens += more.completion_tokens;
+    }
 }
 
 /// One thing that the stream brings.

@@ -3,9 +3,20 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{actions_in, encode};
+use super::stored::encode;
 use crate::ids::{ActionId, hex};
 use crate::ports::{Listing, Millis, Record};
+
+/// When a queue message that nobody claimed counts as lost.
+pub(crate) const RESEND: Millis = 5_000;
+
+/// How long a colleague may take to approve an action: 72 h.
+pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
+
+/// The list of the actions in a state, newest first.
+pub fn actions_in(state: ActionState) -> String {
+    format!("actions:{}", state.as_str())
+}
 
 /// How far an action is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,10 +96,10 @@ pub struct ActionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_try_at: Option<Millis>,
     /// An earlier try, from before somebody said that the action may be tried again, may still arrive at the other side.
-    #[serde(default, skip_serializing_if = "super::meta::is_false")]
+    #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub tried_before: bool,
     /// Its place in the order of the conversation's actions; taken when it is queued. 0: it has none.
-    #[serde(default, skip_serializing_if = "super::meta::is_zero_place")]
+    #[serde(default, skip_serializing_if = "super::stored::is_zero_place")]
     pub place: u64,
     /// The action that had the place before it, unless that one was known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +115,7 @@ pub struct ActionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// A random number of the last decision, by which its taker recognises it when its commit was not confirmed.
-    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
 }
 

@@ -2,9 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionRecord, conversations_of, encode};
+use super::action::ActionRecord;
+use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
+
+/// When META is due again while an action is open. The worker that ends the action tells its conversation at once; this is for
+/// the case that the message was lost.
+pub(crate) const RECHECK: Millis = 15_000;
+
+/// How often the pause before a late result is reported again may double: to a little over an hour.
+const MOST_DOUBLINGS: u32 = 8;
+
+/// When META is due again after so many failed turns that were to report a late result: while the model is away, turns that no
+/// customer asked for come ever more seldom.
+pub(crate) fn recheck_after(late_failures: u32) -> Millis {
+    RECHECK << late_failures.min(MOST_DOUBLINGS)
+}
+
+/// The list of an owner's conversations, newest first.
+pub fn conversations_of(owner: &str) -> String {
+    format!("conversations:{owner}")
+}
 
 /// Who advances the conversation now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,33 +88,6 @@ pub struct Meta {
     /// Erased, and records of it are left to remove.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erasing: bool,
-}
-
-/// Serde wants a reference here.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
-pub(super) fn is_false(value: &bool) -> bool {
-    !value
-}
-
-/// Serde wants a reference here.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
-pub(super) fn is_zero(value: &u32) -> bool {
-    *value == 0
-}
-
-/// Serde wants a reference here.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serde calls"
-)]
-pub(super) fn is_zero_place(value: &u64) -> bool {
-    *value == 0
 }
 
 impl Meta {

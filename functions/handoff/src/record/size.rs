@@ -3,6 +3,9 @@
 //! These bounds together keep every record under what a store takes, and every commit too; a test adds them up. A turn then can
 //! always be recorded and can always end, whatever a model, a tool or a customer wrote.
 
+/// So that the step and the actions of a response fit one commit.
+pub(crate) const MAX_CALLS: usize = 16;
+
 /// The text of one response, as it is stored.
 pub(crate) const RESPONSE_TEXT: usize = 112 * 1024;
 
@@ -89,7 +92,6 @@ mod tests {
         AcceptedAction, ActionRecord, ActionState, EndedAction, LateResult, Meta, Origin, Partial,
         Running, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
     };
-    use crate::turn::response::MAX_CALLS;
 
     #[test]
     fn the_stored_length_is_what_json_takes() {

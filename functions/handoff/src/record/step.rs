@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionState, encode};
+use super::action::ActionState;
+use super::stored::encode;
 use crate::ids::ActionId;
 use crate::ports::{Record, ToolCall, Usage};
 

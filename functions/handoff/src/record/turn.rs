@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Told, encode};
+use super::step::Told;
+use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::{MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
@@ -70,7 +71,7 @@ pub struct TurnRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
     /// A random number of who accepted it, by which that process knows its own commit again when nobody confirmed it.
-    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
     /// When it was accepted.
     pub accepted_at: Millis,
@@ -93,7 +94,7 @@ pub struct TurnRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
     /// How many bytes were streamed of such a response that could not be recorded: what came after them keeps its position.
-    #[serde(default, skip_serializing_if = "super::meta::is_zero")]
+    #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub left_out: u32,
 }
 

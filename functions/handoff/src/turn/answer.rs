@@ -1,11 +1,11 @@
 //! What comes of a response's calls: each gets its result, and the hand-off that wins happens.
 
-use super::Play;
+use super::calls::{self, Accepted, Planned, Scope};
+use super::play::{Play, hand_offs_in};
+use super::replay;
 use crate::ports::ToolCall;
-use crate::record::{AcceptedAction, ActionState, Origin, StepRecord, Told};
+use crate::record::{AcceptedAction, ActionState, Origin, StepRecord};
 use crate::team::ActionOrder;
-use crate::turn::calls::{self, Accepted, Planned, Scope};
-use crate::turn::replay;
 
 impl Play<'_> {
     pub(super) fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
@@ -98,10 +98,4 @@ impl Play<'_> {
         }
         self.answer_calls(&planned).await;
     }
-}
-
-pub(super) fn hand_offs_in(told: &[Told]) -> u32 {
-    told.iter()
-        .map(|told| u32::from(told.handed_to.is_some()))
-        .sum()
 }

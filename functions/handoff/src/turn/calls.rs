@@ -6,14 +6,19 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::replay::result_events;
+use super::window;
 use crate::action::tries::given_up_after;
+use crate::action::wait::wait_for;
 use crate::engine::Engine;
-use crate::event::{ActionFinished, EventKind, HandedOff, ToolFinished};
+use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
-use crate::record::{ActionRecord, ActionState, EndedAction, StepRecord, Told, ToolOutcome, size};
+use crate::record::{
+    APPROVAL_LIFE, ActionRecord, ActionState, EndedAction, RESEND, StepRecord, Told, ToolOutcome,
+    size,
+};
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
-use crate::turn::window;
 
 /// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;
@@ -221,9 +226,9 @@ pub(crate) async fn new_actions(
     let now = engine.env.now();
     let accepted = new.into_iter().zip(prices).map(|((id, request), price)| {
         let (state, look_at) = if needs_approval(&request.tool.approval, &price) {
-            (ActionState::Proposed, now + crate::action::APPROVAL_LIFE)
+            (ActionState::Proposed, now + APPROVAL_LIFE)
         } else {
-            (ActionState::Queued, now + crate::action::RESEND)
+            (ActionState::Queued, now + RESEND)
         };
         ActionRecord {
             id,
@@ -323,7 +328,7 @@ pub(crate) async fn answer(
     let mut running = FuturesUnordered::new();
     for (call, plan) in calls.iter().zip(planned) {
         if let Planned::Action(id, _) = plan {
-            before.push((&call.name, engine.await_action(id).boxed().shared()));
+            before.push((&call.name, wait_for(engine, id).boxed().shared()));
         }
         running.push(answer_call(engine, call, plan, before.clone()));
     }
@@ -341,36 +346,6 @@ pub(crate) async fn answer(
         told.push(result);
     }
     told
-}
-
-/// What listeners see of a result, now or when it is replayed from the journal.
-pub(crate) fn result_events(
-    call: &ToolCall,
-    told: &Told,
-    from: &Arc<str>,
-) -> impl Iterator<Item = EventKind> {
-    let ended = told.ended.as_ref().map(|ended| {
-        EventKind::ActionFinished(Box::new(ActionFinished {
-            action: ended.action.clone(),
-            name: call.name.clone(),
-            state: ended.state,
-            result: told.result.clone(),
-        }))
-    });
-    let answered = match &told.handed_to {
-        Some(to) => EventKind::HandedOff(Box::new(HandedOff {
-            from: from.clone(),
-            to: Arc::from(to.as_str()),
-        })),
-        None => EventKind::ToolFinished(Box::new(ToolFinished {
-            call: call.id.clone(),
-            name: call.name.clone(),
-            outcome: told.outcome,
-            result: told.result.clone(),
-            milliseconds: told.milliseconds,
-        })),
-    };
-    ended.into_iter().chain(std::iter::once(answered))
 }
 
 struct Answer {
@@ -435,7 +410,7 @@ async fn answer_call<'a>(
         Planned::Action(id, _) => {
             let (state, result) = match before.into_iter().next_back() {
                 Some((_, awaited)) => awaited.await,
-                None => engine.await_action(id).await,
+                None => wait_for(engine, id).await,
             };
             let outcome = match state {
                 ActionState::Done => ToolOutcome::Ok,

@@ -1,18 +1,36 @@
 //! The commits of a turn's owner: a step with the actions that it accepts, and the turn's end.
 
+use super::calls::{self, Planned};
 use super::late::forget_told;
-use super::{Ending, Play, Rest};
-use crate::drive::pause_after;
-use crate::engine::{LOOK_AGAIN, Trouble};
+use super::play::Play;
+use super::replay;
+use crate::drive::lease::Trouble;
 use crate::event::EventKind;
+use crate::failure::FailureCode;
 use crate::ports::{Change, Usage};
 use crate::record::{
-    AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, StepRecord, TurnState, keys,
-    size,
+    AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, RECHECK, StepRecord,
+    TurnState, keys, recheck_after, size,
 };
 use crate::team::ActionOrder;
-use crate::turn::calls::{self, Planned};
-use crate::turn::replay;
+
+/// How a run of a turn came to its end.
+pub(super) enum Ending {
+    /// This step, and the turn is over.
+    Committed(StepRecord),
+    /// A typed error for the customer.
+    Failed(FailureCode),
+    /// Somebody asked for it.
+    Stopped,
+}
+
+/// What becomes of what a turn leaves that failed or was stopped: the text of a response that is not whole, and results that
+/// no model was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Kept,
+    LeftOut,
+}
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. Nothing of it has an effect before.
@@ -41,7 +59,7 @@ impl Play<'_> {
             forget_told(meta, &self.untold, &step.told, &step.late);
             meta.untold
                 .extend(new.iter().map(|action| action.id.clone()));
-            meta.look_at = self.engine.env.now() + LOOK_AGAIN;
+            meta.look_at = self.engine.env.now() + RECHECK;
             if let Some(running) = &mut meta.running {
                 running.takeovers = 0;
                 running.handed_over = 0;
@@ -95,7 +113,7 @@ impl Play<'_> {
         let last = match ending {
             Ending::Committed(step) => {
                 record.state = TurnState::Committed;
-                record.usage = add(record.usage, step.usage);
+                record.usage += step.usage;
                 Some(step)
             }
             Ending::Failed(code) => {
@@ -136,7 +154,7 @@ impl Play<'_> {
                 )
                 | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
             };
-            meta.look_at = self.engine.env.now() + pause_after(meta.late_failures);
+            meta.look_at = self.engine.env.now() + recheck_after(meta.late_failures);
             meta.running = None;
             let turn = Change::Replace(
                 keys::turn(&conversation, self.number),
@@ -210,11 +228,4 @@ fn accepted_actions(
         })
     });
     accepted.collect()
-}
-
-pub(super) fn add(a: Usage, b: Usage) -> Usage {
-    Usage {
-        prompt_tokens: a.prompt_tokens + b.prompt_tokens,
-        completion_tokens: a.completion_tokens + b.completion_tokens,
-    }
 }

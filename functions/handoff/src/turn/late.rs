@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Play;
+use super::play::Play;
+use super::window;
 use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
+use crate::record::journal::read_actions;
 use crate::record::{ActionState, LateResult, Meta, Told, size};
-use crate::turn::window;
 
 impl Play<'_> {
     /// Actions that the model believes pending and that have ended by now.
@@ -27,7 +28,7 @@ pub(crate) async fn ended_actions(
 ) -> Result<Vec<LateResult>, StoreError> {
     let mut ended = Vec::new();
     let mut room = size::LATE_RESULTS;
-    for action in engine.read_actions(ids).await? {
+    for action in read_actions(&*engine.store, ids).await? {
         if !action.state.is_terminal() {
             continue;
         }

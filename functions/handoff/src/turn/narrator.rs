@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::recorder::Recorder;
 use crate::drive::hub::TurnLog;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
 use crate::record::Told;
-use crate::turn::recorder::Recorder;
 
 /// The place in the turn at which the next event stands.
 pub(crate) struct Narrator {

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::engine::{Claim, Engine};
+use crate::drive::holder::Claim;
+use crate::engine::Engine;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::event::{ActionQueued, Event, EventKind, Position, TurnStarted};
+use crate::event::{
+    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolFinished, TurnStarted,
+};
 use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
 use crate::record::{StepRecord, Told, TurnRecord, TurnState};
-use crate::turn::calls::result_events;
 
 /// Where text and calls of a recorded step end and the results of its calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
@@ -132,6 +133,36 @@ pub(crate) fn started(record: &TurnRecord) -> EventKind {
 /// The event of a call.
 pub(crate) fn called(call: &ToolCall) -> EventKind {
     EventKind::ToolCalled(Box::new(call.clone()))
+}
+
+/// What listeners see of a result, now or when it is replayed from the journal.
+pub(crate) fn result_events(
+    call: &ToolCall,
+    told: &Told,
+    from: &Arc<str>,
+) -> impl Iterator<Item = EventKind> {
+    let ended = told.ended.as_ref().map(|ended| {
+        EventKind::ActionFinished(Box::new(ActionFinished {
+            action: ended.action.clone(),
+            name: call.name.clone(),
+            state: ended.state,
+            result: told.result.clone(),
+        }))
+    });
+    let answered = match &told.handed_to {
+        Some(to) => EventKind::HandedOff(Box::new(HandedOff {
+            from: from.clone(),
+            to: Arc::from(to.as_str()),
+        })),
+        None => EventKind::ToolFinished(Box::new(ToolFinished {
+            call: call.id.clone(),
+            name: call.name.clone(),
+            outcome: told.outcome,
+            result: told.result.clone(),
+            milliseconds: told.milliseconds,
+        })),
+    };
+    ended.into_iter().chain(std::iter::once(answered))
 }
 
 /// The events of the actions that a step accepted.

@@ -8,9 +8,6 @@ use crate::ports::{
 };
 use crate::record::size;
 
-/// So that the step and the actions of a response fit one commit.
-pub(crate) const MAX_CALLS: usize = 16;
-
 /// A whole response, but for the text: who is handed the pieces has that. Sizes are counted as they will be stored.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
@@ -71,8 +68,11 @@ impl Response {
 
     fn take_call(&mut self, delta: CallDelta) -> Result<(), Broken> {
         let known = self.parts.iter().position(|part| part.index == delta.index);
-        if known.is_none() && self.calls.len() >= MAX_CALLS {
-            return Err(too_large("the number of calls of a response", MAX_CALLS));
+        if known.is_none() && self.calls.len() >= size::MAX_CALLS {
+            return Err(too_large(
+                "the number of calls of a response",
+                size::MAX_CALLS,
+            ));
         }
         let at = known.unwrap_or_else(|| {
             self.parts.push(CallParts {

@@ -17,10 +17,10 @@ pub(crate) const SEALED: &str = "No result: this turn ended before the call did.
 /// How much of the past a window can need.
 pub(crate) fn extent(limits: &Limits) -> Extent {
     // A record is JSON around the text: four times the budget in records holds the whole budget in text.
-    Extent {
-        turns: limits.window_turns,
-        bytes: limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4),
-    }
+    Extent::of_window(
+        limits.window_turns,
+        limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4),
+    )
 }
 
 /// The past as messages, oldest first: the newest turns that fit, always whole. Of an answer that was said anew only the

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use baton_handoff::TurnLog;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
-use baton_handoff::{Engine, Followed, Overlap, Refusal, Resume, Submission};
+use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::oddities;
@@ -175,19 +175,21 @@ impl Customers {
             let twice = message_id.is_some() && world.happens(250);
             let conversation = ConversationId::parse(&conversation).expect("an id");
             let overlap = self.overlap(&weather);
-            let submission = Submission {
-                conversation: conversation.clone(),
-                owner: format!("owner-{number}"),
-                message: text,
-                message_id,
-                background: world.happens(100),
-                overlap,
+            let letter = Letter {
+                to: conversation.clone(),
+                from: Principal::named(format!("owner-{number}")),
+                message: Submission {
+                    message: text,
+                    message_id,
+                    background: world.happens(100),
+                    overlap,
+                },
             };
             let impostor = twice && world.happens(weather.whims);
             if impostor {
                 // Another message under the same id: one of the two is refused.
-                let (customer, mut other) = (self.clone(), submission.clone());
-                other.message += " or rather not";
+                let (customer, mut other) = (self.clone(), letter.clone());
+                other.message.message += " or rather not";
                 self.spawn(async move {
                     customer
                         .town
@@ -199,7 +201,7 @@ impl Customers {
             }
             if twice {
                 lock(&self.memory).tally.double_sends += 1;
-                let (customer, again) = (self.clone(), submission.clone());
+                let (customer, again) = (self.clone(), letter.clone());
                 self.spawn(async move {
                     customer
                         .town
@@ -211,9 +213,9 @@ impl Customers {
             }
             let customer = self.clone();
             if world.happens(600) {
-                customer.send(submission, impostor).await;
+                customer.send(letter, impostor).await;
             } else {
-                self.spawn(async move { customer.send(submission, impostor).await });
+                self.spawn(async move { customer.send(letter, impostor).await });
             }
             if world.happens(weather.whims / 4) {
                 self.regenerate_last(conversation);
@@ -234,7 +236,7 @@ impl Customers {
     }
 
     /// Sends a message, again where that is safe, and listens to its turn. `contested`: another message has the same id.
-    async fn send(&self, submission: Submission, contested: bool) {
+    async fn send(&self, letter: Letter, contested: bool) {
         let world = &self.town.world;
         for _ in 0..10 {
             let Some((process, engine)) = self.town.any_process() else {
@@ -242,8 +244,8 @@ impl Customers {
                 continue;
             };
             let (lines, mut heard) = unbounded_channel();
-            let message = submission.clone();
-            let handler = world.spawn(process, async move { take(&engine, message, lines).await });
+            let sent = letter.clone();
+            let handler = world.spawn(process, async move { take(&engine, sent, lines).await });
             let answer = heard.recv().await;
             if world.happens(50) {
                 // The connection breaks; the turn must not care.
@@ -251,25 +253,25 @@ impl Customers {
             }
             match answer {
                 Some(Line::Accepted(turn)) => {
-                    let place = (submission.conversation.clone(), submission.message.clone());
+                    let place = (letter.to.clone(), letter.message.message.clone());
                     lock(&self.memory)
                         .turns
                         .entry(place)
                         .or_default()
                         .insert(turn);
-                    self.maybe_stop(&submission.conversation, turn);
-                    return self.listen(submission.conversation, turn, heard).await;
+                    self.maybe_stop(&letter.to, turn);
+                    return self.listen(letter.to, turn, heard).await;
                 }
                 Some(Line::Refused(Refusal::MessageIdReused)) if contested => return,
                 Some(Line::Refused(Refusal::MessageIdReused)) => {
                     return world.break_off(format!(
                         "{:?} was taken for another message",
-                        submission.message
+                        letter.message.message
                     ));
                 }
                 Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
                 Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
-                    return world.break_off(format!("{:?}: {refusal}", submission.message));
+                    return world.break_off(format!("{:?}: {refusal}", letter.message.message));
                 }
                 Some(Line::Refused(Refusal::Draining)) => {}
                 Some(
@@ -280,7 +282,7 @@ impl Customers {
                     | Line::NoSuchTurn,
                 )
                 | None => {
-                    if submission.message_id.is_none() {
+                    if letter.message.message_id.is_none() {
                         return;
                     }
                 }
@@ -328,7 +330,8 @@ impl Customers {
         if let Some((process, engine)) = self.town.any_process() {
             self.town.world.spawn(process, async move {
                 // An error is a connection that breaks.
-                let line = match engine.follow(&conversation, turn, after).await {
+                let conversation = engine.conversation(&conversation, &Principal::LOCAL);
+                let line = match conversation.follow(turn, after).await {
                     Ok(Followed::Log(log)) => return relay(&log, &lines).await,
                     Ok(Followed::NothingLeft) => Line::NothingLeft,
                     Ok(Followed::NoSuchTurn) => Line::NoSuchTurn,
@@ -341,14 +344,19 @@ impl Customers {
     }
 }
 
+/// A message with its address.
+#[derive(Clone)]
+pub(crate) struct Letter {
+    pub(crate) to: ConversationId,
+    pub(crate) from: Principal,
+    pub(crate) message: Submission,
+}
+
 /// What a server does about a message.
-pub(crate) async fn take(
-    engine: &Arc<Engine>,
-    submission: Submission,
-    lines: UnboundedSender<Line>,
-) {
-    let background = submission.background;
-    match engine.submit(submission).await {
+pub(crate) async fn take(engine: &Arc<Engine>, letter: Letter, lines: UnboundedSender<Line>) {
+    let background = letter.message.background;
+    let conversation = engine.conversation(&letter.to, &letter.from);
+    match conversation.submit(letter.message).await {
         Ok(accepted) => {
             let _hung_up = lines.send(Line::Accepted(accepted.turn));
             if background {

@@ -30,7 +30,8 @@ impl Card {
             other.clone_into(&mut shown.arguments_hash);
         }
         engine
-            .decide(&self.action.id, decision, &shown, reason)
+            .action(&self.action.id)
+            .decide(decision, &shown, reason)
             .await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use baton_handoff::Principal;
 use baton_handoff::ids::ConversationId;
 
 use crate::records::Blur;
@@ -126,6 +127,9 @@ fn erase(town: Arc<Town>) {
         };
         town.world.note(|| format!("{conversation} is erased"));
         // Nobody there, or not now: as a customer's request would end.
-        let _erased = engine.erase(&conversation).await;
+        let _erased = engine
+            .conversation(&conversation, &Principal::LOCAL)
+            .erase()
+            .await;
     });
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::ports::Millis;
 use baton_handoff::record::{Meta, StepRecord, TurnRecord, TurnState, decode, keys};
-use baton_handoff::{Overlap, Refusal, Submission};
+use baton_handoff::{Overlap, Principal, Refusal, Submission};
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::customers::{Customers, Line, take};
+use crate::customers::{Customers, Letter, Line, take};
 use crate::model::PLAIN;
 use crate::town::Town;
 use crate::world::lock;
@@ -52,18 +52,18 @@ async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer
             continue;
         };
         let (lines, mut heard) = unbounded_channel();
-        let submission = Submission {
-            conversation: conversation.clone(),
-            owner: "owner-0".to_owned(),
+        let message = Submission {
             message: format!("[{conversation}] how are you?"),
             message_id: MessageId::parse("plain").ok(),
             background: false,
             overlap: Overlap::Queue,
         };
-        world.spawn(
-            process,
-            async move { take(&engine, submission, lines).await },
-        );
+        let letter = Letter {
+            to: conversation.clone(),
+            from: Principal::named("owner-0"),
+            message,
+        };
+        world.spawn(process, async move { take(&engine, letter, lines).await });
         match heard.recv().await {
             Some(Line::Accepted(turn)) => {
                 customer.listen(conversation, turn, heard).await;

@@ -317,7 +317,12 @@ impl Worker {
     /// `None`: nothing is left to do.
     async fn work(&self, lane: Lane, body: &str) -> Option<Duration> {
         match lane {
-            Lane::Actions => match self.engine.execute(&ActionId::parse(body).ok()?).await {
+            Lane::Actions => match self
+                .engine
+                .action(&ActionId::parse(body).ok()?)
+                .execute()
+                .await
+            {
                 Executed::Over => None,
                 Executed::Later(delay) => Some(delay),
             },

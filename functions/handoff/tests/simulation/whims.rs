@@ -2,7 +2,7 @@
 //! the last one anew.
 
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use baton_handoff::{CannotRegenerate, StopError};
+use baton_handoff::{CannotRegenerate, Principal, StopError};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::customers::{Customers, Line, relay};
@@ -35,7 +35,8 @@ impl Customers {
             let id = conversation.clone();
             world.note(|| format!("turn {turn} of {conversation} is to stop"));
             world.spawn(process, async move {
-                let _hung_up = answer.send(engine.stop(&id, turn).await);
+                let _hung_up =
+                    answer.send(engine.conversation(&id, &Principal::LOCAL).stop(turn).await);
             });
             match heard.recv().await {
                 Some(Ok(()) | Err(StopError::NotFound)) => return,
@@ -73,7 +74,11 @@ impl Customers {
         let id = conversation.clone();
         world.note(|| format!("turn {last} of {conversation} is wanted anew"));
         world.spawn(process, async move {
-            match engine.regenerate(&id, last).await {
+            match engine
+                .conversation(&id, &Principal::LOCAL)
+                .regenerate(last)
+                .await
+            {
                 Ok(accepted) => {
                     let _hung_up = lines.send(Line::Accepted(accepted.turn));
                     relay(&accepted.log, &lines).await;

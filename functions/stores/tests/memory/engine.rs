@@ -9,7 +9,7 @@ use baton_handoff::ports::{
     ModelStream, Outcome, Price, Store, ToolError, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Accepted, Engine, Overlap, Ports, Submission};
+use baton_handoff::{Accepted, Engine, Overlap, Ports, Principal, Submission};
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::MemoryQueue;
 use futures_util::future::BoxFuture;
@@ -151,13 +151,11 @@ impl Bench {
 
     pub(crate) async fn submit(&self, name: &str, message: &str, background: bool) -> Accepted {
         let submission = Submission {
-            conversation: ConversationId::parse(name).unwrap(),
-            owner: "local".to_owned(),
             message: message.to_owned(),
             message_id: None,
             overlap: Overlap::Queue,
             background,
         };
-        self.engine.submit(submission).await.unwrap()
+        self.engine.conversation(&ConversationId::parse(name).unwrap(), &Principal::LOCAL).submit(submission).await.unwrap()
     }
 }

@@ -52,7 +52,7 @@ async fn what_an_ended_process_left_is_gone_on_with_though_the_clock_was_set_bac
         let action = first_action(&first).await;
         if name == "claimed" {
             let engine = first.engine.clone();
-            tokio::spawn(async move { engine.execute(&action).await });
+            tokio::spawn(async move { engine.action(&action).execute().await });
             while first
                 .engine
                 .actions(ActionState::Running, None, 1)
@@ -77,7 +77,8 @@ async fn what_an_ended_process_left_is_gone_on_with_though_the_clock_was_set_bac
     for action in received(&*second.queue, Lane::Actions).await {
         let _executed = second
             .engine
-            .execute(&ActionId::parse(&action).unwrap())
+            .action(&ActionId::parse(&action).unwrap())
+            .execute()
             .await;
     }
     let done = second

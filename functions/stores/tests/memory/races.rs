@@ -10,7 +10,7 @@ use baton_handoff::ports::{
     ModelError, ModelRequest, ModelStream, Page, Range, Store, StoreError, Stored,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Submission};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
 use futures_util::future::BoxFuture;
@@ -101,14 +101,12 @@ async fn a_message_that_loses_races_asks_the_model_once() {
     };
     let engine = Engine::new(Arc::new(Team::acme()), ports);
     let submission = Submission {
-        conversation: ConversationId::parse("c").unwrap(),
-        owner: "local".to_owned(),
         message: "hello".to_owned(),
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
     };
-    let accepted = engine.submit(submission).await.unwrap();
+    let accepted = engine.conversation(&ConversationId::parse("c").unwrap(), &Principal::LOCAL).submit(submission).await.unwrap();
     accepted.log.ended().await;
     assert_eq!(*model.0.borrow(), 1);
 }

@@ -124,7 +124,7 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
         .commit(vec![Change::Replace(key, version, record)])
         .await
         .unwrap();
-    let page = bench.engine.conversations("local", None, 10).await.unwrap();
+    let page = bench.engine.conversations(&baton_handoff::Principal::LOCAL, None, 10).await.unwrap();
     let ids: Vec<_> = page
         .conversations
         .iter()
@@ -155,7 +155,7 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
         tokio::task::yield_now().await;
     }
     let done = ActionId::parse(&taken[0].body).unwrap();
-    let _executed = bench.engine.execute(&done).await;
+    let _executed = bench.engine.action(&done).execute().await;
     ordered.log.ended().await;
     let damaged = ActionId::new(
         ConversationId::parse("two").unwrap(),

@@ -14,7 +14,7 @@ use baton_handoff::record::{
     ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode, keys,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Submission};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
 use baton_tools::office::BackOffice;
@@ -154,7 +154,7 @@ const CONVERSATIONS: usize = 17;
 async fn conversations(opened: &Opened) -> Vec<ConversationId> {
     let page = opened
         .engine
-        .conversations("local", None, 100)
+        .conversations(&Principal::LOCAL, None, 100)
         .await
         .unwrap();
     let ids = page.conversations.into_iter().map(|line| line.id);
@@ -192,7 +192,8 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
     for conversation in &listed {
         let history = opened
             .engine
-            .history(conversation, None, 100)
+            .conversation(conversation, &Principal::LOCAL)
+            .history(None, 100)
             .await
             .unwrap();
         assert!(!history.unwrap().items.is_empty(), "{conversation}");
@@ -239,14 +240,12 @@ async fn what_an_earlier_program_left_is_done_and_the_next_message_is_answered()
     listed.push(ConversationId::parse("erased-open").unwrap());
     for conversation in listed {
         let submission = Submission {
-            conversation: conversation.clone(),
-            owner: "local".to_owned(),
             message: "And now?".to_owned(),
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
         };
-        let accepted = engine.submit(submission).await.unwrap();
+        let accepted = engine.conversation(&conversation, &Principal::LOCAL).submit(submission).await.unwrap();
         accepted.log.ended().await;
         let key = keys::turn(&conversation, accepted.turn);
         let turn: TurnRecord = decode(&opened.store.get(&key).await.unwrap().unwrap()).unwrap();
@@ -276,7 +275,8 @@ async fn work_off(engine: &Arc<Engine>, queue: &dyn Queue, lane: Lane) {
             match lane {
                 Lane::Actions => {
                     let _executed = engine
-                        .execute(&ActionId::parse(&delivery.body).unwrap())
+                        .action(&ActionId::parse(&delivery.body).unwrap())
+                        .execute()
                         .await;
                 }
                 Lane::Turns => {

@@ -83,7 +83,7 @@ impl Accepted {
     }
 
     async fn tried(&self) -> Executed {
-        self.engine.execute(&self.id).await
+        self.engine.action(&self.id).execute().await
     }
 
     /// Tries as often as it is to be tried, each time when it is due, and says how often that was.

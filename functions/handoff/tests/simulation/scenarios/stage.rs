@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::Millis;
 use baton_handoff::record::{ActionState, Meta, decode, keys};
-use baton_handoff::{Decision, DecisionError, Engine, Executed, Overlap, Refusal, Submission};
+use baton_handoff::{
+    Decision, DecisionError, Engine, Executed, Overlap, Principal, Refusal, Submission,
+};
 
 use crate::desk::{Card, cards};
 use crate::plain;
@@ -108,15 +110,17 @@ impl Stage {
     ) -> Result<TurnNumber, Refusal> {
         self.script().replies = replies.into();
         let message = Submission {
-            conversation: conversation(),
-            owner: "owner-0".to_owned(),
             message: "[c0] please".to_owned(),
             message_id: None,
             background: false,
             overlap: Overlap::Queue,
         };
         let taken = self.begin(process, |engine| async move {
-            engine.submit(message).await.map(|accepted| accepted.turn)
+            let conversation = engine.conversation(&conversation(), &Principal::LOCAL);
+            conversation
+                .submit(message)
+                .await
+                .map(|accepted| accepted.turn)
         });
         let taken = self.end(&taken);
         // Longer than a turn waits for an action.
@@ -198,10 +202,9 @@ impl Stage {
     /// A worker sees to an action once.
     pub(super) fn begin_work(&self, process: usize, id: &ActionId) -> Running<Executed> {
         let id = id.clone();
-        self.begin(
-            process,
-            move |engine| async move { engine.execute(&id).await },
-        )
+        self.begin(process, move |engine| async move {
+            engine.action(&id).execute().await
+        })
     }
 
     /// A worker sees to an action until nothing is left to do.

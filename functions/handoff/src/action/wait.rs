@@ -1,0 +1,48 @@
+//! How a turn waits for an action that it has accepted.
+
+use crate::engine::Engine;
+use crate::ids::ActionId;
+use crate::ports::Millis;
+use crate::record::journal::read_action;
+use crate::record::{ActionState, RESEND};
+
+/// How soon a waiting turn reads an action again that another process may be executing, at first and at most.
+const FIRST_PAUSE: Millis = 100;
+const LONGEST_PAUSE: Millis = 1_000;
+
+/// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
+pub(crate) async fn wait_for(engine: &Engine, id: &ActionId) -> (ActionState, String) {
+    let patience = Millis::try_from(engine.team.limits.patience.as_millis()).unwrap_or(RESEND);
+    let until = engine.env.now() + patience;
+    let poked = engine.hub.poked(&id.conversation);
+    let mut pause = FIRST_PAUSE;
+    let mut last = ActionState::Queued;
+    loop {
+        let poke = poked.notified();
+        let mut poke = std::pin::pin!(poke);
+        // Registered before the look, so that an end between look and wait is not missed.
+        poke.as_mut().enable();
+        match read_action(&*engine.store, id).await {
+            Ok(Some((_, action))) if action.state.is_terminal() => {
+                return (action.state, action.result.unwrap_or_default());
+            }
+            // A person decides: that takes longer than a customer waits.
+            Ok(Some((_, action))) if action.state == ActionState::Proposed => {
+                return (action.state, String::new());
+            }
+            Ok(Some((_, action))) => last = action.state,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(action = %id, %error, "an action could not be read"),
+        }
+        let now = engine.env.now();
+        if now >= until {
+            return (last, String::new());
+        }
+        tokio::select! {
+           biased;
+            () = poke => {}
+            () = engine.env.sleep_until(until.min(now + pause)) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

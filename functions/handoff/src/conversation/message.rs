@@ -1,0 +1,100 @@
+//! A customer's message, and what becomes of it.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::drive::hub::TurnLog;
+use crate::ids::{MessageId, TurnNumber, hex};
+use crate::ports::StoreError;
+use crate::record::size::MESSAGE;
+
+/// What to do when a turn of the conversation is still running.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// Wait for it.
+    #[default]
+    Queue,
+    /// Refuse the message.
+    Reject,
+    /// Stop it, keep what it said, and go on with this message: those that wait are stopped too.
+    Interrupt,
+}
+
+/// A customer's message.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// What the customer wrote; not empty.
+    pub message: String,
+    /// The client's name for it.
+    pub message_id: Option<MessageId>,
+    /// What to do when a turn is still running.
+    pub overlap: Overlap,
+    /// Nobody waits for the answer here: a worker gives it.
+    pub background: bool,
+}
+
+impl Submission {
+    /// What tells this message from another one under the same id.
+    pub(super) fn hash(&self) -> String {
+        hex(&Sha256::digest(self.message.as_bytes()))
+    }
+}
+
+/// A message that is recorded and will be answered, whatever becomes of this process.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its turn.
+    pub turn: TurnNumber,
+    /// What its listeners read. Silent for a background turn: that one is followed.
+    pub log: Arc<TurnLog>,
+}
+
+/// Why a message was not taken. Nothing of it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A turn is running and the client did not want to wait.
+    #[error("a turn of this conversation is still running")]
+    Busy {
+        /// The turn to follow.
+        turn: TurnNumber,
+    },
+    /// Too many turns wait already.
+    #[error("too many messages of this conversation wait already")]
+    TooManyWaiting,
+    /// The message id was used for another message.
+    #[error("this message id was used for another message")]
+    MessageIdReused,
+    /// This process is ending.
+    #[error("this server is shutting down")]
+    Draining,
+    /// It is longer than a record may hold.
+    #[error("the message is too long: {0} bytes, and at most {MESSAGE} are taken")]
+    TooLong(usize),
+    /// The conversation cannot be read: it is damaged, or a newer version of this program wrote it. Sending the message again
+    /// will not help.
+    #[error("this conversation cannot be read by this server; please begin a new one")]
+    Unreadable,
+    /// Others wrote to the conversation each time that this message was about to be recorded. Sending it again is safe with a
+    /// message id.
+    #[error("too many requests write to this conversation at once")]
+    Contended,
+    /// The store does not answer as it should. Sending the message again is safe with a message id.
+    #[error("the conversation could not be saved")]
+    Unavailable,
+}
+
+pub(super) enum Stop {
+    Refused(Refusal),
+    Store(String),
+    Unreadable(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged(_) => Self::Unreadable(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::BadCursor => Self::Store(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Begins a turn that waits, or goes on with one whose owner died.
+
+use super::catch_up;
+use super::driver::{Driver, Next};
+use crate::failure::FailureCode;
+use crate::ids::TurnNumber;
+use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::{JournaledTurn, read_meta, read_turn, read_turns, visible};
+use crate::record::{Meta, Origin, TurnState, keys};
+use crate::turn::begun::{Begun, EndAtOnce};
+use crate::turn::{recorder, replay, window};
+
+impl Driver<'_> {
+    /// Takes the next fence for a turn that waits, or whose owner died.
+    pub(super) async fn begin(
+        &self,
+        version: u64,
+        mut meta: Meta,
+        number: TurnNumber,
+        end_at_once: Option<EndAtOnce>,
+    ) -> Result<Next, StoreError> {
+        let conversation = self.conversation;
+        let fence_before = meta.fence;
+        let claim = self.engine.claim(conversation, &mut meta, number);
+        let change = Change::Replace(keys::meta(conversation), version, meta.record());
+        match self.engine.store.commit(vec![change]).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict) => return Ok(Next::LookAgain),
+            Err(CommitError::Ambiguous(_)) => {
+                // If it was written, the turn is ours by our holder; a fresh look would find a stranger's live lease.
+                let now = read_meta(&*self.engine.store, conversation).await?;
+                let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
+                if ours.is_none_or(|running| running.holder != claim.holder) {
+                    return Ok(Next::LookAgain);
+                }
+            }
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
+        }
+        let (turn, past) = futures_util::join!(
+            read_turn(&*self.engine.store, conversation, number),
+            read_turns(
+                &*self.engine.store,
+                conversation,
+                Some(number),
+                window::extent(&self.engine.team.limits)
+            ),
+        );
+        let (turn, end_at_once) = match turn {
+            Ok(Some(turn)) => (turn, end_at_once),
+            Ok(None) => return self.leave_out(&claim, number).await,
+            Err(StoreError::Damaged(detail)) => {
+                tracing::error!(%conversation, turn = number, %detail, "a turn cannot be continued");
+                let failed = EndAtOnce::Failed(FailureCode::Internal);
+                match self.read_turn_alone(number).await? {
+                    Some(turn) => (turn, Some(failed)),
+                    None => return self.leave_out(&claim, number).await,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        if turn.record.state != TurnState::Accepted || (!claim.taken_over && !turn.steps.is_empty())
+        {
+            // Read so late that somebody else has taken it over since our claim.
+            return Ok(Next::LookAgain);
+        }
+        let past = visible(past?, &meta);
+        let mut turn = turn;
+        if let Origin::Regenerated { of } = turn.record.origin {
+            let old = past.iter().find(|past| past.number == of);
+            turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
+        }
+        let kept = match end_at_once {
+            Some(_) => match self.partial_text(&turn, fence_before).await {
+                Ok(kept) => kept,
+                Err(StoreError::Damaged(detail)) => {
+                    tracing::error!(%conversation, turn = number, %detail, "what was said of a step is lost");
+                    String::new()
+                }
+                Err(error) => return Err(error),
+            },
+            None => String::new(),
+        };
+        let log = self.engine.hub.log(conversation, number);
+        // The turn may be one that nobody here has heard of: a late result, or accepted elsewhere.
+        self.engine.hub.poke(conversation);
+        if claim.taken_over {
+            tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
+            catch_up::bring_up(&log, &replay::events(&turn));
+        }
+        Ok(Next::Run(Box::new(Begun {
+            claim,
+            meta,
+            meta_version: version + 1,
+            turn,
+            past,
+            log,
+            opening: None,
+            end_at_once,
+            kept,
+            suspect: None,
+        })))
+    }
+
+    /// What the owner under this fence has kept of the step that it did not finish.
+    async fn partial_text(&self, turn: &JournaledTurn, fence: u64) -> Result<String, StoreError> {
+        let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
+        let kept = recorder::kept_text(
+            &*self.engine.store,
+            self.conversation,
+            turn.number,
+            step,
+            fence,
+        )
+        .await?;
+        let said = kept.text.iter().filter_map(|event| event.kind.text());
+        Ok(said.collect())
+    }
+}

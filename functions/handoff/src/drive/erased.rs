@@ -1,0 +1,173 @@
+//! Removes the records of turns that were erased.
+
+use crate::engine::Engine;
+use crate::ids::ConversationId;
+use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
+use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
+use crate::turn::recorder;
+
+/// Records removed by one commit.
+const PAGE: usize = 90;
+
+/// Removes the records of erased turns, a page at a time, and then the mark that some are left. While one of their actions
+/// is open the mark stays, and META is due again. Returns META as it is now, unless another process wrote it.
+pub(super) async fn remove(
+    engine: &Engine,
+    conversation: &ConversationId,
+    version: u64,
+    mut meta: Meta,
+) -> Result<Option<(u64, Meta)>, StoreError> {
+    let mut left = false;
+    for prefix in ["M#", "E#", "T#"] {
+        left |= remove_range(engine, conversation, prefix, &meta).await?;
+    }
+    meta.erasing = left;
+    if left {
+        meta.look_at = engine.env.now() + recheck_after(meta.late_failures);
+    }
+    let change = Change::Replace(keys::meta(conversation), version, meta.record());
+    // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
+    let written = engine.store.commit(vec![change]).await.is_ok();
+    Ok(written.then_some((version + 1, meta)))
+}
+
+/// Says whether something is left that has to go once it can.
+async fn remove_range(
+    engine: &Engine,
+    conversation: &ConversationId,
+    prefix: &str,
+    meta: &Meta,
+) -> Result<bool, StoreError> {
+    let mut left = false;
+    let mut after = None;
+    loop {
+        let range = Range {
+            partition: keys::partition(conversation),
+            prefix: prefix.to_owned(),
+            after,
+            order: Order::Ascending,
+            limit: PAGE,
+        };
+        let page = engine.store.range(&range).await?;
+        let mut changes = Vec::new();
+        for stored in &page.records {
+            match fate(stored, meta) {
+                Fate::Goes => {
+                    changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
+                }
+                Fate::StaysUntilItEnds => left = true,
+                Fate::Stays => {}
+            }
+        }
+        if !changes.is_empty() {
+            match engine.store.commit(changes).await {
+                Ok(()) => {}
+                // Maybe the whole page is left.
+                Err(CommitError::Conflict | CommitError::Ambiguous(_)) => left = true,
+                Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                    return Err(StoreError::Unavailable(error.to_string()));
+                }
+            }
+        }
+        after = page.records.last().map(|last| last.key.sort.clone());
+        if !page.more || after.is_none() {
+            return Ok(left);
+        }
+    }
+}
+
+/// What becomes of a record.
+enum Fate {
+    Goes,
+    StaysUntilItEnds,
+    Stays,
+}
+
+fn fate(stored: &Stored, meta: &Meta) -> Fate {
+    let sort = stored.key.sort.as_str();
+    // Whatever was said since must stay: the id of a message goes on meaning its turn, and text is on its way to listeners.
+    let turn = if sort.starts_with("M#") {
+        match decode::<MessageRecord>(stored) {
+            Ok(message) => Some(message.turn),
+            Err(error) => {
+                // It has no word of the customer's, and without it the message could be taken twice.
+                tracing::error!(%error, "the id of a message cannot be read and stays");
+                return Fate::StaysUntilItEnds;
+            }
+        }
+    } else if sort.starts_with("E#") {
+        recorder::turn_of(sort)
+    } else {
+        keys::parse_turn_part(sort).map(|(turn, _)| turn)
+    };
+    if turn.is_some_and(|turn| turn >= meta.erased_below) {
+        return Fate::Stays;
+    }
+    let Some((_, keys::TurnPart::Action(_))) = keys::parse_turn_part(sort) else {
+        return Fate::Goes;
+    };
+    match decode::<ActionRecord>(stored) {
+        Ok(action) if action.state.is_terminal() => Fate::Goes,
+        Ok(_) => Fate::StaysUntilItEnds,
+        Err(error) => {
+            // It may be open, and what it moves must not be forgotten.
+            tracing::error!(%error, "an action of an erased conversation cannot be read and stays");
+            Fate::StaysUntilItEnds
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Key, Record};
+
+    fn fate_of(sort: &str, body: &str) -> Fate {
+        let mut meta = Meta::new(String::new(), String::new(), 0);
+        meta.erased_below = 3;
+        let record = Record {
+            format: 1,
+            body: body.to_owned(),
+            due_at: None,
+            listed: None,
+            expires_at: None,
+        };
+        let stored = Stored {
+            key: Key::new("C#c", sort),
+            version: 1,
+            record,
+        };
+        fate(&stored, &meta)
+    }
+
+    #[test]
+    fn an_erasure_leaves_what_came_after_it() {
+        for sort in [
+            "T#0000000003",
+            "T#0000000003#S#0001",
+            "E#0000000003#0001#000000000001#0000000000",
+        ] {
+            assert!(matches!(fate_of(sort, ""), Fate::Stays), "{sort}");
+        }
+        let since = r#"{"turn":3,"hash":""}"#;
+        assert!(matches!(fate_of("M#m", since), Fate::Stays));
+    }
+
+    #[test]
+    fn an_erasure_removes_words_from_before_it_whether_or_not_they_can_be_read() {
+        for sort in [
+            "T#0000000002",
+            "T#0000000002#S#0001",
+            "E#0000000002#0001#000000000001#0000000000",
+        ] {
+            assert!(matches!(fate_of(sort, "damaged"), Fate::Goes), "{sort}");
+        }
+        let before = r#"{"turn":2,"hash":""}"#;
+        assert!(matches!(fate_of("M#m", before), Fate::Goes));
+        // An action may be open, and what it moves must not be forgotten; nor that a message was taken.
+        for sort in ["T#0000000002#A#0123", "M#m"] {
+            let damaged = fate_of(sort, "damaged");
+            assert!(matches!(damaged, Fate::StaysUntilItEnds), "{sort}");
+        }
+    }
+}

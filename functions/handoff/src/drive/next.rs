@@ -1,0 +1,127 @@
+//! Decides what comes next in a conversation.
+
+use super::catch_up;
+use super::driver::{Driver, LONGEST_PAUSE, Next};
+use super::erased;
+use crate::failure::FailureCode;
+use crate::ports::{Change, CommitError, StoreError};
+use crate::record::journal::read_meta;
+use crate::record::{Meta, Origin, RECHECK, TurnRecord, keys};
+use crate::turn::begun::EndAtOnce;
+use crate::turn::late;
+
+/// Owners of one turn that may die in one step before it is suspected of killing them. From then on a process runs one
+/// suspected turn at a time, so that those who died beside it are told from it.
+const SUSPECT_AFTER: u32 = 3;
+
+/// Owners that may die in one step before the turn is failed. All but the first few had no other suspect beside it; a bystander
+/// of a crash loop gets on within so many chances.
+const MAX_RECOVERIES: u32 = 16;
+
+/// Owners of one turn that may give it up without recording a step: each asks the model the same again, and a response that
+/// takes longer than any owner may live would be asked for without end.
+const MAX_HANDED_OVER: u32 = 16;
+
+impl Driver<'_> {
+    /// Decides what comes next, and takes the lease for it.
+    pub(super) async fn next(&self) -> Result<Next, StoreError> {
+        let conversation = self.conversation;
+        let Some((version, meta)) = read_meta(&*self.engine.store, conversation).await? else {
+            return Ok(Next::Nothing);
+        };
+        catch_up::catch_up(self.engine, conversation, &meta).await?;
+        match &meta.running {
+            Some(running)
+                if running.until > self.engine.env.now()
+                    && !self.engine.has_ended(&running.holder) =>
+            {
+                catch_up::listen_in(self.engine, conversation, running.turn, meta.fence).await?;
+                return Ok(Next::Wait(running.until));
+            }
+            Some(running) => {
+                let turn = running.turn;
+                let suspect = if running.takeovers >= SUSPECT_AFTER {
+                    let Ok(alone) = self.engine.suspects.clone().try_acquire_owned() else {
+                        return Ok(Next::Wait(self.engine.env.now() + LONGEST_PAUSE));
+                    };
+                    Some(alone)
+                } else {
+                    None
+                };
+                let end_at_once = if meta.stop == Some(turn) {
+                    Some(EndAtOnce::Stopped)
+                } else if running.takeovers >= MAX_RECOVERIES
+                    || running.handed_over >= MAX_HANDED_OVER
+                {
+                    Some(EndAtOnce::Failed(FailureCode::TakenOverTooOften))
+                } else {
+                    None
+                };
+                let begun = self.begin(version, meta, turn, end_at_once).await?;
+                return Ok(match begun {
+                    Next::Run(mut begun) => {
+                        begun.suspect = suspect;
+                        Next::Run(begun)
+                    }
+                    other @ (Next::Wait(_) | Next::LookAgain | Next::Nothing) => other,
+                });
+            }
+            None => {}
+        }
+        if let Some(turn) = meta.waiting.first().copied() {
+            return self.begin(version, meta, turn, None).await;
+        }
+        let due = meta.look_at <= self.engine.env.now();
+        if !(meta.erasing && due) {
+            return self.next_report(version, meta, due).await;
+        }
+        match erased::remove(self.engine, conversation, version, meta).await? {
+            // That moved the next look on: ends that are to be told are due now, or they would wait behind it for ever.
+            Some((version, meta)) => self.next_report(version, meta, due).await,
+            None => Ok(Next::LookAgain),
+        }
+    }
+
+    /// Results that came after their turn had ended begin a turn of their own.
+    async fn next_report(
+        &self,
+        version: u64,
+        mut meta: Meta,
+        due: bool,
+    ) -> Result<Next, StoreError> {
+        let conversation = self.conversation;
+        if meta.untold.is_empty() {
+            return Ok(Next::Nothing);
+        }
+        let now = self.engine.env.now();
+        if meta.late_failures > 0 && !due {
+            return Ok(Next::Nothing);
+        }
+        let ended = late::ended_actions(self.engine, &meta.untold).await?;
+        if ended.is_empty() {
+            if meta.look_at <= now {
+                meta.look_at = now + RECHECK;
+                let change = Change::Replace(keys::meta(conversation), version, meta.record());
+                // Only moves the time of the next look: if it is not written, that look comes sooner.
+                let _looked = self.engine.store.commit(vec![change]).await;
+            }
+            return Ok(Next::Nothing);
+        }
+        let number = meta.next_turn;
+        meta.next_turn += 1;
+        meta.last_activity = now;
+        meta.waiting.push(number);
+        let turn = TurnRecord::accepted(Origin::LateResult, String::new(), now);
+        let changes = vec![
+            Change::Replace(keys::meta(conversation), version, meta.record()),
+            Change::Create(keys::turn(conversation, number), turn.record()),
+        ];
+        match self.engine.store.commit(changes).await {
+            // Written or not, the next look sees it.
+            Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => Ok(Next::LookAgain),
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                Err(StoreError::Unavailable(error.to_string()))
+            }
+        }
+    }
+}

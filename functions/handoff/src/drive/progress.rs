@@ -1,0 +1,57 @@
+//! How far the sweeps of this process are, and which records they could not read.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::ports::{Cursor, Key};
+
+/// Unreadable records that are remembered.
+const MAX_UNREADABLE: usize = 1_000;
+
+/// How far the sweeps of a process are. One that meets more than it may see to is gone on with by the next one, so that what
+/// comes first again and again cannot hold up what is behind it.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeps(Mutex<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Where the next sweep begins.
+    place: Option<Cursor>,
+    /// What could not be read since the sweeps last began at the beginning, and in the round before that.
+    unreadable: BTreeSet<Key>,
+    unreadable_before: BTreeSet<Key>,
+}
+
+impl Sweeps {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn place(&self) -> Option<Cursor> {
+        self.lock().place.clone()
+    }
+
+    pub(super) fn go_on_behind(&self, place: Option<Cursor>) {
+        let mut progress = self.lock();
+        if place.is_none() {
+            progress.unreadable_before = std::mem::take(&mut progress.unreadable);
+        }
+        progress.place = place;
+    }
+
+    /// Whether this is news.
+    pub(super) fn add_unreadable(&self, key: &Key) -> bool {
+        let mut progress = self.lock();
+        let known = progress.unreadable_before.contains(key) || progress.unreadable.contains(key);
+        if progress.unreadable.len() < MAX_UNREADABLE {
+            progress.unreadable.insert(key.clone());
+        }
+        !known
+    }
+
+    pub(super) fn unreadable(&self) -> usize {
+        let progress = self.lock();
+        let known = progress.unreadable_before.union(&progress.unreadable);
+        known.count()
+    }
+}

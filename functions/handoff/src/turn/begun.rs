@@ -1,0 +1,42 @@
+//! A turn that a process has the lease for and has not run yet.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::drive::holder::Claim;
+use crate::drive::hub::TurnLog;
+use crate::failure::FailureCode;
+use crate::ports::{ModelError, ModelStream};
+use crate::record::Meta;
+use crate::record::journal::JournaledTurn;
+
+/// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
+pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
+
+/// A turn that this process has the lease for.
+pub(crate) struct Begun {
+    pub(crate) claim: Claim,
+    pub(crate) meta: Meta,
+    pub(crate) meta_version: u64,
+    pub(crate) turn: JournaledTurn,
+    pub(crate) past: Vec<JournaledTurn>,
+    pub(crate) log: Arc<TurnLog>,
+    pub(crate) opening: Option<Opening>,
+    /// Why it must end without another step.
+    pub(crate) end_at_once: Option<EndAtOnce>,
+    /// What the owner before us said of the step that it did not finish, when that is to stay.
+    pub(crate) kept: String,
+    /// Owners of it died: no other such turn runs in this process meanwhile.
+    pub(crate) suspect: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a turn must end without another step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EndAtOnce {
+    /// It killed its owners.
+    Failed(FailureCode),
+    /// Its owner died before it could be stopped.
+    Stopped,
+}

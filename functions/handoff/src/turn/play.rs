@@ -1,0 +1,174 @@
+//! What is known of a turn while it runs.
+
+use std::sync::Arc;
+
+use super::begun::{Begun, EndAtOnce, Opening};
+use super::narrator::Narrator;
+use super::request::{active_agent, first_speaker};
+use super::window;
+use crate::drive::holder::Claim;
+use crate::drive::lease::Lease;
+use crate::engine::Engine;
+use crate::event::EventKind;
+use crate::failure::FailureCode;
+use crate::ids::ActionId;
+use crate::record::journal::JournaledTurn;
+use crate::record::{ActionRecord, LateResult, StepRecord, Told, TurnRecord};
+use crate::team::Agent;
+
+pub(super) struct Play<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) lease: &'a Lease<'a>,
+    pub(super) claim: Claim,
+    pub(super) narrator: Narrator,
+    pub(super) turn_version: u64,
+    pub(super) record: TurnRecord,
+    pub(super) number: u32,
+    /// The turns before this one.
+    pub(super) past: Vec<JournaledTurn>,
+    /// The journal of this turn.
+    pub(super) steps: Vec<StepRecord>,
+    pub(super) actions: Vec<ActionRecord>,
+    pub(super) agent: Arc<Agent>,
+    pub(super) hand_offs: u32,
+    pub(super) told_late: Vec<LateResult>,
+    /// Late results that stand in the request that is being answered.
+    pub(super) late: Vec<LateResult>,
+    /// Results of the last step; the next commit records them.
+    pub(super) told: Vec<Told>,
+    /// Whose ends the model was still to be told when those results were gathered.
+    pub(super) untold: Vec<ActionId>,
+    pub(super) end_at_once: Option<EndAtOnce>,
+    pub(super) kept: String,
+}
+
+impl<'a> Play<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        lease: &'a Lease<'a>,
+        begun: Box<Begun>,
+    ) -> (Self, Option<Opening>) {
+        let Begun {
+            claim,
+            meta,
+            turn,
+            past,
+            log,
+            opening,
+            end_at_once,
+            kept,
+            suspect: _,
+            meta_version: _,
+        } = *begun;
+        let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
+        let narrator = Narrator::new(
+            log,
+            turn.number,
+            claim.fence,
+            Arc::from(agent.name.as_str()),
+        );
+        let mut play = Self {
+            engine,
+            lease,
+            narrator,
+            number: turn.number,
+            turn_version: turn.version,
+            agent,
+            hand_offs: 0,
+            told_late: window::told_late(&past).cloned().collect(),
+            late: Vec::new(),
+            told: Vec::new(),
+            untold: Vec::new(),
+            actions: turn.actions,
+            record: turn.record,
+            steps: Vec::with_capacity(turn.steps.len()),
+            claim,
+            past,
+            end_at_once,
+            kept,
+        };
+        for step in turn.steps {
+            play.restore(step);
+        }
+        (play, opening)
+    }
+
+    /// Takes a step from the journal; its `told` completes the one before it.
+    fn restore(&mut self, step: StepRecord) {
+        if !self.steps.is_empty() {
+            self.hand_offs += hand_offs_in(&step.told);
+        }
+        self.keep(step);
+    }
+
+    /// Adds a recorded step to the turn.
+    pub(super) fn keep(&mut self, step: StepRecord) {
+        self.record.usage += step.usage;
+        self.told_late.extend(step.late.iter().cloned());
+        self.steps.push(step);
+    }
+
+    /// What another owner said of this step, if anything, is said anew.
+    pub(super) fn begin_step(&mut self) {
+        self.narrator
+            .stand_at(self.next_step(), self.claim.fence, 0);
+        self.narrator.told(&self.told);
+        if std::mem::take(&mut self.claim.taken_over) {
+            self.narrator.reset();
+        }
+    }
+
+    pub(super) fn limit_reached(&self) -> Option<FailureCode> {
+        let limits = &self.engine.team.limits;
+        if self.hand_offs > limits.hand_offs {
+            Some(FailureCode::HandOffLimit)
+        } else if self.steps.len() >= limits.steps as usize {
+            Some(FailureCode::StepLimit)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn next_step(&self) -> u32 {
+        u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// The turns that the next message needs to know of, this one among them.
+    pub(super) fn into_past(self) -> Vec<JournaledTurn> {
+        let mut past = self.past;
+        past.push(JournaledTurn {
+            number: self.number,
+            version: self.turn_version,
+            record: self.record,
+            steps: self.steps,
+            actions: self.actions,
+        });
+        let surplus = past
+            .len()
+            .saturating_sub(self.engine.team.limits.window_turns);
+        past.drain(..surplus);
+        past
+    }
+
+    pub(super) async fn give_up_lease(&mut self) {
+        match self.lease.release().await {
+            Ok(()) => {
+                let owner = self.lease.meta().await.owner;
+                self.engine
+                    .send_conversation(&owner, &self.claim.conversation)
+                    .await;
+            }
+            Err(trouble) => tracing::warn!(
+                ?trouble,
+                "a turn could not be given up; its lease runs out by itself"
+            ),
+        }
+        self.narrator.tell(EventKind::TurnContinues);
+    }
+}
+
+pub(super) fn hand_offs_in(told: &[Told]) -> u32 {
+    told.iter()
+        .map(|told| u32::from(told.handed_to.is_some()))
+        .sum()
+}
