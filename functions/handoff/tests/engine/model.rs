@@ -1,0 +1,135 @@
+//! A model that answers as a test has written down.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use baton_handoff::ports::{
+    CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
+    ModelStream,
+};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use tokio::sync::watch;
+
+/// One response.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    chunks: Vec<Result<ModelChunk, ModelError>>,
+    /// How many chunks come before the gate.
+    before_gate: usize,
+    gate: Option<watch::Receiver<bool>>,
+}
+
+/// Lets a reply go on that waits for it.
+pub(crate) struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+fn of(chunks: Vec<Result<ModelChunk, ModelError>>) -> Reply {
+    Reply {
+        before_gate: chunks.len(),
+        chunks,
+        gate: None,
+    }
+}
+
+/// Says these pieces of text.
+pub(crate) fn says(pieces: &[&str]) -> Reply {
+    let text = pieces
+        .iter()
+        .map(|piece| Ok(ModelChunk::Text((*piece).to_owned())));
+    of(text
+        .chain([Ok(ModelChunk::Finished(FinishReason::Stop))])
+        .collect())
+}
+
+/// Says this, and no more before the gate is opened.
+pub(crate) fn says_and_waits(text: &str) -> (Reply, Gate) {
+    let (gate, opened) = watch::channel(false);
+    let reply = Reply {
+        before_gate: 1,
+        gate: Some(opened),
+        ..says(&[text])
+    };
+    (reply, Gate(gate))
+}
+
+/// Calls these tools with these arguments.
+pub(crate) fn calls(calls: &[(&str, &str)]) -> Reply {
+    let calls = calls.iter().zip(0..).map(|((name, arguments), index)| {
+        Ok(ModelChunk::Call(CallDelta {
+            index,
+            id: Some(format!("call-{index}")),
+            name: Some((*name).to_owned()),
+            arguments: (*arguments).to_owned(),
+        }))
+    });
+    of(calls
+        .chain([Ok(ModelChunk::Finished(FinishReason::Stop))])
+        .collect())
+}
+
+/// Fails.
+pub(crate) fn fails(kind: ModelErrorKind) -> Reply {
+    of(vec![Err(ModelError::new(kind, "as the test says"))])
+}
+
+/// The replies to come, and what was asked.
+#[derive(Default)]
+pub(crate) struct Script {
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<ModelRequest>>,
+}
+
+impl Script {
+    /// Answers with these, one after the other, behind those that it has.
+    pub(crate) fn will(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.replies.lock().unwrap().extend(replies);
+    }
+
+    /// How often it was asked.
+    pub(crate) fn times_asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+
+    /// All texts of the last request: instructions, messages, results.
+    pub(crate) fn last_asked(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let messages = asked.last().unwrap().messages.iter();
+        let text = |message: &Message| match message {
+            Message::System(text) | Message::User(text) | Message::Assistant { text, .. } => {
+                text.to_string()
+            }
+            Message::Tool { result, .. } => result.to_string(),
+        };
+        messages.map(text).collect()
+    }
+}
+
+impl Model for Script {
+    fn stream(
+        self: Arc<Self>,
+        request: ModelRequest,
+    ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
+        self.asked.lock().unwrap().push(request);
+        let reply = self.replies.lock().unwrap().pop_front();
+        let reply = reply.unwrap_or_else(|| says(&["Nothing to say."]));
+        let mut before = reply.chunks;
+        let behind = before.split_off(reply.before_gate);
+        let gate = async move {
+            if let Some(mut gate) = reply.gate {
+                // A gate that is gone is never opened.
+                if gate.wait_for(|open| *open).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            stream::iter(behind)
+        };
+        let chunks = stream::iter(before).chain(stream::once(gate).flatten());
+        async move { Ok(Box::pin(chunks) as ModelStream) }.boxed()
+    }
+}

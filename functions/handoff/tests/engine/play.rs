@@ -1,0 +1,307 @@
+//! A play: customers, operators and processes on one set of records. The one place in this suite that knows the engine's API.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::history::{History, Item};
+use baton_handoff::ids::{ActionId, ConversationId, MessageId, TurnNumber};
+use baton_handoff::ports::{Env as _, Lane};
+use baton_handoff::record::{ActionRecord, ActionState};
+use baton_handoff::team::Team;
+use baton_handoff::{
+    Accepted, Conversation, Decision, DecisionError, Engine, Executed, Followed, Overlap, Ports,
+    Principal, Refusal, Resume, Shown, Submission, TurnLog,
+};
+use tokio::time::Instant;
+
+use crate::model::{Script, calls, says};
+use crate::ports::{Post, Process, Shop};
+use crate::store::{Records, Way};
+
+/// The conversation of every play.
+pub(crate) const CONVERSATION: &str = "c";
+
+/// One process of a play, and what it shares with the others.
+pub(crate) struct Play {
+    pub(crate) model: Arc<Script>,
+    pub(crate) shop: Arc<Shop>,
+    pub(crate) post: Arc<Post>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) way: Arc<Way>,
+    pub(crate) engine: Arc<Engine>,
+    process: Arc<Process>,
+    began: Instant,
+    drawn: Arc<AtomicU64>,
+}
+
+/// What a listener has heard of a turn, up to the event that ends the stream.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) turn: TurnNumber,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Heard {
+    /// The text, without what was taken back.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for event in &self.events {
+            if let EventKind::Reset { .. } = event.kind {
+                text.clear();
+            }
+            if let EventKind::TextDelta(more) = &event.kind {
+                text.push_str(more);
+            }
+        }
+        text
+    }
+
+    /// The event that ends it.
+    pub(crate) fn end(&self) -> &EventKind {
+        &self.events.last().unwrap().kind
+    }
+
+    pub(crate) fn has(&self, is: impl Fn(&EventKind) -> bool) -> bool {
+        self.events.iter().any(|event| is(&event.kind))
+    }
+}
+
+/// A message as most customers send it.
+pub(crate) fn message(text: &str) -> Submission {
+    Submission {
+        message: text.to_owned(),
+        message_id: None,
+        overlap: Overlap::Queue,
+        background: false,
+    }
+}
+
+/// A message with the client's own id for it.
+pub(crate) fn message_as(id: &str, text: &str) -> Submission {
+    Submission {
+        message_id: Some(MessageId::parse(id).unwrap()),
+        ..message(text)
+    }
+}
+
+/// Longer than a lease.
+pub(crate) async fn a_minute_passes() {
+    tokio::time::sleep(Duration::from_mins(1)).await;
+}
+
+impl Play {
+    /// A process without workers.
+    pub(crate) fn begin() -> Self {
+        Self::open(
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+            Arc::default(),
+            Instant::now(),
+            Arc::default(),
+        )
+    }
+
+    /// A process with workers.
+    pub(crate) fn with_workers() -> Self {
+        let play = Self::begin();
+        play.hire();
+        play
+    }
+
+    /// Another process on the same records.
+    pub(crate) fn another(&self) -> Self {
+        Self::open(
+            self.model.clone(),
+            self.shop.clone(),
+            self.post.clone(),
+            self.records.clone(),
+            self.began,
+            self.drawn.clone(),
+        )
+    }
+
+    fn open(
+        model: Arc<Script>,
+        shop: Arc<Shop>,
+        post: Arc<Post>,
+        records: Arc<Records>,
+        began: Instant,
+        drawn: Arc<AtomicU64>,
+    ) -> Self {
+        let process = Arc::new(Process::new(began, drawn.clone()));
+        let way = Arc::new(Way::to(records.clone()));
+        let ports = Ports {
+            store: way.clone(),
+            queue: post.clone(),
+            model: model.clone(),
+            tools: shop.clone(),
+            env: process.clone(),
+        };
+        Self {
+            engine: Engine::new(Arc::new(Team::acme()), ports),
+            model,
+            shop,
+            post,
+            records,
+            way,
+            process,
+            began,
+            drawn,
+        }
+    }
+
+    /// From now on this process works off what is sent.
+    pub(crate) fn hire(&self) {
+        let (engine, post, process) =
+            (self.engine.clone(), self.post.clone(), self.process.clone());
+        self.process.spawn(Box::pin(async move {
+            loop {
+                let (lane, body) = post.take().await;
+                let engine = engine.clone();
+                process.spawn(Box::pin(async move { work(&engine, lane, &body).await }));
+            }
+        }));
+    }
+
+    /// Ends the process where it is.
+    pub(crate) fn crash(&self) {
+        self.process.crash();
+    }
+
+    pub(crate) fn conversation(&self) -> Conversation {
+        let id = ConversationId::parse(CONVERSATION).unwrap();
+        self.engine.conversation(&id, &Principal::LOCAL)
+    }
+
+    pub(crate) async fn submit(&self, message: Submission) -> Result<Accepted, Refusal> {
+        self.conversation().submit(message).await
+    }
+
+    /// Says something and hears the answer.
+    pub(crate) async fn say(&self, text: &str) -> Heard {
+        let accepted = self.submit(message(text)).await.unwrap();
+        listen(&accepted).await
+    }
+
+    /// The customer has been handed to this agent's department.
+    pub(crate) async fn transferred_by(&self, hand_off: &str) {
+        self.model
+            .will([calls(&[(hand_off, "{}")]), says(&["Go on."])]);
+        self.say("hello").await;
+    }
+
+    /// Hears a turn that begins some time, behind a position.
+    pub(crate) async fn hear(&self, turn: TurnNumber, after: Option<Position>) -> Heard {
+        let conversation = self.conversation();
+        loop {
+            let watch = conversation.watch();
+            match conversation.follow(turn, after).await.unwrap() {
+                Followed::Log(log) => {
+                    drop(watch);
+                    let mut events = read(&log).await;
+                    if let Some(after) = after {
+                        let mut resume = Resume::after(after);
+                        let missing = events.iter().flat_map(|event| resume.missing(event));
+                        events = missing.flatten().collect();
+                    }
+                    return Heard { turn, events };
+                }
+                Followed::NoSuchTurn => conversation.changed(watch, 1_000).await,
+                Followed::NothingLeft => {
+                    return Heard {
+                        turn,
+                        events: Vec::new(),
+                    };
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn history(&self) -> Option<History> {
+        self.conversation().history(None, 100).await.unwrap()
+    }
+
+    /// What is shown of how a turn stands.
+    pub(crate) async fn turn_item(&self, number: TurnNumber) -> Item {
+        let items = self.history().await.unwrap().items.into_iter();
+        let mut turns =
+            items.filter(|item| matches!(item, Item::Turn { turn, .. } if *turn == number));
+        turns.next().unwrap()
+    }
+
+    /// The one action in this state, as an operator sees it.
+    pub(crate) async fn action(&self, state: ActionState) -> ActionRecord {
+        let page = self.engine.actions(state, None, 10).await.unwrap();
+        let [action] = page.actions.as_slice() else {
+            panic!("{page:?}");
+        };
+        action.clone()
+    }
+
+    pub(crate) async fn decide(
+        &self,
+        action: &ActionRecord,
+        decision: Decision,
+    ) -> Result<ActionRecord, DecisionError> {
+        let shown = Shown::of(action);
+        let action = self.engine.action(&action.id);
+        action.decide(decision, &shown, "so it is").await
+    }
+
+    /// A worker sees to an action once.
+    pub(crate) async fn execute(&self, id: &ActionId) -> Executed {
+        self.engine.action(id).execute().await
+    }
+}
+
+async fn work(engine: &Arc<Engine>, lane: Lane, body: &str) {
+    match lane {
+        Lane::Turns => {
+            let conversation = ConversationId::parse(body).unwrap();
+            engine.look_after(&conversation).await;
+        }
+        Lane::Actions => {
+            let action = engine.action(&ActionId::parse(body).unwrap());
+            while let Executed::Later(delay) = action.execute().await {
+                tokio::time::sleep(delay).await;
+            }
+        }
+    }
+}
+
+/// Hears a turn to its end.
+pub(crate) async fn listen(accepted: &Accepted) -> Heard {
+    Heard {
+        turn: accepted.turn,
+        events: read(&accepted.log).await,
+    }
+}
+
+/// Resolves once the turn has come to such an event.
+pub(crate) async fn until(accepted: &Accepted, is: impl Fn(&EventKind) -> bool) {
+    let mut seen = 0;
+    loop {
+        let found = |events: &[Event]| events.iter().any(|event| is(&event.kind));
+        let (found, now, ended) = accepted.log.read(seen, found).await;
+        if found {
+            return;
+        }
+        assert!(!ended, "it ends before that");
+        seen = now;
+    }
+}
+
+async fn read(log: &TurnLog) -> Vec<Event> {
+    let (mut all, mut seen) = (Vec::new(), 0);
+    loop {
+        let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;
+        all.extend(events);
+        if ended {
+            return all;
+        }
+        seen = now;
+    }
+}

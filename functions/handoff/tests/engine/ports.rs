@@ -1,0 +1,162 @@
+//! A shop, a queue and a process's time, as small as they can be.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use baton_handoff::ports::{
+    Delivery, Env, Lane, Millis, Outcome, Price, Queue, QueueError, ToolError, ToolRequest, Tools,
+};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+/// What tools do. Every call takes a moment.
+pub(crate) struct Shop {
+    /// How often each key had its effect.
+    effects: Mutex<BTreeMap<String, u32>>,
+    price: Mutex<Price>,
+}
+
+impl Default for Shop {
+    fn default() -> Self {
+        Self {
+            effects: Mutex::default(),
+            price: Mutex::new(Price::Known(1_000)),
+        }
+    }
+}
+
+impl Shop {
+    pub(crate) fn set_price(&self, price: Price) {
+        *self.price.lock().unwrap() = price;
+    }
+
+    /// How many effects there were.
+    pub(crate) fn effects(&self) -> u32 {
+        self.effects.lock().unwrap().values().sum()
+    }
+}
+
+#[async_trait]
+impl Tools for Shop {
+    async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
+        Ok("The item is i-1.".to_owned())
+    }
+
+    /// Knows no keys: a second try would be a second effect, and a test would count it.
+    async fn act(&self, _request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut effects = self.effects.lock().unwrap();
+        *effects.entry(idempotency_key.to_owned()).or_default() += 1;
+        Outcome::Done("It is done.".to_owned())
+    }
+
+    async fn price(&self, _request: &ToolRequest) -> Price {
+        self.price.lock().unwrap().clone()
+    }
+}
+
+/// What was sent and not taken yet.
+#[derive(Default)]
+pub(crate) struct Post {
+    sent: Mutex<VecDeque<(Lane, String)>>,
+    arrived: Notify,
+}
+
+impl Post {
+    pub(crate) async fn take(&self) -> (Lane, String) {
+        loop {
+            let next = self.sent.lock().unwrap().pop_front();
+            if let Some(message) = next {
+                return message;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Loses what was sent.
+    pub(crate) fn lose_all(&self) {
+        self.sent.lock().unwrap().clear();
+    }
+}
+
+#[async_trait]
+impl Queue for Post {
+    async fn send(&self, lane: Lane, _group: &str, body: &str) -> Result<(), QueueError> {
+        self.sent.lock().unwrap().push_back((lane, body.to_owned()));
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    async fn receive(
+        &self,
+        _lane: Lane,
+        _max: usize,
+        _visibility: Duration,
+        _wait: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        Ok(Vec::new())
+    }
+
+    async fn ack(&self, _lane: Lane, _receipt: &str) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn defer(&self, _lane: Lane, _receipt: &str, _delay: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
+
+/// When plays begin.
+const START: Millis = 1_790_000_000_000;
+
+/// Time and tasks of one process, on the test's paused clock.
+pub(crate) struct Process {
+    began: Instant,
+    tasks: Mutex<Vec<AbortHandle>>,
+    /// Shared by all processes of a play.
+    drawn: Arc<AtomicU64>,
+}
+
+impl Process {
+    pub(crate) fn new(began: Instant, drawn: Arc<AtomicU64>) -> Self {
+        Self {
+            began,
+            tasks: Mutex::default(),
+            drawn,
+        }
+    }
+
+    /// Ends all its tasks where they are.
+    pub(crate) fn crash(&self) {
+        for task in self.tasks.lock().unwrap().drain(..) {
+            task.abort();
+        }
+    }
+}
+
+impl Env for Process {
+    fn now(&self) -> Millis {
+        START + u64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
+        let until = self.began + Duration::from_millis(moment.saturating_sub(START));
+        tokio::time::sleep_until(until).boxed()
+    }
+
+    fn random(&self) -> u128 {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed) + 1;
+        u128::from(drawn).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        let task = tokio::spawn(task).abort_handle();
+        self.tasks.lock().unwrap().push(task);
+    }
+}

@@ -1,0 +1,170 @@
+//! Records in memory, as all processes of a play share them, and one process's way to them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use baton_handoff::ports::{
+    Change, CommitError, Cursor, Index, IndexPage, Key, Order, Page, Range, Store, StoreError,
+    Stored,
+};
+use tokio::sync::watch;
+
+/// All records.
+#[derive(Default)]
+pub(crate) struct Records(Mutex<BTreeMap<Key, Stored>>);
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Stored>> {
+        self.0.lock().unwrap()
+    }
+
+    /// The sort keys of this conversation's records.
+    pub(crate) fn keys_of(&self, conversation: &str) -> Vec<String> {
+        let partition = format!("C#{conversation}");
+        let records = self.lock();
+        let keys = records.keys().filter(|key| key.partition == partition);
+        keys.map(|key| key.sort.clone()).collect()
+    }
+
+    fn holds(records: &BTreeMap<Key, Stored>, change: &Change) -> bool {
+        let version = records.get(change.key()).map(|stored| stored.version);
+        match change {
+            Change::Create(..) => version.is_none(),
+            Change::Replace(_, expected, _) => version == Some(*expected),
+            Change::Remove(_, expected) => {
+                expected.is_none_or(|expected| version == Some(expected))
+            }
+            Change::Require(_, expected) => version == *expected,
+        }
+    }
+
+    fn apply(records: &mut BTreeMap<Key, Stored>, change: Change) {
+        match change {
+            Change::Create(key, record) | Change::Replace(key, _, record) => {
+                let version = records.get(&key).map_or(1, |stored| stored.version + 1);
+                let stored = Stored {
+                    key: key.clone(),
+                    version,
+                    record,
+                };
+                records.insert(key, stored);
+            }
+            Change::Remove(key, _) => drop(records.remove(&key)),
+            Change::Require(..) => {}
+        }
+    }
+}
+
+/// One process's way to the records. While it is frozen nothing comes through, as when a machine sleeps.
+pub(crate) struct Way {
+    records: Arc<Records>,
+    frozen: watch::Sender<bool>,
+}
+
+impl Way {
+    pub(crate) fn to(records: Arc<Records>) -> Self {
+        Self {
+            records,
+            frozen: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.frozen.send_replace(true);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.frozen.send_replace(false);
+    }
+
+    async fn pass(&self) {
+        let mut frozen = self.frozen.subscribe();
+        frozen.wait_for(|frozen| !frozen).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Store for Way {
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.pass().await;
+        Ok(self.records.lock().get(key).cloned())
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.pass().await;
+        let records = self.records.lock();
+        Ok(keys.iter().map(|key| records.get(key).cloned()).collect())
+    }
+
+    async fn range(&self, range: &Range) -> Result<Page, StoreError> {
+        self.pass().await;
+        let mut found: Vec<_> = {
+            let records = self.records.lock();
+            let of_range = records.values().filter(|stored| {
+                stored.key.partition == range.partition
+                    && stored.key.sort.starts_with(&range.prefix)
+            });
+            of_range.cloned().collect()
+        };
+        if range.order == Order::Descending {
+            found.reverse();
+        }
+        if let Some(after) = &range.after {
+            found.retain(|stored| match range.order {
+                Order::Ascending => stored.key.sort > *after,
+                Order::Descending => stored.key.sort < *after,
+            });
+        }
+        let more = found.len() > range.limit;
+        found.truncate(range.limit);
+        Ok(Page {
+            records: found,
+            more,
+        })
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
+        self.pass().await;
+        let mut records = self.records.lock();
+        if !changes
+            .iter()
+            .all(|change| Records::holds(&records, change))
+        {
+            return Err(CommitError::Conflict);
+        }
+        for change in changes {
+            Records::apply(&mut records, change);
+        }
+        Ok(())
+    }
+
+    /// One page of everything: plays are short.
+    async fn index(
+        &self,
+        index: &Index,
+        _after: Option<&Cursor>,
+        _limit: usize,
+    ) -> Result<IndexPage, StoreError> {
+        self.pass().await;
+        let mut records: Vec<_> = self.records.lock().values().cloned().collect();
+        match index {
+            Index::Due(moment) => {
+                records.retain(|stored| stored.record.due_at.is_some_and(|due| due <= *moment));
+                records.sort_by_key(|stored| stored.record.due_at);
+            }
+            Index::Listed(list) => {
+                let rank = |stored: &Stored| {
+                    let listing = stored.record.listed.as_ref();
+                    listing.filter(|one| one.group == *list).map(|one| one.rank)
+                };
+                records.retain(|stored| rank(stored).is_some());
+                records.sort_by_key(|stored| std::cmp::Reverse(rank(stored)));
+            }
+        }
+        Ok(IndexPage {
+            records,
+            next: None,
+        })
+    }
+}
