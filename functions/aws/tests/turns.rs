@@ -137,7 +137,13 @@ impl Bench {
             overlap: Overlap::Queue,
             background: false,
         };
-        let log = self.engine.conversation(&self.conversation, &Principal::LOCAL).submit(submission).await.unwrap().log;
+        let log = self
+            .engine
+            .conversation(&self.conversation, &Principal::LOCAL)
+            .submit(submission)
+            .await
+            .unwrap()
+            .log;
         let mut seen = 0;
         while !log.has_ended() {
             ((), seen, _) = log.read(seen, |_| ()).await;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use baton_handoff::Resume;
+use baton_handoff::TurnLog;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use baton_handoff::TurnLog;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::time::{Instant, timeout};

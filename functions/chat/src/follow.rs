@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
+use baton_handoff::TurnLog;
 use baton_handoff::event::{ActionFinished, Event, EventKind, Position};
 use baton_handoff::ids::{ActionId, TurnNumber};
-use baton_handoff::TurnLog;
 use baton_handoff::ports::StoreError;
 use baton_handoff::{Conversation, Engine, Followed, Pulse, Resume};
 use bytes::{Bytes, BytesMut};

@@ -12,8 +12,8 @@ mod operator;
 pub(crate) mod page;
 pub(crate) mod turns;
 
-use baton_handoff::{Conversation, Principal};
 use baton_handoff::ids::{ConversationId, TurnNumber};
+use baton_handoff::{Conversation, Principal};
 use http::{HeaderMap, HeaderName};
 
 use self::input::Query;

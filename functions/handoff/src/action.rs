@@ -349,7 +349,7 @@ impl Action {
         let meta = read_meta(&*self.engine.store, &action.id.conversation).await;
         let runs = match &meta {
             Ok(meta) => meta.as_ref().is_none_or(|(_, meta)| {
-                meta.running.is_some() || !meta.untold.contains(&action.id)
+                meta.running.is_some() || !meta.pending_reports.contains(&action.id)
             }),
             Err(_) => false,
         };
@@ -367,7 +367,7 @@ impl Action {
     /// Sends the action that waits for the end of this one. When that fails the sweeper finds it.
     async fn send_next(&self, ended: &ActionRecord, meta: &Meta) {
         let open: Vec<_> = meta
-            .untold
+            .pending_reports
             .iter()
             .filter(|id| **id != ended.id)
             .cloned()

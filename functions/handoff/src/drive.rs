@@ -134,7 +134,7 @@ impl Driver<'_> {
     fn rests(&self, warm: Warm, seen: u64) -> bool {
         let (engine, conversation) = (self.engine, self.conversation);
         let meta = &warm.meta;
-        let idle = meta.waiting.is_empty() && meta.untold.is_empty() && !meta.erasing;
+        let idle = meta.waiting.is_empty() && meta.pending_reports.is_empty() && !meta.erasing;
         if !idle || !engine.hub.logs_of(conversation).is_empty() {
             return false;
         }

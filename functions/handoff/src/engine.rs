@@ -124,7 +124,7 @@ impl Engine {
         self.hub.len()
     }
 
-    /// Gives every running turn up at its next await: its listeners are told to follow it, and whoever comes first goes on.
+    /// Gives every running turn up at its next await: its listeners are told to follow it, and any other process may go on.
     /// Nothing new is accepted afterwards.
     pub fn drain(&self) {
         self.draining.send_replace(true);

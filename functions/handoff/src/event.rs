@@ -191,9 +191,14 @@ impl EventKind {
         }
     }
 
-    /// How far it moves the position on: text by its bytes, everything else by one, with three exceptions. A failure takes two
-    /// places, because a format may say it in two lines, and who was cut off between them resumes there. A reset and the word
-    /// that a turn continues take none: nothing of the turn is told by them, and who follows it elsewhere misses nothing.
+    /// How far it moves the position on.
+    ///
+    /// | event | places |
+    /// | --- | --- |
+    /// | text | its bytes |
+    /// | a failure | 2: a format may say it in two lines, and a listener that was cut off between them resumes there |
+    /// | a reset; the turn continues elsewhere | 0: they say nothing of the turn itself |
+    /// | any other | 1 |
     pub(crate) fn room(&self) -> u32 {
         match self {
             Self::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),

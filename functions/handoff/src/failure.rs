@@ -37,7 +37,8 @@ pub enum FailureCode {
     /// More hand-offs than the team allows in one turn.
     HandOffLimit,
     /// The turn's owner died several times at the same step.
-    TakenOverTooOften,
+    #[serde(rename = "taken_over_too_often")]
+    RecoveredTooOften,
     /// A defect of ours.
     Internal,
 }
@@ -60,7 +61,7 @@ impl FailureCode {
             Self::ContentFiltered => "content_filtered",
             Self::StepLimit => "step_limit",
             Self::HandOffLimit => "hand_off_limit",
-            Self::TakenOverTooOften => "taken_over_too_often",
+            Self::RecoveredTooOften => "taken_over_too_often",
             Self::Internal => "internal",
         }
     }
@@ -90,7 +91,7 @@ impl FailureCode {
             Self::StepLimit | Self::HandOffLimit => {
                 "Sorry, this took more steps than we allow for one answer. Please say in one sentence what you need."
             }
-            Self::TakenOverTooOften | Self::Internal => {
+            Self::RecoveredTooOften | Self::Internal => {
                 "Sorry, something went wrong on our side. Please try again."
             }
         }
@@ -106,7 +107,7 @@ impl FailureCode {
             | Self::ModelCut
             | Self::ModelBadStream
             | Self::ModelEmpty
-            | Self::TakenOverTooOften
+            | Self::RecoveredTooOften
             | Self::Internal => true,
             Self::ModelRefused
             | Self::ModelUnauthorized

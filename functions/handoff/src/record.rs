@@ -15,7 +15,7 @@ pub use action::{ActionRecord, ActionState, actions_in};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of};
 pub(crate) use meta::{RECHECK, recheck_after};
-pub use step::{AcceptedAction, EndedAction, LateResult, StepRecord, Told, ToolOutcome};
+pub use step::{AcceptedAction, CallResult, EndedAction, LateResult, StepRecord, ToolOutcome};
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};
 pub use turn::{Origin, Partial, TurnRecord, TurnState};

@@ -30,9 +30,8 @@ use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 
-/// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where somebody else
-/// goes on with the turn: then whoever drives the conversation finds out what became of it. Returns the conversation as the
-/// turn's end left it.
+/// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where another process
+/// goes on with the turn: then the driver finds out what became of it. Returns the conversation as the turn's end left it.
 #[tracing::instrument(
     // A warning names its conversation whatever the level of the log is.
     level = "error",
@@ -141,8 +140,8 @@ impl Play<'_> {
         }
         if !self.steps.is_empty() {
             Box::pin(self.resume_last_step()).await;
-        } else if !self.claim.taken_over {
-            // Who takes over has told the journal first, and the start is in it.
+        } else if !self.claim.recovers {
+            // A recovered turn begins with its journal, and the start is in it.
             self.narrator.tell(replay::started(&self.record));
         }
         loop {

@@ -50,7 +50,9 @@ pub fn check(values: &Values) -> Report {
             note(error.into());
         }
         let warnings = team.warnings();
-        report.warnings.extend(warnings.iter().map(ToString::to_string));
+        report
+            .warnings
+            .extend(warnings.iter().map(ToString::to_string));
         let model = model.map_or_else(
             |()| "none".to_owned(),
             |client| client.map_or("rehearsal".to_owned(), |(_, ModelInfo { name, .. })| name),

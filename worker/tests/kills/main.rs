@@ -146,7 +146,15 @@ impl Front {
             overlap: Overlap::Queue,
             background,
         };
-        let accepted = self.engine.conversation(&ConversationId::parse(conversation).unwrap(), &Principal::LOCAL).submit(submission).await.unwrap();
+        let accepted = self
+            .engine
+            .conversation(
+                &ConversationId::parse(conversation).unwrap(),
+                &Principal::LOCAL,
+            )
+            .submit(submission)
+            .await
+            .unwrap();
         if !background {
             accepted.log.ended().await;
         }

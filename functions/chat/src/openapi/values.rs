@@ -141,6 +141,6 @@ pub(super) enum FailureCode {
     ContentFiltered,
     StepLimit,
     HandOffLimit,
-    TakenOverTooOften,
+    RecoveredTooOften,
     Internal,
 }

@@ -444,7 +444,12 @@ async fn decide(
         arguments_hash: decided.arguments_hash,
         fence: decided.fence,
     };
-    match app.engine.action(id).decide(decision, &shown, &reason).await {
+    match app
+        .engine
+        .action(id)
+        .decide(decision, &shown, &reason)
+        .await
+    {
         Ok(action) => Ok(uncached(Json(Shown::from(action)))),
         Err(DecisionError::NotFound) => Err(no_such_action()),
         Err(

@@ -90,7 +90,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let engine = &app.engine;
     let read = |after, limit| async move {
-        let page = engine.conversations(&Principal::LOCAL, after, limit).await?;
+        let page = engine
+            .conversations(&Principal::LOCAL, after, limit)
+            .await?;
         Ok(Round {
             values: page.conversations,
             unreadable: page.unreadable,

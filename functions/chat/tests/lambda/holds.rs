@@ -293,7 +293,14 @@ async fn a_background_turn_is_queued_before_it_is_answered() {
     assert!(poll!(&mut answer).is_pending());
     let recorded = async {
         let conversation = ConversationId::parse("c").unwrap();
-        while here.engine.conversation(&conversation, &baton_handoff::Principal::LOCAL).pulse().await.unwrap().is_none() {
+        while here
+            .engine
+            .conversation(&conversation, &baton_handoff::Principal::LOCAL)
+            .pulse()
+            .await
+            .unwrap()
+            .is_none()
+        {
             tokio::task::yield_now().await;
         }
     };

@@ -224,10 +224,10 @@ impl Action {
         }
         let key = keys::meta(conversation);
         if told_again {
-            if meta.untold.len() >= size::PENDING_REPORTS {
+            if meta.pending_reports.len() >= size::PENDING_REPORTS {
                 return Err(DecisionError::TooManyReports);
             }
-            meta.untold.push(action.id.clone());
+            meta.pending_reports.push(action.id.clone());
             meta.look_at = self.engine.env.now();
         }
         if ordered {

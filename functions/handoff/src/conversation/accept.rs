@@ -174,13 +174,13 @@ impl Conversation {
     /// Starts the model call, unless results have to be looked up for it first. A call that an earlier try has started goes on
     /// if it asks the same: a lost race costs no second one.
     fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord, tries: &mut Tries) {
-        if !meta.untold.is_empty() {
+        if !meta.pending_reports.is_empty() {
             tries.opening = None;
             return;
         }
         let agent = request::active_agent(&self.engine, meta, None);
         let messages = request::messages(&self.engine, past, record);
-        let request = request::request(&self.engine, &agent, window::told_late(past), messages);
+        let request = request::request(&self.engine, &agent, window::reported(past), messages);
         let asked = request.messages.clone();
         if tries
             .opening

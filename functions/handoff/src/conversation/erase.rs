@@ -40,7 +40,7 @@ impl Conversation {
             meta.title = String::new();
             meta.agent = self.engine.team.entry_agent().name.clone();
             meta.waiting.clear();
-            meta.untold.clear();
+            meta.pending_reports.clear();
             meta.stop = None;
             // An owner finds another fence at its next write, and stops.
             meta.fence += 1;

@@ -79,7 +79,7 @@ impl Conversation {
         let Some((_, meta)) = self.meta().await? else {
             return Ok(None);
         };
-        let mut ended = read_actions(&*self.engine.store, &meta.untold).await?;
+        let mut ended = read_actions(&*self.engine.store, &meta.pending_reports).await?;
         ended.retain(|action| action.state.is_terminal());
         let waiting = meta.waiting.first().copied();
         let open = meta

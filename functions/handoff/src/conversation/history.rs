@@ -8,7 +8,8 @@ use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Millis, StoreError, ToolCall, Usage};
 use crate::record::journal::{Extent, JournaledTurn, Place, ReadTurn, read_piece};
 use crate::record::{
-    ActionState, Meta, Origin, StepRecord, Told, ToolOutcome, TurnRecord, TurnState, decode, keys,
+    ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord, TurnState, decode,
+    keys,
 };
 
 /// One thing in the history.
@@ -290,14 +291,14 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
         });
     }
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn
+        let results = turn
             .steps
             .get(index + 1)
-            .map_or(&record.told, |next| &next.told);
+            .map_or(&record.results, |next| &next.results);
         push_text(&mut items, number, &step.agent, &step.text, false);
         for call in &step.calls {
-            let told = told.iter().find(|told| told.call == call.id);
-            items.push(call_item(number, step, call, told));
+            let result = results.iter().find(|result| result.call == call.id);
+            items.push(call_item(number, step, call, result));
         }
     }
     if let Some(partial) = &record.partial {
@@ -343,8 +344,13 @@ fn push_text(items: &mut Vec<Item>, turn: TurnNumber, agent: &str, text: &str, p
     }
 }
 
-fn call_item(turn: TurnNumber, step: &StepRecord, call: &ToolCall, told: Option<&Told>) -> Item {
-    if let Some(to) = told.and_then(|told| told.handed_to.clone()) {
+fn call_item(
+    turn: TurnNumber,
+    step: &StepRecord,
+    call: &ToolCall,
+    result: Option<&CallResult>,
+) -> Item {
+    if let Some(to) = result.and_then(|result| result.handed_to.clone()) {
         return Item::HandOff {
             turn,
             from: step.agent.clone(),
@@ -357,8 +363,8 @@ fn call_item(turn: TurnNumber, step: &StepRecord, call: &ToolCall, told: Option<
         call: call.id.clone(),
         name: call.name.clone(),
         arguments: call.arguments.clone(),
-        outcome: told.map(|told| told.outcome),
-        result: told.map(|told| told.result.clone()),
-        milliseconds: told.map(|told| told.milliseconds),
+        outcome: result.map(|result| result.outcome),
+        result: result.map(|result| result.result.clone()),
+        milliseconds: result.map(|result| result.milliseconds),
     }
 }

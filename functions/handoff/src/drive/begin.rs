@@ -27,7 +27,7 @@ impl Driver<'_> {
             Ok(()) => {}
             Err(CommitError::Conflict) => return Ok(Next::LookAgain),
             Err(CommitError::Ambiguous(_)) => {
-                // If it was written, the turn is ours by our holder; a fresh look would find a stranger's live lease.
+                // If it was written, the turn is ours by our holder; read afresh it would seem to be under a stranger's live lease.
                 let now = read_meta(&*self.engine.store, conversation).await?;
                 let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
                 if ours.is_none_or(|running| running.holder != claim.holder) {
@@ -60,9 +60,8 @@ impl Driver<'_> {
             }
             Err(error) => return Err(error),
         };
-        if turn.record.state != TurnState::Accepted || (!claim.taken_over && !turn.steps.is_empty())
-        {
-            // Read so late that somebody else has taken it over since our claim.
+        if turn.record.state != TurnState::Accepted || (!claim.recovers && !turn.steps.is_empty()) {
+            // Read so late that another process has recovered it since our claim.
             return Ok(Next::LookAgain);
         }
         let past = visible(past?, &meta);
@@ -85,8 +84,8 @@ impl Driver<'_> {
         let log = self.engine.hub.log(conversation, number);
         // The turn may be one that nobody here has heard of: a late result, or accepted elsewhere.
         self.engine.hub.poke(conversation);
-        if claim.taken_over {
-            tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is taken over");
+        if claim.recovers {
+            tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is recovered");
             catch_up::bring_up(&log, &replay::events(&turn));
         }
         Ok(Next::Run(Box::new(Begun {

@@ -96,9 +96,9 @@ pub(super) async fn listen_in(
     } else {
         recorder::Kept::default()
     };
-    if !kept.told.is_empty() {
+    if !kept.results.is_empty() {
         // The journal has them only with the next step, and a listener who has its text cannot go back.
-        turn.record.told = kept.told;
+        turn.record.results = kept.results;
     }
     let mut events = replay::events(&turn);
     events.extend(kept.text);

@@ -11,8 +11,8 @@ pub(crate) struct Claim {
     pub(crate) conversation: ConversationId,
     pub(crate) fence: u64,
     pub(crate) holder: String,
-    /// Another owner may have said something of the step that comes next.
-    pub(crate) taken_over: bool,
+    /// The turn is recovered: an earlier owner may have streamed text of the step that comes next.
+    pub(crate) recovers: bool,
 }
 
 impl Engine {
@@ -27,17 +27,17 @@ impl Engine {
         meta.fence += 1;
         meta.waiting.retain(|waiting| *waiting != turn);
         let before = meta.running.take();
-        let taken_over = before.is_some();
-        let (takeovers, handed_over) = match &before {
-            Some(gave_up) if gave_up.until == 0 => (gave_up.takeovers, gave_up.handed_over + 1),
-            Some(died) => (died.takeovers + 1, died.handed_over),
+        let recovers = before.is_some();
+        let (recoveries, handed_over) = match &before {
+            Some(gave_up) if gave_up.until == 0 => (gave_up.recoveries, gave_up.handed_over + 1),
+            Some(died) => (died.recoveries + 1, died.handed_over),
             None => (0, 0),
         };
         meta.running = Some(Running {
             turn,
             holder: holder.clone(),
             until: self.env.now() + self.lease(),
-            takeovers,
+            recoveries,
             handed_over,
             writes: 0,
         });
@@ -45,7 +45,7 @@ impl Engine {
             conversation: conversation.clone(),
             fence: meta.fence,
             holder,
-            taken_over,
+            recovers,
         }
     }
 

@@ -148,7 +148,7 @@ impl TurnLog {
     }
 }
 
-/// Waits until it is so; who changes it notifies.
+/// Waits until `is_so` holds. The task that makes it hold notifies.
 async fn wait(changed: &Notify, is_so: impl Fn() -> bool) {
     loop {
         let change = changed.notified();
@@ -169,7 +169,7 @@ struct Slot {
     given_up: bool,
     pokes: u64,
     poked: Arc<Notify>,
-    /// Who waits for a change without doing anything about the conversation.
+    /// Watches: they wait for a change and do nothing about the conversation.
     watchers: usize,
 }
 
@@ -185,7 +185,7 @@ impl Slot {
     }
 }
 
-/// Somebody who waits for a conversation to change and does nothing about it. Its place in the hub goes with it.
+/// Waits for a conversation to change. Its place in the hub goes with it.
 pub struct Watch<'a> {
     hub: &'a Hub,
     conversation: &'a ConversationId,
@@ -193,7 +193,7 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Resolves once somebody has asked for a look since the watch began.
+    /// Resolves once the conversation was poked since the watch began.
     pub(crate) async fn poked(mut self) {
         self.poke.as_mut().await;
     }
@@ -245,7 +245,7 @@ impl Hub {
             .cloned()
     }
 
-    /// Forgets the log of a turn; who listens keeps it.
+    /// Forgets the log of a turn; its listeners keep it.
     pub(crate) fn forget_log(&self, conversation: &ConversationId, turn: TurnNumber) {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get_mut(conversation) {
@@ -343,7 +343,7 @@ impl Hub {
         }
     }
 
-    /// Makes the caller the one driver of the conversation in this process, unless there is one, who is told to look again.
+    /// Makes the caller the one driver of the conversation in this process; if there is one already, pokes it.
     pub(crate) fn start_driving(&self, conversation: &ConversationId) -> bool {
         let mut slots = lock(&self.slots);
         let slot = slots.entry(conversation.clone()).or_default();
@@ -352,14 +352,14 @@ impl Hub {
         !std::mem::replace(&mut slot.driving, true)
     }
 
-    /// How often somebody asked for a look. A driver remembers it before it looks.
+    /// How often the conversation was poked. A driver remembers it before it reads META.
     pub(crate) fn pokes(&self, conversation: &ConversationId) -> u64 {
         lock(&self.slots)
             .get(conversation)
             .map_or(0, |slot| slot.pokes)
     }
 
-    /// What wakes up who waits for the conversation to change.
+    /// Wakes up the tasks that wait for the conversation to change.
     pub(crate) fn poked(&self, conversation: &ConversationId) -> Arc<Notify> {
         lock(&self.slots)
             .entry(conversation.clone())
@@ -382,7 +382,7 @@ impl Hub {
         }
     }
 
-    /// Tells whoever waits for this conversation to look again.
+    /// Tells the tasks that wait for this conversation to read it again.
     pub(crate) fn poke(&self, conversation: &ConversationId) {
         if let Some(slot) = lock(&self.slots).get_mut(conversation) {
             slot.pokes += 1;
@@ -390,7 +390,7 @@ impl Hub {
         }
     }
 
-    /// Ends the driving, unless somebody asked for a look since `seen`: then the driver must look once more.
+    /// Ends the driving, unless the conversation was poked since `seen`: then the driver must read META once more.
     pub(crate) fn stop_driving(&self, conversation: &ConversationId, seen: u64) -> bool {
         let mut slots = lock(&self.slots);
         let Some(slot) = slots.get_mut(conversation) else {
@@ -409,7 +409,7 @@ impl Hub {
         true
     }
 
-    /// How many conversations are being driven or waited for; who only watches one does not count.
+    /// How many conversations are driven or waited for; watches do not count.
     pub(crate) fn len(&self) -> usize {
         let slots = lock(&self.slots);
         slots.values().filter(|slot| slot.is_busy()).count()

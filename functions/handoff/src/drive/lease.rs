@@ -20,7 +20,7 @@ pub(crate) struct Lease<'a> {
 /// What a change of a conversation ran into.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// Somebody else advances the conversation now: stop at once.
+    /// Another process advances the conversation now: stop at once.
     Lost,
     /// The store does not answer as it should.
     Store(String),
@@ -36,7 +36,7 @@ impl From<StoreError> for Trouble {
 
 /// Why a turn is not to go on.
 pub(crate) enum Interrupted {
-    /// Somebody asked for it.
+    /// A stop was asked for.
     Stopped,
     /// It cannot be recorded any more.
     Trouble(Trouble),

@@ -40,7 +40,7 @@ impl Driver<'_> {
             }
             Some(running) => {
                 let turn = running.turn;
-                let suspect = if running.takeovers >= SUSPECT_AFTER {
+                let suspect = if running.recoveries >= SUSPECT_AFTER {
                     let Ok(alone) = self.engine.suspects.clone().try_acquire_owned() else {
                         return Ok(Next::Wait(self.engine.env.now() + LONGEST_PAUSE));
                     };
@@ -50,10 +50,10 @@ impl Driver<'_> {
                 };
                 let end_at_once = if meta.stop == Some(turn) {
                     Some(EndAtOnce::Stopped)
-                } else if running.takeovers >= MAX_RECOVERIES
+                } else if running.recoveries >= MAX_RECOVERIES
                     || running.handed_over >= MAX_HANDED_OVER
                 {
-                    Some(EndAtOnce::Failed(FailureCode::TakenOverTooOften))
+                    Some(EndAtOnce::Failed(FailureCode::RecoveredTooOften))
                 } else {
                     None
                 };
@@ -90,14 +90,14 @@ impl Driver<'_> {
         due: bool,
     ) -> Result<Next, StoreError> {
         let conversation = self.conversation;
-        if meta.untold.is_empty() {
+        if meta.pending_reports.is_empty() {
             return Ok(Next::Nothing);
         }
         let now = self.engine.env.now();
         if meta.late_failures > 0 && !due {
             return Ok(Next::Nothing);
         }
-        let ended = late::ended_actions(self.engine, &meta.untold).await?;
+        let ended = late::ended_actions(self.engine, &meta.pending_reports).await?;
         if ended.is_empty() {
             if meta.look_at <= now {
                 meta.look_at = now + RECHECK;

@@ -86,8 +86,12 @@ impl Entries {
 /// The text in it; what stands around the text is small and of bounded number.
 fn size(warm: &Warm) -> usize {
     let turn = |turn: &JournaledTurn| {
-        let told =
-            |told: &[crate::record::Told]| told.iter().map(|told| told.result.len()).sum::<usize>();
+        let bytes_of = |results: &[crate::record::CallResult]| {
+            results
+                .iter()
+                .map(|result| result.result.len())
+                .sum::<usize>()
+        };
         let partial = turn
             .record
             .partial
@@ -99,9 +103,9 @@ fn size(warm: &Warm) -> usize {
                 .iter()
                 .map(|call| call.arguments.len())
                 .sum::<usize>();
-            step.text.len() + calls + told(&step.told)
+            step.text.len() + calls + bytes_of(&step.results)
         });
-        turn.record.message.len() + partial + told(&turn.record.told) + steps.sum::<usize>()
+        turn.record.message.len() + partial + bytes_of(&turn.record.results) + steps.sum::<usize>()
     };
     warm.past.iter().map(turn).sum()
 }

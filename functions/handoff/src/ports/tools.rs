@@ -37,8 +37,7 @@ pub enum Outcome {
     Done(String),
     /// It has no effect and never will; this is the reason.
     Rejected(String),
-    /// The service has a conflict: with what there is already, which means no and never, or with an earlier try under the same
-    /// key that it is still busy with. Whoever knows whether there was an earlier try knows which.
+    /// 409. Final if this is the first attempt; otherwise an earlier attempt under the same key may still be running.
     Conflict(String, Option<Duration>),
     /// Certainly no effect, and none to come of this try: nothing was sent. It may be tried again, at a service without
     /// idempotency keys too.

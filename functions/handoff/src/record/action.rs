@@ -114,7 +114,7 @@ pub struct ActionRecord {
     /// Why an operator decided as they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// A random number of the last decision, by which its taker recognises it when its commit was not confirmed.
+    /// A random number of the last decision; lets its process recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
 }

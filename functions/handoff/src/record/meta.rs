@@ -32,14 +32,15 @@ pub struct Running {
     pub turn: TurnNumber,
     /// A random name of the owner.
     pub holder: String,
-    /// Until when nobody else may take over. Milliseconds since 1970; 0 when it was given up.
+    /// Until when no other process may recover the turn. Milliseconds since 1970; 0 when it was given up.
     pub until: Millis,
-    /// How often it was taken over since the last recorded step.
-    pub takeovers: u32,
-    /// How often it was given up since then.
+    /// How often its owner died since the last recorded step.
+    #[serde(rename = "takeovers")]
+    pub recoveries: u32,
+    /// How often its owner gave it up since then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handed_over: u32,
-    /// The number of the owner's last write, by which it knows its own commit again when nobody confirmed it.
+    /// The number of the owner's last write; lets the owner recognise its own unconfirmed commit.
     pub writes: u64,
 }
 
@@ -67,16 +68,16 @@ pub struct Meta {
     /// The turn that somebody asked to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<TurnNumber>,
-    /// Accepted actions whose end the model was not told yet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub untold: Vec<ActionId>,
+    /// Accepted actions whose end is still to be reported to the model.
+    #[serde(rename = "untold", default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_reports: Vec<ActionId>,
     /// The last place that was given out in the order of this conversation's actions.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub places: u64,
     /// Which action has that place, unless it is known to have ended, and with it all before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_placed: Option<ActionId>,
-    /// When somebody must look whether one of them has ended.
+    /// When one of them is to be read again, in case it has ended.
     #[serde(default)]
     pub look_at: Millis,
     /// Turns in a row that were to tell the model of ended actions and failed.
@@ -104,7 +105,7 @@ impl Meta {
             running: None,
             waiting: Vec::new(),
             stop: None,
-            untold: Vec::new(),
+            pending_reports: Vec::new(),
             places: 0,
             last_placed: None,
             look_at: 0,
@@ -135,7 +136,7 @@ impl Meta {
         self.next_turn > self.erased_below.max(1)
     }
 
-    /// How long after the end of a lease somebody looks whether its owner died: clocks differ a little.
+    /// How long after the end of a lease META is due: clocks differ a little.
     const GRACE: Millis = 1_000;
 
     /// The record to write.
@@ -143,7 +144,7 @@ impl Meta {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
             None if !self.waiting.is_empty() => Some(self.last_activity + Self::GRACE),
-            None if self.erasing || !self.untold.is_empty() => Some(self.look_at),
+            None if self.erasing || !self.pending_reports.is_empty() => Some(self.look_at),
             None => None,
         };
         let listed = self.has_turns().then(|| Listing {

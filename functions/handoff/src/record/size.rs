@@ -89,8 +89,8 @@ mod tests {
     use crate::ids::{ActionId, ConversationId, MessageId};
     use crate::ports::{Millis, ToolCall, Usage};
     use crate::record::{
-        AcceptedAction, ActionRecord, ActionState, EndedAction, LateResult, Meta, Origin, Partial,
-        Running, StepRecord, Told, ToolOutcome, TurnRecord, TurnState,
+        AcceptedAction, ActionRecord, ActionState, CallResult, EndedAction, LateResult, Meta,
+        Origin, Partial, Running, StepRecord, ToolOutcome, TurnRecord, TurnState,
     };
 
     #[test]
@@ -114,9 +114,9 @@ mod tests {
         ActionId::new(conversation, u32::MAX, "t", &number.to_string(), 0)
     }
 
-    fn told(number: usize) -> Told {
+    fn results(number: usize) -> CallResult {
         let action = action_id(number);
-        Told {
+        CallResult {
             call: worst(CALL_NAME),
             outcome: ToolOutcome::HandedOff,
             result: shorten(&worst(RECORD), result_bound(MAX_CALLS)),
@@ -153,8 +153,8 @@ mod tests {
             text: worst(RESPONSE_TEXT),
             calls: calls.collect(),
             actions: actions.collect(),
-            told: (0..MAX_CALLS).map(told).collect(),
-            late: vec![late],
+            results: (0..MAX_CALLS).map(results).collect(),
+            late_results: vec![late],
             usage: Usage::default(),
         }
     }
@@ -166,12 +166,12 @@ mod tests {
             turn: u32::MAX,
             holder: "h".repeat(128),
             until: Millis::MAX / 2,
-            takeovers: u32::MAX,
+            recoveries: u32::MAX,
             handed_over: u32::MAX,
             writes: u64::MAX,
         });
         meta.waiting = vec![u32::MAX; 9];
-        meta.untold = (0..PENDING_REPORTS).map(action_id).collect();
+        meta.pending_reports = (0..PENDING_REPORTS).map(action_id).collect();
         meta.last_placed = Some(action_id(0));
         meta
     }
@@ -212,9 +212,9 @@ mod tests {
 
         let mut turn = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);
         turn.state = TurnState::Failed;
-        turn.failure = Some(FailureCode::TakenOverTooOften);
+        turn.failure = Some(FailureCode::RecoveredTooOften);
         turn.message_id = Some(MessageId::parse(&"m".repeat(128)).unwrap());
-        turn.told = (0..MAX_CALLS).map(told).collect();
+        turn.results = (0..MAX_CALLS).map(results).collect();
         turn.partial = Some(Partial {
             agent: "a".repeat(64),
             text: worst(RESPONSE_TEXT),

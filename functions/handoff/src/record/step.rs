@@ -35,7 +35,7 @@ impl ToolOutcome {
 
 /// A result as the model was told it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct CallResult {
     /// The model's id of the call.
     pub call: String,
     /// How it went.
@@ -100,11 +100,11 @@ pub struct StepRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<AcceptedAction>,
     /// The results of the step before, in the order in which they came.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Told>,
+    #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<CallResult>,
     /// Late results that the model was told before it said this.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub late: Vec<LateResult>,
+    #[serde(rename = "late", default, skip_serializing_if = "Vec::is_empty")]
+    pub late_results: Vec<LateResult>,
     /// The tokens of this response.
     pub usage: Usage,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::step::Told;
+use super::step::CallResult;
 use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::{MessageId, TurnNumber};
@@ -70,7 +70,7 @@ pub struct TurnRecord {
     /// The client's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
-    /// A random number of who accepted it, by which that process knows its own commit again when nobody confirmed it.
+    /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
     /// When it was accepted.
@@ -88,8 +88,8 @@ pub struct TurnRecord {
     #[serde(default)]
     pub usage: Usage,
     /// The results of the last step's calls, when the turn ended before the model was told them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<Told>,
+    #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<CallResult>,
     /// What was streamed of a response that never became whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
@@ -112,7 +112,7 @@ impl TurnRecord {
             fence: 0,
             failure: None,
             usage: Usage::default(),
-            told: Vec::new(),
+            results: Vec::new(),
             partial: None,
             left_out: 0,
         }

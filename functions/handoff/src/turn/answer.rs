@@ -53,25 +53,27 @@ impl Play<'_> {
 
     /// Carries out the calls of the last step, and lets the hand-off happen that won.
     pub(super) async fn answer_calls(&mut self, planned: &[Planned]) {
-        // Before any result is read: what is to be told from here on may be news that they do not have.
-        self.untold = self.lease.meta().await.untold;
+        // Snapshot before reading results: later entries are newer than what we report.
+        self.pending_reports = self.lease.meta().await.pending_reports;
         let Some(step) = self.steps.last() else {
             return;
         };
         let engine = self.engine;
         let narrator = &mut self.narrator;
         let speaker = narrator.speaker();
-        let told = calls::answer(engine, &step.calls, planned, &speaker, |kind| {
+        let results = calls::answer(engine, &step.calls, planned, &speaker, |kind| {
             narrator.tell(kind);
         })
         .await;
-        self.hand_offs += hand_offs_in(&told);
-        let winner = told.iter().find_map(|told| told.handed_to.as_deref());
+        self.hand_offs += hand_offs_in(&results);
+        let winner = results
+            .iter()
+            .find_map(|result| result.handed_to.as_deref());
         if let Some(to) = winner.and_then(|name| engine.team.agent(name)) {
             self.agent = to.clone();
             self.narrator.hand_to(&to.name);
         }
-        self.told = told;
+        self.results = results;
     }
 
     /// The owner before us recorded the last step, and what came of its calls is not known. They are answered again: lookups

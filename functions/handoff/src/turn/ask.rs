@@ -22,8 +22,8 @@ impl Play<'_> {
         let opening = if let Some(opening) = opening {
             opening
         } else {
-            self.late = self.late_results().await?;
-            let late = self.told_late.iter().chain(&self.late);
+            self.late_results = self.late_results().await?;
+            let late = self.reported.iter().chain(&self.late_results);
             let messages = self.conversation();
             let request = request(self.engine, &self.agent, late, messages);
             self.engine.model.clone().stream(request)
@@ -47,8 +47,8 @@ impl Play<'_> {
             text: self.narrator.text(),
             calls: response.calls,
             actions: Vec::new(),
-            told: std::mem::take(&mut self.told),
-            late: std::mem::take(&mut self.late),
+            results: std::mem::take(&mut self.results),
+            late_results: std::mem::take(&mut self.late_results),
             usage: response.usage,
         }))
     }
@@ -60,7 +60,10 @@ impl Play<'_> {
         if self.record.origin == Origin::LateResult
             && let Some(prompt) = messages.last_mut()
         {
-            let late = self.steps.first().map_or(&self.late, |step| &step.late);
+            let late = self
+                .steps
+                .first()
+                .map_or(&self.late_results, |step| &step.late_results);
             *prompt = window::late_prompt(late);
         }
         for (index, step) in self.steps.iter().enumerate() {
@@ -68,7 +71,7 @@ impl Play<'_> {
             window::push_step(
                 &mut messages,
                 step,
-                next.map_or(&self.told, |next| &next.told),
+                next.map_or(&self.results, |next| &next.results),
             );
         }
         messages

@@ -15,8 +15,8 @@ use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
 use crate::record::{
-    APPROVAL_LIFE, ActionRecord, ActionState, EndedAction, RESEND, StepRecord, Told, ToolOutcome,
-    size,
+    APPROVAL_LIFE, ActionRecord, ActionState, CallResult, EndedAction, RESEND, StepRecord,
+    ToolOutcome, size,
 };
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
 
@@ -322,7 +322,7 @@ pub(crate) async fn answer(
     planned: &[Planned],
     from: &Arc<str>,
     mut emit: impl FnMut(EventKind),
-) -> Vec<Told> {
+) -> Vec<CallResult> {
     let bound = size::result_bound(calls.len());
     let mut before: Vec<(&str, Awaited<'_>)> = Vec::new();
     let mut running = FuturesUnordered::new();
@@ -332,9 +332,9 @@ pub(crate) async fn answer(
         }
         running.push(answer_call(engine, call, plan, before.clone()));
     }
-    let mut told = Vec::with_capacity(calls.len());
+    let mut results = Vec::with_capacity(calls.len());
     while let Some((call, answer)) = running.next().await {
-        let result = Told {
+        let result = CallResult {
             call: call.id.clone(),
             outcome: answer.outcome,
             result: size::shorten(&answer.result, bound),
@@ -343,9 +343,9 @@ pub(crate) async fn answer(
             handed_to: answer.handed_to,
         };
         result_events(call, &result, from).for_each(&mut emit);
-        told.push(result);
+        results.push(result);
     }
-    told
+    results
 }
 
 struct Answer {

@@ -1,7 +1,7 @@
 //! The commits of a turn's owner: a step with the actions that it accepts, and the turn's end.
 
 use super::calls::{self, Planned};
-use super::late::forget_told;
+use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
 use crate::drive::lease::Trouble;
@@ -42,7 +42,7 @@ impl Play<'_> {
         let mut planned = self.plan(&step.calls);
         let meta = self.lease.meta().await;
         let owner = meta.owner;
-        let room = size::OPEN_ACTIONS.saturating_sub(meta.untold.len());
+        let room = size::OPEN_ACTIONS.saturating_sub(meta.pending_reports.len());
         let new = calls::new_actions(
             self.engine,
             &self.agent,
@@ -56,12 +56,17 @@ impl Play<'_> {
 
         let number = self.next_step();
         let change = |meta: &mut Meta| {
-            forget_told(meta, &self.untold, &step.told, &step.late);
-            meta.untold
+            forget_reported(
+                meta,
+                &self.pending_reports,
+                &step.results,
+                &step.late_results,
+            );
+            meta.pending_reports
                 .extend(new.iter().map(|action| action.id.clone()));
             meta.look_at = self.engine.env.now() + RECHECK;
             if let Some(running) = &mut meta.running {
-                running.takeovers = 0;
+                running.recoveries = 0;
                 running.handed_over = 0;
             }
             let step = Change::Create(
@@ -130,7 +135,7 @@ impl Play<'_> {
             (Some(_), _) => {}
             (None, Rest::Kept) => {
                 record.partial = self.partial();
-                record.told.clone_from(&self.told);
+                record.results.clone_from(&self.results);
             }
             (None, Rest::LeftOut) => {
                 record.left_out = u32::try_from(self.narrator.text().len()).unwrap_or(u32::MAX);
@@ -142,7 +147,12 @@ impl Play<'_> {
             // A turn that failed or was stopped ended before the model could say anything about its last results: those are
             // still to be told.
             if let Some(step) = &last {
-                forget_told(meta, &self.untold, &step.told, &step.late);
+                forget_reported(
+                    meta,
+                    &self.pending_reports,
+                    &step.results,
+                    &step.late_results,
+                );
             }
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);

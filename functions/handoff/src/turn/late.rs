@@ -8,16 +8,16 @@ use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
 use crate::record::journal::read_actions;
-use crate::record::{ActionState, LateResult, Meta, Told, size};
+use crate::record::{ActionState, CallResult, LateResult, Meta, size};
 
 impl Play<'_> {
-    /// Actions that the model believes pending and that have ended by now.
+    /// The results of actions that the model believes pending and that have ended by now.
     pub(super) async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
-        let mut untold = self.lease.meta().await.untold;
-        untold.sort();
-        untold.dedup();
-        untold.retain(|id| !ends_in(&self.told).any(|told| told == id));
-        ended_actions(self.engine, &untold).await
+        let mut pending_reports = self.lease.meta().await.pending_reports;
+        pending_reports.sort();
+        pending_reports.dedup();
+        pending_reports.retain(|id| !ends_in(&self.results).any(|ended| ended == id));
+        ended_actions(self.engine, &pending_reports).await
     }
 }
 
@@ -50,34 +50,38 @@ pub(crate) async fn ended_actions(
     Ok(ended)
 }
 
-fn ends_in(told: &[Told]) -> impl Iterator<Item = &ActionId> {
-    told.iter()
-        .filter_map(|told| told.ended.as_ref())
+fn ends_in(results: &[CallResult]) -> impl Iterator<Item = &ActionId> {
+    results
+        .iter()
+        .filter_map(|result| result.ended.as_ref())
         .map(|ended| &ended.action)
 }
 
-/// The model said something after it was told these ends. `untold` is what was still to be told when `told` was gathered.
-pub(super) fn forget_told(
+/// The model has answered a request that held these results: the ends in them are reported. `pending_reports`: META's, as they
+/// were when the results were gathered.
+pub(super) fn forget_reported(
     meta: &mut Meta,
-    untold: &[ActionId],
-    told: &[Told],
-    late: &[LateResult],
+    pending_reports: &[ActionId],
+    results: &[CallResult],
+    late_results: &[LateResult],
 ) {
-    let answers = told
+    let answers = results
         .iter()
-        .filter_map(|told| told.ended.as_ref())
-        .filter(|ended| ended.state != ActionState::Unknown || untold.contains(&ended.action))
+        .filter_map(|result| result.ended.as_ref())
+        .filter(|ended| {
+            ended.state != ActionState::Unknown || pending_reports.contains(&ended.action)
+        })
         .map(|ended| (&ended.action, ended.state));
     let ends: BTreeMap<_, _> = answers
-        .chain(late.iter().map(|late| (&late.action, late.state)))
+        .chain(late_results.iter().map(|late| (&late.action, late.state)))
         .collect();
     for (action, state) in ends {
         if state != ActionState::Unknown {
-            meta.untold.retain(|id| id != action);
+            meta.pending_reports.retain(|id| id != action);
             meta.has_ended(action);
-        } else if let Some(at) = meta.untold.iter().position(|id| id == action) {
-            // Somebody may have found out meanwhile what became of it: then it stands there once more.
-            meta.untold.remove(at);
+        } else if let Some(at) = meta.pending_reports.iter().position(|id| id == action) {
+            // An operator may have settled the action meanwhile: then META names it twice, and one report is still to come.
+            meta.pending_reports.remove(at);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::recorder::Recorder;
 use crate::drive::hub::TurnLog;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
-use crate::record::Told;
+use crate::record::CallResult;
 
 /// The place in the turn at which the next event stands.
 pub(crate) struct Narrator {
@@ -49,8 +49,8 @@ impl Narrator {
     }
 
     /// The results that the model is told before the step that begins.
-    pub(crate) fn told(&self, told: &[Told]) {
-        self.recorder.told(told);
+    pub(crate) fn results(&self, results: &[CallResult]) {
+        self.recorder.results(results);
     }
 
     /// Who speaks from now on.

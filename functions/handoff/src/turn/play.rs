@@ -13,7 +13,7 @@ use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
 use crate::record::journal::JournaledTurn;
-use crate::record::{ActionRecord, LateResult, StepRecord, Told, TurnRecord};
+use crate::record::{ActionRecord, CallResult, LateResult, StepRecord, TurnRecord};
 use crate::team::Agent;
 
 pub(super) struct Play<'a> {
@@ -31,13 +31,14 @@ pub(super) struct Play<'a> {
     pub(super) actions: Vec<ActionRecord>,
     pub(super) agent: Arc<Agent>,
     pub(super) hand_offs: u32,
-    pub(super) told_late: Vec<LateResult>,
-    /// Late results that stand in the request that is being answered.
-    pub(super) late: Vec<LateResult>,
-    /// Results of the last step; the next commit records them.
-    pub(super) told: Vec<Told>,
-    /// Whose ends the model was still to be told when those results were gathered.
-    pub(super) untold: Vec<ActionId>,
+    /// Late results that the model was told in earlier steps and turns.
+    pub(super) reported: Vec<LateResult>,
+    /// Late results in the request that is being answered.
+    pub(super) late_results: Vec<LateResult>,
+    /// Results of the last step's calls; the next commit records them.
+    pub(super) results: Vec<CallResult>,
+    /// The actions that were still to be reported when those results were gathered.
+    pub(super) pending_reports: Vec<ActionId>,
     pub(super) end_at_once: Option<EndAtOnce>,
     pub(super) kept: String,
 }
@@ -75,10 +76,10 @@ impl<'a> Play<'a> {
             turn_version: turn.version,
             agent,
             hand_offs: 0,
-            told_late: window::told_late(&past).cloned().collect(),
-            late: Vec::new(),
-            told: Vec::new(),
-            untold: Vec::new(),
+            reported: window::reported(&past).cloned().collect(),
+            late_results: Vec::new(),
+            results: Vec::new(),
+            pending_reports: Vec::new(),
             actions: turn.actions,
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),
@@ -93,10 +94,10 @@ impl<'a> Play<'a> {
         (play, opening)
     }
 
-    /// Takes a step from the journal; its `told` completes the one before it.
+    /// Takes a step from the journal; its results complete the one before it.
     fn restore(&mut self, step: StepRecord) {
         if !self.steps.is_empty() {
-            self.hand_offs += hand_offs_in(&step.told);
+            self.hand_offs += hand_offs_in(&step.results);
         }
         self.keep(step);
     }
@@ -104,7 +105,7 @@ impl<'a> Play<'a> {
     /// Adds a recorded step to the turn.
     pub(super) fn keep(&mut self, step: StepRecord) {
         self.record.usage += step.usage;
-        self.told_late.extend(step.late.iter().cloned());
+        self.reported.extend(step.late_results.iter().cloned());
         self.steps.push(step);
     }
 
@@ -112,8 +113,8 @@ impl<'a> Play<'a> {
     pub(super) fn begin_step(&mut self) {
         self.narrator
             .stand_at(self.next_step(), self.claim.fence, 0);
-        self.narrator.told(&self.told);
-        if std::mem::take(&mut self.claim.taken_over) {
+        self.narrator.results(&self.results);
+        if std::mem::take(&mut self.claim.recovers) {
             self.narrator.reset();
         }
     }
@@ -167,8 +168,9 @@ impl<'a> Play<'a> {
     }
 }
 
-pub(super) fn hand_offs_in(told: &[Told]) -> u32 {
-    told.iter()
-        .map(|told| u32::from(told.handed_to.is_some()))
+pub(super) fn hand_offs_in(results: &[CallResult]) -> u32 {
+    results
+        .iter()
+        .map(|result| u32::from(result.handed_to.is_some()))
         .sum()
 }

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};
-use crate::record::{Told, decode, encode, keys};
+use crate::record::{CallResult, decode, encode, keys};
 
 /// Text of this many bytes is kept at once.
 const BATCH_BYTES: usize = 4 * 1024;
@@ -32,8 +32,8 @@ struct Batch {
     agent: String,
     text: String,
     /// In the first batch of a step: the results of the calls before it, which the journal has only with this step.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    told: Vec<Told>,
+    #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
+    results: Vec<CallResult>,
 }
 
 /// The text of the response that is being streamed.
@@ -45,7 +45,7 @@ struct Said {
     /// So many bytes of it are kept.
     kept: usize,
     /// Results that the model was told before it said this.
-    told: Vec<Told>,
+    results: Vec<CallResult>,
 }
 
 /// Between the narrator, who says, and the flusher, who keeps.
@@ -63,13 +63,13 @@ impl Recorder {
             agent: agent.to_owned(),
             text: String::new(),
             kept: 0,
-            told: Vec::new(),
+            results: Vec::new(),
         };
     }
 
     /// What the model is told before it says anything of the step that begins.
-    pub(crate) fn told(&self, told: &[Told]) {
-        self.lock().told = told.to_vec();
+    pub(crate) fn results(&self, results: &[CallResult]) {
+        self.lock().results = results.to_vec();
     }
 
     /// More text of it.
@@ -91,7 +91,7 @@ impl Recorder {
         let mut said = self.lock();
         said.text = String::new();
         said.kept = 0;
-        said.told = Vec::new();
+        said.results = Vec::new();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -132,7 +132,7 @@ impl Recorder {
         let batch = Batch {
             agent: said.agent.clone(),
             text,
-            told: std::mem::take(&mut said.told),
+            results: std::mem::take(&mut said.results),
         };
         let expires_at = Some(engine.env.now() + LIFE);
         Some((
@@ -168,7 +168,7 @@ const PAGE: usize = 200;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     /// The results of the calls before it.
-    pub(crate) told: Vec<Told>,
+    pub(crate) results: Vec<CallResult>,
     /// Its text.
     pub(crate) text: Vec<Event>,
 }
@@ -206,7 +206,7 @@ pub(crate) async fn kept_text(
             }
             let batch: Batch = decode(stored)?;
             offset = offset.saturating_add(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
-            kept.told.extend(batch.told);
+            kept.results.extend(batch.results);
             kept.text.push(Event {
                 position: Position {
                     turn,

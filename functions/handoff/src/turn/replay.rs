@@ -7,7 +7,7 @@ use crate::event::{
 };
 use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
-use crate::record::{StepRecord, Told, TurnRecord, TurnState};
+use crate::record::{CallResult, StepRecord, TurnRecord, TurnState};
 
 /// Where text and calls of a recorded step end and the results of its calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
@@ -31,11 +31,11 @@ pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
     }
     writer.add(started(&turn.record));
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn
+        let results = turn
             .steps
             .get(index + 1)
-            .map_or(&turn.record.told, |next| &next.told);
-        writer.add_step(index, step, told);
+            .map_or(&turn.record.results, |next| &next.results);
+        writer.add_step(index, step, results);
     }
     writer.add_end(turn.steps.len(), &turn.record);
     writer.events
@@ -73,7 +73,7 @@ impl Writer {
         self.agent = Arc::from(agent);
     }
 
-    fn add_step(&mut self, index: usize, step: &StepRecord, told: &[Told]) {
+    fn add_step(&mut self, index: usize, step: &StepRecord, results: &[CallResult]) {
         self.stand_at(index, step.fence, &step.agent);
         self.add_text(&step.text);
         for call in &step.calls {
@@ -82,12 +82,12 @@ impl Writer {
         for kind in accepted(step) {
             self.add(kind);
         }
-        for told in told {
-            let Some(call) = step.calls.iter().find(|call| call.id == told.call) else {
+        for result in results {
+            let Some(call) = step.calls.iter().find(|call| call.id == result.call) else {
                 continue;
             };
             let agent = self.agent.clone();
-            result_events(call, told, &agent).for_each(|kind| self.add(kind));
+            result_events(call, result, &agent).for_each(|kind| self.add(kind));
         }
     }
 
@@ -138,18 +138,18 @@ pub(crate) fn called(call: &ToolCall) -> EventKind {
 /// What listeners see of a result, now or when it is replayed from the journal.
 pub(crate) fn result_events(
     call: &ToolCall,
-    told: &Told,
+    result: &CallResult,
     from: &Arc<str>,
 ) -> impl Iterator<Item = EventKind> {
-    let ended = told.ended.as_ref().map(|ended| {
+    let ended = result.ended.as_ref().map(|ended| {
         EventKind::ActionFinished(Box::new(ActionFinished {
             action: ended.action.clone(),
             name: call.name.clone(),
             state: ended.state,
-            result: told.result.clone(),
+            result: result.result.clone(),
         }))
     });
-    let answered = match &told.handed_to {
+    let answered = match &result.handed_to {
         Some(to) => EventKind::HandedOff(Box::new(HandedOff {
             from: from.clone(),
             to: Arc::from(to.as_str()),
@@ -157,9 +157,9 @@ pub(crate) fn result_events(
         None => EventKind::ToolFinished(Box::new(ToolFinished {
             call: call.id.clone(),
             name: call.name.clone(),
-            outcome: told.outcome,
-            result: told.result.clone(),
-            milliseconds: told.milliseconds,
+            outcome: result.outcome,
+            result: result.result.clone(),
+            milliseconds: result.milliseconds,
         })),
     };
     ended.into_iter().chain(std::iter::once(answered))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::TurnNumber;
 use crate::ports::{Message, ToolCall};
 use crate::record::journal::{Extent, JournaledTurn};
-use crate::record::{ActionState, LateResult, Origin, StepRecord, Told};
+use crate::record::{ActionState, CallResult, LateResult, Origin, StepRecord};
 use crate::team::Limits;
 
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
@@ -60,14 +60,16 @@ fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
         Origin::Customer | Origin::Regenerated { .. } => {
             Message::User(Arc::from(turn.record.message.as_str()))
         }
-        Origin::LateResult => late_prompt(turn.steps.first().map_or(&[], |step| &step.late)),
+        Origin::LateResult => {
+            late_prompt(turn.steps.first().map_or(&[], |step| &step.late_results))
+        }
     });
     for (index, step) in turn.steps.iter().enumerate() {
-        let told = turn
+        let results = turn
             .steps
             .get(index + 1)
-            .map_or(&turn.record.told, |next| &next.told);
-        push_step(&mut messages, step, told);
+            .map_or(&turn.record.results, |next| &next.results);
+        push_step(&mut messages, step, results);
     }
     if let Some(partial) = turn
         .record
@@ -84,7 +86,7 @@ fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
 }
 
 /// A response and the results of its calls, each call with exactly one.
-pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, told: &[Told]) {
+pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results: &[CallResult]) {
     if step.text.is_empty() && step.calls.is_empty() {
         return;
     }
@@ -99,10 +101,10 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, told: &[
         calls,
     });
     for call in &step.calls {
-        let result = told
+        let result = results
             .iter()
-            .find(|told| told.call == call.id)
-            .map_or(SEALED, |told| told.result.as_str());
+            .find(|result| result.call == call.id)
+            .map_or(SEALED, |result| result.result.as_str());
         messages.push(Message::Tool {
             call: call.id.clone(),
             result: Arc::from(result),
@@ -151,10 +153,10 @@ pub(crate) fn instructions<'a>(
 }
 
 /// The late results that the model was told in these turns.
-pub(crate) fn told_late(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
+pub(crate) fn reported(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
     past.iter()
         .flat_map(|turn| &turn.steps)
-        .flat_map(|step| &step.late)
+        .flat_map(|step| &step.late_results)
 }
 
 /// What stands for the customer's message in a turn that late results began: services want a user's message last, and many
@@ -195,7 +197,12 @@ mod tests {
     use crate::ports::Usage;
     use crate::record::{ToolOutcome, TurnRecord, TurnState};
 
-    fn turn(number: u32, message: &str, steps: Vec<StepRecord>, told: Vec<Told>) -> JournaledTurn {
+    fn turn(
+        number: u32,
+        message: &str,
+        steps: Vec<StepRecord>,
+        results: Vec<CallResult>,
+    ) -> JournaledTurn {
         let record = TurnRecord {
             state: TurnState::Committed,
             origin: Origin::Customer,
@@ -207,7 +214,7 @@ mod tests {
             fence: 1,
             failure: None,
             usage: Usage::default(),
-            told,
+            results,
             partial: None,
             left_out: 0,
         };
@@ -232,14 +239,14 @@ mod tests {
             text: text.to_owned(),
             calls: calls.collect(),
             actions: Vec::new(),
-            told: Vec::new(),
-            late: Vec::new(),
+            results: Vec::new(),
+            late_results: Vec::new(),
             usage: Usage::default(),
         }
     }
 
-    fn told(call: &str) -> Told {
-        Told {
+    fn result(call: &str) -> CallResult {
+        CallResult {
             call: call.to_owned(),
             outcome: ToolOutcome::Ok,
             result: format!("result of {call}"),
@@ -251,7 +258,12 @@ mod tests {
 
     #[test]
     fn a_call_without_a_recorded_result_is_sealed() {
-        let past = [turn(1, "hi", vec![says("", &["a", "b"])], vec![told("b")])];
+        let past = [turn(
+            1,
+            "hi",
+            vec![says("", &["a", "b"])],
+            vec![result("b")],
+        )];
         let messages = past_messages(&past, None, &Limits::default());
         let results: Vec<_> = messages
             .iter()

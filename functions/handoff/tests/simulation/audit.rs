@@ -169,7 +169,7 @@ impl Audit {
             meta.running.is_some()
                 || !meta.waiting.is_empty()
                 || erases
-                || meta.untold.iter().any(waits)
+                || meta.pending_reports.iter().any(waits)
         })?;
         Some(format!("{conversation} has {meta:?}"))
     }

@@ -210,7 +210,7 @@ fn check_told(town: &Town, conversation: &Conversation) -> Result<(), String> {
         .values()
         .flat_map(|turn| turn.steps.values())
     {
-        for late in &step.late {
+        for late in &step.late_results {
             let known = told.entry(&late.action).or_default();
             if known.contains(&late.state) && town.audit.retries_of(&late.action) == 0 {
                 return Err(format!(
@@ -220,7 +220,11 @@ fn check_told(town: &Town, conversation: &Conversation) -> Result<(), String> {
             }
             known.push(late.state);
         }
-        for ended in step.told.iter().filter_map(|told| told.ended.as_ref()) {
+        for ended in step
+            .results
+            .iter()
+            .filter_map(|result| result.ended.as_ref())
+        {
             told.entry(&ended.action).or_default().push(ended.state);
         }
     }

@@ -156,6 +156,10 @@ impl Bench {
             overlap: Overlap::Queue,
             background,
         };
-        self.engine.conversation(&ConversationId::parse(name).unwrap(), &Principal::LOCAL).submit(submission).await.unwrap()
+        self.engine
+            .conversation(&ConversationId::parse(name).unwrap(), &Principal::LOCAL)
+            .submit(submission)
+            .await
+            .unwrap()
     }
 }

@@ -106,7 +106,11 @@ async fn a_message_that_loses_races_asks_the_model_once() {
         overlap: Overlap::Queue,
         background: false,
     };
-    let accepted = engine.conversation(&ConversationId::parse("c").unwrap(), &Principal::LOCAL).submit(submission).await.unwrap();
+    let accepted = engine
+        .conversation(&ConversationId::parse("c").unwrap(), &Principal::LOCAL)
+        .submit(submission)
+        .await
+        .unwrap();
     accepted.log.ended().await;
     assert_eq!(*model.0.borrow(), 1);
 }

@@ -124,7 +124,11 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
         .commit(vec![Change::Replace(key, version, record)])
         .await
         .unwrap();
-    let page = bench.engine.conversations(&baton_handoff::Principal::LOCAL, None, 10).await.unwrap();
+    let page = bench
+        .engine
+        .conversations(&baton_handoff::Principal::LOCAL, None, 10)
+        .await
+        .unwrap();
     let ids: Vec<_> = page
         .conversations
         .iter()

@@ -245,7 +245,11 @@ async fn what_an_earlier_program_left_is_done_and_the_next_message_is_answered()
             overlap: Overlap::Queue,
             background: false,
         };
-        let accepted = engine.conversation(&conversation, &Principal::LOCAL).submit(submission).await.unwrap();
+        let accepted = engine
+            .conversation(&conversation, &Principal::LOCAL)
+            .submit(submission)
+            .await
+            .unwrap();
         accepted.log.ended().await;
         let key = keys::turn(&conversation, accepted.turn);
         let turn: TurnRecord = decode(&opened.store.get(&key).await.unwrap().unwrap()).unwrap();

@@ -42,7 +42,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 fence: u64::from(*number),
                 failure: None,
                 usage: Usage::default(),
-                told: Vec::new(),
+                results: Vec::new(),
                 partial: None,
                 left_out: 0,
             };
@@ -52,8 +52,8 @@ async fn write_history(folder: &Folder, name: &str) {
                 text: format!("Answer {number}: **anvils** fall, and so does everything else, sooner or later."),
                 calls: Vec::new(),
                 actions: Vec::new(),
-                told: Vec::new(),
-                late: Vec::new(),
+                results: Vec::new(),
+                late_results: Vec::new(),
                 usage: Usage::default(),
             };
             [
@@ -74,7 +74,7 @@ async fn write_history(folder: &Folder, name: &str) {
         running: None,
         waiting: Vec::new(),
         stop: None,
-        untold: Vec::new(),
+        pending_reports: Vec::new(),
         places: 0,
         last_placed: None,
         look_at: 0,
