@@ -78,7 +78,7 @@ impl Action {
             | ActionState::Proposed => {
                 return Ok(Executed::Over);
             }
-            // Its worker is alive as far as anybody can tell.
+            // As far as this process can tell, its worker is alive.
             ActionState::Running
                 if action.look_at > now
                     && !self.engine.has_ended(&action.holder)
@@ -148,7 +148,7 @@ impl Action {
         mut action: ActionRecord,
     ) -> Result<Executed, StoreError> {
         action.look_at = self.engine.env.now() + HELD_UP;
-        // Not written: then somebody else saw to it, or the sweeper comes sooner.
+        // Not written: then another worker saw to it, or the sweep comes sooner.
         let _moved = self
             .engine
             .store
@@ -193,7 +193,7 @@ impl Action {
             Ok(()) => Ok(Some((version + 1, action))),
             Err(CommitError::Ambiguous(_)) => {
                 let now = read_action(&*self.engine.store, &action.id).await?;
-                // Ours by its holder, and a claim still: read late, it may have been ended by somebody who took it over.
+                // Ours by its holder, and a claim still: read late, another worker may have claimed and ended it.
                 Ok(now.filter(|(_, now)| {
                     now.holder == action.holder
                         && now.fence == action.fence
@@ -258,14 +258,14 @@ impl Action {
         let then = self.engine.env.now() + wait;
         if let Some((state, why)) = tries::spent(&action, request, then, self.engine.claim_margin())
         {
-            // Nobody would be allowed to try it then, so nobody needs to wait for that.
+            // No try would be allowed then, so it ends now.
             let result = format!("{why}; the last try: {reason}");
             return self.finish(version, action, state, &result).await;
         }
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
         action.look_at = then;
-        // Not ours any more: whoever claimed it meanwhile says when it is to be looked at, to the same message.
+        // Not ours any more: the worker that claimed it meanwhile says when the same message comes again.
         let _ours = self.write(version, &action).await?;
         Ok(later(wait))
     }
@@ -293,7 +293,7 @@ impl Action {
             ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
         }
         if !self.write(version, &action).await? {
-            // Somebody else is at it, and only what has ended may be forgotten.
+            // Another worker is at it, and only a message of an ended action may be forgotten.
             return Ok(later(FIRST_RETRY));
         }
         self.tell_turn(&action).await;

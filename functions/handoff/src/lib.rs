@@ -1,10 +1,19 @@
 //! The domain of Baton: a team of agents that hand a conversation to each other.
 //!
+//! An [`Engine`] puts the ports and a team together. A caller opens a [`Conversation`] in a [`Principal`]'s name; a worker or an
+//! operator takes an [`Action`]. `tests/engine` shows each of them at work, on records in memory.
+//!
 //! ```text
-//! submit ─▶ drive ─▶ turn ─▶ response   one model response, streamed through narrator into the live log
-//!             ▲        ├───▶ calls      the results of its tool calls; actions wait for their records
-//!   sweep ────┘        └───▶ lease      every commit of the owner, under its fence
-//! execute (action)                      what a worker does about one action
+//! conversation   what a caller may do: submit, follow, stop, regenerate, history, export, erase
+//!      │
+//!      ▼
+//!    drive        which process advances it: one driver here, one lease among all; the sweep finds what was lost
+//!      │
+//!      ▼
+//!    turn         one turn, step by step: ask, response, commits, calls; replay tells it again
+//!      │
+//!      ▼
+//!   action        one action: claimed, tried, recorded; approved and settled by operators
 //! ```
 //!
 //! This crate does no I/O of its own. Everything outside comes through [`ports`]; it knows no HTTP, no AWS, no clock and no

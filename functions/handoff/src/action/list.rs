@@ -10,7 +10,7 @@ use crate::record::{ActionRecord, ActionState, Unreadable, actions_in, decode};
 /// Actions that are counted of a state in which they wait; more are reported as this many.
 const MOST_WAITING: usize = 1_000;
 
-/// The same of a state that is an end: those become ever more, nobody has to see to them, and each look would read them all.
+/// The same of a state that is an end: those become ever more, they wait for no one, and each summary would read them all.
 const MOST_OVER: usize = 50;
 
 /// Actions in one state.

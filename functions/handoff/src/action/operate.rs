@@ -24,11 +24,11 @@ pub enum Decision {
     Approve,
     /// A proposed action must not be executed.
     Reject,
-    /// What became of an action that nobody knew about.
+    /// What became of an action without a known outcome.
     Settle(Settlement),
 }
 
-/// What became of an action that nobody knew about.
+/// What became of an action without a known outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
@@ -168,7 +168,7 @@ impl Action {
                     action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
-                    // Whatever was tried before had no effect so far, as somebody found out. It may still arrive.
+                    // The operator found no effect of earlier tries so far. They may still arrive.
                     action.tried_before |= action.first_try_at.is_some();
                     action.attempts = 0;
                     action.first_try_at = None;

@@ -64,7 +64,7 @@ pub(crate) fn spent(
     let enough = action.attempts >= MAX_ATTEMPTS;
     let tried = || format!("it was tried {} times", action.attempts);
     let Some(first_try_at) = action.first_try_at else {
-        // Nobody was reached. Without keys the tries before a person's decision count: that person said there was no effect,
+        // The service was not reached. Without keys the tries before a person's decision count: that person said there was no effect,
         // not that none can come.
         let state = if action.tried_before {
             ActionState::Unknown

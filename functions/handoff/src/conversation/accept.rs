@@ -21,7 +21,7 @@ const TITLE: usize = 80;
 pub(super) struct Tries {
     /// Stands in the turn, whichever try records it.
     pub(super) receipt: u32,
-    /// Turns that may have been recorded: nobody confirmed it.
+    /// Turns that may have been recorded: their commits were not confirmed.
     pub(super) unconfirmed: Vec<TurnNumber>,
     /// The model call that the last try began, and what it asks. A further try goes on with it if it would ask the same.
     pub(super) opening: Option<(Vec<Message>, Opening)>,
@@ -97,7 +97,7 @@ impl Conversation {
                 tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
             }
             let log = if submission.background {
-                // Nobody here drives a background turn: a log that others could find would stay silent.
+                // This process does not drive a background turn: a log that others could find would stay silent.
                 Arc::default()
             } else {
                 self.engine.hub.log(conversation, number)
@@ -134,7 +134,7 @@ impl Conversation {
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
 
-    /// The turn that an earlier try has recorded after all. Somebody else may run it by now.
+    /// The turn that an earlier try has recorded after all. Another process may run it by now.
     pub(super) async fn taken_before(
         &self,
         receipt: u32,

@@ -75,7 +75,7 @@ impl Conversation {
             Some(last) if last.number + 1 < export.end => self.root_of(last.number + 1).await?,
             Some(_) | None => None,
         };
-        // Looked at when all was read: what was erased before is told to nobody.
+        // Read when all else was read: turns that were erased before are not shown.
         match self.meta().await? {
             Some((_, meta)) if meta.erased_below.max(1) <= export.erased_below => {}
             Some(_) | None => return Err(ExportError::Erased),

@@ -1,4 +1,4 @@
-//! Lets somebody listen to a turn that is already there: from this process's log, or from the journal.
+//! Lets a caller listen to a turn that is already there: from this process's log, or from the journal.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ impl Conversation {
         }
     }
 
-    /// The log of a turn that is not over, and somebody who sees to it that it goes on.
+    /// The log of a turn that is not over. Drives the turn on if no task of this process does.
     pub(super) fn listen(&self, number: TurnNumber) -> Arc<TurnLog> {
         let log = self.engine.hub.log(&self.id, number);
         if self.engine.hub.start_driving(&self.id) {

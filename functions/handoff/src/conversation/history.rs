@@ -16,7 +16,7 @@ use crate::record::{
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Item {
-    /// What somebody said.
+    /// A text of the customer or of an agent.
     Message {
         /// In which turn.
         turn: TurnNumber,

@@ -30,7 +30,7 @@ pub struct Submission {
     pub message_id: Option<MessageId>,
     /// What to do when a turn is still running.
     pub overlap: Overlap,
-    /// Nobody waits for the answer here: a worker gives it.
+    /// The caller does not wait for the answer: a worker gives it.
     pub background: bool,
 }
 

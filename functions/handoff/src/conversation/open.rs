@@ -19,7 +19,7 @@ pub struct Conversation {
 }
 
 impl Engine {
-    /// An id for a conversation that nobody has used and nobody can guess.
+    /// A new id that cannot be guessed.
     pub fn new_conversation(&self) -> ConversationId {
         ConversationId::random(self.env.random())
     }

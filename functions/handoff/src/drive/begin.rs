@@ -82,7 +82,7 @@ impl Driver<'_> {
             None => String::new(),
         };
         let log = self.engine.hub.log(conversation, number);
-        // The turn may be one that nobody here has heard of: a late result, or accepted elsewhere.
+        // The turn may be new to this process: a late result, or accepted elsewhere.
         self.engine.hub.poke(conversation);
         if claim.recovers {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is recovered");

@@ -11,7 +11,7 @@ use crate::record::journal::{JournaledTurn, read_turn};
 use crate::record::{Meta, TurnState, keys};
 use crate::turn::{recorder, replay};
 
-/// Turns that this process has listeners for and that somebody else has ended.
+/// Ends the logs of turns that another process has ended.
 pub(crate) async fn catch_up(
     engine: &Engine,
     conversation: &ConversationId,
@@ -28,7 +28,7 @@ pub(crate) async fn catch_up(
             continue;
         }
         if number < meta.erased_below {
-            // Erased while somebody listened; its records may be there for a while.
+            // Erased while it had listeners; its records may be there for a while.
             log.end(number, EventKind::TurnStopped);
             engine.hub.forget_ended_log(conversation, number);
             continue;
@@ -59,7 +59,7 @@ async fn end_left_out(
     meta: &Meta,
     mut turn: JournaledTurn,
 ) -> Result<JournaledTurn, StoreError> {
-    // Above that of every owner that it had, so that whoever heard one of them hears the end.
+    // Above that of every owner that it had, so that a listener of any of them hears the end.
     turn.record.fence = meta.fence;
     turn.record.state = TurnState::Failed;
     turn.record.failure = Some(FailureCode::Internal);

@@ -19,7 +19,7 @@ pub(super) enum Next {
     Run(Box<Begun>),
     /// Another process has it until then.
     Wait(Millis),
-    /// Somebody wrote in between.
+    /// Another task or process wrote in between.
     LookAgain,
     Nothing,
 }

@@ -26,7 +26,7 @@ pub(super) async fn remove(
         meta.look_at = engine.env.now() + recheck_after(meta.late_failures);
     }
     let change = Change::Replace(keys::meta(conversation), version, meta.record());
-    // If somebody wrote meanwhile, the next look finds nothing left to remove and tries again.
+    // If another process wrote meanwhile, the next try finds nothing left to remove.
     let written = engine.store.commit(vec![change]).await.is_ok();
     Ok(written.then_some((version + 1, meta)))
 }

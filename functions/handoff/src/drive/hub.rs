@@ -119,7 +119,7 @@ impl TurnLog {
     }
 
     /// The position of the last event.
-    pub fn last_position(&self) -> Option<Position> {
+    pub(crate) fn last_position(&self) -> Option<Position> {
         lock(&self.state).events.last().map(|event| event.position)
     }
 
@@ -179,7 +179,7 @@ impl Slot {
         self.driving || !self.logs.is_empty()
     }
 
-    /// Whether nobody here has to do with the conversation any more.
+    /// Whether nothing here has to do with the conversation any more.
     fn is_idle(&self) -> bool {
         !self.is_busy() && self.watchers == 0
     }
@@ -313,7 +313,7 @@ impl Hub {
         }
     }
 
-    /// Resolves once nobody in this process drives the conversation.
+    /// Resolves once no driver of this process is at the conversation.
     pub(crate) async fn left(&self, conversation: &ConversationId) {
         wait(&self.left, || {
             let slots = lock(&self.slots);

@@ -1,4 +1,4 @@
-//! The right to advance one conversation: every write of its owner goes through here and fails once somebody else has it.
+//! The right to advance one conversation: every write of its owner goes through here and fails once another process has it.
 
 use tokio::sync::Mutex;
 
@@ -141,7 +141,7 @@ impl<'a> Lease<'a> {
             }
     }
 
-    /// Renews the lease until the turn is to end: it was lost, or somebody asked to stop it. A store that cannot be reached
+    /// Renews the lease until the turn is to end: it was lost, or a stop was asked for. A store that cannot be reached
     /// for as long as the lease lasts loses it.
     pub(crate) async fn keep(&self, turn: TurnNumber) -> Interrupted {
         let poked = self.engine.hub.poked(&self.claim.conversation);
@@ -155,7 +155,7 @@ impl<'a> Lease<'a> {
                 () = poke.as_mut() => {}
                 () = self.engine.sleep(LOOK.min(renewal)) => {}
             }
-            // Registered before the look, so that nobody asks for the next one unheard while we look.
+            // Registered before we read META, so that no poke is missed meanwhile.
             poke.set(poked.notified());
             poke.as_mut().enable();
             match Box::pin(self.look(turn)).await {
@@ -205,13 +205,13 @@ impl<'a> Lease<'a> {
         Ok(match self.is_ours(&meta) {
             true if meta.stop == Some(turn) => Seen::Stop,
             true => Seen::Ours,
-            // Our own commit that ends the turn may be on its way back to us: only another fence is somebody else's.
+            // Our own commit that ends the turn may be on its way back to us: only another fence is another owner's.
             false if meta.fence == self.claim.fence => Seen::Ours,
             false => Seen::Lost,
         })
     }
 
-    /// Gives the turn up so that anybody may go on with it at once.
+    /// Gives the turn up so that any process may go on with it at once.
     pub(crate) async fn release(&self) -> Result<(), Trouble> {
         let give_up = |meta: &mut Meta| {
             if let Some(running) = &mut meta.running {

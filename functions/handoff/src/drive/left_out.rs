@@ -1,4 +1,4 @@
-//! Turns that nobody can run, because a record of theirs cannot be read: they must not block the messages behind them.
+//! Turns that cannot be run, because a record of theirs cannot be read: they must not block the messages behind them.
 
 use super::driver::{Driver, Next};
 use crate::drive::holder::Claim;

@@ -12,7 +12,7 @@ impl Engine {
         }
     }
 
-    /// Tells whoever drives the conversation that an action has ended.
+    /// Tells the driver of the conversation that an action has ended.
     pub(crate) async fn send_turns(&self, owner: &str, id: &ActionId) {
         self.hub.poke(&id.conversation);
         self.send_conversation(owner, &id.conversation).await;

@@ -1,4 +1,4 @@
-//! Finds what nobody is at: conversations whose owner died, actions whose message was lost. And sends them on their way again.
+//! Finds abandoned work: conversations whose owner died, actions whose message was lost. And sends it on its way again.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl Engine {
         if self.env.process().is_none() || sabotage!(NoSweeper) {
             return Ok(swept);
         }
-        // Whatever the moment says: clocks may be set back while nobody is there to see it.
+        // Whatever the moment says: a clock may be set back while no process runs.
         let index = Index::Due(Millis::MAX);
         let mut after = None;
         for _ in 0..MAX_LEFT / PAGE {
@@ -176,7 +176,7 @@ impl Engine {
         conversation: &ConversationId,
     ) -> Result<Found, StoreError> {
         let owner = decode::<Meta>(stored)?.owner;
-        // Found again after a while only, if its message was lost. Whoever writes META meanwhile says anew when it is due.
+        // Found again after a while only, if its message was lost. A process that writes META meanwhile says anew when it is due.
         let record = Record {
             due_at: Some(self.env.now() + RESEND),
             ..stored.record.clone()

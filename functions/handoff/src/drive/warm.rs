@@ -67,7 +67,7 @@ impl Memory {
         }
     }
 
-    /// What is remembered, once: whoever takes it advances the conversation and remembers it anew.
+    /// The remembered conversation, once: its taker advances the conversation and remembers it anew.
     pub(crate) fn take(&self, conversation: &ConversationId) -> Option<Warm> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.remove(conversation)

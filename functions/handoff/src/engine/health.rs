@@ -19,7 +19,7 @@ const TRIES: u32 = 3;
 /// The format of the record, whose body means nothing.
 const FORMAT: u16 = 1;
 
-/// Ends the write also when it panics: nobody may wait for it for ever.
+/// Ends the write also when it panics: no caller may wait for it for ever.
 struct Running {
     engine: Arc<Engine>,
     health: Health,
@@ -39,7 +39,7 @@ impl Drop for Running {
 }
 
 impl Engine {
-    /// Whether this process can take messages; answers within 2 s. Costs at most one small write in 5 s, whoever asks how often.
+    /// Whether this process can take messages; answers within 2 s. Costs at most one small write in 5 s, however often it is asked.
     pub async fn health(self: &Arc<Self>) -> Health {
         if self.is_draining() {
             return Health::Draining;
@@ -116,7 +116,7 @@ impl Engine {
         Health::ReadOnly(CommitError::Conflict)
     }
 
-    /// A record of this process alone, in a partition of its own: processes that are asked at once are in nobody's way.
+    /// A record of this process alone, in a partition of its own: processes that are asked at once do not hinder each other.
     fn health_key(&self) -> Key {
         let mut state = self.probe.lock();
         let name = state.name.get_or_insert_with(|| self.random_id());

@@ -16,11 +16,11 @@ pub trait Env: Send + Sync {
     /// 128 random bits from a cryptographic source.
     fn random(&self) -> u128;
 
-    /// Runs a task to its end, whoever stops waiting for it.
+    /// Runs a task to its end, also when its caller stops waiting for it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
     /// The name of this process, without an `@`, which no other process ever has. Leases carry it, so that others can ask
-    /// [`Env::has_ended`] about it. None where nobody could answer.
+    /// [`Env::has_ended`] about it. None where that cannot be answered.
     fn process(&self) -> Option<&str> {
         None
     }
@@ -28,7 +28,7 @@ pub trait Env: Send + Sync {
     /// Whether the process of this name has certainly ended, so that nothing it began is written any more. Its leases then
     /// need not be waited for. `false` where that is not certain: a process that is only stopped or cut off has not ended.
     fn has_ended(&self, process: &str) -> bool {
-        // Nobody knows, whoever is asked about.
+        // Unknown for every process.
         let _ = process;
         false
     }

@@ -106,7 +106,7 @@ pub enum ModelChunk {
     Usage(Usage),
 }
 
-/// What went wrong, as far as anybody can act on it.
+/// What went wrong, as far as a program can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelErrorKind {
     /// 400 and the like: the request is refused, again and again.
@@ -117,7 +117,7 @@ pub enum ModelErrorKind {
     RateLimited,
     /// 5xx, still after the retries.
     Unavailable,
-    /// Nobody listens at that address, or the name or the TLS handshake failed.
+    /// No server listens at that address, or the name or the TLS handshake failed.
     Unreachable,
     /// No first byte, or silence between two chunks, for too long.
     TimedOut,

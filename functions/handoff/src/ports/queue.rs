@@ -7,7 +7,7 @@ use async_trait::async_trait;
 /// Two lanes, each with its own workers, so that a turn of minutes never holds a refund up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Conversations that somebody must drive on.
+    /// Conversations that a worker must drive on.
     Turns,
     /// Actions to execute.
     Actions,

@@ -30,7 +30,7 @@ pub struct Record {
     pub format: u16,
     /// The record itself, JSON.
     pub body: String,
-    /// When somebody must look at it, for [`Index::Due`]. Milliseconds since 1970.
+    /// When it is due, for [`Index::Due`]. Milliseconds since 1970.
     pub due_at: Option<Millis>,
     /// The list in which it stands, for [`Index::Listed`].
     pub listed: Option<Listing>,
@@ -158,7 +158,7 @@ pub enum CommitError {
     /// A condition did not hold; nothing was written. Read again and decide anew.
     #[error("somebody else wrote first")]
     Conflict,
-    /// Written or not: nobody knows. Read again and see.
+    /// Written or not. Read again and see.
     #[error("the commit may or may not have happened: {0}")]
     Ambiguous(String),
     /// Nothing was written; trying again later may work.

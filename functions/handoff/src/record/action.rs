@@ -7,7 +7,7 @@ use super::stored::encode;
 use crate::ids::{ActionId, hex};
 use crate::ports::{Listing, Millis, Record};
 
-/// When a queue message that nobody claimed counts as lost.
+/// When a queue message that no worker took counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
 
 /// How long a colleague may take to approve an action: 72 h.
@@ -79,7 +79,7 @@ pub struct ActionRecord {
     pub tool: String,
     /// Canonical arguments, JSON.
     pub arguments: String,
-    /// What it moves, in US cents, where somebody can tell.
+    /// What it moves, in US cents, where it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_cents: Option<u64>,
     /// Who called it.
@@ -95,7 +95,7 @@ pub struct ActionRecord {
     /// When the first try began that may have reached the other side. It knows the idempotency key since then at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_try_at: Option<Millis>,
-    /// An earlier try, from before somebody said that the action may be tried again, may still arrive at the other side.
+    /// An earlier try, from before an operator had the action tried again, may still arrive at the other side.
     #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub tried_before: bool,
     /// Its place in the order of the conversation's actions; taken when it is queued. 0: it has none.

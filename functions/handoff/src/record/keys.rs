@@ -14,12 +14,12 @@ pub fn meta(conversation: &ConversationId) -> Key {
 }
 
 /// The record that remembers a client's message id.
-pub fn message(conversation: &ConversationId, id: &MessageId) -> Key {
+pub(crate) fn message(conversation: &ConversationId, id: &MessageId) -> Key {
     Key::new(partition(conversation), format!("M#{id}"))
 }
 
 /// What the sort keys of a turn and of all that belongs to it begin with.
-pub fn turn_prefix(turn: TurnNumber) -> String {
+pub(crate) fn turn_prefix(turn: TurnNumber) -> String {
     format!("T#{turn:010}")
 }
 
@@ -45,7 +45,7 @@ pub fn action(action: &ActionId) -> Key {
 }
 
 /// Whether this is the sort key of an action.
-pub fn is_action(sort: &str) -> bool {
+pub(crate) fn is_action(sort: &str) -> bool {
     matches!(parse_turn_part(sort), Some((_, TurnPart::Action(_))))
 }
 

@@ -65,7 +65,7 @@ pub struct Meta {
     pub running: Option<Running>,
     /// Accepted turns that wait, lowest first.
     pub waiting: Vec<TurnNumber>,
-    /// The turn that somebody asked to stop.
+    /// The turn that is to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<TurnNumber>,
     /// Accepted actions whose end is still to be reported to the model.

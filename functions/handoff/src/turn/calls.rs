@@ -23,7 +23,7 @@ use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
 /// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;
 
-/// What a call is. It follows from the agent and the call alone, so that whoever continues the turn sees the same.
+/// What a call is. It follows from the agent and the call alone, so that an owner that recovers the turn sees the same.
 pub(crate) enum Planned {
     /// The first hand-off of the response.
     HandOff(Arc<Agent>),

@@ -20,7 +20,7 @@ pub(super) enum Ending {
     Committed(StepRecord),
     /// A typed error for the customer.
     Failed(FailureCode),
-    /// Somebody asked for it.
+    /// A stop was asked for.
     Stopped,
 }
 

@@ -36,7 +36,7 @@
 //!
 //! ```text
 //! ./infra/test simulator              10,000 seeds, 10,000 others at each run, and that broken engines are caught
-//! cargo test -p baton-handoff --test simulation                                    a few hundred seeds
+//! cargo test -p baton-handoff --features sabotage --test simulation                a few hundred seeds
 //!
 //! SIM="cargo test --profile simulation -p baton-handoff --features sabotage --test simulation"
 //! SIM_SEEDS=1000000 $SIM no_seed -- --nocapture                                    a million; SIM_FROM says where to begin
