@@ -2,7 +2,8 @@
 //!
 //! It plays a plausible customer-service model for a first run and for tests. It knows nothing of Baton: all that it goes
 //! by is in the request, as for any model. There is no language model in it, and no state between requests: the same
-//! request gets the same answer, and what varies is chosen by a hash of the conversation.
+//! request gets the same answer, and what varies is chosen by a hash of the conversation. What it says stands in
+//! `scenes.toml`, whose head explains how a scene is added.
 //!
 //! | route | what |
 //! | --- | --- |
@@ -16,10 +17,12 @@
 //! # The parts it plays
 //!
 //! The tools in the request decide the part: `execute_order` makes a sales agent, `execute_refund` one for issues and
-//! repairs, tools with the prefix `transfer_` alone a reception that hands the customer on. Anything else gets a short
-//! polite answer from the first sentence of its instructions, and a call of a lookup tool whose name or description
-//! fits the message. Only tools of the request are ever called. Notes in the history about an action that has finished
-//! meanwhile (a later system message, or a user message in brackets) are told to the customer.
+//! repairs. Any other agent hands on by the tool with the prefix `transfer_` that fits the message, calls the lookup whose
+//! name or description fits it, or greets and asks. Only tools of the request are ever called. Notes in the history about
+//! an action that has finished meanwhile (a later system message, or a user message in brackets) are told to the customer.
+//!
+//! What is written for a model is never repeated to a customer: not the instructions, not a description, not a note, and of
+//! a result only the short fields that `scenes.toml` names.
 //!
 //! # Usage
 //!
@@ -38,9 +41,9 @@
 mod completion;
 mod error;
 mod pairs;
+mod player;
 mod reply;
 mod request;
-mod script;
 mod server;
 mod stream;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::request::{ChatRequest, Message};
+use crate::request::{ChatRequest, Message, ToolChoice};
 
 /// See the crate's documentation: a token is taken for four bytes.
 const BYTES_PER_TOKEN: usize = 4;
@@ -45,13 +45,23 @@ impl Reply {
         }
     }
 
-    pub(crate) fn saying(mut self, text: impl Into<String>) -> Self {
-        self.text = text.into();
-        self
+    /// The reply within the bounds that the client set.
+    pub(crate) fn permitted(mut self, request: &ChatRequest) -> Self {
+        if request.choice == ToolChoice::Forbidden && !self.calls.is_empty() {
+            self.calls.clear();
+            if self.text.is_empty() {
+                "I would have to look into that first, and I may not at the moment."
+                    .clone_into(&mut self.text);
+            }
+        }
+        if !request.parallel_calls {
+            self.calls.truncate(1);
+        }
+        self.within(request.max_tokens)
     }
 
     /// Cuts the text to the tokens that the client allows. Calls come after the text, so a cut loses them.
-    pub(crate) fn within(mut self, max_tokens: Option<usize>) -> Self {
+    fn within(mut self, max_tokens: Option<usize>) -> Self {
         let Some(bytes_max) = max_tokens.map(|tokens| tokens.saturating_mul(BYTES_PER_TOKEN))
         else {
             return self;
@@ -108,16 +118,9 @@ impl Usage {
 }
 
 fn message_bytes(message: &Message) -> usize {
-    match message {
-        Message::System(text) | Message::User(text) | Message::Result { text, .. } => text.len(),
-        Message::Assistant { text, calls } => {
-            text.len()
-                + calls
-                    .iter()
-                    .map(|call| call.name.len() + call.arguments.len())
-                    .sum::<usize>()
-        }
-    }
+    let calls = message.calls().iter();
+    let calls = calls.map(|call| call.name.len() + call.arguments.len());
+    message.text().len() + calls.sum::<usize>()
 }
 
 fn tokens(bytes: usize) -> usize {

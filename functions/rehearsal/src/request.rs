@@ -23,6 +23,28 @@ pub(crate) struct ChatRequest {
     pub(crate) delivery: Delivery,
 }
 
+impl ChatRequest {
+    /// FNV-1a over all messages: stable between runs and machines, which the standard hasher does not promise.
+    pub(crate) fn hash(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |text: &str| {
+            // A byte that UTF-8 has not, so that texts do not run together.
+            for byte in text.bytes().chain([0xff]) {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for message in &self.messages {
+            add(message.text());
+            for call in message.calls() {
+                add(&call.name);
+                add(&call.arguments);
+            }
+        }
+        // The low bits of FNV are weak, and the choice of a reply uses them.
+        hash ^ (hash >> 32)
+    }
+}
+
 /// How the answer is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -53,6 +75,49 @@ pub(crate) enum Message {
         call_id: String,
         text: String,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    System,
+    User,
+    Assistant,
+    Tool,
+}
+
+impl Message {
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::System(_) => Role::System,
+            Self::User(_) => Role::User,
+            Self::Assistant { .. } => Role::Assistant,
+            Self::Result { .. } => Role::Tool,
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::System(text)
+            | Self::User(text)
+            | Self::Assistant { text, .. }
+            | Self::Result { text, .. } => text,
+        }
+    }
+
+    pub(crate) fn calls(&self) -> &[Call] {
+        match self {
+            Self::Assistant { calls, .. } => calls,
+            Self::System(_) | Self::User(_) | Self::Result { .. } => &[],
+        }
+    }
+
+    /// The id of the call and its result.
+    pub(crate) fn result(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Result { call_id, text } => Some((call_id, text)),
+            Self::System(_) | Self::User(_) | Self::Assistant { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use crate::completion::{self, Heading};
 use crate::error::{self, ApiError};
 use crate::reply::Usage;
 use crate::request::{self, Delivery};
-use crate::{script, stream};
+use crate::{player, stream};
 
 /// A long conversation with its tools is some hundred kilobytes.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -93,9 +93,9 @@ async fn complete(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let request = request::parse(&body.map_err(|rejection| unreadable(&rejection))?)?;
-    let reply = script::reply(&request).within(request.max_tokens);
+    let reply = player::reply(&request).permitted(&request);
     let usage = Usage::of(&request, &reply);
-    let heading = Heading::new(&request, script::hash(&request.messages));
+    let heading = Heading::new(&request, request.hash());
     Ok(match request.delivery {
         Delivery::Whole => completion::respond(&heading, &reply, usage),
         Delivery::Streamed { usage: include } => {

@@ -322,7 +322,7 @@ async fn a_transfer_that_was_refused_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn an_unknown_team_is_introduced_by_its_instructions_and_looks_things_up() {
+async fn an_agent_of_an_unknown_team_greets_and_looks_things_up() {
     let server = Server::start().await;
     let weather = tool(
         "get_weather",
@@ -334,10 +334,9 @@ async fn an_unknown_team_is_introduced_by_its_instructions_and_looks_things_up()
     let ask = |text: &str| json!({ "model": "m", "tools": [weather], "messages": [system, { "role": "user", "content": text }] });
 
     let hello = server.whole(&ask("hello")).await;
-    assert_has(
-        hello["choices"][0]["message"]["content"].as_str().unwrap(),
-        "I am the concierge of the Hotel Post.",
-    );
+    let text = hello["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(text.starts_with("Hello") && text.ends_with('?'), "{text}");
+    assert!(!text.contains("concierge"), "{text}");
 
     let call = server
         .whole(&ask("How is the weather in Bern for 3 days?"))

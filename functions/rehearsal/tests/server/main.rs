@@ -9,3 +9,4 @@ mod client;
 mod dialogues;
 mod formats;
 mod refusals;
+mod secrets;
