@@ -1,5 +1,7 @@
 //! What went wrong with a request, in the shape of the OpenAI API. Knows nothing of the script.
 
+use std::fmt;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -27,6 +29,18 @@ impl ApiError {
         Self::Invalid {
             message: message.into(),
             param: Some(param.into()),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { message, param } => {
+                write!(f, "{}: {message}", param.as_deref().unwrap_or("body"))
+            }
+            Self::TooLarge => f.write_str("the body is too large"),
+            Self::NoSuchRoute(route) | Self::WrongMethod(route) => f.write_str(route),
         }
     }
 }

@@ -24,6 +24,8 @@
 //! What is written for a model is never repeated to a customer: not the instructions, not a description, not a note, and of
 //! a result only the short fields that `scenes.toml` names.
 //!
+//! Tests that want other answers, or faults, start the [scripted mode](scripted::ScriptedModel).
+//!
 //! # Usage
 //!
 //! A token is taken for four bytes, rounded up: of all texts, calls and tools of the request, and of the text and
@@ -44,6 +46,7 @@ mod pairs;
 mod player;
 mod reply;
 mod request;
+pub mod scripted;
 mod server;
 mod stream;
 

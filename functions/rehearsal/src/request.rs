@@ -229,6 +229,19 @@ pub(crate) fn parse(body: &[u8]) -> Result<ChatRequest, ApiError> {
     })
 }
 
+/// Checks only the messages of a body; a body without messages passes.
+pub(crate) fn check_messages(body: &[u8]) -> Result<(), ApiError> {
+    #[derive(Deserialize)]
+    struct Body {
+        messages: Option<Vec<RawMessage>>,
+    }
+    let body = serde_json::from_slice::<Body>(body).ok();
+    match body.and_then(|body| body.messages) {
+        Some(raw) => messages(Some(raw)).map(drop),
+        None => Ok(()),
+    }
+}
+
 fn delivery(stream: Option<bool>, options: Option<RawStreamOptions>) -> Result<Delivery, ApiError> {
     match (stream.unwrap_or(false), options) {
         (true, options) => Ok(Delivery::Streamed {

@@ -1,0 +1,201 @@
+//! The scripted mode: a model service that gives the answers that a test wrote down, over a real socket, faults included.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use baton_rehearsal::scripted::{ScriptedModel, calls, says, status};
+//! use serde_json::json;
+//!
+//! let model = ScriptedModel::start([
+//!     calls("look_up_item", json!({"search_query": "anvil"})),
+//!     status(503),
+//!     says("It is on its way."),
+//! ])
+//! .await;
+//! // … point a client at model.url() …
+//! assert_eq!(model.requests().len(), 3);
+//! # }
+//! ```
+//!
+//! Like the rehearsal it refuses a request with a call without its result or a result without its call, and the test fails
+//! with it unless it [takes anything](ScriptedModel::taking_anything). It writes HTTP/1.1 itself, so that it can break it. For
+//! tests only: it panics where they should fail.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a stand-in that fails its test by panicking"
+)]
+
+mod answer;
+mod captured;
+mod serve;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use answer::{Answer, calls, drops, hangs, json, says, status, stream};
+pub use captured::Captured;
+
+/// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server. Ends when dropped.
+pub struct ScriptedModel {
+    address: SocketAddr,
+    state: Arc<State>,
+    server: JoinHandle<()>,
+}
+
+type Script = Box<dyn Fn(&Captured) -> Answer + Send + Sync>;
+
+struct State {
+    script: Script,
+    requests: Mutex<Vec<Captured>>,
+    violations: Mutex<Vec<String>>,
+    arrived: watch::Sender<usize>,
+    hung_up: watch::Sender<usize>,
+    takes_anything: AtomicBool,
+    connections: AtomicUsize,
+    calls: AtomicUsize,
+}
+
+impl ScriptedModel {
+    /// Gives these answers, in the order in which requests arrive; a 500 to further requests.
+    pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        Self::responding(move |_| lock(&answers).pop_front().unwrap_or_else(|| status(500))).await
+    }
+
+    /// Gives the answer that the function makes of the request, for many clients at once.
+    pub async fn responding(script: impl Fn(&Captured) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.unwrap_or_else(|error| panic!("no free port: {error}"));
+        let address = listener
+            .local_addr()
+            .unwrap_or_else(|error| panic!("no address: {error}"));
+        let state = Arc::new(State {
+            script: Box::new(script),
+            requests: Mutex::default(),
+            violations: Mutex::default(),
+            arrived: watch::Sender::new(0),
+            hung_up: watch::Sender::new(0),
+            takes_anything: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        });
+        let server = tokio::spawn(serve::accept(listener, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            server,
+        }
+    }
+
+    /// The same server, which answers requests that a service would refuse too.
+    #[must_use]
+    pub fn taking_anything(self) -> Self {
+        self.state.takes_anything.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// The base URL of an OpenAI-compatible service.
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// The same without a path, as Azure and Entra want it.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The requests so far, oldest first.
+    pub fn requests(&self) -> Vec<Captured> {
+        self.check();
+        lock(&self.state.requests).clone()
+    }
+
+    /// How many connections were opened so far.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when so many requests have arrived.
+    pub async fn arrived(&self, count: usize) {
+        reaches(&self.state.arrived, count, "requests").await;
+    }
+
+    /// Resolves when clients have left so many answers before their end.
+    pub async fn hung_up(&self, count: usize) {
+        reaches(&self.state.hung_up, count, "clients that hang up").await;
+    }
+
+    fn check(&self) {
+        let violations = lock(&self.state.violations);
+        assert!(
+            violations.is_empty(),
+            "a service would refuse the request: {violations:?}"
+        );
+    }
+}
+
+impl Drop for ScriptedModel {
+    fn drop(&mut self) {
+        self.server.abort();
+        if !std::thread::panicking() {
+            self.check();
+        }
+    }
+}
+
+/// Holds an answer until the test lets it go on.
+#[derive(Clone)]
+pub struct Gate {
+    reached: Arc<watch::Sender<usize>>,
+    opened: Arc<watch::Sender<usize>>,
+}
+
+impl Gate {
+    /// A closed gate.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a gate that a test does not name cannot be opened"
+    )]
+    pub fn new() -> Self {
+        Self {
+            reached: Arc::new(watch::Sender::new(0)),
+            opened: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    /// Lets everything through from now on.
+    pub fn open(&self) {
+        self.opened.send_replace(1);
+    }
+
+    /// Resolves when an answer has come to the gate: all before it was sent.
+    pub async fn reached(&self) {
+        reaches(&self.reached, 1, "answers at the gate").await;
+    }
+
+    async fn pass(&self) {
+        self.reached.send_modify(|count| *count += 1);
+        let mut opened = self.opened.subscribe();
+        let _gone = opened.wait_for(|opened| *opened > 0).await;
+    }
+}
+
+async fn reaches(counter: &watch::Sender<usize>, count: usize, what: &str) {
+    let mut counter = counter.subscribe();
+    let waiting = counter.wait_for(|so_far| *so_far >= count);
+    let reached = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(reached.is_ok(), "waited in vain for {count} {what}");
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
