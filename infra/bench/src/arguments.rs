@@ -11,7 +11,7 @@ use crate::{by_hand, model, relay};
 pub(crate) const HELP: &str = "\
 baton-bench: Baton beside a plain relay, in one run
 
-  baton-bench [start] [turns] [long] [streams] [actions] [resume]   what to measure, all of it unless told
+  baton-bench [start] [turns] [pace] [long] [streams] [actions] [resume]   what to measure, all of it unless told
   baton-bench function   the function beside a bare one; builds the AWS SDK, so only when it is told
     --quick          a short run that shows that everything works
     --local PATH     this binary of `local`, not the one that is built here
@@ -38,6 +38,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Turns,
+    Pace,
     Long,
     Streams,
     Start,
@@ -47,9 +48,10 @@ pub(crate) enum Section {
 }
 
 /// What is measured unless told. The function is not among it, for the AWS SDK takes minutes to build.
-const UNLESS_TOLD: [Section; 6] = [
+const UNLESS_TOLD: [Section; 7] = [
     Section::Start,
     Section::Turns,
+    Section::Pace,
     Section::Long,
     Section::Streams,
     Section::Actions,
@@ -110,6 +112,7 @@ fn plan(mut given: Given) -> Result<Plan> {
 fn name(section: Section) -> &'static str {
     match section {
         Section::Turns => "turns",
+        Section::Pace => "pace",
         Section::Long => "long",
         Section::Streams => "streams",
         Section::Start => "start",

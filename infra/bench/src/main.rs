@@ -81,6 +81,7 @@ async fn bench(plan: &Plan) -> Result<ExitCode> {
     for section in &plan.sections {
         match section {
             Section::Turns => turns::measure(&launcher, plan.quick, &mut report).await?,
+            Section::Pace => turns::measure_paced(&launcher, plan.quick, &mut report).await?,
             Section::Long => long::measure(&launcher, plan.quick, &mut report).await?,
             Section::Streams => streams::measure(&launcher, plan.quick, &mut report).await?,
             Section::Start => start::measure(&launcher, &mut report).await?,

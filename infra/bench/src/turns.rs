@@ -1,4 +1,4 @@
-//! Text turns at full speed: Baton beside the relay, in turns, so that both meet the same weather.
+//! Text turns, at full speed and at a model's pace: Baton beside the relay, in turns, so that both meet the same weather.
 
 use std::time::Duration;
 
@@ -14,13 +14,25 @@ use crate::report::{Report, Table, say};
 use crate::server::Server;
 use crate::usage::{Cpu, megabytes};
 
-const CONVERSATIONS: [usize; 4] = [1, 32, 128, 512];
-/// What Baton's processor time may be, in relays.
-const CPU_RATIO: f64 = 2.0;
 /// What the first text may take beside the relay's and a durable commit.
 const FIRST_TEXT_EXTRA_MS: f64 = 1.0;
 const COMMITS_PER_ROUND: usize = 50;
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What Baton's processor time may be, in relays, by the number of conversations.
+type Limits = &'static [(usize, f64)];
+
+/// At full speed.
+const FULL_SPEED: Limits = &[(1, 2.0), (32, 2.0), (128, 2.0), (512, 2.0)];
+
+/// At a model's pace. A lone conversation finds every thread asleep at every token.
+const PACED: Limits = &[(1, 2.0), (8, 1.5), (32, 1.5), (128, 1.5), (512, 1.5)];
+
+/// Between two tokens, at a model's pace.
+const PACE: Duration = Duration::from_millis(20);
+
+/// What an idle server may take of one core.
+const IDLE_PERCENT: f64 = 0.2;
 
 /// How long it is measured.
 struct Effort {
@@ -29,8 +41,17 @@ struct Effort {
 }
 
 impl Effort {
-    fn new(quick: bool) -> Self {
+    fn full_speed(quick: bool) -> Self {
         let (rounds, millis) = if quick { (2, 500) } else { (7, 2000) };
+        Self {
+            rounds,
+            lasting: Duration::from_millis(millis),
+        }
+    }
+
+    /// A turn takes 0.4 s.
+    fn paced(quick: bool) -> Self {
+        let (rounds, millis) = if quick { (2, 1000) } else { (5, 5000) };
         Self {
             rounds,
             lasting: Duration::from_millis(millis),
@@ -65,30 +86,59 @@ const COLUMNS: [Column; 8] = [
 ];
 
 pub(crate) async fn measure(launcher: &Launcher, quick: bool, report: &mut Report) -> Result<()> {
-    let effort = Effort::new(quick);
+    let effort = Effort::full_speed(quick);
     let disk = Disk::open(&launcher.file("db"))?;
     let mut commits = Vec::new();
-    say(&format!(
-        "\ntext turns, answers of {} tokens; medians of {} rounds of {:?}",
-        model::WORDS,
-        effort.rounds,
-        effort.lasting
-    ));
-    for conversations in CONVERSATIONS {
-        let mut pair = Pair::start(launcher, conversations).await?;
-        pair.round(&effort, 0).await?;
-        pair.forget_rounds();
-        for number in 1..=effort.rounds {
-            pair.round(&effort, number).await?;
+    title("at full speed", &effort);
+    for (conversations, limit) in FULL_SPEED {
+        let mut pair = Pair::start(launcher, *conversations, Duration::ZERO).await?;
+        pair.rounds(&effort, || {
             commits.extend(disk.commits(COMMITS_PER_ROUND)?);
-        }
+            Ok(())
+        })
+        .await?;
         say(&pair.table().to_string());
-        pair.judge(report);
-        if conversations == 1 {
+        pair.judge("CPU per turn", *limit, report);
+        if *conversations == 1 {
             judge_first_text(&pair, &mut commits, report);
         }
     }
     Ok(())
+}
+
+/// The same with a pause between two tokens, as a model makes it; and a server that nobody asks.
+pub(crate) async fn measure_paced(
+    launcher: &Launcher,
+    quick: bool,
+    report: &mut Report,
+) -> Result<()> {
+    let effort = Effort::paced(quick);
+    title(&format!("with {PACE:?} between two tokens"), &effort);
+    for (conversations, limit) in PACED {
+        let mut pair = Pair::start(launcher, *conversations, PACE).await?;
+        pair.rounds(&effort, || Ok(())).await?;
+        say(&pair.table().to_string());
+        pair.judge("CPU per paced turn", *limit, report);
+        if *conversations == 1 {
+            let idle = pair.baton.idle(effort.lasting * 2).await?;
+            report.at_most(
+                "idle server, after turns".to_owned(),
+                idle,
+                IDLE_PERCENT,
+                " % of a core",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn title(how: &str, effort: &Effort) {
+    say(&format!(
+        "\ntext turns {how}, answers of {} tokens; medians of {} rounds of {:?}",
+        model::WORDS,
+        effort.rounds,
+        effort.lasting
+    ));
 }
 
 /// The acceptance is for one conversation, so the commits are those between its rounds.
@@ -125,8 +175,8 @@ struct Contender {
 }
 
 impl Pair {
-    async fn start(launcher: &Launcher, conversations: usize) -> Result<Self> {
-        let model = launcher.model(model::WORDS, Duration::ZERO).await?;
+    async fn start(launcher: &Launcher, conversations: usize, pace: Duration) -> Result<Self> {
+        let model = launcher.model(model::WORDS, pace).await?;
         let relay = launcher.relay(&model, ModelProtocol::Http1).await?;
         let baton = launcher.baton(&model, ModelProtocol::Http1).await?;
         Ok(Self {
@@ -137,6 +187,23 @@ impl Pair {
         })
     }
 
+    /// All rounds, with something to do after each. The first one is for connections, caches and allocators to grow to their size; only its
+    /// errors count.
+    async fn rounds(
+        &mut self,
+        effort: &Effort,
+        mut between: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.round(effort, 0).await?;
+        self.relay.rounds.clear();
+        self.baton.rounds.clear();
+        for number in 1..=effort.rounds {
+            self.round(effort, number).await?;
+            between()?;
+        }
+        Ok(())
+    }
+
     async fn round(&mut self, effort: &Effort, number: usize) -> Result<()> {
         self.relay
             .round(self.conversations, effort.lasting, number)
@@ -144,12 +211,6 @@ impl Pair {
         self.baton
             .round(self.conversations, effort.lasting, number)
             .await
-    }
-
-    /// The first is for connections, caches and allocators to grow to their size. Its errors count.
-    fn forget_rounds(&mut self) {
-        self.relay.rounds.clear();
-        self.baton.rounds.clear();
     }
 
     fn table(&self) -> Table {
@@ -195,12 +256,12 @@ impl Pair {
         )
     }
 
-    fn judge(&self, report: &mut Report) {
+    fn judge(&self, what: &str, limit: f64, report: &mut Report) {
         let conversations = self.conversations;
         report.at_most(
-            format!("CPU per turn, Baton / relay, conversations: {conversations}"),
+            format!("{what}, Baton / relay, conversations: {conversations}"),
             self.ratio(|round| round.cpu_ms),
-            CPU_RATIO,
+            limit,
             "",
         );
         report.exactly(
@@ -248,6 +309,14 @@ impl Contender {
             megabytes(self.server.memory()?.now_bytes),
         ));
         Ok(())
+    }
+
+    /// What the server takes of a core while it is asked nothing, in percent.
+    async fn idle(&self, lasting: Duration) -> Result<f64> {
+        let before = self.server.cpu()?;
+        tokio::time::sleep(lasting).await;
+        let spent = self.server.cpu()? - before;
+        Ok(100.0 * spent.total().as_secs_f64() / lasting.as_secs_f64())
     }
 
     fn row(&self) -> Vec<String> {
