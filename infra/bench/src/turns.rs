@@ -62,6 +62,7 @@ impl Effort {
 /// What one server did in one round.
 struct Round {
     turns_per_second: f64,
+    /// All of it, in nanoseconds that the scheduler counts; the two below are counted in ticks of 10 ms, which a paced server seldom meets.
     cpu_ms: f64,
     user_ms: f64,
     system_ms: f64,
@@ -299,13 +300,15 @@ impl Contender {
     ) -> Result<()> {
         let mut crowd =
             Crowd::connect(&self.target, conversations, &format!("round-{number}")).await?;
-        let before = self.server.cpu()?;
+        let (ticks, nanos) = (self.server.cpu()?, self.server.run_time()?);
         let mut outcome = crowd.talk_for(lasting).await?;
-        let cpu = self.server.cpu()? - before;
+        let ticks = self.server.cpu()? - ticks;
+        let all = self.server.run_time()?.since(&nanos);
         self.errors.append(&mut outcome.errors);
         self.rounds.push(Round::new(
             &outcome,
-            cpu,
+            all,
+            ticks,
             megabytes(self.server.memory()?.now_bytes),
         ));
         Ok(())
@@ -313,10 +316,10 @@ impl Contender {
 
     /// What the server takes of a core while it is asked nothing, in percent.
     async fn idle(&self, lasting: Duration) -> Result<f64> {
-        let before = self.server.cpu()?;
+        let before = self.server.run_time()?;
         tokio::time::sleep(lasting).await;
-        let spent = self.server.cpu()? - before;
-        Ok(100.0 * spent.total().as_secs_f64() / lasting.as_secs_f64())
+        let spent = self.server.run_time()?.since(&before);
+        Ok(100.0 * spent.as_secs_f64() / lasting.as_secs_f64())
     }
 
     fn row(&self) -> Vec<String> {
@@ -333,7 +336,7 @@ impl Contender {
 
 impl Round {
     #[expect(clippy::cast_precision_loss, reason = "nobody counts that many turns")]
-    fn new(outcome: &Outcome, cpu: Cpu, resident_mb: f64) -> Self {
+    fn new(outcome: &Outcome, all: Duration, ticks: Cpu, resident_mb: f64) -> Self {
         let turns = outcome.answers.len() as f64;
         let mut first: Vec<_> = outcome
             .answers
@@ -343,9 +346,9 @@ impl Round {
         let mut whole: Vec<_> = outcome.answers.iter().map(|answer| answer.whole).collect();
         Self {
             turns_per_second: turns / outcome.elapsed.as_secs_f64(),
-            cpu_ms: millis(cpu.total()) / turns,
-            user_ms: millis(cpu.user) / turns,
-            system_ms: millis(cpu.system) / turns,
+            cpu_ms: millis(all) / turns,
+            user_ms: millis(ticks.user) / turns,
+            system_ms: millis(ticks.system) / turns,
             first_p50_ms: millis(percentile(&mut first, 50)),
             first_p99_ms: millis(percentile(&mut first, 99)),
             whole_p50_ms: millis(percentile(&mut whole, 50)),
