@@ -40,6 +40,7 @@
 //! | `rehearse: call NAME {"a": 1}` | calls that tool with these arguments, as they are; one call a line, at most 16 |
 //! | `show me some markdown` (or code, or a table) | a sample with a list, a table, a link and a code block |
 
+mod arguments;
 mod completion;
 mod error;
 mod pairs;

@@ -1,14 +1,17 @@
 //! One answer of the model: text, calls, and what they count for. Knows nothing of how it is sent.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::request::{ChatRequest, Message, ToolChoice};
+use crate::arguments;
+use crate::request::{ChatRequest, Message, Role, Tool, ToolChoice};
 
 /// See the crate's documentation: a token is taken for four bytes.
 const BYTES_PER_TOKEN: usize = 4;
 /// What a message costs beside its text, for its role and frame.
 const MESSAGE_TOKENS: usize = 4;
+
+/// What a response may hold in the clients that this is made for.
+const CALLS_MAX: usize = 16;
 
 /// What the model says and calls.
 #[derive(Debug, Default)]
@@ -27,6 +30,15 @@ pub(crate) struct Called {
     pub(crate) arguments: String,
 }
 
+impl Called {
+    pub(crate) fn new(name: &str, arguments: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            arguments: arguments.into(),
+        }
+    }
+}
+
 impl Reply {
     pub(crate) fn says(text: impl Into<String>) -> Self {
         Self {
@@ -35,18 +47,28 @@ impl Reply {
         }
     }
 
-    pub(crate) fn calls(name: &str, arguments: &Value) -> Self {
-        Self {
-            calls: vec![Called {
-                name: name.to_owned(),
-                arguments: arguments.to_string(),
-            }],
-            ..Self::default()
+    /// This reply with the next one behind it.
+    pub(crate) fn and(mut self, next: Self) -> Self {
+        if !self.text.is_empty() && !next.text.is_empty() {
+            self.text.push_str("\n\n");
         }
+        self.text.push_str(&next.text);
+        self.calls.extend(next.calls);
+        self
     }
 
     /// The reply within the bounds that the client set.
     pub(crate) fn permitted(mut self, request: &ChatRequest) -> Self {
+        if let Some(tool) = self.demanded(request) {
+            let said = |message: &&Message| {
+                message.role() == Role::User && !message.text().trim().is_empty()
+            };
+            let said = request.messages.iter().rfind(said);
+            let said = said.map_or("", Message::text);
+            let arguments = arguments::for_tool(tool, &[], said).to_string();
+            self.text.clear();
+            self.calls = vec![Called::new(&tool.name, arguments)];
+        }
         if request.choice == ToolChoice::Forbidden && !self.calls.is_empty() {
             self.calls.clear();
             if self.text.is_empty() {
@@ -54,10 +76,20 @@ impl Reply {
                     .clone_into(&mut self.text);
             }
         }
-        if !request.parallel_calls {
-            self.calls.truncate(1);
-        }
+        self.calls
+            .truncate(if request.parallel_calls { CALLS_MAX } else { 1 });
         self.within(request.max_tokens)
+    }
+
+    /// The tool that must be called and is not.
+    fn demanded<'a>(&self, request: &'a ChatRequest) -> Option<&'a Tool> {
+        let is_called = |tool: &&Tool| self.calls.iter().any(|call| call.name == tool.name);
+        let mut tools = request.tools.iter();
+        match &request.choice {
+            ToolChoice::Auto | ToolChoice::Forbidden => None,
+            ToolChoice::Required => tools.next().filter(|_| self.calls.is_empty()),
+            ToolChoice::Named(name) => tools.find(|tool| tool.name == *name && !is_called(tool)),
+        }
     }
 
     /// Cuts the text to the tokens that the client allows. Calls come after the text, so a cut loses them.

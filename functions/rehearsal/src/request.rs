@@ -110,14 +110,6 @@ impl Message {
             Self::System(_) | Self::User(_) | Self::Result { .. } => &[],
         }
     }
-
-    /// The id of the call and its result.
-    pub(crate) fn result(&self) -> Option<(&str, &str)> {
-        match self {
-            Self::Result { call_id, text } => Some((call_id, text)),
-            Self::System(_) | Self::User(_) | Self::Assistant { .. } => None,
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -1,126 +1,106 @@
-//! The conversation as the scenes see it: named texts, and what is to be answered. Knows no scene.
+//! The conversation as facts: the texts that scenes name, and what is to be answered. Knows no scene.
 
 use std::collections::BTreeMap;
 
-use crate::request::{Call, ChatRequest, Message, Role};
+use crate::request::{Call, ChatRequest, Message};
 
 use super::results::lines;
-use super::scenes::Script;
+use super::scenes::SCRIPT;
 
-pub(super) struct Conversation<'a> {
-    pub(super) texts: BTreeMap<&'static str, Vec<String>>,
-    pub(super) cues: Vec<Cue<'a>>,
+/// One thing that was said, called or reported: its kind and its text.
+pub(super) type Fact = (&'static str, String);
+pub(super) type Texts = BTreeMap<&'static str, Vec<String>>;
+
+/// The first line of a call and of its result.
+pub(super) fn opening(tool: &str) -> String {
+    format!("tool={tool}\n")
 }
 
-/// What is to be answered: the customer, a result, or a note about one.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Cue<'a> {
-    pub(super) on: &'static str,
-    pub(super) call: Option<&'a Call>,
-    pub(super) text: &'a str,
-}
-
-impl<'a> Conversation<'a> {
-    pub(super) fn new(script: &Script, request: &'a ChatRequest) -> Self {
-        let messages = request.messages.as_slice();
-        let from = |at: usize| messages.get(at..).unwrap_or_default().iter();
-        let matches = |pattern, text: &str| script.find(pattern, text).is_some();
-        let is_note = |m: &&Message| m.role() == Role::User && matches("note", m.text());
-        let is_agents = |m: &&Message| m.role() == Role::Assistant;
-        let is_customers =
-            |m: &&Message| m.role() == Role::User && !m.text().trim().is_empty() && !is_note(m);
-        let is_hand_off = |call: &Call| matches("hand_off", &call.name);
-        let results = |at: usize| {
-            let result = move |call: &'a Call| {
-                let mut results = from(at + 1).map_while(Message::result);
-                Some((call, results.find(|(id, _)| *id == call.id)?.1))
-            };
-            from(at).take(1).flat_map(Message::calls).filter_map(result)
-        };
-        let hands_off = |at: &usize| {
-            results(*at).any(|(call, text)| {
-                let outcome = script.find("outcome", &lines(text, ""));
-                is_hand_off(call) && outcome.as_deref() != Some("refused")
-            })
-        };
-        let last = |is: &dyn Fn(&&Message) -> bool| messages.iter().rposition(|m| is(&m));
-
-        let begin = (0..messages.len()).rev().find(hands_off).unwrap_or(0);
-        let closes = |m: &&Message| m.calls().iter().any(|call| matches("closing", &call.name));
-        let since = last(&closes).map_or(0, |at| at + 1).max(begin);
-        let led_here = messages.iter().take(begin).rposition(|m| is_customers(&m));
-        let case = if since == begin {
-            led_here.unwrap_or(0)
-        } else {
-            since
-        };
-        let spoken = last(&is_customers).unwrap_or(0);
-        let answered = last(&is_agents);
-
-        let text = |m: &Message| m.text().to_owned();
-        let customers = |at| from(at).filter(is_customers).map(text);
-        let calls = |at| from(at).flat_map(Message::calls);
-        let name = |call: &Call| call.name.clone();
-        let mark = |is: bool| is.then(|| "yes".to_owned()).into_iter().collect();
-        let systems = from(0).filter(|m| m.role() == Role::System);
-        let texts = BTreeMap::from([
-            ("said", customers(spoken).take(1).collect()),
-            ("case", customers(case).collect()),
-            ("latest", customers(case).rev().collect()),
-            ("customer", customers(0).rev().collect()),
-            (
-                "own",
-                from(since).filter(is_agents).map(text).rev().collect(),
-            ),
-            ("answers", from(0).filter(is_agents).map(text).collect()),
-            ("acted", mark(from(spoken).any(|m| is_agents(&m)))),
-            ("arrived", mark(begin > spoken)),
-            ("called", calls(begin).map(name).collect()),
-            ("tried", calls(spoken).map(name).collect()),
-            (
-                "arguments",
-                calls(begin)
-                    .rev()
-                    .map(|call| lines(&call.arguments, ""))
-                    .collect(),
-            ),
-            ("instructions", systems.map(text).take(1).collect()),
-            (
-                "tools",
-                request.tools.iter().map(|tool| tool.name.clone()).collect(),
-            ),
-        ]);
-
-        let open = || from(answered.map_or(0, |at| at + 1));
-        // The first system message instructs; a later one tells.
-        let told = open().filter(|m| m.role() == Role::System);
-        let told = told.skip(usize::from(answered.is_none()));
-        let mut cues = Vec::new();
-        for note in told.chain(open().filter(is_note)).map(Message::text) {
-            let cue = |text| Cue {
-                on: "note",
-                call: None,
-                text,
-            };
-            let listed: Vec<_> = note.lines().filter(|line| line.starts_with("- ")).collect();
-            let whole = listed.is_empty().then_some(note);
-            cues.extend(listed.into_iter().chain(whole).map(cue));
+/// All facts, oldest first. Results, notes and calls are in lines.
+fn facts(request: &ChatRequest) -> Vec<Fact> {
+    let matches = |pattern, text: &str| SCRIPT.find(pattern, text).is_some();
+    let mut facts: Vec<Fact> = Vec::new();
+    let mut open: &[Call] = &[];
+    for message in &request.messages {
+        match message {
+            // The first system message instructs; a later one tells.
+            Message::System(text) if of(&facts, &["instructions", "agent"]).is_empty() => {
+                facts.push(("instructions", text.clone()));
+            }
+            Message::User(text) if !matches("note", text) => facts.push(("customer", text.clone())),
+            Message::System(text) | Message::User(text) => {
+                let listed = text.lines().filter(|line| line.starts_with("- "));
+                let whole = listed.clone().next().is_none().then_some(text.as_str());
+                facts.extend(listed.chain(whole).map(|note| ("note", lines(note, ""))));
+            }
+            Message::Assistant { text, calls } => {
+                facts.push(("agent", text.clone()));
+                let arguments = |call: &Call| lines(&call.arguments, "");
+                let called = calls
+                    .iter()
+                    .map(|call| opening(&call.name) + &arguments(call));
+                facts.extend(called.map(|call| ("called", call)));
+                open = calls;
+            }
+            Message::Result { call_id, text } => {
+                let call = open.iter().find(|call| call.id == *call_id);
+                let (name, asked) = call.map_or(("", ""), |call| (&call.name, &call.arguments));
+                let result = opening(name) + &lines(text, asked);
+                if !matches("hand_off", name) {
+                    facts.push(("result", result));
+                } else if SCRIPT.find("outcome", &result).as_deref() != Some("refused") {
+                    let led_here = of(&facts, &["customer"]).into_iter().next();
+                    facts.push(("handed over", led_here.unwrap_or_default()));
+                }
+            }
         }
-        let results: Vec<_> = answered.into_iter().flat_map(results).collect();
-        let waits = open().any(|m| is_customers(&m));
-        let only_noted = results.is_empty() && !cues.is_empty() && !waits;
-        let count = cues.len();
-        if !waits && !answered.is_some_and(|at| hands_off(&at)) {
-            let of_tools = results.into_iter().filter(|(call, _)| !is_hand_off(call));
-            cues.extend(of_tools.map(|(call, text)| Cue {
-                on: "result",
-                call: Some(call),
-                text,
-            }));
-        }
-        if cues.len() == count && !only_noted {
-            cues.push(Cue::default());
-        }
-        Self { texts, cues }
     }
+    facts
+}
+
+/// The texts by their names, and the facts to answer; the customer has no kind.
+pub(super) fn read(request: &ChatRequest) -> (Texts, Vec<Fact>) {
+    let facts = facts(request);
+    let here = since(&facts, |(kind, _)| *kind == "handed over");
+    let closes = |call: &str| SCRIPT.find("closing", call).is_some();
+    let case = since(here, |(kind, text)| *kind == "called" && closes(text));
+    let turn = since(&facts, |(kind, _)| *kind == "customer");
+    let latest = of(case, &["customer", "handed over"]);
+    let tools = request.tools.iter().map(|tool| tool.name.clone());
+    let texts = BTreeMap::from([
+        ("said", of(turn, &["customer"])),
+        ("case", latest.iter().rev().cloned().collect()),
+        ("latest", latest),
+        ("customer", of(&facts, &["customer"])),
+        ("own", of(case, &["agent"])),
+        ("answers", of(&facts, &["agent"])),
+        ("acted", of(turn, &["agent"])),
+        ("arrived", of(turn, &["handed over"])),
+        ("called", of(here, &["called"])),
+        ("tried", of(turn, &["called"])),
+        ("instructions", of(&facts, &["instructions"])),
+        ("tools", tools.collect()),
+    ]);
+
+    let open = since(&facts, |(kind, _)| *kind == "agent");
+    let has = |kind| open.iter().any(|fact| fact.0 == kind);
+    let tells = has("result") && !has("customer") && !has("handed over");
+    let only_noted = has("note") && !has("customer") && !has("called");
+    let answers = |kind: &'static str| open.iter().filter(move |fact| fact.0 == kind).cloned();
+    let mut to_answer: Vec<Fact> = answers("note").collect();
+    to_answer.extend(answers("result").filter(|_| tells));
+    to_answer.extend((!tells && !only_noted).then(Fact::default));
+    (texts, to_answer)
+}
+
+/// The facts from the last such one on, or all.
+fn since(facts: &[Fact], is_first: impl Fn(&Fact) -> bool) -> &[Fact] {
+    let first = facts.iter().rposition(is_first).unwrap_or(0);
+    facts.get(first..).unwrap_or_default()
+}
+
+/// The texts of these kinds, newest first.
+fn of(facts: &[Fact], kinds: &[&str]) -> Vec<String> {
+    let such = facts.iter().rev().filter(|(kind, _)| kinds.contains(kind));
+    such.map(|(_, text)| text.clone()).collect()
 }

@@ -15,54 +15,41 @@ pub(super) fn lines(text: &str, asked: &str) -> String {
         return format!("text={}\n", text.replace('\n', " "));
     };
     let mut records = BTreeMap::new();
-    read(&value, "", false, &mut records);
+    read(&value, "", &mut records);
     let asked = spaced(asked);
     let score = |record: &String| {
         let record = spaced(record);
-        asked
-            .split(' ')
-            .filter(|word| record.contains(&format!(" {word}")))
-            .count()
+        let is_in = |word: &&str| record.contains(&format!(" {word}"));
+        asked.split(' ').filter(is_in).count()
     };
-    let listed = records.iter().filter(|((is_listed, _), _)| *is_listed);
+    let is_index = |step: &str| step.parse::<usize>().is_ok();
+    let is_listed = |path: &str| path.split('.').any(is_index);
+    let (listed, own): (Vec<_>, Vec<_>) = records.iter().partition(|(path, _)| is_listed(path));
     // The first of equals: the tool's order is its ranking.
-    let best = listed
-        .rev()
-        .max_by_key(|(_, record)| score(record))
-        .map(|(_, record)| record);
-    let own = records
-        .iter()
-        .filter(|((is_listed, _), _)| !is_listed)
-        .map(|(_, record)| record);
+    let best = listed.iter().rev().max_by_key(|(_, record)| score(record));
     let around = text
         .split('{')
         .next()
         .unwrap_or_default()
         .replace('\n', " ");
-    let around = format!("around={around}\n");
-    std::iter::once(&around)
-        .chain(own)
-        .chain(best)
-        .map(String::as_str)
-        .collect()
+    let records = own.iter().chain(best).map(|(_, record)| record.as_str());
+    format!("around={around}\n") + &records.collect::<String>()
 }
 
-/// The lines of each object, by whether it is in a list, and its path.
-fn read(value: &Value, path: &str, listed: bool, into: &mut BTreeMap<(bool, String), String>) {
+/// The lines of each object by its path.
+fn read(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
     for (name, inner) in value.as_object().into_iter().flatten() {
-        let text = inner
-            .as_str()
-            .map_or_else(|| inner.to_string(), str::to_owned);
         if inner.is_object() || inner.is_array() {
-            read(inner, &format!("{path}.{name}"), listed, into);
+            read(inner, &format!("{path}.{name}"), into);
         } else if !inner.is_null() {
+            let text = inner
+                .as_str()
+                .map_or_else(|| inner.to_string(), str::to_owned);
             let line = format!("{path}.{name}={}\n", text.replace('\n', " \\n "));
-            into.entry((listed, path.to_owned()))
-                .or_default()
-                .push_str(&line);
+            into.entry(path.to_owned()).or_default().push_str(&line);
         }
     }
     for (at, inner) in value.as_array().into_iter().flatten().enumerate() {
-        read(inner, &format!("{path}.{at:06}"), true, into);
+        read(inner, &format!("{path}.{at:06}"), into);
     }
 }

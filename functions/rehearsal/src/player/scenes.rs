@@ -31,19 +31,14 @@ pub(super) struct Finder {
     pub(super) mask: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Scene {
-    #[serde(default)]
     pub(super) on: String,
-    #[serde(default)]
     pub(super) when: Vec<BTreeMap<String, Test>>,
-    #[serde(default)]
     pub(super) reply: Vec<String>,
-    #[serde(default)]
     pub(super) verbatim: String,
     pub(super) repeat: Option<String>,
-    #[serde(default)]
     pub(super) calls: Vec<Call>,
     pub(super) as_written: Option<Test>,
 }
@@ -83,11 +78,16 @@ impl TryFrom<String> for Test {
 impl Script {
     /// Whether one of the texts passes, or with a `!` none of them.
     pub(super) fn passes(&self, test: &Test, texts: &[String]) -> bool {
-        let is = |text: &String| match &test.set {
-            Some(set) => self.says(set, text),
-            None => test.regex.is_match(text),
-        };
-        texts.iter().any(is) != test.negated
+        let mut found = texts.iter().filter_map(|text| self.found(test, text));
+        found.next().is_some() != test.negated
+    }
+
+    /// The text, of which a set has a word, or the group of the regex, if it has one.
+    fn found<'t>(&self, by: &Test, text: &'t str) -> Option<&'t str> {
+        match &by.set {
+            Some(set) => self.says(set, text).then_some(text),
+            None => Some(by.regex.captures(text)?.iter().flatten().last()?.as_str()),
+        }
     }
 
     /// Whether one of a set's words or phrases is in the text.
@@ -98,23 +98,18 @@ impl Script {
             (None, Some(opening)) => text.contains(&format!(" {opening}")),
             (None, None) => text.contains(&format!(" {entry} ")),
         };
-        let entries = self.words.get(set).map_or(&[][..], Vec::as_slice);
-        let excluded = |entry: &String| entry.strip_prefix('-').is_some_and(has);
-        entries.iter().any(|entry| has(entry)) && !entries.iter().any(excluded)
+        let entries = || self.words.get(set).into_iter().flatten();
+        let excludes = |entry: &String| entry.strip_prefix('-').is_some_and(has);
+        entries().any(|entry| has(entry)) && !entries().any(excludes)
     }
 
     /// What a named pattern finds in a text.
     pub(super) fn find(&self, pattern: &str, text: &str) -> Option<String> {
-        self.patterns.get(pattern)?.iter().find_map(|finder| {
+        let mut finders = self.patterns.get(pattern)?.iter();
+        finders.find_map(|finder| {
             let masked = finder.mask.as_ref().map(|set| self.masked(set, text));
-            let text = masked.unwrap_or_else(|| text.to_owned());
-            let found = if let Some(set) = &finder.find.set {
-                self.says(set, &text).then_some(text.as_str())?
-            } else {
-                let groups = finder.find.regex.captures(&text)?;
-                groups.get(1).or(groups.get(0))?.as_str()
-            };
-            Some(finder.value.clone().unwrap_or_else(|| found.to_owned()))
+            let found = self.found(&finder.find, masked.as_deref().unwrap_or(text))?;
+            Some(finder.value.as_deref().unwrap_or(found).to_owned())
         })
     }
 

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 /// Texts of a conversation and of a cue.
-const TEXTS: [&str; 15] = [
+const TEXTS: [&str; 13] = [
     "said",
     "case",
     "latest",
@@ -14,10 +14,8 @@ const TEXTS: [&str; 15] = [
     "arrived",
     "called",
     "tried",
-    "arguments",
     "instructions",
     "tools",
-    "tool",
     "result",
 ];
 /// Written for a model: a condition may test them, a reply may not have them.
@@ -35,7 +33,8 @@ fn every_name_in_the_file_is_known_and_nothing_for_the_model_gets_into_a_reply()
     let script = &*SCRIPT;
     let is_set = |set: &String| assert!(script.words.contains_key(set), "no words '{set}'");
     let is_value = |name: &String| {
-        let known = TEXTS.contains(&name.as_str()) || script.slots.contains_key(name);
+        let known = [&script.texts, &script.slots].map(|table| table.contains_key(name));
+        let known = TEXTS.contains(&name.as_str()) || known.contains(&true);
         assert!(known, "no text or slot '{name}'");
     };
     for entry in script.words.values().flatten() {
@@ -58,6 +57,11 @@ fn every_name_in_the_file_is_known_and_nothing_for_the_model_gets_into_a_reply()
             "no pattern '{pattern}'"
         );
         slots_of(text).iter().for_each(is_value);
+        let is_text = TEXTS.contains(&text) || script.texts.contains_key(text);
+        assert!(
+            is_text || text.contains('{') || !source.contains(" -> "),
+            "no texts '{text}'"
+        );
         assert!(
             source.contains(" -> ") || !FOR_THE_MODEL.contains(&text),
             "{source} as it is"

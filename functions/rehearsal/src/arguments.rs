@@ -1,28 +1,22 @@
-//! Arguments of a call: what the scene knows, in the types of the tool's schema, and the rest from the message.
+//! Arguments of a call: what is known, in the types of the tool's schema, and the rest from the message.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::request::Tool;
 
 /// Arguments that satisfy the schema's `required`, types and enums: `known` first, where the tool takes them.
-pub(super) fn for_tool(tool: &Tool, known: &[(&String, String)], message: &str) -> Value {
-    let schema = |name: &str| tool.parameters.get("properties")?.get(name);
+pub(crate) fn for_tool(tool: &Tool, known: &[(&String, String)], message: &str) -> Value {
+    let properties = tool.parameters.get("properties");
+    let schema = |name: &str| properties?.get(name);
     // A tool that does not say what it takes is given what is known.
-    let is_open = tool
-        .parameters
-        .pointer("/properties")
-        .is_none_or(|all| *all == json!({}));
-    let taken = known
-        .iter()
-        .filter(|(name, _)| is_open || schema(name).is_some());
-    let taken = taken.map(|(name, text)| ((*name).clone(), value(schema(name), text)));
-    let mut arguments: Map<String, Value> = taken.collect();
+    let is_open = properties.is_none_or(|all| *all == json!({}));
     let required = tool.parameters.get("required").and_then(Value::as_array);
-    for name in required.into_iter().flatten().filter_map(Value::as_str) {
-        let missing = || value(schema(name), message);
-        arguments.entry(name).or_insert_with(missing);
-    }
-    Value::Object(arguments)
+    let required = required.into_iter().flatten().filter_map(Value::as_str);
+    let known = known.iter().map(|(name, text)| (name.as_str(), &**text));
+    let known = known.filter(|(name, _)| is_open || schema(name).is_some());
+    let texts = required.map(|name| (name, message)).chain(known);
+    let arguments = texts.map(|(name, text)| (name, value(schema(name), text)));
+    arguments.collect()
 }
 
 fn value(schema: Option<&Value>, text: &str) -> Value {
@@ -30,15 +24,13 @@ fn value(schema: Option<&Value>, text: &str) -> Value {
     if let Some(values) = of("enum").and_then(Value::as_array) {
         let text = text.to_lowercase();
         let is_in = |value: &str| text.contains(&value.to_lowercase());
-        let mut named = values
-            .iter()
-            .filter(|value| value.as_str().is_some_and(is_in));
-        return named.next().or(values.first()).cloned().unwrap_or_default();
+        let mut named = values.iter();
+        let named = named.find(|value| value.as_str().is_some_and(is_in));
+        return named.or(values.first()).cloned().unwrap_or_default();
     }
     // `["string", "null"]`: the first one is what is meant.
-    let first = |named: &Value| named.get(0).and_then(Value::as_str).map(str::to_owned);
-    let kind = of("type").and_then(|named| named.as_str().map(str::to_owned).or(first(named)));
-    match kind.as_deref() {
+    let kind = of("type").map(|kind| kind.get(0).unwrap_or(kind));
+    match kind.and_then(Value::as_str) {
         Some("integer" | "number") => {
             let bound = |name: &str| of(name).and_then(Value::as_i64);
             let mut digits = text.split(|c: char| !c.is_ascii_digit() && c != ',');
