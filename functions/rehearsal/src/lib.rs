@@ -24,7 +24,8 @@
 //! What is written for a model is never repeated to a customer: not the instructions, not a description, not a note, and of
 //! a result only the short fields that `scenes.toml` names.
 //!
-//! Tests that want other answers, or faults, start the [scripted mode](scripted::ScriptedModel).
+//! Tests that want other answers, or faults, start the [scripted mode](scripted::ScriptedModel). With the feature `load` there is
+//! a mode for benchmarks, `paced`: one prepared answer for every request.
 //!
 //! # Usage
 //!
@@ -43,6 +44,8 @@
 mod arguments;
 mod completion;
 mod error;
+#[cfg(feature = "load")]
+pub mod paced;
 mod pairs;
 mod player;
 mod reply;

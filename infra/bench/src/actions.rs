@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use baton_rehearsal::paced;
 use tokio::task::JoinSet;
 
 use crate::commit::Disk;
 use crate::launch::Launcher;
-use crate::model;
 use crate::quantiles::{millis, percentile};
 use crate::report::{Report, Table, say};
 use crate::server::Server;
@@ -36,7 +36,7 @@ struct Outcome {
 pub(crate) async fn measure(launcher: &Launcher, quick: bool, report: &mut Report) -> Result<()> {
     let lasting = Duration::from_secs(if quick { 1 } else { 8 });
     let model = launcher
-        .model_with(model::WORDS, Duration::ZERO, &["--orders"])
+        .model_with(paced::WORDS, Duration::ZERO, &["--orders"])
         .await?;
     let team = launcher.team("")?;
     let baton = launcher

@@ -1,12 +1,14 @@
 //! The command line. Knows words and numbers only.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use baton_rehearsal::paced;
 
-use crate::{by_hand, model, relay};
+use crate::{by_hand, relay};
 
 pub(crate) const HELP: &str = "\
 baton-bench: Baton beside a plain relay, in one run
@@ -23,7 +25,7 @@ One role by hand, to profile a server under load:
 
 pub(crate) enum Command {
     Bench(Plan),
-    ServeModel(model::Settings),
+    ServeModel(SocketAddr, paced::Settings),
     ServeRelay(relay::Settings),
     Load(by_hand::Settings),
     Help,
@@ -64,13 +66,16 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
         return Ok(Command::Help);
     }
     let command = match given.0.first().map(String::as_str) {
-        Some("serve-model") => Command::ServeModel(model::Settings {
-            addr: given.required("--addr")?,
-            words: given.value("--words")?.unwrap_or(model::WORDS),
-            delay: Duration::from_millis(given.value("--delay-ms")?.unwrap_or(0)),
-            hold: Duration::from_millis(given.value("--hold-ms")?.unwrap_or(0)),
-            orders: given.flag("--orders"),
-        }),
+        Some("serve-model") => {
+            let addr = given.required("--addr")?;
+            let settings = paced::Settings {
+                words: given.value("--words")?.unwrap_or(paced::WORDS),
+                delay: Duration::from_millis(given.value("--delay-ms")?.unwrap_or(0)),
+                hold: Duration::from_millis(given.value("--hold-ms")?.unwrap_or(0)),
+                orders: given.flag("--orders"),
+            };
+            Command::ServeModel(addr, settings)
+        }
         Some("serve-relay") => Command::ServeRelay(relay::Settings {
             addr: given.required("--addr")?,
             model_url: given.required("--model-url")?,
@@ -80,7 +85,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
             addr: given.required("--addr")?,
             conversations: given.value("--conversations")?.unwrap_or(32),
             lasting: Duration::from_secs(given.value("--seconds")?.unwrap_or(10)),
-            words: given.value("--words")?.unwrap_or(model::WORDS),
+            words: given.value("--words")?.unwrap_or(paced::WORDS),
             relay: given.flag("--relay"),
         }),
         Some(_) | None => return plan(given).map(Command::Bench),

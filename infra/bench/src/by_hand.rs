@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use baton_rehearsal::paced;
 
 use crate::client::{Kind, Target};
 use crate::load::Crowd;
-use crate::model;
 use crate::quantiles::{millis, percentile};
 use crate::report::{Report, say};
 
@@ -32,7 +32,7 @@ pub(crate) async fn load(settings: &Settings) -> Result<ExitCode> {
         } else {
             Kind::Baton
         },
-        expected: model::text(settings.words),
+        expected: paced::text(settings.words),
         patience: PATIENCE,
     };
     // Conversations of an earlier run may still be on that server.

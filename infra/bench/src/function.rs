@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use baton_rehearsal::paced;
 use serde_json::json;
 
 use crate::launch::{self, Launcher};
-use crate::model;
 use crate::quantiles::{median, millis};
 use crate::report::{Report, Table, say};
 use crate::server::Server;
@@ -53,7 +53,7 @@ pub(crate) async fn measure(launcher: &Launcher, quick: bool, report: &mut Repor
     let (bare, baton) = launcher.functions()?;
     let mut bare = Subject::new("bare", bare);
     let mut baton = Subject::new("Baton", baton);
-    let model = launcher.model(model::WORDS, Duration::ZERO).await?;
+    let model = launcher.model(paced::WORDS, Duration::ZERO).await?;
     let (starts, turns) = if quick { (5, 5) } else { (STARTS, WARM_TURNS) };
     // The first ones bring the programs into memory and are not counted.
     for subject in [&mut bare, &mut baton] {
@@ -161,7 +161,7 @@ impl Subject {
     fn check(&self, answered: &Answered) -> Result<()> {
         let lines = answered.body.matches(r#""type":"string""#).count();
         ensure!(
-            lines == model::WORDS && answered.body.contains(r#""status":"committed""#),
+            lines == paced::WORDS && answered.body.contains(r#""status":"committed""#),
             "the function {} answers {}",
             self.name,
             answered.body

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use baton_rehearsal::paced;
 
 use crate::client::{Kind, Target};
 use crate::launch::{Launcher, ModelProtocol};
 use crate::load::Crowd;
-use crate::model;
 use crate::quantiles::{millis, percentile};
 use crate::report::{Report, Table, say};
 use crate::server::Server;
@@ -74,12 +74,12 @@ impl Era {
 
 pub(crate) async fn measure(launcher: &Launcher, quick: bool, report: &mut Report) -> Result<()> {
     let conversations = if quick { 16 } else { 128 };
-    let model = launcher.model(model::WORDS, Duration::ZERO).await?;
+    let model = launcher.model(paced::WORDS, Duration::ZERO).await?;
     let baton = launcher.baton(&model, ModelProtocol::Http1).await?;
     let target = Target {
         addr: baton.addr,
         kind: Kind::Baton,
-        expected: model::text(model::WORDS),
+        expected: paced::text(paced::WORDS),
         patience: PATIENCE,
     };
     say(&format!(

@@ -1,7 +1,7 @@
 //! The benchmark of Baton beside a plain relay.
 //!
 //! One program in several roles, each a process of its own, so that processor time and memory can be read per process:
-//! [`model`] stands in for a model service, [`relay`] is the least that a server can do, [`client`], [`answer`] and [`load`] are
+//! [`paced`] of the rehearsal stands in for a model service, [`relay`] is the least that a server can do, [`client`], [`answer`] and [`load`] are
 //! the customers. [`launch`] starts those and the real `local`; [`turns`], [`long`], [`streams`], [`start`],
 //! [`actions`], [`resume`] and [`function`] measure, and [`report`] holds the measured against the promised. Knows Baton by its
 //! HTTP interface and its settings only.
@@ -17,7 +17,6 @@ mod function;
 mod launch;
 mod load;
 mod long;
-mod model;
 mod quantiles;
 mod relay;
 mod report;
@@ -32,7 +31,9 @@ mod usage;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use baton_rehearsal::paced;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Command, HELP, Plan, Section};
@@ -64,7 +65,12 @@ async fn run() -> Result<ExitCode> {
 async fn dispatch() -> Result<ExitCode> {
     match arguments::parse(std::env::args().skip(1))? {
         Command::Help => report::say(HELP),
-        Command::ServeModel(settings) => model::serve(settings).await?,
+        Command::ServeModel(addr, settings) => {
+            let listener = TcpListener::bind(addr).await;
+            let listener = listener.context("the model cannot listen")?;
+            let served = paced::serve(listener, settings).await;
+            served.context("the model cannot accept")?;
+        }
         Command::ServeRelay(settings) => relay::serve(settings).await?,
         Command::Load(settings) => return by_hand::load(&settings).await,
         Command::Bench(plan) => return bench(&plan).await,

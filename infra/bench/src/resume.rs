@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use baton_rehearsal::paced;
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
 use crate::client::{Kind, Target};
 use crate::launch::Launcher;
 use crate::load::Crowd;
-use crate::model;
 use crate::quantiles::{median, millis, percentile};
 use crate::report::{Report, Table, say};
 use crate::server::Server;
@@ -47,7 +47,7 @@ async fn come_back(launcher: &Launcher, team: &Path, report: &mut Report) -> Res
     say(&format!(
         "\nresume: a turn of {EVENTS} text events from its beginning, {RESUMES} times each"
     ));
-    let expected = model::text(EVENTS);
+    let expected = paced::text(EVENTS);
     let mut asker = Listener::connect(here.addr, PATIENCE).await?;
     let (said, told) = tokio::sync::oneshot::channel();
     let whole = expected.len();
@@ -197,7 +197,7 @@ struct Talk {
 }
 
 async fn talk(baton: &Server, words: usize, listeners: usize, report: &mut Report) -> Result<Talk> {
-    let (addr, expected) = (baton.addr, model::text(words));
+    let (addr, expected) = (baton.addr, paced::text(words));
     let conversation = format!("heard-by-{listeners}");
     let cpu = baton.cpu()?;
     let began_at = Instant::now();
@@ -268,7 +268,7 @@ async fn count_writes(
         let target = Target {
             addr: baton.addr,
             kind: Kind::Baton,
-            expected: model::text(words),
+            expected: paced::text(words),
             patience: PATIENCE * 2,
         };
         let mut crowd = Crowd::connect(&target, 1, "counted").await?;
@@ -348,7 +348,7 @@ async fn keep(launcher: &Launcher, quick: bool, report: &mut Report) -> Result<(
         let target = Target {
             addr: baton.addr,
             kind: Kind::Baton,
-            expected: model::text(WORDS),
+            expected: paced::text(WORDS),
             patience: PATIENCE,
         };
         let mut crowd = Crowd::connect(&target, CONVERSATIONS, "kept").await?;

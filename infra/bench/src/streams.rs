@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use baton_rehearsal::paced;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::client::{Client, Kind, Target};
 use crate::launch::{Launcher, ModelProtocol};
-use crate::model;
 use crate::report::{Report, Table, say};
 use crate::server::Server;
 use crate::usage::megabytes;
@@ -121,7 +121,7 @@ async fn hold(server: &Server, kind: Kind, words: usize, streams: usize) -> Resu
     let target = Target {
         addr: server.addr,
         kind,
-        expected: model::text(words),
+        expected: paced::text(words),
         patience: WORD_EVERY * u32::try_from(words)? + PATIENCE,
     };
     let gauge = Arc::new(Gauge::default());

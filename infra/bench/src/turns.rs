@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use baton_rehearsal::paced;
 
 use crate::client::{Kind, Target};
 use crate::commit::Disk;
 use crate::launch::{Launcher, ModelProtocol};
 use crate::load::{Crowd, Outcome};
-use crate::model;
 use crate::quantiles::{median, millis, percentile};
 use crate::report::{Report, Table, say};
 use crate::server::Server;
@@ -136,7 +136,7 @@ pub(crate) async fn measure_paced(
 fn title(how: &str, effort: &Effort) {
     say(&format!(
         "\ntext turns {how}, answers of {} tokens; medians of {} rounds of {:?}",
-        model::WORDS,
+        paced::WORDS,
         effort.rounds,
         effort.lasting
     ));
@@ -177,7 +177,7 @@ struct Contender {
 
 impl Pair {
     async fn start(launcher: &Launcher, conversations: usize, pace: Duration) -> Result<Self> {
-        let model = launcher.model(model::WORDS, pace).await?;
+        let model = launcher.model(paced::WORDS, pace).await?;
         let relay = launcher.relay(&model, ModelProtocol::Http1).await?;
         let baton = launcher.baton(&model, ModelProtocol::Http1).await?;
         Ok(Self {
@@ -283,7 +283,7 @@ impl Contender {
             target: Target {
                 addr: server.addr,
                 kind,
-                expected: model::text(model::WORDS),
+                expected: paced::text(paced::WORDS),
                 patience: PATIENCE,
             },
             server,

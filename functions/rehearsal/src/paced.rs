@@ -1,16 +1,15 @@
-//! The model stand-in: Chat Completions over SSE with the same answer for everybody, at a pace.
-//! Its bytes are made once, so that it costs little beside the servers that are measured; unless it orders, it never reads what
-//! it is asked.
+//! The mode for load: one prepared answer for every request, at a pace.
+//! The bytes are made once, so that it costs little beside the servers that are measured. It reads a request only if it orders.
+//! Behind the feature `load`, since nothing else here needs HTTP/2.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Method, Request, Response, StatusCode};
@@ -24,8 +23,8 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Words, and tokens, of an answer unless told otherwise.
-pub(crate) const WORDS: usize = 20;
+/// Words, and tokens, of an answer by default.
+pub const WORDS: usize = 20;
 /// More streams than one process may have descriptors: the limit is never this side's.
 const STREAMS_PER_CONNECTION: u32 = 1 << 20;
 
@@ -52,15 +51,17 @@ const VOCABULARY: [&str; 20] = [
     "!",
 ];
 
-pub(crate) struct Settings {
-    pub(crate) addr: SocketAddr,
-    pub(crate) words: usize,
+/// What is answered, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Words of an answer.
+    pub words: usize,
     /// Between one word and the next; the first comes at once.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// Between the last word and the end.
-    pub(crate) hold: Duration,
-    /// Whether what a customer says is answered by an order, and the order by the text.
-    pub(crate) orders: bool,
+    pub hold: Duration,
+    /// Whether a customer's message is answered by an order, and the order's result by the text.
+    pub orders: bool,
 }
 
 fn vocabulary(words: usize) -> impl Iterator<Item = &'static str> {
@@ -68,15 +69,16 @@ fn vocabulary(words: usize) -> impl Iterator<Item = &'static str> {
 }
 
 /// All that an answer of this many words says.
-pub(crate) fn text(words: usize) -> Arc<str> {
+pub fn text(words: usize) -> Arc<str> {
     vocabulary(words).collect::<String>().into()
 }
 
-/// Serves until the process ends.
-pub(crate) async fn serve(settings: Settings) -> Result<()> {
-    let listener = TcpListener::bind(settings.addr)
-        .await
-        .context("the model cannot listen")?;
+/// Serves HTTP/1.1, and HTTP/2 with prior knowledge, until a connection cannot be accepted.
+///
+/// # Errors
+///
+/// Why a connection could not be accepted.
+pub async fn serve(listener: TcpListener, settings: Settings) -> io::Result<()> {
     let scripts = Scripts {
         text: Script {
             frames: frames(settings.words).into(),
@@ -90,12 +92,12 @@ pub(crate) async fn serve(settings: Settings) -> Result<()> {
         .http2()
         .max_concurrent_streams(STREAMS_PER_CONNECTION);
     loop {
-        let (socket, _) = listener.accept().await.context("the model cannot accept")?;
+        let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;
         let (builder, scripts) = (builder.clone(), scripts.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, scripts.clone()));
-            // A client that hangs up is the client's matter; what it lost, it counts.
+            // A client that hangs up counts its own losses.
             let _hung_up = builder
                 .serve_connection(TokioIo::new(socket), service)
                 .await;
@@ -124,7 +126,7 @@ async fn answer(
     Response::builder()
         .header(http::header::CONTENT_TYPE, "text/event-stream")
         .header(http::header::CACHE_CONTROL, "no-cache")
-        .body(Answer::new(scripts.for_what_is_asked(&asked.to_bytes())))
+        .body(Answer::new(scripts.to(&asked.to_bytes())))
 }
 
 #[derive(Clone)]
@@ -147,14 +149,14 @@ impl Script {
 #[derive(Clone)]
 struct Scripts {
     text: Script,
-    /// What customers are answered with, when it orders.
+    /// The answer to a customer, when it orders.
     order: Option<Script>,
 }
 
 impl Scripts {
-    fn for_what_is_asked(self, asked: &[u8]) -> Script {
+    fn to(self, asked: &[u8]) -> Script {
         match self.order {
-            Some(order) if customer_spoke_last(asked) => order,
+            Some(order) if customer_wrote_last(asked) => order,
             Some(_) | None => self.text,
         }
     }
@@ -171,7 +173,7 @@ struct Message<'a> {
     role: &'a str,
 }
 
-fn customer_spoke_last(asked: &[u8]) -> bool {
+fn customer_wrote_last(asked: &[u8]) -> bool {
     serde_json::from_slice(asked)
         .is_ok_and(|Asked { messages }| messages.last().is_some_and(|last| last.role == "user"))
 }
