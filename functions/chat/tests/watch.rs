@@ -17,7 +17,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use baton_http::builder;
-use baton_kit::model::{Answer, Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Answer, Gate, ScriptedModel, says, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::{Engine, Overlap, Principal, Submission};
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use baton_setup::Services;
 use baton_setup::settings::{Settings, Values};
 use futures_util::future::join_all;

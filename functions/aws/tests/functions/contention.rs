@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::post;
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use baton_handoff::ports::{Lane, Queue};
-use baton_kit::model::{ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::cloud::Cloud;

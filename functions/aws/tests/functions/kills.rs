@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ports::Lane;
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::watch;

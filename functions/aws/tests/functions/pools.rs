@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::Store;
 use baton_handoff::record::{Meta, decode, keys};
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::watch;

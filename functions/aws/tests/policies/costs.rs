@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use baton_kit::model::{Answer, ScriptedModel, calls, says};
+use baton_rehearsal::scripted::{Answer, ScriptedModel, calls, says};
 
 use crate::cloud::{Message, Tally};
 use crate::function::{Function, batch, request, say};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use baton_kit::model::{ScriptedModel, calls, says};
+use baton_rehearsal::scripted::{ScriptedModel, calls, says};
 use http::HeaderMap;
 use serde_json::json;
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! The thread that writes the file dies: nothing more is taken, and everybody is told so.
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 
 use crate::suite::support::{House, body};
 

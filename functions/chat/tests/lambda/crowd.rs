@@ -1,6 +1,6 @@
 //! Several invocations at once in one environment.
 
-use baton_kit::model::{Gate, ScriptedModel, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use futures_util::future::join_all;
 
 use crate::function::{Function, lines};

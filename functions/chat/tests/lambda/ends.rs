@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_kit::model::{Gate, ScriptedModel, status, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, status, stream};
 
 use crate::function::{Function, events, lines};
 use crate::stand_in::event::Request;

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::Value;
 
 use crate::stand_in::event::Request;

@@ -1,6 +1,6 @@
 //! Behind a REST API, below its stage: the page and the interface work under `/prod/`. Below a stage of an HTTP API they do not.
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use serde_json::Value;
 
 use crate::function::{Function, lines};

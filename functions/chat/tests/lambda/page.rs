@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 
 use crate::function::{Function, lines};
 use crate::stand_in::event::Request;

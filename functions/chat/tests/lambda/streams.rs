@@ -1,6 +1,6 @@
 //! Bytes: the prelude, the eight NULs, and a chunk for each thing that the model says, as soon as it says it.
 
-use baton_kit::model::{Gate, ScriptedModel, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use serde_json::{Value, json};
 
 use crate::function::{Function, events};

@@ -1,7 +1,7 @@
 //! The connection to the Runtime API breaks: while an invocation comes in, which is an error that ends the process, and Lambda
 //! starts another one; or while an answer goes out, as when a client hung up, and the process goes on.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use futures_util::future::select;
 
@@ -85,7 +85,7 @@ async fn where_several_invocations_run_at_once_a_torn_one_ends_none_of_the_other
 
 /// A model that says one word, the others when the gate is opened, and then these answers.
 async fn gated(
-    further: impl IntoIterator<Item = baton_kit::model::Answer>,
+    further: impl IntoIterator<Item = baton_rehearsal::scripted::Answer>,
 ) -> (Gate, ScriptedModel) {
     let gate = Gate::new();
     let first = stream().says("One ").gate(&gate).says("two three.");

@@ -1,6 +1,6 @@
 //! Events that are no requests: those of warmers are answered, and others are errors.
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use serde_json::{Value, json};
 
 use crate::function::{Function, lines};

@@ -1,6 +1,6 @@
 //! What the address of a turn answers, whatever is asked of it.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use crate::pair::pair;
 use crate::suite::support::{House, body};

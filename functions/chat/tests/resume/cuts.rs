@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use baton_kit::model::{Answer, Captured, Gate, ScriptedModel, says, status, stream};
+use baton_rehearsal::scripted::{Answer, Captured, Gate, ScriptedModel, says, status, stream};
 use futures_util::future::join_all;
 
 use crate::hearing::{Format, Heard, Way};

@@ -1,6 +1,6 @@
 //! A whole conversation as one stream, for a second tab.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::Value;
 
 use crate::pair::pair;

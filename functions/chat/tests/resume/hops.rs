@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use baton_kit::model::{Answer, Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Answer, Gate, ScriptedModel, says, stream};
 use rustix::process::Signal;
 use serde_json::Value;
 

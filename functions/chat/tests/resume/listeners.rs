@@ -1,6 +1,6 @@
 //! Any number of listeners on one turn, the slow ones too.
 
-use baton_kit::model::{Gate, ScriptedModel, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;

@@ -1,6 +1,6 @@
 //! Messages that reach one server while the other runs a turn of the conversation.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::pair::pair;

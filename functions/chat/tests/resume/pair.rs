@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 
 use crate::backend::Backend;
 use crate::suite::support::{Clock, Desk, House, Setup};

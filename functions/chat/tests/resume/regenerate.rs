@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_kit::model::{Answer, Captured, ScriptedModel, calls, says};
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says};
 use serde_json::{Value, json};
 
 use crate::pair::pair;

@@ -1,6 +1,6 @@
 //! A turn is stopped from anywhere; what it said stays.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::pair::pair;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baton_kit::model::{Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,6 +1,6 @@
 //! Conversations as people read them: list, history, export, erasure.
 
-use baton_kit::model::{Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
 use super::support::{Asked, Client, Commits, House, body, clerk, until};

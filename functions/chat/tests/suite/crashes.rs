@@ -1,6 +1,6 @@
 //! Nothing said before it is recorded, nothing recorded lost: failing stores, and servers that end from one moment to the next.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use super::support::{Asked, Commits, House, body, clerk, soon, until};
 

@@ -2,7 +2,7 @@
 //! model failures in `failures`, double refunds in `actions` and `crashes`, not-JSON bodies in `refusals`; damaged stores and
 //! SIGTERM are about the process.
 
-use baton_kit::model::{Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use super::support::{Asked, House, body};

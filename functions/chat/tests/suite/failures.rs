@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use baton_kit::model::{Answer, ScriptedModel, drops, hangs, json, says, status, stream};
+use baton_rehearsal::scripted::{Answer, ScriptedModel, drops, hangs, json, says, status, stream};
 use futures_util::future::join_all;
 use serde_json::json;
 

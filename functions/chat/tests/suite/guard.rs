@@ -2,7 +2,7 @@
 
 use baton_chat::Exposure;
 use baton_http::Secret;
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Many at once: every client gets its own words, all of them, in order, and nothing else.
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 
 use super::support::{Asked, House, body};

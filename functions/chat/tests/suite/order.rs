@@ -1,6 +1,6 @@
 //! Several actions of one conversation: which calls are the same one, in which order they are carried out, how many may be open.
 
-use baton_kit::model::{ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
 use super::support::{Asked, Client, House, Setup, body, until};

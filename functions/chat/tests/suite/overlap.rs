@@ -1,6 +1,6 @@
 //! Messages that come while a turn runs, and messages that come twice.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
 use super::support::{Asked, House, Setup, body};

@@ -1,6 +1,6 @@
 //! What comes with the service: the page, the interface's description, its health.
 
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::Value;
 
 use super::support::{House, clerk};

@@ -1,6 +1,6 @@
 //! Bad input: a status, a sentence as JSON, and nothing of it is kept.
 
-use baton_kit::model::ScriptedModel;
+use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::{Value, json};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

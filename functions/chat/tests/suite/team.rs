@@ -1,6 +1,6 @@
 //! Agents, hand-offs and lookups inside a turn, and what a model is shown of the turns before.
 
-use baton_kit::model::{ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use super::support::{Asked, House, Setup};

@@ -1,7 +1,7 @@
 //! What services add to OpenAI's protocol or leave out of it.
 
 use baton_handoff::ports::{FinishReason, ModelErrorKind, Usage};
-use baton_kit::model::{Answer, says, stream};
+use baton_rehearsal::scripted::{Answer, says, stream};
 use serde_json::{Value, json};
 
 use crate::support::{Reply, play};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use baton_handoff::ports::{ModelChunk, ModelErrorKind};
-use baton_kit::model::{Answer, ScriptedModel, hangs, json, says, stream};
 use baton_models::{Bounds, Patience};
+use baton_rehearsal::scripted::{Answer, ScriptedModel, hangs, json, says, stream};
 use serde_json::json;
 
 use crate::support::{Reply, SHORT, ask, client, openai, play};

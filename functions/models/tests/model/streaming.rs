@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use baton_handoff::ports::{FinishReason, Model, ModelChunk, ModelErrorKind, Usage};
-use baton_kit::model::{Gate, ScriptedModel, calls, says, status, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, status, stream};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use futures_util::StreamExt;
@@ -151,7 +151,7 @@ async fn a_response_that_is_dropped_closes_its_connection() {
 
 #[tokio::test]
 async fn a_request_that_is_dropped_closes_its_connection() {
-    let model = ScriptedModel::start([baton_kit::model::hangs()]).await;
+    let model = ScriptedModel::start([baton_rehearsal::scripted::hangs()]).await;
     let asking = tokio::spawn(client(&openai(model.url())).stream(hello()));
     model.arrived(1).await;
     asking.abort();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use baton_kit::model::{Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use crate::browser::Browser;

@@ -1,6 +1,6 @@
 //! What a customer does beside writing: stop, say again, interrupt, copy.
 
-use baton_kit::model::{Gate, ScriptedModel, says, status, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, status, stream};
 
 use crate::browser::Browser;
 use crate::keyboard::Key;

@@ -1,6 +1,6 @@
 //! What a conversation looks like while it happens.
 
-use baton_kit::model::{Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use crate::browser::Browser;

@@ -1,6 +1,6 @@
 //! Many conversations: the list, the address, deleting, taking one home.
 
-use baton_kit::model::{Captured, ScriptedModel, says};
+use baton_rehearsal::scripted::{Captured, ScriptedModel, says};
 use serde_json::Value;
 
 use crate::browser::{Browser, saved};

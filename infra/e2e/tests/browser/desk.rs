@@ -1,6 +1,6 @@
 //! The operator's page: what waits for a person, and the decisions.
 
-use baton_kit::model::{ScriptedModel, calls, says};
+use baton_rehearsal::scripted::{ScriptedModel, calls, says};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_kit::model::{Captured, Gate, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Captured, Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use crate::browser::Browser;

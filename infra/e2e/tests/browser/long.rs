@@ -5,7 +5,7 @@ use std::sync::Arc;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Env, Store, Usage};
 use baton_handoff::record::{Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
-use baton_kit::model::{Gate, ScriptedModel, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
 

@@ -1,6 +1,6 @@
 //! How it looks elsewhere: another language, another direction, paper, without motion.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use chromiumoxide::cdp::browser_protocol::emulation::SetUserAgentOverrideParams;
 use chromiumoxide::cdp::browser_protocol::page::PrintToPdfParams;
 

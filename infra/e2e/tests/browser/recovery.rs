@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use crate::browser::Browser;
 use crate::choppy::Choppy;

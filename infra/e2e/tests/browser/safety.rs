@@ -1,6 +1,6 @@
 //! Whatever a model says, a customer writes or a tool returns: it is text.
 
-use baton_kit::model::{ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{ScriptedModel, says, stream};
 
 use crate::browser::Browser;
 use crate::server::Server;

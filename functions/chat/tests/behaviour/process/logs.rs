@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

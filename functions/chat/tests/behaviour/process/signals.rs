@@ -1,6 +1,6 @@
 //! SIGTERM: turns may end, the others are left to the next server, and nothing takes longer than 10 s.
 
-use baton_kit::model::{Gate, ScriptedModel, says, stream};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 

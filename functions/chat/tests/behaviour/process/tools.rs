@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use baton_kit::model::{Answer, Captured, ScriptedModel, calls, says, stream};
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says, stream};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

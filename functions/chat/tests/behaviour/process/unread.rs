@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use baton_kit::model::{ScriptedModel, says};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use serde_json::Value;

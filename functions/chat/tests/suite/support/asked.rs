@@ -1,6 +1,6 @@
 //! What a model is asked, in the words of a script.
 
-use baton_kit::model::{Answer, Captured, calls, says};
+use baton_rehearsal::scripted::{Answer, Captured, calls, says};
 use serde_json::{Value, json};
 
 /// Questions that scripts ask of a request.
