@@ -14,8 +14,6 @@ use crate::request::{ChatRequest, Tool};
 use conversation::{Fact, Texts, opening};
 use scenes::{Call, SCRIPT, Scene, Test, spaced};
 
-/// A value out of a conversation has a few words, not a letter.
-const VALUE_BYTES_MAX: usize = 200;
 /// A shorter word fits every message.
 const WORD_BYTES_MIN: usize = 4;
 
@@ -72,12 +70,8 @@ impl Player<'_> {
 
     fn call(&self, call: &Call) -> Option<Called> {
         let said = self.value("said").unwrap_or_default();
-        let tried = self.values("tried");
-        let is_tried = |tool: &Tool| {
-            tried
-                .iter()
-                .any(|call| call.starts_with(&opening(&tool.name)))
-        };
+        let tried = self.values("tried").concat();
+        let is_tried = |tool: &Tool| tried.contains(&opening(&tool.name));
         let is_meant = |tool: &&Tool| call.tool.regex.is_match(&tool.name) && !is_tried(tool);
         let score = |tool: &&Tool| if call.fits { fit(tool, &said) } else { 1 };
         // The last of the reversed: among equals the order in the request decides.
@@ -95,12 +89,8 @@ impl Player<'_> {
         let calls = written.regex.captures_iter(&said).map(|groups| {
             let (_, [name, arguments]) = groups.extract();
             let is_offered = self.request.tools.iter().any(|tool| tool.name == name);
-            let arguments = if arguments.is_empty() {
-                "{}"
-            } else {
-                arguments
-            };
-            is_offered.then(|| Called::new(name, arguments))
+            let none = arguments.is_empty().then_some("{}");
+            is_offered.then(|| Called::new(name, none.unwrap_or(arguments)))
         });
         calls.collect()
     }
@@ -125,8 +115,7 @@ impl Player<'_> {
     /// The start of a text's or slot's first value.
     fn value(&self, name: &str) -> Option<String> {
         let value = self.values(name).into_iter().next()?;
-        let (value, _) = value.split_at(value.floor_char_boundary(VALUE_BYTES_MAX));
-        Some(value.trim().to_owned())
+        Some(arguments::start(&value).to_owned())
     }
 
     fn values(&self, name: &str) -> Vec<String> {

@@ -64,7 +64,7 @@ impl Reply {
                 message.role() == Role::User && !message.text().trim().is_empty()
             };
             let said = request.messages.iter().rfind(said);
-            let said = said.map_or("", Message::text);
+            let said = said.map_or("", |message| arguments::start(message.text()));
             let arguments = arguments::for_tool(tool, &[], said).to_string();
             self.text.clear();
             self.calls = vec![Called::new(&tool.name, arguments)];
