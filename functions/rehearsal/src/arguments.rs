@@ -4,15 +4,6 @@ use serde_json::{Value, json};
 
 use crate::request::Tool;
 
-/// A value out of a conversation has a few words, not a letter.
-const VALUE_BYTES_MAX: usize = 200;
-
-/// As much of a text as one value may have.
-pub(crate) fn start(text: &str) -> &str {
-    let (start, _) = text.split_at(text.floor_char_boundary(VALUE_BYTES_MAX));
-    start.trim()
-}
-
 /// Arguments that satisfy the schema's `required`, types and enums: `known` first, where the tool takes them.
 pub(crate) fn for_tool(tool: &Tool, known: &[(&String, String)], message: &str) -> Value {
     let properties = tool.parameters.get("properties");

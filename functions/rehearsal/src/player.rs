@@ -14,6 +14,8 @@ use crate::request::{ChatRequest, Tool};
 use conversation::{Fact, Texts, opening};
 use scenes::{Call, SCRIPT, Scene, Test, spaced};
 
+/// A value out of a conversation has a few words, not a letter.
+const VALUE_BYTES_MAX: usize = 200;
 /// A shorter word fits every message.
 const WORD_BYTES_MIN: usize = 4;
 
@@ -28,6 +30,12 @@ pub(crate) fn reply(request: &ChatRequest) -> Reply {
     let mut reply = replies.fold(Reply::default(), Reply::and);
     if reply.text.is_empty() && reply.calls.is_empty() {
         reply = player.answer(Fact::default());
+    }
+    if let Some(tool) = reply.demanded(request) {
+        let said = player.value("said").unwrap_or_default();
+        let arguments = arguments::for_tool(tool, &[], &said).to_string();
+        reply = Reply::default();
+        reply.calls.push(Called::new(&tool.name, arguments));
     }
     reply
 }
@@ -115,7 +123,8 @@ impl Player<'_> {
     /// The start of a text's or slot's first value.
     fn value(&self, name: &str) -> Option<String> {
         let value = self.values(name).into_iter().next()?;
-        Some(arguments::start(&value).to_owned())
+        let (value, _) = value.split_at(value.floor_char_boundary(VALUE_BYTES_MAX));
+        Some(value.trim().to_owned())
     }
 
     fn values(&self, name: &str) -> Vec<String> {

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::arguments;
-use crate::request::{ChatRequest, Message, Role, Tool, ToolChoice};
+use crate::request::{ChatRequest, Message, Tool, ToolChoice};
 
 /// See the crate's documentation: a token is taken for four bytes.
 const BYTES_PER_TOKEN: usize = 4;
@@ -59,16 +58,6 @@ impl Reply {
 
     /// The reply within the bounds that the client set.
     pub(crate) fn permitted(mut self, request: &ChatRequest) -> Self {
-        if let Some(tool) = self.demanded(request) {
-            let said = |message: &&Message| {
-                message.role() == Role::User && !message.text().trim().is_empty()
-            };
-            let said = request.messages.iter().rfind(said);
-            let said = said.map_or("", |message| arguments::start(message.text()));
-            let arguments = arguments::for_tool(tool, &[], said).to_string();
-            self.text.clear();
-            self.calls = vec![Called::new(&tool.name, arguments)];
-        }
         if request.choice == ToolChoice::Forbidden && !self.calls.is_empty() {
             self.calls.clear();
             if self.text.is_empty() {
@@ -82,7 +71,7 @@ impl Reply {
     }
 
     /// The tool that must be called and is not.
-    fn demanded<'a>(&self, request: &'a ChatRequest) -> Option<&'a Tool> {
+    pub(crate) fn demanded<'a>(&self, request: &'a ChatRequest) -> Option<&'a Tool> {
         let is_called = |tool: &&Tool| self.calls.iter().any(|call| call.name == tool.name);
         let mut tools = request.tools.iter();
         match &request.choice {

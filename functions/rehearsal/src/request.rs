@@ -77,24 +77,7 @@ pub(crate) enum Message {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    System,
-    User,
-    Assistant,
-    Tool,
-}
-
 impl Message {
-    pub(crate) fn role(&self) -> Role {
-        match self {
-            Self::System(_) => Role::System,
-            Self::User(_) => Role::User,
-            Self::Assistant { .. } => Role::Assistant,
-            Self::Result { .. } => Role::Tool,
-        }
-    }
-
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::System(text)
