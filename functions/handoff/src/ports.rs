@@ -13,7 +13,7 @@ pub use cursor::IndexPosition;
 pub use env::{Env, Millis};
 pub use model::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
-    ModelStream, ToolCall, Usage,
+    ModelStream, ToolCall, ToolDefinition, Usage,
 };
 pub use queue::{Delivery, Lane, Queue, QueueError};
 pub use store::{

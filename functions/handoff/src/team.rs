@@ -62,12 +62,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use toml::Spanned;
 
 use check::Source;
 use file::TeamFile;
 use mistake::{Located, Mistake};
+
+use crate::ports::ToolDefinition;
 
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use check::TeamWarning;
@@ -109,10 +110,8 @@ pub struct Agent {
     pub tools: Vec<Arc<Tool>>,
     /// To whom the agent may give the conversation.
     pub hand_offs: Vec<HandOff>,
-    /// Tools and hand-offs as the `tools` array of an OpenAI request, serialised once.
-    ///
-    /// `[]` for an agent without any; services refuse an empty array, so the field is left out then.
-    pub tool_definitions: Arc<RawValue>,
+    /// Tools and hand-offs as a model is shown them: tools first. One list for all requests of this agent.
+    pub tool_definitions: Arc<[ToolDefinition]>,
 }
 
 /// A call by which an agent makes another one active. Its arguments are ignored: it has no parameters.

@@ -14,6 +14,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use crate::decode::Decoder;
 use crate::entra::{Entra, Token};
 use crate::failure::{Fault, transport};
+use crate::prepared::Prepared;
 use crate::request::Frame;
 use crate::retry::Refusal;
 use crate::settings::{
@@ -87,6 +88,7 @@ impl OpenAiModel {
                 model,
                 ask_usage: settings.ask_usage,
                 output_limit: settings.output_limit,
+                prepared: Prepared::default(),
             },
             access,
             patience: settings.patience,

@@ -23,6 +23,7 @@ mod client;
 mod decode;
 mod entra;
 mod failure;
+mod prepared;
 mod request;
 mod retry;
 mod settings;

@@ -1,13 +1,18 @@
 //! The request's body, written straight from the port's messages.
 //! Knows the JSON of Chat Completions; never HTTP.
 
-use baton_handoff::ports::{Message, ModelError, ModelErrorKind, ModelRequest, ToolCall};
+use std::sync::Arc;
+
+use baton_handoff::ports::{
+    Message, ModelError, ModelErrorKind, ModelRequest, ToolCall, ToolDefinition,
+};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
+use crate::prepared::Prepared;
 use crate::settings::OutputLimit;
 
 /// What is the same in every request of one client.
@@ -17,6 +22,7 @@ pub(crate) struct Frame {
     pub(crate) model: Option<String>,
     pub(crate) ask_usage: bool,
     pub(crate) output_limit: Option<OutputLimit>,
+    pub(crate) prepared: Prepared<Arc<RawValue>>,
 }
 
 impl Frame {
@@ -27,10 +33,11 @@ impl Frame {
             Some(OutputLimit::MaxTokens(tokens)) => (Some(tokens), None),
             Some(OutputLimit::MaxCompletionTokens(tokens)) => (None, Some(tokens)),
         };
+        let tools = self.tools(&request.tools)?;
         let body = Body {
             model: self.model.as_deref(),
             messages: Messages(&request.messages),
-            tools: some_tools(&request.tools),
+            tools: tools.as_deref(),
             stream: true,
             stream_options: self.ask_usage.then_some(StreamOptions {
                 include_usage: true,
@@ -38,15 +45,18 @@ impl Frame {
             max_tokens,
             max_completion_tokens,
         };
-        let mut json = Vec::with_capacity(room(request));
-        serde_json::to_writer(&mut json, &body).map_err(|_| {
-            // The error's text may quote what it failed on, which is the customer's.
-            ModelError::new(
-                ModelErrorKind::BadRequest,
-                "the request cannot be written as JSON",
-            )
-        })?;
+        let tools_bytes = body.tools.map_or(0, |tools| tools.get().len());
+        let mut json = Vec::with_capacity(room(request) + tools_bytes);
+        serde_json::to_writer(&mut json, &body).map_err(|_| unwritten())?;
         Ok(json.into())
+    }
+
+    /// Services refuse an empty array, so the field is left out.
+    fn tools(&self, tools: &Arc<[ToolDefinition]>) -> Result<Option<Arc<RawValue>>, ModelError> {
+        if tools.is_empty() {
+            return Ok(None);
+        }
+        self.prepared.get(tools, encoded).map(Some)
     }
 }
 
@@ -65,18 +75,46 @@ fn room(request: &ModelRequest) -> usize {
         .iter()
         .map(|message| text(message) + AROUND);
     // Line breaks and quotes are escaped: an eighth more.
-    messages.sum::<usize>() * 9 / 8 + request.tools.get().len() + 4 * AROUND
+    messages.sum::<usize>() * 9 / 8 + 4 * AROUND
 }
 
-/// Services refuse an empty array.
-fn some_tools(tools: &RawValue) -> Option<&RawValue> {
-    let inner = tools
-        .get()
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    inner
-        .is_none_or(|inner| !inner.trim().is_empty())
-        .then_some(tools)
+/// The `tools` array.
+fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
+    let functions: Vec<_> = tools
+        .iter()
+        .map(|tool| WireTool {
+            kind: "function",
+            function: WireDefinition {
+                name: &tool.name,
+                description: &tool.description,
+                parameters: &tool.parameters,
+            },
+        })
+        .collect();
+    let array = to_raw_value(&functions).map_err(|_| unwritten())?;
+    Ok(Arc::from(array))
+}
+
+/// The error's text may quote what it failed on, which is the customer's.
+fn unwritten() -> ModelError {
+    ModelError::new(
+        ModelErrorKind::BadRequest,
+        "the request cannot be written as JSON",
+    )
+}
+
+#[derive(Serialize)]
+struct WireTool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: WireDefinition<'a>,
+}
+
+#[derive(Serialize)]
+struct WireDefinition<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a RawValue,
 }
 
 #[derive(Serialize)]

@@ -43,13 +43,25 @@ pub enum Message {
     },
 }
 
+/// A tool as a model is shown it.
+#[derive(Debug, Clone)]
+pub struct ToolDefinition {
+    /// The name by which the model calls the tool; unique in a request.
+    pub name: String,
+    /// When to call it and what it does, for the model.
+    pub description: String,
+    /// The JSON Schema of the arguments, an object, serialised once: every wire format takes it as it is.
+    pub parameters: Arc<RawValue>,
+}
+
 /// What a model is asked. In the messages every call has exactly one result right behind it and no result is without its call.
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// The tools as a ready-made JSON array of OpenAI function definitions; `[]` for none.
-    pub tools: Arc<RawValue>,
+    /// The tools that the model may call; may be empty. The requests of one agent share one list: a client that has encoded a list
+    /// may know it again by its pointer.
+    pub tools: Arc<[ToolDefinition]>,
 }
 
 /// A part of a tool call. Parts of several calls may interleave; `index` tells them apart.

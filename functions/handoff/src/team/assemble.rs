@@ -14,6 +14,7 @@ use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::tool::Tool;
 use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_empty};
+use crate::ports::ToolDefinition;
 
 /// The OpenAI API takes this many function definitions in one request.
 const MAX_CALLS: usize = 128;
@@ -239,21 +240,24 @@ fn all_reachable(
     }
 }
 
-#[expect(clippy::expect_used, reason = "a JSON value always has a text")]
-fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<RawValue> {
-    let function = |name: &str, description: &str, parameters: &Value| {
-        json!({
-            "type": "function",
-            "function": {"name": name, "description": description, "parameters": parameters},
-        })
+/// What a model is told of these tools and hand-offs, once for all requests.
+fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<[ToolDefinition]> {
+    let definition = |name: &str, description: &str, parameters: &Arc<RawValue>| ToolDefinition {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        parameters: Arc::clone(parameters),
     };
-    let nothing = json!({"type": "object", "properties": {}});
+    let nothing = raw(&json!({"type": "object", "properties": {}}));
     let tools = tools
         .iter()
-        .map(|tool| function(&tool.name, &tool.description, tool.parameters()));
+        .map(|tool| definition(&tool.name, &tool.description, &raw(tool.parameters())));
     let hand_offs = hand_offs
         .iter()
-        .map(|hand_off| function(&hand_off.tool, &hand_off.description, &nothing));
-    let definitions: Vec<_> = tools.chain(hand_offs).collect();
-    Arc::from(to_raw_value(&definitions).expect("JSON values can be written"))
+        .map(|hand_off| definition(&hand_off.tool, &hand_off.description, &nothing));
+    tools.chain(hand_offs).collect()
+}
+
+#[expect(clippy::expect_used, reason = "a JSON value always has a text")]
+fn raw(value: &Value) -> Arc<RawValue> {
+    Arc::from(to_raw_value(value).expect("a JSON value can be written"))
 }

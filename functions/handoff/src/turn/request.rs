@@ -20,7 +20,7 @@ pub(crate) fn request<'a>(
     let messages = std::iter::once(instructions).chain(messages).collect();
     ModelRequest {
         messages,
-        tools: agent.tool_definitions.clone(),
+        tools: Arc::clone(&agent.tool_definitions),
     }
 }
 

@@ -232,7 +232,7 @@ impl SimModel {
     }
 
     fn calls(&self, request: &ModelRequest) -> Vec<(String, String)> {
-        let offered = |name: &str| request.tools.get().contains(&format!("\"{name}\""));
+        let offered = |name: &str| request.tools.iter().any(|tool| tool.name == name);
         let weather = lock(&self.weather).clone();
         let is_odd = || self.world.happens(weather.oddities);
         let mut calls: Vec<(String, String)> = Vec::new();

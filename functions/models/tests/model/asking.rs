@@ -19,8 +19,7 @@ fn call(id: &str, arguments: &str) -> ToolCall {
 #[tokio::test]
 async fn messages_and_tools_are_written_as_services_read_them() {
     let model = ScriptedModel::start([says("Hi")]).await;
-    let tools =
-        r#"[{"type": "function",   "function": {"name": "look_up_item", "parameters": {}}}]"#;
+    let parameters = r#"{"type": "object",   "properties": {}}"#;
     let messages = vec![
         Message::System("Be brief.".into()),
         Message::User("an \"anvil\"\n🛼".into()),
@@ -49,7 +48,11 @@ async fn messages_and_tools_are_written_as_services_read_them() {
             calls: [].into(),
         },
     ];
-    ask_for(&client(&openai(model.url())), request(messages, tools)).await;
+    ask_for(
+        &client(&openai(model.url())),
+        request(messages, [("look_up_item", parameters)]),
+    )
+    .await;
     let requests = model.requests();
     assert_eq!(requests[0].target, "/v1/chat/completions");
     assert_eq!(
@@ -58,8 +61,8 @@ async fn messages_and_tools_are_written_as_services_read_them() {
     );
     assert_eq!(requests[0].header("content-type"), Some("application/json"));
     assert!(
-        requests[0].body.contains(tools),
-        "the tools go out as they are"
+        requests[0].body.contains(parameters),
+        "a schema goes out as it is"
     );
     let sent = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "look_up_item", "arguments": arguments}});
     assert_eq!(
@@ -76,7 +79,11 @@ async fn messages_and_tools_are_written_as_services_read_them() {
                 {"role": "tool", "tool_call_id": "c", "content": "nothing"},
                 {"role": "assistant", "content": "Sold."},
             ],
-            "tools": [{"type": "function", "function": {"name": "look_up_item", "parameters": {}}}],
+            "tools": [{"type": "function", "function": {
+                "name": "look_up_item",
+                "description": "Describes look_up_item.",
+                "parameters": {"type": "object", "properties": {}},
+            }}],
             "stream": true,
             "stream_options": {"include_usage": true},
         })

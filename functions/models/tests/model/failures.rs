@@ -249,8 +249,7 @@ async fn a_hundred_silent_answers_hold_up_nobody_else() {
         })
         .collect();
     model.arrived(100).await;
-    let other =
-        crate::support::request(vec![baton_handoff::ports::Message::User("hi".into())], "[]");
+    let other = crate::support::request(vec![baton_handoff::ports::Message::User("hi".into())], []);
     assert_eq!(crate::support::ask_for(&client, other).await.text(), "Hi");
     for task in silent {
         task.abort();

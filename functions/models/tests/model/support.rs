@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use baton_handoff::ports::{
     Env, FinishReason, Message, Millis, Model, ModelChunk, ModelError, ModelErrorKind,
-    ModelRequest, Usage,
+    ModelRequest, ToolDefinition, Usage,
 };
 use baton_http::Secret;
 use baton_models::{Endpoint, ModelSettings, OpenAiModel};
@@ -88,13 +88,22 @@ pub(crate) fn client(settings: &ModelSettings) -> Arc<OpenAiModel> {
 }
 
 pub(crate) fn hello() -> ModelRequest {
-    request(vec![Message::User("my card is 4242".into())], "[]")
+    request(vec![Message::User("my card is 4242".into())], [])
 }
 
-pub(crate) fn request(messages: Vec<Message>, tools: &str) -> ModelRequest {
+/// Each tool by its name and its parameters, as the text that is to reach the service.
+pub(crate) fn request<'a>(
+    messages: Vec<Message>,
+    tools: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> ModelRequest {
+    let definition = |(name, parameters): (&str, &str)| ToolDefinition {
+        name: name.to_owned(),
+        description: format!("Describes {name}."),
+        parameters: Arc::from(RawValue::from_string(parameters.to_owned()).unwrap()),
+    };
     ModelRequest {
         messages,
-        tools: Arc::from(RawValue::from_string(tools.to_owned()).unwrap()),
+        tools: tools.into_iter().map(definition).collect(),
     }
 }
 

@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 use super::super::{Agent, Amount, Approval, BACK_OFFICE, Limits, Runs, Team};
 
 fn names_of_calls(agent: &Agent) -> Vec<String> {
-    let definitions: Vec<Value> = serde_json::from_str(agent.tool_definitions.get()).unwrap();
+    let definitions = agent.tool_definitions.iter();
     definitions
-        .iter()
-        .map(|definition| definition["function"]["name"].as_str().unwrap().to_owned())
+        .map(|definition| definition.name.clone())
         .collect()
 }
 
@@ -90,14 +89,22 @@ fn the_built_in_team_spells_out_the_usual_limits() {
 }
 
 #[test]
-fn an_agents_calls_are_ready_for_an_openai_request() {
+fn a_model_is_told_name_description_and_parameters_of_an_agents_calls() {
     let team = Team::acme();
-    let definitions: Value =
-        serde_json::from_str(team.agent("SalesAgent").unwrap().tool_definitions.get()).unwrap();
+    let definitions = team.agent("SalesAgent").unwrap().tool_definitions.iter();
+    let definitions: Vec<Value> = definitions
+        .map(|definition| {
+            json!({
+                "name": definition.name,
+                "description": definition.description,
+                "parameters": serde_json::from_str::<Value>(definition.parameters.get()).unwrap(),
+            })
+        })
+        .collect();
     assert_eq!(
-        definitions,
+        Value::Array(definitions),
         json!([
-            {"type": "function", "function": {
+            {
                 "name": "execute_order",
                 "description": "Orders a product for the customer, who has agreed to the price and to the caveat.",
                 "parameters": {
@@ -109,19 +116,19 @@ fn an_agents_calls_are_ready_for_an_openai_request() {
                     "required": ["price", "product"],
                     "additionalProperties": false,
                 },
-            }},
-            {"type": "function", "function": {
+            },
+            {
                 "name": "transfer_back_to_triage",
                 "description": "Gives the conversation back to triage. For everything that is not about buying.",
                 "parameters": {"type": "object", "properties": {}},
-            }},
+            },
         ])
     );
 }
 
 #[test]
-fn an_agent_without_calls_has_an_empty_array() {
+fn an_agent_without_calls_has_no_definitions() {
     let text = "name = \"Alone\"\nentry = \"Only\"\n\n[[agent]]\nname = \"Only\"\ninstructions = \"Talk.\"\n";
     let team = Team::parse("team.toml", text).unwrap();
-    assert_eq!(team.entry_agent().tool_definitions.get(), "[]");
+    assert!(team.entry_agent().tool_definitions.is_empty());
 }
