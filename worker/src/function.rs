@@ -199,7 +199,7 @@ fn last_part(name: &str, separator: char) -> &str {
 mod tests {
     use baton_handoff::Ports;
     use baton_handoff::ports::{Env, Store};
-    use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+    use baton_models::{Endpoint, ModelClient, ModelSettings};
     use baton_stores::env::SystemEnv;
     use baton_stores::memory::{MemoryQueue, MemoryStore};
     use baton_tools::office::BackOffice;
@@ -226,7 +226,7 @@ mod tests {
                 tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
                 store,
                 queue: queue.clone(),
-                model: OpenAiModel::new(&nobody, env.clone()).unwrap(),
+                model: ModelClient::new(&nobody, env.clone()).unwrap(),
                 env,
             };
             let engine = Engine::new(Arc::new(Team::acme()), ports);

@@ -20,8 +20,8 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
-use baton_models::{Endpoint, ModelSettings, OpenAiModel};
 use baton_rehearsal::scripted::{ScriptedModel, says};
+use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryQueue;
 use baton_tools::office::BackOffice;
@@ -117,7 +117,7 @@ impl Bench {
         let ports = Ports {
             store: counted.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
-            model: OpenAiModel::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),
+            model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),
             tools: Arc::new(BackOffice::new(counted.clone(), env.clone())),
             env,
         };

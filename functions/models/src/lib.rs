@@ -1,5 +1,9 @@
-//! Language models over HTTP: every service that speaks OpenAI's Chat Completions, and Azure OpenAI.
-//! Knows nothing of turns, teams or customers; prompts, answers and keys never reach an error or a log.
+//! Language models over HTTP. Knows nothing of turns, teams or customers; prompts, answers and keys never reach an error or a log.
+//!
+//! ```text
+//! client ─▶ formats, the table ─▶ openai/ ─▶ wire: the traits of a wire format
+//!    └────▶ transport/: connections, credentials, tries, time-outs, bounds ─▶ wire
+//! ```
 //!
 //! One request goes out, retried while nothing was streamed; its answer comes back as the port's chunks. Every wait has a
 //! time-out and every size a bound ([`Patience`], [`Bounds`]). What each failure means and what provokes it:
@@ -12,25 +16,28 @@
 //! | `Unavailable` | 408, 409, 5xx, a connection that closes before the response's head | yes; 501, 505 no |
 //! | `Unreachable` | refused connection, unknown name, failed TLS handshake, connect time-out | yes |
 //! | `TimedOut` | no head in time, silence between two chunks, a response that takes too long as a whole | no |
-//! | `Cut` | the connection ends before a `finish_reason` | no |
-//! | `BadStream` | invalid UTF-8, JSON or delta in the stream; a 200 that is JSON or HTML; Entra's answer without a token | no |
-//! | `TooLarge` | an event, a call's arguments, the number of calls or the text over [`Bounds`] | no |
-//! | `Empty` | `finish_reason` `stop` with neither text nor calls | no |
-//! | `Reported` | an `error` object inside the stream | no |
+//! | `Cut` | the connection ends before the model is done | no |
+//! | `BadStream` | a frame that the format cannot read; a 200 that is JSON or HTML; Entra's answer without a token | no |
+//! | `TooLarge` | a frame, a call's arguments, the number of calls or the text over [`Bounds`] | no |
+//! | `Empty` | the model stops with neither text nor calls | no |
+//! | `Reported` | an error inside the stream | no |
 
-mod calls;
+mod address;
+mod answer;
 mod client;
-mod decode;
-mod entra;
-mod failure;
+mod credentials;
+mod fault;
+mod formats;
+mod limits;
+mod openai;
 mod prepared;
-mod request;
-mod retry;
 mod settings;
-mod watched;
-mod wire;
+mod transport;
+pub mod wire;
 
-pub use client::OpenAiModel;
-pub use settings::{
-    AzureAuth, Bounds, Endpoint, ModelSettings, OutputLimit, Patience, Retries, SettingsError,
-};
+pub use address::SettingsError;
+pub use client::ModelClient;
+pub use formats::WIRE_FORMATS;
+pub use limits::{Bounds, OutputLimit, Patience, Retries};
+pub use openai::azure::AzureAuth;
+pub use settings::{Endpoint, ModelSettings};

@@ -7,7 +7,7 @@ use baton_handoff::ports::ToolDefinition;
 
 /// What a wire format made of each list of tools. An agent's list is the same in every request, and may have many kilobytes.
 #[derive(Debug)]
-pub(crate) struct Prepared<T> {
+pub struct Prepared<T> {
     /// As many as lists are alive, so a search from the front is quick. A weak pointer keeps its address from being given to
     /// another list.
     lists: RwLock<Vec<(Weak<[ToolDefinition]>, T)>>,
@@ -23,7 +23,7 @@ impl<T> Default for Prepared<T> {
 
 impl<T: Clone> Prepared<T> {
     /// What `encode` made of this list, now or earlier. A failure is not kept.
-    pub(crate) fn get<E>(
+    pub fn get<E>(
         &self,
         tools: &Arc<[ToolDefinition]>,
         encode: impl FnOnce(&[ToolDefinition]) -> Result<T, E>,

@@ -1,116 +1,134 @@
-//! One event of the stream, as services write it. Tolerant of what they add; strict in what we use.
-//! Knows JSON only. Runs once per token: text is moved out of the parser, everything else is skipped in place.
+//! What a wire format is: how a request is written and how its answer is read.
+//! Knows HTTP's words and the model port; no vendor, no connection, no time-out.
+//!
+//! A new wire format is a folder beside `openai/` that implements [`WireFormat`] and [`Decoder`], and a line in
+//! [`WIRE_FORMATS`](crate::WIRE_FORMATS). `tests/model/new_format.rs` is a whole one.
 
 use std::fmt;
 
-use baton_handoff::ports::Usage;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use baton_handoff::ports::{ModelError, ModelRequest};
+use baton_http::Secret;
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, Url};
 
-use crate::failure::Fault;
+pub use crate::address::address;
+pub use crate::answer::Answer;
+pub use crate::credentials::{ClientCredentials, Credentials};
+pub use crate::fault::Fault;
+pub use crate::prepared::Prepared;
 
-/// `data: {…}`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Event {
-    /// Empty in Azure's first event and in the one that brings the usage.
-    #[serde(default, deserialize_with = "first_choice")]
-    pub(crate) choices: Option<Choice>,
-    #[serde(default)]
-    pub(crate) usage: Option<WireUsage>,
-    #[serde(default)]
-    pub(crate) error: Option<Fault>,
+use crate::address::SettingsError;
+use crate::limits::OutputLimit;
+
+/// A wire format by its name, and how a service of it is opened.
+#[derive(Clone, Copy)]
+pub struct Wire {
+    /// The name in the settings.
+    pub name: &'static str,
+    /// Reads the settings; talks to no service yet.
+    pub open: fn(&Target<'_>) -> Result<Opened, SettingsError>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Choice {
-    #[serde(default)]
-    pub(crate) delta: Option<Delta>,
-    #[serde(default)]
-    pub(crate) finish_reason: Option<Reason>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Delta {
-    #[serde(default)]
-    pub(crate) content: Option<String>,
-    /// What a model says instead of an answer is an answer to the customer.
-    #[serde(default)]
-    pub(crate) refusal: Option<String>,
-    #[serde(default)]
-    pub(crate) tool_calls: Option<Vec<CallPart>>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct CallPart {
-    /// Some services send complete calls without one.
-    #[serde(default)]
-    pub(crate) index: Option<u32>,
-    #[serde(default)]
-    pub(crate) id: Option<String>,
-    #[serde(default)]
-    pub(crate) function: Option<FunctionPart>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct FunctionPart {
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-    #[serde(default)]
-    pub(crate) arguments: Option<String>,
-}
-
-/// Why it stopped. Whether there were calls is seen from the calls.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Reason {
-    Length,
-    ContentFilter,
-    /// Some services write an empty reason until there is one.
-    #[serde(rename = "")]
-    Unfinished,
-    /// `stop`, `tool_calls`, `function_call` and whatever is invented next.
-    #[serde(other)]
-    Stop,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(crate) struct WireUsage {
-    #[serde(default)]
-    pub(crate) prompt_tokens: u64,
-    #[serde(default)]
-    pub(crate) completion_tokens: u64,
-}
-
-impl From<WireUsage> for Usage {
-    fn from(usage: WireUsage) -> Self {
-        Self {
-            prompt_tokens: usage.prompt_tokens,
-            completion_tokens: usage.completion_tokens,
-        }
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
-/// We never ask for a second choice: a list on the heap for each token would be for nothing.
-fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
-    struct First;
+/// A service, and what every request to it has in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// What the format's paths are appended to; see [`address`].
+    pub base_url: &'a str,
+    /// The model's name.
+    pub model: &'a str,
+    /// The key, if the service wants one.
+    pub key: Option<&'a Secret>,
+    /// Ask for token counts, where a format does not bring them unasked.
+    pub ask_usage: bool,
+    /// A limit of output tokens, when not the service's own.
+    pub output_limit: Option<OutputLimit>,
+}
 
-    impl<'de> Visitor<'de> for First {
-        type Value = Option<Choice>;
+/// A service whose settings were read.
+pub struct Opened {
+    /// The service's address; every request goes to its host.
+    pub service: Url,
+    /// How it is asked and read.
+    pub format: Box<dyn WireFormat>,
+    /// What proves that a request is ours.
+    pub credentials: Credentials,
+}
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of choices")
-        }
+/// One request, for all its tries.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// The whole address: some formats name the model in the path.
+    pub url: Url,
+    /// `Content-Type`, `Accept` and the format's own, such as a version. Credentials are added by the transport.
+    pub headers: HeaderMap,
+    /// The body of the POST.
+    pub body: Bytes,
+}
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let first = list.next_element()?;
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(first)
-        }
+/// How a service's requests are written and its answers are read.
+pub trait WireFormat: Send + Sync {
+    /// Writes the request.
+    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError>;
 
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
+    /// How the bytes of an answer are cut into frames.
+    fn framing(&self) -> Framing {
+        Framing::Events
     }
 
-    deserializer.deserialize_any(First)
+    /// Whether a success with this media type (lower case, without parameters; empty if none was named) can be an answer.
+    /// A service that did not understand the request for a stream often sends one JSON document, a wrong address a page.
+    fn takes(&self, media_type: &str) -> bool {
+        !matches!(media_type, "application/json" | "text/html")
+    }
+
+    /// A decoder for one answer.
+    fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// Reduces a response that is no success to what is safe to log and decides whether it is final. The transport reads the
+    /// status and `Retry-After` itself.
+    fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;
+}
+
+/// How an answer's bytes are cut into frames.
+#[derive(Debug, Clone, Copy)]
+pub enum Framing {
+    /// Server-sent events.
+    Events,
+    /// Frames of the format's own: the length of the first frame in these bytes, `None` while it is not whole. Lines and
+    /// length-prefixed messages are such frames.
+    Own(fn(&[u8]) -> Option<usize>),
+}
+
+/// One frame of an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Frame<'a> {
+    /// A server-sent event.
+    Event {
+        /// Its `event:` field.
+        name: Option<&'a str>,
+        /// Its `data:` field, empty if it has none.
+        data: &'a str,
+    },
+    /// A whole frame of [`Framing::Own`].
+    Bytes(&'a [u8]),
+}
+
+/// Reads one answer. Runs once for each token: keep it cheap.
+pub trait Decoder: Send {
+    /// Adds to the answer what the frame brings. After an error no frame follows. After [`Answer::complete`] the rest is read
+    /// without the decoder, so that the connection can be used again.
+    fn frame(&mut self, frame: Frame<'_>, answer: &mut Answer) -> Result<(), ModelError>;
+
+    /// The stream ended. An answer that is not finished now was cut.
+    fn end(&mut self, answer: &mut Answer) -> Result<(), ModelError> {
+        let _ = answer;
+        Ok(())
+    }
 }

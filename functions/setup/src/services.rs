@@ -11,7 +11,7 @@ use anyhow::Context;
 use baton_handoff::ports::{Env, Model, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
-use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
 use baton_tools::http_tools::{HttpTools, Outside, SystemNames};
 use baton_tools::office::BackOffice;
@@ -218,7 +218,7 @@ async fn build_model(
         model: "rehearsal".to_owned(),
         key: None,
     };
-    let model = OpenAiModel::new(&ModelSettings::new(endpoint), env.clone())?;
+    let model = ModelClient::new(&ModelSettings::new(endpoint), env.clone())?;
     let info = ModelInfo {
         name: "rehearsal".to_owned(),
         rehearsal: true,
@@ -235,14 +235,14 @@ pub(crate) fn model_client(
         return Ok(None);
     };
     let name = match &settings.endpoint {
-        Endpoint::OpenAi { model, .. } => model.clone(),
+        Endpoint::OpenAi { model, .. } | Endpoint::Service { model, .. } => model.clone(),
         Endpoint::Azure { deployment, .. } => deployment.clone(),
     };
     let info = ModelInfo {
         name,
         rehearsal: false,
     };
-    Ok(Some((OpenAiModel::new(settings, env.clone())?, info)))
+    Ok(Some((ModelClient::new(settings, env.clone())?, info)))
 }
 
 /// The rehearsal model on a free port of loopback, reached like any other service.

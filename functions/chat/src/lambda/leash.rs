@@ -151,7 +151,7 @@ mod tests {
     use baton_handoff::Ports;
     use baton_handoff::ports::{Env, Store};
     use baton_handoff::team::Team;
-    use baton_models::{Endpoint, ModelSettings, OpenAiModel};
+    use baton_models::{Endpoint, ModelClient, ModelSettings};
     use baton_stores::env::SystemEnv;
     use baton_stores::memory::{MemoryQueue, MemoryStore};
     use baton_tools::office::BackOffice;
@@ -169,7 +169,7 @@ mod tests {
         let ports = Ports {
             store: store.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
-            model: OpenAiModel::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),
+            model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),
             tools: Arc::new(BackOffice::new(store, env.clone())),
             env,
         };

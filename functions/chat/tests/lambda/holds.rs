@@ -16,8 +16,8 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
-use baton_models::{Endpoint, ModelSettings, OpenAiModel};
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
+use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
 use baton_tools::office::BackOffice;
@@ -104,7 +104,7 @@ impl Instances {
             model: "scripted".to_owned(),
             key: None,
         });
-        self.start(OpenAiModel::new(&settings, self.env.clone()).unwrap())
+        self.start(ModelClient::new(&settings, self.env.clone()).unwrap())
     }
 
     /// The conversations that workers are asked to go on with.

@@ -2,8 +2,8 @@
 
 use baton_handoff::ports::{Message, ToolCall};
 use baton_http::Secret;
-use baton_models::{AzureAuth, Endpoint, ModelSettings, OpenAiModel, OutputLimit, SettingsError};
 use baton_rehearsal::scripted::{ScriptedModel, says};
+use baton_models::{AzureAuth, Endpoint, ModelClient, ModelSettings, OutputLimit, SettingsError};
 use serde_json::json;
 
 use crate::support::{Clock, KEY, ask, ask_for, client, hello, openai, request};
@@ -176,7 +176,7 @@ async fn a_key_is_not_shown_with_the_settings() {
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_one_clear_sentence() {
-    let refusal = |settings: &ModelSettings| match OpenAiModel::new(settings, Clock::new()) {
+    let refusal = |settings: &ModelSettings| match ModelClient::new(settings, Clock::new()) {
         Ok(_) => panic!("taken"),
         Err(error) => error,
     };

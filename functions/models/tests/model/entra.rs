@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use baton_handoff::ports::{Env, ModelErrorKind};
 use baton_http::Secret;
-use baton_models::{AzureAuth, Endpoint, ModelSettings, OpenAiModel};
 use baton_rehearsal::scripted::{Answer, Gate, ScriptedModel, json, says, status};
+use baton_models::{AzureAuth, Endpoint, ModelClient, ModelSettings};
 use serde_json::json;
 
 use crate::support::{Clock, KEY, ask};
@@ -16,7 +16,7 @@ struct Azure {
     authority: ScriptedModel,
     model: ScriptedModel,
     clock: Arc<Clock>,
-    client: Arc<OpenAiModel>,
+    client: Arc<ModelClient>,
 }
 
 impl Azure {
@@ -36,7 +36,7 @@ impl Azure {
             },
         });
         let clock = Clock::new();
-        let client = OpenAiModel::new(&settings, Arc::clone(&clock) as Arc<dyn Env>).unwrap();
+        let client = ModelClient::new(&settings, Arc::clone(&clock) as Arc<dyn Env>).unwrap();
         Self {
             authority,
             model,
@@ -243,7 +243,7 @@ async fn an_answer_without_a_token_is_an_error() {
     }
 }
 
-fn all_at_once(client: &Arc<OpenAiModel>) -> Vec<tokio::task::JoinHandle<crate::support::Reply>> {
+fn all_at_once(client: &Arc<ModelClient>) -> Vec<tokio::task::JoinHandle<crate::support::Reply>> {
     let one = |_| {
         let client = Arc::clone(client);
         tokio::spawn(async move { ask(&client).await })

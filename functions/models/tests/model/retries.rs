@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use baton_handoff::ports::{Env, ModelErrorKind};
-use baton_models::{ModelSettings, OpenAiModel, Retries};
 use baton_rehearsal::scripted::{Answer, ScriptedModel, drops, json, says, status};
+use baton_models::{ModelClient, ModelSettings, Retries};
 use serde_json::json;
 
 use crate::support::{Clock, Reply, ask, openai};
@@ -13,7 +13,7 @@ use crate::support::{Clock, Reply, ask, openai};
 /// The reply, how many requests it took, and the waits between them in milliseconds.
 async fn play_all(clock: &Arc<Clock>, answers: Vec<Answer>) -> (Reply, usize, Vec<u64>) {
     let model = ScriptedModel::start(answers).await;
-    let client = OpenAiModel::new(&openai(model.url()), Arc::clone(clock) as Arc<dyn Env>).unwrap();
+    let client = ModelClient::new(&openai(model.url()), Arc::clone(clock) as Arc<dyn Env>).unwrap();
     let reply = ask(&client).await;
     (reply, model.requests().len(), clock.slept())
 }
@@ -64,7 +64,7 @@ async fn a_refused_connection_is_tried_again_and_unreachable() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let clock = Clock::new();
-    let client = OpenAiModel::new(
+    let client = ModelClient::new(
         &openai(format!("http://{address}/v1")),
         Arc::clone(&clock) as Arc<dyn Env>,
     )
@@ -151,7 +151,7 @@ async fn no_try_begins_after_the_total() {
         retries,
         ..openai(model.url())
     };
-    let reply = ask(&OpenAiModel::new(&settings, Clock::new()).unwrap()).await;
+    let reply = ask(&ModelClient::new(&settings, Clock::new()).unwrap()).await;
     assert_eq!(
         (reply.kind(), model.requests().len()),
         (Some(ModelErrorKind::Unavailable), 1)

@@ -9,8 +9,8 @@ use baton_handoff::ports::{
     ModelRequest, ToolDefinition, Usage,
 };
 use baton_http::Secret;
-use baton_models::{Endpoint, ModelSettings, OpenAiModel};
 use baton_rehearsal::scripted::{Answer, ScriptedModel};
+use baton_models::{Endpoint, ModelClient, ModelSettings};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -83,8 +83,8 @@ pub(crate) fn openai(base_url: impl Into<String>) -> ModelSettings {
     })
 }
 
-pub(crate) fn client(settings: &ModelSettings) -> Arc<OpenAiModel> {
-    OpenAiModel::new(settings, Clock::new()).unwrap()
+pub(crate) fn client(settings: &ModelSettings) -> Arc<ModelClient> {
+    ModelClient::new(settings, Clock::new()).unwrap()
 }
 
 pub(crate) fn hello() -> ModelRequest {
@@ -175,16 +175,16 @@ impl Reply {
 }
 
 /// Asks, reads to the end, and checks that an error is the last thing and says nothing that must not be logged.
-pub(crate) async fn ask(model: &Arc<OpenAiModel>) -> Reply {
+pub(crate) async fn ask(model: &Arc<ModelClient>) -> Reply {
     ask_for(model, hello()).await
 }
 
-pub(crate) async fn ask_for(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
+pub(crate) async fn ask_for(model: &Arc<ModelClient>, request: ModelRequest) -> Reply {
     let reply = tokio::time::timeout(PATIENCE, read_all(model, request)).await;
     reply.unwrap()
 }
 
-async fn read_all(model: &Arc<OpenAiModel>, request: ModelRequest) -> Reply {
+async fn read_all(model: &Arc<ModelClient>, request: ModelRequest) -> Reply {
     let mut reply = Reply::default();
     match Arc::clone(model).stream(request).await {
         Err(error) => reply.error = Some(error),

@@ -10,8 +10,8 @@ use baton_chat::{App, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::Team;
-use baton_models::{Endpoint, ModelSettings, OpenAiModel, Retries};
 use baton_rehearsal::scripted::ScriptedModel;
+use baton_models::{Endpoint, ModelClient, ModelSettings, Retries};
 use baton_tools::office::BackOffice;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -210,7 +210,7 @@ async fn run(setup: &Setup) -> Running {
     let shutdown = CancellationToken::new();
     let told = shutdown.clone();
     let started = runtime.spawn(async move {
-        let model = OpenAiModel::new(&model, env.clone()).unwrap();
+        let model = ModelClient::new(&model, env.clone()).unwrap();
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
         let tools = Arc::new(Attended {
             office: office.clone(),

@@ -13,28 +13,28 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::settings::Patience;
+use crate::limits::Patience;
 use baton_http::suspended::believed_at;
 
 /// How long a service that is done may take to say so: the turn has all that it needs, and waits only for the token counts
 /// and for a connection that can be used again.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What the reader of the events tells the watch. Both sit in one task, so no ordering is needed between them.
+/// What the reader of the frames tells the watch. Both sit in one task, so no ordering is needed between them.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Bytes since the last whole event.
+    /// Bytes since the last whole frame.
     unparsed: AtomicUsize,
     finished: AtomicBool,
 }
 
 impl Progress {
-    pub(crate) fn event_ended(&self) {
+    pub(super) fn event_ended(&self) {
         self.unparsed.store(0, Ordering::Relaxed);
     }
 
     /// From here on [`GRACE`] is all there is.
-    pub(crate) fn answer_finished(&self) {
+    pub(super) fn answer_finished(&self) {
         self.finished.store(true, Ordering::Relaxed);
     }
 }
@@ -54,7 +54,7 @@ pub(crate) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(
+    pub(super) fn new(
         body: S,
         patience: &Patience,
         event_bound: usize,

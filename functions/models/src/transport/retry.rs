@@ -8,26 +8,26 @@ use baton_http::retry_after;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-use crate::failure::Fault;
-use crate::settings::Retries;
+use crate::fault::Fault;
+use crate::limits::Retries;
 
 /// A try that failed.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) error: ModelError,
-    pub(crate) again: Again,
+pub(super) struct Refusal {
+    pub(super) error: ModelError,
+    pub(super) again: Again,
 }
 
 /// Whether the same request may fare better later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(super) enum Again {
     Never,
     /// After a while, which the service may have named.
     Later(Option<Duration>),
 }
 
 impl Refusal {
-    pub(crate) fn never(error: ModelError) -> Self {
+    pub(super) fn never(error: ModelError) -> Self {
         Self {
             error,
             again: Again::Never,
@@ -35,7 +35,7 @@ impl Refusal {
     }
 
     /// A try that never got a response's head. One that timed out is not repeated: the customer has waited enough.
-    pub(crate) fn without_head(error: ModelError) -> Self {
+    pub(super) fn without_head(error: ModelError) -> Self {
         let again = match error.kind {
             ModelErrorKind::Unreachable | ModelErrorKind::Unavailable => Again::Later(None),
             ModelErrorKind::BadRequest
@@ -52,7 +52,7 @@ impl Refusal {
     }
 
     /// A response that is not a success.
-    pub(crate) fn from_response(
+    pub(super) fn from_response(
         who: &str,
         status: StatusCode,
         headers: &HeaderMap,
@@ -66,7 +66,7 @@ impl Refusal {
             _ => ModelErrorKind::BadRequest,
         };
         let again = match status.as_u16() {
-            429 if fault.is_quota() => Again::Never,
+            429 if fault.is_final() => Again::Never,
             408 | 409 | 429 | 500 | 502 | 503 | 504 | 529 => {
                 Again::Later(retry_after(headers, now))
             }
@@ -81,7 +81,7 @@ impl Refusal {
 
 impl Retries {
     /// How long to wait before the next try, with this chance; none when there is none.
-    pub(crate) fn wait(&self, tries: u32, again: Again, random: u128) -> Option<Duration> {
+    pub(super) fn wait(&self, tries: u32, again: Again, random: u128) -> Option<Duration> {
         let Again::Later(asked) = again else {
             return None;
         };
@@ -92,8 +92,8 @@ impl Retries {
             .base
             .saturating_mul(2_u32.saturating_pow(tries - 1))
             .min(self.longest);
-        // Full jitter: clients that failed together must not come back together. Also on top of what the service asked for,
-        // since it asked the others for the same.
+        // Full jitter: clients that failed together must not come back together. It comes on top of the wait that the service asked
+        // for, since the service asked the other clients for the same.
         Some(asked.unwrap_or_default() + share(doubled, random))
     }
 }

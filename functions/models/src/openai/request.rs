@@ -1,5 +1,4 @@
-//! The request's body, written straight from the port's messages.
-//! Knows the JSON of Chat Completions; never HTTP.
+//! Chat Completions as a wire format: the request, its body written straight from the port's messages.
 
 use std::sync::Arc;
 
@@ -7,28 +6,71 @@ use baton_handoff::ports::{
     Message, ModelError, ModelErrorKind, ModelRequest, ToolCall, ToolDefinition,
 };
 use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, Url};
 use serde::de::IgnoredAny;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::decode::ChatDecoder;
+use super::fault;
+use crate::fault::Fault;
+use crate::limits::OutputLimit;
 use crate::prepared::Prepared;
-use crate::settings::OutputLimit;
+use crate::wire::{Decoder, HttpRequest, WireFormat};
 
-/// What is the same in every request of one client.
-#[derive(Debug)]
-pub(crate) struct Frame {
-    /// Azure takes the model from the address.
-    pub(crate) model: Option<String>,
-    pub(crate) ask_usage: bool,
+/// What a service may refuse, so that the settings decide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking {
+    pub(crate) usage: bool,
     pub(crate) output_limit: Option<OutputLimit>,
-    pub(crate) prepared: Prepared<Arc<RawValue>>,
 }
 
-impl Frame {
-    /// The body. Shared by all tries.
-    pub(crate) fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
-        let (max_tokens, max_completion_tokens) = match self.output_limit {
+/// Chat Completions at one address.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    url: Url,
+    headers: HeaderMap,
+    /// Azure takes the model from the address.
+    model: Option<String>,
+    asking: Asking,
+    prepared: Prepared<Arc<RawValue>>,
+}
+
+impl WireFormat for Chat {
+    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
+        Ok(HttpRequest {
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body(request)?,
+        })
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(ChatDecoder::default())
+    }
+
+    fn fault(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> Fault {
+        fault::read(body)
+    }
+}
+
+impl Chat {
+    pub(crate) fn new(url: Url, model: Option<String>, asking: Asking) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        let events = HeaderValue::from_static("text/event-stream");
+        Self {
+            url,
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, json), (ACCEPT, events)]),
+            model,
+            asking,
+            prepared: Prepared::default(),
+        }
+    }
+
+    fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
+        let (max_tokens, max_completion_tokens) = match self.asking.output_limit {
             None => (None, None),
             Some(OutputLimit::MaxTokens(tokens)) => (Some(tokens), None),
             Some(OutputLimit::MaxCompletionTokens(tokens)) => (None, Some(tokens)),
@@ -39,7 +81,7 @@ impl Frame {
             messages: Messages(&request.messages),
             tools: tools.as_deref(),
             stream: true,
-            stream_options: self.ask_usage.then_some(StreamOptions {
+            stream_options: self.asking.usage.then_some(StreamOptions {
                 include_usage: true,
             }),
             max_tokens,

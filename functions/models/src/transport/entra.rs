@@ -12,9 +12,11 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::failure::{Fault, transport};
-use crate::retry::Refusal;
-use crate::settings::Patience;
+use super::http::failure;
+use super::retry::Refusal;
+use crate::credentials::ClientCredentials;
+use crate::fault::Fault;
+use crate::limits::Patience;
 use baton_http::suspended::{self, Late};
 use baton_http::{Secret, read_some};
 
@@ -24,12 +26,12 @@ const ANSWER: usize = 64 * 1024;
 const AHEAD: Duration = Duration::from_mins(5);
 /// After a renewal that failed while the old token was good.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A token's end as we reckon it may be off by what the answer travelled.
+/// Our reckoning of a token's end may be wrong by the time that the answer took to arrive.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// A token and until when it is good.
 #[derive(Clone)]
-pub(crate) struct Token {
+pub(super) struct Token {
     header: HeaderValue,
     /// Which renewal brought it.
     number: u64,
@@ -38,12 +40,12 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    pub(crate) fn header(&self) -> &HeaderValue {
+    pub(super) fn header(&self) -> &HeaderValue {
         &self.header
     }
 }
 
-pub(crate) struct Entra {
+pub(super) struct Entra {
     http: Client,
     url: Url,
     form: Bytes,
@@ -52,26 +54,29 @@ pub(crate) struct Entra {
     held: RwLock<Option<Token>>,
     /// Renewals that ended, well or not.
     renewals: AtomicU64,
-    /// Whoever holds it renews. How the last one went, for those that waited for it.
+    /// The task that holds it renews. The outcome of the last renewal is for the tasks that waited for it.
     renewing: Mutex<Result<(), ModelError>>,
 }
 
 impl Entra {
-    pub(crate) fn new(
+    pub(super) fn new(
         http: Client,
-        url: Url,
-        client_id: &str,
-        client_secret: &Secret,
-        scope: &str,
+        credentials: ClientCredentials,
         patience: Patience,
         env: Arc<dyn Env>,
     ) -> Self {
+        let ClientCredentials {
+            token_url: url,
+            client_id,
+            client_secret,
+            scope,
+        } = credentials;
         let mut form = url.clone();
         form.query_pairs_mut()
             .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", client_id)
+            .append_pair("client_id", &client_id)
             .append_pair("client_secret", client_secret.expose())
-            .append_pair("scope", scope);
+            .append_pair("scope", &scope);
         Self {
             http,
             url,
@@ -85,7 +90,7 @@ impl Entra {
     }
 
     /// A token that is good now. Near its end one caller renews it while the others go on with the old one.
-    pub(crate) async fn token(&self) -> Result<Token, Refusal> {
+    pub(super) async fn token(&self) -> Result<Token, Refusal> {
         let now = self.env.now();
         let Some(token) = self.held().filter(|token| now < token.ends_at) else {
             return self.renewed(None).await;
@@ -111,11 +116,11 @@ impl Entra {
     }
 
     /// Another token, since the service refused this one.
-    pub(crate) async fn token_instead_of(&self, refused: &Token) -> Result<Token, Refusal> {
+    pub(super) async fn token_instead_of(&self, refused: &Token) -> Result<Token, Refusal> {
         self.renewed(Some(refused.number)).await
     }
 
-    /// Waits for a renewal: the one that is under way, or its own. Who waited shares its outcome, the failure too; otherwise a
+    /// Waits for a renewal: the one that is under way, or its own. A task that waited shares the outcome, a failure too; otherwise a
     /// hundred customers would wait for a silent authority one after the other.
     async fn renewed(&self, refused: Option<u64>) -> Result<Token, Refusal> {
         let usable =
@@ -155,7 +160,7 @@ impl Entra {
             )
             .body(self.form.clone());
         let response = match suspended::within(self.patience.first_byte, request.send()).await {
-            Ok(sent) => sent.map_err(|error| Refusal::without_head(transport(error)))?,
+            Ok(sent) => sent.map_err(|error| Refusal::without_head(failure(error)))?,
             Err(Late) => return Err(Refusal::without_head(late(&self.patience))),
         };
         let (status, headers) = (response.status(), response.headers().clone());
@@ -165,11 +170,11 @@ impl Entra {
                 "Entra",
                 status,
                 &headers,
-                &Fault::read(&body),
+                &Fault::from_json(&body),
                 self.env.now(),
             );
             if refusal.error.kind == ModelErrorKind::BadRequest {
-                // Entra says 400 to an unknown tenant, client or scope: all of them are who we are.
+                // Entra says 400 to an unknown tenant, client or scope: all of them are credentials.
                 refusal.error.kind = ModelErrorKind::Unauthorized;
             }
             return Err(refusal);

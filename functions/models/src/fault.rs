@@ -5,22 +5,21 @@
 
 use std::fmt;
 
-use baton_handoff::ports::{ModelError, ModelErrorKind};
-use baton_http::chain;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The `error` object: `{"message", "type", "code", "param"}`, in whatever shape a service gives it.
+/// The `error` object of a service, `{"message", "type", "code", "param"}` in any shape: what is safe to log of it.
 #[derive(Debug, Default)]
-pub(crate) struct Fault {
+pub struct Fault {
     code: Option<String>,
     kind: Option<String>,
     param: Option<String>,
+    is_final: bool,
 }
 
 impl Fault {
     /// From the body of an error response: `{"error": {…}}` of models, `{"error": "invalid_client"}` of OAuth.
-    pub(crate) fn read(body: &[u8]) -> Self {
+    pub fn from_json(body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         value.get("error").map(Self::from_value).unwrap_or_default()
     }
@@ -35,14 +34,28 @@ impl Fault {
             code: field("code").or_else(|| code_like(value.as_str()?)),
             kind: field("type"),
             param: field("param"),
+            is_final: false,
         }
     }
 
-    /// No more waiting helps: the month's money is spent.
-    pub(crate) fn is_quota(&self) -> bool {
+    /// Whether the service gave this as the error's code or type.
+    pub fn names(&self, name: &str) -> bool {
         [&self.code, &self.kind]
             .into_iter()
-            .any(|name| name.as_deref() == Some("insufficient_quota"))
+            .any(|named| named.as_deref() == Some(name))
+    }
+
+    /// The same fault, and no later try will fare better, whatever the status says.
+    #[must_use]
+    pub fn made_final(self) -> Self {
+        Self {
+            is_final: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_final
     }
 }
 
@@ -78,16 +91,4 @@ impl fmt::Display for Fault {
 fn code_like(text: &str) -> Option<String> {
     let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
     (!text.is_empty() && text.len() <= 64 && text.chars().all(is_code)).then(|| text.to_owned())
-}
-
-/// A failure of the HTTP client before the response's head.
-pub(crate) fn transport(error: reqwest::Error) -> ModelError {
-    let kind = if error.is_connect() {
-        ModelErrorKind::Unreachable
-    } else if error.is_timeout() {
-        ModelErrorKind::TimedOut
-    } else {
-        ModelErrorKind::Unavailable
-    };
-    ModelError::new(kind, chain(&error.without_url()))
 }

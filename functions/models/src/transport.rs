@@ -1,0 +1,10 @@
+//! Requests to a model service over HTTP: connections, credentials, tries, time-outs, bounds of bytes.
+//! Knows HTTP; no vendor and no wire format.
+
+pub(crate) mod entra;
+pub(crate) mod exchange;
+mod frames;
+mod http;
+pub(crate) mod response;
+mod retry;
+mod watched;
