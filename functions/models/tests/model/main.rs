@@ -9,6 +9,7 @@ mod asking;
 mod dialects;
 mod entra;
 mod failures;
+mod new_format;
 mod retries;
 mod streaming;
 mod support;
