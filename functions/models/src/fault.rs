@@ -1,4 +1,4 @@
-//! What a service says about a failure, reduced to what is safe to log.
+//! The codes that a service gives with a failure: the part of its answer that is safe to log.
 //!
 //! Services quote the request in their messages: vLLM prints the offending input, OpenAI a part of the key. So a detail
 //! holds codes and field names only, never the message.
@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The `error` object of a service, `{"message", "type", "code", "param"}` in any shape: what is safe to log of it.
+/// The `error` object of a service, `{"message", "type", "code", "param"}` in any shape, without the message.
 #[derive(Debug, Default)]
 pub struct Fault {
     code: Option<String>,

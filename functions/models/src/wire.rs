@@ -91,7 +91,7 @@ pub trait WireFormat: Send + Sync {
     /// A decoder for one answer.
     fn decoder(&self) -> Box<dyn Decoder>;
 
-    /// Reduces a response that is no success to what is safe to log and decides whether it is final. The transport reads the
+    /// Reads a response that is not a success: its codes, and whether a later try is pointless. The transport reads the
     /// status and `Retry-After` itself.
     fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;
 }

@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_one_sentence_that_names_it() {
-        let cases: [(&[(&str, &str)], &str); 14] = [
+        let cases: [(&[(&str, &str)], &str); 15] = [
             (
                 &[("BATON_ADDR", "here")],
                 "BATON_ADDR=here is not an address with a port, such as 127.0.0.1:8501",
@@ -371,6 +371,10 @@ mod tests {
                 "BATON_MODEL_HTTP2=2 is not true or false",
             ),
             // Also while no model is chosen.
+            (
+                &[("BATON_MODEL_WIRE", "telex")],
+                "BATON_MODEL_WIRE=telex is not a wire format; those are: openai",
+            ),
             (
                 &[("BATON_MODEL_USAGE", "yes")],
                 "BATON_MODEL_USAGE=yes is not true or false",

@@ -1,10 +1,13 @@
 //! Which model answers, and how it is asked.
 
 use baton_http::Secret;
-use baton_models::{AzureAuth, Endpoint, ModelSettings, OutputLimit};
+use baton_models::wire::Wire;
+use baton_models::{AzureAuth, Endpoint, ModelSettings, OutputLimit, WIRE_FORMATS};
 
 use super::{BadSetting, Values};
 
+/// The wire format unless set.
+const OPENAI: &str = "openai";
 /// Between two words of the rehearsal model, in milliseconds, unless set.
 const REHEARSAL_DELAY_MS: u64 = 35;
 
@@ -33,10 +36,12 @@ pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
     let http2_prior_knowledge = values.parse("BATON_MODEL_HTTP2", "true or false")?;
     let ask_usage = values.parse("BATON_MODEL_USAGE", "true or false")?;
     let output_limit = output_limit(values)?;
+    let wire = wire(values)?;
     let endpoint = match (azure(values)?, values.get("BATON_MODEL_URL")) {
         (Some(azure), _) => azure,
         (None, None | Some("rehearsal")) => return Ok(ModelChoice::Rehearsal { word_delay_ms }),
-        (None, Some(url)) => open_ai(values, url),
+        (None, Some(url)) if wire.name == OPENAI => open_ai(values, url),
+        (None, Some(url)) => service(values, url, wire)?,
     };
     let mut settings = ModelSettings::new(endpoint);
     settings.http2_prior_knowledge = http2_prior_knowledge.unwrap_or(false);
@@ -45,7 +50,35 @@ pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
     Ok(ModelChoice::Service(Box::new(settings)))
 }
 
-/// OpenAI's own key is sent to OpenAI only: a key in the environment must not reach whoever else is configured.
+fn wire(values: &Values) -> Result<Wire, BadSetting> {
+    let name = values.get("BATON_MODEL_WIRE").unwrap_or(OPENAI);
+    let known = WIRE_FORMATS.iter().find(|wire| wire.name == name);
+    known.copied().ok_or_else(|| {
+        let names: Vec<_> = WIRE_FORMATS.iter().map(|wire| wire.name).collect();
+        let names = names.join(", ");
+        BadSetting::new(format!(
+            "BATON_MODEL_WIRE={name} is not a wire format; those are: {names}"
+        ))
+    })
+}
+
+/// A service of any other wire format.
+fn service(values: &Values, url: &str, wire: Wire) -> Result<Endpoint, BadSetting> {
+    let model = values.get("BATON_MODEL").ok_or_else(|| {
+        let name = wire.name;
+        BadSetting::new(format!(
+            "BATON_MODEL_WIRE={name} is set and BATON_MODEL is missing"
+        ))
+    })?;
+    Ok(Endpoint::Service {
+        wire,
+        base_url: url.to_owned(),
+        model: model.to_owned(),
+        key: values.get("BATON_MODEL_KEY").map(Secret::new),
+    })
+}
+
+/// OpenAI's own key is sent to OpenAI only: a key in the environment must not reach another service that is configured.
 fn open_ai(values: &Values, url: &str) -> Endpoint {
     let own_key = values
         .get("OPENAI_API_KEY")
