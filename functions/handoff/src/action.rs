@@ -126,8 +126,9 @@ impl Action {
             action.first_try_at = None;
         }
         // Behind a person's "try again" the refusal may be one from before, which the service is about to forget.
-        let may_forget = action.tried_before && request.tool.forgets_keys();
-        let remembers_refusals = request.tool.remembers_refusals() && !may_forget;
+        let retries = request.tool.runs.retries;
+        let may_forget = action.tried_before && retries.key_life.is_some();
+        let remembers_refusals = retries.remembers_refusals && !may_forget;
         let ended = tries::ended(outcome, first_try, remembers_refusals);
         self.record_outcome(version, action, &request, ended).await
     }
@@ -217,7 +218,7 @@ impl Action {
             outcome = self.engine.tools.act(request, &key) => outcome,
             () = self.engine.sleep(tries::given_up_after(request)) => {
                 let reason = "the call took too long".to_owned();
-                if request.tool.has_keys() { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
+                if request.tool.runs.retries.has_keys { Outcome::Retry(reason, None) } else { Outcome::Unknown(reason) }
             }
         }
     }

@@ -21,3 +21,5 @@ pub use store::{
     StoreError, Stored,
 };
 pub use tools::{Outcome, Price, ToolError, ToolRequest, Tools};
+
+pub use crate::team::Provider;

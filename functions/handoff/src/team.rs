@@ -34,21 +34,22 @@
 //! type = "string"                  # a `default` or `optional = true`
 //! ```
 //!
-//! `[tool.schema]` takes the JSON Schema of all arguments instead of `[tool.parameters.NAME]`, and `[tool.http]` makes a
-//! tool a call to a service. Every key is in `infra/docs/teams.md`, with a longer example that the tests read.
+//! `[tool.schema]` takes the JSON Schema of all arguments instead of `[tool.parameters.NAME]`, and a section of a [`Provider`] gives
+//! the tool to it. Every key is in `infra/docs/teams.md`, with a longer example that the tests read.
 //!
 //! A file is taken as a whole or refused with one sentence: every name in a [`Team`] leads somewhere, every agent can be
 //! reached, every tool is used. Whether every schema compiles is asked for apart, by [`Team::compile_all`].
 
+mod acme;
 mod arguments;
 mod assemble;
 mod canonical;
 mod check;
 mod declare;
 mod file;
-mod http;
 mod mistake;
 mod parameters;
+mod provider;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -61,22 +62,25 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
+use toml::de::{DeTable, Deserializer};
 
 use check::Source;
-use file::TeamFile;
-use mistake::{Located, Mistake};
+use file::{TOOL_KEYS, TeamFile};
+use mistake::Mistake;
+use provider::take_sections;
 
 use crate::ports::ToolDefinition;
 
+pub use acme::{BACK_OFFICE, BackOfficeTools};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use check::TeamWarning;
-pub use http::{
-    HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
-};
-pub use mistake::TeamError;
-pub use tool::{ActionOrder, Amount, Approval, BACK_OFFICE, Runs, Tool, ToolKind};
+pub use mistake::{Located, TeamError};
+#[cfg(test)]
+pub(crate) use provider::tests::Service;
+pub use provider::{Declared, Draft, Provider, Retries, Runs};
+pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
 
 /// Agents, tools and hand-offs that were checked as a whole: every name in here leads somewhere.
 #[derive(Debug)]
@@ -157,30 +161,21 @@ impl Default for Limits {
 }
 
 impl Team {
-    /// Reads a team from the text of a file; `file` is what the file is called in an error. The schemas of tools are read and not
-    /// compiled: see [`Team::compile_all`].
+    /// Reads a team from the text of a file; `file` is what the file is called in an error, and each tool is declared by one of the
+    /// providers. The schemas of tools are read and not compiled: see [`Team::compile_all`].
     ///
     /// # Errors
     /// The first mistake of the file, as one sentence with file and line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, TeamError> {
-        toml::from_str::<TeamFile>(text)
-            .map_err(Located::from)
-            .and_then(|read| {
-                let (file, text) = (file.to_owned(), text.to_owned());
-                Self::assemble(read, Source { file, text })
-            })
-            .map_err(|mistake| mistake.in_file(file, text))
+    pub fn parse(file: &str, text: &str, providers: &[&dyn Provider]) -> Result<Self, TeamError> {
+        Self::read(file, text, providers).map_err(|mistake| mistake.in_file(file, text))
     }
 
-    /// The built-in team: customer service of ACME Inc.
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "the text is part of the program, and a test reads it"
-    )]
-    pub fn acme() -> Self {
-        Self::parse("acme.toml", include_str!("../teams/acme.toml"))
-            .expect("the built-in team is right")
+    fn read(file: &str, text: &str, providers: &[&dyn Provider]) -> Result<Self, Located> {
+        let mut table = DeTable::parse(text)?;
+        let sections = take_sections(table.get_mut(), TOOL_KEYS, providers)?;
+        let read = TeamFile::deserialize(Deserializer::from(table))?;
+        let (file, text) = (file.to_owned(), text.to_owned());
+        Self::assemble(read, &sections, providers, Source { file, text })
     }
 
     /// The agent of this name.
@@ -264,7 +259,11 @@ fn not_empty(text: Spanned<String>, what: impl FnOnce() -> String) -> Result<Str
     Ok(text.into_inner())
 }
 
-fn in_range(
+/// A whole number of a team file that has bounds; `None` where the file has none.
+///
+/// # Errors
+/// That the number is out of them, with its place.
+pub fn in_range(
     key: &'static str,
     number: Option<Spanned<i64>>,
     (least, most): (i64, i64),

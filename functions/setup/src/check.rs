@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::Env;
+use baton_handoff::ports::{Env, Store};
 use baton_stores::env::SystemEnv;
+use baton_stores::memory::MemoryStore;
 
 use crate::log;
-use crate::services::{ModelInfo, http_tools, model_client, read_team};
+use crate::services::{ModelInfo, model_client, read_team, toolbox};
 use crate::settings::{Settings, Values, unknown};
 
 /// What was found.
@@ -43,7 +44,9 @@ pub fn check(values: &Values) -> Report {
     }
     let model = model_client(&settings.model, &env).map_err(&mut note);
     if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
-        if let Err(error) = http_tools(&team, &settings, &env) {
+        // Tools are made ready and not called, so any store will do.
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
+        if let Err(error) = toolbox(&team, &settings, &env, &store) {
             note(error);
         }
         if let Err(error) = team.compile_all() {

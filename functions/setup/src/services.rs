@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Model, Tools};
+use baton_handoff::ports::{Env, Model, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
-use baton_tools::http_tools::{HttpTools, Outside, SystemNames};
+use baton_tools::http_tools::SystemNames;
 use baton_tools::office::BackOffice;
-use baton_tools::toolbox::Toolbox;
+use baton_tools::toolbox::{KINDS, Outside, Toolbox, providers};
 use tokio_util::sync::CancellationToken;
 
 use crate::records::{self, Records};
@@ -78,19 +78,18 @@ impl Services {
         let records = opening.await?;
         check_lease(settings.lease, records.longest_answer)?;
         let team = Arc::new(team.await.context("reading the team panicked")??);
-        let http = http_tools(&team, settings, &system)?;
+        let tools = toolbox(&team, settings, &records.env, &records.store)?;
         let (model, model_info) = model
             .await
             .context("building the model's client panicked")??;
         let office = Arc::new(BackOffice::new(records.store.clone(), records.env.clone()));
-        let tools = Arc::new(Toolbox::new(office.clone(), http));
         Ok(Self {
             team,
             office,
             model_info,
             records,
             model,
-            tools,
+            tools: Arc::new(tools),
             lease: settings.lease,
             stop,
         })
@@ -182,22 +181,25 @@ pub(crate) fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
-    Ok(Team::parse(&name, &text)?)
+    Ok(Team::parse(&name, &text, &providers(KINDS))?)
 }
 
-/// The tools of the team that call out, with the headers that the environment holds for them.
-pub(crate) fn http_tools(
+/// The tools of the team, with the secrets that the environment holds for them.
+pub(crate) fn toolbox(
     team: &Team,
     settings: &Settings,
     env: &Arc<dyn Env>,
-) -> anyhow::Result<HttpTools> {
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<Toolbox> {
     let outside = Outside {
+        store: store.clone(),
+        env: env.clone(),
         variables: &|name| settings.values.get(name).map(str::to_owned),
         networks: settings.tool_networks.clone(),
         extra_roots: Vec::new(),
         names: Arc::new(SystemNames),
     };
-    Ok(HttpTools::new(team, outside, env.clone())?)
+    Toolbox::open(KINDS, team, &outside).map_err(anyhow::Error::from_boxed)
 }
 
 async fn build_model(

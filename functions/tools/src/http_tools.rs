@@ -21,10 +21,15 @@
 //! `Retry-After` is handed on with what is tried again.
 
 mod address;
+mod call;
+mod declare;
 mod declared;
 mod exchange;
+mod file;
 mod names;
 mod target;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -33,31 +38,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{Env, Outcome, Price, ToolError, ToolRequest, Tools};
-use baton_handoff::team::{HttpBody, HttpMethod, Team};
+use baton_handoff::team::Team;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Map;
 
 pub use address::{Network, NotANetwork};
+pub use declare::HttpProvider;
 pub use names::{Names, SystemNames};
 
+use crate::toolbox::Outside;
+
+use call::{HttpBody, HttpMethod};
 use declared::Declared;
 use exchange::{Body, Exchange, Line, Question};
 
 /// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// What tools are given of the world.
-pub struct Outside<'a> {
-    /// The value of an environment variable, for headers.
-    pub variables: &'a dyn Fn(&str) -> Option<String>,
-    /// Private networks that every tool may reach; the team file may allow more for a tool.
-    pub networks: Vec<Network>,
-    /// Certificates (DER) to trust besides the platform's.
-    pub extra_roots: Vec<Vec<u8>>,
-    /// Who knows the addresses of names.
-    pub names: Arc<dyn Names>,
-}
 
 /// Why a team's tools cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +93,7 @@ pub enum HttpToolsError {
     Certificates(#[source] rustls::Error),
 }
 
-/// Executes the tools of a team that call a service.
+/// Calls the services of a team's tools.
 pub struct HttpTools {
     declared: BTreeMap<String, Declared>,
     line: Line,
@@ -107,12 +104,8 @@ impl HttpTools {
     /// Makes every declared tool of the team ready.
     ///
     /// # Errors
-    /// The first tool that could not be called, as one sentence for whoever starts Baton.
-    pub fn new(
-        team: &Team,
-        outside: Outside<'_>,
-        env: Arc<dyn Env>,
-    ) -> Result<Self, HttpToolsError> {
+    /// The first tool that could not be called, as one sentence for the person that starts Baton.
+    pub fn new(team: &Team, outside: &Outside<'_>) -> Result<Self, HttpToolsError> {
         let mut declared = BTreeMap::new();
         for tool in team.tools() {
             if let Some(ready) = Declared::of(tool, outside.variables)? {
@@ -125,7 +118,7 @@ impl HttpTools {
             .any(|ready| ready.origin.scheme() == "https");
         let tls = baton_http::tls(secure, &outside.extra_roots, false)
             .map_err(HttpToolsError::Certificates)?;
-        let line = Line::new(outside.names, outside.networks, tls);
+        let line = Line::new(outside.names.clone(), outside.networks.clone(), tls);
         for (tool, ready) in &declared {
             let barred = ready
                 .literal_address()
@@ -138,7 +131,7 @@ impl HttpTools {
         Ok(Self {
             declared,
             line,
-            env,
+            env: outside.env.clone(),
         })
     }
 
@@ -203,7 +196,7 @@ impl Tools for HttpTools {
             question.headers.insert(IDEMPOTENCY_KEY, key);
         }
         let exchange = self.ask(declared, question).await;
-        verdict::action(exchange, declared.call.idempotency_keys, self.env.now())
+        verdict::action(exchange, request.tool.runs.retries.has_keys, self.env.now())
     }
 
     /// Services are not asked what a call is worth: a parameter names it.

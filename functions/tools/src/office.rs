@@ -24,6 +24,8 @@ use serde::Deserialize;
 
 pub use books::{Entries, Order, Refund};
 
+use crate::toolbox::Outside;
+
 use books::{ORDERS, REFUNDS};
 
 /// How often seeding is tried while others do the same.
@@ -97,6 +99,11 @@ impl BackOffice {
             env,
             seeded: AtomicBool::new(false),
         }
+    }
+
+    /// The same, on what tools are given.
+    pub(crate) fn of(outside: &Outside<'_>) -> Self {
+        Self::new(outside.store.clone(), outside.env.clone())
     }
 
     /// All orders, the newest first.

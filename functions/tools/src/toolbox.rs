@@ -1,45 +1,112 @@
-//! All tools of a team behind one port: each goes where its declaration says.
-//! Knows the two places; never what a tool does there.
+//! All tools of a team behind one port: a call goes to the provider that declared its tool.
+//! Knows the list of providers; never what a tool does.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Outcome, Price, ToolError, ToolRequest, Tools};
-use baton_handoff::team::Runs;
+use baton_handoff::ports::{Env, Outcome, Price, Provider, Store, ToolError, ToolRequest, Tools};
+use baton_handoff::team::{BackOfficeTools, Team};
 
-use crate::http_tools::HttpTools;
+use crate::http_tools::{HttpProvider, HttpTools, Names, Network};
+use crate::office::BackOffice;
 
-/// The embedded back office, and the services that tools call.
+/// The kinds of tools that Baton has. Another one is a file of its own, and one line here.
+pub const KINDS: &[Kind] = &[
+    Kind::new(&BackOfficeTools, |_, outside| {
+        Ok(Arc::new(BackOffice::of(outside)))
+    }),
+    Kind::new(&HttpProvider, |team, outside| {
+        Ok(Arc::new(HttpTools::new(team, outside)?))
+    }),
+];
+
+/// Makes the tools of a team ready that one provider declared.
+type Open = fn(&Team, &Outside<'_>) -> Result<Arc<dyn Tools>, NotReady>;
+
+/// Why a team's tools cannot be used, in one sentence.
+pub type NotReady = Box<dyn Error + Send + Sync>;
+
+/// A kind of tool: how team files declare it, and how its calls are carried out.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    provider: &'static dyn Provider,
+    open: Open,
+}
+
+/// What tools are given of the world.
+pub struct Outside<'a> {
+    /// For tools that keep something.
+    pub store: Arc<dyn Store>,
+    /// Time and chance.
+    pub env: Arc<dyn Env>,
+    /// The value of an environment variable, for secrets.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// Private networks that every tool may reach; the team file may allow more for a tool.
+    pub networks: Vec<Network>,
+    /// Certificates (DER) to trust besides the platform's.
+    pub extra_roots: Vec<Vec<u8>>,
+    /// Leads from the names of hosts to their addresses.
+    pub names: Arc<dyn Names>,
+}
+
+/// The tools of a team, ready to be called.
 pub struct Toolbox {
-    office: Arc<dyn Tools>,
-    http: HttpTools,
+    places: Vec<(&'static str, Arc<dyn Tools>)>,
+}
+
+impl Kind {
+    /// A kind of tool.
+    pub const fn new(provider: &'static dyn Provider, open: Open) -> Self {
+        Self { provider, open }
+    }
+}
+
+/// What declares the tools of these kinds in a team file.
+pub fn providers(kinds: &[Kind]) -> Vec<&'static dyn Provider> {
+    kinds.iter().map(|kind| kind.provider).collect()
 }
 
 impl Toolbox {
-    /// Tools without a service of their own run in this office.
-    pub fn new(office: Arc<dyn Tools>, http: HttpTools) -> Self {
-        Self { office, http }
+    /// Makes the tools of a team ready, which was read with the [`providers`] of the same kinds.
+    ///
+    /// # Errors
+    /// The first tool that could not be called, as one sentence for the person that starts Baton.
+    pub fn open(kinds: &[Kind], team: &Team, outside: &Outside<'_>) -> Result<Self, NotReady> {
+        let open = |kind: &Kind| Ok((kind.provider.name(), (kind.open)(team, outside)?));
+        let places = kinds.iter().map(open).collect::<Result<_, NotReady>>()?;
+        Ok(Self { places })
     }
 
-    fn place_of(&self, request: &ToolRequest) -> &dyn Tools {
-        match &request.tool.runs {
-            Runs::BackOffice => &*self.office,
-            Runs::Http(_) => &self.http,
-        }
+    /// Err is a sentence for the model.
+    fn place_of(&self, request: &ToolRequest) -> Result<&dyn Tools, String> {
+        let provider = request.tool.runs.provider;
+        let mut places = self.places.iter();
+        places
+            .find(|(name, _)| *name == provider)
+            .map(|(_, tools)| &**tools)
+            .ok_or_else(|| format!("{} cannot be used: it runs nowhere.", request.tool.name))
     }
 }
 
 #[async_trait]
 impl Tools for Toolbox {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
-        self.place_of(request).lookup(request).await
+        let place = self.place_of(request).map_err(ToolError::Refused)?;
+        place.lookup(request).await
     }
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
-        self.place_of(request).act(request, idempotency_key).await
+        match self.place_of(request) {
+            Ok(place) => place.act(request, idempotency_key).await,
+            Err(sentence) => Outcome::Rejected(sentence),
+        }
     }
 
     async fn price(&self, request: &ToolRequest) -> Price {
-        self.place_of(request).price(request).await
+        match self.place_of(request) {
+            Ok(place) => place.price(request).await,
+            Err(sentence) => Price::CannotTell(sentence),
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::ports::{Millis, Outcome, ToolRequest};
 use crate::record::{ActionRecord, ActionState};
-use crate::team::{Runs, Tool};
 
 /// How often an action is tried before a person must look.
 const MAX_ATTEMPTS: u32 = 10;
@@ -60,7 +59,7 @@ pub(crate) fn spent(
     now: Millis,
     claim_margin: Millis,
 ) -> Option<(ActionState, String)> {
-    let tool = &request.tool;
+    let retries = request.tool.runs.retries;
     let enough = action.attempts >= MAX_ATTEMPTS;
     let tried = || format!("it was tried {} times", action.attempts);
     let Some(first_try_at) = action.first_try_at else {
@@ -76,23 +75,16 @@ pub(crate) fn spent(
     let through = now.saturating_sub(first_try_at) + claim_of(request, claim_margin);
     let reason = if enough {
         tried()
-    } else if !tool.has_keys() {
+    } else if !retries.has_keys {
         "it was tried, and the service could not tell a second try from a second action".to_owned()
-    } else if key_life(tool).is_some_and(|life| through > life) {
+    } else if retries.key_life.is_some_and(|life| through > millis(life)) {
         "the service may have forgotten the first try by the end of another one".to_owned()
-    } else if through > millis(tool.retry) {
+    } else if through > millis(request.tool.retry) {
         format!("{}, and nothing is tried for longer", tried())
     } else {
         return None;
     };
     Some((ActionState::Unknown, reason))
-}
-
-fn key_life(tool: &Tool) -> Option<Millis> {
-    match &tool.runs {
-        Runs::BackOffice => None,
-        Runs::Http(call) => Some(millis(call.key_life)),
-    }
 }
 
 /// How long to wait before the next try. Full jitter, so that actions that failed together do not come back together.
@@ -133,13 +125,13 @@ mod tests {
 
     use super::*;
     use crate::ids::{ActionId, ConversationId};
-    use crate::team::Team;
+    use crate::team::{Service, Team};
 
     const HOUR: Millis = 3_600_000;
     const MARGIN: Millis = 15_000;
     const ACCEPTED: Millis = 1_790_000_000_000;
 
-    fn request(http: &str) -> ToolRequest {
+    fn request(service: &str) -> ToolRequest {
         let text = format!(
             r#"name = "Shop"
 entry = "Front"
@@ -151,13 +143,11 @@ tools = ["book"]
 name = "book"
 kind = "action"
 description = "Books."
-[tool.http]
-method = "POST"
-url = "https://example.com/"
-{http}
+[tool.service]
+{service}
 "#
         );
-        let team = Team::parse("team.toml", &text).unwrap();
+        let team = Team::parse("team.toml", &text, &[&Service]).unwrap();
         let tool = team.tool("book").unwrap().clone();
         ToolRequest {
             arguments: Arc::new(tool.check("{}").unwrap()),
@@ -212,7 +202,7 @@ url = "https://example.com/"
 
     #[test]
     fn a_service_without_keys_is_tried_again_only_if_nothing_was_sent() {
-        let request = request("idempotency_keys = false");
+        let request = request("keys = false");
         assert_eq!(state_at(&tried(3, None), &request, ACCEPTED), None);
         assert_eq!(
             state_at(&tried(1, Some(ACCEPTED)), &request, ACCEPTED),

@@ -1,4 +1,4 @@
-//! What tools do: the embedded back office, and services behind HTTP.
+//! What tools do, at whatever provider declared them: see [`Provider`](super::Provider).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub enum Price {
     CannotTell(String),
 }
 
-/// Executes tools.
+/// Executes the tools of a provider, or of all.
 #[async_trait]
 pub trait Tools: Send + Sync {
     /// A lookup: no side effect, so it may be dropped or repeated at any time.

@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::check::Source;
 use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
+use super::provider::{Provider, Section};
 use super::tool::Tool;
 use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_empty};
 use crate::ports::ToolDefinition;
@@ -20,7 +21,12 @@ use crate::ports::ToolDefinition;
 const MAX_CALLS: usize = 128;
 
 impl Team {
-    pub(super) fn assemble(file: TeamFile, source: Source) -> Result<Self, Located> {
+    pub(super) fn assemble(
+        file: TeamFile,
+        sections: &[Vec<Section<'_>>],
+        providers: &[&dyn Provider],
+        source: Source,
+    ) -> Result<Self, Located> {
         let name = not_empty(file.name, || "name".into())?;
         let limits = Limits::declare(file.limits)?;
         let mut first_questions = Vec::with_capacity(file.first_questions.len());
@@ -29,7 +35,7 @@ impl Team {
         }
         let places = agent_places(&file.agents)?;
         all_used(&file.tools, &file.agents)?;
-        let tools = declare_tools(file.tools)?;
+        let tools = declare_tools(file.tools, sections, providers)?;
         let mut agents = BTreeMap::new();
         for agent in file.agents {
             let agent = Agent::assemble(agent, &tools, &places)?;
@@ -173,11 +179,15 @@ fn agent_places(files: &[AgentFile]) -> Result<BTreeMap<String, Spanned<String>>
     Ok(places)
 }
 
-fn declare_tools(files: Vec<ToolFile>) -> Result<BTreeMap<String, Arc<Tool>>, Located> {
+fn declare_tools(
+    files: Vec<ToolFile>,
+    sections: &[Vec<Section<'_>>],
+    providers: &[&dyn Provider],
+) -> Result<BTreeMap<String, Arc<Tool>>, Located> {
     let mut tools = BTreeMap::new();
-    for file in files {
+    for (file, sections) in files.into_iter().zip(sections) {
         let at = file.name.span();
-        let tool = Tool::declare(file)?;
+        let tool = Tool::declare(file, sections, providers)?;
         let name = tool.name.clone();
         if tools.insert(name.clone(), Arc::new(tool)).is_some() {
             return Err(Mistake::ToolTwice { name }.at(at));

@@ -9,7 +9,6 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::{Spanned, Table};
 
-use super::http::{HttpBody, HttpMethod, HttpQuery};
 use super::tool::{ActionOrder, ToolKind};
 
 #[derive(Deserialize)]
@@ -57,6 +56,20 @@ pub(super) struct HandOffFile {
     pub(super) description: Spanned<String>,
 }
 
+/// The keys of a tool, in the order in which they are told. Sections of providers come on top.
+pub(super) const TOOL_KEYS: &[&str] = &[
+    "name",
+    "description",
+    "kind",
+    "parameters",
+    "schema",
+    "identity",
+    "timeout_seconds",
+    "approval",
+    "order",
+    "retry_minutes",
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct ToolFile {
@@ -73,7 +86,6 @@ pub(super) struct ToolFile {
     pub(super) approval: Option<Spanned<ApprovalFile>>,
     pub(super) order: Option<Spanned<ActionOrder>>,
     pub(super) retry_minutes: Option<Spanned<i64>>,
-    pub(super) http: Option<HttpFile>,
 }
 
 pub(super) enum ApprovalFile {
@@ -89,46 +101,7 @@ pub(super) struct AboveFile {
     pub(super) amount: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(super) struct HttpFile {
-    pub(super) method: HttpMethod,
-    pub(super) url: Spanned<String>,
-    #[serde(default)]
-    pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
-    pub(super) body: Option<Spanned<HttpBody>>,
-    pub(super) query: Option<Spanned<HttpQuery>>,
-    pub(super) idempotency_keys: Option<Spanned<bool>>,
-    pub(super) key_life_minutes: Option<Spanned<i64>>,
-    pub(super) key_remembers: Option<Spanned<KeyRemembers>>,
-    #[serde(default)]
-    pub(super) allow_private: bool,
-}
-
-/// What a service remembers under an idempotency key.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum KeyRemembers {
-    /// That something was done.
-    Effects,
-    /// That, and that it was refused.
-    Refusals,
-}
-
-pub(super) enum HeaderFile {
-    Literal(String),
-    Environment(EnvironmentFile),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(super) struct EnvironmentFile {
-    pub(super) env: String,
-    #[serde(default)]
-    pub(super) prefix: String,
-}
-
-// An untagged enum would answer every mistake with "did not match any variant"; these two say what was expected.
+// An untagged enum would answer every mistake with "did not match any variant"; this says what was expected.
 
 impl<'de> Deserialize<'de> for ApprovalFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -150,29 +123,6 @@ impl<'de> Deserialize<'de> for ApprovalFile {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalFile, A::Error> {
                 AboveFile::deserialize(MapAccessDeserializer::new(map)).map(ApprovalFile::Above)
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-impl<'de> Deserialize<'de> for HeaderFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = HeaderFile;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#"a text or { env = "NAME" }"#)
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<HeaderFile, E> {
-                Ok(HeaderFile::Literal(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderFile, A::Error> {
-                EnvironmentFile::deserialize(MapAccessDeserializer::new(map))
-                    .map(HeaderFile::Environment)
             }
         }
         deserializer.deserialize_any(Reader)

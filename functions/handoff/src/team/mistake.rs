@@ -28,12 +28,17 @@ impl std::error::Error for TeamError {}
 
 /// A mistake and the bytes of the text that hold it.
 #[derive(Debug)]
-pub(super) struct Located {
+pub struct Located {
     mistake: Mistake,
     at: Range<usize>,
 }
 
 impl Located {
+    /// A mistake that a provider found. The sentence has no full stop and begins with the thing that is wrong.
+    pub fn new(sentence: impl Into<String>, at: Range<usize>) -> Self {
+        Mistake::OfProvider(sentence.into()).at(at)
+    }
+
     pub(super) fn in_file(self, file: &str, text: &str) -> TeamError {
         TeamError {
             file: file.to_owned(),
@@ -73,6 +78,10 @@ impl From<toml::de::Error> for Located {
 pub(super) enum Mistake {
     #[error("{0}")]
     Toml(String),
+    #[error("{0}")]
+    OfProvider(String),
+    #[error("unknown key `{key}`, expected one of `{expected}`")]
+    UnknownKey { key: String, expected: String },
     #[error("{what} must not be empty")]
     Empty { what: String },
     #[error(
@@ -137,68 +146,24 @@ pub(super) enum Mistake {
     #[error("tool {tool:?} is a lookup, and {key} is for actions only")]
     ForActionsOnly { tool: String, key: &'static str },
     #[error(
-        "approval of tool {tool:?} needs amount = \"PARAMETER\", since the service is not asked what a call is worth"
+        "approval of tool {tool:?} needs amount = \"PARAMETER\", since {noun} is not asked what a call is worth"
     )]
-    AmountMissing { tool: String },
-    #[error("approval of tool {tool:?} must not name an amount, since the back office knows it")]
-    AmountOfBackOffice { tool: String },
+    AmountMissing { tool: String, noun: &'static str },
+    #[error("approval of tool {tool:?} must not name an amount, since {noun} knows it")]
+    AmountKnown { tool: String, noun: &'static str },
     #[error(
         "approval of tool {tool:?} names the amount {parameter:?}, which is not a required parameter of type integer"
     )]
     AmountParameter { tool: String, parameter: String },
 
-    #[error(
-        "tool {name:?} is not one of the back office ({known}), so it needs a [tool.http] section"
-    )]
-    NeedsHttp { name: String, known: String },
-    #[error("tool {name:?} of the back office has the kind {kind}")]
-    BackOfficeKind { name: String, kind: &'static str },
-    #[error("the URL of tool {tool:?} {reason}")]
-    Url { tool: String, reason: String },
-    #[error("the URL of tool {tool:?} needs {{{parameter}}}, which is not a parameter of it")]
-    UnknownUrlParameter { tool: String, parameter: String },
-    #[error("the URL of tool {tool:?} needs {{{parameter}}}, which a call may leave out")]
-    OptionalUrlParameter { tool: String, parameter: String },
-    #[error(
-        "the URL of tool {tool:?} needs {{{parameter}}}, which may be {what}; an address takes texts, numbers and truth values"
-    )]
-    CompoundUrlParameter {
+    #[error("tool {tool:?} has no section that says where it runs")]
+    NoProvider { tool: String },
+    #[error("tool {tool:?} has [tool.{first}] and [tool.{second}]; it runs in one place")]
+    TwoProviders {
         tool: String,
-        parameter: String,
-        what: &'static str,
+        first: &'static str,
+        second: &'static str,
     },
-    #[error(
-        "the URL of tool {tool:?} has {found} bytes before any argument is in it, and servers take {most} at most"
-    )]
-    LongUrl {
-        tool: String,
-        found: usize,
-        most: usize,
-    },
-    #[error(
-        "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may be {what}; a query takes texts, numbers and truth values"
-    )]
-    CompoundInQuery {
-        tool: String,
-        parameter: String,
-        what: &'static str,
-    },
-    #[error(
-        "tool {tool:?} sends a body with GET, which services ignore or refuse; use query = \"arguments\""
-    )]
-    BodyOfGet { tool: String },
-    #[error("header {header:?} of tool {tool:?} {reason}")]
-    Header {
-        tool: String,
-        header: String,
-        reason: &'static str,
-    },
-    #[error("tool {tool:?} has {key} without idempotency keys")]
-    WithoutKeys { tool: String, key: &'static str },
-    #[error(
-        "key_life_minutes of tool {tool:?} is over before one try of timeout_seconds; nothing would ever be tried again"
-    )]
-    ShortKeyLife { tool: String },
 }
 
 impl Mistake {

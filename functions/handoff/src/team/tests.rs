@@ -2,50 +2,16 @@
 
 mod acme;
 mod arguments;
-mod http;
+mod declared;
 mod mistakes;
 mod schemas;
 
-use super::Team;
+use super::{BackOfficeTools, Provider, Service, Team};
 
 /// A small team without a mistake; tests put one in.
-const SHOP: &str = r#"name = "Shop"
-entry = "Front"
+const SHOP: &str = include_str!("tests/shop.toml");
 
-[[agent]]
-name = "Front"
-instructions = "Help."
-tools = ["look_up_item"]
-hand_offs = [{ tool = "to_back", to = "Back", description = "To the back." }]
-
-[[agent]]
-name = "Back"
-instructions = "Refund."
-tools = ["execute_refund", "look_up_item"]
-hand_offs = [{ tool = "to_front", to = "Front", description = "To the front." }]
-
-[[tool]]
-name = "look_up_item"
-kind = "lookup"
-description = "Finds an item."
-
-[tool.parameters.search_query]
-type = "string"
-
-[[tool]]
-name = "execute_refund"
-kind = "action"
-description = "Refunds an item."
-identity = ["item_id"]
-timeout_seconds = 5
-
-[tool.parameters.item_id]
-type = "string"
-
-[tool.parameters.reason]
-type = "string"
-default = "not provided"
-"#;
+const PROVIDERS: &[&dyn Provider] = &[&BackOfficeTools, &Service];
 
 /// The shop with one passage replaced.
 fn shop_with(passage: &str, replacement: &str) -> String {
@@ -58,7 +24,7 @@ fn shop_with(passage: &str, replacement: &str) -> String {
 }
 
 fn error_of(text: &str) -> String {
-    Team::parse("team.toml", text)
+    Team::parse("team.toml", text, PROVIDERS)
         .and_then(|team| team.compile_all())
         .expect_err("the file has a mistake")
         .to_string()
@@ -71,20 +37,10 @@ fn assert_mistake(passage: &str, replacement: &str, sentence: &str) {
 
 #[test]
 fn the_shop_has_no_mistake() {
-    let team = Team::parse("team.toml", SHOP).expect("the tests start from a right file");
+    let team =
+        Team::parse("team.toml", SHOP, PROVIDERS).expect("the tests start from a right file");
     assert_eq!(team.compile_all(), Ok(()));
     assert_eq!(team.warnings(), []);
-}
-
-#[test]
-fn the_example_of_the_reference_has_no_mistake() {
-    let reference = include_str!("../../../../infra/docs/teams.md");
-    let (_, example) = reference.split_once("```toml\n").unwrap();
-    let (example, _) = example.split_once("```").unwrap();
-    let team = Team::parse("teams.md", example).unwrap();
-    assert_eq!(team.compile_all(), Ok(()));
-    assert_eq!(team.warnings(), []);
-    assert_eq!(team.tools().count(), 4);
 }
 
 #[test]
@@ -97,7 +53,7 @@ fn the_example_of_the_module_has_no_mistake() {
     let docs = docs.join("\n");
     let (_, example) = docs.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
-    let team = Team::parse("team.rs", example).unwrap();
+    let team = Team::parse("team.rs", example, PROVIDERS).unwrap();
     assert_eq!(team.compile_all(), Ok(()));
     assert_eq!(team.entry_agent().name, "Front");
 }

@@ -1,5 +1,5 @@
 //! A tool: what a model may call, with which arguments, and how the call is carried out.
-//! Knows the declaration only; never how a call reaches the back office or a service.
+//! Knows the declaration only; never how a provider carries a call out.
 
 use std::time::Duration;
 
@@ -8,15 +8,8 @@ use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
 use super::canonical::canonical;
-use super::http::HttpCall;
+use super::provider::Runs;
 use super::schema::{Problem, Schema};
-
-/// The tools of the embedded back office: the only ones that run without a `[tool.http]` section.
-pub const BACK_OFFICE: &[(&str, ToolKind)] = &[
-    ("look_up_item", ToolKind::Lookup),
-    ("execute_order", ToolKind::Action),
-    ("execute_refund", ToolKind::Action),
-];
 
 /// Something that a model may call.
 #[derive(Debug)]
@@ -75,15 +68,6 @@ pub enum ActionOrder {
     Free,
 }
 
-/// Where a call is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Runs {
-    /// In the embedded back office, see [`BACK_OFFICE`].
-    BackOffice,
-    /// By a call to a service.
-    Http(HttpCall),
-}
-
 /// Whether a person has to agree before an action is carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
@@ -103,8 +87,8 @@ pub enum Approval {
 /// Who says what a call is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Amount {
-    /// The back office knows it, for example what was paid for the item of a refund.
-    BackOffice,
+    /// The tool's provider is asked, for example what was paid for the item of a refund.
+    Provider,
     /// A required parameter names it, in whole US dollars.
     Parameter(String),
 }
@@ -114,31 +98,6 @@ impl Tool {
     /// amount that moves.
     pub(crate) fn is_once_a_turn(&self) -> bool {
         !self.identity.is_empty() || matches!(self.approval, Approval::Above { .. })
-    }
-
-    /// Whether the other side tells a second try of the same action from a second action.
-    pub(crate) fn has_keys(&self) -> bool {
-        match &self.runs {
-            Runs::BackOffice => true,
-            Runs::Http(call) => call.idempotency_keys,
-        }
-    }
-
-    /// Whether the other side knows a key for a while only.
-    pub(crate) fn forgets_keys(&self) -> bool {
-        match &self.runs {
-            Runs::BackOffice => false,
-            Runs::Http(_) => true,
-        }
-    }
-
-    /// Whether the other side refuses a key for ever that it has refused once. Where it does not, a try that is still on its
-    /// way may have its effect after a later one was refused.
-    pub(crate) fn remembers_refusals(&self) -> bool {
-        match &self.runs {
-            Runs::BackOffice => true,
-            Runs::Http(call) => call.remembers_refusals,
-        }
     }
 
     /// The JSON Schema of the arguments, always of type `object`.

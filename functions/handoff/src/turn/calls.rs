@@ -274,11 +274,11 @@ fn needs_approval(approval: &Approval, price: &Price) -> bool {
 async fn price(engine: &Engine, request: &ToolRequest) -> Price {
     let amount = match &request.tool.approval {
         Approval::Never => return Price::NoPrice,
-        Approval::Always => &Amount::BackOffice,
+        Approval::Always => &Amount::Provider,
         Approval::Above { amount, .. } => amount,
     };
     let price = match amount {
-        Amount::BackOffice => tokio::select! {
+        Amount::Provider => tokio::select! {
             biased;
             price = engine.tools.price(request) => price,
             () = engine.sleep(given_up_after(request)) => Price::CannotTell("it took too long".to_owned()),

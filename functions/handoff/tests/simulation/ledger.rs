@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::{Millis, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::record::ActionState;
-use baton_handoff::team::Runs;
 use tokio::sync::oneshot;
 
 use crate::audit::Audit;
@@ -177,25 +176,18 @@ fn paid_for(item: &str) -> u64 {
 }
 
 fn has_keys(request: &ToolRequest) -> bool {
-    match &request.tool.runs {
-        Runs::BackOffice => true,
-        Runs::Http(call) => call.idempotency_keys,
-    }
+    request.tool.runs.retries.has_keys
 }
 
 /// Whether a service that has refused a request refuses the others under its key as well.
 fn remembers_refusals(request: &ToolRequest) -> bool {
-    match &request.tool.runs {
-        Runs::BackOffice => true,
-        Runs::Http(call) => call.remembers_refusals,
-    }
+    request.tool.runs.retries.remembers_refusals
 }
 
 fn key_life(request: &ToolRequest) -> Millis {
-    match &request.tool.runs {
-        Runs::BackOffice => Millis::MAX / 4,
-        Runs::Http(call) => Millis::try_from(call.key_life.as_millis()).unwrap_or(Millis::MAX / 4),
-    }
+    let life = request.tool.runs.retries.key_life;
+    life.and_then(|life| Millis::try_from(life.as_millis()).ok())
+        .unwrap_or(Millis::MAX / 4)
 }
 
 /// One process's way to the services.

@@ -71,6 +71,7 @@ mod records;
 mod run;
 mod scenarios;
 mod script;
+mod services;
 mod store;
 mod town;
 mod verdict;

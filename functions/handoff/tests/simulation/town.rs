@@ -14,13 +14,14 @@ use crate::model::SimModel;
 use crate::queue::{Post, SimQueue};
 use crate::records::Records;
 use crate::script::Script;
+use crate::services::PROVIDERS;
 use crate::store::SimStore;
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
 pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
     Arc::new(
-        Team::parse("team.toml", include_str!("team.toml"))
+        Team::parse("team.toml", include_str!("team.toml"), PROVIDERS)
             .expect("the team of the simulation is right"),
     )
 });
@@ -28,8 +29,12 @@ pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
 /// The team that may take over: one agent has another name, and some tools are gone.
 static LATER_TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
     Arc::new(
-        Team::parse("later_team.toml", include_str!("later_team.toml"))
-            .expect("the later team of the simulation is right"),
+        Team::parse(
+            "later_team.toml",
+            include_str!("later_team.toml"),
+            PROVIDERS,
+        )
+        .expect("the later team of the simulation is right"),
     )
 });
 

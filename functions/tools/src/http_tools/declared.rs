@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
-use baton_handoff::team::{HeaderValueSource, HttpBody, HttpCall, Runs, Tool};
+use baton_handoff::team::Tool;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::HttpToolsError;
+use super::call::{HeaderValueSource, HttpBody, HttpCall};
 
 /// Anything shorter would be found in answers that do not hold it.
 const SHORTEST_SECRET: usize = 8;
@@ -28,7 +29,7 @@ impl Declared {
         tool: &Tool,
         variables: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, HttpToolsError> {
-        let Runs::Http(call) = &tool.runs else {
+        let Some(call) = tool.runs.config::<HttpCall>() else {
             return Ok(None);
         };
         let origin = Url::parse(&call.url.origin).map_err(|error| HttpToolsError::Host {

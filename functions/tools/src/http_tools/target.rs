@@ -1,9 +1,10 @@
 //! From a declared address and a call's arguments to the URL that is asked.
 //! The host is the declaration's; an argument fills the place that it was given and cannot leave it.
 
-use baton_handoff::team::{HttpCall, HttpQuery, UrlPart};
 use reqwest::Url;
 use serde_json::{Map, Value};
+
+use super::call::{HttpCall, HttpQuery, UrlPart};
 
 /// What servers usually take as the first line of a request, in bytes.
 const MAX_URL: usize = 8 * 1024;

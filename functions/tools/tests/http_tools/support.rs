@@ -10,7 +10,9 @@ use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use baton_kit::conformance::TestClock;
-use baton_tools::http_tools::{HttpTools, HttpToolsError, Names, Network, Outside};
+use baton_stores::memory::MemoryStore;
+use baton_tools::http_tools::{HttpTools, HttpToolsError, Names, Network};
+use baton_tools::toolbox::{KINDS, Outside, providers};
 use serde_json::{Value, json};
 
 pub(crate) const KEY: &str = "key-of-the-action";
@@ -113,7 +115,7 @@ more = {{ optional = true }}
 "#,
             self.kind, self.timeout_seconds, self.http
         );
-        Team::parse("team.toml", &text).unwrap()
+        Team::parse("team.toml", &text, &providers(KINDS)).unwrap()
     }
 
     pub(crate) fn try_build(&self) -> Result<Booking, HttpToolsError> {
@@ -126,14 +128,16 @@ more = {{ optional = true }}
             .networks
             .iter()
             .map(|text| text.parse::<Network>().unwrap());
+        let clock = Arc::new(TestClock::new());
         let outside = Outside {
+            store: Arc::new(MemoryStore::new(clock.clone())),
+            env: clock.clone(),
             variables: &variables,
             networks: networks.collect(),
             extra_roots: self.extra_roots.clone(),
             names: self.names.clone(),
         };
-        let clock = Arc::new(TestClock::new());
-        let tools = HttpTools::new(&team, outside, clock.clone())?;
+        let tools = HttpTools::new(&team, &outside)?;
         Ok(Booking {
             team,
             tools: Arc::new(tools),

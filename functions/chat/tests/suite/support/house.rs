@@ -9,7 +9,7 @@ use baton_chat::serve::{Bounds, Ending};
 use baton_chat::{App, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
-use baton_handoff::team::Team;
+use baton_handoff::team::{BackOfficeTools, Team};
 use baton_rehearsal::scripted::ScriptedModel;
 use baton_models::{Endpoint, ModelClient, ModelSettings, Retries};
 use baton_tools::office::BackOffice;
@@ -81,7 +81,7 @@ impl Setup {
             assert!(text.contains(from), "{from:?} is not in the team file");
             text = text.replace(from, to);
         }
-        self.team = Arc::new(Team::parse("acme.toml", &text).unwrap());
+        self.team = Arc::new(Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap());
         self
     }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::{Agent, Amount, Approval, BACK_OFFICE, Limits, Runs, Team};
+use super::super::{Agent, Amount, Approval, BACK_OFFICE, Limits, Retries, Team};
 
 fn names_of_calls(agent: &Agent) -> Vec<String> {
     let definitions = agent.tool_definitions.iter();
@@ -61,9 +61,10 @@ fn the_built_in_tools_are_those_of_the_back_office() {
     for (name, kind) in BACK_OFFICE {
         let tool = team.tool(name).unwrap();
         assert_eq!(
-            (tool.kind, &tool.runs, tool.timeout),
-            (*kind, &Runs::BackOffice, Duration::from_secs(10))
+            (tool.kind, tool.runs.provider, tool.timeout),
+            (*kind, "back office", Duration::from_secs(10))
         );
+        assert_eq!(tool.runs.retries, Retries::FOR_EVER);
     }
     assert_eq!(team.tools().count(), BACK_OFFICE.len());
 }
@@ -76,7 +77,7 @@ fn only_refunds_above_500_dollars_need_a_colleague() {
         *approval("execute_refund"),
         Approval::Above {
             limit_cents: 50_000,
-            amount: Amount::BackOffice
+            amount: Amount::Provider
         }
     );
     assert_eq!(*approval("execute_order"), Approval::Never);
@@ -129,6 +130,6 @@ fn a_model_is_told_name_description_and_parameters_of_an_agents_calls() {
 #[test]
 fn an_agent_without_calls_has_no_definitions() {
     let text = "name = \"Alone\"\nentry = \"Only\"\n\n[[agent]]\nname = \"Only\"\ninstructions = \"Talk.\"\n";
-    let team = Team::parse("team.toml", text).unwrap();
+    let team = Team::parse("team.toml", text, super::PROVIDERS).unwrap();
     assert!(team.entry_agent().tool_definitions.is_empty());
 }

@@ -14,7 +14,7 @@ fn with_schema(schema: &str) -> Arc<Tool> {
         &format!("[tool.schema]\n{schema}"),
     );
     Arc::clone(
-        Team::parse("team.toml", &text)
+        Team::parse("team.toml", &text, super::PROVIDERS)
             .unwrap()
             .tool("look_up_item")
             .unwrap(),

@@ -15,7 +15,7 @@ fn an_unknown_key_is_told_with_those_that_are_known() {
         "timeout_seconds = 5",
         "timeout = 5",
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `http`.",
+         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `service`.",
     );
 }
 
@@ -114,7 +114,7 @@ fn a_hand_off_with_the_name_of_a_tool_is_told() {
 fn two_agents_may_use_one_hand_off_name_for_different_targets() {
     let text = shop_with("tool = \"to_back\"", "tool = \"pass_on\"")
         .replace("tool = \"to_front\"", "tool = \"pass_on\"");
-    let team = super::Team::parse("team.toml", &text).unwrap();
+    let team = super::Team::parse("team.toml", &text, super::PROVIDERS).unwrap();
     let target = |agent| {
         team.agent(agent)
             .unwrap()
@@ -363,11 +363,11 @@ fn an_approval_that_nobody_knows_is_told() {
 }
 
 #[test]
-fn a_tool_without_http_must_be_one_of_the_back_office() {
+fn a_tool_without_a_section_must_be_one_of_the_back_office() {
     assert_eq!(
         error_of(&SHOP.replace("look_up_item", "look_up_weather")),
         "team.toml:17: tool \"look_up_weather\" is not one of the back office (look_up_item, execute_order, \
-         execute_refund), so it needs a [tool.http] section."
+         execute_refund), so it needs a [tool.service] section."
     );
     assert_mistake(
         "kind = \"lookup\"",

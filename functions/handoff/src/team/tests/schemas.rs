@@ -8,7 +8,7 @@ fn with_schema(schema: &str) -> Team {
         "[tool.parameters.search_query]\ntype = \"string\"",
         &format!("[tool.schema]\n{schema}"),
     );
-    Team::parse("team.toml", &text).unwrap()
+    Team::parse("team.toml", &text, super::PROVIDERS).unwrap()
 }
 
 fn warnings(team: &Team) -> Vec<String> {
@@ -22,7 +22,7 @@ fn a_misspelt_keyword_of_a_parameter_is_a_warning_with_its_line() {
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"string\"\nminLenght = 3",
     );
-    let team = Team::parse("team.toml", &text).unwrap();
+    let team = Team::parse("team.toml", &text, super::PROVIDERS).unwrap();
     assert_eq!(team.compile_all(), Ok(()));
     assert_eq!(
         warnings(&team),
@@ -65,7 +65,7 @@ fn a_schema_is_compiled_by_the_first_call() {
         "type = \"string\"\n\n[[tool]]",
         "type = \"string\"\nmaxLength = 3\n\n[[tool]]",
     );
-    let team = Team::parse("team.toml", &text).unwrap();
+    let team = Team::parse("team.toml", &text, super::PROVIDERS).unwrap();
     let tool = team.tool("look_up_item").unwrap();
     assert!(tool.check(r#"{"search_query":"abc"}"#).is_ok());
     assert_eq!(

@@ -101,7 +101,7 @@ impl Audit {
             Approval::Always => true,
             Approval::Above {
                 limit_cents,
-                amount: Amount::BackOffice,
+                amount: Amount::Provider,
             } => {
                 let call = (task, action.tool.clone(), action.arguments.clone());
                 !matches!(books.prices.get(&call), Some(Price::Known(cents)) if cents <= limit_cents)

@@ -1,10 +1,54 @@
+//! What team files say of tools that call a service, and every mistake in it.
+
 use std::time::Duration;
 
-use super::super::{
-    ActionOrder, Amount, Approval, HeaderValueSource, HttpBody, HttpMethod, HttpQuery, Runs, Team,
-    UrlPart,
-};
-use super::{SHOP, error_of};
+use baton_handoff::team::{ActionOrder, Amount, Approval, Retries, Team};
+
+use super::call::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart};
+use crate::toolbox::{KINDS, providers};
+
+/// A small team without a mistake.
+const SHOP: &str = include_str!("../../../handoff/src/team/tests/shop.toml");
+
+fn parse(text: &str) -> Result<Team, baton_handoff::team::TeamError> {
+    Team::parse("team.toml", text, &providers(KINDS))
+}
+
+fn error_of(text: &str) -> String {
+    parse(text)
+        .and_then(|team| team.compile_all())
+        .expect_err("the file has a mistake")
+        .to_string()
+}
+
+#[test]
+fn the_example_of_the_reference_has_no_mistake() {
+    let reference = include_str!("../../../../infra/docs/teams.md");
+    let (_, example) = reference.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let team = Team::parse("teams.md", example, &providers(KINDS)).unwrap();
+    assert_eq!(team.compile_all(), Ok(()));
+    assert_eq!(team.warnings(), []);
+    assert_eq!(team.tools().count(), 4);
+}
+
+#[test]
+fn a_section_that_no_provider_has_is_told_with_those_that_are_known() {
+    assert_eq!(
+        error_of(&SHOP.replace("timeout_seconds = 5", "timeout = 5")),
+        "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
+         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `http`."
+    );
+}
+
+#[test]
+fn a_tool_without_http_must_be_one_of_the_back_office() {
+    assert_eq!(
+        error_of(&SHOP.replace("look_up_item", "look_up_weather")),
+        "team.toml:17: tool \"look_up_weather\" is not one of the back office (look_up_item, execute_order, \
+         execute_refund), so it needs a [tool.http] section."
+    );
+}
 
 /// A shop with an action `book` and the given lines in its sections `[[tool]]` and `[tool.http]`.
 fn booking(tool: &str, http: &str) -> String {
@@ -41,22 +85,23 @@ fn assert_url_mistake(url: &str, reason: &str) {
     );
 }
 
-fn runs(http: &str) -> Runs {
-    let team = Team::parse("team.toml", &booking("", http)).unwrap();
-    team.tool("book").unwrap().runs.clone()
+/// What is sent, and what may be tried again.
+fn runs(http: &str) -> (HttpCall, Retries) {
+    let team = parse(&booking("", http)).unwrap();
+    let runs = &team.tool("book").unwrap().runs;
+    assert_eq!(runs.provider, "http");
+    (runs.config::<HttpCall>().unwrap().clone(), runs.retries)
 }
 
 #[test]
 fn a_call_is_read_with_its_url_headers_and_keys() {
-    let Runs::Http(call) = runs(
+    let (call, retries) = runs(
         r#"method = "PUT"
 url = "https://api.example.com:8443/tables/{table}?usd={usd}"
 headers = { Authorization = { env = "TABLES_TOKEN", prefix = "Bearer " }, Accept = "application/json" }
 key_life_minutes = 30
 body = "none""#,
-    ) else {
-        panic!("the tool runs by HTTP")
-    };
+    );
     assert_eq!(call.method, HttpMethod::Put);
     assert_eq!(call.url.origin, "https://api.example.com:8443");
     assert_eq!(
@@ -78,21 +123,19 @@ body = "none""#,
         [("Accept".into(), json), ("Authorization".into(), token)]
     );
     assert_eq!(
-        (call.key_life, call.body),
-        (Duration::from_mins(30), HttpBody::None)
+        (retries.key_life, call.body),
+        (Some(Duration::from_mins(30)), HttpBody::None)
     );
 }
 
 #[test]
 fn a_call_without_settings_has_keys_for_20_hours_and_stays_off_private_addresses() {
-    let Runs::Http(call) = runs("method = \"POST\"\nurl = \"https://example.com\"") else {
-        panic!("the tool runs by HTTP")
-    };
-    assert_eq!((call.idempotency_keys, call.allow_private), (true, false));
+    let (call, retries) = runs("method = \"POST\"\nurl = \"https://example.com\"");
+    assert_eq!((retries.has_keys, call.allow_private), (true, false));
     assert_eq!(
-        (call.key_life, call.body, call.query),
+        (retries.key_life, call.body, call.query),
         (
-            Duration::from_hours(20),
+            Some(Duration::from_hours(20)),
             HttpBody::Arguments,
             HttpQuery::None
         )
@@ -101,11 +144,7 @@ fn a_call_without_settings_has_keys_for_20_hours_and_stays_off_private_addresses
 
 #[test]
 fn arguments_can_be_sent_as_the_query() {
-    let Runs::Http(call) =
-        runs("method = \"GET\"\nurl = \"https://example.com\"\nquery = \"arguments\"")
-    else {
-        panic!("the tool runs by HTTP")
-    };
+    let (call, _) = runs("method = \"GET\"\nurl = \"https://example.com\"\nquery = \"arguments\"");
     assert_eq!(
         (call.body, call.query),
         (HttpBody::None, HttpQuery::Arguments)
@@ -211,11 +250,13 @@ fn what_a_service_remembers_is_told_of_its_keys_only() {
     let http = "method = \"POST\"\nurl = \"https://example.com\"";
     let remembers = |extra: &str| {
         let text = booking("", &format!("{http}\n{extra}"));
-        Team::parse("team.toml", &text)
+        parse(&text)
             .unwrap()
             .tool("book")
             .unwrap()
-            .remembers_refusals()
+            .runs
+            .retries
+            .remembers_refusals
     };
     assert!(!remembers(""));
     assert!(!remembers("key_remembers = \"effects\""));
@@ -231,7 +272,7 @@ fn actions_are_tried_for_an_hour_or_what_the_file_says_and_never_past_the_life_o
     let http = "method = \"POST\"\nurl = \"https://example.com\"";
     let minutes = |tool: &str, key: &str| {
         let text = booking(tool, &format!("{http}\n{key}"));
-        let team = Team::parse("team.toml", &text).unwrap();
+        let team = parse(&text).unwrap();
         team.tool("book").unwrap().retry.as_secs() / 60
     };
     assert_eq!(minutes("", ""), 60);
@@ -250,7 +291,7 @@ fn actions_are_tried_for_an_hour_or_what_the_file_says_and_never_past_the_life_o
 fn actions_keep_their_order_unless_the_file_says_that_they_are_free() {
     let http = "method = \"POST\"\nurl = \"https://example.com\"";
     let order = |extra: &str| {
-        let team = Team::parse("team.toml", &booking(extra, http)).unwrap();
+        let team = parse(&booking(extra, http)).unwrap();
         team.tool("book").unwrap().order
     };
     assert_eq!(order(""), ActionOrder::Kept);
@@ -284,10 +325,10 @@ fn a_lookup_has_no_idempotency_keys() {
 #[test]
 fn a_limit_on_a_service_names_the_parameter_that_holds_the_amount() {
     let http = "method = \"POST\"\nurl = \"https://example.com\"";
-    let team = Team::parse(
-        "team.toml",
-        &booking("approval = { above_usd = 20, amount = \"usd\" }", http),
-    )
+    let team = parse(&booking(
+        "approval = { above_usd = 20, amount = \"usd\" }",
+        http,
+    ))
     .unwrap();
     let amount = Amount::Parameter("usd".into());
     assert_eq!(
@@ -357,11 +398,11 @@ fn what_a_query_cannot_send_is_told_at_its_line() {
         "{}",
     ] {
         let text = with_parameter(schema, QUERY);
-        assert!(Team::parse("team.toml", &text).is_ok(), "{schema}");
+        assert!(parse(&text).is_ok(), "{schema}");
     }
     let in_body = "method = \"POST\"\nurl = \"https://example.com/{table}\"";
     let text = with_parameter("{ type = \"array\" }", in_body);
-    assert!(Team::parse("team.toml", &text).is_ok());
+    assert!(parse(&text).is_ok());
 }
 
 #[test]
@@ -415,7 +456,7 @@ fn a_url_takes_no_lists_objects_and_nulls() {
         "{ type = \"boolean\" }",
     ] {
         let text = with_parameter(schema, http);
-        assert!(Team::parse("team.toml", &text).is_ok(), "{schema}");
+        assert!(parse(&text).is_ok(), "{schema}");
     }
 }
 
@@ -462,5 +503,5 @@ fn keys_that_are_forgotten_within_one_try_are_told() {
         "team.toml:52: key_life_minutes of tool \"book\" is over before one try of timeout_seconds; nothing would ever be \
          tried again."
     );
-    assert!(Team::parse("team.toml", &booking("timeout_seconds = 60", http)).is_ok());
+    assert!(parse(&booking("timeout_seconds = 60", http)).is_ok());
 }

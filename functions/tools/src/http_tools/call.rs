@@ -1,38 +1,29 @@
 //! How a tool calls a service. Parsed and checked here, carried out elsewhere.
 //! Knows templates and names only; never a socket, an address or the value of an environment variable.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 /// One HTTP call, as the team file declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpCall {
+pub(super) struct HttpCall {
     /// The request method.
-    pub method: HttpMethod,
+    pub(super) method: HttpMethod,
     /// The address; only its path and query may hold parameters.
-    pub url: UrlTemplate,
+    pub(super) url: UrlTemplate,
     /// Headers of the request, in the order of their names.
-    pub headers: Vec<(String, HeaderValueSource)>,
+    pub(super) headers: Vec<(String, HeaderValueSource)>,
     /// What is sent as the request's body.
-    pub body: HttpBody,
+    pub(super) body: HttpBody,
     /// What is added to the address.
-    pub query: HttpQuery,
-    /// Whether the service honours `Idempotency-Key`. A service that does not is called at most once per action.
-    pub idempotency_keys: bool,
-    /// Whether the service remembers that it refused a key, and refuses it again whenever it comes.
-    pub remembers_refusals: bool,
-    /// How long the service remembers a key. Nothing is retried past it.
-    pub key_life: Duration,
+    pub(super) query: HttpQuery,
     /// Whether the host may be a private or loopback address.
-    pub allow_private: bool,
+    pub(super) allow_private: bool,
 }
 
-/// The request methods that a tool may use.
+/// The request methods that a tool may use (RFC 9110, section 9.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the methods of RFC 9110, section 9.3")]
-pub enum HttpMethod {
+pub(super) enum HttpMethod {
     Get,
     Post,
     Put,
@@ -41,17 +32,6 @@ pub enum HttpMethod {
 }
 
 impl HttpMethod {
-    /// The method as it is written in a request.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
     /// GET and DELETE have no defined body (RFC 9110, sections 9.3.1 and 9.3.5).
     pub(super) fn usual_body(self) -> HttpBody {
         match self {
@@ -64,7 +44,7 @@ impl HttpMethod {
 /// What is sent as the request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum HttpBody {
+pub(super) enum HttpBody {
     /// Nothing.
     None,
     /// All arguments, as canonical JSON.
@@ -74,7 +54,7 @@ pub enum HttpBody {
 /// What is added to the address as its query, behind what the address has already.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum HttpQuery {
+pub(super) enum HttpQuery {
     /// Nothing.
     #[default]
     None,
@@ -84,7 +64,7 @@ pub enum HttpQuery {
 
 /// Where the value of a header comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderValueSource {
+pub(super) enum HeaderValueSource {
     /// The team file itself.
     Literal(String),
     /// An environment variable, so that no secret is in the team file.
@@ -98,16 +78,16 @@ pub enum HeaderValueSource {
 
 /// An address with parameters in its path and query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlTemplate {
+pub(super) struct UrlTemplate {
     /// Scheme, host and port, without a parameter and without a slash at the end.
-    pub origin: String,
+    pub(super) origin: String,
     /// Path and query in their order; their concatenation begins with `/` or `?`, or is empty.
-    pub parts: Vec<UrlPart>,
+    pub(super) parts: Vec<UrlPart>,
 }
 
 /// A piece of a path or query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UrlPart {
+pub(super) enum UrlPart {
     /// Taken as it is.
     Text(String),
     /// Replaced by the argument of this name, percent-encoded.
@@ -158,7 +138,7 @@ impl UrlTemplate {
     }
 
     /// The parameters that it needs, in their order.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             UrlPart::Text(_) => None,
             UrlPart::Parameter(name) => Some(name.as_str()),

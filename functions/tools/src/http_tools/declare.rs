@@ -1,0 +1,284 @@
+//! What a team file says of a tool that calls a service, read and checked.
+//! Knows URLs, headers and templates; never a socket, an address or the value of an environment variable.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_handoff::team::{Declared, Draft, Located, Provider, Retries, ToolKind, in_range};
+use toml::Spanned;
+
+use super::call::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlTemplate};
+use super::file::{HeaderFile, HttpFile, KeyRemembers};
+
+/// What servers usually take as the first line of a request.
+const MAX_URL_BYTES: usize = 8 * 1024;
+
+/// Under the 24 h after which widely used payment services forget a key.
+const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
+
+const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
+
+/// Headers that the client or the protocol sets; two of one kind would contradict each other.
+const RESERVED_HEADERS: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "idempotency-key",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Declares the tools with a section `[tool.http]`.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpProvider;
+
+impl Provider for HttpProvider {
+    fn name(&self) -> &'static str {
+        "http"
+    }
+
+    fn section(&self) -> Option<&'static str> {
+        Some("http")
+    }
+
+    fn noun(&self) -> &'static str {
+        "the service"
+    }
+
+    fn declare(&self, draft: &Draft<'_>) -> Result<Declared, Located> {
+        let file: HttpFile = draft.read()?;
+        let retries = retries(draft, &file)?;
+        let call = HttpCall::declare(draft, file)?;
+        Ok(Declared {
+            config: Arc::new(call),
+            retries,
+            prices: false,
+        })
+    }
+}
+
+fn retries(draft: &Draft<'_>, file: &HttpFile) -> Result<Retries, Located> {
+    let tool = draft.name;
+    let at = |key, place: Option<Range<usize>>| place.map(|place| (key, place));
+    let keys = at(
+        "idempotency_keys",
+        file.idempotency_keys.as_ref().map(Spanned::span),
+    );
+    let life = at(
+        "key_life_minutes",
+        file.key_life_minutes.as_ref().map(Spanned::span),
+    );
+    let remembers = at(
+        "key_remembers",
+        file.key_remembers.as_ref().map(Spanned::span),
+    );
+    let of_keys = life.clone().or(remembers);
+    if draft.kind == ToolKind::Lookup
+        && let Some((key, at)) = keys.or(of_keys.clone())
+    {
+        return Err(draft.for_actions_only(key, at));
+    }
+    let has_keys = file
+        .idempotency_keys
+        .as_ref()
+        .is_none_or(|keys| *keys.get_ref());
+    if let (false, Some((key, at))) = (has_keys, of_keys) {
+        let sentence = format!("tool {tool:?} has {key} without idempotency keys");
+        return Err(Located::new(sentence, at));
+    }
+    let minutes = in_range(
+        "key_life_minutes",
+        file.key_life_minutes.clone(),
+        KEY_LIFE_MINUTES,
+    )?;
+    let key_life = minutes.map_or(DEFAULT_KEY_LIFE, Duration::from_mins);
+    if let Some((key, at)) = life.filter(|_| key_life <= draft.timeout) {
+        let sentence = format!(
+            "{key} of tool {tool:?} is over before one try of timeout_seconds; nothing would ever be tried again"
+        );
+        return Err(Located::new(sentence, at));
+    }
+    let remembers = file.key_remembers.as_ref();
+    Ok(Retries {
+        has_keys,
+        key_life: Some(key_life),
+        remembers_refusals: remembers
+            .is_some_and(|remembers| *remembers.get_ref() == KeyRemembers::Refusals),
+    })
+}
+
+impl HttpCall {
+    fn declare(draft: &Draft<'_>, file: HttpFile) -> Result<Self, Located> {
+        let url = url(draft, &file.url)?;
+        let tool = draft.name;
+        Ok(Self {
+            method: file.method,
+            headers: headers(tool, file.headers)?,
+            body: body(tool, file.method, file.body)?,
+            query: query(draft, &url, file.query)?,
+            url,
+            allow_private: file.allow_private,
+        })
+    }
+}
+
+fn url(draft: &Draft<'_>, file: &Spanned<String>) -> Result<UrlTemplate, Located> {
+    let tool = draft.name;
+    let bad = |what: String| Located::new(format!("the URL of tool {tool:?} {what}"), file.span());
+    let url = UrlTemplate::parse(file.get_ref()).map_err(bad)?;
+    for parameter in url.parameters() {
+        if !draft.has_parameter(parameter) {
+            return Err(bad(format!(
+                "needs {{{parameter}}}, which is not a parameter of it"
+            )));
+        }
+        if !draft.is_always_there(parameter) {
+            return Err(bad(format!(
+                "needs {{{parameter}}}, which a call may leave out"
+            )));
+        }
+        if let Some(what) = draft.may_be(parameter, &["array", "object", "null"]) {
+            return Err(bad(format!(
+                "needs {{{parameter}}}, which may be {what}; an address takes texts, numbers and truth values"
+            )));
+        }
+    }
+    let found = url.literal_bytes();
+    if found > MAX_URL_BYTES {
+        return Err(bad(format!(
+            "has {found} bytes before any argument is in it, and servers take {MAX_URL_BYTES} at most"
+        )));
+    }
+    Ok(url)
+}
+
+/// RFC 9110, section 9.3.1: content of a GET means nothing, and may lead a server to refuse the request.
+fn body(
+    tool: &str,
+    method: HttpMethod,
+    file: Option<Spanned<HttpBody>>,
+) -> Result<HttpBody, Located> {
+    match (method, file) {
+        (HttpMethod::Get, Some(body)) if *body.get_ref() == HttpBody::Arguments => {
+            let sentence = format!(
+                "tool {tool:?} sends a body with GET, which services ignore or refuse; use query = \"arguments\""
+            );
+            Err(Located::new(sentence, body.span()))
+        }
+        (_, Some(body)) => Ok(body.into_inner()),
+        (method, None) => Ok(method.usual_body()),
+    }
+}
+
+/// Parameters that the address names are not in the query; null is left out of it.
+fn query(
+    draft: &Draft<'_>,
+    url: &UrlTemplate,
+    file: Option<Spanned<HttpQuery>>,
+) -> Result<HttpQuery, Located> {
+    let Some(query) = file else {
+        return Ok(HttpQuery::None);
+    };
+    if *query.get_ref() == HttpQuery::Arguments {
+        let tool = draft.name;
+        let sent = draft
+            .parameters()
+            .filter(|name| url.parameters().all(|named| named != *name));
+        for parameter in sent {
+            if let Some(what) = draft.may_be(parameter, &["array", "object"]) {
+                let sentence = format!(
+                    "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may be {what}; a query takes texts, \
+                     numbers and truth values"
+                );
+                return Err(Located::new(sentence, query.span()));
+            }
+        }
+    }
+    Ok(query.into_inner())
+}
+
+fn headers(
+    tool: &str,
+    files: BTreeMap<String, Spanned<HeaderFile>>,
+) -> Result<Vec<(String, HeaderValueSource)>, Located> {
+    let mut headers: Vec<(String, HeaderValueSource)> = Vec::with_capacity(files.len());
+    for (name, file) in files {
+        let at = file.span();
+        let is_twice = |(known, _): &(String, _)| known.eq_ignore_ascii_case(&name);
+        let value = if headers.iter().any(is_twice) {
+            Err("is there twice; the case of its letters means nothing")
+        } else {
+            header(&name, file.into_inner())
+        };
+        match value {
+            Ok(value) => headers.push((name, value)),
+            Err(reason) => {
+                let sentence = format!("header {name:?} of tool {tool:?} {reason}");
+                return Err(Located::new(sentence, at));
+            }
+        }
+    }
+    Ok(headers)
+}
+
+/// Err completes the sentence "header … of tool …".
+fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static str> {
+    // RFC 9110, section 5.6.2: what a token is made of.
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("has a name that HTTP does not allow");
+    }
+    if RESERVED_HEADERS
+        .iter()
+        .any(|reserved| name.eq_ignore_ascii_case(reserved))
+    {
+        return Err("is set by Baton itself");
+    }
+    let is_text = |text: &str| {
+        text.bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    };
+    match value {
+        HeaderFile::Literal(text) if has_parameter(&text) => {
+            Err("has a parameter in braces, and only a URL has parameters")
+        }
+        HeaderFile::Literal(text) if is_text(&text) => Ok(HeaderValueSource::Literal(text)),
+        HeaderFile::Literal(_) => Err("has a value that is not printable ASCII"),
+        HeaderFile::Environment(from) if !is_text(&from.prefix) => {
+            Err("has a prefix that is not printable ASCII")
+        }
+        HeaderFile::Environment(from) if !is_variable(&from.env) => {
+            Err("names an environment variable that is not made of letters, digits and _")
+        }
+        HeaderFile::Environment(from) => Ok(HeaderValueSource::Environment {
+            variable: from.env,
+            prefix: from.prefix,
+        }),
+    }
+}
+
+/// `{name}`, as URLs have them; JSON in a header has quotes there.
+fn has_parameter(text: &str) -> bool {
+    let mut opened = text.split('{').skip(1);
+    opened.any(|rest| {
+        rest.split_once('}')
+            .is_some_and(|(name, _)| is_variable(name))
+    })
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| !first.is_ascii_digit())
+}
