@@ -13,9 +13,9 @@ use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
-use baton_tools::http_tools::SystemNames;
 use baton_tools::office::BackOffice;
-use baton_tools::toolbox::{KINDS, Outside, Toolbox, providers};
+use baton_tools::outside::{Outside, SystemNames};
+use baton_tools::toolbox::{KINDS, Toolbox, providers};
 use tokio_util::sync::CancellationToken;
 
 use crate::records::{self, Records};

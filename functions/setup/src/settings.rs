@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use baton_http::Secret;
-use baton_tools::http_tools::Network;
+use baton_tools::outside::Network;
 
 pub use model::ModelChoice;
 pub(crate) use names::unknown;

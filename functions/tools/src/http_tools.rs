@@ -20,13 +20,11 @@
 //!
 //! `Retry-After` is handed on with what is tried again.
 
-mod address;
 mod call;
 mod declare;
 mod declared;
 mod exchange;
 mod file;
-mod names;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -43,11 +41,9 @@ use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Map;
 
-pub use address::{Network, NotANetwork};
 pub use declare::HttpProvider;
-pub use names::{Names, SystemNames};
 
-use crate::toolbox::Outside;
+use crate::outside::Outside;
 
 use call::{HttpBody, HttpMethod};
 use declared::Declared;

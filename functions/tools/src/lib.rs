@@ -3,4 +3,5 @@
 
 pub mod http_tools;
 pub mod office;
+pub mod outside;
 pub mod toolbox;

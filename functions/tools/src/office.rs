@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 pub use books::{Entries, Order, Refund};
 
-use crate::toolbox::Outside;
+use crate::outside::Outside;
 
 use books::{ORDERS, REFUNDS};
 

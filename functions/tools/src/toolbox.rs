@@ -5,11 +5,12 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Env, Outcome, Price, Provider, Store, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Outcome, Price, Provider, ToolError, ToolRequest, Tools};
 use baton_handoff::team::{BackOfficeTools, Team};
 
-use crate::http_tools::{HttpProvider, HttpTools, Names, Network};
+use crate::http_tools::{HttpProvider, HttpTools};
 use crate::office::BackOffice;
+use crate::outside::Outside;
 
 /// The kinds of tools that Baton has. Another one is a file of its own, and one line here.
 pub const KINDS: &[Kind] = &[
@@ -32,22 +33,6 @@ pub type NotReady = Box<dyn Error + Send + Sync>;
 pub struct Kind {
     provider: &'static dyn Provider,
     open: Open,
-}
-
-/// What tools are given of the world.
-pub struct Outside<'a> {
-    /// For tools that keep something.
-    pub store: Arc<dyn Store>,
-    /// Time and chance.
-    pub env: Arc<dyn Env>,
-    /// The value of an environment variable, for secrets.
-    pub variables: &'a dyn Fn(&str) -> Option<String>,
-    /// Private networks that every tool may reach; the team file may allow more for a tool.
-    pub networks: Vec<Network>,
-    /// Certificates (DER) to trust besides the platform's.
-    pub extra_roots: Vec<Vec<u8>>,
-    /// Leads from the names of hosts to their addresses.
-    pub names: Arc<dyn Names>,
 }
 
 /// The tools of a team, ready to be called.

@@ -37,7 +37,7 @@ pub enum Outcome {
     Done(String),
     /// It has no effect and never will; this is the reason.
     Rejected(String),
-    /// 409. Final if this is the first attempt; otherwise an earlier attempt under the same key may still be running.
+    /// Something else is in its way. Final if this is the first attempt; otherwise that may be an earlier attempt under the same key.
     Conflict(String, Option<Duration>),
     /// Certainly no effect, and none to come of this try: nothing was sent. It may be tried again, at a service without
     /// idempotency keys too.

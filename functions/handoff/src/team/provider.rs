@@ -21,7 +21,7 @@ pub trait Provider: Send + Sync {
     /// Its name, unique among providers: by it a call finds the implementation.
     fn name(&self) -> &'static str;
 
-    /// `Some("http")` if its tools are those with a section `[tool.http]`; `None` if they are those without any section.
+    /// `Some("shelf")` if its tools are those with a section `[tool.shelf]`; `None` if they are those without any section.
     fn section(&self) -> Option<&'static str>;
 
     /// The provider as a sentence about a call names it, for example "the service".

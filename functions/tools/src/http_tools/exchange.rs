@@ -13,9 +13,8 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
-use super::address::{Class, Network};
 use super::declared::literal_address;
-use super::names::{Names, Pinned};
+use crate::outside::{Class, Names, Network, Pinned};
 use baton_http::chain;
 use baton_http::inflate::{self, Broken, Encoding, UnknownEncoding};
 use baton_http::suspended::{self, Late};

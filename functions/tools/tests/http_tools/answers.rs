@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use baton_handoff::ports::{Env, Outcome, ToolError};
-use baton_tools::http_tools::Names;
+use baton_tools::outside::Names;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;

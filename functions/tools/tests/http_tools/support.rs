@@ -11,8 +11,9 @@ use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::MemoryStore;
-use baton_tools::http_tools::{HttpTools, HttpToolsError, Names, Network};
-use baton_tools::toolbox::{KINDS, Outside, providers};
+use baton_tools::http_tools::{HttpTools, HttpToolsError};
+use baton_tools::outside::{Names, Network, Outside};
+use baton_tools::toolbox::{KINDS, providers};
 use serde_json::{Value, json};
 
 pub(crate) const KEY: &str = "key-of-the-action";

@@ -18,8 +18,8 @@ use baton_handoff::team::Team;
 use baton_handoff::{Decision, Engine, Executed, Overlap, Ports, Principal, Shown, Submission};
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
-use baton_tools::http_tools::SystemNames;
-use baton_tools::toolbox::{KINDS, Kind, Outside, Toolbox, providers};
+use baton_tools::outside::{Outside, SystemNames};
+use baton_tools::toolbox::{KINDS, Kind, Toolbox, providers};
 use futures_util::future::BoxFuture;
 use futures_util::stream;
 

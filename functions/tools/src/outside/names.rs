@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Who knows the addresses of names.
+/// Leads from the names of hosts to their addresses.
 #[async_trait]
 pub trait Names: Send + Sync {
     /// All addresses of a host, in the order in which they are to be tried.
@@ -28,7 +28,7 @@ impl Names for SystemNames {
 
 /// What the HTTP client is given to ask: the addresses that were checked, whatever it asks for. A name that meanwhile leads
 /// elsewhere changes nothing any more.
-pub(super) struct Pinned(pub(super) Arc<[IpAddr]>);
+pub(crate) struct Pinned(pub(crate) Arc<[IpAddr]>);
 
 impl Resolve for Pinned {
     fn resolve(&self, _name: Name) -> Resolving {

@@ -21,7 +21,7 @@ pub struct NotANetwork;
 
 /// What an address is to a tool, in the order of their danger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// Everybody's.
     Public,
     /// Of this machine or this network: only where somebody allowed it.
@@ -123,7 +123,7 @@ impl FromStr for Network {
 }
 
 impl Class {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         if let Some(inner) = disguised(address) {
             // Whoever writes an IPv4 address so has a reason, and it is seldom a good one.
             return Self::of(IpAddr::V4(inner)).max(Self::Private);
