@@ -1,5 +1,7 @@
 //! What team files say of tools that call a service, and every mistake in it.
 
+mod whole;
+
 use std::time::Duration;
 
 use baton_handoff::team::{ActionOrder, Amount, Approval, Retries, Team};
@@ -19,35 +21,6 @@ fn error_of(text: &str) -> String {
         .and_then(|team| team.compile_all())
         .expect_err("the file has a mistake")
         .to_string()
-}
-
-#[test]
-fn the_example_of_the_reference_has_no_mistake() {
-    let reference = include_str!("../../../../infra/docs/teams.md");
-    let (_, example) = reference.split_once("```toml\n").unwrap();
-    let (example, _) = example.split_once("```").unwrap();
-    let team = Team::parse("teams.md", example, &providers(KINDS)).unwrap();
-    assert_eq!(team.compile_all(), Ok(()));
-    assert_eq!(team.warnings(), []);
-    assert_eq!(team.tools().count(), 4);
-}
-
-#[test]
-fn a_section_that_no_provider_has_is_told_with_those_that_are_known() {
-    assert_eq!(
-        error_of(&SHOP.replace("timeout_seconds = 5", "timeout = 5")),
-        "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `http`."
-    );
-}
-
-#[test]
-fn a_tool_without_http_must_be_one_of_the_back_office() {
-    assert_eq!(
-        error_of(&SHOP.replace("look_up_item", "look_up_weather")),
-        "team.toml:17: tool \"look_up_weather\" is not one of the back office (look_up_item, execute_order, \
-         execute_refund), so it needs a [tool.http] section."
-    );
 }
 
 /// A shop with an action `book` and the given lines in its sections `[[tool]]` and `[tool.http]`.
