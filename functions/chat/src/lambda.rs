@@ -5,7 +5,7 @@
 //! is given up here and a worker goes on with it. A turn in the background is a worker's from the start. Knows Lambda and the
 //! router; no rule about turns.
 
-mod leash;
+mod invocations;
 mod mount;
 mod steady;
 
@@ -24,9 +24,10 @@ use lambda_http::{Error, RequestExt, Service};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-use crate::deadline::STREAMS_END;
-use crate::guard::RoutedByAws;
-use leash::{Attended, Leash};
+use crate::edge::deadline::STREAMS_END;
+use crate::edge::guard::RoutedByAws;
+use crate::edge::headers;
+use invocations::{HeldBody, Invocations};
 use mount::{Mount, NamedStage};
 use steady::steady;
 
@@ -52,7 +53,7 @@ pub struct Runtime {
 
 #[derive(Clone)]
 struct Function {
-    attended: Arc<Attended>,
+    invocations: Arc<Invocations>,
     runtime: Runtime,
 }
 
@@ -82,8 +83,13 @@ pub fn function(
 > + Clone
 + Send
 + use<> {
-    let attended = Arc::new(Attended::new(runtime.workers_elsewhere.then_some(engine)));
-    let function = Function { attended, runtime };
+    let invocations = Arc::new(Invocations::new(
+        runtime.workers_elsewhere.then_some(engine),
+    ));
+    let function = Function {
+        invocations,
+        runtime,
+    };
     router
         .layer(axum::middleware::from_fn_with_state(function, invoke))
         // In front of the router, which goes by paths without the prefix.
@@ -103,19 +109,19 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
         request.extensions_mut().insert(RoutedByAws);
     }
     // From before the request is looked at: whoever ends meanwhile must not give up what this one is about.
-    let named = in_path(request.uri().path()).map(|id| function.attended.hold(id));
+    let named = in_path(request.uri().path()).map(|id| function.invocations.hold(id));
     let mut response = STREAMS_END
         .scope(before(deadline, END_STREAMS), next.run(request))
         .await;
     join_repeated(response.headers_mut());
-    let hold = named.or_else(|| in_headers(&response).map(|id| function.attended.hold(id)));
+    let hold = named.or_else(|| in_headers(&response).map(|id| function.invocations.hold(id)));
     let Some(hold) = hold else {
         return response;
     };
     let (parts, body) = response.into_parts();
     let give_up_at = before(deadline, GIVE_UP);
-    let leash = Leash::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
-    Response::from_parts(parts, leash.into_body())
+    let body = HeldBody::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
+    Response::from_parts(parts, body.into_body())
 }
 
 /// One line for each header. The runtime writes a list where there are several, and a function URL takes only strings.
@@ -160,6 +166,6 @@ fn in_path(path: &str) -> Option<ConversationId> {
 
 /// The conversation that an answer names.
 fn in_headers(response: &Response) -> Option<ConversationId> {
-    let named = response.headers().get("x-conversation-id")?;
+    let named = response.headers().get(headers::CONVERSATION)?;
     ConversationId::parse(named.to_str().ok()?).ok()
 }

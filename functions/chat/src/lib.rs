@@ -1,24 +1,19 @@
 //! Baton's HTTP interface: one [`router`] that is served by axum here and by Lambda there.
 //!
 //! ```text
-//! bin local ─▶ settings ─▶ backend ─▶ router ─▶ routes ─▶ engine (baton-handoff)
-//!                                        │          └────▶ body ─▶ encode (NDJSON, SSE)
-//!                                        ├─ guard (Host, Origin), error (JSON details)
-//!                                        └─ budget: what long answers may take of the memory
+//! bin local ─▶ settings ─▶ backend ─▶ router ─▶ routes/ ─▶ engine (baton-handoff)
+//!                                        │         └─────▶ stream/: listeners, formats, and the memory that long answers may take
+//!                                        └─ edge/: Host and Origin, traces, refusals as JSON
+//! app: what the routes share
 //! serve: the accept loop with its bounds, and the drain
+//! lambda: the same router as a function
 //! ```
 //!
 //! Only `baton-setup` reads the environment. No rule about conversations lives here: those are the engine's.
 
-mod accept;
+mod app;
 pub mod backend;
-mod body;
-mod budget;
-mod deadline;
-mod encode;
-mod error;
-mod follow;
-mod guard;
+mod edge;
 #[cfg(feature = "aws")]
 pub mod lambda;
 #[cfg(test)]
@@ -26,7 +21,8 @@ mod openapi;
 mod router;
 mod routes;
 pub mod serve;
-mod trace;
+mod stream;
 
-pub use baton_setup::settings;
-pub use router::{App, Exposure, ModelInfo, router};
+pub use app::{App, Exposure};
+pub use baton_setup::{ModelInfo, settings};
+pub use router::router;

@@ -1,54 +1,17 @@
 //! The one router: every path of the HTTP interface, whoever serves it.
 
-use std::sync::Arc;
-
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{self, MethodRouter};
 use axum::{Extension, Router};
-use baton_handoff::Engine;
-use baton_http::Secret;
-pub use baton_setup::ModelInfo;
-use baton_tools::office::BackOffice;
 use http::{Method, StatusCode, Uri};
 
-use crate::budget::Budget;
-use crate::error::ApiError;
-use crate::guard;
+use crate::app::{App, MAX_BODY};
+use crate::edge::error::ApiError;
+use crate::edge::{guard, trace};
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
-use crate::trace;
-
-/// Bodies of requests, in bytes: a message of 32 KB fits, however it is escaped. `\u0001` takes six bytes for one of text.
-pub(crate) const MAX_BODY: usize = 256 * 1024;
-
-/// From where this server can be reached, and who is trusted.
-#[derive(Debug, Clone)]
-pub struct Exposure {
-    /// It listens on loopback only.
-    pub loopback: bool,
-    /// Origins besides its own that browsers may call from; their hosts are its names too.
-    pub origins: Vec<String>,
-    /// The bearer token of operator routes.
-    pub operator_token: Option<Secret>,
-}
-
-/// What the routes need.
-#[derive(Clone)]
-pub struct App {
-    /// Where conversations go on.
-    pub engine: Arc<Engine>,
-    /// From where we can be reached.
-    pub exposure: Arc<Exposure>,
-    /// What to say of the model.
-    pub model: Arc<ModelInfo>,
-    /// The embedded back office, where orders and refunds are read.
-    pub office: Arc<BackOffice>,
-    /// Whether the page's files may be sent compressed: what stands in front of a function strips the header that says so.
-    pub compress: bool,
-    /// A folder to serve the page from instead of the embedded one, for working on it.
-    pub static_dir: Option<Arc<std::path::Path>>,
-}
+use crate::stream::budget::Budget;
 
 /// A method, a path and its handler. `openapi.json` must describe each of them.
 type Route = (Method, &'static str, MethodRouter<App>);

@@ -1,6 +1,7 @@
 //! The handlers. Each reads a request, asks the engine, and says what came of it.
 
 pub(crate) mod actions;
+mod answers;
 pub(crate) mod books;
 pub(crate) mod completions;
 pub(crate) mod conversations;
@@ -17,8 +18,8 @@ use baton_handoff::{Conversation, Principal};
 use http::{HeaderMap, HeaderName};
 
 use self::input::Query;
-use crate::error::ApiError;
-use crate::router::App;
+use crate::app::App;
+use crate::edge::error::ApiError;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

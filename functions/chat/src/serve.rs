@@ -38,8 +38,8 @@ const UNREAD_TIMEOUT_MS: u32 = 30_000;
 /// itself it takes megabytes for each, more than the whole server has for all. A client 100 ms away still gets over 1 MB/s.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Between two looks whether a turn is left.
-const IDLE_LOOK: Duration = Duration::from_millis(10);
+/// How often a drain checks whether a turn is left.
+const IDLE_POLL: Duration = Duration::from_millis(10);
 
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -204,7 +204,7 @@ fn set_options(socket: &TcpStream) {
 /// Resolves once no turn runs or waits here.
 async fn idle(engine: &Engine) {
     while engine.busy() > 0 {
-        tokio::time::sleep(IDLE_LOOK).await;
+        tokio::time::sleep(IDLE_POLL).await;
     }
 }
 

@@ -8,7 +8,7 @@ use http::{Method, Uri};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 
 /// A prefix of all paths.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{ToResponse, ToSchema as _};
 
 use super::header_ref;
-use crate::error::Error;
+use crate::edge::error::Error;
 
 macro_rules! refusals {
     ($($name:ident: $description:literal $(, $header:literal = $reference:literal)*;)*) => {

@@ -10,7 +10,7 @@ use utoipa::ToResponse;
 use utoipa::openapi::{Content, ObjectBuilder, RefOr, Response, ResponseBuilder, Type};
 
 use super::{header, header_ref, values};
-use crate::encode::Format;
+use crate::stream::format::Format;
 
 const LINES: &str = "One JSON object a line, each a `Line`, flushed by itself. An empty line is a heartbeat: nothing was sent for \
                      10 s. The last line is of type `done`, also after one of type `error`; a stream without it was cut.";

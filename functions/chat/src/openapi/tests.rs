@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 
 use super::{Document, operations};
-use crate::encode::Format;
 use crate::router;
+use crate::stream::format::Format;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 

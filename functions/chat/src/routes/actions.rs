@@ -16,16 +16,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::conversations::{json_page, uncached, written};
+use super::answers::{json_page, uncached, written};
 use super::input::{Path, Query, read_object};
 use super::operator::{Entries, Operator, Paging, Round, page};
-use crate::budget::Budget;
-use crate::error::ApiError;
+use crate::app::App;
+use crate::edge::error::ApiError;
 #[cfg(test)]
-use crate::error::Error;
+use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
-use crate::router::App;
+use crate::stream::budget::Budget;
 
 /// A reason, in bytes; it is kept with the action.
 const MAX_REASON: usize = 2_000;

@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::operator::{Entries, Operator, Paging, Round, page};
-use crate::budget::Budget;
-use crate::error::ApiError;
+use crate::app::App;
+use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
-use crate::router::App;
+use crate::stream::budget::Budget;
 
 /// Orders in the embedded back office, newest first.
 #[cfg_attr(test, utoipa::path(

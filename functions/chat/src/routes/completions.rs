@@ -1,33 +1,27 @@
 //! `POST /chat/completions`: takes a message and streams the answer.
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
+use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::{Accepted, Overlap, Principal, Submission};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
 
-use super::conversations::uncached;
+use super::answers::{insert, name_turn, stream_response, uncached};
 use super::input::read_object;
 use super::turn_reference;
-use crate::body;
-use crate::encode::Format;
-use crate::error::ApiError;
+use crate::app::App;
+use crate::edge::error::ApiError;
 #[cfg(test)]
-use crate::error::Error;
+use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::router::App;
+use crate::stream::format::Format;
+use crate::stream::listener;
 
 /// A message, in bytes.
 const MAX_MESSAGE: usize = 32 * 1024;
 
-/// Headers of a stream, those of the layers around it among them: the map need not grow.
-const HEADERS: usize = 12;
-
-pub(crate) const CONVERSATION_HEADER: HeaderName = HeaderName::from_static("x-conversation-id");
-pub(crate) const TURN_HEADER: HeaderName = HeaderName::from_static("x-turn");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What a customer says.
@@ -181,43 +175,12 @@ pub(super) fn answer(
         response
     } else {
         stream_response(
-            body::events(accepted.log, conversation.clone(), turn, format, None),
+            listener::events(accepted.log, conversation.clone(), turn, format, None),
             format,
         )
     };
     name_turn(&mut response, conversation, turn);
     response
-}
-
-/// Says which turn of which conversation the answer is about.
-pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
-    insert(response, CONVERSATION_HEADER, conversation.as_str());
-    insert(response, TURN_HEADER, &turn.to_string());
-}
-
-/// A stream that nobody on the way may keep, transform or hold back.
-pub(super) fn stream_response(body: Body, format: Format) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.reserve(HEADERS);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type()),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
-    response
-}
-
-fn insert(response: &mut Response, name: HeaderName, value: &str) {
-    // Ids and paths of ours are plain ASCII.
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
 }
 
 fn check_message(message: &str) -> Result<(), ApiError> {

@@ -1,32 +1,28 @@
 //! Conversations as people read them: the list, one history, export, erase.
 
-use std::convert::Infallible;
-
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use baton_handoff::Principal;
 use baton_handoff::event::Position;
 use baton_handoff::history::Unreadable;
-use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::completions::stream_response;
+use super::answers::{json_page, stream_response, uncached, written};
 use super::export::{self, Form};
 use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page};
 use super::{last_position, open};
-use crate::accept::wanted;
-use crate::budget::Budget;
-use crate::encode::Format;
-use crate::error::ApiError;
-use crate::follow;
+use crate::app::App;
+use crate::edge::accept::wanted;
+use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::router::App;
+use crate::stream::budget::Budget;
+use crate::stream::conversation as stream_of;
+use crate::stream::format::Format;
 
 /// Turns of one page of history.
 const TURNS: usize = 50;
@@ -164,7 +160,7 @@ pub(crate) async fn events(
         .await?
         .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
-    let body = follow::events(app.engine.clone(), conversation, &pulse, after);
+    let body = stream_of::events(app.engine.clone(), conversation, &pulse, after);
     Ok(stream_response(body, Format::Sse))
 }
 
@@ -253,40 +249,4 @@ fn wants_markdown(headers: &HeaderMap) -> bool {
 
 fn no_such_conversation() -> ApiError {
     ApiError::not_found("no such conversation")
-}
-
-/// As JSON, for a [`Budget`].
-pub(super) fn written<T: Serialize>(page: &T) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(page).map_err(|error| unwritable(&error))
-}
-
-pub(super) fn unwritable(error: &serde_json::Error) -> ApiError {
-    tracing::error!(%error, "an answer cannot be written as JSON");
-    ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the answer cannot be written",
-    )
-}
-
-/// A page that `make` writes as JSON.
-pub(super) async fn json_page<F>(
-    budget: &Budget,
-    make: impl Fn() -> F,
-) -> Result<Response, ApiError>
-where
-    F: Future<Output = Result<Vec<u8>, ApiError>>,
-{
-    let make = || {
-        let page = make();
-        async { page.await.map(|page| (page, ())) }
-    };
-    let (page, ()) = budget.piece(make).await??;
-    let chunks = page.into_iter().map(Ok::<_, Infallible>);
-    let headers = [(header::CONTENT_TYPE, "application/json")];
-    let body = Body::from_stream(stream::iter(chunks));
-    Ok(uncached((headers, body)))
-}
-
-pub(super) fn uncached(body: impl IntoResponse) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
 }

@@ -12,10 +12,10 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::markdown;
-use crate::body::LONGEST_STREAM;
-use crate::budget::{Budget, Busy};
-use crate::deadline::stream_end;
-use crate::error::ApiError;
+use crate::edge::deadline::stream_end;
+use crate::edge::error::ApiError;
+use crate::stream::budget::{Budget, Busy};
+use crate::stream::listener::LONGEST_STREAM;
 
 /// What the document is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +72,12 @@ struct Document {
     budget: Budget,
     form: Form,
     until: Instant,
-    place: Place,
+    progress: Progress,
 }
 
 /// How far it is written.
 #[derive(Clone)]
-struct Place {
+struct Progress {
     export: Export,
     has_items: bool,
     is_over: bool,
@@ -104,7 +104,7 @@ pub(super) async fn document(
         budget,
         form,
         until: stream_end(LONGEST_STREAM),
-        place: Place {
+        progress: Progress {
             export,
             has_items: false,
             is_over: false,
@@ -128,7 +128,7 @@ pub(super) async fn document(
 impl Document {
     /// Never an error: what reads a body may take one for its end.
     async fn next(&mut self) -> Option<Vec<Bytes>> {
-        if self.place.is_over {
+        if self.progress.is_over {
             return None;
         }
         if Instant::now() >= self.until {
@@ -154,29 +154,29 @@ impl Document {
     }
 
     fn break_off(&mut self, reason: &str) -> Vec<Bytes> {
-        self.place.is_over = true;
+        self.progress.is_over = true;
         vec![Bytes::from(self.form.end(Some(reason)))]
     }
 
     /// The next piece, behind `begin`.
     async fn piece(&mut self, begin: &str) -> Result<Vec<Bytes>, Broken> {
         let (conversation, form) = (&self.conversation, self.form);
-        let place = &self.place;
-        // It may be made more than once, each time from the same place.
+        let progress = &self.progress;
+        // It may be made more than once, each time from the same progress.
         let make = || async move {
-            let mut place = place.clone();
+            let mut progress = progress.clone();
             let mut piece = begin.to_owned();
-            if let Some(items) = conversation.next_of_export(&mut place.export).await? {
-                write_items(&mut piece, form, &items, &mut place.has_items);
+            if let Some(items) = conversation.next_of_export(&mut progress.export).await? {
+                write_items(&mut piece, form, &items, &mut progress.has_items);
             } else {
                 piece.push_str(&form.end(None));
-                place.is_over = true;
+                progress.is_over = true;
             }
-            Ok((piece.into_bytes(), place))
+            Ok((piece.into_bytes(), progress))
         };
         let piece = self.budget.piece(make).await.map_err(Broken::Busy)?;
-        let (piece, place) = piece.map_err(Broken::Export)?;
-        self.place = place;
+        let (piece, progress) = piece.map_err(Broken::Export)?;
+        self.progress = progress;
         Ok(piece)
     }
 }

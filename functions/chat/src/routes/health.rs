@@ -7,8 +7,8 @@ use baton_handoff::Health;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::conversations::uncached;
-use crate::router::App;
+use super::answers::uncached;
+use crate::app::App;
 use crate::serve::Leaving;
 
 /// Whether the server is ready, and what it serves.

@@ -10,8 +10,8 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::ApiError;
-use crate::router::MAX_BODY;
+use crate::app::MAX_BODY;
+use crate::edge::error::ApiError;
 
 /// A client that has not sent its body by then is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);

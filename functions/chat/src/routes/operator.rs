@@ -7,11 +7,11 @@ use http::request::Parts;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::conversations::{json_page, unwritable, written};
+use super::answers::{json_page, unwritable, written};
 use super::input::Query;
-use crate::budget::Budget;
-use crate::error::ApiError;
-use crate::router::App;
+use crate::app::App;
+use crate::edge::error::ApiError;
+use crate::stream::budget::Budget;
 
 /// Entries of one page.
 const ENTRIES: usize = 50;

@@ -14,11 +14,11 @@ use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::input::Path;
-use crate::accept::wanted;
-use crate::error::ApiError;
+use crate::app::App;
+use crate::edge::accept::wanted;
+use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::refusals;
-use crate::router::App;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../static");
 

@@ -7,18 +7,18 @@ use baton_handoff::ids::TurnNumber;
 use baton_handoff::{CannotRegenerate, Followed, StopError};
 use http::{HeaderMap, StatusCode};
 
-use super::completions::{answer, name_turn, stream_response};
-use super::conversations::uncached;
+use super::answers::{name_turn, stream_response, uncached};
+use super::completions::answer;
 use super::input::{Path, Query};
 use super::{last_position, open};
-use crate::body;
-use crate::encode::Format;
-use crate::error::ApiError;
+use crate::app::App;
+use crate::edge::error::ApiError;
 #[cfg(test)]
-use crate::error::Error;
+use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::router::App;
+use crate::stream::format::Format;
+use crate::stream::listener;
 
 /// A turn's events again, and on to its end.
 ///
@@ -55,7 +55,7 @@ pub(crate) async fn events(
     let format = Format::negotiate(&headers);
     let mut response = match conversation.follow(turn, after).await? {
         Followed::Log(log) => stream_response(
-            body::events(log, conversation.id().clone(), turn, format, after),
+            listener::events(log, conversation.id().clone(), turn, format, after),
             format,
         ),
         Followed::NothingLeft => uncached(StatusCode::NO_CONTENT),

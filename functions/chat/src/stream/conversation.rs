@@ -15,12 +15,12 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::body::{HEARTBEAT, LONGEST_STREAM};
-use crate::deadline::stream_end;
-use crate::encode::Format;
+use crate::edge::deadline::stream_end;
+use crate::stream::format::Format;
+use crate::stream::listener::{HEARTBEAT, LONGEST_STREAM};
 
-/// How often the store is looked at for what other instances do, in milliseconds.
-const LOOK: u64 = 2_000;
+/// How often the store is read for changes by other instances, in milliseconds.
+const POLL: u64 = 2_000;
 
 struct Follower {
     engine: Arc<Engine>,
@@ -147,7 +147,7 @@ impl Follower {
     async fn look(&mut self) -> Result<Option<Bytes>, StoreError> {
         let watch = self.conversation.watch();
         let Some(pulse) = self.conversation.pulse().await? else {
-            self.conversation.changed(watch, LOOK).await;
+            self.conversation.changed(watch, POLL).await;
             return Ok(None);
         };
         if pulse.erased_below > self.erased_below {
@@ -175,7 +175,7 @@ impl Follower {
             .filter(|action| !self.ended.contains(&action.id))
             .collect();
         if news.is_empty() {
-            self.conversation.changed(watch, LOOK).await;
+            self.conversation.changed(watch, POLL).await;
             return Ok(None);
         }
         self.ended

@@ -16,13 +16,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How many invocations are about each conversation.
-pub(super) struct Attended {
-    /// None where nobody else could go on.
+pub(super) struct Invocations {
+    /// `None` where no worker could go on.
     engine: Option<Arc<Engine>>,
     counts: Mutex<HashMap<ConversationId, usize>>,
 }
 
-impl Attended {
+impl Invocations {
     pub(super) fn new(engine: Option<Arc<Engine>>) -> Self {
         Self {
             engine,
@@ -34,7 +34,7 @@ impl Attended {
     pub(super) fn hold(self: &Arc<Self>, conversation: ConversationId) -> Hold {
         *self.lock().entry(conversation.clone()).or_default() += 1;
         Hold {
-            attended: self.clone(),
+            invocations: self.clone(),
             conversation,
             holds: AtomicBool::new(true),
         }
@@ -47,7 +47,7 @@ impl Attended {
 
 /// An invocation that is about a conversation.
 pub(super) struct Hold {
-    attended: Arc<Attended>,
+    invocations: Arc<Invocations>,
     conversation: ConversationId,
     holds: AtomicBool,
 }
@@ -58,7 +58,7 @@ impl Hold {
         if !self.holds.swap(false, Ordering::AcqRel) {
             return;
         }
-        let mut counts = self.attended.lock();
+        let mut counts = self.invocations.lock();
         let Entry::Occupied(mut count) = counts.entry(self.conversation.clone()) else {
             return;
         };
@@ -66,7 +66,7 @@ impl Hold {
         if *count.get() == 0 {
             count.remove();
             // Under the lock, so that nobody who comes now is given up with it.
-            if let Some(engine) = &self.attended.engine {
+            if let Some(engine) = &self.invocations.engine {
                 engine.give_up(&self.conversation);
             }
         }
@@ -74,10 +74,10 @@ impl Hold {
 
     /// Resolves once nothing in this process depends on this invocation any more.
     async fn left(&self) {
-        if self.attended.lock().contains_key(&self.conversation) {
+        if self.invocations.lock().contains_key(&self.conversation) {
             return;
         }
-        if let Some(engine) = &self.attended.engine {
+        if let Some(engine) = &self.invocations.engine {
             engine.left(&self.conversation).await;
         }
     }
@@ -89,9 +89,9 @@ impl Drop for Hold {
     }
 }
 
-/// A body on behalf of which a conversation is held: until shortly before the deadline, or until the body ends. It ends when
+/// A body that holds its conversation: until shortly before the deadline, or until the body ends. It ends when
 /// this process has left the conversation, if nobody else holds it: what is behind the end may never run.
-pub(super) struct Leash {
+pub(super) struct HeldBody {
     stream: BodyDataStream,
     hold: Arc<Hold>,
     /// A client that reads slowly must not keep us from looking at the clock: a task does, for as long as the body lives.
@@ -99,7 +99,7 @@ pub(super) struct Leash {
     wait_until: Instant,
 }
 
-impl Leash {
+impl HeldBody {
     /// Lets go at `give_up_at`; from `wait_until` on nothing is waited for any more.
     pub(super) fn new(body: Body, hold: Hold, give_up_at: Instant, wait_until: Instant) -> Self {
         let hold = Arc::new(hold);
@@ -118,9 +118,9 @@ impl Leash {
     }
 
     pub(super) fn into_body(self) -> Body {
-        Body::from_stream(stream::unfold(self, |mut leash| async move {
-            let bytes = leash.next().await?;
-            Some((Ok::<_, Infallible>(bytes), leash))
+        Body::from_stream(stream::unfold(self, |mut body| async move {
+            let bytes = body.next().await?;
+            Some((Ok::<_, Infallible>(bytes), body))
         }))
     }
 
@@ -137,7 +137,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for HeldBody {
     fn drop(&mut self) {
         // The client went away.
         self.hold.let_go();
@@ -178,18 +178,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_breaks_is_cut_and_never_yields_an_error() {
-        let attended = Arc::new(Attended::new(Some(engine())));
+        let invocations = Arc::new(Invocations::new(Some(engine())));
         let pieces = [
             Ok(Bytes::from_static(b"whole\n")),
             Err(io::Error::other("broken")),
             Ok(Bytes::from_static(b"behind\n")),
         ];
-        let hold = attended.hold(ConversationId::parse("c").unwrap());
+        let hold = invocations.hold(ConversationId::parse("c").unwrap());
         let (body, now) = (Body::from_stream(stream::iter(pieces)), Instant::now());
-        let leash = Leash::new(body, hold, now, now);
-        let heard: Vec<_> = leash.into_body().into_data_stream().collect().await;
+        let body = HeldBody::new(body, hold, now, now);
+        let heard: Vec<_> = body.into_body().into_data_stream().collect().await;
         let heard: Vec<_> = heard.into_iter().map(Result::unwrap).collect();
         assert_eq!(heard, ["whole\n"]);
-        assert!(attended.lock().is_empty(), "nobody is about it any more");
+        assert!(invocations.lock().is_empty(), "nobody is about it any more");
     }
 }

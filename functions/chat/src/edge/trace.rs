@@ -6,8 +6,8 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
-use crate::router::App;
-use crate::routes::completions::{CONVERSATION_HEADER, TURN_HEADER};
+use super::headers;
+use crate::app::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -44,8 +44,8 @@ fn tell(response: &Response) {
     };
     tracing::debug!(
         status = response.status().as_u16(),
-        conversation = header(CONVERSATION_HEADER),
-        turn = header(TURN_HEADER).and_then(|turn| turn.parse::<u32>().ok()),
+        conversation = header(headers::CONVERSATION),
+        turn = header(headers::TURN).and_then(|turn| turn.parse::<u32>().ok()),
         "a request was answered"
     );
 }

@@ -14,8 +14,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::time::{Instant, timeout};
 
-use crate::deadline::stream_end;
-use crate::encode::Format;
+use crate::edge::deadline::stream_end;
+use crate::stream::format::Format;
 
 /// Well under the 30 s after which CloudFront and most clients give a silent stream up.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);

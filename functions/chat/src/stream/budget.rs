@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 
 /// Pieces that are read and written down at once. Each may need some megabytes for a moment, when records are large.
 const MAKERS: usize = 4;

@@ -1,14 +1,12 @@
 //! Events as bytes. A format is one file below; the format is chosen by `Accept`.
 
-mod ndjson;
-mod sse;
-
 use baton_handoff::event::{Event, Position};
 use baton_handoff::ids::ConversationId;
 use bytes::BytesMut;
 use http::{HeaderMap, header};
 
-use crate::accept::wanted;
+use super::{ndjson, sse};
+use crate::edge::accept::wanted;
 
 /// How a stream is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

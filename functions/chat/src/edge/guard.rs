@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::error::ApiError;
-use crate::router::{App, Exposure};
+use crate::app::{App, Exposure};
+use crate::edge::error::ApiError;
 
 /// Headers that clients of other origins may read.
 const EXPOSED: HeaderValue =

@@ -1,0 +1,85 @@
+//! The forms of answers that several routes have in common.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use baton_handoff::ids::{ConversationId, TurnNumber};
+use futures_util::stream;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::edge::error::ApiError;
+use crate::edge::headers;
+use crate::stream::budget::Budget;
+use crate::stream::format::Format;
+
+/// Headers of a stream, those of the layers around it among them: the map need not grow.
+const HEADERS: usize = 12;
+
+/// Says which turn of which conversation the answer is about.
+pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
+    insert(response, headers::CONVERSATION, conversation.as_str());
+    insert(response, headers::TURN, &turn.to_string());
+}
+
+/// A stream that nobody on the way may keep, transform or hold back.
+pub(super) fn stream_response(body: Body, format: Format) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(format.media_type()),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response
+}
+
+pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) {
+    // Ids and paths of ours are plain ASCII.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// As JSON, for a [`Budget`].
+pub(super) fn written<T: Serialize>(page: &T) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(page).map_err(|error| unwritable(&error))
+}
+
+pub(super) fn unwritable(error: &serde_json::Error) -> ApiError {
+    tracing::error!(%error, "an answer cannot be written as JSON");
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the answer cannot be written",
+    )
+}
+
+/// A page that `make` writes as JSON.
+pub(super) async fn json_page<F>(
+    budget: &Budget,
+    make: impl Fn() -> F,
+) -> Result<Response, ApiError>
+where
+    F: Future<Output = Result<Vec<u8>, ApiError>>,
+{
+    let make = || {
+        let page = make();
+        async { page.await.map(|page| (page, ())) }
+    };
+    let (page, ()) = budget.piece(make).await??;
+    let chunks = page.into_iter().map(Ok::<_, Infallible>);
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    let body = Body::from_stream(stream::iter(chunks));
+    Ok(uncached((headers, body)))
+}
+
+pub(super) fn uncached(body: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
