@@ -141,6 +141,7 @@ pub(super) enum FailureCode {
     ContentFiltered,
     StepLimit,
     HandOffLimit,
+    #[serde(rename = "taken_over_too_often")]
     RecoveredTooOften,
     Internal,
 }
