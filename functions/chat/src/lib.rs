@@ -21,7 +21,7 @@ mod openapi;
 mod router;
 mod routes;
 pub mod serve;
-mod stream;
+pub mod stream;
 
 pub use app::{App, Exposure};
 pub use baton_setup::{ModelInfo, settings};

@@ -4,17 +4,18 @@
 //! `UPDATE=1 cargo test -p baton-chat --lib openapi`.
 
 mod events;
+mod headers;
 mod history;
 pub(crate) mod refusals;
 pub(crate) mod streams;
 pub(crate) mod values;
 
-use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
+use self::headers::{header, header_ref};
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
 
 /// What a reader needs to know before any route.
@@ -124,16 +125,6 @@ impl Modify for Refusals {
             .headers
             .insert("RetryAfter".to_owned(), header::<u32>("Seconds.").into());
     }
-}
-
-fn header<T: utoipa::PartialSchema>(description: &str) -> Header {
-    let mut header = Header::new(T::schema());
-    header.description = Some(description.to_owned());
-    header
-}
-
-fn header_ref(name: &str) -> RefOr<Header> {
-    RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
 }
 
 /// What the layers around all handlers answer, and what reading a body may answer.

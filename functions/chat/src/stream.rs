@@ -1,8 +1,13 @@
-//! Events as streams of bytes. A format is one file, and one line in the table of [`format`].
+//! Events as streams of bytes. A format is one file with an [`Encoder`], and one line in the table of `formats`.
 
 pub(crate) mod budget;
 pub(crate) mod conversation;
-pub(crate) mod format;
+mod encoder;
+pub(crate) mod formats;
 pub(crate) mod listener;
-mod ndjson;
-mod sse;
+pub(crate) mod ndjson;
+pub(crate) mod sse;
+
+pub use encoder::{Encoder, Format};
+pub use formats::choose;
+pub use listener::turn;

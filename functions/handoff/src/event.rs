@@ -191,18 +191,16 @@ impl EventKind {
         }
     }
 
-    /// How far it moves the position on.
+    /// How many places it takes: by so much it moves the position on.
     ///
     /// | event | places |
     /// | --- | --- |
     /// | text | its bytes |
-    /// | a failure | 2: a format may say it in two lines, and a listener that was cut off between them resumes there |
     /// | a reset; the turn continues elsewhere | 0: they say nothing of the turn itself |
     /// | any other | 1 |
     pub(crate) fn room(&self) -> u32 {
         match self {
             Self::TextDelta(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-            Self::TurnFailed(_) => 2,
             Self::Reset { .. } | Self::TurnContinues => 0,
             Self::TurnStarted { .. }
             | Self::ToolCalled { .. }
@@ -212,6 +210,7 @@ impl EventKind {
             | Self::HandedOff { .. }
             | Self::Usage(_)
             | Self::TurnCompleted
+            | Self::TurnFailed(_)
             | Self::TurnStopped => 1,
         }
     }

@@ -3,7 +3,7 @@
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{ToResponse, ToSchema as _};
 
-use super::header_ref;
+use super::headers::header_ref;
 use crate::edge::error::Error;
 
 macro_rules! refusals {

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use utoipa::ToResponse;
 use utoipa::openapi::{Content, ObjectBuilder, RefOr, Response, ResponseBuilder, Type};
 
-use super::{header, header_ref, values};
-use crate::stream::format::Format;
+use super::headers::{header, header_ref};
+use super::values;
+use crate::stream::{Format, ndjson, sse};
 
 const LINES: &str = "One JSON object a line, each a `Line`, flushed by itself. An empty line is a heartbeat: nothing was sent for \
                      10 s. The last line is of type `done`, also after one of type `error`; a stream without it was cut.";
@@ -38,12 +39,9 @@ impl<'r> ToResponse<'r> for TurnStream {
                 "X-Turn",
                 header::<values::TurnRef>("The turn that took the message. Always sent."),
             )
-            .content(
-                "application/x-ndjson",
-                content(LINES, Format::Ndjson { plain: false }),
-            )
-            .content("text/plain", content(PLAIN, Format::Ndjson { plain: true }))
-            .content("text/event-stream", content(EVENTS, Format::Sse));
+            .content("application/x-ndjson", content(LINES, &ndjson::FORMAT))
+            .content("text/plain", content(PLAIN, &ndjson::PLAIN))
+            .content("text/event-stream", content(EVENTS, &sse::FORMAT));
         ("TurnStream", unkept(response))
     }
 }
@@ -57,7 +55,7 @@ impl<'r> ToResponse<'r> for ConversationStream {
             .description("Server-sent events.")
             .content(
                 "text/event-stream",
-                content("As in the stream of a turn.", Format::Sse),
+                content("As in the stream of a turn.", &sse::FORMAT),
             );
         ("ConversationStream", unkept(response))
     }
@@ -75,7 +73,7 @@ fn unkept(response: ResponseBuilder) -> RefOr<Response> {
     response.into()
 }
 
-fn content(description: &str, format: Format) -> Content {
+fn content(description: &str, format: &Format) -> Content {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(description));
@@ -85,7 +83,7 @@ fn content(description: &str, format: Format) -> Content {
 }
 
 /// A turn with a hand-off, as a listener gets it.
-fn example(format: Format) -> String {
+fn example(format: &Format) -> String {
     let conversation = ConversationId::parse("c1").unwrap();
     let (triage, repairs) = ("TriageAgent", "IssuesAndRepairsAgent");
     let call = ToolCall {
@@ -106,6 +104,7 @@ fn example(format: Format) -> String {
         (repairs, 2, 16, EventKind::TurnCompleted),
     ];
     let mut out = BytesMut::new();
+    let mut encoder = (format.encoder)(&conversation);
     for (agent, step, offset, kind) in events {
         let position = Position {
             turn: 3,
@@ -114,8 +113,8 @@ fn example(format: Format) -> String {
             offset,
         };
         // In lines a heartbeat is an empty one, which a reader of the document would not see.
-        if format == Format::Sse && kind == EventKind::TurnCompleted {
-            out.extend_from_slice(format.heartbeat());
+        if encoder.heartbeat() != b"\n" && kind == EventKind::TurnCompleted {
+            out.extend_from_slice(encoder.heartbeat());
         }
         let agent = Arc::from(agent);
         let event = Event {
@@ -123,7 +122,7 @@ fn example(format: Format) -> String {
             agent,
             kind,
         };
-        format.write(&mut out, &conversation, &event);
+        encoder.event(&mut out, &event);
     }
     String::from_utf8(out.to_vec()).unwrap()
 }

@@ -16,7 +16,7 @@ use utoipa::OpenApi as _;
 
 use super::{Document, operations};
 use crate::router;
-use crate::stream::format::Format;
+use crate::stream::{Format, ndjson, sse};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
@@ -151,8 +151,9 @@ fn all_kinds() -> Vec<EventKind> {
     ]
 }
 
-fn encoded(format: Format, agent: &str) -> String {
+fn encoded(format: &Format, agent: &str) -> String {
     let mut out = BytesMut::new();
+    let mut encoder = (format.encoder)(&conversation());
     for kind in all_kinds() {
         let position = Position {
             turn: 1,
@@ -166,14 +167,14 @@ fn encoded(format: Format, agent: &str) -> String {
             agent,
             kind,
         };
-        format.write(&mut out, &conversation(), &event);
+        encoder.event(&mut out, &event);
     }
     String::from_utf8(out.to_vec()).unwrap()
 }
 
 #[test]
 fn every_line_that_is_encoded_is_described() {
-    let lines = encoded(Format::Ndjson { plain: false }, "");
+    let lines = encoded(&ndjson::FORMAT, "");
     let mut kinds = BTreeSet::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -188,7 +189,7 @@ fn every_line_that_is_encoded_is_described() {
 #[test]
 fn every_server_sent_event_that_is_encoded_is_described() {
     for agent in ["", "TriageAgent"] {
-        let events = encoded(Format::Sse, agent);
+        let events = encoded(&sse::FORMAT, agent);
         assert_eq!(events.matches("\n\n").count(), all_kinds().len());
         for event in events.split_terminator("\n\n") {
             let (_, event) = event.split_once("\nevent: ").unwrap();

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::edge::error::ApiError;
 use crate::edge::headers;
+use crate::stream::Format;
 use crate::stream::budget::Budget;
-use crate::stream::format::Format;
 
 /// Headers of a stream, those of the layers around it among them: the map need not grow.
 const HEADERS: usize = 12;
@@ -24,13 +24,13 @@ pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, 
 }
 
 /// A stream that nobody on the way may keep, transform or hold back.
-pub(super) fn stream_response(body: Body, format: Format) -> Response {
+pub(super) fn stream_response(body: Body, format: &Format) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type()),
+        HeaderValue::from_static(format.media_type),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));

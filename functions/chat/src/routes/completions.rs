@@ -16,7 +16,8 @@ use crate::edge::error::ApiError;
 use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::stream::format::Format;
+use crate::stream::Format;
+use crate::stream::formats::negotiate;
 use crate::stream::listener;
 
 /// A message, in bytes.
@@ -125,7 +126,7 @@ struct Headers {
 ))]
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let format = Format::negotiate(&parts.headers);
+    let format = negotiate(&parts.headers);
     let said: Said = read_object(&parts.headers, body).await?;
     check_message(&said.message)?;
     let conversation = said
@@ -156,7 +157,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
 pub(super) fn answer(
     accepted: Accepted,
     conversation: &ConversationId,
-    format: Format,
+    format: &Format,
     background: bool,
 ) -> Response {
     let turn = accepted.turn;
@@ -175,7 +176,7 @@ pub(super) fn answer(
         response
     } else {
         stream_response(
-            listener::events(accepted.log, conversation.clone(), turn, format, None),
+            listener::turn(accepted.log, turn, (format.encoder)(conversation), None),
             format,
         )
     };

@@ -22,7 +22,7 @@ use crate::edge::error::ApiError;
 use crate::openapi::{refusals, streams, values};
 use crate::stream::budget::Budget;
 use crate::stream::conversation as stream_of;
-use crate::stream::format::Format;
+use crate::stream::sse;
 
 /// Turns of one page of history.
 const TURNS: usize = 50;
@@ -161,7 +161,7 @@ pub(crate) async fn events(
         .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
     let body = stream_of::events(app.engine.clone(), conversation, &pulse, after);
-    Ok(stream_response(body, Format::Sse))
+    Ok(stream_response(body, &sse::FORMAT))
 }
 
 /// Erases what was said.

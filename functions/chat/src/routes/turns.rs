@@ -1,10 +1,12 @@
 //! One turn: its events again, and on to its end.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
 use baton_handoff::{CannotRegenerate, Followed, StopError};
+use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
 use super::answers::{name_turn, stream_response, uncached};
@@ -17,8 +19,8 @@ use crate::edge::error::ApiError;
 use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::stream::format::Format;
-use crate::stream::listener;
+use crate::stream::formats::negotiate;
+use crate::stream::listener::{self, encode_rest};
 
 /// A turn's events again, and on to its end.
 ///
@@ -52,13 +54,21 @@ pub(crate) async fn events(
     let after = last_position(&headers, &query)?
         .map(|after| parse_position(&after, turn))
         .transpose()?;
-    let format = Format::negotiate(&headers);
+    let format = negotiate(&headers);
+    let mut encoder = (format.encoder)(conversation.id());
     let mut response = match conversation.follow(turn, after).await? {
-        Followed::Log(log) => stream_response(
-            listener::events(log, conversation.id().clone(), turn, format, after),
-            format,
-        ),
-        Followed::NothingLeft => uncached(StatusCode::NO_CONTENT),
+        Followed::Log(log) => stream_response(listener::turn(log, turn, encoder, after), format),
+        Followed::NothingLeft(end) => {
+            let mut rest = BytesMut::new();
+            if let Some(after) = after {
+                encode_rest(&mut *encoder, &mut rest, &end, after);
+            }
+            if rest.is_empty() {
+                uncached(StatusCode::NO_CONTENT)
+            } else {
+                stream_response(Body::from(rest.freeze()), format)
+            }
+        }
         Followed::NoSuchTurn => return Err(ApiError::not_found("no such turn")),
     };
     name_turn(&mut response, conversation.id(), turn);
@@ -117,7 +127,7 @@ pub(crate) async fn regenerate(
         Ok(accepted) => Ok(answer(
             accepted,
             conversation.id(),
-            Format::negotiate(&headers),
+            negotiate(&headers),
             false,
         )),
         Err(CannotRegenerate::NotFound) => Err(ApiError::not_found("no such turn")),

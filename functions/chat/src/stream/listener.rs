@@ -1,190 +1,274 @@
-//! A turn's events as a response body. It never yields an error, and it ends with exactly one event that ends the stream.
-//! It only reads the turn's log: who hangs up or reads slowly stops nothing.
+//! One listener of turns, and the body that it makes of one turn. The body never yields an error, and it ends with exactly one
+//! event that ends the stream. It only reads the turn's log: a listener that hangs up or reads slowly stops nothing.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use baton_handoff::Resume;
-use baton_handoff::TurnLog;
 use baton_handoff::event::{Event, EventKind, Position};
-use baton_handoff::ids::{ConversationId, TurnNumber};
+use baton_handoff::ids::TurnNumber;
+use baton_handoff::{Resume, TurnLog};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
+use super::encoder::Encoder;
 use crate::edge::deadline::stream_end;
-use crate::stream::format::Format;
 
 /// Well under the 30 s after which CloudFront and most clients give a silent stream up.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// No stream is longer; the turn goes on and the client may follow it.
 pub(crate) const LONGEST_STREAM: Duration = Duration::from_hours(1);
 
-/// A model that says many words at once is not written word by word: what comes within this time of the last write shares the
-/// next one. Each write costs more than all else that is done for a word, and no eye sees the difference.
+/// A model that says many words at once is not written word by word: words within this time of the last write share the next
+/// one. Each write costs more than all else that is done for a word, and no eye sees the difference.
 const PACE: Duration = Duration::from_millis(2);
 
-struct Listener {
-    log: Arc<TurnLog>,
-    conversation: ConversationId,
-    turn: TurnNumber,
-    format: Format,
-    seen: usize,
-    /// Of a listener who comes back: what it has, and what it still misses.
-    resume: Option<(Position, Resume)>,
-    last: Position,
-    until: Instant,
-    ended: bool,
-    wrote_at: Option<Instant>,
-}
-
 /// The events of a turn behind `after`, from now to its end.
-pub(crate) fn events(
+pub fn turn(
     log: Arc<TurnLog>,
-    conversation: ConversationId,
     turn: TurnNumber,
-    format: Format,
+    encoder: Box<dyn Encoder>,
     after: Option<Position>,
 ) -> Body {
-    let last = after.unwrap_or(Position {
-        turn,
-        step: 0,
-        fence: 0,
-        offset: 0,
-    });
-    let until = stream_end(LONGEST_STREAM);
-    let resume = after.map(|after| (after, Resume::after(after)));
-    let listener = Listener {
-        log,
-        conversation,
-        turn,
-        format,
-        seen: 0,
-        resume,
-        last,
-        until,
-        ended: false,
-        wrote_at: None,
-    };
+    let mut listener = Listener::new(encoder, after.unwrap_or_else(|| begin_of(turn)));
+    listener.listen_to(log, after);
     Body::from_stream(stream::unfold(listener, |mut listener| async move {
-        let bytes = listener.next().await?;
+        let bytes = listener.next(|_| {}).await?;
         Some((Ok::<_, Infallible>(bytes), listener))
     }))
 }
 
+/// The position before all events of a turn.
+pub(super) fn begin_of(turn: TurnNumber) -> Position {
+    Position {
+        turn,
+        step: 0,
+        fence: 0,
+        offset: 0,
+    }
+}
+
+/// A client that is written the events of a turn, or of one turn after the other.
+pub(super) struct Listener {
+    encoder: Box<dyn Encoder>,
+    turn: Option<Reading>,
+    /// The position of the newest event.
+    last: Position,
+    until: Instant,
+    /// When events were written last.
+    wrote_at: Option<Instant>,
+    quiet_since: Instant,
+    is_over: bool,
+}
+
+/// A turn's log, and how far it is read.
+struct Reading {
+    log: Arc<TurnLog>,
+    seen: usize,
+    /// Of a listener that came back: the position that it has, and what it lacks.
+    resume: Option<(Position, Resume)>,
+}
+
 impl Listener {
-    async fn next(&mut self) -> Option<Bytes> {
-        while !self.ended {
-            let silence = HEARTBEAT.min(self.until.saturating_duration_since(Instant::now()));
-            if timeout(silence, self.log.news(self.seen)).await.is_err() {
-                return Some(self.heartbeat());
+    /// A listener that has everything up to `last`.
+    pub(super) fn new(encoder: Box<dyn Encoder>, last: Position) -> Self {
+        Self {
+            encoder,
+            turn: None,
+            last,
+            until: stream_end(LONGEST_STREAM),
+            wrote_at: None,
+            quiet_since: Instant::now(),
+            is_over: false,
+        }
+    }
+
+    /// Goes on with the events of a turn behind `after`.
+    pub(super) fn listen_to(&mut self, log: Arc<TurnLog>, after: Option<Position>) {
+        self.turn = Some(Reading {
+            log,
+            seen: 0,
+            resume: after.map(|after| (after, Resume::after(after))),
+        });
+    }
+
+    /// Whether the end of the turn was not read yet.
+    pub(super) fn is_listening(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// Whether the client was told to follow anew: nothing comes behind that.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The next bytes of the turn; `None` at its end. `read` is shown every event of the log.
+    pub(super) async fn next(&mut self, mut read: impl FnMut(&Event)) -> Option<Bytes> {
+        while let Some(turn) = &self.turn {
+            let quiet_until = (self.quiet_since + HEARTBEAT).min(self.until);
+            if timeout_at(quiet_until, turn.log.news(turn.seen))
+                .await
+                .is_err()
+            {
+                if let Some(bytes) = self.keep_alive() {
+                    return Some(bytes);
+                }
+                continue;
             }
-            self.keep_pace().await;
-            let bytes = self.take();
+            keep_pace(&turn.log, self.wrote_at).await;
+            let out = self.take(&mut read);
             // Some events have no form in some formats.
-            if !bytes.is_empty() {
-                self.wrote_at = Some(Instant::now());
+            if !out.is_empty() {
+                let bytes = self.wrote(out);
+                self.wrote_at = Some(self.quiet_since);
                 return Some(bytes);
             }
         }
         None
     }
 
-    /// Waits until the next write is due; the end of the stream does not wait.
-    async fn keep_pace(&self) {
-        let Some(wrote_at) = self.wrote_at else {
-            return;
+    /// Encodes the events of the log that are new.
+    fn take(&mut self, read: &mut impl FnMut(&Event)) -> BytesMut {
+        let Some(Reading { log, seen, resume }) = &mut self.turn else {
+            return BytesMut::new();
         };
-        if wrote_at.elapsed() < PACE {
-            tokio::select! {
-                biased;
-                () = self.log.ended() => {}
-                () = tokio::time::sleep_until(wrote_at + PACE) => {}
+        let encoder = &mut *self.encoder;
+        let (last, is_over) = (&mut self.last, &mut self.is_over);
+        let (out, now_seen, has_ended) = log.read_now(*seen, |events| {
+            let mut out = BytesMut::with_capacity(events.len() * 128);
+            for event in events {
+                read(event);
+                match resume {
+                    None => encoder.event(&mut out, event),
+                    Some((after, resume)) => {
+                        encode_missing(encoder, &mut out, resume, event, *after);
+                    }
+                }
             }
-        }
-    }
-
-    fn take(&mut self) -> Bytes {
-        let Self {
-            log,
-            resume,
-            last,
-            format,
-            conversation,
-            ..
-        } = self;
-        let (bytes, seen, ended) = log.read_now(self.seen, |events| {
             if let Some(newest) = events.last() {
                 *last = newest.position;
+                *is_over = matches!(newest.kind, EventKind::TurnContinues);
             }
-            encode(*format, conversation, resume, events)
+            out
         });
-        self.seen = seen;
-        self.ended = ended;
-        bytes
+        *seen = now_seen;
+        if has_ended {
+            self.turn = None;
+        }
+        out
     }
 
-    fn heartbeat(&mut self) -> Bytes {
-        if Instant::now() < self.until {
-            return Bytes::from_static(self.format.heartbeat());
+    /// What is due while nothing happens: a heartbeat, or the end of a stream that has lasted long enough.
+    pub(super) fn keep_alive(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        if now >= self.until {
+            return Some(self.hand_over());
         }
-        self.ended = true;
-        let position = Position {
-            turn: self.turn,
-            ..self.last
-        };
-        let event = Event {
-            position,
-            agent: Arc::from(""),
-            kind: EventKind::TurnContinues,
-        };
+        (now >= self.quiet_since + HEARTBEAT).then(|| {
+            self.quiet_since = now;
+            Bytes::from_static(self.encoder.heartbeat())
+        })
+    }
+
+    /// Ends the stream before the turn: the client is to follow it anew.
+    pub(super) fn hand_over(&mut self) -> Bytes {
+        self.turn = None;
+        self.is_over = true;
+        self.write([EventKind::TurnContinues])
+    }
+
+    /// Writes events that stand in no log.
+    pub(super) fn write(&mut self, kinds: impl IntoIterator<Item = EventKind>) -> Bytes {
         let mut out = BytesMut::new();
-        self.format.write(&mut out, &self.conversation, &event);
+        for kind in kinds {
+            let event = Event {
+                position: self.last,
+                agent: Arc::from(""),
+                kind,
+            };
+            self.encoder.event(&mut out, &event);
+        }
+        self.wrote(out)
+    }
+
+    /// Goes on at this position, with bytes that say why.
+    pub(super) fn skip_to(&mut self, position: Position, why: BytesMut) -> Bytes {
+        self.last = position;
+        self.wrote(why)
+    }
+
+    fn wrote(&mut self, out: BytesMut) -> Bytes {
+        self.quiet_since = Instant::now();
         out.freeze()
     }
 }
 
-fn encode(
-    format: Format,
-    conversation: &ConversationId,
-    resume: &mut Option<(Position, Resume)>,
-    events: &[Event],
-) -> Bytes {
-    let mut out = BytesMut::with_capacity(events.len() * 128);
-    match resume {
-        None => events
-            .iter()
-            .for_each(|event| format.write(&mut out, conversation, event)),
-        Some((after, resume)) => {
-            let missing = events
-                .iter()
-                .flat_map(|event| resume.missing(event))
-                .flatten();
-            missing.for_each(|event| format.write_behind(&mut out, conversation, &event, *after));
+/// Waits until the next write is due; the end of the stream does not wait.
+async fn keep_pace(log: &TurnLog, wrote_at: Option<Instant>) {
+    let Some(wrote_at) = wrote_at else {
+        return;
+    };
+    if wrote_at.elapsed() < PACE {
+        tokio::select! {
+            biased;
+            () = log.ended() => {}
+            () = tokio::time::sleep_until(wrote_at + PACE) => {}
         }
     }
-    out.freeze()
+}
+
+/// What of an event is missing to a listener that has everything up to `after`.
+fn encode_missing(
+    encoder: &mut dyn Encoder,
+    out: &mut BytesMut,
+    resume: &mut Resume,
+    event: &Event,
+    after: Position,
+) {
+    let missing = resume.missing(event);
+    missing
+        .iter()
+        .flatten()
+        .for_each(|event| encoder.event(out, event));
+    if missing == [None, None] {
+        encode_rest(encoder, out, event, after);
+    }
+}
+
+/// What of a turn's last event is missing to a listener that names this position.
+pub(crate) fn encode_rest(
+    encoder: &mut dyn Encoder,
+    out: &mut BytesMut,
+    end: &Event,
+    after: Position,
+) {
+    if end.position == after && end.kind.ends_stream() {
+        encoder.rest(out, end);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use baton_handoff::ids::ConversationId;
     use futures_util::StreamExt;
 
     use super::*;
+    use crate::stream::{Format, ndjson, sse};
 
     /// The pieces of the body of a turn in which nothing happens.
-    async fn silence(format: Format) -> Vec<Bytes> {
+    async fn silence(format: &Format) -> Vec<Bytes> {
         let log = Arc::new(TurnLog::default());
-        let body = events(log, ConversationId::parse("c").unwrap(), 7, format, None);
+        let encoder = (format.encoder)(&ConversationId::parse("c").unwrap());
+        let body = turn(log, 7, encoder, None);
         body.into_data_stream().map(Result::unwrap).collect().await
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_stream_is_kept_alive_until_it_tells_its_listener_to_follow() {
-        let pieces = silence(Format::Ndjson { plain: false }).await;
+        let pieces = silence(&ndjson::FORMAT).await;
         let (last, heartbeats) = pieces.split_last().unwrap();
         assert_eq!(
             heartbeats.len(),
@@ -200,7 +284,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_heartbeat_of_typed_events_is_a_comment() {
-        let pieces = silence(Format::Sse).await;
+        let pieces = silence(&sse::FORMAT).await;
         let (last, heartbeats) = pieces.split_last().unwrap();
         assert!(
             heartbeats

@@ -7,7 +7,48 @@ use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::failure::FailureCode;
 use bytes::{BufMut, BytesMut};
 
-pub(super) fn write(out: &mut BytesMut, event: &Event) {
+use super::encoder::{Encoder, Format};
+
+/// One JSON object a line.
+pub(crate) static FORMAT: Format = Format {
+    accepted_by: &[
+        "application/x-ndjson",
+        "application/json",
+        "application/*",
+        "*/*",
+    ],
+    media_type: "application/x-ndjson",
+    encoder: |_| Box::new(Lines),
+};
+
+/// The same under the media type of the original.
+pub(crate) static PLAIN: Format = Format {
+    accepted_by: &["text/plain"],
+    media_type: "text/plain; charset=utf-8",
+    encoder: |_| Box::new(Lines),
+};
+
+struct Lines;
+
+impl Encoder for Lines {
+    fn event(&mut self, out: &mut BytesMut, event: &Event) {
+        write(out, event);
+    }
+
+    /// A failure is two lines, and the connection may break between them. The position of the first line is the event's. The
+    /// second line has one place more, so a listener that comes back with the event's position lacks the second line.
+    fn rest(&mut self, out: &mut BytesMut, end: &Event) {
+        if let EventKind::TurnFailed(_) = end.kind {
+            done(out, behind(end.position), "failed");
+        }
+    }
+
+    fn heartbeat(&self) -> &'static [u8] {
+        b"\n"
+    }
+}
+
+fn write(out: &mut BytesMut, event: &Event) {
     match &event.kind {
         EventKind::TextDelta(text) => line(out, event.position, "string", text, ""),
         EventKind::ToolCalled(call) => {
@@ -47,20 +88,10 @@ pub(super) fn write(out: &mut BytesMut, event: &Event) {
     }
 }
 
-/// For a listener who has everything up to `after`: of a failed turn that may be the error, and not the end.
-pub(super) fn write_behind(out: &mut BytesMut, event: &Event, after: Position) {
-    let has_error = place_of_error(event.position) == after;
-    if has_error && matches!(event.kind, EventKind::TurnFailed(_)) {
-        done(out, event.position, "failed");
-    } else {
-        write(out, event);
-    }
-}
-
-/// One place before its `done`: who was cut off between the two lines resumes there and hears the end.
-fn place_of_error(end: Position) -> Position {
+/// One place behind the last event of the stream. No event of the turn has it.
+fn behind(end: Position) -> Position {
     Position {
-        offset: end.offset.saturating_sub(1),
+        offset: end.offset.saturating_add(1),
         ..end
     }
 }
@@ -71,14 +102,8 @@ fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {
         code.as_str(),
         code.retryable()
     );
-    line(
-        out,
-        place_of_error(position),
-        "error",
-        code.sentence(),
-        &more,
-    );
-    done(out, position, "failed");
+    line(out, position, "error", code.sentence(), &more);
+    done(out, behind(position), "failed");
 }
 
 fn done(out: &mut BytesMut, position: Position, status: &str) {
@@ -101,4 +126,39 @@ fn line(out: &mut BytesMut, position: Position, kind: &str, message: &str, more:
     let _ = serde_json::to_writer(out.writer(), message);
     out.put_slice(more.as_bytes());
     let _ = writeln!(out, r#"}},"id":"{position}"}}"#);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> Event {
+        Event {
+            position: "1.2.3.4".parse().unwrap(),
+            agent: "".into(),
+            kind: EventKind::TurnFailed(FailureCode::StepLimit),
+        }
+    }
+
+    #[test]
+    fn a_listener_that_has_the_error_of_a_failed_turn_is_sent_the_other_line_and_nothing_twice() {
+        let (mut whole, mut rest) = (BytesMut::new(), BytesMut::new());
+        Lines.event(&mut whole, &failure());
+        Lines.rest(&mut rest, &failure());
+        let whole = std::str::from_utf8(&whole).unwrap();
+        let (error, done) = whole.split_once('\n').unwrap();
+        // Clients hold positions of earlier releases: these are theirs.
+        assert!(error.ends_with(r#""id":"1.2.3.4"}"#), "{error}");
+        assert!(done.ends_with("\"id\":\"1.2.3.5\"}\n"), "{done}");
+        assert_eq!(rest, done);
+    }
+
+    #[test]
+    fn a_listener_that_has_any_other_end_lacks_nothing() {
+        for kind in [EventKind::TurnCompleted, EventKind::TurnStopped] {
+            let mut rest = BytesMut::new();
+            Lines.rest(&mut rest, &Event { kind, ..failure() });
+            assert!(rest.is_empty());
+        }
+    }
 }

@@ -3,10 +3,48 @@
 
 use std::fmt::Write as _;
 
-use baton_handoff::event::{Event, EventKind};
+use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
+
+use super::encoder::{Encoder, Format};
+
+/// Typed events.
+pub(crate) static FORMAT: Format = Format {
+    accepted_by: &["text/event-stream"],
+    media_type: "text/event-stream",
+    encoder: |conversation| Box::new(ServerSentEvents(conversation.clone())),
+};
+
+struct ServerSentEvents(ConversationId);
+
+impl Encoder for ServerSentEvents {
+    fn event(&mut self, out: &mut BytesMut, event: &Event) {
+        let (name, fields) = name_and_fields(&event.kind);
+        write(out, &self.0, (event.position, &event.agent), name, fields);
+    }
+
+    fn heartbeat(&self) -> &'static [u8] {
+        b": still here\n\n"
+    }
+}
+
+/// All turns below the position's were erased. That belongs to no turn and stands in no journal: only a stream of the whole
+/// conversation has it.
+pub(super) fn conversation_deleted(
+    out: &mut BytesMut,
+    conversation: &ConversationId,
+    position: Position,
+) {
+    write(
+        out,
+        conversation,
+        (position, ""),
+        "conversation_deleted",
+        Fields::None {},
+    );
+}
 
 /// What every event has.
 #[derive(Serialize)]
@@ -76,17 +114,22 @@ enum Fields<'a> {
     },
 }
 
-pub(super) fn write(out: &mut BytesMut, conversation: &ConversationId, event: &Event) {
-    let (name, fields) = name_and_fields(&event.kind);
+fn write(
+    out: &mut BytesMut,
+    conversation: &ConversationId,
+    (position, agent): (Position, &str),
+    name: &str,
+    fields: Fields<'_>,
+) {
     let data = Data {
         conversation: conversation.as_str(),
-        turn: event.position.turn,
-        step: event.position.step,
-        agent: &event.agent,
+        turn: position.turn,
+        step: position.step,
+        agent,
         fields,
     };
     // Writing to a growing buffer cannot fail, and JSON has no line breaks that would end `data`.
-    let _ = write!(out, "id: {}\nevent: {name}\ndata: ", event.position);
+    let _ = write!(out, "id: {position}\nevent: {name}\ndata: ");
     let _ = serde_json::to_writer(out.writer(), &data);
     out.put_slice(b"\n\n");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::open::Conversation;
 use crate::drive;
 use crate::drive::hub::{TurnLog, Watch};
-use crate::event::Position;
+use crate::event::{Event, Position};
 use crate::ids::TurnNumber;
 use crate::ports::{Millis, StoreError};
 use crate::record::journal::{read_actions, read_turn};
@@ -17,8 +17,8 @@ use crate::turn::replay;
 pub enum Followed {
     /// All its events, and those to come.
     Log(Arc<TurnLog>),
-    /// The turn is over and the listener has everything.
-    NothingLeft,
+    /// The turn is over and the listener has everything, up to this event, the last one.
+    NothingLeft(Event),
     /// There is no such turn, or it was erased.
     NoSuchTurn,
 }
@@ -67,9 +67,11 @@ impl Conversation {
         if turn.record.state == TurnState::Accepted {
             return Ok(Followed::Log(self.listen(number)));
         }
-        let events = replay::events(&turn);
-        if replay::events_after(&events, after).is_empty() {
-            return Ok(Followed::NothingLeft);
+        let mut events = replay::events(&turn);
+        if replay::events_after(&events, after).is_empty()
+            && let Some(end) = events.pop()
+        {
+            return Ok(Followed::NothingLeft(end));
         }
         Ok(Followed::Log(Arc::new(TurnLog::of(events))))
     }

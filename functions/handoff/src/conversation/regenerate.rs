@@ -96,7 +96,7 @@ impl Conversation {
         }
         Ok(match self.follow(number, None).await? {
             Followed::Log(log) => Some(Accepted { turn: number, log }),
-            Followed::NothingLeft | Followed::NoSuchTurn => None,
+            Followed::NothingLeft(_) | Followed::NoSuchTurn => None,
         })
     }
 }

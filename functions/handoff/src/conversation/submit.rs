@@ -221,7 +221,7 @@ impl Conversation {
         match self.follow(number, None).await? {
             Followed::Log(log) => Ok(Some(Taken::Waits(number, log))),
             Followed::NoSuchTurn => Ok(None),
-            Followed::NothingLeft => Err(Stop::Store(format!(
+            Followed::NothingLeft(_) => Err(Stop::Store(format!(
                 "turn {number} took this message and said nothing"
             ))),
         }

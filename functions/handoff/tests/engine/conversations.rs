@@ -42,7 +42,7 @@ async fn a_listener_resumes_behind_what_it_has_heard() {
     assert_eq!(rest.end(), &EventKind::TurnCompleted);
     let last = whole.events.last().unwrap().position;
     let left = play.conversation().follow(whole.turn, Some(last)).await;
-    assert!(matches!(left.unwrap(), Followed::NothingLeft));
+    assert!(matches!(left.unwrap(), Followed::NothingLeft(_)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -210,7 +210,7 @@ impl Play {
                     return Heard { turn, events };
                 }
                 Followed::NoSuchTurn => conversation.changed(watch, 1_000).await,
-                Followed::NothingLeft => {
+                Followed::NothingLeft(_) => {
                     return Heard {
                         turn,
                         events: Vec::new(),

@@ -333,7 +333,7 @@ impl Customers {
                 let conversation = engine.conversation(&conversation, &Principal::LOCAL);
                 let line = match conversation.follow(turn, after).await {
                     Ok(Followed::Log(log)) => return relay(&log, &lines).await,
-                    Ok(Followed::NothingLeft) => Line::NothingLeft,
+                    Ok(Followed::NothingLeft(_)) => Line::NothingLeft,
                     Ok(Followed::NoSuchTurn) => Line::NoSuchTurn,
                     Err(_) => return,
                 };
