@@ -20,8 +20,8 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
-use baton_rehearsal::scripted::{ScriptedModel, says};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryQueue;
 use baton_tools::office::BackOffice;

@@ -14,4 +14,5 @@ mod backend;
 mod process;
 #[path = "../suite/mod.rs"]
 mod suite;
+mod words;
 mod writer;

@@ -16,8 +16,8 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
-use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
+use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
 use baton_tools::office::BackOffice;

@@ -2,8 +2,8 @@
 
 use baton_handoff::ports::{Message, ToolCall};
 use baton_http::Secret;
-use baton_rehearsal::scripted::{ScriptedModel, says};
 use baton_models::{AzureAuth, Endpoint, ModelClient, ModelSettings, OutputLimit, SettingsError};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use serde_json::json;
 
 use crate::support::{Clock, KEY, ask, ask_for, client, hello, openai, request};

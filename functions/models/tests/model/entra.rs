@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use baton_handoff::ports::{Env, ModelErrorKind};
 use baton_http::Secret;
-use baton_rehearsal::scripted::{Answer, Gate, ScriptedModel, json, says, status};
 use baton_models::{AzureAuth, Endpoint, ModelClient, ModelSettings};
+use baton_rehearsal::scripted::{Answer, Gate, ScriptedModel, json, says, status};
 use serde_json::json;
 
 use crate::support::{Clock, KEY, ask};

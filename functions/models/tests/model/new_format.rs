@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use baton_handoff::ports::{FinishReason, Message, ModelErrorKind, Usage};
 use baton_http::Secret;
-use baton_rehearsal::scripted::{ScriptedModel, says};
 use baton_models::wire::Wire;
 use baton_models::{Bounds, Endpoint, ModelSettings, Patience, WIRE_FORMATS};
+use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use baton_handoff::ports::{Env, ModelErrorKind};
-use baton_rehearsal::scripted::{Answer, ScriptedModel, drops, json, says, status};
 use baton_models::{ModelClient, ModelSettings, Retries};
+use baton_rehearsal::scripted::{Answer, ScriptedModel, drops, json, says, status};
 use serde_json::json;
 
 use crate::support::{Clock, Reply, ask, openai};

@@ -9,8 +9,8 @@ use baton_handoff::ports::{
     ModelRequest, ToolDefinition, Usage,
 };
 use baton_http::Secret;
-use baton_rehearsal::scripted::{Answer, ScriptedModel};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
+use baton_rehearsal::scripted::{Answer, ScriptedModel};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
