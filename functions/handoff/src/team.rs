@@ -75,7 +75,6 @@ use crate::ports::ToolDefinition;
 
 pub use acme::{BACK_OFFICE, BackOfficeTools};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
-pub use check::TeamWarning;
 pub use mistake::{Located, TeamError};
 #[cfg(test)]
 pub(crate) use provider::tests::Service;

@@ -1,36 +1,14 @@
 //! What is found in a team only when its schemas are compiled or read again: mistakes, and what is allowed and means less than it
 //! seems to. Knows where a schema is in the file; never what is wrong with it.
 
-use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Located, Mistake, line_of};
-use super::schema::{Problem, What};
+use super::mistake::Mistake;
+use super::schema::Problem;
 use super::{Team, TeamError, Tool};
-
-/// Something in a team file that is allowed and means less than it seems to; displays as one sentence that starts with
-/// `FILE:LINE: `.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TeamWarning {
-    file: String,
-    line: usize,
-    tool: String,
-    what: String,
-}
-
-impl fmt::Display for TeamWarning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            tool,
-            what,
-        } = self;
-        write!(f, "{file}:{line}: in the schema of tool {tool:?} {what}.")
-    }
-}
 
 /// The file that a team was read from.
 #[derive(Debug)]
@@ -46,34 +24,30 @@ impl Team {
     /// # Errors
     /// The first mistake in a schema, as one sentence with file and line.
     pub fn compile_all(&self) -> Result<(), TeamError> {
-        let Source { file, text } = &self.source;
-        for tool in self.tools() {
-            if let Err(problem) = tool.compile() {
-                return Err(located(tool, problem, text).in_file(file, text));
-            }
-        }
-        Ok(())
+        let compile = |tool: &Arc<Tool>| tool.compile().map_err(|problem| self.told(tool, problem));
+        self.tools().try_for_each(compile)
     }
 
     /// What is allowed in the schemas of tools and means less than it seems to: a keyword that is likely misspelt, a pattern or a
-    /// format that is not checked.
-    pub fn warnings(&self) -> Vec<TeamWarning> {
+    /// format that is not checked. Told as mistakes are.
+    pub fn warnings(&self) -> Vec<TeamError> {
+        let of_tool = |tool: &Arc<Tool>| {
+            let remarks = tool.schema.remarks();
+            let told = remarks.iter().map(|remark| self.told(tool, remark));
+            told.collect::<Vec<_>>()
+        };
+        self.tools().flat_map(of_tool).collect()
+    }
+
+    fn told(&self, tool: &Tool, problem: &Problem) -> TeamError {
         let Source { file, text } = &self.source;
-        let places = Places::read(text);
-        let mut warnings = Vec::new();
-        for tool in self.tools() {
-            let schema = places.schema_of(tool);
-            for remark in tool.schema.remarks() {
-                let at = schema.at(&remark.place);
-                warnings.push(TeamWarning {
-                    file: file.clone(),
-                    line: line_of(at.start, text),
-                    tool: tool.name.clone(),
-                    what: remark.what,
-                });
-            }
-        }
-        warnings
+        let parsed = DeTable::parse(text).ok();
+        let at = parsed.and_then(|parsed| place_of(tool, &problem.place, parsed.get_ref()));
+        let mistake = Mistake::Schema {
+            tool: tool.name.clone(),
+            reason: problem.to_string(),
+        };
+        mistake.at(at.unwrap_or_default()).in_file(file, text)
     }
 
     /// A tool whose schema was to be compiled and could not be: its calls fail until the team is put right.
@@ -83,109 +57,32 @@ impl Team {
     }
 }
 
-fn located(tool: &Tool, problem: &Problem, text: &str) -> Located {
-    let places = Places::read(text);
-    let schema = places.schema_of(tool);
-    let at = schema.around(&problem.place);
-    let name = tool.name.clone();
-    let parameter = match problem.place.as_slice() {
-        [properties, parameter, ..] if properties == "properties" => Some(parameter),
-        _ => None,
+/// The bytes of the key or item at a place of the schema of a tool, or as near to it as the file has something.
+fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<usize>> {
+    let mut tools = file.get("tool")?.get_ref().as_array()?.iter();
+    let named = tools.find(|table| {
+        let name = table.get_ref().get("name");
+        name.and_then(|name| name.get_ref().as_str()) == Some(&tool.name)
+    })?;
+    let (mut value, place) = match named.get_ref().get("schema") {
+        Some(schema) => (schema, place),
+        // The short form has no `properties`.
+        None => (named.get_ref().get("parameters")?, place.get(1..)?),
     };
-    let mistake = match (&problem.what, parameter) {
-        (What::Default(reason), Some(parameter)) => Mistake::Default {
-            tool: name,
-            parameter: parameter.clone(),
-            reason: reason.clone(),
-        },
-        (_, Some(parameter)) if schema.is_short() => Mistake::Schema {
-            tool: name,
-            reason: format!("parameter {parameter:?}: {}", problem.phrase(2)),
-        },
-        _ => Mistake::Schema {
-            tool: name,
-            reason: problem.to_string(),
-        },
-    };
-    mistake.at(at)
-}
-
-/// A file whose values know where they stand.
-struct Places<'a>(Option<DeTable<'a>>);
-
-/// Where the schema of a tool is in the file.
-struct SchemaPlace<'a, 'b>(Option<&'b DeTable<'a>>);
-
-impl<'a> Places<'a> {
-    fn read(text: &'a str) -> Self {
-        Self(DeTable::parse(text).ok().map(toml::Spanned::into_inner))
-    }
-
-    fn schema_of(&self, tool: &Tool) -> SchemaPlace<'a, '_> {
-        let tools = self.0.as_ref().and_then(|file| file.get("tool"));
-        let mut tools = tools
-            .and_then(|tools| tools.get_ref().as_array())
-            .into_iter()
-            .flat_map(|tools| tools.iter())
-            .filter_map(|table| table.get_ref().as_table());
-        SchemaPlace(tools.find(|table| {
-            let name = table.get("name").and_then(|name| name.get_ref().as_str());
-            name == Some(&tool.name)
-        }))
-    }
-}
-
-impl SchemaPlace<'_, '_> {
-    /// Whether there are tables of parameters in place of a whole schema.
-    fn is_short(&self) -> bool {
-        self.0.is_some_and(|tool| !tool.contains_key("schema"))
-    }
-
-    /// The bytes of the whole schema or of the parameter that holds this place of it.
-    fn around(&self, place: &[String]) -> Range<usize> {
-        let find = || {
-            let tool = self.0?;
-            let Some(parameters) = tool.get("parameters") else {
-                return tool.get("schema").map(toml::Spanned::span);
-            };
-            let parameter = parameters
-                .get_ref()
-                .as_table()?
-                .get(place.get(1)?.as_str())?;
-            Some(parameter.span())
+    let mut at = value.span();
+    for token in place {
+        let inside = match value.get_ref() {
+            DeValue::Table(table) => table
+                .get_key_value(token.as_str())
+                .map(|(key, value)| (key.span(), value)),
+            items => token
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index))
+                .map(|item| (item.span(), item)),
         };
-        find().unwrap_or_default()
+        let Some((key, next)) = inside else { break };
+        (at, value) = (key, next);
     }
-
-    /// The bytes of the key or item at this place of the schema.
-    fn at(&self, place: &[String]) -> Range<usize> {
-        let mut at = self.around(place);
-        let parameters = self.0.and_then(|tool| tool.get("parameters"));
-        let (mut value, rest) = match parameters {
-            // The short form has no `properties`.
-            Some(parameters) => (Some(parameters), place.get(1..)),
-            None => (self.0.and_then(|tool| tool.get("schema")), Some(place)),
-        };
-        for token in rest.unwrap_or_default() {
-            let Some(inside) = value else { break };
-            let found = match inside.get_ref() {
-                DeValue::Table(table) => table
-                    .get_key_value(token.as_str())
-                    .map(|(key, value)| (key.span(), value)),
-                DeValue::Array(items) => token
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get(index))
-                    .map(|item| (item.span(), item)),
-                DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Boolean(_)
-                | DeValue::Datetime(_) => None,
-            };
-            let Some((key, next)) = found else { break };
-            (at, value) = (key, Some(next));
-        }
-        at
-    }
+    Some(at)
 }

@@ -125,20 +125,12 @@ pub(super) enum Mistake {
     ParametersAndSchema { name: String },
     #[error("the schema of tool {tool:?} must have type = \"object\"")]
     NotAnObjectSchema { tool: String },
-    #[error("the schema of tool {tool:?} is invalid: {reason}")]
+    #[error("in the schema of tool {tool:?} {reason}")]
     Schema { tool: String, reason: String },
     #[error("the schema of tool {tool:?} holds {what}, which JSON does not have")]
     NotJson { tool: String, what: &'static str },
     #[error("`optional` of parameter {parameter:?} of tool {tool:?} must be true or false")]
     Optional { tool: String, parameter: String },
-    #[error(
-        "the default of parameter {parameter:?} of tool {tool:?} does not fit its own schema: {reason}"
-    )]
-    Default {
-        tool: String,
-        parameter: String,
-        reason: String,
-    },
     #[error("identity of tool {tool:?} names {parameter:?}, which is not a parameter of it")]
     UnknownIdentity { tool: String, parameter: String },
     #[error("identity of tool {tool:?} names {parameter:?}, which a call may leave out")]

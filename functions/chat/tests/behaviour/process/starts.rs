@@ -108,8 +108,7 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
         (
             &["--team", "schema.toml"],
             &[
-                "schema.toml:14: ",
-                "parameter \"day\": `minLength` must be at least 0",
+                "schema.toml:15: in the schema of tool \"find\" `properties.day.minLength` must be at least 0",
             ],
         ),
         (&["--colour"], &["'--colour'"]),

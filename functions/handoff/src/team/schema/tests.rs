@@ -20,7 +20,10 @@ fn verdict(schema: &Value, value: &Value) -> Result<(), String> {
 
 fn remarks(schema: &Value) -> Vec<String> {
     let remarks = compiled(schema).remarks();
-    remarks.into_iter().map(|remark| remark.what).collect()
+    remarks
+        .into_iter()
+        .map(|remark| remark.to_string())
+        .collect()
 }
 
 #[track_caller]
@@ -49,7 +52,7 @@ fn what_is_wrong_with_a_schema_is_told_with_its_place() {
     );
     assert_mistake(
         &json!({"properties": {"a/b": 1}}),
-        "`properties.a/b` must be a schema",
+        "`properties.a/b` must be of type boolean or object and is of type number",
     );
     assert_mistake(&json!({"anyOf": []}), "`anyOf` must have at least 1 items");
     assert_mistake(
@@ -69,17 +72,20 @@ fn what_is_wrong_with_a_schema_is_told_with_its_place() {
         "`maximum` must be of type number and is of type string",
     );
     assert_mistake(
-        &json!({"type": []}),
-        "`type` must be a type or a list of types",
+        &json!({"items": {"type": ["text"]}}),
+        "`items.type.0` must be one of [\"array\",\"boolean\",\"integer\",\"null\",\"number\",\"object\",\"string\"]",
     );
     assert_mistake(
         &json!({"$defs": {"a": {"enum": 1}}}),
         "`$defs.a.enum` must be of type array and is of type number",
     );
-    assert_mistake(&json!([]), "it must be a schema");
+    assert_mistake(
+        &json!([]),
+        "it must be of type boolean or object and is of type array",
+    );
     assert_mistake(
         &json!({"items": {"pattern": "("}}),
-        "the pattern \"(\" is not a regular expression, or one of more than 256 KB",
+        "`items.pattern` must be a regular expression, and one of at most 256 KB",
     );
 }
 
@@ -201,14 +207,8 @@ fn references_lead_to_places_of_the_same_schema() {
     let elsewhere = json!({"components": {"schemas": {"A": {"pattern": "(?=a)"}}}, "items": {"$ref": "#/components/schemas/A"}});
     assert_fits(&elsewhere, &json!(["b"]));
     assert_eq!(remarks(&elsewhere).len(), 1);
-    assert_mistake(
-        &json!({"$ref": "#/$defs/none"}),
-        "it has nothing at `$defs.none`",
-    );
-    assert_mistake(
-        &json!({"$ref": "#name"}),
-        "it refers to #name, and nothing has that name",
-    );
+    assert_mistake(&json!({"$ref": "#/$defs/none"}), "`$ref` leads to nothing");
+    assert_mistake(&json!({"$ref": "#name"}), "`$ref` leads to nothing");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn nothing_outside_of_a_schema_is_loaded() {
             assert_mistake(
                 &json!({"properties": {"a": {keyword: reference}}}),
                 &format!(
-                    "it refers to {reference}, and schemas outside of this file are not loaded"
+                    "`properties.a.{keyword}` is {reference}, and schemas outside of this file are not loaded"
                 ),
             );
         }
@@ -236,7 +236,7 @@ fn nothing_outside_of_a_schema_is_loaded() {
     // An address of its own gives `#` another meaning.
     assert_mistake(
         &json!({"$defs": {"a": {"$id": "https://example.com/a.json"}}}),
-        "`$defs.a` is a schema with an address of its own, and references lead to places of one schema only",
+        "`$defs.a.$id` is an address inside of a schema, and references lead to places of one schema only",
     );
     assert_fits(
         &json!({"$id": "https://example.com/a.json", "items": {"$ref": "#"}}),
@@ -273,7 +273,7 @@ fn of_a_value_of_a_wrong_type_nothing_else_is_told() {
 fn what_a_rule_leaves_unevaluated_is_refused() {
     let schema = json!({"anyOf": [{"properties": {"a": true}}], "unevaluatedProperties": false});
     assert_fits(&schema, &json!({"a": 1}));
-    assert_complaint(&schema, &json!({"b": 1}), "it does not fit the schema");
+    assert_complaint(&schema, &json!({"b": 1}), "`b` is not a known parameter");
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn every_complaint_says_what_would_fit() {
         (
             json!({"propertyNames": {"pattern": "^[a-z]+$"}}),
             json!({"A": 1}),
-            "it must not have a member named `A`",
+            "it must not have a member named \"A\"",
         ),
         (
             json!({"dependentRequired": {"a": ["b"]}}),
@@ -368,7 +368,7 @@ fn every_complaint_says_what_would_fit() {
         (
             json!({"oneOf": [{}, {}]}),
             json!(1),
-            "it fits more than one of the allowed forms",
+            "it must match one of the allowed forms",
         ),
         (
             json!({"not": {"type": "null"}}),

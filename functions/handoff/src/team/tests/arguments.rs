@@ -207,7 +207,7 @@ fn a_wrong_argument_inside_another_is_named_with_its_path() {
     assert_refused(
         &nested,
         r#"{"items":[{"name":"a"},{"size":"M","by":1}]}"#,
-        "look_up_item was not called: `items[1].name` is missing; `items[1].by` fits none of the allowed forms; \
+        "look_up_item was not called: `items[1].name` is missing; `items[1].by` must match one of the allowed forms; \
          `items[1].size` must be one of [\"S\",\"L\"].",
     );
 }

@@ -218,14 +218,14 @@ fn an_invalid_schema_is_told_at_its_parameter() {
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"text\"",
-        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": `type` is \"text\", \
-         which is none of null, boolean, integer, number, string, array, object.",
+        "team.toml:22: in the schema of tool \"look_up_item\" `properties.search_query.type` must be one of \
+         [\"array\",\"boolean\",\"integer\",\"null\",\"number\",\"object\",\"string\"].",
     );
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"string\"\npattern = \"(\"",
-        "team.toml:21: the schema of tool \"look_up_item\" is invalid: parameter \"search_query\": the pattern \"(\" \
-         is not a regular expression, or one of more than 256 KB.",
+        "team.toml:23: in the schema of tool \"look_up_item\" `properties.search_query.pattern` must be a regular \
+         expression, and one of at most 256 KB.",
     );
 }
 
@@ -250,7 +250,7 @@ fn a_schema_must_describe_an_object_and_be_whole() {
         assert_eq!(
             long_form(&format!("type = \"object\"\n{reference}")),
             format!(
-                "team.toml:21: the schema of tool \"look_up_item\" is invalid: it refers to {remote}, and schemas \
+                "team.toml:23: in the schema of tool \"look_up_item\" `properties.item.$ref` is {remote}, and schemas \
                  outside of this file are not loaded."
             )
         );
@@ -311,8 +311,8 @@ fn a_default_that_its_schema_refuses_is_told() {
     assert_mistake(
         "default = \"not provided\"",
         "default = 7",
-        "team.toml:34: the default of parameter \"reason\" of tool \"execute_refund\" does not fit its own schema: it must \
-         be of type string and is of type number.",
+        "team.toml:36: in the schema of tool \"execute_refund\" `properties.reason.default` must be of type string and \
+         is of type number.",
     );
 }
 

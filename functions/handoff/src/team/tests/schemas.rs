@@ -86,7 +86,7 @@ fn a_schema_that_cannot_be_compiled_fails_its_calls_and_is_known_from_then_on() 
     assert_eq!(team.broken_schema(), Some("look_up_item"));
     assert_eq!(
         team.compile_all().unwrap_err().to_string(),
-        "team.toml:21: the schema of tool \"look_up_item\" is invalid: `properties.a.minLength` must be at least 0."
+        "team.toml:23: in the schema of tool \"look_up_item\" `properties.a.minLength` must be at least 0."
     );
 }
 
@@ -101,8 +101,7 @@ fn a_default_that_does_not_fit_is_told_wherever_its_schema_is() {
     assert_eq!(
         default_of(referred),
         Err(
-            "team.toml:21: the default of parameter \"size\" of tool \"look_up_item\" does not fit its own schema: it must be \
-             one of [\"S\"]."
+            "team.toml:24: in the schema of tool \"look_up_item\" `properties.size.default` must be one of [\"S\"]."
                 .into()
         )
     );

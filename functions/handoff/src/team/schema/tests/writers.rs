@@ -39,7 +39,7 @@ fn schemas_as_other_programs_write_them_are_read() {
     assert_complaint(
         &pydantic,
         &json!({"lines": [{"count": 0}], "note": "too long", "day": "2026-02-31", "speed": "warp"}),
-        "`day` fits none of the allowed forms; `lines[0].sku` is missing; `lines[0].count` must be more than 0; and 2 more",
+        "`day` must match one of the allowed forms; `lines[0].sku` is missing; `lines[0].count` must be more than 0; and 2 more",
     );
     assert_eq!(
         remarks(&pydantic),
@@ -90,7 +90,7 @@ fn schemas_as_other_programs_write_them_are_read() {
     assert_complaint(
         &zod,
         &json!({"kind": "circle", "shape": {"r": 1, "a": 1}}),
-        "`shape` fits none of the allowed forms",
+        "`shape` must match one of the allowed forms",
     );
     assert_eq!(remarks(&zod), [] as [String; 0]);
 
@@ -115,7 +115,7 @@ fn schemas_as_other_programs_write_them_are_read() {
     assert_complaint(
         &server,
         &json!({"filter": {"a": null}, "limit": 51}),
-        "`filter.a` fits none of the allowed forms; `limit` must be at most 50",
+        "`filter.a` must match one of the allowed forms; `limit` must be at most 50",
     );
     assert_eq!(
         remarks(&server),
