@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::mistake::Mistake;
 use super::schema::Problem;
@@ -71,14 +71,14 @@ fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<u
     };
     let mut at = value.span();
     for token in place {
-        let inside = match value.get_ref() {
-            DeValue::Table(table) => table
+        let inside = match value.get_ref().as_table() {
+            Some(table) => table
                 .get_key_value(token.as_str())
                 .map(|(key, value)| (key.span(), value)),
-            items => token
+            None => token
                 .parse::<usize>()
                 .ok()
-                .and_then(|index| items.get(index))
+                .and_then(|index| value.get_ref().get(index))
                 .map(|item| (item.span(), item)),
         };
         let Some((key, next)) = inside else { break };

@@ -176,7 +176,6 @@ impl Compiled {
 
 fn options() -> ValidationOptions<'static> {
     jsonschema::options()
-        .offline()
         .should_validate_formats(true)
         .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
 }

@@ -124,8 +124,8 @@ fn a_keyword_that_is_likely_misspelt_is_remarked() {
 #[test]
 fn a_format_that_is_not_known_is_remarked() {
     assert_eq!(
-        remarks(&json!({"items": {"format": "idn-email"}})),
-        ["`items.format` is \"idn-email\", which is not known here, so it is not checked"]
+        remarks(&json!({"items": {"format": "weekday"}})),
+        ["`items.format` is \"weekday\", which is not known here, so it is not checked"]
     );
     let known = [
         "date",

@@ -7,7 +7,7 @@ use jsonschema::Draft;
 use percent_encoding::percent_decode_str;
 use regex_syntax::ast::ErrorKind;
 use regex_syntax::ast::parse::Parser;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::keywords::{Asked, asked, holds_by_name, likely_meant};
 use super::{Problem, options, pointer, tokens};
@@ -20,9 +20,6 @@ const MAX_STEPS: usize = 256;
 
 /// Schemas inside of each other that are asked of the same value.
 const MAX_CHAIN: usize = 100;
-
-const BACKTRACKS: &str =
-    "looks around or back, which takes for ever on some texts, so it is not checked";
 
 /// A schema that can be compiled, and what is known of it.
 #[derive(Debug)]
@@ -85,8 +82,10 @@ pub(super) fn walk(document: &Value) -> Result<Walked, Problem> {
         ways: most(|cost| cost.ways).max(1),
     };
     let mut document = document.clone();
-    for (place, keyword) in &walk.unchecked {
-        if let Some(Value::Object(members)) = document.pointer_mut(place) {
+    for place in &walk.unchecked {
+        if let Some((keyword, above)) = place.split_last()
+            && let Some(Value::Object(members)) = document.pointer_mut(&pointer(above))
+        {
             members.remove(keyword);
         }
     }
@@ -105,8 +104,8 @@ struct Walk {
     anchors: HashMap<String, String>,
     /// The place of a reference, the pointer to its schema, the pointer or name that it leads to.
     references: Vec<(Vec<String>, String, String)>,
-    /// Pointers to objects, and what is not checked in them.
-    unchecked: Vec<(String, String)>,
+    /// Places that are taken out.
+    unchecked: Vec<Vec<String>>,
     remarks: Vec<Problem>,
 }
 
@@ -141,7 +140,14 @@ impl Walk {
                 }
                 if keyword == "patternProperties" {
                     node.ways += 1;
-                    self.pattern_of_names(&here, place);
+                    if self.backtracks(place.last().map_or("", String::as_str), place) {
+                        // A member with such a name is not an unknown one, as far as is known.
+                        for others in ["additionalProperties", "unevaluatedProperties"] {
+                            let above = place.iter().take(depth - 1).cloned();
+                            self.unchecked
+                                .push(above.chain([others.to_owned()]).collect());
+                        }
+                    }
                 }
                 self.schema(inside, place)?;
                 place.truncate(depth);
@@ -151,17 +157,31 @@ impl Walk {
         Ok(())
     }
 
-    fn pattern_of_names(&mut self, around: &str, place: &[String]) {
-        if let [above @ .., pattern] = place
-            && backtracks(pattern)
-        {
-            self.remarks.push(Problem::new(place, BACKTRACKS));
-            self.unchecked.push((pointer(above), pattern.clone()));
-            // A member with such a name is not an unknown one, as far as is known.
-            for others in ["additionalProperties", "unevaluatedProperties"] {
-                self.unchecked.push((around.to_owned(), others.to_owned()));
-            }
+    /// Whether the pattern at a place looks around or back, which needs an engine that may take for ever. Such a one says something
+    /// to people only.
+    fn backtracks(&mut self, pattern: &str, place: &[String]) -> bool {
+        let backtracks = Parser::new().parse(pattern).is_err_and(|error| {
+            let span = error.span().start.offset..error.span().end.offset;
+            let kind = error.kind();
+            matches!(
+                kind,
+                ErrorKind::UnsupportedLookAround | ErrorKind::UnsupportedBackreference
+            ) || pattern.get(span) == Some("\\k")
+        });
+        if backtracks {
+            let what =
+                "looks around or back, which takes for ever on some texts, so it is not checked";
+            self.remarks.push(Problem::new(place, what));
+            self.unchecked.push(place.to_vec());
         }
+        backtracks
+    }
+
+    fn is_known_format(&self, name: &str) -> bool {
+        let strict = options()
+            .with_draft(self.draft)
+            .should_ignore_unknown_formats(false);
+        strict.build(&json!({"format": name})).is_ok()
     }
 
     /// A keyword that holds no schemas.
@@ -191,11 +211,11 @@ impl Walk {
                     .push((place.to_vec(), around.to_owned(), to));
                 return Ok(());
             }
-            ("pattern", Some(pattern)) if backtracks(pattern) => {
-                self.unchecked.push((around.to_owned(), keyword.to_owned()));
-                BACKTRACKS.to_owned()
+            ("pattern", Some(pattern)) => {
+                self.backtracks(pattern, place);
+                return Ok(());
             }
-            ("format", Some(name)) if !options().is_known_format(self.draft, name) => {
+            ("format", Some(name)) if !self.is_known_format(name) => {
                 format!("is {name:?}, which is not known here, so it is not checked")
             }
             _ => match likely_meant(keyword) {
@@ -210,19 +230,17 @@ impl Walk {
 
 /// The schemas that a keyword holds, each with the step to it where there is one.
 fn schemas_of<'a>(keyword: &str, value: &'a Value) -> Vec<(Option<String>, &'a Value)> {
-    match value {
-        Value::Object(named) if holds_by_name(keyword) => {
-            let named = named.iter();
-            named
-                .map(|(name, value)| (Some(name.clone()), value))
-                .collect()
-        }
-        Value::Array(list) => {
-            let list = list.iter().enumerate();
-            list.map(|(index, value)| (Some(index.to_string()), value))
-                .collect()
-        }
-        one => vec![(None, one)],
+    match (value.as_object(), value.as_array()) {
+        (Some(named), _) if holds_by_name(keyword) => named
+            .iter()
+            .map(|(name, schema)| (Some(name.clone()), schema))
+            .collect(),
+        (_, Some(list)) => list
+            .iter()
+            .enumerate()
+            .map(|(index, schema)| (Some(index.to_string()), schema))
+            .collect(),
+        _ => vec![(None, value)],
     }
 }
 
@@ -261,17 +279,4 @@ fn cost<'a>(
     }
     known.insert(place, Some(sum));
     Ok(sum)
-}
-
-/// Whether a pattern looks around or back, which needs an engine that may take for ever.
-fn backtracks(pattern: &str) -> bool {
-    Parser::new().parse(pattern).is_err_and(|error| {
-        let span = error.span().start.offset..error.span().end.offset;
-        let is_by_name = pattern.get(span) == Some("\\k");
-        let kind = error.kind();
-        matches!(
-            kind,
-            ErrorKind::UnsupportedLookAround | ErrorKind::UnsupportedBackreference
-        ) || is_by_name
-    })
 }

@@ -56,6 +56,10 @@ pub(super) fn complaint<'a>(
 }
 
 /// What is wrong with a schema, which is a value for the schema of schemas.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others name the place in the value"
+)]
 pub(super) fn of_schema(error: &ValidationError<'_>) -> Problem {
     if let Kind::AnyOf { context } = error.kind() {
         // Of alternatives the one that goes farthest into the schema is likely meant, or the first.
@@ -64,7 +68,12 @@ pub(super) fn of_schema(error: &ValidationError<'_>) -> Problem {
             return of_schema(inside);
         }
     }
-    problem(tokens(error.instance_path().as_str()).collect(), error)
+    // Of a pattern the crate names the place in the schema only.
+    let place = match error.kind() {
+        Kind::Format { .. } => error.schema_path(),
+        _ => error.instance_path(),
+    };
+    problem(tokens(place.as_str()).collect(), error)
 }
 
 /// The first that an error says of a place in a schema.
