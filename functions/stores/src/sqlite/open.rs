@@ -95,9 +95,10 @@ pub(super) fn open_writer(file: &Path, suffix: u128) -> Result<Connection, OpenE
     .and_then(|db| keep_log(&db, true).map(|()| db))
     .map_err(|error| unreadable(file, &error))
     .and_then(|db| examine(&db, file, check_all).map(|()| db))
-    .and_then(|db| {
+    .and_then(|mut db| {
         keep_log(&db, false)
             .and_then(|()| schema::set_up_writer(&db))
+            .and_then(|()| schema::migrate(&mut db))
             .map(|()| db)
             .map_err(|error| unreadable(file, &error))
     })

@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Marks a file as ours (`Batn`), so that another program's database is never written to.
 pub(super) const APPLICATION_ID: i32 = 0x4261_746e;
 
-/// Raised with every change of the tables.
+/// The version of [`TABLES`]. Raise it with every change of them, and add what brings an earlier file there to [`MIGRATIONS`].
 pub(super) const SCHEMA_VERSION: i32 = 1;
 
-/// The oldest tables that are read. There has been no other version yet, so that nothing has to be rewritten.
+/// The oldest tables that are read, and brought to the newest version.
 pub(super) const OLDEST_VERSION: i32 = 1;
+
+/// The statements that lead from one version to the next: the first entry from [`OLDEST_VERSION`], each further one from the version
+/// after it. All that a file lacks are one transaction with the new version's number, so a file is never between two versions.
+const MIGRATIONS: &[&str] = &[];
 
 /// Keys compare bytewise, which is SQLite's default collation. The partial indexes hold only what has the column, so that
 /// records without it cost nothing. A receipt's token is new with every delivery: a row number may come again.
@@ -78,6 +82,34 @@ pub(super) fn create(db: &Connection) -> Result<()> {
     ))
 }
 
+/// Brings the tables of an earlier version to the newest one.
+pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    apply(db, MIGRATIONS)
+}
+
+fn apply(db: &mut Connection, migrations: &[&str]) -> Result<()> {
+    let newest = OLDEST_VERSION + i32::try_from(migrations.len()).unwrap_or(i32::MAX);
+    if version(db)? >= newest {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    // Read again under the lock: another process may have been faster.
+    let found = version(&transaction)?;
+    let done = usize::try_from(found - OLDEST_VERSION).unwrap_or(0);
+    for statements in migrations.iter().skip(done) {
+        transaction.execute_batch(statements)?;
+    }
+    if found < newest {
+        transaction.pragma_update(None, "user_version", newest)?;
+        tracing::info!(from = found, to = newest, "the tables were migrated");
+    }
+    transaction.commit()
+}
+
+fn version(db: &Connection) -> Result<i32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 /// Sets up a connection that reads.
 pub(super) fn set_up_reader(db: &Connection) -> Result<()> {
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -115,5 +147,85 @@ pub(super) fn in_place<T>(work: impl FnOnce() -> T) -> T {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         // A runtime of one thread has nobody to hand its tasks to; and the writer's thread has no tasks.
         Ok(_) | Err(_) => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    /// A copy of a file that the first release made, with records of every kind, in a folder of its own.
+    fn earlier_file(name: &str) -> std::path::PathBuf {
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/b43035b/all.db");
+        let folder = std::env::temp_dir().join(format!("baton-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("baton.db");
+        std::fs::copy(fixture, &file).unwrap();
+        file
+    }
+
+    fn open(file: &std::path::Path) -> Connection {
+        let db = Connection::open(file).unwrap();
+        set_up_reader(&db).unwrap();
+        db
+    }
+
+    fn records(db: &Connection) -> i64 {
+        db.query_row("SELECT COUNT(*) FROM records", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    const NEXT: [&str; 2] = [
+        "ALTER TABLE records ADD COLUMN note TEXT; CREATE INDEX records_noted ON records (note) WHERE note IS NOT NULL;",
+        "UPDATE records SET note = sort WHERE sort = 'META';",
+    ];
+
+    #[test]
+    fn the_number_of_the_newest_version_is_that_of_the_migrations() {
+        let newest = OLDEST_VERSION + i32::try_from(MIGRATIONS.len()).unwrap();
+        assert_eq!(SCHEMA_VERSION, newest);
+    }
+
+    #[test]
+    fn an_earlier_file_is_migrated_once_by_several_processes_at_once() {
+        let file = earlier_file("migrated");
+        let before = records(&open(&file));
+        let barrier = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut db = open(&file);
+                    barrier.wait();
+                    apply(&mut db, &NEXT).unwrap();
+                });
+            }
+        });
+        let db = open(&file);
+        assert_eq!(version(&db).unwrap(), 3);
+        assert_eq!(records(&db), before);
+        let noted: i64 = db
+            .query_row(
+                "SELECT COUNT(*) FROM records WHERE note = 'META'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert!(noted > 0);
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_never_between_two_versions() {
+        let file = earlier_file("between");
+        let mut db = open(&file);
+        let [first, second] = NEXT;
+        apply(&mut db, &[first, "UPDATE records SET none_such = 1;"]).unwrap_err();
+        assert_eq!(version(&db).unwrap(), 1);
+        apply(&mut db, &[first, second]).unwrap();
+        assert_eq!(version(&db).unwrap(), 3);
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
     }
 }
