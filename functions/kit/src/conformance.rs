@@ -1,4 +1,4 @@
-//! What every [`Store`](baton_handoff::ports::Store) and every [`Queue`](baton_handoff::ports::Queue) does, as suites that any
+//! What every [`Store`] and every [`Queue`] does, as suites that any
 //! implementation runs in its tests.
 //!
 //! A suite makes a fresh store for each of its cases. The store suite runs twice: on the store itself, and on the store behind
