@@ -44,6 +44,8 @@
 //! SIM_BROKEN=NoSweeper SIM_SEED=42 $SIM one_seed -- --nocapture                    one with a broken engine
 //! SIM_OVERLOOK='had 2 effects|never ended' $SIM survey -- --ignored --nocapture      what else goes wrong, and how often
 //! ```
+// Takes minutes, so a plain `cargo test` leaves it out: `./infra/test simulator` runs it.
+#![cfg(feature = "sabotage")]
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
