@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baton_handoff::ports::Env;
+use baton_handoff::ports::{Env, jitter};
 use tokio::time::{Instant, sleep};
 
 /// Tries of one read or write, the first included.
@@ -44,29 +44,11 @@ impl<'a> Patience<'a> {
             return false;
         }
         let ceiling = (FIRST_CEILING * (1 << self.tried.min(16))).min(LAST_CEILING);
-        let wait = part_of(ceiling, self.env.random());
+        let wait = jitter(ceiling, self.env.random());
         if Instant::now() + wait >= self.until {
             return false;
         }
         sleep(wait).await;
         true
-    }
-}
-
-fn part_of(ceiling: Duration, random: u128) -> Duration {
-    let micros = ceiling.as_micros().max(1);
-    Duration::from_micros(u64::try_from(random % micros).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_below_its_ceiling() {
-        for random in [0, 1, 9_999, 10_000, u128::MAX] {
-            assert!(part_of(FIRST_CEILING, random) < FIRST_CEILING);
-        }
-        assert_eq!(part_of(FIRST_CEILING, 10_007), Duration::from_micros(7));
     }
 }

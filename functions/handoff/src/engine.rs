@@ -14,7 +14,7 @@ use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
 use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
-use crate::ports::{Env, Millis, Model, Queue, Store, Tools};
+use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
 use crate::team::{Agent, Team};
 
 /// How long a conversation stays its owner's without a sign of life, unless set.
@@ -90,7 +90,7 @@ impl Engine {
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),
-            lease: Millis::try_from(lease.as_millis()).unwrap_or(LEASE),
+            lease: millis(lease),
         })
     }
 
@@ -173,13 +173,8 @@ impl Engine {
 
     /// Waits a random part of an exponentially growing time, so that racers do not meet again.
     pub(crate) async fn back_off(&self, attempt: u32) {
-        let ceiling = 5_u64 << attempt.min(8);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any 64 of 128 random bits are random"
-        )]
-        let random = self.env.random() as u64;
-        self.sleep(random % ceiling).await;
+        let ceiling = Duration::from_millis(5 << attempt.min(8));
+        self.sleep(millis(jitter(ceiling, self.env.random()))).await;
     }
 
     /// 128 random bits in hexadecimal, for whatever needs a name that nothing else has.

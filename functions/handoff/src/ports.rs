@@ -10,7 +10,7 @@ mod store;
 mod tools;
 
 pub use cursor::IndexPosition;
-pub use env::{Env, Millis};
+pub use env::{Env, Millis, jitter, millis};
 pub use model::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
     ModelStream, ToolCall, ToolDefinition, Usage,

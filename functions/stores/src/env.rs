@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use baton_handoff::ports::{Env, Millis};
+use baton_handoff::ports::{Env, Millis, millis};
 use futures_util::future::BoxFuture;
 
 /// This process, on tokio.
@@ -14,7 +14,7 @@ impl Env for SystemEnv {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+        millis(since)
     }
 
     fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {

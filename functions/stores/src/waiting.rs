@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use baton_handoff::ports::{Env, Millis};
+use baton_handoff::ports::{Env, Millis, millis};
 use futures_util::future::select;
 use tokio::sync::Notify;
 
@@ -14,5 +14,5 @@ pub(crate) async fn for_message(env: &dyn Env, sent: &Notify, moment: Millis) {
 
 /// The moment this long after another one.
 pub(crate) fn later(moment: Millis, by: Duration) -> Millis {
-    moment.saturating_add(Millis::try_from(by.as_millis()).unwrap_or(Millis::MAX))
+    moment.saturating_add(millis(by))
 }

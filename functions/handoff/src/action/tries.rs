@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::ports::{Millis, Outcome, ToolRequest};
+use crate::ports::{Millis, Outcome, ToolRequest, jitter, millis};
 use crate::record::{ActionRecord, ActionState};
 
 /// How often an action is tried before a person must look.
@@ -90,13 +90,8 @@ pub(crate) fn spent(
 /// How long to wait before the next try. Full jitter, so that actions that failed together do not come back together.
 pub(crate) fn wait(attempts: u32, asked: Option<Duration>, random: u128) -> Millis {
     let ceiling = (FIRST_RETRY << attempts.min(12)).min(LONGEST_RETRY);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "any 64 of 128 random bits are random"
-    )]
-    let jitter = (random as u64) % ceiling;
     let asked = asked.map_or(0, |asked| millis(asked).min(LONGEST_ASKED));
-    jitter.max(asked)
+    millis(jitter(Duration::from_millis(ceiling), random)).max(asked)
 }
 
 /// How long a claim holds: the call, and the time to record what came of it.
@@ -112,11 +107,6 @@ pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
 /// while the process stood still then has the time for it.
 pub(crate) fn given_up_after(request: &ToolRequest) -> Millis {
     timeout_of(request) + 1_500
-}
-
-fn millis(duration: Duration) -> Millis {
-    // Half of the most, so that a moment can be added to it.
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 2)
 }
 
 #[cfg(test)]
@@ -271,6 +261,7 @@ description = "Books."
         let asked = |seconds| wait(1, Some(Duration::from_secs(seconds)), 0);
         assert_eq!(asked(90), 90_000);
         assert_eq!(asked(u64::MAX), HOUR);
-        assert_eq!(wait(1, None, u128::from(u64::MAX)) / FIRST_RETRY, 1);
+        let most = Duration::from_millis(2 * FIRST_RETRY).as_nanos();
+        assert_eq!(wait(1, None, most), 2 * FIRST_RETRY);
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::engine::Engine;
 use crate::ids::ActionId;
-use crate::ports::Millis;
+use crate::ports::{Millis, millis};
 use crate::record::journal::read_action;
-use crate::record::{ActionState, RESEND};
+use crate::record::ActionState;
 
 /// How soon a waiting turn reads an action again that another process may be executing, at first and at most.
 const FIRST_PAUSE: Millis = 100;
@@ -12,7 +12,7 @@ const LONGEST_PAUSE: Millis = 1_000;
 
 /// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
 pub(crate) async fn wait_for(engine: &Engine, id: &ActionId) -> (ActionState, String) {
-    let patience = Millis::try_from(engine.team.limits.patience.as_millis()).unwrap_or(RESEND);
+    let patience = millis(engine.team.limits.patience);
     let until = engine.env.now() + patience;
     let poked = engine.hub.poked(&id.conversation);
     let mut pause = FIRST_PAUSE;

@@ -1,7 +1,7 @@
 //! Where a page of an index ended, as text that a client may hold and hand back.
 //! The text may be anything by then: it is trusted only to look a position up.
 
-use std::fmt::Write as _;
+use crate::ids::hex;
 
 use super::limits::{HIGHEST_NUMBER, PARTITION_BYTES, SORT_BYTES};
 use super::store::{Cursor, Index, Key, StoreError, Stored};
@@ -30,7 +30,10 @@ impl IndexPosition {
 
     /// The position as a cursor of this index: `LIST.NUMBER.PARTITION.SORT`, names and keys in hexadecimal.
     pub fn cursor(&self, index: &Index) -> Cursor {
-        let (partition, sort) = (hex(&self.key.partition), hex(&self.key.sort));
+        let (partition, sort) = (
+            hex(self.key.partition.as_bytes()),
+            hex(self.key.sort.as_bytes()),
+        );
         Cursor(format!(
             "{}.{}.{partition}.{sort}",
             name(index),
@@ -71,17 +74,8 @@ fn parse(text: &str, index: &Index) -> Option<IndexPosition> {
 fn name(index: &Index) -> String {
     match index {
         Index::Due(_) => "due".to_owned(),
-        Index::Listed(list) => format!("l{}", hex(list)),
+        Index::Listed(list) => format!("l{}", hex(list.as_bytes())),
     }
-}
-
-fn hex(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(2 * text.len()), |mut hex, byte| {
-            // Writing into text cannot fail.
-            let _written = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 /// Text of 1 to `longest` bytes.

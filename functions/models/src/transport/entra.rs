@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use baton_handoff::ports::{Env, Millis, ModelError, ModelErrorKind};
+use baton_handoff::ports::{Env, Millis, ModelError, ModelErrorKind, millis};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
@@ -240,8 +240,4 @@ fn late(patience: &Patience) -> ModelError {
         ModelErrorKind::TimedOut,
         format!("Entra did not answer within {:?}", patience.first_byte),
     )
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_handoff::ports::{Env, ModelError, ModelErrorKind};
-use baton_http::read_some;
+use baton_handoff::ports::{Env, ModelError, ModelErrorKind, millis};
 use baton_http::suspended::{self, Late};
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use baton_http::{media_type, read_some};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::entra::{Entra, Token};
@@ -161,17 +161,7 @@ impl Exchange {
 
 /// The response, if its media type is one that the format can read.
 fn readable(format: &dyn WireFormat, response: Response) -> Result<Response, ModelError> {
-    let media_type = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let media_type = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let media_type = media_type(response.headers()).unwrap_or_default();
     if !format.takes(&media_type) {
         return Err(ModelError::new(
             ModelErrorKind::BadStream,
@@ -179,8 +169,4 @@ fn readable(format: &dyn WireFormat, response: Response) -> Result<Response, Mod
         ));
     }
     Ok(response)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

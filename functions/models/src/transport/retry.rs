@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use baton_handoff::ports::{Millis, ModelError, ModelErrorKind};
+use baton_handoff::ports::{Millis, ModelError, ModelErrorKind, jitter};
 use baton_http::retry_after;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -94,12 +94,6 @@ impl Retries {
             .min(self.longest);
         // Full jitter: clients that failed together must not come back together. It comes on top of the wait that the service asked
         // for, since the service asked the other clients for the same.
-        Some(asked.unwrap_or_default() + share(doubled, random))
+        Some(asked.unwrap_or_default() + jitter(doubled, random))
     }
-}
-
-/// A random part of a duration, from none to all of it.
-fn share(whole: Duration, random: u128) -> Duration {
-    let nanos = whole.as_nanos().saturating_add(1);
-    Duration::from_nanos(u64::try_from(random % nanos).unwrap_or(u64::MAX))
 }

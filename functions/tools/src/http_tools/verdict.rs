@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use baton_handoff::ports::{Millis, Outcome, ToolError};
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use serde::de::IgnoredAny;
 
 use super::exchange::{Answer, Body, Exchange, MAX_BODY};
-use baton_http::retry_after;
+use baton_http::{media_type, retry_after};
 
 /// The most that a model is told of a refusal, in bytes.
 const MAX_REFUSAL: usize = 2 * 1024;
@@ -197,16 +197,9 @@ enum MediaType {
 
 impl MediaType {
     fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(CONTENT_TYPE) else {
+        let Some(essence) = media_type(headers) else {
             return Self::Text;
         };
-        let value = value.to_str().unwrap_or_default();
-        let essence = value
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
         match essence.as_str() {
             "application/json" | "text/json" => Self::Json,
             json if json.starts_with("application/") && json.ends_with("+json") => Self::Json,
