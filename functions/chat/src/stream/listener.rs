@@ -2,6 +2,7 @@
 //! event that ends the stream. It only reads the turn's log: a listener that hangs up or reads slowly stops nothing.
 
 use std::convert::Infallible;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use baton_handoff::ids::TurnNumber;
 use baton_handoff::{Resume, TurnLog};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::encoder::Encoder;
 use crate::edge::deadline::stream_end;
@@ -61,6 +62,8 @@ pub(super) struct Listener {
     /// When events were written last.
     wrote_at: Option<Instant>,
     quiet_since: Instant,
+    /// Rings when the stream may have been quiet for too long.
+    alarm: Pin<Box<Sleep>>,
     is_over: bool,
 }
 
@@ -75,13 +78,15 @@ struct Reading {
 impl Listener {
     /// A listener that has everything up to `last`.
     pub(super) fn new(encoder: Box<dyn Encoder>, last: Position) -> Self {
+        let now = Instant::now();
         Self {
             encoder,
             turn: None,
             last,
             until: stream_end(LONGEST_STREAM),
             wrote_at: None,
-            quiet_since: Instant::now(),
+            quiet_since: now,
+            alarm: Box::pin(sleep_until(now + HEARTBEAT)),
             is_over: false,
         }
     }
@@ -109,10 +114,7 @@ impl Listener {
     pub(super) async fn next(&mut self, mut read: impl FnMut(&Event)) -> Option<Bytes> {
         while let Some(turn) = &self.turn {
             let quiet_until = (self.quiet_since + HEARTBEAT).min(self.until);
-            if timeout_at(quiet_until, turn.log.news(turn.seen))
-                .await
-                .is_err()
-            {
+            if !comes_before(quiet_until, &mut self.alarm, turn.log.news(turn.seen)).await {
                 if let Some(bytes) = self.keep_alive() {
                     return Some(bytes);
                 }
@@ -206,6 +208,27 @@ impl Listener {
     }
 }
 
+/// Whether there is news before this moment. The alarm is set anew when it rings too early, not with every event: a timer costs more
+/// than a word.
+async fn comes_before(
+    moment: Instant,
+    alarm: &mut Pin<Box<Sleep>>,
+    news: impl Future<Output = ()>,
+) -> bool {
+    let mut news = pin!(news);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut news => return true,
+            () = alarm.as_mut() => {}
+        }
+        if Instant::now() >= moment {
+            return false;
+        }
+        alarm.as_mut().reset(moment);
+    }
+}
+
 /// Waits until the next write is due; the end of the stream does not wait.
 async fn keep_pace(log: &TurnLog, wrote_at: Option<Instant>) {
     let Some(wrote_at) = wrote_at else {
@@ -215,7 +238,7 @@ async fn keep_pace(log: &TurnLog, wrote_at: Option<Instant>) {
         tokio::select! {
             biased;
             () = log.ended() => {}
-            () = tokio::time::sleep_until(wrote_at + PACE) => {}
+            () = sleep_until(wrote_at + PACE) => {}
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::{Millis, millis};
-use crate::record::journal::read_action;
 use crate::record::ActionState;
+use crate::record::journal::read_action;
 
 /// How soon a waiting turn reads an action again that another process may be executing, at first and at most.
 const FIRST_PAUSE: Millis = 100;
