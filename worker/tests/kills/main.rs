@@ -9,12 +9,7 @@
     reason = "a broken promise fails the test that relies on it"
 )]
 
-#[expect(dead_code, reason = "shared with the tests of the whole service")]
-#[path = "../../../functions/chat/tests/suite/support/asked.rs"]
-mod asked;
 mod audit;
-#[path = "../../../functions/chat/tests/behaviour/process/dice.rs"]
-mod dice;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -23,6 +18,8 @@ use std::time::Duration;
 
 use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::{Engine, Overlap, Principal, Submission};
+use baton_kit::dice::Dice;
+use baton_kit::script::clerk;
 use baton_rehearsal::scripted::ScriptedModel;
 use baton_setup::Services;
 use baton_setup::settings::{Settings, Values};
@@ -31,7 +28,6 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use audit::{Journal, books};
-use dice::Dice;
 
 /// Kills, unless `BATON_KILLS` says how many.
 const KILLS: u64 = 30;
@@ -195,7 +191,7 @@ async fn kill_9_of_pools_at_any_moment_loses_nothing_and_does_nothing_twice() {
     let count = asked.clone();
     let model = ScriptedModel::responding(move |request| {
         count.send_modify(|asked| *asked += 1);
-        asked::clerk(request)
+        clerk(request)
     })
     .await;
     let place = Place::new(&model);

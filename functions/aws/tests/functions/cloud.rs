@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
 use baton_handoff::ports::{Delivery, Lane, Queue};
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::{Answer, Api};
 use baton_stores::env::SystemEnv;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -13,8 +15,6 @@ use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::moto::Moto;
-use crate::stand_in::process::Process;
-use crate::stand_in::{Answer, Api};
 
 /// The queues' visibility time-out, as the template has it.
 const VISIBILITY: Duration = Duration::from_mins(15);

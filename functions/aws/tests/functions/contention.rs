@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::post;
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::url::Url;
+use baton_kit::lambda::{Api, LONG};
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 use http::{HeaderMap, StatusCode};
@@ -14,9 +17,6 @@ use tokio::net::TcpListener;
 
 use crate::cloud::{binary, on_table};
 use crate::engine::Engine;
-use crate::stand_in::process::Process;
-use crate::stand_in::url::Url;
-use crate::stand_in::{Api, LONG};
 use crate::suite::support::{Asked, Client, Line, Turn, body};
 
 /// Turns, unless `BATON_TURNS` says how many.

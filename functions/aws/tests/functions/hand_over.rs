@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use baton_handoff::ports::{Lane, Queue};
+use baton_kit::lambda::url::Url;
+use baton_kit::lambda::{Api, LONG};
 use baton_rehearsal::scripted::{ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::cloud::Cloud;
 use crate::hearing::{Format, Heard, Way};
-use crate::stand_in::url::Url;
-use crate::stand_in::{Api, LONG};
 
 /// A turn is given up 15 s before the deadline: after two seconds.
 const SHORT: Duration = Duration::from_secs(17);

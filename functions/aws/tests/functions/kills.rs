@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ports::Lane;
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::url::Url;
+use baton_kit::lambda::{Api, LONG};
 use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::cloud::Cloud;
-use crate::stand_in::process::Process;
-use crate::stand_in::url::Url;
-use crate::stand_in::{Api, LONG};
 use crate::suite::support::{Client, body, clerk, soon};
 
 /// Kills, unless `BATON_KILLS` says how many.

@@ -28,8 +28,5 @@ mod pools;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
 #[path = "../../../chat/tests/resume/proxy.rs"]
 mod proxy;
-#[expect(dead_code, reason = "shared with the tests of the function alone")]
-#[path = "../../../chat/tests/lambda/stand_in/mod.rs"]
-mod stand_in;
 #[path = "../../../chat/tests/resume/suite.rs"]
 mod suite;

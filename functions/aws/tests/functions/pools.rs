@@ -6,6 +6,9 @@ use std::time::Duration;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::Store;
 use baton_handoff::record::{Meta, decode, keys};
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::url::Url;
+use baton_kit::lambda::{Api, LONG};
 use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -13,9 +16,6 @@ use tokio::sync::watch;
 
 use crate::cloud::{CROWD, Cloud, binary};
 use crate::kills::{booked, sweep};
-use crate::stand_in::process::Process;
-use crate::stand_in::url::Url;
-use crate::stand_in::{Api, LONG};
 use crate::suite::support::{Client, Folder, body, clerk, soon};
 
 const KILLS: usize = 20;

@@ -1,10 +1,10 @@
 //! Several invocations at once in one environment.
 
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use futures_util::future::join_all;
 
 use crate::function::{Function, lines};
-use crate::stand_in::event::Request;
 
 const CUSTOMERS: usize = 8;
 

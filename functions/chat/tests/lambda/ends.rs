@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{Gate, ScriptedModel, status, stream};
 
 use crate::function::{Function, events, lines};
-use crate::stand_in::event::Request;
 
 /// The streams of an invocation end 6 s before its deadline.
 const A_SECOND: Duration = Duration::from_secs(7);

@@ -5,12 +5,11 @@ use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use baton_kit::lambda::event::Request;
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::{Answer, Api, LONG, PATIENCE};
 use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::Value;
-
-use crate::stand_in::event::Request;
-use crate::stand_in::process::Process;
-use crate::stand_in::{Answer, Api, LONG, PATIENCE};
 
 /// Between two looks at something that nobody announces.
 const LOOK: Duration = Duration::from_millis(20);

@@ -16,6 +16,8 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
+use baton_kit::lambda::event::Request;
+use baton_kit::lambda::{LONG, PATIENCE};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use baton_stores::env::SystemEnv;
@@ -28,8 +30,6 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::function::{events, lines};
-use crate::stand_in::event::Request;
-use crate::stand_in::{LONG, PATIENCE};
 
 /// A queue whose senders wait until they are let in.
 struct Guarded {

@@ -1,4 +1,4 @@
-//! The function `chat` as a process, against a [stand-in](stand_in) of the Lambda Runtime API: what comes out of it byte by
+//! The function `chat` as a process, against a [stand-in](baton_kit::lambda) of the Lambda Runtime API: what comes out of it byte by
 //! byte, and how answers end. [`holds`] is about the same stack without the process: what it leaves behind when it may be frozen.
 #![expect(
     clippy::unwrap_used,
@@ -16,8 +16,6 @@ mod page;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
 #[path = "../resume/proxy.rs"]
 mod proxy;
-#[expect(dead_code, reason = "shared with the tests of functions on AWS")]
-mod stand_in;
 mod streams;
 mod torn;
 mod warm;

@@ -1,11 +1,11 @@
 //! Behind a REST API, below its stage: the page and the interface work under `/prod/`. Below a stage of an HTTP API they do not.
 
+use baton_kit::lambda::LONG;
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use serde_json::Value;
 
 use crate::function::{Function, lines};
-use crate::stand_in::LONG;
-use crate::stand_in::event::Request;
 
 async fn ask(function: &Function, request: Request) -> (Value, String) {
     let answer = function.api.invoke(&request.by_rest_api(), LONG);

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use baton_kit::lambda::LONG;
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{ScriptedModel, says};
 
 use crate::function::{Function, lines};
-use crate::stand_in::event::Request;
 
 /// Files that browsers get, below `static`.
 fn assets() -> Vec<(String, PathBuf)> {
@@ -102,7 +103,7 @@ async fn refusals_come_through_and_what_is_no_request_is_an_error_of_the_functio
     assert_eq!(prelude["headers"]["content-type"], "application/json");
     assert_eq!(body, r#"{"detail":"message must be a string"}"#);
     let nothing = serde_json::json!({"neither": "a request", "nor": "a schedule"});
-    let error = function.api.invoke(&nothing, crate::stand_in::LONG);
+    let error = function.api.invoke(&nothing, LONG);
     assert!(error.error().await["errorMessage"].is_string());
     let (prelude, body) = function.ask(&Request::get("/nowhere")).whole().await;
     assert_eq!(prelude["statusCode"], 404, "and it goes on");

@@ -1,11 +1,11 @@
 //! Bytes: the prelude, the eight NULs, and a chunk for each thing that the model says, as soon as it says it.
 
+use baton_kit::lambda::LONG;
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use serde_json::{Value, json};
 
 use crate::function::{Function, events};
-use crate::stand_in::LONG;
-use crate::stand_in::event::Request;
 
 const WORDS: [&str; 3] = ["One ", "two ", "three."];
 

@@ -1,14 +1,14 @@
 //! The connection to the Runtime API breaks: while an invocation comes in, which is an error that ends the process, and Lambda
 //! starts another one; or while an answer goes out, as when a client hung up, and the process goes on.
 
+use baton_kit::lambda::Api;
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use futures_util::future::select;
 
 use crate::function::{Function, lines};
 use crate::proxy::{Fate, Proxy};
-use crate::stand_in::Api;
-use crate::stand_in::event::Request;
 
 const WHOLE: &str = "One two three.";
 

@@ -1,11 +1,11 @@
 //! Events that are no requests: those of warmers are answered, and others are errors.
 
+use baton_kit::lambda::LONG;
+use baton_kit::lambda::event::Request;
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use serde_json::{Value, json};
 
 use crate::function::{Function, lines};
-use crate::stand_in::LONG;
-use crate::stand_in::event::Request;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_of_a_warmer_is_answered_and_no_customer_is_troubled() {

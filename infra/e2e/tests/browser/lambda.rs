@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use baton_kit::lambda::process::Process;
+use baton_kit::lambda::url::Url;
+use baton_kit::lambda::{Api, LONG};
 use baton_rehearsal::scripted::{Captured, Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
 use crate::browser::Browser;
 use crate::folder::Folder;
 use crate::server::binary;
-use crate::stand_in::process::Process;
-use crate::stand_in::url::Url;
-use crate::stand_in::{Api, LONG};
 use crate::tab::LAST_WORDS;
 
 /// Invocations at once: every tab has one that listens.

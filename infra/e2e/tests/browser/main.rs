@@ -28,13 +28,6 @@ mod look;
 mod recovery;
 mod safety;
 mod server;
-#[expect(
-    dead_code,
-    clippy::indexing_slicing,
-    reason = "shared with the tests of the function alone"
-)]
-#[path = "../../../../functions/chat/tests/lambda/stand_in/mod.rs"]
-mod stand_in;
 mod tab;
 
 use std::time::Duration;

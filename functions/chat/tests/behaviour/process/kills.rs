@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use baton_kit::dice::Dice;
 use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -17,7 +18,6 @@ use tokio::sync::watch;
 use crate::backend::file_in;
 use crate::suite::support::{Client, Folder, Line, Turn, body, clerk, soon, until};
 
-use super::dice::Dice;
 use super::local::{Local, command};
 
 /// Kills, unless `BATON_KILLS` says how many.

@@ -1,6 +1,5 @@
 //! The real binary: what it says when it cannot start, signals, and kills at any moment.
 
-mod dice;
 mod frozen;
 mod kills;
 mod local;

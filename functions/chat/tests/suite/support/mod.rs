@@ -1,6 +1,5 @@
 //! A whole server in this process with a scripted model, and the one client that knows the HTTP interface.
 
-mod asked;
 mod client;
 mod clock;
 mod desk;
@@ -11,7 +10,7 @@ mod line;
 
 use std::time::Duration;
 
-pub(crate) use asked::{Asked, clerk};
+pub(crate) use baton_kit::script::{Asked, clerk};
 pub(crate) use client::{Answer, Client, body};
 pub(crate) use clock::Clock;
 pub(crate) use desk::Desk;

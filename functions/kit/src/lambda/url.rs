@@ -19,7 +19,7 @@ use super::event::{REST_HOST, Request, URL_HOST};
 use super::{Answer, Api, Shared};
 
 /// Ends when dropped.
-pub(crate) struct Url {
+pub struct Url {
     address: SocketAddr,
     server: JoinHandle<()>,
 }
@@ -42,12 +42,12 @@ enum Way {
 
 impl Url {
     /// A function URL whose invocations must each be done after `life`.
-    pub(crate) async fn start(api: &Api, life: Duration) -> Self {
+    pub async fn start(api: &Api, life: Duration) -> Self {
         Self::over(Way::FunctionUrl, api, life).await
     }
 
     /// A REST API: the function is below `/prod/`.
-    pub(crate) async fn below_a_stage(api: &Api, life: Duration) -> Self {
+    pub async fn below_a_stage(api: &Api, life: Duration) -> Self {
         Self::over(Way::RestApi, api, life).await
     }
 
@@ -66,11 +66,12 @@ impl Url {
     }
 
     /// Host and port.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    pub(crate) fn base(&self) -> String {
+    /// What every URL of it begins with.
+    pub fn base(&self) -> String {
         format!("http://{}", self.address)
     }
 }

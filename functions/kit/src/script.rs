@@ -1,10 +1,16 @@
 //! What a model is asked, in the words of a script.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a script is test code: a panic is how it fails"
+)]
 
 use baton_rehearsal::scripted::{Answer, Captured, calls, says};
 use serde_json::{Value, json};
 
 /// Questions that scripts ask of a request.
-pub(crate) trait Asked {
+pub trait Asked {
     /// What the customer said last.
     fn customer(&self) -> String;
     /// The results behind the last calls, if the model is told results now.
@@ -74,7 +80,7 @@ fn text(message: &Value) -> String {
 
 /// A clerk without judgement: `order PRODUCT PRICE` and `refund ITEM` are done, hand-offs included, and the result is said as it
 /// came; everything else is said back.
-pub(crate) fn clerk(asked: &Captured) -> Answer {
+pub fn clerk(asked: &Captured) -> Answer {
     let results = asked.results();
     let customer = asked.customer();
     let words: Vec<&str> = customer.split(' ').collect();

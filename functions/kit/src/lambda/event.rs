@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 /// The name of a function's URL.
-pub(crate) const URL_HOST: &str = "abc.lambda-url.eu-central-1.on.aws";
+pub const URL_HOST: &str = "abc.lambda-url.eu-central-1.on.aws";
 
 /// The name of a REST API.
-pub(crate) const REST_HOST: &str = "abc.execute-api.eu-central-1.amazonaws.com";
+pub const REST_HOST: &str = "abc.execute-api.eu-central-1.amazonaws.com";
 
 /// A client's request.
-pub(crate) struct Request {
+#[must_use]
+pub struct Request {
     method: String,
     path: String,
     query: String,
@@ -18,7 +19,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(method: &str, path_and_query: &str) -> Self {
+    /// One without headers and body.
+    pub fn new(method: &str, path_and_query: &str) -> Self {
         let (path, query) = path_and_query
             .split_once('?')
             .unwrap_or((path_and_query, ""));
@@ -31,36 +33,40 @@ impl Request {
         }
     }
 
-    pub(crate) fn get(path: &str) -> Self {
+    /// A `GET` without headers.
+    pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
     /// A message of a customer.
-    pub(crate) fn say(conversation: &str, message: &str) -> Self {
+    pub fn say(conversation: &str, message: &str) -> Self {
         let body = json!({ "conversation_id": conversation, "message": message });
         Self::new("POST", "/chat/completions")
             .header("content-type", "application/json")
             .body(body.to_string())
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    /// The same with this header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// The same at another path.
-    pub(crate) fn at(self, path: &str) -> Self {
+    pub fn at(self, path: &str) -> Self {
         Self {
             path: path.to_owned(),
             ..self
         }
     }
 
-    pub(crate) fn accept(self, media_type: &str) -> Self {
+    /// The same by a client that wants this media type.
+    pub fn accept(self, media_type: &str) -> Self {
         self.header("accept", media_type)
     }
 
-    pub(crate) fn body(mut self, body: String) -> Self {
+    /// The same with this body.
+    pub fn body(mut self, body: String) -> Self {
         self.body = Some(body);
         self
     }
@@ -76,8 +82,9 @@ impl Request {
         own.into_iter().chain(given).collect()
     }
 
+    /// As a function URL passes it on.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
-    pub(crate) fn by_url(&self) -> Value {
+    pub fn by_url(&self) -> Value {
         let host = URL_HOST;
         json!({
             "version": "2.0",
@@ -111,7 +118,7 @@ impl Request {
     /// As a REST API with the resources `/` and `/{proxy+}` passes it on from its stage `prod`. The path of this request is the
     /// public one, stage included.
     /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>
-    pub(crate) fn by_rest_api(&self) -> Value {
+    pub fn by_rest_api(&self) -> Value {
         let host = REST_HOST;
         let inner = self
             .path

@@ -1,11 +1,12 @@
 //! Chance that comes again from its seed.
 
-/// splitmix64.
-pub(crate) struct Dice(pub(crate) u64);
+/// splitmix64, from this seed.
+#[derive(Debug)]
+pub struct Dice(pub u64);
 
 impl Dice {
     /// A number from 0 to `bound` - 1.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -5,10 +5,17 @@
 //! until some process asks for it, as many at once as ask. Dropping an [`Answer`] breaks the response off, as a client does
 //! that goes away. Knows no function; [`process`] starts them, [`event`] writes what they are invoked with, [`url`] stands in
 //! for the HTTPS endpoint in front of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a stand-in is test code: a panic is how it fails"
+)]
 
-pub(crate) mod event;
-pub(crate) mod process;
-pub(crate) mod url;
+pub mod event;
+pub mod process;
+pub mod url;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,16 +36,16 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Ends a test that would hang. More than a lease.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Time enough for everything.
-pub(crate) const LONG: Duration = Duration::from_mins(15);
+pub const LONG: Duration = Duration::from_mins(15);
 
 /// What stands between the prelude and the body of a stream.
 const DELIMITER: [u8; 8] = [0; 8];
 
 /// The API of one function. Ends when dropped.
-pub(crate) struct Api {
+pub struct Api {
     address: SocketAddr,
     state: Arc<Shared>,
     server: JoinHandle<()>,
@@ -71,7 +78,8 @@ enum Piece {
 }
 
 impl Api {
-    pub(crate) async fn start() -> Self {
+    /// Starts it on a port of its own, without invocations.
+    pub async fn start() -> Self {
         let (invoke, invocations) = mpsc::unbounded_channel();
         let state = Arc::new(Shared {
             invoke,
@@ -98,17 +106,18 @@ impl Api {
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where processes of the function find it.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Hands the event to whichever process asks next. It must be done with it after `life`.
-    pub(crate) fn invoke(&self, event: &Value, life: Duration) -> Answer {
+    /// Hands the event to the process that asks next, which must be done with it after `life`.
+    pub fn invoke(&self, event: &Value, life: Duration) -> Answer {
         self.state.invoke(event, life)
     }
 
     /// Resolves when processes have asked for so many invocations: all but as many as run at once were answered.
-    pub(crate) async fn polled(&self, times: usize) {
+    pub async fn polled(&self, times: usize) {
         let mut polls = self.state.polls.subscribe();
         let polled = polls.wait_for(|polls| *polls >= times);
         tokio::time::timeout(PATIENCE, polled)
@@ -118,7 +127,7 @@ impl Api {
     }
 
     /// The process died: what it was about to answer breaks off.
-    pub(crate) fn break_off(&self) {
+    pub fn break_off(&self) {
         self.state.open.lock().unwrap().clear();
     }
 }
@@ -228,7 +237,7 @@ async fn fail(
 }
 
 /// What a function answers.
-pub(crate) struct Answer {
+pub struct Answer {
     pieces: mpsc::UnboundedReceiver<Piece>,
     /// Came with the prelude and belongs to the body.
     unread: Vec<u8>,
@@ -236,7 +245,7 @@ pub(crate) struct Answer {
 
 /// Why an answer has no end.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub enum Broken {
     /// The function said so.
     Failed(Value),
     /// Its process died.
@@ -245,7 +254,7 @@ pub(crate) enum Broken {
 
 impl Answer {
     /// More of the body; none at its end.
-    pub(crate) async fn try_next(&mut self) -> Result<Option<Bytes>, Broken> {
+    pub async fn try_next(&mut self) -> Result<Option<Bytes>, Broken> {
         if !self.unread.is_empty() {
             return Ok(Some(std::mem::take(&mut self.unread).into()));
         }
@@ -258,12 +267,13 @@ impl Answer {
         }
     }
 
-    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+    /// The same of an answer that must not break off.
+    pub async fn next(&mut self) -> Option<Bytes> {
         self.try_next().await.expect("the answer has an end")
     }
 
     /// What stands before the body of a stream: the prelude, and eight NULs.
-    pub(crate) async fn prelude(&mut self) -> Result<Value, Broken> {
+    pub async fn prelude(&mut self) -> Result<Value, Broken> {
         let mut head = Vec::new();
         loop {
             let bytes = self.try_next().await?;
@@ -280,7 +290,7 @@ impl Answer {
     }
 
     /// The bytes that follow, to the end.
-    pub(crate) async fn rest(mut self) -> Vec<u8> {
+    pub async fn rest(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         while let Some(bytes) = self.next().await {
             rest.extend_from_slice(&bytes);
@@ -289,14 +299,14 @@ impl Answer {
     }
 
     /// The whole stream: its prelude, its body.
-    pub(crate) async fn whole(mut self) -> (Value, String) {
+    pub async fn whole(mut self) -> (Value, String) {
         let prelude = self.prelude().await.expect("the function answers");
         let body = String::from_utf8(self.rest().await).expect("a body is text");
         (prelude, body)
     }
 
     /// Reads until so much of the body is there that it has this in it. Hands out what came.
-    pub(crate) async fn until(&mut self, text: &str) -> String {
+    pub async fn until(&mut self, text: &str) -> String {
         let mut heard = String::new();
         while !heard.contains(text) {
             let bytes = self.next().await;
@@ -307,7 +317,7 @@ impl Answer {
     }
 
     /// The error that the function reports instead of an answer.
-    pub(crate) async fn error(mut self) -> Value {
+    pub async fn error(mut self) -> Value {
         match self.prelude().await {
             Err(Broken::Failed(error)) => error,
             other => panic!("an error was expected: {other:?}"),

@@ -9,13 +9,13 @@ use tokio::process::{Child, Command};
 use super::{Api, PATIENCE};
 
 /// Killed when dropped.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
     /// Starts it with these settings, and with nothing of this machine's.
-    pub(crate) fn start(binary: &Path, api: &Api, settings: &[(&str, String)]) -> Self {
+    pub fn start(binary: &Path, api: &Api, settings: &[(&str, String)]) -> Self {
         let name = binary.file_stem().unwrap().to_str().unwrap();
         let environment = [
             ("AWS_LAMBDA_RUNTIME_API", api.address.to_string()),
@@ -28,7 +28,7 @@ impl Process {
     }
 
     /// The same outside of Lambda.
-    pub(crate) fn outside(binary: &Path, settings: &[(&str, String)]) -> Self {
+    pub fn outside(binary: &Path, settings: &[(&str, String)]) -> Self {
         let child = Command::new(binary)
             .env_clear()
             .env("AWS_REGION", "eu-central-1")
@@ -42,19 +42,20 @@ impl Process {
     }
 
     /// Asks it to end, as an environment that is taken down does.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         let id = self.child.id().expect("a process that runs");
         let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
     }
 
-    pub(crate) async fn ended(mut self) -> ExitStatus {
+    /// Its status, once it has ended by itself.
+    pub async fn ended(mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait());
         ended.await.expect("the process ends").unwrap()
     }
 
     /// Ends it as `kill -9` does.
-    pub(crate) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 }
