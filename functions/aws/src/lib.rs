@@ -22,7 +22,7 @@ mod secrets;
 mod sqs;
 
 pub use aws_config::SdkConfig;
-pub use connect::{config, use_default_chain};
+pub use connect::{config, local_config, use_default_chain};
 pub use dynamo::DynamoStore;
 pub use https::{Https, HttpsError};
 pub use secrets::{SecretError, read_secrets};

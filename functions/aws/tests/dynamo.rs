@@ -4,14 +4,12 @@
     reason = "a broken promise fails the test that relies on it"
 )]
 
-mod engine;
-
 use std::sync::Arc;
 
+use baton_aws::{DynamoStore, local_config};
 use baton_handoff::ports::{Env, Store};
+use baton_kit::cloud::Dynamo;
 use baton_kit::conformance::{faulty_store_conformance, store_conformance};
-
-use engine::Engine;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_dynamodb_store_does_what_stores_do() {
@@ -27,5 +25,8 @@ async fn the_dynamodb_store_does_so_under_faults() {
 
 /// An engine for each store: the suite's clocks all draw the same numbers, and DynamoDB would know their tokens again.
 async fn fresh(env: Arc<dyn Env>) -> Arc<dyn Store> {
-    Arc::new(Engine::start().store(env).await)
+    let config = local_config(&Dynamo::start().url()).unwrap();
+    let store = DynamoStore::new(&config, "baton", env);
+    store.create_table().await.unwrap();
+    Arc::new(store)
 }

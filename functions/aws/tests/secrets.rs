@@ -2,14 +2,8 @@
 //! says nothing.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     reason = "a broken promise fails the test that relies on it"
 )]
-
-#[expect(dead_code, reason = "shared with the tests of the store")]
-mod engine;
-#[expect(dead_code, reason = "shared with the tests of the queue")]
-mod moto;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpListener;
@@ -28,10 +22,9 @@ use aws_types::sdk_config::Builder;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use baton_aws::{Https, read_secrets};
 use baton_http::builder;
+use baton_kit::cloud::Moto;
 use reqwest::Url;
 use serde_json::{Value, json};
-
-use moto::Moto;
 
 /// An account of AWS in which nobody may do anything that a policy does not allow.
 struct Account {

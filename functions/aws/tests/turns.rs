@@ -5,14 +5,12 @@
     reason = "a broken promise fails the test that relies on it"
 )]
 
-#[path = "engine/mod.rs"]
-mod dynamo;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use baton_aws::{DynamoStore, local_config};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
     Change, CommitError, Cursor, Env, Index, IndexPage, Key, Page, Range, Store, StoreError,
@@ -20,11 +18,20 @@ use baton_handoff::ports::{
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
+use baton_kit::cloud::Dynamo;
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryQueue;
 use baton_tools::office::BackOffice;
+
+/// A store in this engine's table, which is made when it is not there.
+async fn store(table: &Dynamo) -> Arc<dyn Store> {
+    let config = local_config(&table.url()).unwrap();
+    let store = DynamoStore::new(&config, "baton", Arc::new(SystemEnv));
+    store.create_table().await.unwrap();
+    Arc::new(store)
+}
 
 /// Counts what goes through. Each call of the port is one request to DynamoDB, but for pages over 1 MB and the two indexes.
 struct Counted {
@@ -167,10 +174,9 @@ impl Bench {
 async fn a_text_turn_costs_two_writes_and_one_round_of_reads() {
     let answers = ["One.", "Two.", "Three."].map(says);
     let model = ScriptedModel::start(answers).await;
-    let table = dynamo::Engine::start();
+    let table = Dynamo::start();
     let conversation = ConversationId::parse("counted").unwrap();
-    let store = || async { Arc::new(table.store(Arc::new(SystemEnv)).await) as Arc<dyn Store> };
-    let first = Bench::new(store().await, &model, &conversation);
+    let first = Bench::new(store(&table).await, &model, &conversation);
     assert_eq!(
         first.turn().await,
         (2, 1),
@@ -179,15 +185,15 @@ async fn a_text_turn_costs_two_writes_and_one_round_of_reads() {
     let (writes, rounds) = first.turn().await;
     assert_eq!(writes, 2, "a further turn on the same instance");
     assert!(rounds <= 1, "{rounds}");
-    let another = Bench::new(store().await, &model, &conversation);
+    let another = Bench::new(store(&table).await, &model, &conversation);
     assert_eq!(another.turn().await, (2, 1), "a turn on another instance");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lookup_in_the_back_office_is_two_rounds_of_reads() {
-    let table = dynamo::Engine::start();
+    let table = Dynamo::start();
     let env: Arc<dyn Env> = Arc::new(SystemEnv);
-    let store: Arc<dyn Store> = Arc::new(table.store(env.clone()).await);
+    let store = store(&table).await;
     // Writes the catalogue, and what somebody bought.
     BackOffice::new(store.clone(), env.clone())
         .orders(None, 1)

@@ -1,7 +1,7 @@
 //! How Baton behaves, from outside, over real sockets.
 //!
 //! [`suite`] is the behaviour that does not depend on where records live: it runs on whatever this crate's [`backend`] opens,
-//! and another crate runs it on another store by including the same folder beside a `backend` of its own. [`process`] is about
+//! and `dynamo_behaviour` runs it on DynamoDB by including the same folder beside a `backend` of its own. [`process`] is about
 //! the real binary `local`: signals, crashes, its file.
 #![expect(
     clippy::unwrap_used,

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
+use baton_aws::{DynamoStore, local_config};
 use baton_handoff::ports::{Env, Queue, Store};
+use baton_kit::cloud::Dynamo;
 use baton_stores::memory::MemoryQueue;
-
-use crate::engine::Engine;
 
 /// Where the records of one test live; what is opened again holds what was there.
 pub(crate) struct Backend {
-    engine: Engine,
+    table: Dynamo,
     queue: OnceLock<Arc<MemoryQueue>>,
 }
 
@@ -17,15 +17,23 @@ impl Backend {
     /// An empty one.
     pub(crate) fn fresh() -> Self {
         Self {
-            engine: Engine::start(),
+            table: Dynamo::start(),
             queue: OnceLock::new(),
         }
     }
 
     /// Opens it, as each start of the server does.
     pub(crate) async fn open(&self, env: Arc<dyn Env>) -> (Arc<dyn Store>, Arc<dyn Queue>) {
-        let store = Arc::new(self.engine.store(env.clone()).await);
+        let store = Arc::new(store(&self.table, env.clone()).await);
         let queue = self.queue.get_or_init(|| Arc::new(MemoryQueue::new(env)));
         (store, queue.clone())
     }
+}
+
+/// A store in this engine's table, which is made when it is not there.
+pub(crate) async fn store(engine: &Dynamo, env: Arc<dyn Env>) -> DynamoStore {
+    let config = local_config(&engine.url()).unwrap();
+    let store = DynamoStore::new(&config, "baton", env);
+    store.create_table().await.unwrap();
+    store
 }

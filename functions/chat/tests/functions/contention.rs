@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::post;
+use baton_kit::cloud::Dynamo;
 use baton_kit::lambda::process::Process;
 use baton_kit::lambda::url::Url;
 use baton_kit::lambda::{Api, LONG};
@@ -15,8 +16,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::backend::store;
 use crate::cloud::{binary, on_table};
-use crate::engine::Engine;
 use crate::suite::support::{Asked, Client, Line, Turn, body};
 
 /// Turns, unless `BATON_TURNS` says how many.
@@ -46,7 +47,7 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(table: &Engine, queue: &str, model: &str) -> Self {
+    async fn start(table: &Dynamo, queue: &str, model: &str) -> Self {
         let api = Api::start().await;
         let settings = [
             ("BATON_QUEUE_URL", format!("{queue}/1/actions")),
@@ -133,8 +134,8 @@ async fn two_processes_never_write_one_conversation_at_once_and_its_history_is_w
     let turns = std::env::var("BATON_TURNS").map_or(TURNS, |turns| turns.parse().unwrap());
     let model =
         ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
-    let table = Engine::start();
-    table.store(Arc::new(baton_stores::env::SystemEnv)).await;
+    let table = Dynamo::start();
+    store(&table, Arc::new(baton_stores::env::SystemEnv)).await;
     let queue = forgetful_queue().await;
     let one = Instance::start(&table, &queue, &model.url()).await;
     let other = Instance::start(&table, &queue, &model.url()).await;

@@ -1,4 +1,4 @@
-//! How Baton behaves with its records in DynamoDB: the suite of the crate `baton-chat`, as it is.
+//! How Baton behaves with its records in DynamoDB: [`suite`], as it is.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,12 +7,10 @@
 )]
 
 mod backend;
-#[path = "../engine/mod.rs"]
-mod engine;
 #[expect(
     dead_code,
     unused_imports,
     reason = "what the suite lends to stores of files and to tests of processes"
 )]
-#[path = "../../../chat/tests/suite/mod.rs"]
+#[path = "../suite/mod.rs"]
 mod suite;

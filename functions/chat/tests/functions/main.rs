@@ -7,26 +7,18 @@
     reason = "a broken promise fails the test that relies on it"
 )]
 
-#[path = "../behaviour/backend.rs"]
+#[path = "../dynamo_behaviour/backend.rs"]
 mod backend;
 mod cloud;
 mod contention;
-#[path = "../engine/mod.rs"]
-mod engine;
 mod hand_over;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
-#[path = "../../../chat/tests/resume/hearing.rs"]
+#[path = "../resume/hearing.rs"]
 mod hearing;
 mod kills;
-#[allow(
-    dead_code,
-    reason = "shared with the tests of the queue; an expectation does not see its unused trait methods"
-)]
-#[path = "../moto/mod.rs"]
-mod moto;
 mod pools;
 #[expect(dead_code, reason = "shared with the tests of resuming")]
-#[path = "../../../chat/tests/resume/proxy.rs"]
+#[path = "../resume/proxy.rs"]
 mod proxy;
-#[path = "../../../chat/tests/resume/suite.rs"]
+#[path = "../resume/suite.rs"]
 mod suite;

@@ -11,8 +11,6 @@
 
 mod cloud;
 mod costs;
-#[path = "../engine/mod.rs"]
-mod engine;
 mod function;
 mod template;
 mod tools;
@@ -21,12 +19,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use baton_aws::{DynamoStore, local_config};
+use baton_kit::cloud::Dynamo;
 use baton_stores::env::SystemEnv;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use cloud::{Message, PATIENCE};
-use engine::Engine;
 use function::{Function, batch, message, request, say};
 use template::Template;
 
@@ -35,20 +34,19 @@ const OPERATOR: (&str, &str) = ("authorization", "Bearer token");
 
 /// A table in an engine of its own.
 struct Table {
-    engine: Engine,
     url: String,
 }
 
 impl Table {
     async fn start() -> Self {
-        let engine = Engine::start();
-        engine.store(Arc::new(SystemEnv)).await;
-        let url = engine.config().endpoint_url().unwrap().to_owned();
-        Self { engine, url }
+        let url = Dynamo::start().url();
+        let store = DynamoStore::new(&local_config(&url).unwrap(), "baton", Arc::new(SystemEnv));
+        store.create_table().await.unwrap();
+        Self { url }
     }
 
     fn client(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.engine.config())
+        aws_sdk_dynamodb::Client::new(&local_config(&self.url).unwrap())
     }
 
     async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {

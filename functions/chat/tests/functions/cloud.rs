@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
+use baton_aws::{DynamoStore, QueueUrls, SqsQueue, local_config};
 use baton_handoff::ports::{Delivery, Lane, Queue};
+use baton_kit::cloud::{Dynamo, Moto};
 use baton_kit::lambda::process::Process;
 use baton_kit::lambda::{Answer, Api};
 use baton_stores::env::SystemEnv;
@@ -13,8 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::Engine;
-use crate::moto::Moto;
+use crate::backend::store;
 
 /// The queues' visibility time-out, as the template has it.
 const VISIBILITY: Duration = Duration::from_mins(15);
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) const CROWD: usize = 16;
 
 pub(crate) struct Cloud {
-    table: Engine,
+    table: Dynamo,
     moto: Moto,
     pub(crate) queue: SqsQueue,
     urls: QueueUrls,
@@ -34,11 +34,16 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
-        let table = Engine::start();
+        let table = Dynamo::start();
         // Makes the table.
-        table.store(Arc::new(SystemEnv)).await;
+        store(&table, Arc::new(SystemEnv)).await;
         let moto = Moto::start();
-        let (queue, urls, _dead) = moto.queue("baton", None).await;
+        let queues = moto.queues("baton", None).await;
+        let urls = QueueUrls {
+            actions: queues.actions,
+            turns: queues.turns,
+        };
+        let queue = SqsQueue::new(&local_config(&moto.url()).unwrap(), urls.clone());
         Self {
             table,
             moto,
@@ -49,7 +54,7 @@ impl Cloud {
 
     /// What the functions keep, seen from outside.
     pub(crate) async fn store(&self) -> DynamoStore {
-        self.table.store(Arc::new(SystemEnv)).await
+        store(&self.table, Arc::new(SystemEnv)).await
     }
 
     /// A process of a function.
@@ -104,7 +109,7 @@ impl Cloud {
 }
 
 /// What a function on this table is told.
-pub(crate) fn on_table(table: &Engine, model: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn on_table(table: &Dynamo, model: &str) -> Vec<(&'static str, String)> {
     let settings = [
         ("BATON_TABLE", "baton"),
         ("AWS_ACCESS_KEY_ID", "test"),
