@@ -12,7 +12,6 @@ mod arguments;
 mod by_hand;
 mod client;
 mod commit;
-mod completion;
 mod function;
 mod launch;
 mod load;

@@ -12,13 +12,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use baton_bench_completion::{Call, lines};
 use bytes::Bytes;
 use futures_util::future;
 use reqwest::Client;
 use serde::Deserialize;
 use tokio::net::TcpListener;
-
-use crate::completion::{Call, lines};
 
 pub(crate) struct Settings {
     pub(crate) addr: SocketAddr,

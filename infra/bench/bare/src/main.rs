@@ -2,9 +2,6 @@
 //! built at the start, the SDK's as they come; one read, one streaming model call whose text is passed on, one write. The
 //! measure of what Baton's function adds.
 
-#[path = "../../src/completion.rs"]
-mod completion;
-
 use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
@@ -16,14 +13,13 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use baton_bench_completion::{Call, lines};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use lambda_http::Error;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
-
-use completion::{Call, lines};
 
 #[derive(Clone)]
 struct Function {

@@ -1,4 +1,7 @@
 //! One streaming call of a model service, and its answer as the lines of the original's format. Knows no server.
+//!
+//! A crate of its own because the bare function must be built of nothing that only the benchmark needs, nor the benchmark of the
+//! AWS SDK.
 
 use std::convert::Infallible;
 
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sse_stream::{Sse, SseByteStream};
 
 /// The text of an answer, a line each time that some of it comes.
-pub(crate) fn lines(
+pub fn lines(
     response: reqwest::Response,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     SseByteStream::new(response.bytes_stream()).flat_map(|event| stream::iter(line(event).map(Ok)))
@@ -32,27 +35,28 @@ fn line<E>(event: Result<Sse, E>) -> Option<Bytes> {
 }
 
 /// The least that a model service wants to be asked.
-#[derive(Serialize)]
-pub(crate) struct Call<'a> {
+#[derive(Debug, Serialize)]
+pub struct Call<'a> {
     model: &'static str,
     stream: bool,
     stream_options: StreamOptions,
     messages: [Message<'a>; 1],
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct StreamOptions {
     include_usage: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Message<'a> {
     role: &'static str,
     content: &'a str,
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn new(message: &'a str) -> Self {
+    /// One that says this.
+    pub fn new(message: &'a str) -> Self {
         Self {
             model: "gpt-4o",
             stream: true,
