@@ -80,15 +80,15 @@ impl Action {
             }
             // As far as this process can tell, its worker is alive.
             ActionState::Running
-                if action.look_at > now
+                if action.due_at > now
                     && !self.engine.has_ended(&action.holder)
                     && !sabotage!(LeaseIgnored) =>
             {
-                return Ok(later(action.look_at - now));
+                return Ok(later(action.due_at - now));
             }
-            // Waits for its retry. A fresh one is due at once: its look_at only says when the message counts as lost.
-            ActionState::Queued if action.attempts > 0 && action.look_at > now => {
-                return Ok(later(action.look_at - now));
+            // Waits for its retry. A fresh one is due at once: its due_at only says when the message counts as lost.
+            ActionState::Queued if action.attempts > 0 && action.due_at > now => {
+                return Ok(later(action.due_at - now));
             }
             ActionState::Queued | ActionState::Running => {}
         }
@@ -114,7 +114,7 @@ impl Action {
         else {
             return Ok(later(FIRST_RETRY));
         };
-        if self.engine.env.now() + tries::given_up_after(&request) > action.look_at {
+        if self.engine.env.now() + tries::given_up_after(&request) > action.due_at {
             if !reached {
                 action.first_try_at = None;
             }
@@ -148,7 +148,7 @@ impl Action {
         version: u64,
         mut action: ActionRecord,
     ) -> Result<Executed, StoreError> {
-        action.look_at = self.engine.env.now() + HELD_UP;
+        action.due_at = self.engine.env.now() + HELD_UP;
         // Not written: then another worker saw to it, or the sweep comes sooner.
         let _moved = self
             .engine
@@ -170,7 +170,7 @@ impl Action {
     ) -> Result<Executed, StoreError> {
         action.state = ActionState::Queued;
         action.attempts -= 1;
-        action.look_at = self.engine.env.now() + RESEND;
+        action.due_at = self.engine.env.now() + RESEND;
         // Not ours any more: then it is in other hands already.
         let _ours = self.write(version, &action).await?;
         Ok(later(FIRST_RETRY))
@@ -188,7 +188,7 @@ impl Action {
         action.first_try_at.get_or_insert(now);
         action.fence += 1;
         action.holder = self.engine.new_holder();
-        action.look_at = now + tries::claim_of(request, self.engine.claim_margin());
+        action.due_at = now + tries::claim_of(request, self.engine.claim_margin());
         let change = Change::Replace(keys::action(&action.id), version, action.record());
         match self.engine.store.commit(vec![change]).await {
             Ok(()) => Ok(Some((version + 1, action))),
@@ -265,7 +265,7 @@ impl Action {
         }
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
-        action.look_at = then;
+        action.due_at = then;
         // Not ours any more: the worker that claimed it meanwhile says when the same message comes again.
         let _ours = self.write(version, &action).await?;
         Ok(later(wait))

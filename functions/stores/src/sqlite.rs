@@ -4,7 +4,6 @@
 //! connections of their own. Knows records and messages; never what is in them.
 
 pub mod copy;
-mod counter;
 mod database;
 mod fault;
 #[cfg(test)]
@@ -15,6 +14,7 @@ mod messages;
 mod open;
 mod queue;
 mod records;
+mod rendezvous;
 mod schema;
 mod store;
 mod writer;

@@ -153,7 +153,7 @@ impl From<ActionRecord> for Shown {
             amount_cents: action.amount_cents,
             state: action.state,
             accepted_at: action.accepted_at,
-            expires_at: (action.state == ActionState::Proposed).then_some(action.look_at),
+            expires_at: (action.state == ActionState::Proposed).then_some(action.due_at),
             first_try_at: action.first_try_at,
             attempts: action.attempts,
             fence: action.fence,

@@ -159,7 +159,7 @@ impl Action {
             }
             action.receipt = receipt;
             action.reason = Some(reason.to_owned());
-            action.look_at = self.engine.env.now() + RESEND;
+            action.due_at = self.engine.env.now() + RESEND;
             match action.state {
                 ActionState::Rejected => {
                     action.result = Some(format!("A colleague decided against it: {reason}"));
@@ -228,7 +228,7 @@ impl Action {
                 return Err(DecisionError::TooManyReports);
             }
             meta.pending_reports.push(action.id.clone());
-            meta.look_at = self.engine.env.now();
+            meta.due_at = self.engine.env.now();
         }
         if ordered {
             meta.place(action);

@@ -156,7 +156,7 @@ description = "Books."
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: ACCEPTED,
-            look_at: ACCEPTED,
+            due_at: ACCEPTED,
             attempts,
             first_try_at,
             tried_before: false,

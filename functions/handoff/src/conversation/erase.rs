@@ -36,7 +36,7 @@ impl Conversation {
             }
             meta.erased_below = meta.next_turn;
             meta.erasing = true;
-            meta.look_at = self.engine.env.now();
+            meta.due_at = self.engine.env.now();
             meta.title = String::new();
             meta.agent = self.engine.team.entry_agent().name.clone();
             meta.waiting.clear();

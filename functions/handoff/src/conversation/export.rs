@@ -4,7 +4,7 @@ use super::history::{Item, Summary, items_of, summary};
 use super::open::Conversation;
 use crate::ids::TurnNumber;
 use crate::ports::StoreError;
-use crate::record::journal::{Extent, Place, read_piece};
+use crate::record::journal::{Extent, JournalCursor, read_piece};
 use crate::record::keys;
 
 /// Records read for one piece, in bytes. A turn that has more is a piece of its own.
@@ -65,8 +65,8 @@ impl Conversation {
             return Ok(None);
         }
         let extent = Extent::of_piece(PIECE_TURNS, PIECE_BYTES, export.typical);
-        let place = Place::Behind(export.after.as_deref());
-        let piece = read_piece(&*self.engine.store, &self.id, place, extent).await?;
+        let cursor = JournalCursor::Behind(export.after.as_deref());
+        let piece = read_piece(&*self.engine.store, &self.id, cursor, extent).await?;
         export.typical = piece.typical;
         let mut turns = piece.turns;
         turns.retain(|turn| turn.number < export.end);

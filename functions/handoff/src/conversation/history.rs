@@ -6,7 +6,7 @@ use super::open::Conversation;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Millis, StoreError, ToolCall, Usage};
-use crate::record::journal::{Extent, JournaledTurn, Place, ReadTurn, read_piece};
+use crate::record::journal::{Extent, JournalCursor, JournaledTurn, ReadTurn, read_piece};
 use crate::record::{
     ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord, TurnState, decode,
     keys,
@@ -171,8 +171,8 @@ impl Conversation {
             return Ok(None);
         }
         let extent = Extent::of_piece(turns, PAGE_BYTES, None);
-        let place = Place::Before(before);
-        let mut read = read_piece(&*self.engine.store, &self.id, place, extent)
+        let cursor = JournalCursor::Before(before);
+        let mut read = read_piece(&*self.engine.store, &self.id, cursor, extent)
             .await?
             .turns;
         read.retain(|turn| turn.number >= meta.erased_below);

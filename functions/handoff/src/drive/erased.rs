@@ -23,7 +23,7 @@ pub(super) async fn remove(
     }
     meta.erasing = left;
     if left {
-        meta.look_at = engine.env.now() + recheck_after(meta.late_failures);
+        meta.due_at = engine.env.now() + recheck_after(meta.late_failures);
     }
     let change = Change::Replace(keys::meta(conversation), version, meta.record());
     // If another process wrote meanwhile, the next try finds nothing left to remove.

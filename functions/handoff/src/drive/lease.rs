@@ -49,7 +49,7 @@ enum Seen {
 }
 
 /// How often an owner looks whether another instance was asked to stop the turn.
-const LOOK: Millis = 2_000;
+const POLL: Millis = 2_000;
 
 struct Held {
     version: u64,
@@ -153,7 +153,7 @@ impl<'a> Lease<'a> {
             tokio::select! {
                 biased;
                 () = poke.as_mut() => {}
-                () = self.engine.sleep(LOOK.min(renewal)) => {}
+                () = self.engine.sleep(POLL.min(renewal)) => {}
             }
             // Registered before we read META, so that no poke is missed meanwhile.
             poke.set(poked.notified());

@@ -71,7 +71,7 @@ impl Driver<'_> {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(version, meta, turn, None).await;
         }
-        let due = meta.look_at <= self.engine.env.now();
+        let due = meta.due_at <= self.engine.env.now();
         if !(meta.erasing && due) {
             return self.next_report(version, meta, due).await;
         }
@@ -99,8 +99,8 @@ impl Driver<'_> {
         }
         let ended = late::ended_actions(self.engine, &meta.pending_reports).await?;
         if ended.is_empty() {
-            if meta.look_at <= now {
-                meta.look_at = now + RECHECK;
+            if meta.due_at <= now {
+                meta.due_at = now + RECHECK;
                 let change = Change::Replace(keys::meta(conversation), version, meta.record());
                 // Only moves the time of the next look: if it is not written, that look comes sooner.
                 let _looked = self.engine.store.commit(vec![change]).await;

@@ -132,8 +132,8 @@ impl Engine {
             if let Some(running) = &meta.running {
                 return self.has_ended(&running.holder).then(|| stored.clone());
             }
-            if too_late(meta.look_at) {
-                meta.look_at = now;
+            if too_late(meta.due_at) {
+                meta.due_at = now;
                 return Some(with(meta.record()));
             }
             return (!meta.waiting.is_empty()).then(|| stored.clone());
@@ -141,8 +141,8 @@ impl Engine {
         let mut action: ActionRecord = decode(stored).ok()?;
         match action.state {
             ActionState::Running => self.has_ended(&action.holder).then(|| stored.clone()),
-            ActionState::Queued if too_late(action.look_at) => {
-                action.look_at = now;
+            ActionState::Queued if too_late(action.due_at) => {
+                action.due_at = now;
                 Some(with(action.record()))
             }
             ActionState::Queued => (action.attempts == 0).then(|| stored.clone()),
@@ -218,7 +218,7 @@ impl Engine {
         let owner = action.owner.clone();
         if action.state == ActionState::Queued {
             // A claim that came first stands; then the message does no harm.
-            action.look_at = self.env.now() + RESEND;
+            action.due_at = self.env.now() + RESEND;
             let change = Change::Replace(stored.key.clone(), version, action.record());
             let _moved = self.store.commit(vec![change]).await;
         }

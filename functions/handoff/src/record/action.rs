@@ -89,7 +89,8 @@ pub struct ActionRecord {
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When it may be tried again, or must be looked at.
-    pub look_at: Millis,
+    #[serde(rename = "look_at")]
+    pub due_at: Millis,
     /// How often a worker claimed it.
     pub attempts: u32,
     /// When the first try began that may have reached the other side. It knows the idempotency key since then at the earliest.
@@ -124,7 +125,7 @@ impl ActionRecord {
     pub fn record(&self) -> Record {
         let open = !self.state.is_terminal();
         Record {
-            due_at: open.then_some(self.look_at),
+            due_at: open.then_some(self.due_at),
             listed: Some(Listing {
                 group: actions_in(self.state),
                 rank: self.accepted_at,

@@ -97,7 +97,7 @@ pub(crate) async fn read_turns(
     before: Option<TurnNumber>,
     extent: Extent,
 ) -> Result<Vec<JournaledTurn>, StoreError> {
-    let read = read_piece(store, conversation, Place::Before(before), extent).await?;
+    let read = read_piece(store, conversation, JournalCursor::Before(before), extent).await?;
     let readable = read.turns.into_iter().rev();
     Ok(readable
         .filter(|read| !read.is_unreadable)
@@ -107,7 +107,7 @@ pub(crate) async fn read_turns(
 
 /// Where a piece begins, and in which direction it is read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Place<'a> {
+pub(crate) enum JournalCursor<'a> {
     /// Turns before this one, or the last ones. Newest first.
     Before(Option<TurnNumber>),
     /// Turns behind this sort key, or the first ones. Oldest first.
@@ -196,12 +196,12 @@ const MOST_RECORDS: usize = 64;
 pub(crate) async fn read_piece(
     store: &dyn Store,
     conversation: &ConversationId,
-    place: Place<'_>,
+    cursor: JournalCursor<'_>,
     extent: Extent,
 ) -> Result<Piece, StoreError> {
-    let (after, order) = match place {
-        Place::Before(before) => (before.map(keys::turn_prefix), Order::Descending),
-        Place::Behind(key) => (key.map(str::to_owned), Order::Ascending),
+    let (after, order) = match cursor {
+        JournalCursor::Before(before) => (before.map(keys::turn_prefix), Order::Descending),
+        JournalCursor::Behind(key) => (key.map(str::to_owned), Order::Ascending),
     };
     let records = Records {
         conversation,

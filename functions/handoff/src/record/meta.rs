@@ -78,8 +78,8 @@ pub struct Meta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_placed: Option<ActionId>,
     /// When one of them is to be read again, in case it has ended.
-    #[serde(default)]
-    pub look_at: Millis,
+    #[serde(rename = "look_at", default)]
+    pub due_at: Millis,
     /// Turns in a row that were to tell the model of ended actions and failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub late_failures: u32,
@@ -108,7 +108,7 @@ impl Meta {
             pending_reports: Vec::new(),
             places: 0,
             last_placed: None,
-            look_at: 0,
+            due_at: 0,
             late_failures: 0,
             erased_below: 0,
             erasing: false,
@@ -144,7 +144,7 @@ impl Meta {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
             None if !self.waiting.is_empty() => Some(self.last_activity + Self::GRACE),
-            None if self.erasing || !self.pending_reports.is_empty() => Some(self.look_at),
+            None if self.erasing || !self.pending_reports.is_empty() => Some(self.due_at),
             None => None,
         };
         let listed = self.has_turns().then(|| Listing {

@@ -187,7 +187,7 @@ mod tests {
             agent: "a".repeat(64),
             state: ActionState::Rejected,
             accepted_at: Millis::MAX,
-            look_at: Millis::MAX,
+            due_at: Millis::MAX,
             attempts: u32::MAX,
             first_try_at: Some(Millis::MAX),
             tried_before: true,

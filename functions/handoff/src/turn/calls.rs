@@ -225,7 +225,7 @@ pub(crate) async fn new_actions(
     let prices = join_all(new.iter().map(|(_, request)| price(engine, request))).await;
     let now = engine.env.now();
     let accepted = new.into_iter().zip(prices).map(|((id, request), price)| {
-        let (state, look_at) = if needs_approval(&request.tool.approval, &price) {
+        let (state, due_at) = if needs_approval(&request.tool.approval, &price) {
             (ActionState::Proposed, now + APPROVAL_LIFE)
         } else {
             (ActionState::Queued, now + RESEND)
@@ -242,7 +242,7 @@ pub(crate) async fn new_actions(
             agent: agent.name.clone(),
             state,
             accepted_at: now,
-            look_at,
+            due_at,
             attempts: 0,
             first_try_at: None,
             tried_before: false,

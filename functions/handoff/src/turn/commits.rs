@@ -64,7 +64,7 @@ impl Play<'_> {
             );
             meta.pending_reports
                 .extend(new.iter().map(|action| action.id.clone()));
-            meta.look_at = self.engine.env.now() + RECHECK;
+            meta.due_at = self.engine.env.now() + RECHECK;
             if let Some(running) = &mut meta.running {
                 running.recoveries = 0;
                 running.handed_over = 0;
@@ -164,7 +164,7 @@ impl Play<'_> {
                 )
                 | (Origin::Customer | Origin::Regenerated { .. }, _) => 0,
             };
-            meta.look_at = self.engine.env.now() + recheck_after(meta.late_failures);
+            meta.due_at = self.engine.env.now() + recheck_after(meta.late_failures);
             meta.running = None;
             let turn = Change::Replace(
                 keys::turn(&conversation, self.number),

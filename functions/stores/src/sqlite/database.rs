@@ -8,10 +8,10 @@ use baton_handoff::ports::{Env, Lane};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
-use super::counter::Counter;
 use super::fault::FileName;
 use super::identity::Identity;
 use super::open::{self, OpenError};
+use super::rendezvous::Rendezvous;
 use super::schema;
 use super::writer::Writer;
 
@@ -22,7 +22,7 @@ const KEPT_READERS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     /// Where messages are handed over while they are being written.
-    pub(super) counter: Counter,
+    pub(super) rendezvous: Rendezvous,
     /// Wakes who waits when there may be something in the file.
     pub(super) sent: Notify,
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_handoff::ports::{Delivery, Lane, Queue, QueueError};
 
-use super::counter::Inbox;
 use super::database::Database;
 use super::fault::WriteError;
 use super::messages::{self, Message, Receipt};
+use super::rendezvous::Inbox;
 use crate::waiting;
 use baton_handoff::ports::limits::{HIGHEST_NUMBER, LANE_MESSAGES};
 
 /// How often who waits looks for what other processes sent, and for what became visible again. A read, a few microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const POLL: Duration = Duration::from_millis(250);
 
 /// Messages sent between two counts of a lane, since counting reads all of it.
 const SENDS_PER_COUNT: usize = 256;
@@ -114,15 +114,15 @@ impl Queue for SqliteQueue {
     async fn send(&self, lane: Lane, group: &str, body: &str) -> Result<(), QueueError> {
         let arrivals = self.database.arrivals(lane);
         let receipt = self.next_receipt();
-        let place = arrivals.counter.reserve();
+        let reservation = arrivals.rendezvous.reserve();
         let now = self.database.env.now();
         let message = Message {
             receipt,
             sender: group.to_owned(),
             body: body.to_owned(),
-            handed_until: place
+            handed_until: reservation
                 .as_ref()
-                .map(|place| waiting::later(now, place.visibility).min(HIGHEST_NUMBER)),
+                .map(|reservation| waiting::later(now, reservation.visibility).min(HIGHEST_NUMBER)),
         };
         let room = Arc::clone(&self.room);
         let work = move |db: &rusqlite::Connection, now| {
@@ -145,8 +145,8 @@ impl Queue for SqliteQueue {
         };
         let put = self.database.writer.put(work).await.map_err(failed)?;
         // Whoever gets it now may be done with it before it is durable; that it is forgotten is written behind this.
-        let handed = place.map(|place| {
-            place.hand_over(Delivery {
+        let handed = reservation.map(|reservation| {
+            reservation.hand_over(Delivery {
                 body: body.to_owned(),
                 receipt: receipt.text(),
                 receives: 1,
@@ -186,15 +186,15 @@ impl Queue for SqliteQueue {
             }
             // While those are taken that are there, the rest of the room is for what is being sent.
             let mut inbox =
-                (max > visible).then(|| arrivals.counter.wait(max - visible, visibility));
+                (max > visible).then(|| arrivals.rendezvous.wait(max - visible, visibility));
             let mut deliveries = Vec::new();
             let taken = if visible > 0 {
                 self.take(lane, visible, visibility).await
             } else {
-                let look_again = waiting::later(now, LOOK_EVERY).min(deadline);
+                let next_poll = waiting::later(now, POLL).min(deadline);
                 tokio::select! {
                     handed = next(inbox.as_mut()) => deliveries.extend(handed),
-                    () = waiting::for_message(env, &arrivals.sent, look_again) => {}
+                    () = waiting::for_message(env, &arrivals.sent, next_poll) => {}
                 }
                 Ok(Vec::new())
             };

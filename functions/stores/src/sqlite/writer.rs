@@ -116,7 +116,7 @@ impl Writer {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
         let fails = Arc::new(AtomicBool::new(false));
-        let desk = Desk {
+        let work = WriterThread {
             db,
             env,
             file: file.clone(),
@@ -128,7 +128,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || desk.run())?;
+            .spawn(move || work.run())?;
         Ok(Self {
             jobs,
             file,
@@ -193,7 +193,7 @@ impl Drop for Writer {
 }
 
 /// What the thread owns.
-struct Desk {
+struct WriterThread {
     db: Connection,
     env: Arc<dyn Env>,
     file: FileName,
@@ -204,7 +204,7 @@ struct Desk {
     purge_at: Instant,
 }
 
-impl Drop for Desk {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         // Also after a panic: nobody may wait for a thread that is gone.
         self.jobs.abandon();
@@ -212,7 +212,7 @@ impl Drop for Desk {
     }
 }
 
-impl Desk {
+impl WriterThread {
     fn run(self) {
         let mut batch = Vec::with_capacity(BATCH);
         // Behind the batch, so that after a panic the mailbox is closed before the jobs of the batch are answered by their end.

@@ -60,7 +60,7 @@ impl Accepted {
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: clock.now(),
-            look_at: clock.now(),
+            due_at: clock.now(),
             attempts: 0,
             first_try_at: None,
             tried_before: false,

@@ -38,7 +38,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             agent: "IssuesAndRepairsAgent".to_owned(),
             state,
             accepted_at: now - u64::from(many - number) * MINUTE,
-            look_at: now + 1_000 * MINUTE,
+            due_at: now + 1_000 * MINUTE,
             attempts: 0,
             first_try_at: None,
             tried_before: false,

@@ -77,7 +77,7 @@ async fn write_history(folder: &Folder, name: &str) {
         pending_reports: Vec::new(),
         places: 0,
         last_placed: None,
-        look_at: 0,
+        due_at: 0,
         late_failures: 0,
         erased_below: 0,
         erasing: false,

@@ -159,7 +159,7 @@ impl Audit {
             self.require(!foreign, || {
                 format!("{id} was claimed under the live claim of another worker")
             });
-            books.claims.insert(id.clone(), (task, after.look_at));
+            books.claims.insert(id.clone(), (task, after.due_at));
             books.claimed_by.insert(task, id.clone());
             return;
         }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 /// The receivers that wait, of one lane.
 #[derive(Debug, Default)]
-pub(super) struct Counter {
+pub(super) struct Rendezvous {
     waiting: Mutex<Vec<Waiting>>,
 }
 
@@ -23,15 +23,15 @@ struct Waiting {
 
 /// A place in somebody's inbox that is kept for one message.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Reservation {
     /// How long the receiver wants the message to be hidden from others.
     pub(super) visibility: Duration,
     inbox: mpsc::OwnedPermit<Delivery>,
     given_up: Arc<AtomicBool>,
 }
 
-impl Counter {
-    /// Waits at this counter for up to `room` messages, until the inbox is closed or dropped.
+impl Rendezvous {
+    /// Waits at this rendezvous for up to `room` messages, until the inbox is closed or dropped.
     pub(super) fn wait(&self, room: usize, visibility: Duration) -> Inbox<'_> {
         let (sender, handed) = mpsc::channel(room);
         let given_up = Arc::new(AtomicBool::new(false));
@@ -41,7 +41,7 @@ impl Counter {
             given_up: Arc::clone(&given_up),
         });
         Inbox {
-            counter: self,
+            rendezvous: self,
             sender,
             handed,
             given_up,
@@ -50,10 +50,10 @@ impl Counter {
     }
 
     /// A place with whoever waits and has room.
-    pub(super) fn reserve(&self) -> Option<Place> {
+    pub(super) fn reserve(&self) -> Option<Reservation> {
         self.waiting().iter().find_map(|waiting| {
             let inbox = waiting.inbox.clone().try_reserve_owned().ok()?;
-            Some(Place {
+            Some(Reservation {
                 visibility: waiting.visibility,
                 inbox,
                 given_up: Arc::clone(&waiting.given_up),
@@ -66,7 +66,7 @@ impl Counter {
     }
 }
 
-impl Place {
+impl Reservation {
     /// Hands the message over; `false` if nobody is there any more. A receiver that leaves in good order waits for all that has a
     /// place, so that it has this message even if it is gone by now.
     pub(super) fn hand_over(self, delivery: Delivery) -> bool {
@@ -78,7 +78,7 @@ impl Place {
 /// What is handed to one receiver.
 #[derive(Debug)]
 pub(super) struct Inbox<'a> {
-    counter: &'a Counter,
+    rendezvous: &'a Rendezvous,
     sender: mpsc::Sender<Delivery>,
     handed: mpsc::Receiver<Delivery>,
     given_up: Arc<AtomicBool>,
@@ -91,7 +91,7 @@ impl Inbox<'_> {
         self.handed.recv().await
     }
 
-    /// Leaves the counter with all that was handed over, and with what is being handed over right now.
+    /// Leaves the rendezvous with all that was handed over, and with what is being handed over right now.
     pub(super) async fn close(mut self) -> Vec<Delivery> {
         self.leave();
         let mut deliveries = Vec::new();
@@ -105,7 +105,7 @@ impl Inbox<'_> {
 
     fn leave(&self) {
         let mine = |waiting: &Waiting| waiting.inbox.same_channel(&self.sender);
-        self.counter.waiting().retain(|waiting| !mine(waiting));
+        self.rendezvous.waiting().retain(|waiting| !mine(waiting));
     }
 }
 
