@@ -1,5 +1,5 @@
-//! An action after its acceptance: a worker claims it, tries it and records how it ended; the turn waits for that a while.
-//! The record decides; queue messages only say where to look.
+//! An action after its acceptance: a worker claims it, tries it and records the outcome. The turn waits for that for a while.
+//! The record decides; a queue message is only a hint to read it.
 
 pub(crate) mod list;
 pub(crate) mod operate;
@@ -16,8 +16,8 @@ use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest
 use crate::record::journal::{read_action, read_actions, read_meta};
 use crate::record::{ActionRecord, ActionState, Meta, RESEND, keys, size};
 
-/// When the sweeper looks at an action that waits for an earlier one. The end of that one sends it at once; this is for the
-/// case that the message was lost.
+/// When the sweeper rechecks an action that waits for an earlier one. The end of the earlier action sends it at once; this covers
+/// a lost message.
 const HELD_UP: Millis = 30_000;
 
 /// What a worker does with the queue message of an action.
@@ -53,7 +53,7 @@ impl Action {
         Ok(read.map(|(_, action)| action))
     }
 
-    /// Does what is to be done about an action now. Any number of workers may call this at any time for the same one.
+    /// Takes the next step of the action. Any number of workers may call this for one action at any time.
     #[tracing::instrument(level = "error", name = "action", skip_all, fields(action = %self.id))]
     pub async fn execute(&self) -> Executed {
         match self.claim_and_try().await {
@@ -78,7 +78,7 @@ impl Action {
             | ActionState::Proposed => {
                 return Ok(Executed::Over);
             }
-            // As far as this process can tell, its worker is alive.
+            // As far as this process can tell, the worker of this action is alive.
             ActionState::Running
                 if action.due_at > now
                     && !self.engine.has_ended(&action.holder)
@@ -86,7 +86,7 @@ impl Action {
             {
                 return Ok(later(action.due_at - now));
             }
-            // Waits for its retry. A fresh one is due at once: its due_at only says when the message counts as lost.
+            // Waits for its retry. A new action is due at once: its `due_at` only says when its message counts as lost.
             ActionState::Queued if action.attempts > 0 && action.due_at > now => {
                 return Ok(later(action.due_at - now));
             }
@@ -101,7 +101,7 @@ impl Action {
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
         };
-        // By the clock of now: the look at the earlier action may have taken longer than the key lives.
+        // Reads the clock again: the read of the earlier action may have taken longer than the key lives.
         let now = self.engine.env.now();
         if let Some((state, reason)) =
             tries::spent(&action, &request, now, self.engine.claim_margin())
@@ -122,10 +122,10 @@ impl Action {
         }
         let outcome = self.try_once(&request, &action).await;
         if !reached && matches!(outcome, Outcome::NotSent(_) | Outcome::Busy(..)) {
-            // The record said before the call that it might have an effect. Now it is known that it has none.
+            // Recorded before the call as an attempt that might have an effect. It certainly had none.
             action.first_try_at = None;
         }
-        // Behind a person's "try again" the refusal may be one from before, which the service is about to forget.
+        // After an operator's "try again" the refusal may be an earlier one, which the service is about to forget.
         let retries = request.tool.runs.retries;
         let may_forget = action.tried_before && retries.key_life.is_some();
         let remembers_refusals = retries.remembers_refusals && !may_forget;
@@ -142,14 +142,14 @@ impl Action {
         Ok(before.is_some_and(|(_, before)| before.holds_up(action.place)))
     }
 
-    /// The worker that ends the action before it sends it again; should that message be lost, the sweeper does.
+    /// The worker that ends the earlier action sends this one again. If that message is lost, the sweeper sends it.
     async fn wait_for_turn(
         &self,
         version: u64,
         mut action: ActionRecord,
     ) -> Result<Executed, StoreError> {
         action.due_at = self.engine.env.now() + HELD_UP;
-        // Not written: then another worker saw to it, or the sweep comes sooner.
+        // If this is not written, another worker has handled the action, or the sweep comes sooner.
         let _moved = self
             .engine
             .store
@@ -162,7 +162,8 @@ impl Action {
         Ok(Executed::Over)
     }
 
-    /// The claim was confirmed so late that a call could outlast it, and another worker would be at it by then.
+    /// Returns a claim that was confirmed too late: the call could outlast it, and another worker would claim the action
+    /// meanwhile.
     async fn hand_back(
         &self,
         version: u64,
@@ -171,7 +172,7 @@ impl Action {
         action.state = ActionState::Queued;
         action.attempts -= 1;
         action.due_at = self.engine.env.now() + RESEND;
-        // Not ours any more: then it is in other hands already.
+        // If this is not written, another worker owns the action.
         let _ours = self.write(version, &action).await?;
         Ok(later(FIRST_RETRY))
     }
@@ -194,7 +195,8 @@ impl Action {
             Ok(()) => Ok(Some((version + 1, action))),
             Err(CommitError::Ambiguous(_)) => {
                 let now = read_action(&*self.engine.store, &action.id).await?;
-                // Ours by its holder, and a claim still: read late, another worker may have claimed and ended it.
+                // The holder is ours and the claim still holds. After a late read another worker may have claimed and ended the
+                // action.
                 Ok(now.filter(|(_, now)| {
                     now.holder == action.holder
                         && now.fence == action.fence
@@ -259,14 +261,14 @@ impl Action {
         let then = self.engine.env.now() + wait;
         if let Some((state, why)) = tries::spent(&action, request, then, self.engine.claim_margin())
         {
-            // No try would be allowed then, so it ends now.
+            // The retry could not start in time, so the action ends now.
             let result = format!("{why}; the last try: {reason}");
             return self.finish(version, action, state, &result).await;
         }
         tracing::info!(attempt = action.attempts, wait_ms = wait, %reason, "an action is tried again later");
         action.state = ActionState::Queued;
         action.due_at = then;
-        // Not ours any more: the worker that claimed it meanwhile says when the same message comes again.
+        // If this is not written, another worker has claimed the action and sets the retry of this message.
         let _ours = self.write(version, &action).await?;
         Ok(later(wait))
     }
@@ -294,14 +296,14 @@ impl Action {
             ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
         }
         if !self.write(version, &action).await? {
-            // Another worker is at it, and only a message of an ended action may be forgotten.
+            // Another worker has the action. Only the message of an ended action may be forgotten.
             return Ok(later(FIRST_RETRY));
         }
         self.tell_turn(&action).await;
         Ok(Executed::Over)
     }
 
-    /// Writes over the version that we claimed. Whoever claimed it after us has raised it, and then our word counts no more:
+    /// Writes over the version that we claimed. A later claim has raised the version: then nothing is written, and this is
     /// `false`.
     async fn write(&self, version: u64, action: &ActionRecord) -> Result<bool, StoreError> {
         let key = keys::action(&action.id);
@@ -343,8 +345,10 @@ impl Action {
         ))
     }
 
-    /// A turn of this process that waits is woken up; if none runs, somebody begins one to tell the end. A turn that runs
-    /// elsewhere looks by itself, and at its end whoever drives looks again. And what waited for this end is sent.
+    /// Wakes the turn of this process that waits for the action. If no turn runs, a driver begins one to report the end. A turn
+    /// of
+    /// another process polls the record, and its driver rechecks at the end of the turn. Sends the next action that waits for
+    /// this one.
     async fn tell_turn(&self, action: &ActionRecord) {
         self.engine.hub.poke(&action.id.conversation);
         let meta = read_meta(&*self.engine.store, &action.id.conversation).await;

@@ -1,4 +1,4 @@
-//! What a caller may do with one conversation.
+//! The operations of a caller on one conversation.
 
 mod accept;
 pub(crate) mod erase;

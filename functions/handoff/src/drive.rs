@@ -1,5 +1,5 @@
-//! Keeps a conversation going: begins the turn that is next, recovers that of an owner that died, and stops when nothing waits.
-//! In one process at most one driver is at work on a conversation; between processes the lease decides.
+//! Advances a conversation: begins the next turn, recovers the turn of a dead owner, and stops when no turn waits.
+//! Each process has at most one driver for a conversation; the lease decides between processes.
 
 mod begin;
 pub(crate) mod catch_up;
@@ -31,14 +31,14 @@ use crate::turn::begun::Begun;
 
 use self::warm::Warm;
 
-/// How soon a conversation that another process owns is read again, at first.
+/// The first pause before a conversation that another process owns is read again.
 const FIRST_PAUSE: Millis = 100;
 
-/// How often the store may fail in a row before listeners are told.
+/// How many store failures in a row end the logs of the listeners.
 const MAX_FAILURES: u32 = 6;
 
 impl Engine {
-    /// Advances a conversation unless this process does already: for workers, and after a change of it.
+    /// Advances a conversation unless a driver of this process does. For workers, and after a change of the conversation.
     pub async fn look_after(self: &Arc<Self>, conversation: &ConversationId) {
         if self.hub.start_driving(conversation) {
             drive(self.clone(), conversation.clone(), None).await;
@@ -97,8 +97,8 @@ impl Driver<'_> {
                     engine.back_off(lost).await;
                     lost += 1;
                 }
-                // No listener here: the owner sees to everything, and the sweep finds out if it dies. A worker that waited for
-                // it would hold up the messages behind it.
+                // No listener here: the owner does the work, and the sweep finds a dead owner. A worker that waited would hold up
+                // the messages behind it.
                 Ok(Next::Wait(_))
                     if engine.hub.logs_of(conversation).is_empty()
                         && engine.hub.stop_driving(conversation, seen) =>
@@ -138,23 +138,24 @@ impl Driver<'_> {
         if !idle || !engine.hub.logs_of(conversation).is_empty() {
             return false;
         }
-        // Kept first: the next driver finds it.
+        // Stored first, for the next driver.
         engine.memory.keep(conversation, warm);
         engine.hub.stop_driving(conversation, seen)
     }
 
-    /// Leaves the conversation to others: listeners of turns that wait are told to follow them elsewhere.
+    /// Leaves the conversation to another process. Listeners of waiting turns are asked to follow them there.
     async fn leave(&self) {
         let (engine, conversation) = (self.engine, self.conversation);
-        // A process that ends is found out by the sweeper, and its own pool must not be asked.
+        // The sweeper finds the conversations of a process that ends. Its own workers must not be asked.
         if !engine.is_draining() {
             self.hand_over().await;
         }
         engine.hub.abandon(conversation);
     }
 
-    /// Asks a worker to go on. Before listeners are told to follow elsewhere: this process may be frozen from then on. A turn
-    /// that was running was handed over with its lease.
+    /// Asks a worker to go on, before listeners are asked to follow elsewhere: this process may be frozen from then on. The lease
+    /// of
+    /// a running turn was handed over before.
     async fn hand_over(&self) {
         let (engine, conversation) = (self.engine, self.conversation);
         match read_meta(&*engine.store, conversation).await {

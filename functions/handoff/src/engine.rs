@@ -20,20 +20,20 @@ use crate::team::{Agent, Team};
 /// How long a conversation stays its owner's without a sign of life, unless set.
 const LEASE: Millis = 30_000;
 
-/// How often a commit that lost a race is decided anew before the caller is told to try later.
+/// How often a commit that lost a race is tried again before the caller gets an error.
 pub(crate) const MAX_TRIES: u32 = 12;
 
 /// What a process needs to serve conversations.
 pub struct Ports {
     /// Where records live.
     pub store: Arc<dyn Store>,
-    /// What carries actions to their workers.
+    /// Carries ids of actions and conversations to the workers.
     pub queue: Arc<dyn Queue>,
-    /// Who answers.
+    /// The language model.
     pub model: Arc<dyn Model>,
-    /// What tools do.
+    /// Executes the tools.
     pub tools: Arc<dyn Tools>,
-    /// Time, chance and tasks.
+    /// Time, randomness and tasks.
     pub env: Arc<dyn Env>,
 }
 
@@ -49,10 +49,10 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
-    /// The agents' instructions, shared by all turns: each open turn would hold a copy of them otherwise.
+    /// The agents' instructions, shared by all turns; otherwise each open turn would hold a copy.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
-    /// Has one place: for a turn that is suspected of killing its owners.
+    /// One permit: for a turn that is suspected of killing its owners.
     pub(crate) suspects: Arc<Semaphore>,
     lease: Millis,
 }
@@ -63,8 +63,9 @@ impl Engine {
         Self::with_lease(team, ports, Duration::from_millis(LEASE))
     }
 
-    /// The same with another lease than 30 s: how long a conversation stays its owner's without a sign of life. Clocks of
-    /// processes on one store may differ by a second, so at least a few seconds; processes need not agree on it.
+    /// An engine with another lease than 30 s: how long an owner keeps a conversation without a renewal. Clocks of processes on
+    /// one
+    /// store may differ by a second, so at least a few seconds. Processes may have different leases.
     pub fn with_lease(team: Arc<Team>, ports: Ports, lease: Duration) -> Arc<Self> {
         let Ports {
             store,
@@ -104,7 +105,7 @@ impl Engine {
         self.lease / 3
     }
 
-    /// What the claim of an action lasts longer than its tool's own time-out, for recording the outcome.
+    /// How much longer the claim of an action lasts than its tool's time-out: time to record the outcome.
     pub(crate) fn claim_margin(&self) -> Millis {
         self.lease / 2
     }
@@ -114,7 +115,7 @@ impl Engine {
         &self.team
     }
 
-    /// The store, for those that only read.
+    /// The store, for read-only callers.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -124,8 +125,8 @@ impl Engine {
         self.hub.len()
     }
 
-    /// Gives every running turn up at its next await: its listeners are told to follow it, and any other process may go on.
-    /// Nothing new is accepted afterwards.
+    /// Gives up every running turn at its next await: its listeners are asked to follow it, and any other process may go on.
+    /// No message is accepted afterwards.
     pub fn drain(&self) {
         self.draining.send_replace(true);
     }
@@ -135,18 +136,19 @@ impl Engine {
         *self.draining.borrow()
     }
 
-    /// Gives up the turn that this process runs in the conversation, if it does, as [`Engine::drain`] does with all: for a
-    /// function that is near its deadline. A worker is asked to go on with it.
+    /// Gives up this process's turn of the conversation, if there is one, as [`Engine::drain`] does for all. For a function near
+    /// its
+    /// deadline. A worker is asked to go on.
     pub fn give_up(&self, conversation: &ConversationId) {
         self.hub.give_up(conversation);
     }
 
-    /// Resolves once this process advances the conversation no more.
+    /// Resolves when this process has no driver for the conversation.
     pub async fn left(&self, conversation: &ConversationId) {
         self.hub.left(conversation).await;
     }
 
-    /// Resolves once the turn that runs is to be left to others.
+    /// Resolves when the running turn must be left to another process.
     pub(crate) async fn given_up(&self, conversation: &ConversationId) {
         tokio::select! {
             biased;
@@ -155,7 +157,7 @@ impl Engine {
         }
     }
 
-    /// Resolves once the process is asked to end.
+    /// Resolves when the process is asked to end.
     pub(crate) async fn drained(&self) {
         let mut draining = self.draining.subscribe();
         // The sender lives as long as this engine, so that waiting cannot fail.
@@ -171,13 +173,13 @@ impl Engine {
         self.env.sleep_until(self.env.now() + milliseconds).await;
     }
 
-    /// Waits a random part of an exponentially growing time, so that racers do not meet again.
+    /// Waits a random part of an exponentially growing time, so that racing writers do not meet again.
     pub(crate) async fn back_off(&self, attempt: u32) {
         let ceiling = Duration::from_millis(5 << attempt.min(8));
         self.sleep(millis(jitter(ceiling, self.env.random()))).await;
     }
 
-    /// 128 random bits in hexadecimal, for whatever needs a name that nothing else has.
+    /// 128 random bits in hexadecimal, for any unique name.
     pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())
     }

@@ -1,4 +1,4 @@
-//! What operators see: actions by state.
+//! Lists of actions by state, for operators.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use crate::ports::{Cursor, Index, Key, Millis, StoreError};
 use crate::record::keys::{self, TurnPart};
 use crate::record::{ActionRecord, ActionState, Unreadable, actions_in, decode};
 
-/// Actions that are counted of a state in which they wait; more are reported as this many.
+/// The most actions counted in a state that waits. A higher count is reported as this number.
 const MOST_WAITING: usize = 1_000;
 
-/// The same of a state that is an end: those become ever more, they wait for no one, and each summary would read them all.
+/// The most actions counted in a terminal state. Their number grows for ever, none of them waits, and each summary would read
+/// them all.
 const MOST_OVER: usize = 50;
 
 /// Actions in one state.
@@ -18,19 +19,19 @@ const MOST_OVER: usize = 50;
 pub struct ActionPage {
     /// Newest first.
     pub actions: Vec<ActionRecord>,
-    /// Those of this part that cannot be read.
+    /// Actions of this page that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Where to go on.
+    /// The cursor of the next page.
     pub next: Option<String>,
 }
 
-/// All actions at a glance.
+/// A summary of all actions.
 #[derive(Debug, Default)]
 pub struct ActionSummary {
-    /// How many there are by state: 1,000 at most of those that wait for a person or a worker, 50 at most of the others.
+    /// The number of actions by state: at most 1,000 in a state that waits for a person or a worker, at most 50 in any other.
     pub counts: BTreeMap<&'static str, usize>,
-    /// Milliseconds since the acceptance of the oldest by state, where an action in that state waits for a person or a worker. Of
-    /// the newest 1,000 where there are more.
+    /// Milliseconds since the acceptance of the oldest action, by state, for states that wait for a person or a worker. Only the
+    /// newest 1,000 actions of a state are read.
     pub oldest_waiting: BTreeMap<&'static str, Millis>,
 }
 
@@ -66,7 +67,7 @@ impl Engine {
         })
     }
 
-    /// How many actions are in each state, and how long the oldest waits of those that somebody or something must still see to.
+    /// The number of actions in each state, and the age of the oldest action in each state that waits for a person or a worker.
     pub async fn action_summary(&self) -> Result<ActionSummary, StoreError> {
         let mut summary = ActionSummary::default();
         for state in ActionState::ALL {
@@ -88,7 +89,7 @@ impl Engine {
         Ok(summary)
     }
 
-    /// How many, up to `most`, and the oldest of those that were counted.
+    /// The number of actions in a state, up to `most`, and the oldest of the counted actions.
     async fn count_actions(
         &self,
         state: ActionState,
@@ -100,7 +101,7 @@ impl Engine {
             let left = most - count;
             let page = self.store.index(&index, after.as_ref(), left).await?;
             count += page.records.len();
-            // Newest first, so the last one that can be read is the oldest.
+            // The list is newest first, so the last readable action is the oldest.
             let last = page.records.iter().rev().find_map(|one| decode(one).ok());
             oldest = last.or(oldest);
             after = page.next;
@@ -112,7 +113,7 @@ impl Engine {
     }
 }
 
-/// The action that stands at this key, whatever stands in it.
+/// The id of the action at this key, whether or not the record can be read.
 fn id_of(key: &Key) -> String {
     let conversation = key.partition.strip_prefix("C#").unwrap_or_default();
     match keys::parse_turn_part(&key.sort) {

@@ -1,5 +1,5 @@
-//! What operators decide: approval, and what became of an action that has no known outcome.
-//! A decision is bound to the arguments that the operator was shown and is taken once.
+//! Operators' decisions: approval of an action, and settlement of an action without a known outcome.
+//! A decision is bound to the arguments that the operator saw, and is applied once.
 
 use serde::Deserialize;
 
@@ -10,11 +10,11 @@ use crate::record::journal::{read_action, read_meta};
 use crate::record::{ActionRecord, ActionState, RESEND, decode, keys, size};
 use crate::team::ActionOrder;
 
-/// How far is looked for actions that came after another one: pages of so many records of its conversation.
+/// How many pages of the conversation's records are searched for later actions.
 const PAGES_SEARCHED: usize = 10;
 const PAGE_SEARCHED: usize = 200;
 
-/// How many of them are shown.
+/// The most later actions shown.
 const MOST_DONE_AFTER: usize = 20;
 
 /// What an operator decides.
@@ -24,11 +24,11 @@ pub enum Decision {
     Approve,
     /// A proposed action must not be executed.
     Reject,
-    /// What became of an action without a known outcome.
+    /// The outcome of an action without a known one.
     Settle(Settlement),
 }
 
-/// What became of an action without a known outcome.
+/// The outcome of an action without a known one, as an operator found it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
@@ -40,47 +40,47 @@ pub enum Settlement {
     Retry,
 }
 
-/// Why a decision was not taken.
+/// Why a decision was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum DecisionError {
     /// There is no such action.
     #[error("no such action")]
     NotFound,
-    /// The operator was shown something else.
+    /// The operator saw other arguments.
     #[error("the action has other arguments than those that the decision is about")]
     OtherArguments,
-    /// It was tried since the operator was shown it.
+    /// It was tried after the operator saw it.
     #[error(
         "the action has changed since it was shown: it was tried again and is {} once more ({} attempts). Look at it again.",
         .0.as_str(),
         .1
     )]
     Changed(ActionState, u32),
-    /// It is not in a state in which this can be decided.
+    /// Its state does not allow this decision.
     #[error("this cannot be decided: the action is {}", .0.as_str())]
     Decided(ActionState),
-    /// Its conversation has more results to report than one may have.
+    /// Its conversation has too many results to report.
     #[error(
         "the conversation has too many results to report to its model first; try again in a minute"
     )]
     TooManyReports,
-    /// The store does not answer as it should.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An action as an operator was shown it. Approval and settling are about this and nothing later: in between another operator
-/// may have had it tried again, with another outcome.
+/// An action as an operator saw it. A decision holds for this state only: another operator may have had the action tried again
+/// since, with another outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// What [`ActionRecord::arguments_hash`] said.
+    /// The value of [`ActionRecord::arguments_hash`].
     pub arguments_hash: String,
-    /// Which claim was the last one: [`ActionRecord::fence`].
+    /// The fence of the last claim: [`ActionRecord::fence`].
     pub fence: u64,
 }
 
 impl Shown {
-    /// What this record shows.
+    /// Identifies the state of this record.
     pub fn of(action: &ActionRecord) -> Self {
         Self {
             arguments_hash: action.arguments_hash(),
@@ -90,8 +90,9 @@ impl Shown {
 }
 
 impl Action {
-    /// Actions of the same conversation that are done although they came after this one, which ended without: what a person
-    /// should know who lets it be tried again. The first of them, in the order of their turns.
+    /// Later actions of the same conversation that are done, although this one ended without a known outcome. An operator should
+    /// see
+    /// them before trying this action again. The first few, in the order of their turns.
     pub async fn done_after(&self, action: &ActionRecord) -> Result<Vec<ActionRecord>, StoreError> {
         let mut done = Vec::new();
         if action.state != ActionState::Unknown || action.place == 0 {
@@ -102,7 +103,7 @@ impl Action {
             let range = Range {
                 partition: keys::partition(&action.id.conversation),
                 prefix: "T#".to_owned(),
-                // Sort keys of this turn and of later ones are behind the bare number of the turn before.
+                // Sort keys of this turn and of later turns sort after the bare number of the turn before.
                 after: after
                     .or_else(|| Some(keys::turn_prefix(action.id.turn.saturating_sub(1)) + "~")),
                 order: Order::Ascending,
@@ -127,8 +128,8 @@ impl Action {
         Ok(done)
     }
 
-    /// Takes a decision, sends the action on its way if it is to be done, and lets the conversation go on. The decision is about
-    /// the action as it was `shown`, and is not applied to any later state of it.
+    /// Applies a decision, sends the action to a worker if it is to be executed, and lets the conversation go on. The decision
+    /// holds for the action as `shown`, and is not applied to any later state.
     pub async fn decide(
         &self,
         decision: Decision,
@@ -145,7 +146,7 @@ impl Action {
                 .await?
                 .ok_or(DecisionError::NotFound)?;
             if action.receipt == receipt {
-                // An earlier try of ours was written, and maybe worked on since.
+                // Our earlier commit was written; a worker may have taken the action since.
                 self.send_decided(&action).await;
                 return Ok(action);
             }
@@ -168,7 +169,7 @@ impl Action {
                     action.result = Some(format!("A colleague found it done: {reason}"));
                 }
                 ActionState::Queued => {
-                    // The operator found no effect of earlier tries so far. They may still arrive.
+                    // The operator found no effect of earlier attempts so far. They may still arrive.
                     action.tried_before |= action.first_try_at.is_some();
                     action.attempts = 0;
                     action.first_try_at = None;
@@ -189,7 +190,7 @@ impl Action {
                     self.send_decided(&action).await;
                     return Ok(action);
                 }
-                // Written or not: the next look tells by the receipt.
+                // Written or not: the receipt in the record shows it on the next read.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
                     self.engine.back_off(attempt).await;
                 }
@@ -201,8 +202,8 @@ impl Action {
         Err(StoreError::Unavailable("the action is written to all the time".to_owned()).into())
     }
 
-    /// What the decision changes in the conversation. An action that is queued by it takes its place in the order now. One that
-    /// nobody knew about is reported once more: the model was told so, or is being told right now.
+    /// The conversation's META after the decision. A queued action gets its place in the order now. An action with an unknown
+    /// outcome is reported once more: the model has the unknown outcome already, or is receiving it right now.
     async fn meta_after(
         &self,
         action: &mut ActionRecord,

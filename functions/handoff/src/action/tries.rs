@@ -1,5 +1,5 @@
-//! Whether an action is tried again, and when: how often it was tried, since when the other side may know its key, and what
-//! came of the last try. Knows the record and the tool; never the store, nor who tries.
+//! The retry rules of an action: its number of attempts, the age of its idempotency key and the outcome of its last attempt.
+//! Knows the record and the tool; never the store or the worker.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::record::{ActionRecord, ActionState};
 /// How often an action is tried before a person must look.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// The first retry comes within this time, each further one within twice the time of the one before.
+/// The longest pause before the first retry. The limit doubles with each further retry.
 pub(crate) const FIRST_RETRY: Millis = 500;
 
 /// No retry waits longer than this, unless the service asks for it.
 const LONGEST_RETRY: Millis = 300_000;
 
-/// What a service may ask for at most: it must not be able to put an action off for ever.
+/// The longest pause that a service may ask for: it must not be able to postpone an action for ever.
 const LONGEST_ASKED: Millis = 3_600_000;
 
-/// What a try comes to, for the record.
+/// The effect of an outcome on the record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It is over.
+    /// The action has ended.
     For(ActionState, String),
-    /// It is to be tried again, after this long at the earliest where the service asked for it.
+    /// Try it again. The service may have asked for a minimum pause.
     Again(String, Option<Duration>),
 }
 
-/// What an outcome means for an action. `first_try`: no earlier try may have reached the other side. `remembers_refusals`: the
-/// other side refuses an earlier try that arrives later too.
+/// The effect of an outcome on an action. `first_try`: no earlier attempt can have reached the service. `remembers_refusals`: the
+/// service also refuses an earlier attempt that arrives later.
 pub(crate) fn ended(outcome: Outcome, first_try: bool, remembers_refusals: bool) -> Ended {
     let refusal_is_final = first_try || remembers_refusals || sabotage!(RefusalForgetsTries);
     match outcome {
         Outcome::Done(result) => Ended::For(ActionState::Done, result),
         Outcome::Rejected(reason) if refusal_is_final => Ended::For(ActionState::Rejected, reason),
-        // "Rejected" would be said to a customer, and then the earlier try would have its effect.
+        // A customer would read "rejected", and then the earlier attempt would take effect.
         Outcome::Rejected(reason) => Ended::For(
             ActionState::Unknown,
             format!(
@@ -52,7 +52,7 @@ pub(crate) fn ended(outcome: Outcome, first_try: bool, remembers_refusals: bool)
     }
 }
 
-/// How an action ends that must not be tried any more, and why; none while it may.
+/// The state and the reason of an action that must not be tried any more; `None` while it may.
 pub(crate) fn spent(
     action: &ActionRecord,
     request: &ToolRequest,
@@ -63,8 +63,9 @@ pub(crate) fn spent(
     let enough = action.attempts >= MAX_ATTEMPTS;
     let tried = || format!("it was tried {} times", action.attempts);
     let Some(first_try_at) = action.first_try_at else {
-        // The service was not reached. Without keys the tries before a person's decision count: that person said there was no effect,
-        // not that none can come.
+        // The service was not reached. Without idempotency keys the attempts before an operator's decision count: the operator
+        // saw no
+        // effect so far, and one may still come.
         let state = if action.tried_before {
             ActionState::Unknown
         } else {
@@ -87,14 +88,14 @@ pub(crate) fn spent(
     Some((ActionState::Unknown, reason))
 }
 
-/// How long to wait before the next try. Full jitter, so that actions that failed together do not come back together.
+/// The pause before the next attempt. Full jitter, so that actions that failed together are not retried together.
 pub(crate) fn wait(attempts: u32, asked: Option<Duration>, random: u128) -> Millis {
     let ceiling = (FIRST_RETRY << attempts.min(12)).min(LONGEST_RETRY);
     let asked = asked.map_or(0, |asked| millis(asked).min(LONGEST_ASKED));
     millis(jitter(Duration::from_millis(ceiling), random)).max(asked)
 }
 
-/// How long a claim holds: the call, and the time to record what came of it.
+/// How long a claim lasts: the call, and the time to record its outcome.
 pub(crate) fn claim_of(request: &ToolRequest, margin: Millis) -> Millis {
     timeout_of(request) + margin
 }
@@ -103,8 +104,8 @@ pub(crate) fn timeout_of(request: &ToolRequest) -> Millis {
     millis(request.tool.timeout)
 }
 
-/// When a call is given up from outside: a little after it should have given up by itself. A tool that reads what has arrived
-/// while the process stood still then has the time for it.
+/// When a caller cancels a call: a little after the call's own time-out. A process that was suspended still gets the time to read
+/// an answer that has arrived.
 pub(crate) fn given_up_after(request: &ToolRequest) -> Millis {
     timeout_of(request) + 1_500
 }
@@ -181,7 +182,7 @@ description = "Books."
         assert_eq!(state_at(&tried(0, None), &request, approved), None);
         let action = tried(1, Some(approved));
         assert_eq!(state_at(&action, &request, approved + HOUR / 4), None);
-        // The call and the record of its outcome still have to fit: 10 s and 15 s.
+        // Time for the call and the record of its outcome must remain: 10 s and 15 s.
         let last = approved + HOUR / 2 - 25_000;
         assert_eq!(state_at(&action, &request, last), None);
         assert_eq!(

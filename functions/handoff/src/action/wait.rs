@@ -6,11 +6,11 @@ use crate::ports::{Millis, millis};
 use crate::record::ActionState;
 use crate::record::journal::read_action;
 
-/// How soon a waiting turn reads an action again that another process may be executing, at first and at most.
+/// The first and the longest pause between two polls of an action that another process may be executing.
 const FIRST_PAUSE: Millis = 100;
 const LONGEST_PAUSE: Millis = 1_000;
 
-/// Waits until the action has ended, as long as the team's patience lasts. Returns the state it is in, and its result.
+/// Waits until the action has ended or the team's patience is over. Returns the action's state and its result.
 pub(crate) async fn wait_for(engine: &Engine, id: &ActionId) -> (ActionState, String) {
     let patience = millis(engine.team.limits.patience);
     let until = engine.env.now() + patience;
@@ -20,13 +20,13 @@ pub(crate) async fn wait_for(engine: &Engine, id: &ActionId) -> (ActionState, St
     loop {
         let poke = poked.notified();
         let mut poke = std::pin::pin!(poke);
-        // Registered before the look, so that an end between look and wait is not missed.
+        // Registered before the read, so that an end between the read and the wait is not missed.
         poke.as_mut().enable();
         match read_action(&*engine.store, id).await {
             Ok(Some((_, action))) if action.state.is_terminal() => {
                 return (action.state, action.result.unwrap_or_default());
             }
-            // A person decides: that takes longer than a customer waits.
+            // An operator decides, which takes longer than a customer waits.
             Ok(Some((_, action))) if action.state == ActionState::Proposed => {
                 return (action.state, String::new());
             }

@@ -14,16 +14,16 @@ use crate::record::{MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::turn::begun::{Begun, Opening};
 use crate::turn::{request, window};
 
-/// How much of the first message stands in lists, in characters.
+/// How much of the first message becomes the title, in characters.
 const TITLE: usize = 80;
 
-/// What is known of earlier tries to record a message.
+/// State of earlier attempts to record a message.
 pub(super) struct Tries {
-    /// Stands in the turn, whichever try records it.
+    /// Written into the turn by every attempt.
     pub(super) receipt: u32,
     /// Turns that may have been recorded: their commits were not confirmed.
     pub(super) unconfirmed: Vec<TurnNumber>,
-    /// The model call that the last try began, and what it asks. A further try goes on with it if it would ask the same.
+    /// The model call that the last attempt began, with its request. A further attempt uses it if the request is the same.
     pub(super) opening: Option<(Vec<Message>, Opening)>,
 }
 
@@ -34,8 +34,8 @@ pub(super) enum Taken {
 }
 
 impl Conversation {
-    /// Commits the message; with the past at hand the turn begins by the same commit. `stale`: the version of what an erased
-    /// message has left under the same id.
+    /// Commits the message. If the past is at hand, the same commit begins the turn. `stale`: the version of the marker that an
+    /// erased message has left under the same id.
     pub(super) async fn record(
         &self,
         submission: &Submission,
@@ -92,12 +92,12 @@ impl Conversation {
             if !committed {
                 return Ok(None);
             }
-            // Those elsewhere hear of it when their server looks.
+            // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
                 tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
             }
             let log = if submission.background {
-                // This process does not drive a background turn: a log that others could find would stay silent.
+                // This process does not drive a background turn: a registered log would stay silent for its listeners.
                 Arc::default()
             } else {
                 self.engine.hub.log(conversation, number)
@@ -134,7 +134,7 @@ impl Conversation {
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }
 
-    /// The turn that an earlier try has recorded after all. Another process may run it by now.
+    /// The turn that an earlier attempt did record. Another process may run it by now.
     pub(super) async fn taken_before(
         &self,
         receipt: u32,
@@ -157,8 +157,8 @@ impl Conversation {
         Ok(None)
     }
 
-    /// Asks for the end of the turn that runs and ends those that wait, by the commit that takes the message which comes
-    /// instead of them. `None`: one of them is not there any more, look again.
+    /// Asks the running turn to stop and ends the waiting turns, in the commit that accepts the new message. `None`: a waiting
+    /// turn has gone; read META again.
     async fn stop_others(&self, meta: &mut Meta) -> Result<Option<Vec<Change>>, StoreError> {
         meta.stop = meta.running.as_ref().map(|running| running.turn);
         let mut ends = Vec::with_capacity(meta.waiting.len());
@@ -171,8 +171,9 @@ impl Conversation {
         Ok(Some(ends))
     }
 
-    /// Starts the model call, unless results have to be looked up for it first. A call that an earlier try has started goes on
-    /// if it asks the same: a lost race costs no second one.
+    /// Starts the model call, unless late results must be read for it first. The call of an earlier attempt is used if its
+    /// request
+    /// is the same, so that a lost race costs no second call.
     fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord, tries: &mut Tries) {
         if !meta.pending_reports.is_empty() {
             tries.opening = None;
@@ -192,7 +193,7 @@ impl Conversation {
         tries.opening = Some((asked, self.engine.model.clone().stream(request)));
     }
 
-    /// Commits while the model call makes its way.
+    /// Commits while the model call starts.
     async fn confirm_beside(
         &self,
         changes: Vec<Change>,
@@ -219,7 +220,7 @@ impl Conversation {
         committed
     }
 
-    /// Whether the acceptance is written and the turn is the caller's; `false`: look again.
+    /// Whether the acceptance is written and the caller owns the turn. `false`: read META again.
     async fn confirm(
         &self,
         changes: Vec<Change>,
@@ -232,8 +233,8 @@ impl Conversation {
             Err(CommitError::Conflict) => Ok(false),
             Err(CommitError::Ambiguous(_)) if sabotage!(AmbiguousIsFailure) => Ok(false),
             Err(CommitError::Ambiguous(_)) => {
-                // It may also be written later than we look. Each further try looks for it first, and is written over the
-                // META that it would have changed: only one of them can be.
+                // It may also be written after our read. Each further attempt looks for it first, and writes over the same
+                // version of META: only one of the commits can succeed.
                 tries.unconfirmed.push(number);
                 let Some(claim) = claim else {
                     let taken = self.taken_before(tries.receipt, &tries.unconfirmed).await?;

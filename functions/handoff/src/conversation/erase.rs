@@ -11,16 +11,16 @@ pub enum EraseError {
     /// There is nothing to erase.
     #[error("no such conversation")]
     NotFound,
-    /// The store does not answer as it should; trying again later may work.
+    /// The store failed; a later attempt may succeed.
     #[error("the conversation could not be erased: {0}")]
     Unavailable(String),
 }
 
 impl Conversation {
-    /// Makes everything said so far unreadable at once and removes it soon after. A running turn loses its lease by this and
-    /// stops; accepted actions stay until they end, and orders and refunds stay: they are accounts.
+    /// Makes all turns so far unreadable at once and removes their records soon after. A running turn loses its lease and stops.
+    /// Accepted actions stay until they end. Orders and refunds stay, because they are accounts.
     pub async fn erase(&self) -> Result<(), EraseError> {
-        // Turns that an unconfirmed try of ours has erased, if it was written: what came after it is not ours to erase.
+        // Turns that our unconfirmed attempt has erased, if it was written. Later turns are not part of this request.
         let mut unconfirmed = None;
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
@@ -74,7 +74,7 @@ impl Conversation {
         ))
     }
 
-    /// Nothing of it stays in memory, and the records go soon.
+    /// Drops the conversation from memory and has its records removed soon.
     fn erased(&self) {
         drop(self.remembered());
         let (engine, conversation) = (self.engine.clone(), self.id.clone());

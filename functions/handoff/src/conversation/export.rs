@@ -7,19 +7,19 @@ use crate::ports::StoreError;
 use crate::record::journal::{Extent, JournalCursor, read_piece};
 use crate::record::keys;
 
-/// Records read for one piece, in bytes. A turn that has more is a piece of its own.
+/// Size of the records read for one piece, in bytes. A larger turn is a piece of its own.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Turns of one piece.
 const PIECE_TURNS: usize = 64;
 
-/// How far an export is. It has the turns that the conversation had when it began.
+/// The progress of an export. It covers the turns that the conversation had when the export began.
 #[derive(Debug, Clone)]
 pub struct Export {
-    /// The conversation as the list showed it then.
+    /// The conversation as listed at that moment.
     pub summary: Summary,
     erased_below: TurnNumber,
-    /// Behind the last turn of the export.
+    /// The first turn that is not exported.
     end: TurnNumber,
     /// The last record of the last piece.
     after: Option<String>,
@@ -33,7 +33,7 @@ pub enum ExportError {
     /// The conversation was erased meanwhile.
     #[error("the conversation was erased while it was exported")]
     Erased,
-    /// The store does not answer as it should.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -49,7 +49,7 @@ impl Conversation {
             summary: summary(self.id.clone(), &meta),
             erased_below,
             end: meta.next_turn,
-            // Records of erased turns may still be there: `$` is above the `#` behind which the parts of a turn stand.
+            // Records of erased turns may still exist: `$` sorts above the `#` that precedes the parts of a turn.
             after: (erased_below > 1).then(|| format!("{}$", keys::turn_prefix(erased_below - 1))),
             typical: None,
             is_over: false,
@@ -70,12 +70,12 @@ impl Conversation {
         export.typical = piece.typical;
         let mut turns = piece.turns;
         turns.retain(|turn| turn.number < export.end);
-        // Only the turns behind the export's end would not tell: they are not in it.
+        // Only a turn after the end of the export would show this, and the export does not read it.
         let behind = match turns.last() {
             Some(last) if last.number + 1 < export.end => self.root_of(last.number + 1).await?,
             Some(_) | None => None,
         };
-        // Read when all else was read: turns that were erased before are not shown.
+        // Read last: turns that were erased during the reads are not shown.
         match self.meta().await? {
             Some((_, meta)) if meta.erased_below.max(1) <= export.erased_below => {}
             Some(_) | None => return Err(ExportError::Erased),

@@ -12,12 +12,12 @@ use crate::record::journal::{read_actions, read_turn};
 use crate::record::{ActionRecord, TurnState};
 use crate::turn::replay;
 
-/// What there is to hear of a turn.
+/// The events available to a listener of a turn.
 #[derive(Debug)]
 pub enum Followed {
-    /// All its events, and those to come.
+    /// All events so far, and the coming ones.
     Log(Arc<TurnLog>),
-    /// The turn is over and the listener has everything, up to this event, the last one.
+    /// The turn is over. The listener has all its events up to this last one.
     NothingLeft(Event),
     /// There is no such turn, or it was erased.
     NoSuchTurn,
@@ -28,23 +28,23 @@ pub enum Followed {
 pub struct Pulse {
     /// The number that the next turn gets.
     pub next_turn: TurnNumber,
-    /// Turns below were erased.
+    /// Turns below this number were erased.
     pub erased_below: TurnNumber,
-    /// The turn that runs or waits first.
+    /// The turn that runs, or else the first that waits.
     pub open: Option<TurnNumber>,
-    /// Actions that have ended and that the model was not told of yet.
+    /// Ended actions that are not reported to the model yet.
     pub ended: Vec<ActionRecord>,
 }
 
 impl Pulse {
-    /// Whether nothing was said, or nothing since all was erased.
+    /// Whether there are no turns, or all turns were erased.
     pub fn is_empty(&self) -> bool {
         self.next_turn <= self.erased_below.max(1)
     }
 }
 
 impl Conversation {
-    /// The events of a turn for a listener who has everything up to `after`.
+    /// The events of a turn after position `after`.
     pub async fn follow(
         &self,
         number: TurnNumber,
@@ -56,7 +56,7 @@ impl Conversation {
         if number < meta.erased_below || number >= meta.next_turn {
             return Ok(Followed::NoSuchTurn);
         }
-        // Of a turn that is over the journal knows whether anything is left to hear.
+        // For a turn that is over, the journal shows whether events are left.
         let log = self.engine.hub.find_log(&self.id, number);
         if let Some(log) = log.filter(|log| !log.has_ended()) {
             return Ok(Followed::Log(log));
@@ -76,7 +76,7 @@ impl Conversation {
         Ok(Followed::Log(Arc::new(TurnLog::of(events))))
     }
 
-    /// What a listener of the whole conversation looks at between turns. `None`: no such conversation.
+    /// The state that a listener of the whole conversation polls between turns. `None`: there is no such conversation.
     pub async fn pulse(&self) -> Result<Option<Pulse>, StoreError> {
         let Some((_, meta)) = self.meta().await? else {
             return Ok(None);
@@ -97,8 +97,8 @@ impl Conversation {
         }))
     }
 
-    /// Hears of what changes in the conversation from now on. To be made before the look at it, so that nothing is missed
-    /// between the look and the wait.
+    /// Starts to watch the conversation for changes. Create it before reading the conversation, so that no change between the
+    /// read and the wait is missed.
     pub fn watch(&self) -> Watch<'_> {
         self.engine.hub.watch(&self.id)
     }

@@ -18,27 +18,27 @@ use crate::record::{
 pub enum Item {
     /// A text of the customer or of an agent.
     Message {
-        /// In which turn.
+        /// The turn.
         turn: TurnNumber,
-        /// Who.
+        /// The author.
         role: Role,
-        /// Which agent, if one of ours said it.
+        /// The agent, if an agent is the author.
         #[serde(skip_serializing_if = "Option::is_none")]
         agent: Option<String>,
-        /// What.
+        /// The text.
         text: String,
         /// The answer broke off or was stopped here.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         partial: bool,
-        /// When the customer said it. Milliseconds since 1970.
+        /// When the customer sent it. Milliseconds since 1970.
         #[serde(skip_serializing_if = "Option::is_none")]
         at: Option<Millis>,
     },
-    /// A tool that was called.
+    /// A tool call.
     ToolCall {
-        /// In which turn.
+        /// The turn.
         turn: TurnNumber,
-        /// By which agent.
+        /// The agent that called.
         agent: String,
         /// The model's id of the call.
         call: String,
@@ -46,25 +46,25 @@ pub enum Item {
         name: String,
         /// The arguments as the model wrote them.
         arguments: String,
-        /// How it went; none while it runs.
+        /// Its outcome; none while it runs.
         outcome: Option<ToolOutcome>,
-        /// What the model was told.
+        /// The result that the model received.
         result: Option<String>,
-        /// How long it took.
+        /// Its duration.
         milliseconds: Option<u64>,
     },
     /// The conversation was handed over.
     HandOff {
-        /// In which turn.
+        /// The turn.
         turn: TurnNumber,
-        /// By whom.
+        /// The agent before.
         from: String,
-        /// To whom.
+        /// The agent from then on.
         to: String,
     },
-    /// An action that was accepted, as it stands now.
+    /// An accepted action in its present state.
     Action {
-        /// In which turn.
+        /// The turn.
         turn: TurnNumber,
         /// The action.
         action: ActionId,
@@ -72,24 +72,24 @@ pub enum Item {
         name: String,
         /// Canonical arguments, JSON.
         arguments: String,
-        /// How far it is.
+        /// Its state.
         state: ActionState,
         /// The result or the reason.
         result: Option<String>,
     },
-    /// How a turn stands or ended.
+    /// The state or the end of a turn.
     Turn {
-        /// Which turn.
+        /// The turn.
         turn: TurnNumber,
-        /// `running` (or waiting), `committed`, `failed`, `stopped`; or `unreadable`: not all of it can be read.
+        /// `running` (or waiting), `committed`, `failed`, `stopped`; or `unreadable`: a part of it cannot be read.
         status: &'static str,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
-        /// What the customer was told about it, or that it cannot be read.
+        /// The sentence that the customer read about it, or a note that the turn cannot be read.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<&'static str>,
-        /// Whether the same message may work when it is sent again.
+        /// Whether sending the same message again may succeed.
         #[serde(skip_serializing_if = "Option::is_none")]
         retryable: Option<bool>,
         /// The client's id of the message.
@@ -103,13 +103,13 @@ pub enum Item {
         replaced: bool,
         /// Tokens of all its responses.
         usage: Usage,
-        /// How long it took.
+        /// Its duration.
         #[serde(skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
     },
 }
 
-/// Who said something.
+/// The author of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -126,7 +126,7 @@ pub struct Summary {
     pub id: ConversationId,
     /// The first words of it.
     pub title: String,
-    /// Who is active.
+    /// The active agent.
     pub agent: String,
     /// How many turns there are.
     pub turns: TurnNumber,
@@ -146,14 +146,14 @@ pub struct History {
     pub summary: Summary,
     /// Oldest first.
     pub items: Vec<Item>,
-    /// Ask with `before` this turn for what was said earlier.
+    /// Ask with `before` this turn for the earlier ones.
     pub before: Option<TurnNumber>,
 }
 
 /// Records read for one page of history, in bytes. A turn that has more is a page of its own.
 const PAGE_BYTES: usize = 256 * 1024;
 
-/// Said in place of what cannot be read of a turn.
+/// Stands in place of the unreadable part of a turn.
 const UNREADABLE: &str = "A part of this turn cannot be read.";
 
 impl Conversation {
@@ -178,7 +178,7 @@ impl Conversation {
         read.retain(|turn| turn.number >= meta.erased_below);
         read.reverse();
         let first = read.first().map(|turn| turn.number);
-        // The turn behind the page's last lies on the next page.
+        // The turn after the page's last turn lies on the next page.
         let behind = match (before, read.last()) {
             (Some(_), Some(last)) => self.root_of(last.number + 1).await?,
             (Some(_), None) | (None, _) => None,
@@ -190,13 +190,13 @@ impl Conversation {
         }))
     }
 
-    /// The turn that turn `number` says anew.
+    /// The turn whose answer turn `number` regenerates.
     pub(super) async fn root_of(
         &self,
         number: TurnNumber,
     ) -> Result<Option<TurnNumber>, StoreError> {
         let stored = self.engine.store.get(&keys::turn(&self.id, number)).await?;
-        // One that cannot be read is shown as such where it stands.
+        // An unreadable turn is shown as unreadable in its own place.
         let record = stored.and_then(|stored| decode::<TurnRecord>(&stored).ok());
         Ok(record.as_ref().and_then(root))
     }
@@ -223,8 +223,8 @@ fn root(record: &TurnRecord) -> Option<TurnNumber> {
     }
 }
 
-/// Turns that follow each other as items, oldest first. `behind` is what the turn behind the last one says anew: only the last
-/// answer is ever said anew, so the next turn tells.
+/// Consecutive turns as items, oldest first. `behind` is the turn that the next turn regenerates. Only the last answer can ever
+/// be regenerated, so the next turn shows it.
 pub(super) fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<Item> {
     let root_in = |read: &ReadTurn| read.turn.as_ref().and_then(|turn| root(&turn.record));
     let roots = turns.iter().skip(1).map(root_in).chain([behind]);
@@ -259,7 +259,7 @@ fn mark_unreadable(items: &mut [Item]) {
     }
 }
 
-/// Stands for a turn of which nothing is known but its number.
+/// Stands for a turn of which only the number is known.
 fn unreadable(turn: TurnNumber) -> Item {
     Item::Turn {
         turn,

@@ -9,14 +9,14 @@ use crate::ports::{Cursor, Index, StoreError};
 use crate::principal::Principal;
 use crate::record::{Unreadable, conversations_of, decode};
 
-/// A part of the list.
+/// A page of the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SummaryPage {
     /// Newest activity first.
     pub conversations: Vec<Summary>,
-    /// Those of this part that cannot be read.
+    /// Conversations of this page that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Where to go on.
+    /// The cursor of the next page.
     pub next: Option<String>,
 }
 

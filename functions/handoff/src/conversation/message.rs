@@ -1,4 +1,4 @@
-//! A customer's message, and what becomes of it.
+//! A customer's message, and the result of submitting it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub enum Overlap {
     Queue,
     /// Refuse the message.
     Reject,
-    /// Stop it, keep what it said, and go on with this message: those that wait are stopped too.
+    /// Stop it, keep its text so far, and go on with this message. Waiting turns are stopped too.
     Interrupt,
 }
 
@@ -30,27 +30,27 @@ pub struct Submission {
     pub message_id: Option<MessageId>,
     /// What to do when a turn is still running.
     pub overlap: Overlap,
-    /// The caller does not wait for the answer: a worker gives it.
+    /// The caller does not wait for the answer: a worker runs the turn.
     pub background: bool,
 }
 
 impl Submission {
-    /// What tells this message from another one under the same id.
+    /// A hash that distinguishes this message from another one under the same id.
     pub(super) fn hash(&self) -> String {
         hex(&Sha256::digest(self.message.as_bytes()))
     }
 }
 
-/// A message that is recorded and will be answered, whatever becomes of this process.
+/// A recorded message. It will be answered even if this process ends.
 #[derive(Debug)]
 pub struct Accepted {
     /// Its turn.
     pub turn: TurnNumber,
-    /// What its listeners read. Silent for a background turn: that one is followed.
+    /// The log for its listeners. Silent for a background turn: follow that turn instead.
     pub log: Arc<TurnLog>,
 }
 
-/// Why a message was not taken. Nothing of it was recorded.
+/// Why a message was refused. Nothing of it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A turn is running and the client did not want to wait.
@@ -75,11 +75,10 @@ pub enum Refusal {
     /// will not help.
     #[error("this conversation cannot be read by this server; please begin a new one")]
     Unreadable,
-    /// Others wrote to the conversation each time that this message was about to be recorded. Sending it again is safe with a
-    /// message id.
+    /// Other writers won each race for the conversation. Sending the message again is safe with a message id.
     #[error("too many requests write to this conversation at once")]
     Contended,
-    /// The store does not answer as it should. Sending the message again is safe with a message id.
+    /// The store failed. Sending the message again is safe with a message id.
     #[error("the conversation could not be saved")]
     Unavailable,
 }

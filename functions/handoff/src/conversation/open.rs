@@ -1,4 +1,4 @@
-//! A conversation as its caller holds it: opened in a principal's name, the only door to its records.
+//! A conversation opened in a principal's name: the only access to its records.
 
 use std::sync::Arc;
 

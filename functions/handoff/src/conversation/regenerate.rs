@@ -1,5 +1,5 @@
-//! Says the last answer anew: a new turn from the same message that replaces the old one in the window. It may refer to what
-//! the old one did, and may not do anything new.
+//! Regenerates the last answer: a new turn from the same message that replaces the old turn in the window. It may refer to the
+//! old turn's actions, and may not accept new ones.
 
 use super::follow::Followed;
 use super::message::Accepted;
@@ -10,25 +10,25 @@ use crate::ports::{Change, CommitError, StoreError};
 use crate::record::journal::read_turn;
 use crate::record::{Origin, TurnRecord, keys};
 
-/// Why an answer is not said anew.
+/// Why an answer was not regenerated.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotRegenerate {
     /// There is no such turn.
     #[error("no such turn")]
     NotFound,
-    /// Something came after it, or is still running.
+    /// A later turn exists, or the turn is still running.
     #[error("only the last answer can be regenerated, when it is over")]
     NotTheLast,
-    /// No customer asked for it.
+    /// The turn did not begin with a customer's message.
     #[error("this turn answered no message of the customer")]
     NoMessage,
-    /// The store does not answer as it should; trying again later may work.
+    /// The store failed; a later attempt may succeed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Conversation {
-    /// Begins a turn that replaces `turn`. Asked again, also after an answer that got lost: that same turn.
+    /// Begins a turn that replaces `turn`. A repeated request returns that same turn, even when the first response was lost.
     pub async fn regenerate(&self, turn: TurnNumber) -> Result<Accepted, CannotRegenerate> {
         for attempt in 0..MAX_TRIES {
             let (meta, old) =
@@ -69,7 +69,7 @@ impl Conversation {
                         log: self.listen(number),
                     });
                 }
-                // If it was written after all, the next look finds it.
+                // If it was written, the next read finds it.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
                     self.engine.back_off(attempt).await;
                 }
@@ -84,7 +84,7 @@ impl Conversation {
         )
     }
 
-    /// The turn that says `of` anew, if `number` is that.
+    /// Turn `number`, if it regenerates `of`.
     async fn regenerated(
         &self,
         number: TurnNumber,

@@ -13,14 +13,15 @@ pub enum StopError {
     /// There is no such turn.
     #[error("no such turn")]
     NotFound,
-    /// The store does not answer as it should; trying again later may work.
+    /// The store failed; a later attempt may succeed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Conversation {
-    /// Asks for the end of a turn. One that waits ends at once; one that runs ends at its next await and keeps what was said;
-    /// one that is over stays as it is. Actions that were accepted go on.
+    /// Asks for the end of a turn. A waiting turn ends at once. A running turn ends at its next await and keeps its text. An
+    /// ended
+    /// turn stays unchanged. Accepted actions go on.
     pub async fn stop(&self, turn: TurnNumber) -> Result<(), StopError> {
         for attempt in 0..MAX_TRIES {
             let Some((version, mut meta)) = self.meta().await? else {
@@ -48,13 +49,13 @@ impl Conversation {
             match self.engine.store.commit(changes).await {
                 Ok(()) => {
                     self.engine.hub.poke(&self.id);
-                    // Listeners of a turn that waited; those elsewhere hear of it when their server looks.
+                    // For listeners of a waiting turn. Listeners of other processes get it when their server polls.
                     if let Err(error) = catch_up(&self.engine, &self.id, &meta).await {
                         tracing::debug!(conversation = %self.id, %error, "listeners hear later that a turn was stopped");
                     }
                     return Ok(());
                 }
-                // Written or not, the next look tells.
+                // Written or not, the next read shows it.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
                     self.engine.back_off(attempt).await;
                 }
@@ -86,7 +87,7 @@ impl Conversation {
         ])
     }
 
-    /// Stops a turn that waits, in a commit that takes it out of META too. `None`: it is not there any more.
+    /// Stops a waiting turn, in a commit that also takes it out of META. `None`: the turn waits no more.
     pub(super) async fn end_of_waiting(
         &self,
         turn: TurnNumber,

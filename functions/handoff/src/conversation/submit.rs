@@ -1,4 +1,4 @@
-//! Takes a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
+//! Accepts a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
 
 use std::panic::AssertUnwindSafe;
 
@@ -23,7 +23,7 @@ use crate::turn::window;
 const MAX_WAITING: usize = 8;
 
 impl Conversation {
-    /// Records the message and sees to it that it is answered, also when the caller goes away.
+    /// Records the message and has it answered, even if the caller goes away.
     pub async fn submit(&self, submission: Submission) -> Result<Accepted, Refusal> {
         if self.engine.is_draining() {
             return Err(Refusal::Draining);
@@ -41,7 +41,7 @@ impl Conversation {
             let take = conversation.take(submission, answer, drives.then_some(seen));
             if AssertUnwindSafe(take).catch_unwind().await.is_err() {
                 tracing::error!(conversation = %id, "taking a message panicked");
-                // Another task that drives the conversation goes on, and its listeners hear the end from it.
+                // Another driver of the conversation goes on, and ends these logs.
                 if drives {
                     hub.abandon(id);
                 }
@@ -59,11 +59,11 @@ impl Conversation {
     ) {
         let (engine, conversation) = (&self.engine, &self.id);
         let drives = drives_since.is_some();
-        // In boxes, here and where a turn runs: a task is as large as its largest part, for as long as the answer streams.
+        // Boxed, here and where a turn runs: a task is as large as its largest part for as long as the answer streams.
         let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
-                // Followers of the conversation read it when the driving began, and saw nothing new then.
+                // Followers of the conversation read it when this driver started, before the new turn.
                 engine.hub.poke(conversation);
                 // A client that hung up does not stop the turn.
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
@@ -72,7 +72,7 @@ impl Conversation {
             Ok(Taken::Waits(turn, log)) => {
                 engine.hub.poke(conversation);
                 if submission.background {
-                    // Before the answer: a function that has answered is frozen.
+                    // Before the response: a function is frozen once it has responded.
                     engine
                         .send_conversation(self.principal.owner(), conversation)
                         .await;
@@ -94,7 +94,7 @@ impl Conversation {
         if drives {
             drive::drive(engine.clone(), conversation.clone(), begun).await;
         } else if !submission.background {
-            // Another driver may have read META before our commit, and have left since.
+            // Another driver may have read META before our commit, and may have left since.
             engine.look_after(conversation).await;
         }
     }
@@ -133,12 +133,12 @@ impl Conversation {
         Err(if unconfirmed == 0 {
             Refusal::Contended
         } else {
-            // Not others but the store was in the way.
+            // The store failed; no other writer won.
             Refusal::Unavailable
         })
     }
 
-    /// One try. `None`: another task or process wrote first; try again.
+    /// One attempt. `None`: another task or process wrote first; try again.
     async fn try_take(
         &self,
         submission: &Submission,
@@ -160,7 +160,7 @@ impl Conversation {
                 .record(submission, Some((version, meta)), Some(past), None, tries)
                 .await;
         }
-        // Side by side: on a store with a network between, three reads cost what one does.
+        // Concurrent: on a store across a network three reads then take the time of one.
         let (meta, known, past) = futures_util::join!(
             self.meta(),
             self.known_message(submission),
@@ -173,7 +173,7 @@ impl Conversation {
         );
         let (meta, known) = (meta?, known?);
         let erased_below = meta.as_ref().map_or(0, |(_, meta)| meta.erased_below);
-        // What an erased message leaves for a while is written over.
+        // An erased message leaves a marker for a while; a new message replaces it.
         let stale = match known {
             Some(known) if known.turn >= erased_below => {
                 known.must_be(submission)?;
@@ -182,7 +182,7 @@ impl Conversation {
             Some(erased) => Some(erased.version),
             None => None,
         };
-        // Behind the look at META: what is written after that is in the way of our commit.
+        // After the read of META: a later write makes our commit fail.
         let taken = self.taken_before(tries.receipt, &tries.unconfirmed).await?;
         if let Some(turn) = taken {
             let taken = self.known_turn(turn).await?;
@@ -200,7 +200,7 @@ impl Conversation {
         self.record(submission, meta, past, stale, tries).await
     }
 
-    /// What is known under this message's id.
+    /// The record under this message's id.
     async fn known_message(&self, submission: &Submission) -> Result<Option<Known>, StoreError> {
         let Some(id) = &submission.message_id else {
             return Ok(None);
@@ -216,7 +216,7 @@ impl Conversation {
         }))
     }
 
-    /// A turn that is there already: its live stream, or what the journal has of it. `None`: it was erased since, look again.
+    /// The events of a turn that exists: its live log, or its journal. `None`: the turn was erased since; read again.
     async fn known_turn(&self, number: TurnNumber) -> Result<Option<Taken>, Stop> {
         match self.follow(number, None).await? {
             Followed::Log(log) => Ok(Some(Taken::Waits(number, log))),
@@ -228,7 +228,7 @@ impl Conversation {
     }
 }
 
-/// What the store has under the id of a message.
+/// The stored use of a message id.
 struct Known {
     version: u64,
     turn: TurnNumber,
@@ -236,7 +236,7 @@ struct Known {
 }
 
 impl Known {
-    /// An id means one message, as long as its turn is there.
+    /// An id means one message for as long as its turn exists.
     fn must_be(&self, submission: &Submission) -> Result<(), Stop> {
         if self.hash == submission.hash() {
             Ok(())
@@ -263,7 +263,7 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
     }
 }
 
-/// Whether one of these turns took this very message: then the model is not to be asked again, not even in vain.
+/// Whether one of these turns accepted this very message: then the model must not be called again.
 fn took(past: &[JournaledTurn], submission: &Submission) -> bool {
     let id = submission.message_id.as_ref();
     id.is_some()

@@ -1,4 +1,4 @@
-//! Begins a turn that waits, or goes on with one whose owner died.
+//! Begins a waiting turn, or recovers the turn of a dead owner.
 
 use super::catch_up;
 use super::driver::{Driver, Next};
@@ -11,7 +11,7 @@ use crate::turn::begun::{Begun, EndAtOnce};
 use crate::turn::{recorder, replay, window};
 
 impl Driver<'_> {
-    /// Takes the next fence for a turn that waits, or whose owner died.
+    /// Takes the next fence for a waiting turn, or for the turn of a dead owner.
     pub(super) async fn begin(
         &self,
         version: u64,
@@ -27,7 +27,8 @@ impl Driver<'_> {
             Ok(()) => {}
             Err(CommitError::Conflict) => return Ok(Next::LookAgain),
             Err(CommitError::Ambiguous(_)) => {
-                // If it was written, the turn is ours by our holder; read afresh it would seem to be under a stranger's live lease.
+                // If the claim was written, META has our holder. The next read alone would take it for another owner's live
+                // lease.
                 let now = read_meta(&*self.engine.store, conversation).await?;
                 let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
                 if ours.is_none_or(|running| running.holder != claim.holder) {
@@ -61,7 +62,7 @@ impl Driver<'_> {
             Err(error) => return Err(error),
         };
         if turn.record.state != TurnState::Accepted || (!claim.recovers && !turn.steps.is_empty()) {
-            // Read so late that another process has recovered it since our claim.
+            // The read was so late that another process has recovered the turn since our claim.
             return Ok(Next::LookAgain);
         }
         let past = visible(past?, &meta);
@@ -82,7 +83,7 @@ impl Driver<'_> {
             None => String::new(),
         };
         let log = self.engine.hub.log(conversation, number);
-        // The turn may be new to this process: a late result, or accepted elsewhere.
+        // The turn may be new to this process: it reports a late result, or another process accepted it.
         self.engine.hub.poke(conversation);
         if claim.recovers {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is recovered");
@@ -102,7 +103,7 @@ impl Driver<'_> {
         })))
     }
 
-    /// What the owner under this fence has kept of the step that it did not finish.
+    /// The stored text of an unfinished step, from the owner with this fence.
     async fn partial_text(&self, turn: &JournaledTurn, fence: u64) -> Result<String, StoreError> {
         let step = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
         let kept = recorder::kept_text(

@@ -1,5 +1,4 @@
-//! Brings the listeners of this process what other processes have said: from the journal, and from the text that a running turn
-//! keeps.
+//! Brings events of other processes to the listeners of this one: from the journal, and from the stored text of a running turn.
 
 use crate::drive::hub::TurnLog;
 use crate::engine::Engine;
@@ -23,24 +22,24 @@ pub(crate) async fn catch_up(
                 .running
                 .as_ref()
                 .is_some_and(|running| running.turn == number);
-        // A turn that META does not know yet was accepted after META was read.
+        // A turn above this META was accepted after META was read.
         if open || number >= meta.next_turn {
             continue;
         }
         if number < meta.erased_below {
-            // Erased while it had listeners; its records may be there for a while.
+            // Erased while it had listeners; its records may remain for a while.
             log.end(number, EventKind::TurnStopped);
             engine.hub.forget_ended_log(conversation, number);
             continue;
         }
         match read_turn(&*engine.store, conversation, number).await {
-            // META went on without it: it could not be read when it was to begin, and now it can.
+            // META skipped this turn as unreadable when it was due. It can be read now.
             Ok(Some(turn)) if turn.record.state == TurnState::Accepted => {
                 let turn = end_left_out(engine, conversation, meta, turn).await?;
                 bring_up(&log, &replay::events(&turn));
             }
             Ok(Some(turn)) => bring_up(&log, &replay::events(&turn)),
-            // Erased since.
+            // Erased meanwhile.
             Ok(None) => log.end(number, EventKind::TurnStopped),
             Err(StoreError::Damaged(_)) => {
                 log.end(number, EventKind::TurnFailed(FailureCode::Internal));
@@ -52,14 +51,14 @@ pub(crate) async fn catch_up(
     Ok(())
 }
 
-/// Records the end of a turn that META does not have any more and that was never ended.
+/// Records the end of a turn that META has left out and that has no end yet.
 async fn end_left_out(
     engine: &Engine,
     conversation: &ConversationId,
     meta: &Meta,
     mut turn: JournaledTurn,
 ) -> Result<JournaledTurn, StoreError> {
-    // Above that of every owner that it had, so that a listener of any of them hears the end.
+    // Above every earlier fence, so that listeners of every earlier owner see the end.
     turn.record.fence = meta.fence;
     turn.record.state = TurnState::Failed;
     turn.record.failure = Some(FailureCode::Internal);
@@ -68,12 +67,12 @@ async fn end_left_out(
     let change = Change::Replace(key, turn.version, turn.record.record());
     match engine.store.commit(vec![change]).await {
         Ok(()) => Ok(turn),
-        // Written or not, the next look tells.
+        // Written or not, the next read shows it.
         Err(error) => Err(StoreError::Unavailable(error.to_string())),
     }
 }
 
-/// Brings listeners here what another instance says: the journal, and the text of the step that is not in it yet.
+/// Brings the events of a turn of another process to the listeners here: the journal, and the text of the current step.
 pub(super) async fn listen_in(
     engine: &Engine,
     conversation: &ConversationId,
@@ -85,19 +84,19 @@ pub(super) async fn listen_in(
     };
     let mut turn = match read_turn(&*engine.store, conversation, number).await {
         Ok(Some(turn)) => turn,
-        // Its owner will find out.
+        // The owner will find this itself.
         Ok(None) | Err(StoreError::Damaged(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
     let next = u32::try_from(turn.steps.len() + 1).unwrap_or(u32::MAX);
-    // A turn that has ended since has all of its text in the journal.
+    // An ended turn has all of its text in the journal.
     let kept = if turn.record.state == TurnState::Accepted {
         recorder::kept_text(&*engine.store, conversation, number, next, fence).await?
     } else {
         recorder::Kept::default()
     };
     if !kept.results.is_empty() {
-        // The journal has them only with the next step, and a listener who has its text cannot go back.
+        // The journal gets them only with the next step. A listener that has the step's text cannot go back.
         turn.record.results = kept.results;
     }
     let mut events = replay::events(&turn);
@@ -106,7 +105,7 @@ pub(super) async fn listen_in(
     Ok(())
 }
 
-/// Adds what the journal knows and the log does not have yet.
+/// Appends the journal's events that the log does not have yet.
 pub(super) fn bring_up(log: &TurnLog, events: &[Event]) {
     log.bring_up(|last| replay::events_after(events, last));
 }

@@ -5,19 +5,19 @@ use crate::ids::ConversationId;
 use crate::ports::Millis;
 use crate::turn::begun::Begun;
 
-/// How often a conversation that another process owns is read, at most.
+/// The longest pause between two polls of a conversation that another process owns.
 pub(super) const LONGEST_PAUSE: Millis = 1_000;
 
-/// Drives one conversation. Its methods are in the files of what they do: the loop, what comes next, how a turn begins.
+/// Drives one conversation. Each method is in the file of its step: the loop, the decision, the begin of a turn.
 pub(super) struct Driver<'a> {
     pub(super) engine: &'a Engine,
     pub(super) conversation: &'a ConversationId,
 }
 
-/// What is to be done about a conversation.
+/// The next step for a conversation.
 pub(super) enum Next {
     Run(Box<Begun>),
-    /// Another process has it until then.
+    /// Another process owns the conversation until then.
     Wait(Millis),
     /// Another task or process wrote in between.
     LookAgain,

@@ -9,8 +9,8 @@ use crate::turn::recorder;
 /// Records removed by one commit.
 const PAGE: usize = 90;
 
-/// Removes the records of erased turns, a page at a time, and then the mark that some are left. While one of their actions
-/// is open the mark stays, and META is due again. Returns META as it is now, unless another process wrote it.
+/// Removes the records of erased turns, one page at a time, and then the mark in META. While an action is open the mark stays and
+/// META is due again. Returns the new META, unless another process wrote it.
 pub(super) async fn remove(
     engine: &Engine,
     conversation: &ConversationId,
@@ -26,12 +26,12 @@ pub(super) async fn remove(
         meta.due_at = engine.env.now() + recheck_after(meta.late_failures);
     }
     let change = Change::Replace(keys::meta(conversation), version, meta.record());
-    // If another process wrote meanwhile, the next try finds nothing left to remove.
+    // If another process wrote meanwhile, the next attempt finds nothing left to remove.
     let written = engine.store.commit(vec![change]).await.is_ok();
     Ok(written.then_some((version + 1, meta)))
 }
 
-/// Says whether something is left that has to go once it can.
+/// Whether a record is left that must be removed later.
 async fn remove_range(
     engine: &Engine,
     conversation: &ConversationId,
@@ -62,7 +62,7 @@ async fn remove_range(
         if !changes.is_empty() {
             match engine.store.commit(changes).await {
                 Ok(()) => {}
-                // Maybe the whole page is left.
+                // The whole page may be left.
                 Err(CommitError::Conflict | CommitError::Ambiguous(_)) => left = true,
                 Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                     return Err(StoreError::Unavailable(error.to_string()));
@@ -76,7 +76,7 @@ async fn remove_range(
     }
 }
 
-/// What becomes of a record.
+/// The decision about a record.
 enum Fate {
     Goes,
     StaysUntilItEnds,
@@ -85,12 +85,12 @@ enum Fate {
 
 fn fate(stored: &Stored, meta: &Meta) -> Fate {
     let sort = stored.key.sort.as_str();
-    // Whatever was said since must stay: the id of a message goes on meaning its turn, and text is on its way to listeners.
+    // Later turns must stay: the id of a message keeps its meaning, and listeners still receive text.
     let turn = if sort.starts_with("M#") {
         match decode::<MessageRecord>(stored) {
             Ok(message) => Some(message.turn),
             Err(error) => {
-                // It has no word of the customer's, and without it the message could be taken twice.
+                // It holds no words of the customer. Without it the message could be accepted twice.
                 tracing::error!(%error, "the id of a message cannot be read and stays");
                 return Fate::StaysUntilItEnds;
             }
@@ -110,7 +110,7 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         Ok(action) if action.state.is_terminal() => Fate::Goes,
         Ok(_) => Fate::StaysUntilItEnds,
         Err(error) => {
-            // It may be open, and what it moves must not be forgotten.
+            // The action may be open, and its effect must not be forgotten.
             tracing::error!(%error, "an action of an erased conversation cannot be read and stays");
             Fate::StaysUntilItEnds
         }
@@ -164,7 +164,7 @@ mod tests {
         }
         let before = r#"{"turn":2,"hash":""}"#;
         assert!(matches!(fate_of("M#m", before), Fate::Goes));
-        // An action may be open, and what it moves must not be forgotten; nor that a message was taken.
+        // An action may be open, and its effect must not be forgotten; nor may the acceptance of a message.
         for sort in ["T#0000000002#A#0123", "M#m"] {
             let damaged = fate_of(sort, "damaged");
             assert!(matches!(damaged, Fate::StaysUntilItEnds), "{sort}");

@@ -1,5 +1,5 @@
-//! Owners of conversations: how one takes the next fence, and its name. The name says of which process the owner is a part,
-//! where the machine has names for processes: the lease of a process that has certainly ended is not waited for.
+//! Owners of conversations: their fences and names. A name identifies the owner's process, where the machine has names for
+//! processes. A successor then need not wait for the lease of a process that has certainly ended.
 
 use crate::engine::Engine;
 use crate::ids::{ConversationId, TurnNumber};
@@ -11,7 +11,7 @@ pub(crate) struct Claim {
     pub(crate) conversation: ConversationId,
     pub(crate) fence: u64,
     pub(crate) holder: String,
-    /// The turn is recovered: an earlier owner may have streamed text of the step that comes next.
+    /// The turn is recovered: an earlier owner may have streamed text of the next step.
     pub(crate) recovers: bool,
 }
 
@@ -49,7 +49,7 @@ impl Engine {
         }
     }
 
-    /// A name that no owner ever had.
+    /// A new name that no owner ever had.
     pub(crate) fn new_holder(&self) -> String {
         match self.env.process() {
             Some(process) => format!("{}@{process}", self.random_id()),
@@ -57,8 +57,9 @@ impl Engine {
         }
     }
 
-    /// Whether this owner has certainly ended with its process. What it wrote was written before, so that a commit over the
-    /// version that is read now is as safe as one after the end of its lease.
+    /// Whether this owner has certainly ended with its process. It wrote before it ended, so a commit over the version read now
+    /// is as
+    /// safe as one after the end of its lease.
     pub(crate) fn has_ended(&self, holder: &str) -> bool {
         if sabotage!(LivingTakenForDead) {
             return true;

@@ -1,7 +1,7 @@
 //! The turns that run in this process, and their listeners.
 //!
 //! A turn appends its events to one log; every listener reads the log at its own pace. So a slow listener never slows the turn,
-//! any number may listen, and one who comes late gets what was said before. The log is bounded by what one turn may say.
+//! any number of listeners is fine, and a late listener gets the earlier events too. The size of one turn bounds the log.
 //! Nothing here is durable: after a crash the journal serves.
 
 use std::collections::{BTreeMap, HashMap};
@@ -47,7 +47,7 @@ impl TurnLog {
         }
     }
 
-    /// Adds an event. After the one that ends the stream nothing is added any more.
+    /// Appends an event. A log that has ended takes no more events.
     pub fn push(&self, event: Event) {
         {
             let mut state = lock(&self.state);
@@ -56,13 +56,14 @@ impl TurnLog {
             }
             let last = state.events.last().map(|last| last.position.step);
             if last > Some(event.position.step) && !event.kind.ends_stream() {
-                // An owner that took the turn over answers the calls of its last step anew. Whoever listens here has heard of a
-                // later step: with an earlier position as the last one it would be sent that step again, without a reset.
+                // A new owner of the turn answers the calls of its last step anew. Listeners here have seen a later step. If
+                // their log ended at
+                // an earlier position, they would receive that step again without a reset.
                 return;
             }
             state.ended = event.kind.ends_stream();
             if state.events.len() == state.events.capacity() {
-                // By a quarter instead of doubling: with thousands of open turns the empty half would be most of their memory.
+                // By a quarter, not by doubling: with thousands of open turns the unused half would be most of their memory.
                 let more = (state.events.len() / 4).max(LEAST_ROOM);
                 state.events.reserve_exact(more);
             }
@@ -74,8 +75,8 @@ impl TurnLog {
         self.changed.notify_waiters();
     }
 
-    /// Adds what comes behind the last event, as `news` finds it. Nobody adds anything in between: what the journal knows may
-    /// be brought by several tasks at once.
+    /// Appends the events that `news` finds after the last one, under the lock: several tasks may bring the journal's events at
+    /// once.
     pub(crate) fn bring_up(&self, news: impl FnOnce(Option<Position>) -> Vec<Event>) {
         {
             let mut state = lock(&self.state);
@@ -94,7 +95,7 @@ impl TurnLog {
         self.changed.notify_waiters();
     }
 
-    /// Ends the log behind the last event that its listeners have.
+    /// Ends the log after the last event that its listeners have.
     pub(crate) fn end(&self, turn: TurnNumber, kind: EventKind) {
         let last = self.last_position().unwrap_or(Position {
             turn,
@@ -113,7 +114,7 @@ impl TurnLog {
         });
     }
 
-    /// Whether the event that ends the stream is there.
+    /// Whether the log has its last event.
     pub fn has_ended(&self) -> bool {
         lock(&self.state).ended
     }
@@ -123,24 +124,24 @@ impl TurnLog {
         lock(&self.state).events.last().map(|event| event.position)
     }
 
-    /// Hands the events behind the first `seen` ones to `read` as soon as there are any, and says how many there are now and
-    /// whether the last of them ends the stream.
+    /// Hands the events after the first `seen` ones to `read` as soon as there are any. Returns the number of events and whether
+    /// the log has ended.
     pub async fn read<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
         self.news(seen).await;
         self.read_now(seen, read)
     }
 
-    /// Resolves as soon as there is an event behind the first `seen` ones.
+    /// Resolves when there is an event after the first `seen` ones.
     pub async fn news(&self, seen: usize) {
         wait(&self.changed, || lock(&self.state).events.len() > seen).await;
     }
 
-    /// Resolves as soon as the event is there that ends the stream.
+    /// Resolves when the log has its last event.
     pub async fn ended(&self) {
         wait(&self.over, || self.has_ended()).await;
     }
 
-    /// Hands the events behind the first `seen` ones to `read`, none if there are none.
+    /// Hands the events after the first `seen` ones to `read`; none if there are none.
     pub fn read_now<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
         let state = lock(&self.state);
         let news = state.events.get(seen..).unwrap_or_default();
@@ -153,7 +154,7 @@ async fn wait(changed: &Notify, is_so: impl Fn() -> bool) {
     loop {
         let change = changed.notified();
         let mut change = std::pin::pin!(change);
-        // Registered before the look, so that nothing is missed between the look and the wait.
+        // Registered before the check, so that no change between the check and the wait is missed.
         change.as_mut().enable();
         if is_so() {
             return;
@@ -169,23 +170,23 @@ struct Slot {
     given_up: bool,
     pokes: u64,
     poked: Arc<Notify>,
-    /// Watches: they wait for a change and do nothing about the conversation.
+    /// Watches: they wait for a change and do not advance the conversation.
     watchers: usize,
 }
 
 impl Slot {
-    /// Whether the conversation is advanced or waited for here.
+    /// Whether this process advances the conversation or waits for it.
     fn is_busy(&self) -> bool {
         self.driving || !self.logs.is_empty()
     }
 
-    /// Whether nothing here has to do with the conversation any more.
+    /// Whether this process has no task for the conversation any more.
     fn is_idle(&self) -> bool {
         !self.is_busy() && self.watchers == 0
     }
 }
 
-/// Waits for a conversation to change. Its place in the hub goes with it.
+/// Waits for a change of a conversation. Dropping it frees the conversation's entry in the hub.
 pub struct Watch<'a> {
     hub: &'a Hub,
     conversation: &'a ConversationId,
@@ -211,7 +212,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// All conversations that this process has to do with at the moment.
+/// All conversations that tasks of this process advance, wait for or watch.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     slots: Mutex<HashMap<ConversationId, Slot>>,
@@ -279,32 +280,32 @@ impl Hub {
             .collect()
     }
 
-    /// Asks the driver of a conversation, if there is one here, to leave it to others.
+    /// Asks the driver of the conversation in this process, if there is one, to leave it to another process.
     pub(crate) fn give_up(&self, conversation: &ConversationId) {
         if let Some(slot) = lock(&self.slots)
             .get_mut(conversation)
             .filter(|slot| slot.driving)
         {
-            // No poke: a driver that has nothing left to do anyway may end as it would have.
+            // No poke: a driver that has no work left may stop normally.
             slot.given_up = true;
             slot.poked.notify_waiters();
         }
     }
 
-    /// Whether the conversation is to be left to others.
+    /// Whether the driver is asked to leave the conversation.
     pub(crate) fn is_given_up(&self, conversation: &ConversationId) -> bool {
         lock(&self.slots)
             .get(conversation)
             .is_some_and(|slot| slot.given_up)
     }
 
-    /// Resolves once the conversation is to be left to others.
+    /// Resolves when the driver is asked to leave the conversation.
     pub(crate) async fn given_up(&self, conversation: &ConversationId) {
         let poked = self.poked(conversation);
         loop {
             let poke = poked.notified();
             let mut poke = std::pin::pin!(poke);
-            // Registered before the look, so that nothing is missed between the look and the wait.
+            // Registered before the check, so that no change between the check and the wait is missed.
             poke.as_mut().enable();
             if self.is_given_up(conversation) {
                 return;
@@ -313,7 +314,7 @@ impl Hub {
         }
     }
 
-    /// Resolves once no driver of this process is at the conversation.
+    /// Resolves when this process has no driver for the conversation.
     pub(crate) async fn left(&self, conversation: &ConversationId) {
         wait(&self.left, || {
             let slots = lock(&self.slots);
@@ -322,8 +323,8 @@ impl Hub {
         .await;
     }
 
-    /// Forgets the conversation, whatever is going on in it, and tells its listeners to follow their turns elsewhere. A log
-    /// that is made from now on belongs to another driver.
+    /// Forgets the conversation in any state, and asks its listeners to follow their turns elsewhere. A log created from now on
+    /// belongs to another driver.
     pub(crate) fn abandon(&self, conversation: &ConversationId) {
         let logs = {
             let mut slots = lock(&self.slots);
@@ -368,7 +369,7 @@ impl Hub {
             .clone()
     }
 
-    /// Hears from now on whether the conversation may have changed.
+    /// Starts to watch the conversation for changes.
     pub(crate) fn watch<'a>(&'a self, conversation: &'a ConversationId) -> Watch<'a> {
         let mut slots = lock(&self.slots);
         let slot = slots.entry(conversation.clone()).or_default();
@@ -409,7 +410,7 @@ impl Hub {
         true
     }
 
-    /// How many conversations are driven or waited for; watches do not count.
+    /// The number of conversations that are driven or waited for. Watches do not count.
     pub(crate) fn len(&self) -> usize {
         let slots = lock(&self.slots);
         slots.values().filter(|slot| slot.is_busy()).count()

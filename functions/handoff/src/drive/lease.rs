@@ -1,4 +1,5 @@
-//! The right to advance one conversation: every write of its owner goes through here and fails once another process has it.
+//! The right to advance one conversation: every write of its owner passes here, and fails once another process owns the
+//! conversation.
 
 use tokio::sync::Mutex;
 
@@ -10,21 +11,21 @@ use crate::ports::{Change, CommitError, Millis, StoreError};
 use crate::record::journal::read_meta;
 use crate::record::{Meta, keys};
 
-/// Held while META is read and written, so that the keeper and the turn itself do not race each other.
+/// Held while META is read and written, so that the keeper and the turn do not race each other.
 pub(crate) struct Lease<'a> {
     engine: &'a Engine,
     claim: Claim,
     held: Mutex<Held>,
 }
 
-/// What a change of a conversation ran into.
+/// Why a change of a conversation failed.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// Another process advances the conversation now: stop at once.
     Lost,
-    /// The store does not answer as it should.
+    /// The store failed.
     Store(String),
-    /// The store will never take this commit: it has to be another one.
+    /// The store will never accept this commit: change it.
     Refused(String),
 }
 
@@ -34,11 +35,11 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Why a turn is not to go on.
+/// Why a turn must stop.
 pub(crate) enum Interrupted {
     /// A stop was asked for.
     Stopped,
-    /// It cannot be recorded any more.
+    /// It can no longer be recorded.
     Trouble(Trouble),
 }
 
@@ -48,7 +49,7 @@ enum Seen {
     Lost,
 }
 
-/// How often an owner looks whether another instance was asked to stop the turn.
+/// How often an owner polls META for a stop request of another instance.
 const POLL: Millis = 2_000;
 
 struct Held {
@@ -66,8 +67,9 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Writes META and other records in one commit, if the conversation is still ours. `change` gets META as it is now, with the
-    /// lease renewed, and says what else is written. It is called again when somebody else (an accepted message) wrote META
+    /// Writes META and other records in one commit, if we still own the conversation. `change` gets the present META with the
+    /// lease
+    /// renewed, and returns the other changes. It is called again when another writer (an accepted message) changed META
     /// meanwhile.
     pub(crate) async fn commit(
         &self,
@@ -111,7 +113,7 @@ impl<'a> Lease<'a> {
                 }
                 Ok(Some((version, now))) if self.is_ours(&now) => {
                     if version == held.version {
-                        // Not META but another record was in the way: do not spin.
+                        // Another record than META caused the conflict: pause before the next attempt.
                         self.engine.back_off(attempt).await;
                     }
                     *held = Held { version, meta: now };
@@ -128,8 +130,9 @@ impl<'a> Lease<'a> {
         )))
     }
 
-    /// Whether META as it is `now` holds what we meant to write. Each write of an owner has a number of its own; and nobody
-    /// else ends a turn under our fence.
+    /// Whether the present META is our own commit. Each write of an owner has its own number, and only the owner of the fence
+    /// ends
+    /// a turn under it.
     fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
         now.fence == self.claim.fence
             && match (&meant.running, &now.running) {
@@ -141,8 +144,7 @@ impl<'a> Lease<'a> {
             }
     }
 
-    /// Renews the lease until the turn is to end: it was lost, or a stop was asked for. A store that cannot be reached
-    /// for as long as the lease lasts loses it.
+    /// Renews the lease until it is lost or a stop is requested. A store that is unreachable for the whole lease loses it.
     pub(crate) async fn keep(&self, turn: TurnNumber) -> Interrupted {
         let poked = self.engine.hub.poked(&self.claim.conversation);
         let renewal = self.engine.renewal();
@@ -161,7 +163,7 @@ impl<'a> Lease<'a> {
             match Box::pin(self.look(turn)).await {
                 Ok(Seen::Ours) => {}
                 Ok(Seen::Stop) => {
-                    // A commit that is on its way is waited for, so that what it records is not lost sight of.
+                    // Waits for a commit in progress, so that its result is known.
                     drop(self.held.lock().await);
                     return Interrupted::Stopped;
                 }
@@ -200,18 +202,18 @@ impl<'a> Lease<'a> {
         else {
             return Ok(Seen::Lost);
         };
-        // Turns that wait behind this one may have been stopped by another instance.
+        // Another instance may have stopped turns that wait behind this one.
         catch_up(self.engine, &self.claim.conversation, &meta).await?;
         Ok(match self.is_ours(&meta) {
             true if meta.stop == Some(turn) => Seen::Stop,
             true => Seen::Ours,
-            // Our own commit that ends the turn may be on its way back to us: only another fence is another owner's.
+            // Our own commit that ends the turn may still be unconfirmed. Only another fence means another owner.
             false if meta.fence == self.claim.fence => Seen::Ours,
             false => Seen::Lost,
         })
     }
 
-    /// Gives the turn up so that any process may go on with it at once.
+    /// Releases the turn, so that any process may go on with it at once.
     pub(crate) async fn release(&self) -> Result<(), Trouble> {
         let give_up = |meta: &mut Meta| {
             if let Some(running) = &mut meta.running {
@@ -222,13 +224,13 @@ impl<'a> Lease<'a> {
         self.commit(give_up).await
     }
 
-    /// META as our last commit left it, with its version.
+    /// META after our last commit, with its version.
     pub(crate) fn into_held(self) -> (u64, Meta) {
         let Held { version, meta } = self.held.into_inner();
         (version, meta)
     }
 
-    /// META as it was last seen.
+    /// META as last read or written.
     pub(crate) async fn meta(&self) -> Meta {
         self.held.lock().await.meta.clone()
     }

@@ -1,4 +1,4 @@
-//! Turns that cannot be run, because a record of theirs cannot be read: they must not block the messages behind them.
+//! Turns with an unreadable record, which cannot run: they must not block later messages.
 
 use super::driver::{Driver, Next};
 use crate::drive::holder::Claim;
@@ -10,7 +10,7 @@ use crate::record::journal::{JournaledTurn, read_meta};
 use crate::record::{decode, keys};
 
 impl Driver<'_> {
-    /// A turn without its steps, of which one cannot be read.
+    /// A turn without its steps, because a step cannot be read.
     pub(super) async fn read_turn_alone(
         &self,
         number: TurnNumber,
@@ -32,8 +32,8 @@ impl Driver<'_> {
         }))
     }
 
-    /// Takes a turn out of META whose own record is gone or cannot be read: nobody can run or end it, and it must not be in the
-    /// way of all that is said later. The record stays as it is.
+    /// Takes a turn out of META whose own record is missing or unreadable. Such a turn can neither run nor end, and it must not
+    /// block later turns. The record stays unchanged.
     pub(super) async fn leave_out(
         &self,
         claim: &Claim,

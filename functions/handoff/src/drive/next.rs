@@ -10,16 +10,16 @@ use crate::record::{Meta, Origin, RECHECK, TurnRecord, keys};
 use crate::turn::begun::EndAtOnce;
 use crate::turn::late;
 
-/// Owners of one turn that may die in one step before it is suspected of killing them. From then on a process runs one
-/// suspected turn at a time, so that those who died beside it are told from it.
+/// How many owners may die in one step of a turn before the turn is suspected of killing them. A process then runs one suspected
+/// turn at a time, to separate it from its innocent neighbours.
 const SUSPECT_AFTER: u32 = 3;
 
-/// Owners that may die in one step before the turn is failed. All but the first few had no other suspect beside it; a bystander
-/// of a crash loop gets on within so many chances.
+/// How many owners may die in one step before the turn fails. All but the first few had no other suspect beside it; an innocent
+/// neighbour gets through a crash loop within this many attempts.
 const MAX_RECOVERIES: u32 = 16;
 
-/// Owners of one turn that may give it up without recording a step: each asks the model the same again, and a response that
-/// takes longer than any owner may live would be asked for without end.
+/// How many owners of a turn may hand it over without recording a step. Each sends the model the same request; a response that
+/// takes longer than any owner lives would be requested for ever.
 const MAX_HANDED_OVER: u32 = 16;
 
 impl Driver<'_> {
@@ -76,13 +76,13 @@ impl Driver<'_> {
             return self.next_report(version, meta, due).await;
         }
         match erased::remove(self.engine, conversation, version, meta).await? {
-            // That moved the next look on: ends that are to be told are due now, or they would wait behind it for ever.
+            // That moved `due_at` on: the pending reports are due now, or they would wait behind it for ever.
             Some((version, meta)) => self.next_report(version, meta, due).await,
             None => Ok(Next::LookAgain),
         }
     }
 
-    /// Results that came after their turn had ended begin a turn of their own.
+    /// Begins a turn for results that came after the end of their own turn.
     async fn next_report(
         &self,
         version: u64,
@@ -102,7 +102,7 @@ impl Driver<'_> {
             if meta.due_at <= now {
                 meta.due_at = now + RECHECK;
                 let change = Change::Replace(keys::meta(conversation), version, meta.record());
-                // Only moves the time of the next look: if it is not written, that look comes sooner.
+                // Only moves `due_at`: if this is not written, the recheck comes sooner.
                 let _looked = self.engine.store.commit(vec![change]).await;
             }
             return Ok(Next::Nothing);
@@ -117,7 +117,7 @@ impl Driver<'_> {
             Change::Create(keys::turn(conversation, number), turn.record()),
         ];
         match self.engine.store.commit(changes).await {
-            // Written or not, the next look sees it.
+            // Written or not, the next read shows it.
             Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => Ok(Next::LookAgain),
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                 Err(StoreError::Unavailable(error.to_string()))

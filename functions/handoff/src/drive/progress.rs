@@ -1,4 +1,4 @@
-//! How far the sweeps of this process are, and which records they could not read.
+//! The progress of this process's sweeps, and the records they could not read.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use crate::ports::{Cursor, Key};
 /// Unreadable records that are remembered.
 const MAX_UNREADABLE: usize = 1_000;
 
-/// How far the sweeps of a process are. One that meets more than it may see to is gone on with by the next one, so that what
-/// comes first again and again cannot hold up what is behind it.
+/// The progress of a process's sweeps. A sweep has a limit, and the next one continues behind it, so that the first records
+/// cannot hold up the others.
 #[derive(Debug, Default)]
 pub(crate) struct Sweeps(Mutex<Progress>);
 
@@ -17,7 +17,7 @@ pub(crate) struct Sweeps(Mutex<Progress>);
 struct Progress {
     /// Where the next sweep begins.
     place: Option<Cursor>,
-    /// What could not be read since the sweeps last began at the beginning, and in the round before that.
+    /// Unreadable records since the last start from the beginning, and those of the round before.
     unreadable: BTreeSet<Key>,
     unreadable_before: BTreeSet<Key>,
 }
@@ -39,7 +39,7 @@ impl Sweeps {
         progress.place = place;
     }
 
-    /// Whether this is news.
+    /// Whether the record is newly found.
     pub(super) fn add_unreadable(&self, key: &Key) -> bool {
         let mut progress = self.lock();
         let known = progress.unreadable_before.contains(key) || progress.unreadable.contains(key);

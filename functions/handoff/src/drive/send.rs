@@ -1,24 +1,24 @@
-//! Sends ids to the workers. A message that is lost does no harm: the sweep finds what it was about.
+//! Sends ids to the workers. A lost message is harmless: the sweep finds the record.
 
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
 use crate::ports::Lane;
 
 impl Engine {
-    /// Sends an action's id on its way. When that fails the sweeper finds the action, so the failure is only logged.
+    /// Sends an action's id to the workers. After a failure the sweeper finds the action, so it is only logged.
     pub(crate) async fn send_action(&self, owner: &str, id: &ActionId) {
         if let Err(error) = self.queue.send(Lane::Actions, owner, &id.to_string()).await {
             tracing::warn!(action = %id, %error, "an action was not queued; the sweeper will send it");
         }
     }
 
-    /// Tells the driver of the conversation that an action has ended.
+    /// Notifies the driver of the conversation that an action has ended.
     pub(crate) async fn send_turns(&self, owner: &str, id: &ActionId) {
         self.hub.poke(&id.conversation);
         self.send_conversation(owner, &id.conversation).await;
     }
 
-    /// Asks a worker to see to a conversation. When that fails the sweeper finds it.
+    /// Asks a worker to advance a conversation. After a failure the sweeper finds it.
     pub(crate) async fn send_conversation(&self, owner: &str, conversation: &ConversationId) {
         if let Err(error) = self
             .queue

@@ -1,4 +1,4 @@
-//! Finds abandoned work: conversations whose owner died, actions whose message was lost. And sends it on its way again.
+//! Finds abandoned work and sends it again: conversations of dead owners, actions whose message was lost.
 
 use std::sync::Arc;
 
@@ -8,34 +8,33 @@ use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
 use crate::record::journal::read_action;
 use crate::record::{ActionRecord, ActionState, Meta, RESEND, decode};
 
-/// Records seen to in one sweep; the next sweep goes on behind them.
+/// The most records that one sweep sends; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
 
-/// Records looked at in one sweep, with those that cannot be read: these must not hold up what is behind them.
+/// The most records that one sweep reads, unreadable ones included: those must not hold up the records behind them.
 const MAX_LOOKED_AT: usize = 5_000;
 
 const PAGE: usize = 100;
 
-/// Records that a process looks at when it starts, for what the dead have left. The sweeps find the rest when it is due.
+/// The most records that a process reads at its start to find work of dead processes. The sweeps find the rest when it is due.
 const MAX_LEFT: usize = 20_000;
 
-/// Nothing that is to be looked at by itself is put off for longer than this: a moment further away is one of a clock that has
-/// been set back since.
+/// No record is due later than this by itself. A later time comes from a clock that was set back since.
 const LONGEST_PAUSE: Millis = 2 * 3_600_000;
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Conversations that were sent on their way.
+    /// Conversations sent to a worker.
     pub conversations: usize,
-    /// Actions that were sent on their way.
+    /// Actions sent to a worker.
     pub actions: usize,
-    /// Records that could not be read and stay as they are.
+    /// Unreadable records, which stay unchanged.
     pub unreadable: usize,
 }
 
 impl Engine {
-    /// Sends what is due on its way again: up to 500 records, and the next sweep goes on behind them. Any number of processes may
+    /// Sends due work to the workers: up to 500 records, and the next sweep goes on behind them. Any number of processes may
     /// sweep at once.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
@@ -49,7 +48,7 @@ impl Engine {
             let page = match self.store.index(&index, place.as_ref(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
-                    // Whatever is wrong with the place, the next sweep does not begin there.
+                    // The cursor may be bad; the next sweep starts at the beginning.
                     self.sweeps.go_on_behind(None);
                     return Err(error);
                 }
@@ -71,14 +70,14 @@ impl Engine {
         Ok(swept)
     }
 
-    /// Sends on its way what ended processes have left, though their leases still run, and what a clock that was set back since
-    /// has put off: for the start of a process, which may be that of one that was killed.
+    /// Sends the work of ended processes although their leases still run, and the work that a clock set back since has postponed.
+    /// For the start of a process, which may replace a killed one.
     pub async fn inherit(self: &Arc<Self>) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         if self.env.process().is_none() || sabotage!(NoSweeper) {
             return Ok(swept);
         }
-        // Whatever the moment says: a clock may be set back while no process runs.
+        // Ignores the due time: the clock may have been set back while no process ran.
         let index = Index::Due(Millis::MAX);
         let mut after = None;
         for _ in 0..MAX_LEFT / PAGE {
@@ -96,7 +95,7 @@ impl Engine {
         Ok(swept)
     }
 
-    /// How many records the sweeps have met that cannot be read: 1,000 at most in a round.
+    /// The number of unreadable records that the sweeps have met: at most 1,000 in a round.
     pub fn unreadable(&self) -> usize {
         self.sweeps.unreadable()
     }
@@ -118,8 +117,8 @@ impl Engine {
         }
     }
 
-    /// The record, if nobody who lives has it in hand and it need not be waited for. What no clock of now can have put off so far
-    /// is to be looked at now.
+    /// The record, if no live worker or owner has it and it need not be waited for. A due time that the present clock cannot have
+    /// set becomes due now.
     fn left_behind(&self, stored: &Stored) -> Option<Stored> {
         let now = self.env.now();
         let too_late = |moment: Millis| moment > now + LONGEST_PAUSE;
@@ -176,7 +175,7 @@ impl Engine {
         conversation: &ConversationId,
     ) -> Result<Found, StoreError> {
         let owner = decode::<Meta>(stored)?.owner;
-        // Found again after a while only, if its message was lost. A process that writes META meanwhile says anew when it is due.
+        // Due again only after a while, in case the message is lost. A process that writes META meanwhile sets the time anew.
         let record = Record {
             due_at: Some(self.env.now() + RESEND),
             ..stored.record.clone()
@@ -208,7 +207,7 @@ impl Engine {
         if action.state == ActionState::Proposed {
             action.state = ActionState::Rejected;
             action.result = Some("Nobody approved it in time.".to_owned());
-            // The version decides: a decision that came first stands.
+            // The version decides: an earlier decision stands.
             let change = Change::Replace(stored.key.clone(), version, action.record());
             let _decided = self.store.commit(vec![change]).await;
             self.send_turns(&action.owner, &action.id).await;
@@ -217,7 +216,7 @@ impl Engine {
         let id: ActionId = action.id.clone();
         let owner = action.owner.clone();
         if action.state == ActionState::Queued {
-            // A claim that came first stands; then the message does no harm.
+            // An earlier claim stands; then the message is harmless.
             action.due_at = self.env.now() + RESEND;
             let change = Change::Replace(stored.key.clone(), version, action.record());
             let _moved = self.store.commit(vec![change]).await;

@@ -1,7 +1,7 @@
-//! What this process knows of conversations that it has just advanced, so that the next message needs no read.
+//! A memory of conversations that this process has just advanced, so that the next message needs no read.
 //!
-//! Nothing here is trusted: what is remembered is only used for a commit that fails unless META is still of the remembered version,
-//! and turns and steps change only together with META. A commit that fails is decided anew from what is read.
+//! Nothing here is trusted: a remembered state is only used for a commit that fails unless META still has the remembered version,
+//! and turns and steps change only together with META. After a failed commit the decision is made anew from the store.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -10,10 +10,10 @@ use crate::ids::ConversationId;
 use crate::record::Meta;
 use crate::record::journal::JournaledTurn;
 
-/// Conversations that are remembered at most.
+/// The most conversations remembered.
 const MOST: usize = 1_024;
 
-/// What they may hold together: messages, texts, arguments and results, in bytes.
+/// Their total size: messages, texts, arguments and results, in bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// A conversation as its last commit left it.
@@ -32,7 +32,7 @@ pub(crate) struct Memory(Mutex<Entries>);
 #[derive(Debug, Default)]
 struct Entries {
     known: HashMap<ConversationId, Entry>,
-    /// By when they were remembered, the oldest first.
+    /// Conversations by age, the oldest first.
     ages: BTreeMap<u64, ConversationId>,
     next_age: u64,
     bytes: usize,
@@ -46,7 +46,7 @@ struct Entry {
 }
 
 impl Memory {
-    /// Remembers a conversation, and forgets those that were not advanced for the longest time.
+    /// Remembers a conversation, and forgets the ones that were advanced longest ago.
     pub(crate) fn keep(&self, conversation: &ConversationId, warm: Warm) {
         let bytes = size(&warm);
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,7 @@ impl Memory {
         }
     }
 
-    /// The remembered conversation, once: its taker advances the conversation and remembers it anew.
+    /// Takes the remembered conversation out: the caller advances it and stores it again.
     pub(crate) fn take(&self, conversation: &ConversationId) -> Option<Warm> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.remove(conversation)
@@ -83,7 +83,7 @@ impl Entries {
     }
 }
 
-/// The text in it; what stands around the text is small and of bounded number.
+/// The size of its text. Everything else is small and bounded in number.
 fn size(warm: &Warm) -> usize {
     let turn = |turn: &JournaledTurn| {
         let bytes_of = |results: &[crate::record::CallResult]| {

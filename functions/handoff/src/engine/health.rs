@@ -1,5 +1,6 @@
-//! Whether this process can take messages. Found out by a real write, which all callers share and which is made at most once in a
-//! few seconds. Knows the store port; never who asks, nor what the store is.
+//! Whether this process can accept messages. A real write tests it; all callers share that write, and it is made at most once in
+//! a
+//! few seconds. Knows the store port; never the callers or the kind of store.
 
 use std::sync::Arc;
 
@@ -7,10 +8,10 @@ use super::probe::Health;
 use crate::engine::Engine;
 use crate::ports::{Change, CommitError, Key, Millis, Record};
 
-/// How long an answer takes at most: balancers and alarms give up after 2 to 5 s, and would say less about what is wrong.
+/// The longest time for an answer: balancers and alarms give up after 2 to 5 s, and would report less about the cause.
 const PATIENCE: Millis = 2_000;
 
-/// How long what was written is kept: nothing ever removes it but its expiry.
+/// How long the written record lives: only its expiry removes it.
 const KEPT: Millis = 3_600_000;
 
 /// How often a write that lost a race is tried.
@@ -19,7 +20,7 @@ const TRIES: u32 = 3;
 /// The format of the record, whose body means nothing.
 const FORMAT: u16 = 1;
 
-/// Ends the write also when it panics: no caller may wait for it for ever.
+/// Ends the write also after a panic: no caller may wait for ever.
 struct Running {
     engine: Arc<Engine>,
     health: Health,
@@ -39,7 +40,8 @@ impl Drop for Running {
 }
 
 impl Engine {
-    /// Whether this process can take messages; answers within 2 s. Costs at most one small write in 5 s, however often it is asked.
+    /// Whether this process can accept messages; answers within 2 s. Costs at most one small write in 5 s, however often it is
+    /// called.
     pub async fn health(self: &Arc<Self>) -> Health {
         if self.is_draining() {
             return Health::Draining;
@@ -57,7 +59,7 @@ impl Engine {
         if !matches!(health, Health::Ready) {
             return health;
         }
-        // Sends and changes nothing, and still fails at once where the way to the store is closed.
+        // Sends and changes nothing, and still fails at once when the store is closed.
         match self.store.commit(Vec::new()).await {
             Ok(()) => Health::Ready,
             Err(error) => Health::ReadOnly(error),
@@ -67,7 +69,7 @@ impl Engine {
     async fn last_write(self: &Arc<Self>) -> Health {
         loop {
             let mut ended = std::pin::pin!(self.probe.ended.notified());
-            // Registered before the look, so that an end in between is not missed.
+            // Registered before the check, so that an end in between is not missed.
             ended.as_mut().enable();
             if let Some(health) = self.probe.known(self.env.now()) {
                 return health;
@@ -79,7 +81,7 @@ impl Engine {
                         "the write was given up".to_owned(),
                     )),
                 };
-                // A task of its own: it goes on when those who wait for it give up, and is not begun again meanwhile.
+                // A task of its own: it outlives its waiting callers, and is not begun again meanwhile.
                 self.env.spawn(Box::pin(async move {
                     let health = running.engine.try_to_write().await;
                     running.end_with(health);
@@ -116,7 +118,7 @@ impl Engine {
         Health::ReadOnly(CommitError::Conflict)
     }
 
-    /// A record of this process alone, in a partition of its own: processes that are asked at once do not hinder each other.
+    /// A record of this process alone, in a partition of its own: processes that are probed at once do not conflict.
     fn health_key(&self) -> Key {
         let mut state = self.probe.lock();
         let name = state.name.get_or_insert_with(|| self.random_id());

@@ -1,4 +1,4 @@
-//! What the last test write of this process showed, shared by all callers that ask for its health.
+//! The result of this process's last test write, shared by all callers of its health check.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,11 +6,10 @@ use tokio::sync::Notify;
 
 use crate::ports::{CommitError, Millis, StoreError};
 
-/// How long a write that worked speaks for those that come after it. A balancer that asks each second costs one small write in
-/// this time.
+/// How long a successful write answers later callers. A balancer that asks each second then costs one small write in this time.
 const GOOD_FOR: Millis = 5_000;
 
-/// The same of a write that failed: a store that is back is to be used again soon.
+/// The same for a failed write: a recovered store should be used soon.
 const BAD_FOR: Millis = 1_000;
 
 /// Whether a process can take messages.
@@ -22,9 +21,9 @@ pub enum Health {
     Draining,
     /// The store does not answer.
     StoreAway(StoreError),
-    /// The store answers, and nothing can be written to it.
+    /// The store can be read, and no write succeeds.
     ReadOnly(CommitError),
-    /// A write has not ended for as long as an answer may take.
+    /// A write has taken longer than an answer may.
     Slow,
 }
 
@@ -37,7 +36,7 @@ pub(crate) struct Probe {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// When the last write ended, and what it showed.
+    /// The end of the last write, and its result.
     last: Option<(Millis, Health)>,
     running: bool,
     /// The name of this process's record.
@@ -49,7 +48,7 @@ impl Probe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the last write showed, while it is young enough.
+    /// The result of the last write, while it is recent enough.
     pub(super) fn known(&self, now: Millis) -> Option<Health> {
         let state = self.lock();
         let (at, health) = state.last.as_ref()?;
@@ -57,12 +56,12 @@ impl Probe {
             Health::Ready => GOOD_FOR,
             Health::Draining | Health::StoreAway(_) | Health::ReadOnly(_) | Health::Slow => BAD_FOR,
         };
-        // A moment of the future is one of before the clock was set back.
+        // A time in the future comes from before the clock was set back.
         let age = now.checked_sub(*at)?;
         (age < good_for).then(|| health.clone())
     }
 
-    /// Whether the caller is to write now.
+    /// Whether the caller must write now.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut self.lock().running, true)
     }
