@@ -59,7 +59,7 @@ impl Action {
         match self.claim_and_try().await {
             Ok(executed) => executed,
             Err(error) => {
-                tracing::warn!(%error, "an action could not be looked at; it will be tried again");
+                tracing::warn!(%error, "an action could not be read or written; its message comes again");
                 Executed::Later(Duration::from_secs(1))
             }
         }
@@ -284,7 +284,7 @@ impl Action {
         action.result = Some(size::shorten(result, size::result_bound(1)));
         match state {
             ActionState::Unknown => {
-                tracing::error!(attempts = action.attempts, %result, "nobody knows whether an action was done");
+                tracing::error!(attempts = action.attempts, %result, "the outcome of an action is unknown; an operator must check it");
             }
             ActionState::Done | ActionState::Rejected => {
                 tracing::info!(
@@ -346,8 +346,7 @@ impl Action {
     }
 
     /// Wakes the turn of this process that waits for the action. If no turn runs, a driver begins one to report the end. A turn
-    /// of
-    /// another process polls the record, and its driver rechecks at the end of the turn. Sends the next action that waits for
+    /// of another process polls the record, and its driver rechecks at the end of the turn. Sends the next action that waits for
     /// this one.
     async fn tell_turn(&self, action: &ActionRecord) {
         self.engine.hub.poke(&action.id.conversation);
@@ -387,7 +386,7 @@ impl Action {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "what waits for an action could not be read; the sweeper will send it");
+                tracing::warn!(%error, "the next action could not be read; the sweeper will send it");
             }
         }
     }

@@ -122,7 +122,7 @@ impl Driver<'_> {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%conversation, %error, "a conversation could not be looked at");
+                    tracing::warn!(%conversation, %error, "a conversation could not be advanced; its driver tries again");
                     engine.back_off(failures + 4).await;
                     failures += 1;
                 }
@@ -154,8 +154,7 @@ impl Driver<'_> {
     }
 
     /// Asks a worker to go on, before listeners are asked to follow elsewhere: this process may be frozen from then on. The lease
-    /// of
-    /// a running turn was handed over before.
+    /// of a running turn was handed over before.
     async fn hand_over(&self) {
         let (engine, conversation) = (self.engine, self.conversation);
         match read_meta(&*engine.store, conversation).await {
@@ -166,7 +165,7 @@ impl Driver<'_> {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%conversation, %error, "a conversation was left unseen; the sweeper will find it");
+                tracing::warn!(%conversation, %error, "a conversation could not be handed over; the sweeper will find it");
             }
         }
     }

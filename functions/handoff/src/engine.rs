@@ -64,8 +64,7 @@ impl Engine {
     }
 
     /// An engine with another lease than 30 s: how long an owner keeps a conversation without a renewal. Clocks of processes on
-    /// one
-    /// store may differ by a second, so at least a few seconds. Processes may have different leases.
+    /// one store may differ by a second, so at least a few seconds. Processes may have different leases.
     pub fn with_lease(team: Arc<Team>, ports: Ports, lease: Duration) -> Arc<Self> {
         let Ports {
             store,
@@ -137,8 +136,7 @@ impl Engine {
     }
 
     /// Gives up this process's turn of the conversation, if there is one, as [`Engine::drain`] does for all. For a function near
-    /// its
-    /// deadline. A worker is asked to go on.
+    /// its deadline. A worker is asked to go on.
     pub fn give_up(&self, conversation: &ConversationId) {
         self.hub.give_up(conversation);
     }

@@ -1,4 +1,4 @@
-//! What a listener of a turn sees, as types. Every wire format is an encoder of these; none of them is known here.
+//! The events of a turn, as types. Every wire format encodes these; none of the formats is known here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,20 +9,20 @@ use crate::ids::{ActionId, MessageId, TurnNumber};
 use crate::ports::{ToolCall, Usage};
 use crate::record::{ActionState, ToolOutcome};
 
-/// Where an event stands: `TURN.STEP.FENCE.OFFSET`.
+/// The position of an event: `TURN.STEP.FENCE.OFFSET`.
 ///
-/// The offset is a place inside the step, not a count of chunks: text takes its bytes, each event behind the text one more. So
-/// a recorded step can serve any position although its deltas were never stored. Step 0 is what comes before the first
-/// response. The fence tells the text of one owner of the turn from that of the next one, who says it anew.
+/// The offset is a position within the step, not a count of chunks: text advances it by its bytes, each later event by one. So a
+/// recorded step can serve any position although its deltas were never stored. Step 0 precedes the first response. The fence
+/// separates the text of one owner of the turn from the same text of the next owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The turn's number.
     pub turn: TurnNumber,
     /// The step, from 1; 0 before the first.
     pub step: u32,
-    /// Under which fence it was said.
+    /// The fence of the owner that sent it.
     pub fence: u64,
-    /// The end of this event within the step: a listener who has it wants what lies behind.
+    /// The end of this event within the step: a listener with this event continues after it.
     pub offset: u32,
 }
 
@@ -69,35 +69,35 @@ impl FromStr for Position {
 /// One thing that happened in a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
-    /// Whose agent it concerns.
+    /// The agent concerned.
     pub agent: Arc<str>,
     /// What happened.
     pub kind: EventKind,
 }
 
-/// What happened. A log holds thousands of text deltas for one of most others: those are boxed, so that a delta takes no more
-/// room than it needs.
+/// The kind of an event. A log holds thousands of text deltas for one of most other kinds: those are boxed, so that a delta takes
+/// no more room than it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
     /// The turn began to run.
     TurnStarted(Box<TurnStarted>),
-    /// The model said more.
+    /// More text of the model.
     TextDelta(String),
     /// The model called a tool or asked for a hand-off.
     ToolCalled(Box<ToolCall>),
-    /// The model will be told this result.
+    /// The result of a call, as the model will receive it.
     ToolFinished(Box<ToolFinished>),
-    /// An action was accepted and is on its way.
+    /// An action was accepted and waits for its execution.
     ActionQueued(Box<ActionQueued>),
-    /// An action came to its end.
+    /// An action has ended.
     ActionFinished(Box<ActionFinished>),
     /// Another agent is active now.
     HandedOff(Box<HandedOff>),
     /// The tokens of the turn, all its steps together.
     Usage(Usage),
-    /// The text of this step is said anew: forget what was shown of it.
+    /// The text of this step follows again: discard the text shown so far.
     Reset {
         /// The step.
         step: u32,
@@ -121,22 +121,22 @@ pub struct TurnStarted {
     pub message_id: Option<MessageId>,
 }
 
-/// The model will be told a result.
+/// The result of a call, as the model will receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolFinished {
     /// The model's id of the call.
     pub call: String,
     /// The tool's name.
     pub name: String,
-    /// How it went.
+    /// Its outcome.
     pub outcome: ToolOutcome,
-    /// What the model is told.
+    /// The text for the model.
     pub result: String,
-    /// How long it took.
+    /// Its duration.
     pub milliseconds: u64,
 }
 
-/// An action was accepted and is on its way.
+/// An action was accepted and waits for its execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionQueued {
     /// The action.
@@ -149,14 +149,14 @@ pub struct ActionQueued {
     pub state: ActionState,
 }
 
-/// An action came to its end.
+/// An action has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionFinished {
     /// The action.
     pub action: ActionId,
     /// The tool's name.
     pub name: String,
-    /// How it ended.
+    /// Its final state.
     pub state: ActionState,
     /// Its result or the reason.
     pub result: String,
@@ -165,14 +165,14 @@ pub struct ActionFinished {
 /// Another agent is active now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandedOff {
-    /// Who was.
+    /// The agent before.
     pub from: Arc<str>,
-    /// Who is.
+    /// The agent from now on.
     pub to: Arc<str>,
 }
 
 impl EventKind {
-    /// The text, if it is some.
+    /// The text of a text delta.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::TextDelta(text) => Some(text),
@@ -191,12 +191,12 @@ impl EventKind {
         }
     }
 
-    /// How many places it takes: by so much it moves the position on.
+    /// By how much the event advances the position:
     ///
-    /// | event | places |
+    /// | event | advance |
     /// | --- | --- |
     /// | text | its bytes |
-    /// | a reset; the turn continues elsewhere | 0: they say nothing of the turn itself |
+    /// | a reset; the turn continues elsewhere | 0: neither belongs to the turn itself |
     /// | any other | 1 |
     pub(crate) fn room(&self) -> u32 {
         match self {

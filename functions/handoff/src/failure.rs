@@ -22,13 +22,13 @@ pub enum FailureCode {
     ModelTimedOut,
     /// The answer broke off.
     ModelCut,
-    /// What the model service sent was not understood.
+    /// The model service's stream was not understood.
     ModelBadStream,
-    /// The answer, or a part of it, was over its bound.
+    /// The answer, or a part of it, exceeds its limit.
     ModelTooLarge,
     /// The model answered nothing.
     ModelEmpty,
-    /// The model ran into its limit of output tokens.
+    /// The model reached its limit of output tokens.
     AnswerTooLong,
     /// The service's content filter stopped the answer.
     ContentFiltered,
@@ -66,7 +66,7 @@ impl FailureCode {
         }
     }
 
-    /// What the customer reads.
+    /// The sentence for the customer.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::ModelRefused | Self::ModelUnauthorized => {
@@ -97,7 +97,7 @@ impl FailureCode {
         }
     }
 
-    /// Whether the same message may work when it is sent again.
+    /// Whether sending the same message again may succeed.
     pub fn retryable(self) -> bool {
         match self {
             Self::ModelRateLimited

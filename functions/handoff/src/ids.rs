@@ -1,5 +1,5 @@
-//! Names of things, parsed once where a raw string comes in.
-//! Nothing here is secret, but a conversation's id is what opens it: never log a list of them.
+//! Names of things, parsed once where a raw string enters.
+//! No id is secret, but a conversation's id gives access to it: never log a list of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -104,8 +104,8 @@ pub struct ActionId {
 }
 
 impl ActionId {
-    /// The id of the action that `tool` called with these identifying arguments stands for in this turn. `occurrence` is how
-    /// many actions with these arguments the turn has before this one.
+    /// The id of a call of `tool` with these identifying arguments in this turn. `occurrence` is the number of earlier actions of
+    /// the turn with the same arguments.
     pub fn new(
         conversation: ConversationId,
         turn: TurnNumber,
@@ -118,7 +118,7 @@ impl ActionId {
         hasher.update(tool.as_bytes());
         hasher.update([0]);
         hasher.update(identity.as_bytes());
-        // The first one adds nothing: it has the id that it had before repeats were told apart.
+        // The first occurrence adds nothing: it keeps the id that it had before repeats were distinguished.
         if occurrence > 0 {
             hasher.update([0]);
             hasher.update(occurrence.to_be_bytes());
@@ -147,7 +147,7 @@ impl ActionId {
         })
     }
 
-    /// The part that tells the actions of one turn apart.
+    /// The part that distinguishes the actions of one turn.
     pub fn hash(&self) -> &str {
         &self.hash
     }

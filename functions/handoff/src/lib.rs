@@ -7,10 +7,10 @@
 //! conversation   what a caller may do: submit, follow, stop, regenerate, history, export, erase
 //!      │
 //!      ▼
-//!    drive        which process advances it: one driver here, one lease among all; the sweep finds what was lost
+//!    drive        which process advances it: one driver here, one lease among all; the sweep finds lost work
 //!      │
 //!      ▼
-//!    turn         one turn, step by step: ask, response, commits, calls; replay tells it again
+//!    turn         one turn, step by step: ask, response, commits, calls; replay rebuilds its events
 //!      │
 //!      ▼
 //!   action        one action: claimed, tried, recorded; approved and settled by operators

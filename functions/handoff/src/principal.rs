@@ -1,21 +1,21 @@
-//! In whose name a caller asks.
+//! The identity behind a request.
 
 use std::borrow::Cow;
 
-/// In whose name a caller asks. Until callers sign in there is one.
+/// The identity behind a request. Until callers sign in there is only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal(Cow<'static, str>);
 
 impl Principal {
-    /// The one principal of today: conversations without sign-in are its own.
+    /// The one principal of today: it owns all conversations.
     pub const LOCAL: Self = Self(Cow::Borrowed("local"));
 
-    /// A principal under the name by which records know their owner.
+    /// A principal with the owner name that records carry.
     pub fn named(owner: impl Into<Cow<'static, str>>) -> Self {
         Self(owner.into())
     }
 
-    /// The owner that records of its conversations name.
+    /// The owner named in the records of its conversations.
     pub fn owner(&self) -> &str {
         &self.0
     }

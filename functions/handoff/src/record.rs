@@ -1,4 +1,4 @@
-//! What is kept of a conversation, and under which keys. Knows JSON; not where it is stored.
+//! The records of a conversation, and their keys. Knows JSON; never the store.
 
 mod action;
 pub(crate) mod journal;

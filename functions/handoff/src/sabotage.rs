@@ -1,5 +1,5 @@
-//! The engine's errors on demand, so that the simulation can show that it finds them. Without the feature `sabotage` every
-//! `if sabotage!(…)` is `if false`, and nothing of this is in the program.
+//! Deliberate errors of the engine, so that the simulation can show that it finds them. Without the feature `sabotage` every
+//! `if sabotage!(…)` is `if false`, and the program contains none of this.
 
 #[cfg(feature = "sabotage")]
 pub use switch::{Sabotage, is, set};
@@ -22,52 +22,52 @@ mod switch {
     /// An error that the engine must never make.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Sabotage {
-        /// The idempotency key comes from the model's id of the call.
+        /// The idempotency key is derived from the model's id of the call.
         KeyFromCallId,
-        /// The other side is called without a key.
+        /// The service is called without a key.
         NoKey,
         /// An action is sent to the workers before it is recorded.
         SendBeforeRecord,
-        /// Nobody looks for what was lost.
+        /// No sweep looks for lost work.
         NoSweeper,
-        /// The outcome is written whoever has claimed the action meanwhile.
+        /// The outcome is written even if another worker has claimed the action meanwhile.
         NoFence,
         /// The message is forgotten before the outcome is recorded.
         AckBeforeRecord,
         /// An action is claimed although its worker is alive.
         LeaseIgnored,
-        /// The sweeper writes back what the index showed, whatever it is by now.
+        /// The sweeper writes back the record from the index, whatever its state is by now.
         SweeperOverwrites,
-        /// An action that did not work is removed.
+        /// A failed action is removed.
         RecordDeletedOnError,
-        /// What may have been written counts as not written.
+        /// A possibly written commit counts as not written.
         AmbiguousIsFailure,
-        /// What may have been written counts as written.
+        /// A possibly written commit counts as written.
         AmbiguousIsSuccess,
-        /// The lease of a process that lives is taken for that of a dead one.
+        /// The lease of a live process is taken for the lease of a dead one.
         LivingTakenForDead,
-        /// What nobody can price needs no approval.
+        /// An action without a price needs no approval.
         PriceUnknownIsFree,
-        /// A decision is applied to whatever state the action is in by now.
+        /// A decision is applied to any later state of the action.
         DecisionNotBound,
-        /// Who reads after an ambiguous claim does not look whether the action has ended since.
+        /// The reader after an ambiguous claim does not check whether the action has ended since.
         EndedClaimTaken,
-        /// A refusal counts as final although an earlier try may still arrive.
+        /// A refusal counts as final although an earlier attempt may still arrive.
         RefusalForgetsTries,
-        /// Actions do not wait for those before them.
+        /// Actions do not wait for earlier ones.
         OrderIgnored,
-        /// A repeat is the same action however much lies in between.
+        /// A repeated call is the same action even with others in between.
         IdentityForWholeTurn,
-        /// A commit that was refused is tried again.
+        /// A refused commit is tried again.
         RefusedIsLater,
-        /// The sweep ends at a record that it cannot read.
+        /// The sweep ends at an unreadable record.
         SweepStopsAtUnreadable,
         /// A conversation may have any number of open actions.
         UntoldUnbounded,
     }
 
     impl Sabotage {
-        /// All of them.
+        /// All errors.
         pub const ALL: [Self; 21] = [
             Self::KeyFromCallId,
             Self::NoKey,
@@ -97,12 +97,12 @@ mod switch {
         static MADE: Cell<Option<Sabotage>> = const { Cell::new(None) };
     }
 
-    /// From now on engines on this thread make this error, or none.
+    /// Makes engines on this thread commit this error, or none.
     pub fn set(sabotage: Option<Sabotage>) {
         MADE.set(sabotage);
     }
 
-    /// Whether engines on this thread make this error.
+    /// Whether engines on this thread commit this error.
     pub fn is(sabotage: Sabotage) -> bool {
         MADE.get() == Some(sabotage)
     }

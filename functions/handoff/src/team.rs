@@ -81,16 +81,16 @@ pub(crate) use provider::tests::Service;
 pub use provider::{Declared, Draft, Provider, Retries, Runs};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
 
-/// Agents, tools and hand-offs that were checked as a whole: every name in here leads somewhere.
+/// Agents, tools and hand-offs, checked as a whole: every name in here leads somewhere.
 #[derive(Debug)]
 pub struct Team {
-    /// What customers are told they talk to.
+    /// The name of the service in customers' eyes.
     pub name: String,
-    /// The agent that takes new conversations, and those whose agent is gone.
+    /// The agent that takes new conversations, and conversations whose agent is gone.
     pub entry: AgentName,
-    /// How far a turn may go.
+    /// The limits of a turn.
     pub limits: Limits,
-    /// What a customer may be offered to begin with.
+    /// Suggestions for a customer's first message.
     pub first_questions: Vec<String>,
     entry_agent: Arc<Agent>,
     agents: BTreeMap<String, Arc<Agent>>,
@@ -102,18 +102,18 @@ pub struct Team {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct AgentName(Arc<str>);
 
-/// Instructions, and what they may be carried out with.
+/// Instructions, and the tools and hand-offs to carry them out.
 #[derive(Debug)]
 pub struct Agent {
     /// Unique in the team, shown to customers.
     pub name: String,
-    /// What the model is told to be and to do.
+    /// The instructions for the model.
     pub instructions: String,
-    /// What the agent may call.
+    /// The agent's tools.
     pub tools: Vec<Arc<Tool>>,
-    /// To whom the agent may give the conversation.
+    /// The agent's hand-offs.
     pub hand_offs: Vec<HandOff>,
-    /// Tools and hand-offs as a model is shown them: tools first. One list for all requests of this agent.
+    /// The definitions of tools and hand-offs for a model: tools first. One list for all requests of this agent.
     pub tool_definitions: Arc<[ToolDefinition]>,
 }
 
@@ -124,24 +124,24 @@ pub struct HandOff {
     pub tool: String,
     /// The agent that becomes active.
     pub to: String,
-    /// What the model is told about when to use it.
+    /// For the model: when to use it.
     pub description: String,
 }
 
-/// How far a turn may go.
+/// The limits of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Model responses in one turn.
     pub steps: u32,
     /// Hand-offs in one turn.
     pub hand_offs: u32,
-    /// Size of the history that a model is sent, in tokens.
+    /// The size of the history sent to a model, in tokens.
     pub window_tokens: usize,
-    /// Turns of the history that a model is sent.
+    /// The turns of history sent to a model.
     pub window_turns: usize,
-    /// How long a turn waits for the result of an action before the model is told that it is pending.
+    /// How long a turn waits for the result of an action before the model gets the result "pending".
     pub patience: Duration,
-    /// The text of an answer that is being written waits at most this long before it is kept for listeners elsewhere.
+    /// The longest time before the text of a streamed answer is stored for listeners of other processes.
     pub keep_text: Duration,
 }
 
@@ -160,8 +160,9 @@ impl Default for Limits {
 }
 
 impl Team {
-    /// Reads a team from the text of a file; `file` is what the file is called in an error, and each tool is declared by one of the
-    /// providers. The schemas of tools are read and not compiled: see [`Team::compile_all`].
+    /// Reads a team from the text of a file. `file` is the name of the file in errors. Each tool is declared by one of the
+    /// providers.
+    /// Schemas of tools are read and not compiled: see [`Team::compile_all`].
     ///
     /// # Errors
     /// The first mistake of the file, as one sentence with file and line.
@@ -235,7 +236,7 @@ impl fmt::Display for AgentName {
     }
 }
 
-/// What every service takes: <https://platform.openai.com/docs/api-reference/chat/create>, `tools.function.name`.
+/// The names that every service accepts: <https://platform.openai.com/docs/api-reference/chat/create>, `tools.function.name`.
 fn check_name(what: &'static str, name: &Spanned<String>) -> Result<(), Located> {
     let text = name.get_ref();
     let plain = text
@@ -258,10 +259,10 @@ fn not_empty(text: Spanned<String>, what: impl FnOnce() -> String) -> Result<Str
     Ok(text.into_inner())
 }
 
-/// A whole number of a team file that has bounds; `None` where the file has none.
+/// A whole number of a team file within bounds; `None` if the file does not set it.
 ///
 /// # Errors
-/// That the number is out of them, with its place.
+/// The number is out of bounds; the error has its place.
 pub fn in_range(
     key: &'static str,
     number: Option<Spanned<i64>>,

@@ -1,4 +1,4 @@
-//! One turn: from the user's message to the terminal event, step by step, each step recorded before anything comes of it.
+//! One turn: from the user's message to the terminal event, step by step, each step recorded before its effects.
 //! Knows ports only; never HTTP, AWS or the clock.
 
 mod answer;
@@ -30,10 +30,10 @@ use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 
-/// Runs a begun turn to its end, or until it is lost or given up. Its listeners are told the end, except where another process
-/// goes on with the turn: then the driver finds out what became of it. Returns the conversation as the turn's end left it.
+/// Runs a begun turn until it ends, is lost or is handed over. Its listeners receive the end, unless another process goes on with
+/// the turn: then the driver finds the outcome. Returns the conversation as the turn's end left it.
 #[tracing::instrument(
-    // A warning names its conversation whatever the level of the log is.
+    // A warning must name its conversation at every log level.
     level = "error",
     name = "turn",
     skip_all,
@@ -86,11 +86,11 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
                 past,
             });
         }
-        Err(Trouble::Lost) => tracing::warn!("somebody else goes on with this turn"),
+        Err(Trouble::Lost) => tracing::warn!("another process goes on with this turn"),
         Err(Trouble::Store(detail) | Trouble::Refused(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded; the next owner goes on with it");
-            // The store still has it as running, and so it will be continued: to say that it failed would be a lie, and a
-            // customer who believes it orders twice.
+            // The store still has the turn as running, so another owner will continue it. Reporting a failure would be false, and
+            // a customer who reads it orders twice.
             play.narrator.tell(EventKind::TurnContinues);
         }
     }
@@ -109,7 +109,7 @@ impl Play<'_> {
         Box::pin(self.record_end(ending)).await
     }
 
-    /// Records the end, and where the store refuses one for what it holds, an end that holds less: a turn can always end.
+    /// Records the end. If the store refuses its size, records a smaller end: a turn can always end.
     async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
         let lesser = match &ending {
             Ending::Committed(_) => Ending::Failed(FailureCode::ModelTooLarge),
@@ -125,7 +125,7 @@ impl Play<'_> {
         }
     }
 
-    /// Steps until the team waits for the customer again.
+    /// Steps until the customer's next message is needed.
     async fn run_steps(&mut self, mut opening: Option<Opening>) -> Result<Ending, Trouble> {
         if let Some(end) = self.end_at_once {
             self.begin_step();
@@ -141,7 +141,7 @@ impl Play<'_> {
         if !self.steps.is_empty() {
             Box::pin(self.resume_last_step()).await;
         } else if !self.claim.recovers {
-            // A recovered turn begins with its journal, and the start is in it.
+            // A recovered turn begins with its journal, which contains the start.
             self.narrator.tell(replay::started(&self.record));
         }
         loop {

@@ -91,8 +91,7 @@ impl Shown {
 
 impl Action {
     /// Later actions of the same conversation that are done, although this one ended without a known outcome. An operator should
-    /// see
-    /// them before trying this action again. The first few, in the order of their turns.
+    /// see them before trying this action again. The first few, in the order of their turns.
     pub async fn done_after(&self, action: &ActionRecord) -> Result<Vec<ActionRecord>, StoreError> {
         let mut done = Vec::new();
         if action.state != ActionState::Unknown || action.place == 0 {

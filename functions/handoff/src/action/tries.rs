@@ -64,8 +64,7 @@ pub(crate) fn spent(
     let tried = || format!("it was tried {} times", action.attempts);
     let Some(first_try_at) = action.first_try_at else {
         // The service was not reached. Without idempotency keys the attempts before an operator's decision count: the operator
-        // saw no
-        // effect so far, and one may still come.
+        // saw no effect so far, and one may still come.
         let state = if action.tried_before {
             ActionState::Unknown
         } else {

@@ -172,8 +172,7 @@ impl Conversation {
     }
 
     /// Starts the model call, unless late results must be read for it first. The call of an earlier attempt is used if its
-    /// request
-    /// is the same, so that a lost race costs no second call.
+    /// request is the same, so that a lost race costs no second call.
     fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord, tries: &mut Tries) {
         if !meta.pending_reports.is_empty() {
             tries.opening = None;

@@ -20,8 +20,7 @@ pub enum StopError {
 
 impl Conversation {
     /// Asks for the end of a turn. A waiting turn ends at once. A running turn ends at its next await and keeps its text. An
-    /// ended
-    /// turn stays unchanged. Accepted actions go on.
+    /// ended turn stays unchanged. Accepted actions go on.
     pub async fn stop(&self, turn: TurnNumber) -> Result<(), StopError> {
         for attempt in 0..MAX_TRIES {
             let Some((version, mut meta)) = self.meta().await? else {

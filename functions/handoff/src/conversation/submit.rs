@@ -40,7 +40,7 @@ impl Conversation {
             let drives = !submission.background && hub.start_driving(id);
             let take = conversation.take(submission, answer, drives.then_some(seen));
             if AssertUnwindSafe(take).catch_unwind().await.is_err() {
-                tracing::error!(conversation = %id, "taking a message panicked");
+                tracing::error!(conversation = %id, "a panic while accepting a message");
                 // Another driver of the conversation goes on, and ends these logs.
                 if drives {
                     hub.abandon(id);

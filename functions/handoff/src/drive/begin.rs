@@ -75,7 +75,7 @@ impl Driver<'_> {
             Some(_) => match self.partial_text(&turn, fence_before).await {
                 Ok(kept) => kept,
                 Err(StoreError::Damaged(detail)) => {
-                    tracing::error!(%conversation, turn = number, %detail, "what was said of a step is lost");
+                    tracing::error!(%conversation, turn = number, %detail, "the text of an unfinished step is lost");
                     String::new()
                 }
                 Err(error) => return Err(error),

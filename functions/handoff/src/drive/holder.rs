@@ -58,8 +58,7 @@ impl Engine {
     }
 
     /// Whether this owner has certainly ended with its process. It wrote before it ended, so a commit over the version read now
-    /// is as
-    /// safe as one after the end of its lease.
+    /// is as safe as one after the end of its lease.
     pub(crate) fn has_ended(&self, holder: &str) -> bool {
         if sabotage!(LivingTakenForDead) {
             return true;

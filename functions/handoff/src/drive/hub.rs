@@ -57,8 +57,7 @@ impl TurnLog {
             let last = state.events.last().map(|last| last.position.step);
             if last > Some(event.position.step) && !event.kind.ends_stream() {
                 // A new owner of the turn answers the calls of its last step anew. Listeners here have seen a later step. If
-                // their log ended at
-                // an earlier position, they would receive that step again without a reset.
+                // their log ended at an earlier position, they would receive that step again without a reset.
                 return;
             }
             state.ended = event.kind.ends_stream();

@@ -68,8 +68,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Writes META and other records in one commit, if we still own the conversation. `change` gets the present META with the
-    /// lease
-    /// renewed, and returns the other changes. It is called again when another writer (an accepted message) changed META
+    /// lease renewed, and returns the other changes. It is called again when another writer (an accepted message) changed META
     /// meanwhile.
     pub(crate) async fn commit(
         &self,
@@ -131,8 +130,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Whether the present META is our own commit. Each write of an owner has its own number, and only the owner of the fence
-    /// ends
-    /// a turn under it.
+    /// ends a turn under it.
     fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
         now.fence == self.claim.fence
             && match (&meant.running, &now.running) {
@@ -169,7 +167,7 @@ impl<'a> Lease<'a> {
                 }
                 Ok(Seen::Lost) => return Interrupted::Trouble(Trouble::Lost),
                 Err(error) => {
-                    tracing::warn!(%error, "the conversation's owner could not look at it");
+                    tracing::warn!(%error, "the lease could not be renewed or checked");
                 }
             }
             if self.engine.env.now() < renew_at {

@@ -108,11 +108,11 @@ impl Engine {
             Err(error @ StoreError::Damaged(_)) => {
                 swept.unreadable += 1;
                 if self.sweeps.add_unreadable(&stored.key) {
-                    tracing::error!(%error, "a due record cannot be read; it stays as it is, and those behind it are seen to");
+                    tracing::error!(%error, "a due record cannot be read; it stays unchanged, and the sweep goes on behind it");
                 }
             }
             Err(error @ (StoreError::Unavailable(_) | StoreError::BadCursor)) => {
-                tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be looked at");
+                tracing::warn!(sort = %stored.key.sort, %error, "a due record could not be handled; the next sweep tries again");
             }
         }
     }

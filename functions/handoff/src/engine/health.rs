@@ -1,6 +1,5 @@
 //! Whether this process can accept messages. A real write tests it; all callers share that write, and it is made at most once in
-//! a
-//! few seconds. Knows the store port; never the callers or the kind of store.
+//! a few seconds. Knows the store port; never the callers or the kind of store.
 
 use std::sync::Arc;
 

@@ -1,12 +1,12 @@
-//! Where a page of an index ended, as text that a client may hold and hand back.
-//! The text may be anything by then: it is trusted only to look a position up.
+//! The end of an index page, as text that a client may hold and send back.
+//! The text may be anything by then: it is trusted only to find a position.
 
 use crate::ids::hex;
 
 use super::limits::{HIGHEST_NUMBER, PARTITION_BYTES, SORT_BYTES};
 use super::store::{Cursor, Index, Key, StoreError, Stored};
 
-/// A position in an index. It goes by value, so it stays right when the record itself moves or is removed.
+/// A position in an index. It is a value, so it stays right when the record itself moves or is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexPosition {
     /// The due time, or the rank.

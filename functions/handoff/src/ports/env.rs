@@ -1,4 +1,4 @@
-//! Time, chance and tasks, so that a simulator can own all three.
+//! Time, randomness and tasks, so that a simulator can own all three.
 
 use std::time::Duration;
 
@@ -30,17 +30,17 @@ pub trait Env: Send + Sync {
     /// 128 random bits from a cryptographic source.
     fn random(&self) -> u128;
 
-    /// Runs a task to its end, also when its caller stops waiting for it.
+    /// Runs a task to its end, even when its caller stops waiting for it.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// The name of this process, without an `@`, which no other process ever has. Leases carry it, so that others can ask
-    /// [`Env::has_ended`] about it. None where that cannot be answered.
+    /// The unique name of this process, without an `@`. Leases carry it, so that other processes can ask [`Env::has_ended`] about
+    /// it. `None` where that question has no answer.
     fn process(&self) -> Option<&str> {
         None
     }
 
-    /// Whether the process of this name has certainly ended, so that nothing it began is written any more. Its leases then
-    /// need not be waited for. `false` where that is not certain: a process that is only stopped or cut off has not ended.
+    /// Whether the process of this name has certainly ended and writes no more. Its leases then need not be waited for. `false`
+    /// where that is not certain: a process that is suspended or cut off has not ended.
     fn has_ended(&self, process: &str) -> bool {
         // Unknown for every process.
         let _ = process;

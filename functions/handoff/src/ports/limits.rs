@@ -1,5 +1,5 @@
-//! What every store refuses, and how it reads ranges, so that a program that works on one works on all.
-//! Knows the records only; never how a store keeps them.
+//! The limits of every store, and the reading of ranges, so that a program that works on one store works on all.
+//! Knows the records only; never how a store holds them.
 
 use super::store::{Change, CommitError, Order, Range, Record};
 
@@ -18,13 +18,13 @@ pub const SORT_BYTES: usize = 1024;
 /// The highest version, rank or time: SQLite's integers have a sign.
 pub const HIGHEST_NUMBER: u64 = i64::MAX as u64;
 
-/// The most messages that wait in one lane of a queue. A queue is a hint: what does not fit is found again by the sweeper.
+/// The most messages that wait in one lane of a queue. A queue is a hint: the sweeper finds the records of refused messages.
 pub const LANE_MESSAGES: usize = 100_000;
 
 /// The most records that one read returns.
 const PAGE_RECORDS: usize = 1000;
 
-/// Refuses a commit that no store takes.
+/// Refuses a commit that no store accepts.
 ///
 /// # Errors
 /// [`CommitError::Refused`] with the reason.
@@ -49,7 +49,7 @@ pub fn check(changes: &[Change]) -> Result<(), CommitError> {
     Ok(())
 }
 
-/// The number of records that a read returns, given how many were asked for.
+/// The number of records that a read returns, for a requested limit.
 pub fn page_size(limit: usize) -> usize {
     limit.clamp(1, PAGE_RECORDS)
 }
@@ -100,12 +100,12 @@ fn refuse(reason: String) -> Result<(), CommitError> {
     Err(CommitError::Refused(reason))
 }
 
-/// The sort keys that answer a range: from `from` on, up to and without `to`; to the partition's end without one.
+/// The sort keys of a range: from `from` on, up to and without `to`; without `to` up to the partition's end.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// The first sort key.
     pub from: String,
-    /// The sort key that ends it, itself not in it.
+    /// The first sort key after the range.
     pub to: Option<String>,
 }
 
@@ -131,11 +131,11 @@ impl Bounds {
     }
 }
 
-/// The least string above all that begin with `prefix`, if there is one.
+/// The least string above all strings that begin with `prefix`, if there is one.
 fn behind_prefix(prefix: &str) -> Option<String> {
     let mut rest = prefix.to_owned();
     while let Some(last) = rest.pop() {
-        // A range of characters steps over the surrogates, which are none; UTF-8 sorts as its characters do.
+        // A range of characters skips the surrogates, which are no characters; UTF-8 sorts as its characters do.
         if let Some(next) = (last..=char::MAX).nth(1) {
             rest.push(next);
             return Some(rest);

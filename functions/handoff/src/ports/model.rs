@@ -23,11 +23,11 @@ pub struct ToolCall {
 /// One message of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Instructions, or a note that is not the customer's.
+    /// Instructions, or a note that the customer did not write.
     System(Arc<str>),
     /// What the customer wrote.
     User(Arc<str>),
-    /// What the model answered; its calls are answered by the `Tool` messages right behind it.
+    /// The model's answer; the `Tool` messages right behind it answer its calls.
     Assistant {
         /// The text; may be empty when there are calls.
         text: Arc<str>,
@@ -43,7 +43,7 @@ pub enum Message {
     },
 }
 
-/// A tool as a model is shown it.
+/// A tool as a model sees it.
 #[derive(Debug, Clone)]
 pub struct ToolDefinition {
     /// The name by which the model calls the tool; unique in a request.
@@ -54,17 +54,17 @@ pub struct ToolDefinition {
     pub parameters: Arc<RawValue>,
 }
 
-/// What a model is asked. In the messages every call has exactly one result right behind it and no result is without its call.
+/// A request to a model. In the messages every call has exactly one result right behind it, and every result has its call.
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// The tools that the model may call; may be empty. The requests of one agent share one list: a client that has encoded a list
-    /// may know it again by its pointer.
+    /// The tools that the model may call; may be empty. The requests of one agent share one list: a client that has encoded a
+    /// list may recognise it by its pointer.
     pub tools: Arc<[ToolDefinition]>,
 }
 
-/// A part of a tool call. Parts of several calls may interleave; `index` tells them apart.
+/// A part of a tool call. Parts of several calls may interleave; `index` separates them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallDelta {
     /// Which call of the response.
@@ -81,9 +81,9 @@ pub struct CallDelta {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// It was done, with or without calls.
+    /// It finished, with or without calls.
     Stop,
-    /// It ran into its limit of output tokens.
+    /// It reached its limit of output tokens.
     Length,
     /// The service's filter cut it.
     ContentFilter,
@@ -105,23 +105,23 @@ impl AddAssign for Usage {
     }
 }
 
-/// One thing that the stream brings.
+/// One item of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelChunk {
     /// More text; never empty.
     Text(String),
     /// More of a call.
     Call(CallDelta),
-    /// The model is done. Comes exactly once in a whole response, before the stream's end; only `Usage` may follow.
+    /// The response is complete. Comes exactly once in a whole response, before the stream's end; only `Usage` may follow.
     Finished(FinishReason),
     /// The tokens of this response.
     Usage(Usage),
 }
 
-/// What went wrong, as far as a program can act on it.
+/// The kind of a failure, as far as a program can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelErrorKind {
-    /// 400 and the like: the request is refused, again and again.
+    /// 400 and the like: the service will always refuse this request.
     BadRequest,
     /// 401 or 403: our key is wrong.
     Unauthorized,
@@ -133,11 +133,11 @@ pub enum ModelErrorKind {
     Unreachable,
     /// No first byte, or silence between two chunks, for too long.
     TimedOut,
-    /// The stream ended before the model was done.
+    /// The stream ended before the response was complete.
     Cut,
-    /// What came is not the protocol: bad SSE, bad JSON.
+    /// The stream broke the protocol: bad SSE, bad JSON.
     BadStream,
-    /// A line, an event, arguments or the whole response over their bound.
+    /// A line, an event, arguments or the whole response exceed their limit.
     TooLarge,
     /// A complete response with neither text nor calls.
     Empty,
@@ -149,7 +149,7 @@ pub enum ModelErrorKind {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("model {kind:?}: {detail}")]
 pub struct ModelError {
-    /// What went wrong.
+    /// The kind of the failure.
     pub kind: ModelErrorKind,
     /// For the log; never contains prompts, answers or keys.
     pub detail: String,
@@ -170,7 +170,7 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelChunk, ModelError>>
 
 /// A language model service.
 pub trait Model: Send + Sync {
-    /// Asks; resolves when the response's head is there. All retries happen before that.
+    /// Sends the request; resolves with the response's head. All retries happen before that.
     fn stream(
         self: Arc<Self>,
         request: ModelRequest,

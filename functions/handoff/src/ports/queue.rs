@@ -1,4 +1,4 @@
-//! Carries ids from who accepted work to who does it. A hint, never the truth: what it loses, the sweeper finds.
+//! Carries ids of accepted work to the workers. A hint, never the truth: the sweeper finds the work of lost messages.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use async_trait::async_trait;
 /// Two lanes, each with its own workers, so that a turn of minutes never holds a refund up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Conversations that a worker must drive on.
+    /// Conversations that a worker must advance.
     Turns,
-    /// Actions to execute.
+    /// Actions that a worker must execute.
     Actions,
 }
 
@@ -28,13 +28,13 @@ impl Lane {
 pub struct Delivery {
     /// The id that was sent.
     pub body: String,
-    /// What acks or defers this very delivery.
+    /// Acks or defers this very delivery.
     pub receipt: String,
-    /// How often it was handed out, this time included.
+    /// The number of its deliveries, this one included.
     pub receives: u32,
 }
 
-/// The queue could not be reached or answered with an error; trying again later may work.
+/// The queue could not be reached or answered with an error; a later attempt may succeed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the queue is unavailable: {0}")]
 pub struct QueueError(pub String);
@@ -42,7 +42,7 @@ pub struct QueueError(pub String);
 /// At-least-once delivery without order.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Sends an id. Messages of one `group` (the conversation's owner) must not crowd out those of others.
+    /// Sends an id. Messages of one `group` (the conversation's owner) must not crowd out messages of other groups.
     async fn send(&self, lane: Lane, group: &str, body: &str) -> Result<(), QueueError>;
 
     /// Waits up to `wait` for up to `max` messages, and hides them for `visibility`. May return none.
@@ -54,13 +54,13 @@ pub trait Queue: Send + Sync {
         wait: Duration,
     ) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Forgets a message. Harmless for one that is gone or was handed out again.
+    /// Removes a message. Harmless for a message that is gone or was delivered again.
     async fn ack(&self, lane: Lane, receipt: &str) -> Result<(), QueueError>;
 
-    /// Hides a message for `delay` from now on: longer while it is worked on, or shorter to hand it out again soon.
+    /// Hides a message for `delay` from now on: longer while a worker has it, or shorter to have it delivered again soon.
     async fn defer(&self, lane: Lane, receipt: &str, delay: Duration) -> Result<(), QueueError>;
 
-    /// Whether it keeps a message for people that was handed out too often. Any other one hands it out for ever.
+    /// Whether the queue sets messages that were delivered too often aside for operators. Without that it delivers them for ever.
     fn has_dead_letters(&self) -> bool {
         false
     }

@@ -7,9 +7,9 @@ use super::Millis;
 /// Where a record lives. Records of one partition are sorted by `sort`, bytewise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// What belongs together and is read together, such as one conversation.
+    /// Records that belong together and are read together, such as one conversation.
     pub partition: String,
-    /// The place within the partition; numbers in it are zero-padded.
+    /// The position within the partition; numbers in it are zero-padded.
     pub sort: String,
 }
 
@@ -23,7 +23,7 @@ impl Key {
     }
 }
 
-/// What is written: the text, and by what the indexes find it.
+/// The content of a record: its text, and the values for the indexes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The number of the body's format; a reader refuses a newer one than it knows.
@@ -32,13 +32,13 @@ pub struct Record {
     pub body: String,
     /// When it is due, for [`Index::Due`]. Milliseconds since 1970.
     pub due_at: Option<Millis>,
-    /// The list in which it stands, for [`Index::Listed`].
+    /// The list that contains it.
     pub listed: Option<Listing>,
     /// After this moment the record may vanish, and readers must not see it. Milliseconds since 1970.
     pub expires_at: Option<Millis>,
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The name of the list.
@@ -47,27 +47,27 @@ pub struct Listing {
     pub rank: u64,
 }
 
-/// A record as it was read.
+/// A record with its key and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Where it is.
+    /// Its key.
     pub key: Key,
-    /// 1 when it is created, one more each time it is replaced.
+    /// 1 when it is created, one more with each replacement.
     pub version: u64,
-    /// What it is.
+    /// Its content.
     pub record: Record,
 }
 
 /// One part of a commit. A commit names a key at most once and has at most 100 parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Writes a record where none is (an expired one counts as none). It gets version 1.
+    /// Creates a record where none exists (an expired one counts as none). It gets version 1.
     Create(Key, Record),
-    /// Writes over the record of exactly this version.
+    /// Replaces the record of exactly this version.
     Replace(Key, u64, Record),
-    /// Removes the record of exactly this version, or whatever is there when none is given.
+    /// Removes the record of exactly this version, or any record when no version is given.
     Remove(Key, Option<u64>),
-    /// Writes nothing; holds if the record has this version, or is absent when none is given.
+    /// Writes nothing; holds if the record has this version, or is absent when no version is given.
     Require(Key, Option<u64>),
 }
 
@@ -83,7 +83,7 @@ impl Change {
     }
 }
 
-/// From which end a range is read.
+/// The direction of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Lowest sort key first.
@@ -92,16 +92,16 @@ pub enum Order {
     Descending,
 }
 
-/// A question for the records of one partition whose sort key begins with `prefix`.
+/// A query for the records of one partition whose sort key begins with `prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
     /// The partition.
     pub partition: String,
-    /// What the sort key begins with; may be empty.
+    /// The prefix of the sort keys; may be empty.
     pub prefix: String,
-    /// Go on behind this sort key, in the order of the query.
+    /// Continue after this sort key, in the order of the query.
     pub after: Option<String>,
-    /// From which end.
+    /// The direction.
     pub order: Order,
     /// At most this many; at least 1, at most 1,000.
     pub limit: usize,
@@ -112,42 +112,42 @@ pub struct Range {
 pub struct Page {
     /// The records, in the order of the query.
     pub records: Vec<Stored>,
-    /// Whether more records may follow; then ask again with `after` the last one's sort key.
+    /// Whether more records may follow; then query again with `after` set to the last one's sort key.
     pub more: bool,
 }
 
-/// An order of records across partitions. It finds and never decides: what it shows may be a moment old.
+/// An order of records across partitions. It finds and never decides: its content may be a moment old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Index {
-    /// Records whose `due_at` is at or before the moment, the longest due first as far as the store can tell.
+    /// Records whose `due_at` is at or before the moment, the longest due first as far as the store can order them.
     Due(Millis),
     /// Records of one list, highest rank first.
     Listed(String),
 }
 
-/// Where an index page ended. Opaque, safe to hand to a client and to take back: a wrong one is [`StoreError::BadCursor`].
+/// The end of an index page. Opaque and safe to hand to a client: a wrong one is [`StoreError::BadCursor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
 /// A part of an index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexPage {
-    /// The records, as the index saw them.
+    /// The records, as in the index.
     pub records: Vec<Stored>,
-    /// Where to go on, when more may follow.
+    /// The cursor of the next page, when more may follow.
     pub next: Option<Cursor>,
 }
 
-/// Why nothing could be read.
+/// Why a read failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// Not now; asking again later may work.
+    /// Not now; a later attempt may succeed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// What is stored cannot be understood. Asking again will not help; nothing was overwritten.
+    /// The stored record cannot be understood. Another attempt will not help; nothing was overwritten.
     #[error("the store is damaged or too new: {0}")]
     Damaged(String),
-    /// The cursor is not one of this index.
+    /// The cursor does not belong to this index.
     #[error("that is not a cursor of this list")]
     BadCursor,
 }
@@ -156,15 +156,15 @@ pub enum StoreError {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
     /// A condition did not hold; nothing was written. Read again and decide anew.
-    #[error("somebody else wrote first")]
+    #[error("another writer was first")]
     Conflict,
-    /// Written or not. Read again and see.
+    /// Written or not. Read again to find out.
     #[error("the commit may or may not have happened: {0}")]
     Ambiguous(String),
-    /// Nothing was written; trying again later may work.
+    /// Nothing was written; a later attempt may succeed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// Nothing was written, and trying again will not help: a record over 350 KB, two parts with one key, over 100 parts.
+    /// Nothing was written, and another attempt will not help: a record over 350 KB, two parts with one key, over 100 parts.
     #[error("the commit was refused: {0}")]
     Refused(String),
 }
@@ -172,17 +172,17 @@ pub enum CommitError {
 /// Versioned records. All implementations pass one conformance suite.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The record at a key, read consistently: a commit that was confirmed before is seen.
+    /// The record at a key, read consistently: the read sees every commit confirmed before.
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
 
-    /// The records at these keys, in their order, each read consistently; they need not be of one moment. For a few dozen
+    /// The records at these keys, in their order, each read consistently; they may be from different moments. For a few dozen
     /// keys in one round trip.
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError>;
 
     /// Records of one partition in order, read consistently.
     async fn range(&self, range: &Range) -> Result<Page, StoreError>;
 
-    /// All parts or none.
+    /// Commits all parts or none.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError>;
 
     /// Records across partitions; may lag behind by a moment.
@@ -193,7 +193,7 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<IndexPage, StoreError>;
 
-    /// How many bytes of text a write must hold to show that commits of turns work too. None where a small one says it all.
+    /// How many bytes of text a test write must hold to show that commits of turns work too. `None` where a small write shows it.
     fn health_bytes(&self) -> usize {
         0
     }

@@ -1,4 +1,4 @@
-//! What tools do, at whatever provider declared them: see [`Provider`](super::Provider).
+//! Executes tools, through the provider that declared them: see [`Provider`](super::Provider).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,62 +15,61 @@ pub struct ToolRequest {
     pub tool: Arc<Tool>,
     /// Arguments that the tool's schema accepts.
     pub arguments: Arc<Arguments>,
-    /// In whose name.
+    /// The principal of the conversation.
     pub conversation: ConversationId,
 }
 
-/// A lookup that did not work; the sentence is told to the model.
+/// A failed lookup; the model receives the sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolError {
-    /// The same question gets the same answer.
+    /// The same lookup will always fail this way.
     #[error("{0}")]
     Refused(String),
-    /// Asking again may work: a cut connection, a service that is busy or has an error.
+    /// Another attempt may succeed: a cut connection, a service that is busy or has an error.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// How one try of an action ended.
+/// The outcome of one attempt of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It has its effect; this is the result.
+    /// It took effect; this is the result.
     Done(String),
     /// It has no effect and never will; this is the reason.
     Rejected(String),
     /// Something else is in its way. Final if this is the first attempt; otherwise that may be an earlier attempt under the same key.
     Conflict(String, Option<Duration>),
-    /// Certainly no effect, and none to come of this try: nothing was sent. It may be tried again, at a service without
-    /// idempotency keys too.
+    /// Certainly no effect, now or later: nothing was sent. It may be tried again, even at a service without idempotency keys.
     NotSent(String),
-    /// Certainly no effect, and none to come of this try: the service had no time for it. It may be tried again, after this
-    /// long at the earliest where the service asked for it.
+    /// Certainly no effect, now or later: the service was too busy. It may be tried again, after this long at the earliest where
+    /// the service asked for a pause.
     Busy(String, Option<Duration>),
-    /// Maybe; the same key may be tried again, after this long at the earliest where the service asked for it.
+    /// Possibly an effect; the same key may be tried again, after this long at the earliest where the service asked for a pause.
     Retry(String, Option<Duration>),
-    /// Maybe, and it must not be tried again: the service has no idempotency keys. A person must look.
+    /// Possibly an effect, and it must not be tried again: the service has no idempotency keys. An operator must check.
     Unknown(String),
 }
 
-/// What an action moves.
+/// The amount that an action moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Price {
     /// This many US cents.
     Known(u64),
-    /// The call has no price: for example a refund of an item that nobody bought.
+    /// The call has no price: for example a refund of an item without an order.
     NoPrice,
-    /// The price could not be read now; the reason.
+    /// The price could not be read now; this is the reason.
     CannotTell(String),
 }
 
-/// Executes the tools of a provider, or of all.
+/// Executes the tools of one provider, or of all.
 #[async_trait]
 pub trait Tools: Send + Sync {
     /// A lookup: no side effect, so it may be dropped or repeated at any time.
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError>;
 
-    /// One try of an action. The same key never has a second effect.
+    /// One attempt of an action. The same key never has a second effect.
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome;
 
-    /// What an action moves, for approval limits. Limits fail closed: only [`Price::Known`] can be under one.
+    /// The amount that an action moves, for approval limits. Limits fail closed: only [`Price::Known`] can be under one.
     async fn price(&self, request: &ToolRequest) -> Price;
 }

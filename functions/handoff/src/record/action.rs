@@ -18,7 +18,7 @@ pub fn actions_in(state: ActionState) -> String {
     format!("actions:{}", state.as_str())
 }
 
-/// How far an action is.
+/// The state of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionState {
@@ -26,18 +26,18 @@ pub enum ActionState {
     Proposed,
     /// Waits for a worker.
     Queued,
-    /// A worker is at it, or died at it.
+    /// A worker has it, or died with it.
     Running,
-    /// It has its effect.
+    /// It took effect.
     Done,
     /// It has no effect and never will.
     Rejected,
-    /// Nobody knows; a person must look.
+    /// Its outcome is unknown; an operator must check.
     Unknown,
 }
 
 impl ActionState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 6] = [
         Self::Proposed,
         Self::Queued,
@@ -59,7 +59,7 @@ impl ActionState {
         }
     }
 
-    /// Whether nothing of its own accord changes it any more.
+    /// Whether the action stays in this state unless an operator changes it.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Done | Self::Rejected | Self::Unknown => true,
@@ -73,36 +73,37 @@ impl ActionState {
 pub struct ActionRecord {
     /// The action.
     pub id: ActionId,
-    /// Whose conversation it is.
+    /// The owner of the conversation.
     pub owner: String,
     /// The tool.
     pub tool: String,
     /// Canonical arguments, JSON.
     pub arguments: String,
-    /// What it moves, in US cents, where it has a price.
+    /// The amount it moves, in US cents, where it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_cents: Option<u64>,
-    /// Who called it.
+    /// The agent that called.
     pub agent: String,
-    /// How far it is.
+    /// Its state.
     pub state: ActionState,
     /// When it was accepted.
     pub accepted_at: Millis,
-    /// When it may be tried again, or must be looked at.
+    /// When it may be tried again, or must be rechecked.
     #[serde(rename = "look_at")]
     pub due_at: Millis,
     /// How often a worker claimed it.
     pub attempts: u32,
-    /// When the first try began that may have reached the other side. It knows the idempotency key since then at the earliest.
+    /// The start of the first attempt that may have reached the service. The service knows the idempotency key since then at the
+    /// earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_try_at: Option<Millis>,
-    /// An earlier try, from before an operator had the action tried again, may still arrive at the other side.
+    /// An attempt from before an operator's "try again" may still arrive at the service.
     #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub tried_before: bool,
-    /// Its place in the order of the conversation's actions; taken when it is queued. 0: it has none.
+    /// Its place in the order of the conversation's actions, assigned when it is queued. 0: none.
     #[serde(default, skip_serializing_if = "super::stored::is_zero_place")]
     pub place: u64,
-    /// The action that had the place before it, unless that one was known to have ended.
+    /// The action at the previous place, unless that one was known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ActionId>,
     /// The fence of the last claim.
@@ -112,7 +113,7 @@ pub struct ActionRecord {
     /// The result or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Why an operator decided as they did.
+    /// The operator's reason for the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// A random number of the last decision; lets its process recognise its own unconfirmed commit.
@@ -121,7 +122,7 @@ pub struct ActionRecord {
 }
 
 impl ActionRecord {
-    /// The record to write. Due until it is over; whether the model was told stands in META and in the journal.
+    /// The record to write. Due until the action has ended; META and the journal know whether the end was reported to the model.
     pub fn record(&self) -> Record {
         let open = !self.state.is_terminal();
         Record {
@@ -150,8 +151,9 @@ impl ActionRecord {
         hex(&Sha256::digest(self.arguments.as_bytes()))
     }
 
-    /// For a store that a copy was put back into: an action that is open in the copy may have been tried since the copy was made, at the
-    /// earliest when it was accepted. So it is tried only while its service is sure to remember the key; otherwise a person must look.
+    /// For a store restored from a copy: an action that is open in the copy may have been tried since the copy was made, at the
+    /// earliest when it was accepted. So it is tried only while its service is sure to remember the key; otherwise an operator
+    /// must check.
     pub fn restore(&mut self) {
         if !self.state.is_terminal() {
             self.tried_before = true;
@@ -159,7 +161,7 @@ impl ActionRecord {
         }
     }
 
-    /// What the other side knows this effect by: the same for every try.
+    /// The idempotency key of this effect: the same for every attempt.
     pub fn idempotency_key(&self) -> String {
         hex(&Sha256::digest(self.id.to_string().as_bytes()))
     }

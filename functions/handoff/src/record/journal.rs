@@ -1,5 +1,5 @@
-//! Reads a conversation back from its records, and puts its turns together: for a model's window, which takes whole turns only,
-//! and for people, to whom an unreadable record spoils its own turn only. Writes nothing.
+//! Reads a conversation from its records and assembles its turns: for a model's window, which takes whole turns only, and for
+//! people, for whom an unreadable record spoils its own turn only. Writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Order, Range, Store, StoreError, Stored};
 use crate::record::{ActionRecord, Meta, StepRecord, TurnRecord, decode, keys};
 
-/// A turn with all that belongs to it.
+/// A turn with all its records.
 #[derive(Debug, Clone)]
 pub(crate) struct JournaledTurn {
     pub(crate) number: TurnNumber,
@@ -40,7 +40,7 @@ pub(crate) async fn read_action(
         .transpose()
 }
 
-/// Those of the actions that are there, in one round trip. What cannot be read is left out: it hides nothing beside it.
+/// The existing ones of these actions, in one round trip. An unreadable record is left out and does not hide the others.
 pub(crate) async fn read_actions(
     store: &dyn Store,
     ids: &[ActionId],
@@ -48,7 +48,7 @@ pub(crate) async fn read_actions(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // META names an action twice that was settled after its end had been told; a store is asked for a key once.
+    // META names an action twice that was settled after its end had been reported; each key is read once.
     let mut keys: Vec<_> = ids.iter().map(keys::action).collect();
     keys.sort();
     keys.dedup();
@@ -89,8 +89,7 @@ pub(crate) async fn read_turn(
     Ok(read.turns.pop().and_then(|read| read.turn))
 }
 
-/// The last turns before `before`, oldest first. Left out are turns with a record that cannot be read, and turns that the
-/// extent cuts off.
+/// The last turns before `before`, oldest first. Leaves out turns with an unreadable record, and turns that the extent cuts off.
 pub(crate) async fn read_turns(
     store: &dyn Store,
     conversation: &ConversationId,
@@ -105,31 +104,31 @@ pub(crate) async fn read_turns(
         .collect())
 }
 
-/// Where a piece begins, and in which direction it is read.
+/// The start and the direction of a read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum JournalCursor<'a> {
     /// Turns before this one, or the last ones. Newest first.
     Before(Option<TurnNumber>),
-    /// Turns behind this sort key, or the first ones. Oldest first.
+    /// Turns after this sort key, or the first ones. Oldest first.
     Behind(Option<&'a str>),
 }
 
-/// How much is read: whole turns until one of the bounds is reached.
+/// The size of a read: whole turns until one of the bounds is reached.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
     turns: usize,
-    /// Of records.
+    /// Bytes of records.
     bytes: usize,
-    /// So many turns are read whatever their size.
+    /// This many turns are read whatever their size.
     least: usize,
-    /// Records that are asked for before anything is known of their size.
+    /// Records requested while their size is unknown.
     first: usize,
-    /// The size of a record in an earlier piece.
+    /// The size of a record in the previous piece.
     typical: Option<usize>,
 }
 
 impl Extent {
-    /// For a model's window: of an ordinary conversation one page of records holds all of it.
+    /// For a model's window: one page of records holds the whole window of an ordinary conversation.
     pub(crate) fn of_window(turns: usize, bytes: usize) -> Self {
         Self {
             turns,
@@ -140,7 +139,7 @@ impl Extent {
         }
     }
 
-    /// For people: one turn at least. `typical` is what the piece before has found.
+    /// For people: one turn at least. `typical` is the record size found by the previous piece.
     pub(crate) fn of_piece(turns: usize, bytes: usize, typical: Option<usize>) -> Self {
         Self {
             turns,
@@ -156,40 +155,39 @@ impl Extent {
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) turns: Vec<ReadTurn>,
-    /// Nothing follows in this direction.
+    /// No records follow in this direction.
     pub(crate) is_last: bool,
-    /// For the next piece.
+    /// The typical record size, for the next piece.
     pub(crate) typical: Option<usize>,
-    /// Some record that was read cannot be decoded.
+    /// A record cannot be decoded.
     is_unreadable: bool,
 }
 
-/// A turn with what can be read of it.
+/// A turn with its readable records.
 #[derive(Debug)]
 pub(crate) struct ReadTurn {
     pub(crate) number: TurnNumber,
     /// None: its own record cannot be read.
     pub(crate) turn: Option<JournaledTurn>,
-    /// Some record of it cannot be read.
+    /// A record of it cannot be read.
     is_unreadable: bool,
-    /// It has a record of a kind that this Baton does not know.
+    /// It has a record of a kind that this version of Baton does not know.
     has_unknown: bool,
     /// The highest sort key of its records.
     pub(crate) last_key: String,
 }
 
 impl ReadTurn {
-    /// Whether all of it was read.
+    /// Whether all of it is readable.
     pub(crate) fn is_whole(&self) -> bool {
         !self.is_unreadable && !self.has_unknown
     }
 }
 
-/// Records that are asked for at first where each may have 350 KB.
+/// Records requested at first where each may have 350 KB.
 const FIRST_RECORDS: usize = 8;
 
-/// Records that are asked for at once, at most: the window of an ordinary conversation, 20 turns with a record and a step or two
-/// each.
+/// The most records requested at once: the window of an ordinary conversation, 20 turns with a record and a step or two each.
 const MOST_RECORDS: usize = 64;
 
 /// Reads a piece of a conversation.
@@ -212,7 +210,7 @@ pub(crate) async fn read_piece(
     records.read(store, extent).await
 }
 
-/// Which records are read.
+/// Selects the records to read.
 struct Records<'a> {
     conversation: &'a ConversationId,
     prefix: String,
@@ -256,11 +254,11 @@ struct Reading {
     is_unreadable: bool,
 }
 
-/// What was read of one turn.
+/// The records of one turn so far.
 struct Parts {
     number: TurnNumber,
     turn: Option<(u64, TurnRecord)>,
-    /// Its own record exists, readable or not. One without is being erased.
+    /// Its own record exists, readable or not. A turn without it is being erased.
     exists: bool,
     steps: BTreeMap<u32, StepRecord>,
     actions: Vec<ActionRecord>,
@@ -295,7 +293,7 @@ impl Reading {
         }
     }
 
-    /// As many records as will fill the piece, if they are as large as those before.
+    /// The number of records that fill the piece, if they are as large as the previous ones.
     fn next_limit(&self) -> usize {
         let Some(typical) = self.typical() else {
             return self.extent.first;
@@ -306,7 +304,7 @@ impl Reading {
             .clamp(1, MOST_RECORDS)
     }
 
-    /// `false`: the piece is full, and the record was not taken.
+    /// Adds a record. `false`: the piece is full, and the record was not added.
     fn take(&mut self, stored: &Stored) -> bool {
         let Some(number) = turn_of(&stored.key.sort) else {
             warn_of_unknown(stored);
@@ -392,12 +390,12 @@ impl Parts {
     }
 }
 
-/// The turn to which a record belongs, also one of a kind that a newer Baton wrote.
+/// The turn of a record, even of a kind that a newer Baton wrote.
 fn turn_of(sort: &str) -> Option<TurnNumber> {
     sort.split('#').nth(1)?.parse().ok()
 }
 
 fn warn_of_unknown(stored: &Stored) {
     let (partition, sort) = (&stored.key.partition, &stored.key.sort);
-    tracing::warn!(%partition, %sort, "a record is none that this Baton knows");
+    tracing::warn!(%partition, %sort, "a record has a kind that this version of Baton does not know");
 }

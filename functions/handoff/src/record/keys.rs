@@ -18,7 +18,7 @@ pub(crate) fn message(conversation: &ConversationId, id: &MessageId) -> Key {
     Key::new(partition(conversation), format!("M#{id}"))
 }
 
-/// What the sort keys of a turn and of all that belongs to it begin with.
+/// The common prefix of the sort keys of a turn and of all its records.
 pub(crate) fn turn_prefix(turn: TurnNumber) -> String {
     format!("T#{turn:010}")
 }
@@ -49,7 +49,7 @@ pub(crate) fn is_action(sort: &str) -> bool {
     matches!(parse_turn_part(sort), Some((_, TurnPart::Action(_))))
 }
 
-/// What a sort key under `T#` names.
+/// The kind of a sort key under `T#`.
 pub enum TurnPart<'a> {
     /// The turn itself.
     Turn,
@@ -59,7 +59,7 @@ pub enum TurnPart<'a> {
     Action(&'a str),
 }
 
-/// Takes a sort key under `T#` apart.
+/// Parses a sort key under `T#`.
 pub fn parse_turn_part(sort: &str) -> Option<(TurnNumber, TurnPart<'_>)> {
     let mut parts = sort.strip_prefix("T#")?.splitn(3, '#');
     let turn = parts.next()?.parse().ok()?;

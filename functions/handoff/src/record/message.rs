@@ -1,4 +1,4 @@
-//! Which turn took a message.
+//! The turn that accepted a message.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::stored::encode;
 use crate::ids::TurnNumber;
 use crate::ports::Record;
 
-/// `M#message_id`: which turn took a client's message.
+/// `M#message_id`: the turn that accepted a client's message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRecord {
     /// The turn.

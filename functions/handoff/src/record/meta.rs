@@ -7,15 +7,15 @@ use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
 
-/// When META is due again while an action is open. The worker that ends the action tells its conversation at once; this is for
-/// the case that the message was lost.
+/// When META is due again while an action is open. The worker that ends the action notifies the conversation at once; this covers
+/// a lost message.
 pub(crate) const RECHECK: Millis = 15_000;
 
-/// How often the pause before a late result is reported again may double: to a little over an hour.
+/// How often the pause before another report of a late result may double: to a little over an hour.
 const MOST_DOUBLINGS: u32 = 8;
 
-/// When META is due again after so many failed turns that were to report a late result: while the model is away, turns that no
-/// customer asked for come ever more seldom.
+/// When META is due again after this many failed turns with a late result: while the model is away, turns without a customer's
+/// message become ever rarer.
 pub(crate) fn recheck_after(late_failures: u32) -> Millis {
     RECHECK << late_failures.min(MOST_DOUBLINGS)
 }
@@ -25,19 +25,19 @@ pub fn conversations_of(owner: &str) -> String {
     format!("conversations:{owner}")
 }
 
-/// Who advances the conversation now.
+/// The present owner of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// The turn that runs.
+    /// The running turn.
     pub turn: TurnNumber,
     /// A random name of the owner.
     pub holder: String,
-    /// Until when no other process may recover the turn. Milliseconds since 1970; 0 when it was given up.
+    /// Until when no other process may recover the turn. Milliseconds since 1970; 0 when it was released.
     pub until: Millis,
-    /// How often its owner died since the last recorded step.
+    /// How many owners died since the last recorded step.
     #[serde(rename = "takeovers")]
     pub recoveries: u32,
-    /// How often its owner gave it up since then.
+    /// How many owners handed it over since then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub handed_over: u32,
     /// The number of the owner's last write; lets the owner recognise its own unconfirmed commit.
@@ -47,7 +47,7 @@ pub struct Running {
 /// `META`: the state of a conversation. Stays for ever, so that numbers and fences are never used twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// Whose conversation it is.
+    /// The owner of the conversation, a principal.
     pub owner: String,
     /// The first words of the first message.
     pub title: String,
@@ -61,38 +61,38 @@ pub struct Meta {
     pub next_turn: TurnNumber,
     /// The fence of the last owner; each owner has a higher one.
     pub fence: u64,
-    /// Who advances it now.
+    /// The running turn and its owner.
     pub running: Option<Running>,
-    /// Accepted turns that wait, lowest first.
+    /// Waiting turns, lowest first.
     pub waiting: Vec<TurnNumber>,
-    /// The turn that is to stop.
+    /// The turn that must stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<TurnNumber>,
-    /// Accepted actions whose end is still to be reported to the model.
+    /// Accepted actions whose end must still be reported to the model.
     #[serde(rename = "untold", default, skip_serializing_if = "Vec::is_empty")]
     pub pending_reports: Vec<ActionId>,
-    /// The last place that was given out in the order of this conversation's actions.
+    /// The last assigned place in the order of this conversation's actions.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub places: u64,
-    /// Which action has that place, unless it is known to have ended, and with it all before it.
+    /// The action at that place. None if it, and so every earlier one, is known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_placed: Option<ActionId>,
-    /// When one of them is to be read again, in case it has ended.
+    /// When these actions must be read again, in case one has ended.
     #[serde(rename = "look_at", default)]
     pub due_at: Millis,
-    /// Turns in a row that were to tell the model of ended actions and failed.
+    /// Failed turns in a row that had late results to report.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub late_failures: u32,
     /// Turns below this number were erased.
     #[serde(default)]
     pub erased_below: TurnNumber,
-    /// Erased, and records of it are left to remove.
+    /// The conversation is erased, and some of its records must still be removed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erasing: bool,
 }
 
 impl Meta {
-    /// Of a conversation that begins with this agent.
+    /// META of a new conversation with this agent.
     pub(crate) fn new(owner: String, agent: String, now: Millis) -> Self {
         Self {
             owner,
@@ -120,18 +120,18 @@ impl Meta {
         self.places += 1;
         action.place = self.places;
         let before = self.last_placed.replace(action.id.clone());
-        // Nothing waits for itself.
+        // An action does not wait for itself.
         action.after = before.filter(|before| *before != action.id);
     }
 
-    /// The model was told that this action has ended: it is reported no more, and nothing waits for it.
+    /// The end of this action was reported to the model: it is not reported again, and no action waits for it.
     pub(crate) fn has_ended(&mut self, action: &ActionId) {
         if self.last_placed.as_ref() == Some(action) {
             self.last_placed = None;
         }
     }
 
-    /// The turns that a reader may see.
+    /// The turns visible to readers.
     pub fn has_turns(&self) -> bool {
         self.next_turn > self.erased_below.max(1)
     }

@@ -1,45 +1,45 @@
-//! How large records get. Text is counted as it is stored, which is as JSON: a control character takes six bytes there.
+//! Size limits of records. Text is counted as stored, in JSON: a control character takes six bytes there.
 //!
-//! These bounds together keep every record under what a store takes, and every commit too; a test adds them up. A turn then can
-//! always be recorded and can always end, whatever a model, a tool or a customer wrote.
+//! Together these limits keep every record and every commit within the store's limits; a test adds them up. So a turn can always
+//! be recorded and can always end, whatever text a model, a tool or a customer wrote.
 
-/// So that the step and the actions of a response fit one commit.
+/// The step and the actions of a response must fit one commit.
 pub(crate) const MAX_CALLS: usize = 16;
 
-/// The text of one response, as it is stored.
+/// The text of one response, as stored.
 pub(crate) const RESPONSE_TEXT: usize = 112 * 1024;
 
-/// The arguments of one call, as the model wrote them and as they are stored.
+/// The arguments of one call, as the model wrote them and as stored.
 pub(crate) const ARGUMENTS: usize = 32 * 1024;
 
-/// The arguments of all calls of one response, as they are stored.
+/// The arguments of all calls of one response, as stored.
 pub(crate) const ALL_ARGUMENTS: usize = 128 * 1024;
 
-/// The id or the name of a call, as it is stored. Names of tools have 64 bytes at most; some services write ids of a hundred.
+/// The id or the name of a call, as stored. Names of tools have 64 bytes at most; some services write ids of a hundred.
 pub(crate) const CALL_NAME: usize = 256;
 
-/// All results of one response together, as they are stored.
+/// All results of one response together, as stored.
 pub(crate) const RESULTS: usize = 32 * 1024;
 
-/// However many calls there are, each result may say this much.
+/// The least share of one result, however many calls there are.
 pub(crate) const RESULT_LEAST: usize = 2 * 1024;
 
-/// Late results that a model is told in one request, as they are stored. The others wait for the next one.
+/// Late results in one request to the model, as stored. Further ones wait for the next request.
 pub(crate) const LATE_RESULTS: usize = 40 * 1024;
 
-/// What stands around the text of a late result: ids, the tool's name, the state.
+/// Everything in a late result except its text: ids, the tool's name, the state.
 pub(crate) const LATE_RESULT_FRAME: usize = 512;
 
 /// A customer's message, in bytes of text.
 pub(crate) const MESSAGE: usize = 32 * 1024;
 
-/// Accepted actions of one conversation whose end its model was not told. A model cannot have more of them open.
+/// Accepted actions of one conversation with an unreported end. A model cannot have more of them open.
 pub(crate) const OPEN_ACTIONS: usize = 32;
 
-/// The same with those that a person settled, whose end is told once more.
+/// The same with actions that an operator settled, whose end is reported once more.
 pub(crate) const PENDING_REPORTS: usize = 64;
 
-/// The bytes that a text takes inside of a JSON string.
+/// The bytes of a text inside a JSON string.
 pub(crate) fn stored_len(text: &str) -> usize {
     text.bytes().map(stored_len_of_byte).sum()
 }
@@ -53,7 +53,7 @@ fn stored_len_of_byte(byte: u8) -> usize {
     }
 }
 
-/// The longest beginning of the text that takes at most so many bytes as it is stored; it ends at a character.
+/// The longest prefix of the text that takes at most this many bytes as stored; it ends at a character.
 pub(crate) fn prefix_within(text: &str, bound: usize) -> &str {
     let mut taken = 0;
     let over = text.bytes().position(|byte| {
@@ -64,7 +64,7 @@ pub(crate) fn prefix_within(text: &str, bound: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// The text, or its beginning and how much is missing. The sentence about that comes on top of the bound.
+/// The text, or its prefix and the size of the rest. The sentence about the rest is not counted.
 pub(crate) fn shorten(text: &str, bound: usize) -> String {
     let head = prefix_within(text, bound);
     if head.len() == text.len() {
@@ -77,7 +77,7 @@ pub(crate) fn shorten(text: &str, bound: usize) -> String {
     )
 }
 
-/// What each of `calls` results may say at most, as it is stored.
+/// The limit of each of `calls` results, as stored.
 pub(crate) fn result_bound(calls: usize) -> usize {
     (RESULTS / calls.max(1)).max(RESULT_LEAST)
 }
@@ -104,7 +104,7 @@ mod tests {
 
     const RECORD: usize = 350 * 1024;
 
-    /// Text that takes this much as it is stored, in as few bytes as there are: the worst case for what counts text.
+    /// Text of this stored size in as few bytes as possible: the worst case for a limit on text.
     fn worst(stored: usize) -> String {
         "\u{1}".repeat(stored / 6)
     }
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// A step with as much of everything as a response, its calls and late results may bring.
+    /// A step with the most that a response, its calls and late results may hold.
     fn largest_step() -> StepRecord {
         let calls = (0..MAX_CALLS).map(|_| ToolCall {
             id: worst(CALL_NAME),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_largest_commit_is_well_under_what_a_store_takes() {
-        // A step with its actions. All arguments together are as long as the step has them, in their longest spelling.
+        // A step with its actions. All arguments together are as long as the step allows, in their longest spelling.
         let arguments = 4 * ALL_ARGUMENTS;
         let actions: usize = (0..MAX_CALLS)
             .map(|number| {
@@ -241,7 +241,7 @@ mod tests {
         assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");
         const { assert!(2 + MAX_CALLS < 64) };
 
-        // A message that interrupts: the turns that wait are ended by the commit that takes it.
+        // A message that interrupts: its commit ends the waiting turns.
         let waiting = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);
         let bytes = 9 * waiting.record().body.len() + meta;
         assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");

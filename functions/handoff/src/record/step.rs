@@ -1,4 +1,4 @@
-//! A step of the journal: one whole model response, and the results that the model was told before it.
+//! A step of the journal: one whole model response, and the results in the request for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use super::stored::encode;
 use crate::ids::ActionId;
 use crate::ports::{Record, ToolCall, Usage};
 
-/// How a tool call went.
+/// The outcome of a tool call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolOutcome {
     /// It has a result.
     Ok,
-    /// The model is told what is wrong.
+    /// The call failed, and the model receives the error.
     Error,
     /// An action was accepted and has no result yet.
     Pending,
@@ -33,18 +33,18 @@ impl ToolOutcome {
     }
 }
 
-/// A result as the model was told it.
+/// A result in the form that the model received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallResult {
     /// The model's id of the call.
     pub call: String,
-    /// How it went.
+    /// Its outcome.
     pub outcome: ToolOutcome,
     /// The text.
     pub result: String,
-    /// How long it took.
+    /// Its duration.
     pub milliseconds: u64,
-    /// The end of the action behind it; none while it is pending.
+    /// The end of its action; none while that is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<EndedAction>,
     /// The agent that took over.
@@ -52,12 +52,12 @@ pub struct CallResult {
     pub handed_to: Option<String>,
 }
 
-/// The end of an action as the model was told it.
+/// The end of an action, as reported to the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedAction {
     /// The action.
     pub action: ActionId,
-    /// How it ended.
+    /// Its final state.
     pub state: ActionState,
 }
 
@@ -68,9 +68,9 @@ pub struct LateResult {
     pub action: ActionId,
     /// Its tool.
     pub tool: String,
-    /// How it ended.
+    /// Its final state.
     pub state: ActionState,
-    /// What the model is told.
+    /// The text for the model.
     pub result: String,
 }
 
@@ -79,30 +79,30 @@ pub struct LateResult {
 pub struct AcceptedAction {
     /// The model's id of the call.
     pub call: String,
-    /// The action; two calls of one step may mean the same one.
+    /// The action; two calls of one step may stand for one action.
     pub action: ActionId,
-    /// In which state it was accepted.
+    /// The state in which it was accepted.
     pub state: ActionState,
 }
 
 /// `T#turn#S#step`: the journal, one whole model response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// Who spoke.
+    /// The agent.
     pub agent: String,
-    /// Under which fence it was streamed.
+    /// The fence of its owner.
     pub fence: u64,
-    /// What was said.
+    /// The text.
     pub text: String,
-    /// What was called.
+    /// The calls.
     pub calls: Vec<ToolCall>,
-    /// The actions that these calls stand for.
+    /// The actions of these calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<AcceptedAction>,
-    /// The results of the step before, in the order in which they came.
+    /// The results of the previous step, in their order of completion.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,
-    /// Late results that the model was told before it said this.
+    /// Late results in the request for this response.
     #[serde(rename = "late", default, skip_serializing_if = "Vec::is_empty")]
     pub late_results: Vec<LateResult>,
     /// The tokens of this response.

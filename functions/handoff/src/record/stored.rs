@@ -1,15 +1,15 @@
-//! How records are written and read: as JSON under a format number. Knows nothing of what stands in them.
+//! Encoding of records: JSON with a format number. Knows nothing of their content.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ports::{Millis, Record, StoreError, Stored};
 
-/// The format of every record below and in these modules. Raise it with a change that an older Baton would misread.
+/// The format of every record here and in these modules. Raise it with a change that an older Baton would misread.
 const FORMAT: u16 = 1;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Record {
-    // These types hold strings, numbers and lists of them: nothing that serde_json can refuse.
+    // These types hold strings, numbers and lists of them, which serde_json can always write.
     let body = serde_json::to_string(value).unwrap_or_default();
     Record {
         format: FORMAT,
@@ -36,14 +36,14 @@ pub fn decode<T: DeserializeOwned>(stored: &Stored) -> Result<T, StoreError> {
     })
 }
 
-/// A line of a list whose record cannot be read: damaged, or of a newer program. It stays as it is.
+/// A list entry with an unreadable record: damaged, or written by a newer program. The record stays unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// The conversation, the action, or the item of an order or a refund.
     pub id: String,
-    /// What is wrong with it, and what can be done.
+    /// The problem, and what an operator can do.
     pub reason: String,
-    /// Of a conversation: by which it is listed. Milliseconds since 1970.
+    /// The rank of a conversation in the list. Milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_activity: Option<Millis>,
 }

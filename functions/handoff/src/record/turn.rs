@@ -1,4 +1,4 @@
-//! A turn, from its message to how it ended.
+//! A turn, from its message to its end.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,17 @@ use crate::failure::FailureCode;
 use crate::ids::{MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
 
-/// How far a turn is. That it runs stands in META, which alone decides it.
+/// The state of a turn. Only META says whether it is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnState {
     /// Waits or runs.
     Accepted,
-    /// Over, well.
+    /// Completed.
     Committed,
-    /// Over, with a failure.
+    /// Failed.
     Failed,
-    /// Over, on request.
+    /// Stopped on request.
     Stopped,
 }
 
@@ -42,26 +42,26 @@ pub enum Origin {
     Customer,
     /// A result came after its turn had ended.
     LateResult,
-    /// Another turn is said anew.
+    /// It regenerates another turn.
     Regenerated {
         /// The turn that this one replaces.
         of: TurnNumber,
     },
 }
 
-/// Text that was streamed but whose response never became whole.
+/// Streamed text of a response that never became whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
-    /// Who said it.
+    /// The agent.
     pub agent: String,
-    /// What was said.
+    /// The text.
     pub text: String,
 }
 
 /// `T#turn`: a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnRecord {
-    /// How far it is.
+    /// Its state.
     pub state: TurnState,
     /// How it began.
     pub origin: Origin,
@@ -87,13 +87,13 @@ pub struct TurnRecord {
     /// Tokens of all its responses.
     #[serde(default)]
     pub usage: Usage,
-    /// The results of the last step's calls, when the turn ended before the model was told them.
+    /// The results of the last step's calls, if the turn ended before a request reported them to the model.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,
-    /// What was streamed of a response that never became whole.
+    /// The streamed text of a response that never became whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
-    /// How many bytes were streamed of such a response that could not be recorded: what came after them keeps its position.
+    /// The size of a response's streamed text that could not be recorded: later events keep their positions.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub left_out: u32,
 }

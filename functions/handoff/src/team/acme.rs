@@ -1,5 +1,5 @@
-//! The built-in team, customer service of ACME Inc., and how its tools are declared.
-//! Knows which tools there are; never what they do.
+//! The built-in team, customer service of ACME Inc., and the declarations of its tools.
+//! Knows their names; never their effects.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub const BACK_OFFICE: &[(&str, ToolKind)] = &[
     ("execute_refund", ToolKind::Action),
 ];
 
-/// Declares the tools of the embedded back office, which are those of the built-in team. Other teams may use them too.
+/// Declares the tools of the embedded back office, the tools of the built-in team. Other teams may use them too.
 #[derive(Debug, Clone, Copy)]
 pub struct BackOfficeTools;
 

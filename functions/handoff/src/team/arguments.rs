@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::canonical::canonical;
 
-/// The longest argument text that is read, in bytes. As much as a customer's message may hold.
+/// The longest argument text, in bytes. The same as for a customer's message.
 pub const MAX_ARGUMENT_BYTES: usize = 32 * 1024;
 
 /// Checked arguments: keys sorted at every depth, numbers in one spelling (`1.0` is `1`), defaults filled in.
@@ -67,7 +67,7 @@ impl PartialEq for Arguments {
 
 impl Eq for Arguments {}
 
-/// Arguments are a customer's data, which logs must not hold.
+/// Arguments are a customer's data, which must not enter logs.
 impl fmt::Debug for Arguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Arguments({} bytes)", self.canonical.len())

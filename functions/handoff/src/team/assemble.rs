@@ -1,5 +1,5 @@
-//! The parts of a team file put together: every name must lead somewhere, and every part must be of use.
-//! Knows how the parts refer to each other; what a single tool may be is decided elsewhere.
+//! Assembles the parts of a team file: every name must lead somewhere, and every part must be used.
+//! Knows how the parts refer to each other; never the rules for a single tool.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::tool::Tool;
 use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_empty};
 use crate::ports::ToolDefinition;
 
-/// The OpenAI API takes this many function definitions in one request.
+/// The most function definitions in one request to the OpenAI API.
 const MAX_CALLS: usize = 128;
 
 impl Team {
@@ -250,7 +250,7 @@ fn all_reachable(
     }
 }
 
-/// What a model is told of these tools and hand-offs, once for all requests.
+/// The definitions of these tools and hand-offs for a model, built once for all requests.
 fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<[ToolDefinition]> {
     let definition = |name: &str, description: &str, parameters: &Arc<RawValue>| ToolDefinition {
         name: name.to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-/// Depth is bounded by `serde_json`, which reads no more than 128 levels, and by that of a team file.
+/// `serde_json` bounds the depth to 128 levels, and a team file has its own bound.
 pub(super) fn canonical(value: Value) -> Value {
     match value {
         Value::Object(object) => {
@@ -20,7 +20,7 @@ pub(super) fn canonical(value: Value) -> Value {
     }
 }
 
-/// Whole numbers that fit 64 bits are written as integers, whatever way they were spelt.
+/// Whole numbers that fit 64 bits are written as integers, however they were spelt.
 fn canonical_number(number: Number) -> Number {
     if number.is_i64() || number.is_u64() {
         return number;

@@ -1,5 +1,5 @@
-//! What is found in a team only when its schemas are compiled or read again: mistakes, and what is allowed and means less than it
-//! seems to. Knows where a schema is in the file; never what is wrong with it.
+//! Checks of a team that compile its schemas: mistakes, and warnings about keywords with less effect than expected. Knows where a
+//! schema is in the file; never its rules.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ pub(super) struct Source {
 }
 
 impl Team {
-    /// Compiles the schemas of all tools. Without it each is compiled by the first call of its tool, which is right where a start must
-    /// be fast and the team was checked before.
+    /// Compiles the schemas of all tools. Without this call the first call of a tool compiles its schema, which is right where
+    /// the start must be fast and the team was checked before.
     ///
     /// # Errors
     /// The first mistake in a schema, as one sentence with file and line.
@@ -28,8 +28,8 @@ impl Team {
         self.tools().try_for_each(compile)
     }
 
-    /// What is allowed in the schemas of tools and means less than it seems to: a keyword that is likely misspelt, a pattern or a
-    /// format that is not checked. Told as mistakes are.
+    /// Warnings about the schemas of tools: a keyword that is likely misspelt, a pattern or a format that is not checked. They
+    /// have the form of mistakes.
     pub fn warnings(&self) -> Vec<TeamError> {
         let of_tool = |tool: &Arc<Tool>| {
             let remarks = tool.schema.remarks();
@@ -50,14 +50,14 @@ impl Team {
         mistake.at(at.unwrap_or_default()).in_file(file, text)
     }
 
-    /// A tool whose schema was to be compiled and could not be: its calls fail until the team is put right.
+    /// A tool whose schema did not compile: its calls fail until the team file is corrected.
     pub fn broken_schema(&self) -> Option<&str> {
         let mut broken = self.tools().filter(|tool| tool.schema.is_broken());
         broken.next().map(|tool| tool.name.as_str())
     }
 }
 
-/// The bytes of the key or item at a place of the schema of a tool, or as near to it as the file has something.
+/// The bytes of the key or item at a place of the schema of a tool, or the nearest that the file has.
 fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<usize>> {
     let mut tools = file.get("tool")?.get_ref().as_array()?.iter();
     let named = tools.find(|table| {

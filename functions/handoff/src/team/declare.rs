@@ -1,4 +1,4 @@
-//! One tool of the file made into a tool of the team.
+//! Makes one tool of the file a tool of the team.
 //! Knows this tool alone; never the agents that use it.
 
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::provider::{Draft, Provider, Runs, Section, provider_of};
 use super::tool::{Amount, Approval, Tool, ToolKind};
 use super::{check_name, in_range, not_empty};
 
-/// A service that hangs must not hold a worker up for longer than this.
+/// A service that hangs must not occupy a worker for longer than this.
 const TIMEOUT_SECONDS: (i64, i64) = (1, 120);
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Later actions of a conversation wait for an earlier one, so it is not tried for ever.
+/// Later actions of a conversation wait for an earlier one, so an action must not be tried for ever.
 const DEFAULT_RETRY: Duration = Duration::from_hours(1);
 
 const LONGEST_RETRY: Duration = Duration::from_hours(24 * 30);
@@ -80,7 +80,7 @@ impl Tool {
     }
 }
 
-/// How long actions are tried: never longer than the other side remembers a key.
+/// How long actions are tried: never longer than the service remembers a key.
 fn retry(key_life: Option<Duration>, minutes: Option<Spanned<i64>>) -> Result<Duration, Located> {
     let most = key_life.unwrap_or(LONGEST_RETRY).min(LONGEST_RETRY);
     let most_minutes = i64::try_from(most.as_secs() / 60).unwrap_or(i64::MAX);

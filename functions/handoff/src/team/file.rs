@@ -1,5 +1,5 @@
-//! The team file as it is written by hand: keys, their types and where each of them stands.
-//! Knows the format only; whether the parts fit together is not decided here.
+//! The keys of the team file as a person writes it, with their types and places.
+//! Knows the format only; never whether the parts fit together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,7 +56,7 @@ pub(super) struct HandOffFile {
     pub(super) description: Spanned<String>,
 }
 
-/// The keys of a tool, in the order in which they are told. Sections of providers come on top.
+/// The keys of a tool, in the order of error messages. Providers' sections follow.
 pub(super) const TOOL_KEYS: &[&str] = &[
     "name",
     "description",
@@ -101,7 +101,7 @@ pub(super) struct AboveFile {
     pub(super) amount: Option<String>,
 }
 
-// An untagged enum would answer every mistake with "did not match any variant"; this says what was expected.
+// An untagged enum would report every mistake as "did not match any variant"; this names the expected type.
 
 impl<'de> Deserialize<'de> for ApprovalFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

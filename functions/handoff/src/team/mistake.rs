@@ -1,4 +1,4 @@
-//! What can be wrong with a team file, each as one sentence for the person who wrote it.
+//! Mistakes in a team file, each one sentence for the author of the file.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,7 +26,7 @@ impl fmt::Display for TeamError {
 
 impl std::error::Error for TeamError {}
 
-/// A mistake and the bytes of the text that hold it.
+/// A mistake with the bytes of the text that contain it.
 #[derive(Debug)]
 pub struct Located {
     mistake: Mistake,
@@ -34,7 +34,7 @@ pub struct Located {
 }
 
 impl Located {
-    /// A mistake that a provider found. The sentence has no full stop and begins with the thing that is wrong.
+    /// A mistake found by a provider. The sentence has no full stop and begins with the wrong part.
     pub fn new(sentence: impl Into<String>, at: Range<usize>) -> Self {
         Mistake::OfProvider(sentence.into()).at(at)
     }
@@ -57,7 +57,7 @@ pub(super) fn line_of(byte: usize, text: &str) -> usize {
 impl From<toml::de::Error> for Located {
     fn from(error: toml::de::Error) -> Self {
         let lines: Vec<_> = error.message().lines().map(str::trim).collect();
-        // The file's author knows keys and values, not the fields and variants that they are read into.
+        // The file's author knows keys and values, not our fields and variants.
         let words = lines
             .join(", ")
             .replace("unknown field", "unknown key")
@@ -73,7 +73,7 @@ impl From<toml::de::Error> for Located {
     }
 }
 
-/// What can be wrong, beginning with the thing that is.
+/// A mistake. The sentence begins with the wrong part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Mistake {
     #[error("{0}")]

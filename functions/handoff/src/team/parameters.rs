@@ -1,5 +1,6 @@
-//! The parameters of a tool: from the tables of the file to the JSON Schema of all arguments, and what its declaration asks of it.
-//! Knows schemas only; never what the tool does. Whether the schema itself is right is found when it is compiled.
+//! The parameters of a tool: from the tables of the file to the JSON Schema of all arguments, and the questions of its
+//! declaration.
+//! Knows schemas only; never the tool's effect. Compiling the schema checks the schema itself.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use toml::{Spanned, Table};
 use super::mistake::{Located, Mistake};
 use super::schema::Schema;
 
-/// How deep a schema is followed to find out what a parameter may be: a reference may lead anywhere in it.
+/// How deep a schema is followed to find the types of a parameter: a reference may lead anywhere in it.
 const MAX_REFERENCES: usize = 6;
 
 fn type_of(value: &Value) -> &'static str {
@@ -24,7 +25,7 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// The schema of a tool's arguments, and what can be asked of it.
+/// The schema of a tool's arguments, with the questions of its declaration.
 pub(super) struct Parameters {
     pub(super) schema: Schema,
     pub(super) defaults: Map<String, Value>,
@@ -44,8 +45,8 @@ impl Parameters {
             .map(String::as_str)
     }
 
-    /// The first of these types of JSON that the parameter's schema allows by name, as a sentence has it. A schema that names
-    /// no type is left to the call.
+    /// The first of these types of JSON that the parameter's schema allows by name, worded for a sentence. A schema without a
+    /// type is checked at the call.
     pub(super) fn may_be(&self, name: &str, types: &[&'static str]) -> Option<&'static str> {
         let schema = self.property(name)?;
         let allowed = |wanted: &&&str| self.allows(schema, wanted, MAX_REFERENCES);
@@ -62,7 +63,7 @@ impl Parameters {
             Some(Value::Array(types)) if types.iter().any(is_wanted) => {}
             Some(found) if is_wanted(found) => {}
             Some(_) => return false,
-            // Without a type it is what the parts say, or anything.
+            // Without a type the parts decide; without those any type is allowed.
             None => {
                 let parts = ["anyOf", "oneOf"].into_iter().flat_map(|key| {
                     let parts = schema.get(key).and_then(Value::as_array);
@@ -94,7 +95,7 @@ impl Parameters {
     }
 }
 
-/// `tool_at` is where a tool without parameters would be wrong, were it so.
+/// `tool_at`: the place to report for a mistake in a tool without parameters.
 pub(super) fn read_parameters(
     tool: &str,
     tool_at: &Range<usize>,

@@ -1,5 +1,5 @@
-//! A provider of tools: how its tools are declared in a team file, and what that declaration says about retries.
-//! Knows the file and the parameters of a tool; never a protocol, nor how a call is carried out.
+//! A provider of tools: how a team file declares its tools, and what the declaration says about retries.
+//! Knows the file and the parameters of a tool; never a protocol or the execution of a call.
 
 use std::any::Any;
 use std::fmt;
@@ -15,49 +15,49 @@ use super::mistake::{Located, Mistake};
 use super::parameters::Parameters;
 use super::tool::ToolKind;
 
-/// A kind of tool, as team files declare it. The calls themselves go through [`Tools`](crate::ports::Tools): a file is read before
-/// any store or connection is open.
+/// A kind of tool, as declared in team files. The calls themselves go through [`Tools`](crate::ports::Tools): a file is read
+/// before any store or connection is open.
 pub trait Provider: Send + Sync {
-    /// Its name, unique among providers: by it a call finds the implementation.
+    /// Its name, unique among providers: a call finds its implementation by it.
     fn name(&self) -> &'static str;
 
-    /// `Some("shelf")` if its tools are those with a section `[tool.shelf]`; `None` if they are those without any section.
+    /// `Some("shelf")` if its tools have a section `[tool.shelf]`; `None` if its tools have no section.
     fn section(&self) -> Option<&'static str>;
 
-    /// The provider as a sentence about a call names it, for example "the service".
+    /// The provider's name in a sentence about a call, for example "the service".
     fn noun(&self) -> &'static str;
 
-    /// Reads what a team file says of one tool.
+    /// Reads the declaration of one tool.
     ///
     /// # Errors
     /// The first mistake, with its place in the file.
     fn declare(&self, draft: &Draft<'_>) -> Result<Declared, Located>;
 }
 
-/// What a provider makes of a declaration.
+/// A provider's reading of a declaration.
 pub struct Declared {
-    /// For the provider alone, which finds it again with [`Runs::config`].
+    /// The provider's own data, which [`Runs::config`] returns.
     pub config: Arc<dyn Any + Send + Sync>,
-    /// What may be tried again.
+    /// The retry rules.
     pub retries: Retries,
-    /// Whether the provider can be asked what a call is worth. If not, a limit names a parameter that says it.
+    /// Whether the provider can price a call. If not, a limit names a parameter with the amount.
     pub prices: bool,
 }
 
-/// What may be tried again at a provider, as data for the rules of retries.
+/// The facts about a provider that the retry rules need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
-    /// Whether the other side tells a second try of the same action from a second action.
+    /// Whether the service distinguishes a second attempt of an action from a second action.
     pub has_keys: bool,
-    /// How long the other side remembers a key, from the first try on; `None` is for ever. Nothing is retried past it.
+    /// How long the service remembers a key, counted from the first attempt; `None` is for ever. Nothing is retried after that.
     pub key_life: Option<Duration>,
-    /// Whether the other side refuses a key for ever that it has refused once. Where it does not, a try that is still on its
-    /// way may have its effect after a later one was refused.
+    /// Whether the service refuses a refused key for ever. Otherwise an attempt that is still on its way may take effect after a
+    /// later one was refused.
     pub remembers_refusals: bool,
 }
 
 impl Retries {
-    /// At a provider that records every key together with its outcome and forgets none.
+    /// For a provider that records every key together with its outcome and forgets none.
     pub const FOR_EVER: Self = Self {
         has_keys: true,
         key_life: None,
@@ -65,12 +65,12 @@ impl Retries {
     };
 }
 
-/// Where a call is carried out.
+/// Where a call runs.
 #[derive(Clone)]
 pub struct Runs {
     /// The name of the provider.
     pub provider: &'static str,
-    /// What may be tried again there.
+    /// The retry rules there.
     pub retries: Retries,
     config: Arc<dyn Any + Send + Sync>,
 }
@@ -84,7 +84,7 @@ impl Runs {
         }
     }
 
-    /// What the provider made of the declaration; `None` if that is of another type, and so another provider's.
+    /// The provider's data; `None` if it has another type, and so belongs to another provider.
     pub fn config<T: 'static>(&self) -> Option<&T> {
         self.config.downcast_ref()
     }
@@ -99,7 +99,7 @@ impl fmt::Debug for Runs {
     }
 }
 
-/// A tool of a team file that its provider has yet to read: what the file says of every tool, and the provider's own section.
+/// A tool of a team file that its provider must still read: the common keys, and the provider's own section.
 pub struct Draft<'a> {
     /// The name of the tool.
     pub name: &'a str,
@@ -119,7 +119,7 @@ impl Draft<'_> {
         self.at.clone()
     }
 
-    /// The provider's section, without a section an empty one. [`Spanned`] fields know their places.
+    /// The provider's section; an empty one if the tool has none. [`Spanned`] fields know their places.
     ///
     /// # Errors
     /// A key that is unknown, missing or of another type, with its place.
@@ -131,7 +131,7 @@ impl Draft<'_> {
         Ok(T::deserialize(ValueDeserializer::from(section))?)
     }
 
-    /// The sections that would give the tool to another provider, as a sentence names them.
+    /// The sections that would give the tool to another provider, worded for a sentence.
     pub fn sections(&self) -> String {
         let names: Vec<_> = sections(self.providers)
             .map(|name| format!("[tool.{name}]"))
@@ -154,20 +154,20 @@ impl Draft<'_> {
         self.parameters.is_always_there(parameter)
     }
 
-    /// The first of these types of JSON that the parameter's schema allows by name, as a sentence has it. A schema that names
-    /// no type is left to the call.
+    /// The first of these types of JSON that the parameter's schema allows by name, worded for a sentence. A schema without a
+    /// type is checked at the call.
     pub fn may_be(&self, parameter: &str, types: &[&'static str]) -> Option<&'static str> {
         self.parameters.may_be(parameter, types)
     }
 
-    /// That a key of a lookup is for actions only.
+    /// The mistake that a lookup has a key for actions only.
     pub fn for_actions_only(&self, key: &'static str, at: Range<usize>) -> Located {
         let tool = self.name.to_owned();
         Mistake::ForActionsOnly { tool, key }.at(at)
     }
 }
 
-/// The table of a tool that is for a provider alone.
+/// A provider's table of a tool.
 pub(super) struct Section<'a> {
     pub(super) name: &'static str,
     pub(super) value: Spanned<DeValue<'a>>,
@@ -212,7 +212,7 @@ pub(super) fn take_sections<'a>(
     providers: &[&dyn Provider],
 ) -> Result<Vec<Vec<Section<'a>>>, Located> {
     let Some(DeValue::Array(tools)) = file.get_mut("tool").map(Spanned::get_mut) else {
-        // No tools, or a mistake that is told when the rest is read.
+        // No tools, or a mistake that is reported when the rest is read.
         return Ok(Vec::new());
     };
     let mut taken = Vec::with_capacity(tools.len());
@@ -243,7 +243,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Says of a service what may be tried again there, and nothing else.
+    /// Declares only the retry facts of a service.
     pub(crate) struct Service;
 
     #[derive(Deserialize)]

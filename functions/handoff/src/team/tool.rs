@@ -1,5 +1,5 @@
-//! A tool: what a model may call, with which arguments, and how the call is carried out.
-//! Knows the declaration only; never how a provider carries a call out.
+//! A tool: its name for the model, its arguments and its execution.
+//! Knows the declaration only; never how a provider executes a call.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::canonical::canonical;
 use super::provider::Runs;
 use super::schema::{Problem, Schema};
 
-/// Something that a model may call.
+/// A tool that a model may call.
 #[derive(Debug)]
 pub struct Tool {
     /// The name that the model calls, unique in the team.
     pub name: String,
-    /// What the model is told the tool does.
+    /// The description for the model.
     pub description: String,
     /// Whether a call has a side effect.
     pub kind: ToolKind,
@@ -24,9 +24,9 @@ pub struct Tool {
     pub identity: Vec<String>,
     /// How long one call may take.
     pub timeout: Duration,
-    /// Where a call is carried out.
+    /// Where a call runs.
     pub runs: Runs,
-    /// Whether a person has to agree first; lookups never need it.
+    /// Whether an operator must approve first; lookups never need that.
     pub approval: Approval,
     /// Whether its actions wait for earlier ones of their conversation.
     pub order: ActionOrder,
@@ -43,7 +43,7 @@ pub struct Tool {
 pub enum ToolKind {
     /// No side effect: runs inside the turn and may be repeated.
     Lookup,
-    /// Has a side effect: recorded first, then carried out by a worker, once.
+    /// Has a side effect: recorded first, then executed by a worker, once.
     Action,
 }
 
@@ -61,41 +61,41 @@ impl ToolKind {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionOrder {
-    /// They are carried out in the order in which they were accepted or approved.
+    /// They run in the order of their acceptance or approval.
     #[default]
     Kept,
-    /// They are carried out at any time, and nothing waits for them.
+    /// They run at any time, and no other action waits for them.
     Free,
 }
 
-/// Whether a person has to agree before an action is carried out.
+/// Whether an operator must approve an action before it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
-    /// Nobody has to.
+    /// No approval.
     Never,
-    /// Somebody has to agree to every call.
+    /// Approval of every call.
     Always,
-    /// Somebody has to agree to calls worth more than a limit.
+    /// Approval of calls worth more than a limit.
     Above {
-        /// The highest amount, in US cents, that needs nobody.
+        /// The highest amount, in US cents, that needs no approval.
         limit_cents: u64,
-        /// Who says what a call is worth.
+        /// The source of a call's amount.
         amount: Amount,
     },
 }
 
-/// Who says what a call is worth.
+/// The source of a call's amount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Amount {
-    /// The tool's provider is asked, for example what was paid for the item of a refund.
+    /// The tool's provider, which knows for example the price paid for the item of a refund.
     Provider,
-    /// A required parameter names it, in whole US dollars.
+    /// A required parameter, in whole US dollars.
     Parameter(String),
 }
 
 impl Tool {
-    /// Whether a turn has one action of an identity, whatever lies between two calls: where the file names the identity, or an
-    /// amount that moves.
+    /// Whether a turn has only one action of an identity, whatever lies between two calls. So where the file names the identity,
+    /// or an amount that moves.
     pub(crate) fn is_once_a_turn(&self) -> bool {
         !self.identity.is_empty() || matches!(self.approval, Approval::Above { .. })
     }
@@ -105,8 +105,8 @@ impl Tool {
         self.schema.document()
     }
 
-    /// Canonical JSON of what makes a call with these arguments the same action as another call of this tool: the parameters that
-    /// the tool names as its identity, or all arguments where it names none.
+    /// Canonical JSON of the identity of a call with these arguments: the parameters that the tool names as its identity, or all
+    /// arguments where it names none. Calls of a tool with equal identities are the same action.
     pub fn identity_of(&self, arguments: &Arguments) -> String {
         if self.identity.is_empty() {
             return arguments.canonical().to_owned();
@@ -124,7 +124,7 @@ impl Tool {
     /// unless [`Team::compile_all`](super::Team::compile_all) did.
     ///
     /// # Errors
-    /// A sentence for the model: what is wrong, and with which argument; or that the tool's own schema cannot be used.
+    /// A sentence for the model: the mistake and its argument; or that the tool's own schema cannot be used.
     pub fn check(&self, arguments: &str) -> Result<Arguments, String> {
         self.read(arguments)
             .map_err(|complaint| format!("{} was not called: {complaint}.", self.name))
@@ -132,7 +132,7 @@ impl Tool {
 
     fn read(&self, text: &str) -> Result<Arguments, String> {
         self.compile().map_err(|problem| {
-            // The owner of the team finds the reason in the log and at `/health`; a model can do nothing about it.
+            // The owner of the team finds the reason in the log and at `/health`; the model cannot act on it.
             tracing::error!(tool = self.name, reason = %problem, "the schema of a tool cannot be used");
             "its schema cannot be used, which is a mistake of this team and not of the call".to_owned()
         })?;

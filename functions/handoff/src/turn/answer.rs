@@ -1,4 +1,4 @@
-//! What comes of a response's calls: each gets its result, and the hand-off that wins happens.
+//! Executes a response's calls: each gets its result, and the winning hand-off happens.
 
 use super::calls::{self, Accepted, Planned, Scope};
 use super::play::{Play, hand_offs_in};
@@ -12,12 +12,12 @@ impl Play<'_> {
         self.plan_behind(&self.steps, calls)
     }
 
-    /// What these calls are, behind the steps that the turn had before them.
+    /// Classifies these calls, which follow the steps that the turn had before.
     fn plan_behind(&self, steps: &[StepRecord], calls: &[ToolCall]) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
         let (turn, only) = match self.record.origin {
             Origin::Customer | Origin::LateResult => (self.number, None),
-            // What the old answer did is not done again, and what it did not do is not done either.
+            // A regenerated answer repeats no action of the old answer, and accepts none that the old answer did not.
             Origin::Regenerated { of } => (of, Some(known.as_slice())),
         };
         let scope = Scope {
@@ -34,7 +34,7 @@ impl Play<'_> {
         )
     }
 
-    /// The actions that these steps accepted, in the order of their acceptance.
+    /// The actions of these steps, in the order of their acceptance.
     fn accepted_in(&self, steps: &[StepRecord]) -> Vec<Accepted> {
         let mut accepted: Vec<Accepted> = Vec::new();
         for AcceptedAction { action: id, .. } in steps.iter().flat_map(|step| &step.actions) {
@@ -51,7 +51,7 @@ impl Play<'_> {
         accepted
     }
 
-    /// Carries out the calls of the last step, and lets the hand-off happen that won.
+    /// Executes the calls of the last step, and then its winning hand-off.
     pub(super) async fn answer_calls(&mut self, planned: &[Planned]) {
         // Snapshot before reading results: later entries are newer than what we report.
         self.pending_reports = self.lease.meta().await.pending_reports;
@@ -76,8 +76,8 @@ impl Play<'_> {
         self.results = results;
     }
 
-    /// The owner before us recorded the last step, and what came of its calls is not known. They are answered again: lookups
-    /// are looked up anew, actions are what their records say.
+    /// Recovery: an earlier owner recorded the last step, and the results of its calls are unknown. They are answered again:
+    /// lookups run again, actions have the state of their records.
     pub(super) async fn resume_last_step(&mut self) {
         let Some(step) = self.steps.last() else {
             return;

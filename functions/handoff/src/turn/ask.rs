@@ -1,4 +1,4 @@
-//! What a turn asks the model, and the answer as it is streamed.
+//! The turn's request to the model, and its streamed answer.
 
 use super::begun::Opening;
 use super::play::Play;
@@ -10,11 +10,11 @@ use crate::failure::FailureCode;
 use crate::ports::{Message, Millis};
 use crate::record::{Origin, StepRecord};
 
-/// No response may take longer than this, however lively it drips.
+/// The longest time for a response, even if its stream never pauses.
 const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;
 
 impl Play<'_> {
-    /// Asks the model and streams what it says.
+    /// Sends the request and streams the answer.
     pub(super) async fn respond(
         &mut self,
         opening: Option<Opening>,
@@ -53,8 +53,8 @@ impl Play<'_> {
         }))
     }
 
-    /// The past, and of this turn what was said, as the model is shown it. Without instructions. Made anew for each step: most
-    /// turns have but one, whose request was made before the turn began.
+    /// The past and this turn so far, as messages for the model, without instructions. Built anew for each step: most turns have
+    /// only one, and its request was built before the turn began.
     fn conversation(&self) -> Vec<Message> {
         let mut messages = messages(self.engine, &self.past, &self.record);
         if self.record.origin == Origin::LateResult

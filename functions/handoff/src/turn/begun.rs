@@ -1,4 +1,4 @@
-//! A turn that a process has the lease for and has not run yet.
+//! A turn that a process holds the lease for and has not run yet.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::record::journal::JournaledTurn;
 /// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
 pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
 
-/// A turn that this process has the lease for.
+/// A turn of this process, under its lease.
 pub(crate) struct Begun {
     pub(crate) claim: Claim,
     pub(crate) meta: Meta,
@@ -24,11 +24,11 @@ pub(crate) struct Begun {
     pub(crate) past: Vec<JournaledTurn>,
     pub(crate) log: Arc<TurnLog>,
     pub(crate) opening: Option<Opening>,
-    /// Why it must end without another step.
+    /// Set if the turn must end without another step.
     pub(crate) end_at_once: Option<EndAtOnce>,
-    /// What the owner before us said of the step that it did not finish, when that is to stay.
+    /// The earlier owner's text of its unfinished step, if it must stay.
     pub(crate) kept: String,
-    /// Owners of it died: no other such turn runs in this process meanwhile.
+    /// A permit, because owners of the turn died: no other such turn runs in this process meanwhile.
     pub(crate) suspect: Option<OwnedSemaphorePermit>,
 }
 

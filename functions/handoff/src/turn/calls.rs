@@ -1,4 +1,4 @@
-//! The tool calls of one response: what each of them is, and its one result.
+//! The tool calls of one response: their kinds, and one result for each.
 
 use std::sync::Arc;
 
@@ -20,34 +20,34 @@ use crate::record::{
 };
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
 
-/// How long a lookup that broke off waits before it is tried once more: as long as the back-off of so many lost races.
+/// The pause before the one repeat of a broken lookup: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;
 
-/// What a call is. It follows from the agent and the call alone, so that an owner that recovers the turn sees the same.
+/// The kind of a call. It depends on the agent and the call alone, so that an owner that recovers the turn finds the same.
 pub(crate) enum Planned {
     /// The first hand-off of the response.
     HandOff(Arc<Agent>),
     /// A further hand-off.
     NotTransferred,
-    /// A lookup with good arguments.
+    /// A lookup with valid arguments.
     Lookup(ToolRequest),
-    /// An action with good arguments.
+    /// An action with valid arguments.
     Action(ActionId, ToolRequest),
-    /// What the model is told is wrong with it.
+    /// A mistake, as a sentence for the model.
     Wrong(String),
 }
 
-/// Which actions a turn may stand for.
+/// The actions that calls of a turn may stand for.
 pub(crate) struct Scope<'a> {
-    /// The turn by which they are known: its own, or the one that it regenerates.
+    /// The turn in their ids: its own, or the one that it regenerates.
     pub(crate) turn: TurnNumber,
-    /// Those that it may have, if it may not have new ones.
+    /// The allowed actions, if the turn may not accept new ones.
     pub(crate) only: Option<&'a [&'a ActionId]>,
-    /// Those that it has accepted so far, in the order of their acceptance.
+    /// The actions accepted so far, in the order of their acceptance.
     pub(crate) accepted: Vec<Accepted>,
 }
 
-/// An action that a turn has accepted.
+/// An accepted action of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) id: ActionId,
@@ -56,11 +56,11 @@ pub(crate) struct Accepted {
 }
 
 impl Scope<'_> {
-    /// The action that this call stands for: a repeat of one that the turn has already, or a new one.
+    /// The action of this call: a repeat of one that the turn has already, or a new one.
     ///
-    /// An action that names its identity, or an amount, is one for the whole turn, whatever lies between: money moves once. For
-    /// every other one a repeat is the same action only while no other ordered one was accepted in between: *set A, set B,
-    /// set A* does all three.
+    /// An action that names its identity, or an amount, exists once in a turn, whatever lies between: money moves once. For every
+    /// other action a repeat is the same action only while no other ordered action was accepted in between: *set A, set B, set A*
+    /// runs all three.
     fn action(&mut self, conversation: &ConversationId, tool: &Tool, identity: &str) -> ActionId {
         let id = |occurrence| {
             ActionId::new(
@@ -92,15 +92,15 @@ impl Scope<'_> {
     }
 }
 
-/// What the model is told when it wants to do something new while it says an old answer anew.
+/// The result for a new action while an old answer is regenerated.
 const NOT_AGAIN: &str = "Not done: this answer replaces an earlier one, and only what that one did may be referred to. \
      Ask the customer to say it again in a new message.";
 
-/// What the model is told when too much of what it has begun is not finished.
+/// The result when the conversation has too many unfinished actions.
 const TOO_MANY_OPEN: &str = "Not done: too many earlier actions of this conversation are still pending. Tell the customer so, and \
      that it can be asked for again when some of them are finished.";
 
-/// Says of each call what it is.
+/// Classifies each call.
 pub(crate) fn plan(
     engine: &Engine,
     agent: &Agent,
@@ -128,7 +128,7 @@ pub(crate) fn plan(
         .collect()
 }
 
-/// What the calls of a recorded step stand for: the journal says which actions were accepted.
+/// The actions of the calls of a recorded step, from the journal.
 pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Planned> {
     for (call, plan) in step.calls.iter().zip(&mut planned) {
         let Planned::Action(id, _) = plan else {
@@ -154,7 +154,7 @@ fn plan_call(
     call: &ToolCall,
 ) -> Planned {
     if let Some(hand_off) = agent.hand_off(&call.name) {
-        // Teams are checked at start: every hand-off leads to an agent.
+        // Teams are checked at the start: every hand-off leads to an agent.
         let to = engine
             .team
             .agent(&hand_off.to)
@@ -194,8 +194,8 @@ fn plan_call(
     }
 }
 
-/// The records of the actions that a response accepts and that the turn does not have yet, at most as many as there is `room`
-/// for. Those above it are not accepted, and their calls are told so.
+/// The records of a response's actions that are new in the turn, at most `room` of them. Further ones are not accepted, and the
+/// results of their calls say so.
 pub(crate) async fn new_actions(
     engine: &Engine,
     agent: &Agent,
@@ -264,13 +264,13 @@ fn needs_approval(approval: &Approval, price: &Price) -> bool {
         Approval::Always => true,
         Approval::Above { limit_cents, .. } => match price {
             Price::Known(cents) => cents > limit_cents,
-            // A limit that cannot be checked must not be passed.
+            // A limit that cannot be checked must not be exceeded.
             Price::NoPrice | Price::CannotTell(_) => !sabotage!(PriceUnknownIsFree),
         },
     }
 }
 
-/// What a call moves; asked only where a person may have to decide on it.
+/// The amount that a call moves. Only asked for where an operator may have to approve.
 async fn price(engine: &Engine, request: &ToolRequest) -> Price {
     let amount = match &request.tool.approval {
         Approval::Never => return Price::NoPrice,
@@ -291,13 +291,13 @@ async fn price(engine: &Engine, request: &ToolRequest) -> Price {
             .map_or(Price::NoPrice, Price::Known),
     };
     if let Price::CannotTell(reason) = &price {
-        tracing::warn!(tool = request.tool.name, %reason, "the price of an action cannot be told; a person has to approve it");
+        tracing::warn!(tool = request.tool.name, %reason, "an action could not be priced; an operator must approve it");
     }
     price
 }
 
-/// The amount that a parameter names in US dollars; rounded up, so that a fraction cannot slip under the limit. A negative
-/// amount has no price: what it moves, and to whom, is for a person to judge.
+/// The amount in US dollars that a parameter names, rounded up, so that a fraction cannot slip under the limit. A negative amount
+/// has no price: an operator must judge it.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -311,11 +311,11 @@ fn dollars_as_cents(value: &serde_json::Value) -> Option<u64> {
     Some((dollars * 100.0).ceil() as u64)
 }
 
-/// How an action stood when its turn stopped waiting for it.
+/// The state of an action when its turn stopped waiting for it.
 type Awaited<'a> = Shared<BoxFuture<'a, (ActionState, String)>>;
 
-/// Carries the calls out and returns their results in the order in which they came. They run side by side, but for lookups
-/// behind an action of the same response: what they find may depend on it.
+/// Executes the calls and returns their results in the order of their completion. They run concurrently, except lookups after an
+/// action of the same response: their results may depend on it.
 pub(crate) async fn answer(
     engine: &Engine,
     calls: &[ToolCall],
@@ -368,7 +368,7 @@ impl Answer {
     }
 }
 
-/// `before`: the actions of the response up to this call, this one among them.
+/// `before`: the actions of the response up to and including this call.
 async fn answer_call<'a>(
     engine: &Engine,
     call: &'a ToolCall,
@@ -433,7 +433,7 @@ async fn answer_call<'a>(
     (call, answer)
 }
 
-/// A lookup, and once more where the first one broke off: both within the tool's time-out.
+/// A lookup, repeated once if the first attempt broke off. Both attempts share the tool's time-out.
 async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
     let asked = async {
         match engine.tools.lookup(request).await {

@@ -1,4 +1,4 @@
-//! The commits of a turn's owner: a step with the actions that it accepts, and the turn's end.
+//! The commits of a turn's owner: a step with its accepted actions, and the turn's end.
 
 use super::calls::{self, Planned};
 use super::late::forget_reported;
@@ -14,7 +14,7 @@ use crate::record::{
 };
 use crate::team::ActionOrder;
 
-/// How a run of a turn came to its end.
+/// How a run of a turn ended.
 pub(super) enum Ending {
     /// This step, and the turn is over.
     Committed(StepRecord),
@@ -24,8 +24,7 @@ pub(super) enum Ending {
     Stopped,
 }
 
-/// What becomes of what a turn leaves that failed or was stopped: the text of a response that is not whole, and results that
-/// no model was told.
+/// The remains of a failed or stopped turn: the text of an incomplete response, and unreported results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
     Kept,
@@ -33,7 +32,7 @@ pub(super) enum Rest {
 }
 
 impl Play<'_> {
-    /// The commit that accepts the actions of a response. Nothing of it has an effect before.
+    /// The commit that accepts the actions of a response. No action runs before it.
     pub(super) async fn record_step(
         &mut self,
         mut step: StepRecord,
@@ -94,7 +93,7 @@ impl Play<'_> {
             .map(replay::called)
             .for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
-        // Before any await: a stop must find the step that was recorded.
+        // Before any await: a stop must find the recorded step.
         self.keep(step);
         self.actions.extend(new.iter().cloned());
         for action in new
@@ -106,7 +105,7 @@ impl Play<'_> {
         Ok(planned)
     }
 
-    /// The commit that ends the turn, and the event that says so.
+    /// The commit that ends the turn, and its final event.
     pub(super) async fn record_ending(
         &mut self,
         ending: Ending,
@@ -144,8 +143,7 @@ impl Play<'_> {
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let change = |meta: &mut Meta| {
-            // A turn that failed or was stopped ended before the model could say anything about its last results: those are
-            // still to be told.
+            // A failed or stopped turn ended before the model could answer its last results: those still need a report.
             if let Some(step) = &last {
                 forget_reported(
                     meta,
@@ -219,7 +217,7 @@ impl Play<'_> {
     }
 }
 
-/// `actions`: those that the turn had before, and the new ones.
+/// `actions`: the actions that the turn had before, and the new ones.
 fn accepted_actions(
     step: &StepRecord,
     planned: &[Planned],

@@ -1,4 +1,4 @@
-//! Results that come after the model was told that their calls are pending.
+//! Late results: results of actions whose calls were answered as pending.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::record::journal::read_actions;
 use crate::record::{ActionState, CallResult, LateResult, Meta, size};
 
 impl Play<'_> {
-    /// The results of actions that the model believes pending and that have ended by now.
+    /// The results of ended actions that the model still knows as pending.
     pub(super) async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
         let mut pending_reports = self.lease.meta().await.pending_reports;
         pending_reports.sort();
@@ -21,7 +21,7 @@ impl Play<'_> {
     }
 }
 
-/// Those of the actions that have ended, as the model is told them: as many as one request may have, at least one.
+/// The late results of the ended ones among these actions: as many as fit one request, at least one.
 pub(crate) async fn ended_actions(
     engine: &Engine,
     ids: &[ActionId],
@@ -34,7 +34,7 @@ pub(crate) async fn ended_actions(
         }
         let result =
             window::end_sentence(action.state, action.result.as_deref().unwrap_or_default());
-        // What stands around the text is less than this.
+        // The frame of a result is smaller than this.
         let taken = size::stored_len(&result) + size::LATE_RESULT_FRAME;
         if taken > room && !ended.is_empty() {
             break;
@@ -57,8 +57,8 @@ fn ends_in(results: &[CallResult]) -> impl Iterator<Item = &ActionId> {
         .map(|ended| &ended.action)
 }
 
-/// The model has answered a request that held these results: the ends in them are reported. `pending_reports`: META's, as they
-/// were when the results were gathered.
+/// The model has answered a request with these results, so their ends count as reported. `pending_reports`: from META, at the
+/// time when the results were gathered.
 pub(super) fn forget_reported(
     meta: &mut Meta,
     pending_reports: &[ActionId],
@@ -80,7 +80,7 @@ pub(super) fn forget_reported(
             meta.pending_reports.retain(|id| id != action);
             meta.has_ended(action);
         } else if let Some(at) = meta.pending_reports.iter().position(|id| id == action) {
-            // An operator may have settled the action meanwhile: then META names it twice, and one report is still to come.
+            // An operator may have settled the action meanwhile: then META names it twice, and one report is still due.
             meta.pending_reports.remove(at);
         }
     }

@@ -1,4 +1,4 @@
-//! Gives every event of a running turn its position and appends it to the log that listeners read.
+//! Gives every event of a running turn its position and appends it to the log of the listeners.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
 use crate::record::CallResult;
 
-/// The place in the turn at which the next event stands.
+/// The position of the next event.
 pub(crate) struct Narrator {
     log: Arc<TurnLog>,
     turn: TurnNumber,
@@ -16,7 +16,7 @@ pub(crate) struct Narrator {
     fence: u64,
     offset: u32,
     speaker: Arc<str>,
-    /// Has what was said of the response that is being streamed.
+    /// Holds the streamed text of the current response.
     recorder: Arc<Recorder>,
 }
 
@@ -35,12 +35,12 @@ impl Narrator {
         }
     }
 
-    /// What keeps the text for listeners elsewhere.
+    /// Stores the text for listeners of other processes.
     pub(crate) fn recorder(&self) -> Arc<Recorder> {
         self.recorder.clone()
     }
 
-    /// From now on events belong to this step, behind `offset`. The fence is that under which the step was streamed.
+    /// Events belong to this step from now on, after `offset`. `fence`: the fence of the step's owner.
     pub(crate) fn stand_at(&mut self, step: u32, fence: u64, offset: u32) {
         self.step = step;
         self.fence = fence;
@@ -48,12 +48,12 @@ impl Narrator {
         self.recorder.begin(step, &self.speaker);
     }
 
-    /// The results that the model is told before the step that begins.
+    /// The results in the request for the step that begins.
     pub(crate) fn results(&self, results: &[CallResult]) {
         self.recorder.results(results);
     }
 
-    /// Who speaks from now on.
+    /// The agent from now on.
     pub(crate) fn hand_to(&mut self, speaker: &str) {
         self.speaker = Arc::from(speaker);
     }
@@ -62,12 +62,12 @@ impl Narrator {
         self.speaker.clone()
     }
 
-    /// What was said of the response that is being streamed.
+    /// The streamed text of the current response.
     pub(crate) fn text(&self) -> String {
         self.recorder.text()
     }
 
-    /// The response is recorded: nothing of it can be lost any more.
+    /// The response is recorded: its text can no longer be lost.
     pub(crate) fn text_is_recorded(&mut self) {
         self.recorder.forget();
     }
@@ -78,13 +78,13 @@ impl Narrator {
         self.tell(EventKind::TextDelta(text));
     }
 
-    /// What happened. Text of the response goes through [`Narrator::say`].
+    /// Appends an event. Text of the response goes through [`Narrator::say`].
     pub(crate) fn tell(&mut self, kind: EventKind) {
         self.offset = self.offset.saturating_add(kind.room());
         self.push(kind);
     }
 
-    /// The text of this step, if any was seen, is said anew from here.
+    /// The text of this step, if a listener has any, follows again from here.
     pub(crate) fn reset(&mut self) {
         self.push(EventKind::Reset { step: self.step });
     }

@@ -1,4 +1,4 @@
-//! What is known of a turn while it runs.
+//! The state of a running turn.
 
 use std::sync::Arc;
 
@@ -24,20 +24,20 @@ pub(super) struct Play<'a> {
     pub(super) turn_version: u64,
     pub(super) record: TurnRecord,
     pub(super) number: u32,
-    /// The turns before this one.
+    /// Earlier turns.
     pub(super) past: Vec<JournaledTurn>,
     /// The journal of this turn.
     pub(super) steps: Vec<StepRecord>,
     pub(super) actions: Vec<ActionRecord>,
     pub(super) agent: Arc<Agent>,
     pub(super) hand_offs: u32,
-    /// Late results that the model was told in earlier steps and turns.
+    /// Late results that earlier requests reported, in this turn and before.
     pub(super) reported: Vec<LateResult>,
-    /// Late results in the request that is being answered.
+    /// Late results in the current request.
     pub(super) late_results: Vec<LateResult>,
     /// Results of the last step's calls; the next commit records them.
     pub(super) results: Vec<CallResult>,
-    /// The actions that were still to be reported when those results were gathered.
+    /// The actions with pending reports when those results were gathered.
     pub(super) pending_reports: Vec<ActionId>,
     pub(super) end_at_once: Option<EndAtOnce>,
     pub(super) kept: String,
@@ -94,7 +94,7 @@ impl<'a> Play<'a> {
         (play, opening)
     }
 
-    /// Takes a step from the journal; its results complete the one before it.
+    /// Adds a step of the journal; its results complete the step before it.
     fn restore(&mut self, step: StepRecord) {
         if !self.steps.is_empty() {
             self.hand_offs += hand_offs_in(&step.results);
@@ -109,7 +109,7 @@ impl<'a> Play<'a> {
         self.steps.push(step);
     }
 
-    /// What another owner said of this step, if anything, is said anew.
+    /// The text of this step by another owner, if there is any, is replaced.
     pub(super) fn begin_step(&mut self) {
         self.narrator
             .stand_at(self.next_step(), self.claim.fence, 0);
@@ -134,7 +134,7 @@ impl<'a> Play<'a> {
         u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX)
     }
 
-    /// The turns that the next message needs to know of, this one among them.
+    /// The turns that the next message needs, this one included.
     pub(super) fn into_past(self) -> Vec<JournaledTurn> {
         let mut past = self.past;
         past.push(JournaledTurn {

@@ -1,7 +1,7 @@
-//! Keeps the text that is being streamed, in batches, so that a listener on any instance can go on with it.
+//! Stores streamed text in batches, so that a listener on any instance can go on with it.
 //!
-//! The journal has a step only when it is whole; until then these records do. They are hints for listeners, never the truth: they
-//! stand under the fence of who said them, need no condition, and expire. A short answer needs none.
+//! The journal gets a step only when it is whole; until then these records hold the text. They are hints for listeners, never
+//! the truth: each has its owner's fence, they need no condition, and they expire. A short answer needs none.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,14 +16,14 @@ use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, Key, Millis, Order, Range, Record, Store, StoreError};
 use crate::record::{CallResult, decode, encode, keys};
 
-/// Text of this many bytes is kept at once.
+/// Text of this many bytes is stored at once.
 const BATCH_BYTES: usize = 4 * 1024;
 
-/// All turns keep their text at the same moments, ten a second: a store that groups its commits then writes the batches of many
+/// All turns store their text at the same moments, ten a second: a store that groups its commits then writes the batches of many
 /// turns at once.
 const BEAT: Millis = 100;
 
-/// Batches serve listeners who were cut off; a day is long for that.
+/// Batches serve listeners that lost their connection; a day is long for that.
 const LIFE: Millis = 24 * 3_600_000;
 
 /// `E#turn#step#fence#offset`: a batch of text.
@@ -31,24 +31,24 @@ const LIFE: Millis = 24 * 3_600_000;
 struct Batch {
     agent: String,
     text: String,
-    /// In the first batch of a step: the results of the calls before it, which the journal has only with this step.
+    /// In the first batch of a step: the results of the calls before it, which the journal gets only with this step.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     results: Vec<CallResult>,
 }
 
-/// The text of the response that is being streamed.
+/// The streamed text of the current response.
 #[derive(Debug, Default)]
 struct Said {
     step: u32,
     agent: String,
     text: String,
-    /// So many bytes of it are kept.
+    /// The number of stored bytes.
     kept: usize,
-    /// Results that the model was told before it said this.
+    /// The results in the request for this response.
     results: Vec<CallResult>,
 }
 
-/// Between the narrator, who says, and the flusher, who keeps.
+/// Between the narrator, which adds text, and the flusher, which stores it.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     said: Mutex<Said>,
@@ -67,12 +67,12 @@ impl Recorder {
         };
     }
 
-    /// What the model is told before it says anything of the step that begins.
+    /// The results in the request for the step that begins.
     pub(crate) fn results(&self, results: &[CallResult]) {
         self.lock().results = results.to_vec();
     }
 
-    /// More text of it.
+    /// More text of the response.
     pub(crate) fn say(&self, text: &str) {
         let mut said = self.lock();
         said.text.push_str(text);
@@ -81,12 +81,12 @@ impl Recorder {
         }
     }
 
-    /// All of it so far.
+    /// The whole text so far.
     pub(crate) fn text(&self) -> String {
         self.lock().text.clone()
     }
 
-    /// The journal has the response: nothing of it need be kept any more.
+    /// The journal has the response: no more of it needs to be stored.
     pub(crate) fn forget(&self) {
         let mut said = self.lock();
         said.text = String::new();
@@ -98,7 +98,7 @@ impl Recorder {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps batches for as long as it is polled.
+    /// Stores batches for as long as it is polled.
     pub(crate) async fn run(&self, engine: &Engine, claim: &Claim, turn: TurnNumber) -> Infallible {
         let every = engine.team.limits.keep_text.as_millis();
         let every = Millis::try_from(every).unwrap_or(Millis::MAX);
@@ -114,7 +114,7 @@ impl Recorder {
                 continue;
             };
             if let Err(error) = engine.store.commit(vec![Change::Create(key, record)]).await {
-                // Listeners elsewhere get this text when its step is recorded.
+                // Listeners of other processes get this text when its step is recorded.
                 tracing::debug!(%error, "a batch of text was not kept");
             }
         }
@@ -156,7 +156,7 @@ fn key(conversation: &ConversationId, turn: TurnNumber, step: u32, fence: u64, b
     )
 }
 
-/// The turn to whose text this sort key belongs.
+/// The turn that this sort key of a batch belongs to.
 pub(crate) fn turn_of(sort: &str) -> Option<TurnNumber> {
     sort.strip_prefix("E#")?.split('#').next()?.parse().ok()
 }
@@ -164,7 +164,7 @@ pub(crate) fn turn_of(sort: &str) -> Option<TurnNumber> {
 /// Batches read at once; an answer of an hour has 3,600.
 const PAGE: usize = 200;
 
-/// What is kept of a step that is not recorded yet.
+/// The stored part of an unrecorded step.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     /// The results of the calls before it.
@@ -173,7 +173,7 @@ pub(crate) struct Kept {
     pub(crate) text: Vec<Event>,
 }
 
-/// The text of a step that is not recorded yet, as far as its owner under this fence has kept it.
+/// The text of an unrecorded step, as stored by its owner under this fence.
 pub(crate) async fn kept_text(
     store: &dyn Store,
     conversation: &ConversationId,
@@ -201,7 +201,7 @@ pub(crate) async fn kept_text(
                 .strip_prefix(&prefix)
                 .and_then(|begin| begin.parse::<u32>().ok());
             if begin != Some(offset) {
-                // A batch before this one was not kept: what lies behind the gap waits for the journal.
+                // An earlier batch was not stored: the text after the gap waits for the journal.
                 return Ok(kept);
             }
             let batch: Batch = decode(stored)?;

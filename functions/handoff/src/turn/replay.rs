@@ -1,4 +1,4 @@
-//! The events of a turn as its journal tells them: the same text at the same positions as they were streamed.
+//! The events of a turn from its journal: the same text at the same positions as in the stream.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
 use crate::record::{CallResult, StepRecord, TurnRecord, TurnState};
 
-/// Where text and calls of a recorded step end and the results of its calls begin.
+/// The offset in a recorded step where text and calls end and the results of the calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
     let offset = step.text.len() + step.calls.len() + step.actions.len();
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
-/// All events that the journal knows of a turn, the one that ends it included if it is over.
+/// All events of a turn in the journal, including the final one if the turn is over.
 pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
     let mut writer = Writer {
         turn: turn.number,
@@ -102,7 +102,7 @@ impl Writer {
             self.stand_at(steps, record.fence, &partial.agent);
             self.add_text(&partial.text);
         } else if matches!(record.state, TurnState::Failed | TurnState::Stopped) {
-            // It ended in the step that was never recorded; a listener who heard the start of the turn still wants to know.
+            // It ended in an unrecorded step; a listener that saw the start of the turn still needs the end.
             let agent = self.agent.clone();
             self.stand_at(steps, record.fence, &agent);
             self.offset = record.left_out;
@@ -122,7 +122,7 @@ impl Writer {
     }
 }
 
-/// The event of a turn's begin.
+/// The event of a turn's start.
 pub(crate) fn started(record: &TurnRecord) -> EventKind {
     EventKind::TurnStarted(Box::new(TurnStarted {
         message: record.message.clone(),
@@ -135,7 +135,7 @@ pub(crate) fn called(call: &ToolCall) -> EventKind {
     EventKind::ToolCalled(Box::new(call.clone()))
 }
 
-/// What listeners see of a result, now or when it is replayed from the journal.
+/// The event of a result, live or replayed from the journal.
 pub(crate) fn result_events(
     call: &ToolCall,
     result: &CallResult,
@@ -165,7 +165,7 @@ pub(crate) fn result_events(
     ended.into_iter().chain(std::iter::once(answered))
 }
 
-/// The events of the actions that a step accepted.
+/// The events of a step's accepted actions.
 pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
     step.actions.iter().map(|accepted| {
         let name = step
@@ -182,9 +182,9 @@ pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
     })
 }
 
-/// What a listener who has everything up to a position is sent of a turn's events.
+/// The events of a turn that a listener at a position still needs.
 ///
-/// A step that was streamed to it under another fence than the one that counts is said anew, after a `reset`.
+/// If the listener has a step under another fence than the final one, the step is sent again, after a `reset`.
 #[derive(Debug, Clone)]
 pub struct Resume {
     seen: Position,
@@ -192,7 +192,7 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// The listener has this event and all before it.
+    /// The listener has this event and every earlier one.
     pub fn after(seen: Position) -> Self {
         Self {
             seen,
@@ -200,14 +200,14 @@ impl Resume {
         }
     }
 
-    /// What of this event the listener misses; a `reset` may come before it.
+    /// The part of this event that the listener lacks; a `reset` may precede it.
     pub fn missing(&mut self, event: &Event) -> [Option<Event>; 2] {
         let (at, seen) = (event.position, self.seen);
         let seen_nothing = seen.step == 0 && seen.offset == 0;
         if seen_nothing || at.step > seen.step || self.said_anew {
             return [None, Some(event.clone())];
         }
-        // Step 0 has nothing but the start. A lower fence lost the turn before the listener heard the next owner.
+        // Step 0 holds only the start. An owner with a lower fence lost the turn before the listener saw the next owner.
         if at.step < seen.step || at.step == 0 || at.fence < seen.fence {
             return [None, None];
         }
@@ -230,7 +230,7 @@ impl Resume {
     }
 }
 
-/// What is missing to a listener who has everything up to `seen`.
+/// The missing events of a listener at position `seen`.
 pub(crate) fn events_after(events: &[Event], seen: Option<Position>) -> Vec<Event> {
     let Some(seen) = seen else {
         return events.to_vec();
@@ -243,7 +243,7 @@ pub(crate) fn events_after(events: &[Event], seen: Option<Position>) -> Vec<Even
         .collect()
 }
 
-/// The part of an event behind the offset: text may be cut between any two letters, everything else is whole.
+/// The part of an event after the offset: text may be cut between any two characters, every other event is whole.
 fn rest_of(event: &Event, offset: u32) -> Option<Event> {
     let EventKind::TextDelta(text) = &event.kind else {
         return Some(event.clone());

@@ -1,4 +1,4 @@
-//! The request to the model: who answers, and what it is shown.
+//! The request to the model: its agent and its messages.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::record::journal::JournaledTurn;
 use crate::record::{LateResult, Meta, Origin, TurnRecord};
 use crate::team::Agent;
 
-/// What the model is asked: instructions first, then the conversation.
+/// The messages for the model: instructions first, then the conversation.
 pub(crate) fn request<'a>(
     engine: &Engine,
     agent: &Agent,
@@ -24,7 +24,7 @@ pub(crate) fn request<'a>(
     }
 }
 
-/// The past, and what this turn begins with.
+/// The past, and the start of this turn.
 pub(crate) fn messages(
     engine: &Engine,
     past: &[JournaledTurn],
@@ -39,14 +39,13 @@ pub(crate) fn messages(
         Origin::Customer | Origin::Regenerated { .. } => {
             Message::User(Arc::from(record.message.as_str()))
         }
-        // The first step replaces it: only then is it known what has come in.
+        // The first step replaces it: only then are the late results known.
         Origin::LateResult => window::late_prompt(&[]),
     });
     messages
 }
 
-/// Who speaks next in the turn, as far as the journal says: the speaker of its last step, or of the first one of the answer
-/// that is said anew.
+/// The agent of the turn's next step, by the journal: the agent of its last step, or of the first step of the regenerated answer.
 pub(super) fn first_speaker<'a>(
     turn: &'a JournaledTurn,
     past: &'a [JournaledTurn],
@@ -61,7 +60,7 @@ pub(super) fn first_speaker<'a>(
     turn.steps.last().or(old).map(|step| step.agent.as_str())
 }
 
-/// The agent of this name, or who the conversation was left with. One that the team no longer has becomes the entry agent.
+/// The agent of this name, or the conversation's active agent. A name that the team no longer has becomes the entry agent.
 pub(crate) fn active_agent(engine: &Engine, meta: &Meta, name: Option<&str>) -> Arc<Agent> {
     engine
         .team

@@ -1,4 +1,4 @@
-//! One model response, put together from its stream within bounds.
+//! One model response, assembled from its stream within limits.
 
 use futures_util::StreamExt;
 
@@ -8,7 +8,7 @@ use crate::ports::{
 };
 use crate::record::size;
 
-/// A whole response, but for the text: who is handed the pieces has that. Sizes are counted as they will be stored.
+/// A whole response without its text, which the receiver of the pieces has. Sizes are counted as stored.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
     text_bytes: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Response {
     finished: Option<FinishReason>,
 }
 
-/// What is known of a call while its parts come.
+/// A call while its parts arrive.
 #[derive(Debug)]
 struct CallParts {
     index: u32,
@@ -43,7 +43,7 @@ impl From<ModelError> for Broken {
 }
 
 impl Response {
-    /// Reads the stream to its end and hands on every piece of text as it comes.
+    /// Reads the stream to its end and passes each piece of text on at once.
     pub(crate) async fn read(
         &mut self,
         mut stream: ModelStream,
@@ -137,13 +137,13 @@ impl Response {
         Ok(())
     }
 
-    /// Results are matched by id, so every call needs one of its own, whatever the service sent.
+    /// Results are matched by id, so every call needs its own, whatever ids the service sent.
     fn name_calls(&mut self) {
         for at in 0..self.calls.len() {
             let (before, rest) = self.calls.split_at_mut(at);
             let Some(call) = rest.first_mut() else { return };
             let taken = |id: &str| before.iter().any(|earlier| earlier.id == id);
-            // Half of the bound, so that there is room for what tells it from the 15 others.
+            // Half of the limit, so that there is room for the suffix that makes one of 16 ids unique.
             call.id = size::prefix_within(&call.id, size::CALL_NAME / 2).to_owned();
             while call.id.is_empty() || taken(&call.id) {
                 call.id = format!("call_{at}_{}", call.id);

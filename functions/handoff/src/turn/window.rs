@@ -1,4 +1,4 @@
-//! What a model is shown of a conversation: whole turns within a budget, and never a call without its result.
+//! A conversation in the form that a model sees: whole turns within a budget, and never a call without its result.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::team::Limits;
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
 const BYTES_PER_TOKEN: usize = 3;
 
-/// What stands for a result that was never recorded: the turn ended first.
+/// Stands for a result that was never recorded, because the turn ended first.
 pub(crate) const SEALED: &str = "No result: this turn ended before the call did.";
 
 /// How much of the past a window can need.
@@ -23,8 +23,8 @@ pub(crate) fn extent(limits: &Limits) -> Extent {
     )
 }
 
-/// The past as messages, oldest first: the newest turns that fit, always whole. Of an answer that was said anew only the
-/// newest version is shown, and none of the one that is being said anew now.
+/// The past as messages, oldest first: the newest turns that fit, always whole. Of a regenerated answer only the newest version
+/// is included, and no version of the answer that is being regenerated now.
 pub(crate) fn past_messages(
     past: &[JournaledTurn],
     replaced: Option<TurnNumber>,
@@ -53,7 +53,7 @@ pub(crate) fn past_messages(
     kept.into_iter().rev().flatten().collect()
 }
 
-/// A turn that is over, as it was told.
+/// An ended turn as messages.
 fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
     messages.push(match turn.record.origin {
@@ -91,7 +91,7 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results:
         return;
     }
     let calls: Arc<[ToolCall]> = if step.calls.is_empty() {
-        // Takes no memory, other than one made of an empty list.
+        // Takes no memory, unlike one made from an empty list.
         Arc::default()
     } else {
         Arc::from(step.calls.as_slice())
@@ -126,9 +126,9 @@ fn size(message: &Message) -> usize {
     }
 }
 
-/// The agent's instructions, and under them what became of actions after the model was told that they were pending.
+/// The agent's instructions, followed by the ends of actions that were pending in earlier results.
 ///
-/// They stand here and not among the messages because many services refuse a system message behind a user's.
+/// They stand here and not among the messages because many services refuse a system message after a user's.
 pub(crate) fn instructions<'a>(
     instructions: &Arc<str>,
     late: impl Iterator<Item = &'a LateResult>,
@@ -152,15 +152,15 @@ pub(crate) fn instructions<'a>(
     Message::System(text)
 }
 
-/// The late results that the model was told in these turns.
+/// The late results that these turns reported to the model.
 pub(crate) fn reported(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
     past.iter()
         .flat_map(|turn| &turn.steps)
         .flat_map(|step| &step.late_results)
 }
 
-/// What stands for the customer's message in a turn that late results began: services want a user's message last, and many
-/// want one between two answers.
+/// Stands for the customer's message in a turn that late results began: services want a user's message last, and many want one
+/// between two answers.
 pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
     let mut text =
         String::from("[No message from the customer. Results of earlier calls have come in:");
@@ -174,7 +174,7 @@ pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
     Message::User(Arc::from(text))
 }
 
-/// What a model is told about the end of an action.
+/// The sentence for the model about the end of an action.
 pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
     match state {
         ActionState::Done => result.to_owned(),

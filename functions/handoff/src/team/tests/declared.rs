@@ -1,4 +1,4 @@
-//! Who declares a tool, and that mistakes in a provider's own section are told at their lines.
+//! Which provider declares a tool, and that mistakes in a provider's own section are reported at their lines.
 
 use super::super::{Amount, Approval, Provider, Retries, Team};
 use super::{PROVIDERS, SHOP, error_of};

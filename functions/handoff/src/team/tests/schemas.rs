@@ -1,4 +1,4 @@
-//! When schemas are compiled, and what is said of those that mean less than they seem to.
+//! When schemas are compiled, and warnings about schemas with less effect than expected.
 
 use super::{SHOP, shop_with};
 use crate::team::Team;
