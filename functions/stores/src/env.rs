@@ -18,7 +18,7 @@ impl Env for SystemEnv {
     }
 
     fn sleep_until(&self, moment: Millis) -> BoxFuture<'static, ()> {
-        // Sleeps by the monotonic clock: when the wall clock is set, waits that began before keep their length.
+        // Sleeps by the monotonic clock: a change of the wall clock does not change waits that began before.
         let wait = Duration::from_millis(moment.saturating_sub(self.now()));
         Box::pin(tokio::time::sleep(wait))
     }
@@ -34,7 +34,7 @@ impl Env for SystemEnv {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        // Outside of the caller's span: a task goes on with what other requests ask for.
+        // Outside of the caller's span: a task may outlive the request and serve others.
         tokio::spawn(task);
     }
 }

@@ -1,5 +1,5 @@
 //! Records and messages on one machine: SQLite for programs, memory for tests; the clock and the processes of the machine.
-//! Knows the ports; never what is in a record.
+//! Knows the ports; never the content of a record.
 
 pub mod env;
 pub mod memory;

@@ -1,4 +1,4 @@
-//! Store and queue in this process's memory, for tests and simulations: what they hold ends with them.
+//! Store and queue in this process's memory, for tests and simulations: their content ends with them.
 //! Knows nothing of files and other processes.
 
 mod queue;

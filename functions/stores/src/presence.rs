@@ -1,8 +1,8 @@
-//! Which processes of this machine are alive: each keeps the lock of a file of its own, beside the data, for as long as it lives.
+//! Which processes of this machine are alive: each locks its own file, beside the data, for as long as it lives.
 //!
-//! The kernel gives a lock back once its process has ended, whichever way, and never before: a process that is stopped, that
-//! hangs or that waits for its disk keeps it. So a lock that is free says for certain that its process writes nothing any more.
-//! A file that is not there says nothing, and nothing is ever concluded from it. Knows files and names; not what they are for.
+//! The kernel releases a lock when its process ends, however it ends, and never before: a process that is suspended, hangs or
+//! waits for its disk keeps it. So a free lock proves that its process writes no more. A missing file proves nothing, and no
+//! decision is based on it. Knows files and names; not their purpose.
 
 use std::fs::{self, DirEntry, File, TryLockError};
 use std::io;
@@ -14,13 +14,13 @@ use futures_util::future::BoxFuture;
 
 use crate::env::SystemEnv;
 
-/// Between the name of the data and that of the process.
+/// Separates the name of the data from the name of the process.
 const INFIX: &str = "-process-";
 
-/// The files of processes that ended longer ago are removed. Far more than any lease: nobody asks for those any more.
+/// Files of processes that ended longer ago are removed. Far longer than any lease, so no process still asks for them.
 const FORGOTTEN: Duration = Duration::from_hours(1);
 
-/// This process among those that share one data file.
+/// This process among the processes that share one data file.
 #[derive(Debug)]
 pub struct Presence {
     data: PathBuf,
@@ -30,7 +30,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Makes this process known beside the data, under a name that was never used.
+    /// Registers this process beside the data, under a new name.
     ///
     /// # Errors
     /// The file cannot be made, or the file system has no locks.
@@ -60,7 +60,7 @@ impl Presence {
     }
 }
 
-/// Shared, so that two who ask at once do not take each other for the process.
+/// Shared, so that two concurrent checks do not mistake each other's lock for the process's.
 fn is_free(file: &File) -> bool {
     match file.try_lock_shared() {
         Ok(()) => true,
@@ -75,12 +75,12 @@ fn file_of(data: &Path, name: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
-/// Whether a process that made itself known beside the data is still running.
+/// Whether a registered process is still running beside the data.
 pub fn is_in_use(data: &Path) -> bool {
     known(data).any(|entry| File::open(entry.path()).is_ok_and(|file| !is_free(&file)))
 }
 
-/// The files of processes beside the data, of ended ones too.
+/// The files of processes beside the data, including ended ones.
 fn known(data: &Path) -> impl Iterator<Item = DirEntry> {
     let folder = match data.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -96,7 +96,7 @@ fn known(data: &Path) -> impl Iterator<Item = DirEntry> {
     })
 }
 
-/// What cannot be removed is left to the next start.
+/// A file that cannot be removed is left to the next start.
 fn remove_forgotten(data: &Path) {
     for entry in known(data) {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -107,7 +107,7 @@ fn remove_forgotten(data: &Path) {
     }
 }
 
-/// A real process that others on this machine can tell from a dead one.
+/// A real process, so that others on this machine can see it live and die.
 #[derive(Debug)]
 pub struct PresentEnv(pub Presence);
 

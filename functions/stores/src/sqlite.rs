@@ -1,7 +1,7 @@
 //! Store and queue in one SQLite file, which several processes of one machine may share.
 //!
-//! Everything that writes goes through one thread that groups what waits into one durable transaction; reads go past it, on
-//! connections of their own. Knows records and messages; never what is in them.
+//! All writes go through one thread, which groups waiting jobs into one durable transaction. Reads bypass it, on connections of
+//! their own. Knows records and messages; never their content.
 
 pub mod copy;
 mod database;

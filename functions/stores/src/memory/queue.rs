@@ -14,8 +14,8 @@ use baton_handoff::ports::limits::LANE_MESSAGES;
 
 /// A [`Queue`] that forgets everything when it is dropped.
 ///
-/// Messages are handed out in rounds, one of each group a round, so that a group with a thousand does not hold up one with a
-/// single message.
+/// Messages are delivered in rounds, one of each group a round, so that a group with a thousand messages does not hold up a group
+/// with one.
 pub struct MemoryQueue {
     env: Arc<dyn Env>,
     turns: Waiting,
@@ -126,7 +126,7 @@ impl Queue for MemoryQueue {
 
 impl Waiting {
     fn messages(&self) -> MutexGuard<'_, Messages> {
-        // Nothing in here panics between two writes, so a poisoned map is whole.
+        // No code in here panics between two writes, so a poisoned map is whole.
         self.lane.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -212,7 +212,7 @@ impl Messages {
         }
     }
 
-    /// The place of the message, if this was its latest delivery.
+    /// The position of the message, if this was its latest delivery.
     fn delivered(&self, receipt: &str) -> Option<(u64, u64)> {
         let mut parts = receipt.splitn(3, '.');
         let place = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);

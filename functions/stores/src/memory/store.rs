@@ -15,7 +15,7 @@ use baton_handoff::ports::{
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{self, Bounds};
 
-/// How many expired records a commit clears away: more than it writes as a rule, so that they cannot pile up.
+/// How many expired records a commit removes: more than it usually writes, so that they cannot pile up.
 const PURGED_PER_COMMIT: usize = 16;
 
 /// A [`Store`] that forgets everything when it is dropped.
@@ -48,7 +48,7 @@ impl MemoryStore {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing in here panics between two writes, so a poisoned table is whole.
+        // No code in here panics between two writes, so a poisoned table is whole.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -257,7 +257,7 @@ fn is_visible(stored: &Stored, now: Millis) -> bool {
         .is_none_or(|expires_at| now <= expires_at)
 }
 
-/// The keys that answer a range, or none if no key can.
+/// The keys in a range, or none if the range is empty.
 fn keys_within(range: &Range) -> Option<(Bound<Key>, Bound<Key>)> {
     let Bounds { from, to } = Bounds::of(range);
     let end = match to {

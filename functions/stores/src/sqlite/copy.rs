@@ -1,5 +1,5 @@
-//! Copies of the whole file: making one under load, and putting one back. A copy has its name only once it is whole and checked.
-//! Knows files and records; never what a record means.
+//! Copies of the whole file: making one under load, and restoring one. A copy gets its name only once it is whole and checked.
+//! Knows files and records; never the meaning of a record.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,10 +10,10 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::open::{self, OpenError, beside};
 use crate::presence;
 
-/// Files that restores before this one may have kept.
+/// Files that earlier restores may have left.
 const KEPT_FILES: u32 = 100;
 
-/// Why a copy was not made or not put back. Each text names the file; nothing was changed.
+/// Why a copy was not made or not restored. Each text names the file; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The data or the copy cannot be opened.
@@ -33,7 +33,7 @@ pub enum CopyError {
     NotWhole {
         /// The file.
         file: PathBuf,
-        /// What stood in the way.
+        /// The reason.
         reason: String,
     },
     /// A file could not be read, written or renamed.
@@ -41,7 +41,7 @@ pub enum CopyError {
     Io {
         /// The file.
         file: PathBuf,
-        /// What went wrong.
+        /// The reason.
         error: io::Error,
     },
     /// A statement failed.
@@ -49,13 +49,13 @@ pub enum CopyError {
     Sql {
         /// The file.
         file: PathBuf,
-        /// What went wrong.
+        /// The reason.
         error: rusqlite::Error,
     },
 }
 
-/// Copies all that is committed in `data` to the new file `copy`, while other programs go on writing. The copy is checked and on the disk
-/// when this returns. Blocks: for a terminal.
+/// Copies every committed record of `data` to the new file `copy`, while other programs go on writing. The copy is checked and on
+/// the disk when this returns. Blocks: for a terminal.
 ///
 /// # Errors
 /// [`CopyError`]; then there is no file `copy`.
@@ -63,10 +63,10 @@ pub fn back_up(data: &Path, copy: &Path) -> Result<(), CopyError> {
     refuse_existing(copy)?;
     let draft = Draft(beside(copy, ".part"));
     let db = open_whole(data)?;
-    // Removes what an earlier run left that was ended in the middle.
+    // Removes the file of an earlier run that was interrupted.
     draft.remove();
     open::private_file(&draft.0).map_err(|error| io(&draft.0, error))?;
-    // Reads in one transaction, which does not end early and does not hold up writers: `.backup` begins anew at every commit.
+    // Reads in one transaction, which does not end early and does not hold up writers: `.backup` starts again at every commit.
     db.execute("VACUUM INTO ?1", [draft.0.to_string_lossy()])
         .map_err(|error| sql(data, error))?;
     drop(db);
@@ -103,8 +103,8 @@ pub fn check(file: &Path) -> Result<(), CopyError> {
     .into())
 }
 
-/// Visits each record of `data` that `copy` lacks or has in an earlier version: putting the copy back would undo it. The visitor gets the
-/// partition key, the sort key and the body.
+/// Visits each record of `data` that `copy` lacks or has in an earlier version: restoring the copy would undo it. The visitor
+/// gets the partition key, the sort key and the body.
 ///
 /// # Errors
 /// [`CopyError`].
@@ -135,10 +135,10 @@ pub fn visit_newer(
     Ok(())
 }
 
-/// Puts `copy` in the place of `data`. A file that is there is kept under the name that is returned. `copy` is moved, not copied.
+/// Replaces `data` by `copy`. An existing file is moved to the returned name. `copy` is moved, not copied.
 ///
 /// # Errors
-/// [`CopyError`]; then `data` is as it was.
+/// [`CopyError`]; then `data` is unchanged.
 pub fn put_back(copy: &Path, data: &Path) -> Result<Option<PathBuf>, CopyError> {
     refuse_in_use(data)?;
     check(copy)?;
@@ -168,7 +168,7 @@ pub fn refuse_in_use(data: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Writes the log of a killed program into its file, and removes it: left there it would belong to the file that is put in its place.
+/// Writes the log of a killed program into its file and removes the log, which would otherwise attach to the restored file.
 fn close_whole(data: &Path) -> Result<(), CopyError> {
     let not_whole = |reason: String| CopyError::NotWhole {
         file: data.to_owned(),
@@ -228,13 +228,13 @@ fn sync_folder(_: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// A copy in the making. Removed when dropped.
+/// An unfinished copy. Removed when dropped.
 struct Draft(PathBuf);
 
 impl Draft {
     fn remove(&self) {
         for ending in ["", "-wal", "-shm", "-journal"] {
-            // Most of them are not there.
+            // Most of these files do not exist.
             let _absent = fs::remove_file(beside(&self.0, ending));
         }
     }

@@ -15,29 +15,29 @@ use super::rendezvous::Rendezvous;
 use super::schema;
 use super::writer::Writer;
 
-/// Idle connections that are kept. As many are in use at a time as threads read at a time.
+/// The most idle connections. As many are in use at a time as threads read at a time.
 const KEPT_READERS: usize = 16;
 
-/// How the receivers of one lane in this process hear of messages.
+/// How the receivers of one lane in this process learn of messages.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// Where messages are handed over while they are being written.
+    /// Hands messages to waiting receivers while they are being written.
     pub(super) rendezvous: Rendezvous,
-    /// Wakes who waits when there may be something in the file.
+    /// Wakes waiting receivers when the file may hold a message.
     pub(super) sent: Notify,
 }
 
-/// The connections that nobody reads with at the moment.
+/// The connections without a reader at the moment.
 #[derive(Default)]
 struct Readers {
     idle: Vec<Connection>,
-    /// None is kept any more: the file is being closed.
+    /// The file is being closed: no idle connections are stored any more.
     closed: bool,
 }
 
 /// Shared by the store and the queue of one file.
 pub(super) struct Database {
-    // The writer is dropped last, so that the connection that closes last is one that can tidy the log away.
+    // The writer is dropped last: the connection that closes last must be able to remove the log.
     readers: Mutex<Readers>,
     path: PathBuf,
     identity: Identity,
@@ -79,8 +79,8 @@ impl Database {
         })
     }
 
-    /// Reads on the calling thread: a few microseconds from the page cache, less than handing the work to another thread
-    /// would take, and limits on what is read keep it so.
+    /// Reads on the calling thread: a few microseconds from the page cache, less than a switch to another thread. Limits on reads
+    /// keep it so.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -94,10 +94,10 @@ impl Database {
                 let result = work(&db);
                 (db, result)
             }
-            // Seldom, and slow: it reads the tables, and after a crash of another process perhaps all of the log.
+            // Rare and slow: it reads the tables, and after a crash of another process perhaps the whole log.
             None => schema::in_place(|| {
                 if closed {
-                    // The writer has taken the log away.
+                    // The writer has removed the log.
                     self.identity.check_file()?;
                 } else {
                     self.identity.check()?;
@@ -114,7 +114,7 @@ impl Database {
         result
     }
 
-    /// Answers all that was taken and closes the writer. The last connection that is closed must be the writer's: the others cannot
+    /// Answers all accepted jobs and closes the writer. The last connection to close must be the writer's: the others cannot
     /// write the log back into the file.
     pub(super) async fn close(&self) {
         let idle = {
@@ -130,7 +130,7 @@ impl Database {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How this process's receivers of a lane hear of messages.
+    /// How this process's receivers of a lane learn of messages.
     pub(super) fn arrivals(&self, lane: Lane) -> &Arrivals {
         match lane {
             Lane::Turns => &self.turns,

@@ -1,18 +1,18 @@
-//! What SQLite's errors mean for who reads or writes.
+//! The meaning of SQLite's errors for a reader or writer.
 
 use std::path::{Path, PathBuf};
 
 use baton_handoff::ports::{CommitError, StoreError};
 use rusqlite::{Error, ErrorCode};
 
-/// Why something was not written. Every text names the file.
+/// Why a write failed. Every text names the file.
 #[derive(Debug, Clone)]
 pub(super) enum WriteError {
-    /// Nothing was written; later it may work.
+    /// Nothing was written; a later attempt may succeed.
     Unavailable(String),
     /// Written or not: the answer was lost.
     Ambiguous(String),
-    /// Nothing was written, and the file will not get better.
+    /// Nothing was written, and a later attempt will fail too.
     Damaged(String),
 }
 
@@ -63,12 +63,12 @@ impl FileName {
         }
     }
 
-    /// The writer is gone before it took a job.
+    /// The writer ended before it took a job.
     pub(super) fn closed(&self) -> WriteError {
         WriteError::Unavailable(format!("{} is closed", self.0.display()))
     }
 
-    /// The writer is gone with a job that it had taken.
+    /// The writer ended with an accepted job.
     pub(super) fn lost(&self) -> WriteError {
         WriteError::Ambiguous(format!(
             "{}: the writer ended without an answer",
@@ -81,7 +81,7 @@ impl FileName {
     }
 }
 
-/// Whether the error says that the file, or what is in it, is not what we wrote.
+/// Whether the error says that the file or its content is not ours.
 pub(super) fn is_damage(error: &Error) -> bool {
     match error.sqlite_error_code() {
         Some(code) => matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase),

@@ -1,4 +1,4 @@
-//! What an engine says of a file that cannot be written to.
+//! The health of an engine whose file cannot be written.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,14 +16,18 @@ use super::SqliteStore;
 use baton_kit::conformance::TestClock;
 use baton_tools::office::BackOffice;
 
-struct Nobody;
+struct Unreachable;
 
-impl Model for Nobody {
+impl Model for Unreachable {
     fn stream(
         self: Arc<Self>,
         _: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
-        ready(Err(ModelError::new(ModelErrorKind::Unreachable, "nobody"))).boxed()
+        ready(Err(ModelError::new(
+            ModelErrorKind::Unreachable,
+            "no model",
+        )))
+        .boxed()
     }
 }
 
@@ -45,7 +49,7 @@ impl Bench {
         let ports = Ports {
             store: shared.clone(),
             queue: Arc::new(store.queue()),
-            model: Arc::new(Nobody),
+            model: Arc::new(Unreachable),
             tools: Arc::new(BackOffice::new(shared, env.clone())),
             env,
         };
@@ -57,7 +61,7 @@ impl Bench {
         }
     }
 
-    /// So many more pages of the file may be written.
+    /// Allows this many more pages in the file.
     async fn room_for(&self, pages: u32) {
         let set = move |db: &rusqlite::Connection, _| {
             let used: u32 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
@@ -89,7 +93,7 @@ async fn a_full_disk_is_not_ready_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fills_up_is_told_as_soon_as_a_commit_has_failed() {
+async fn a_disk_that_fills_up_is_reported_as_soon_as_a_commit_has_failed() {
     let bench = Bench::new("filling-disk");
     let health = bench.engine.health().await;
     assert!(matches!(health, Health::Ready), "{health:?}");
@@ -112,7 +116,7 @@ async fn a_disk_that_fills_up_is_told_as_soon_as_a_commit_has_failed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_is_told_at_once() {
+async fn a_missing_file_is_reported_at_once() {
     let bench = Bench::new("gone-file");
     let health = bench.engine.health().await;
     assert!(matches!(health, Health::Ready), "{health:?}");

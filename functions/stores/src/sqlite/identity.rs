@@ -1,4 +1,4 @@
-//! Whether the file that is open is still the one that its name leads to. What is written to another one is gone at the next start.
+//! Whether the open file is still the one under its name. Writes to another file would be lost at the next start.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -9,7 +9,7 @@ use rusqlite::ffi;
 
 use super::open::beside;
 
-/// The file and its log, as they were when they were opened.
+/// The file and its log, at the time they were opened.
 #[derive(Debug, Clone)]
 pub(super) struct Identity(Option<Arc<Inner>>);
 
@@ -17,21 +17,21 @@ pub(super) struct Identity(Option<Arc<Inner>>);
 struct Inner {
     file: (PathBuf, FileId),
     log: PathBuf,
-    /// The log has one name and one file for as long as somebody has it open; it may be made after the file was opened.
-    /// It is held open, for that a file has no name any more is seen there at less than half of what a look at the name costs.
-    /// SQLite has its locks on other files, so closing this one drops none of them.
+    /// The log has one name and one file for as long as a connection has it open; it may be created after the file was opened. It
+    /// is held open, because the open file shows the loss of its name at less than half of the cost of a look-up by name. SQLite
+    /// has its locks on other files, so closing this one drops none of them.
     open_log: OnceLock<(File, FileId)>,
 }
 
 impl Identity {
-    /// Of the file that was opened just now.
+    /// Remembers the file that was opened just now.
     pub(super) fn of(file: &Path) -> io::Result<Self> {
         let identity = Self(Some(Arc::new(Inner {
             file: (file.to_owned(), FileId::of(&fs::metadata(file)?)),
             log: beside(file, "-wal"),
             open_log: OnceLock::new(),
         })));
-        // Where there is none yet, it is remembered when it is first seen.
+        // A log that does not exist yet is remembered when it is first seen.
         let _not_yet = identity.check();
         Ok(identity)
     }
@@ -54,7 +54,8 @@ impl Identity {
         Err(moved("it was removed or replaced while it was open"))
     }
 
-    /// Fails if the file was removed, moved away or replaced, or its log removed or replaced. Two system calls, about a microsecond, before each commit.
+    /// Fails if the file was removed, moved away or replaced, or its log removed or replaced. Two system calls, about a
+    /// microsecond, before each commit.
     pub(super) fn check(&self) -> rusqlite::Result<()> {
         self.check_file()?;
         let Some(inner) = &self.0 else {
@@ -66,7 +67,7 @@ impl Identity {
         }
     }
 
-    /// [`Self::check`], and fails if the log was moved away. A system call more, for what is done now and then.
+    /// [`Self::check`], and fails if the log was moved away. One more system call, for rare operations.
     pub(super) fn check_names(&self) -> rusqlite::Result<()> {
         self.check()?;
         match self
@@ -81,7 +82,7 @@ impl Identity {
 }
 
 impl Inner {
-    /// `None` while there is no log yet.
+    /// `None` while no log exists.
     fn log(&self) -> Option<&(File, FileId)> {
         if let Some(log) = self.open_log.get() {
             return Some(log);
@@ -100,7 +101,7 @@ fn log_moved() -> rusqlite::Error {
     moved("its log (-wal) was removed or replaced while it was open")
 }
 
-/// The code that SQLite has for this.
+/// SQLite's code for this.
 fn moved(what: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(
         ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED),
@@ -110,7 +111,7 @@ fn moved(what: &str) -> rusqlite::Error {
     )
 }
 
-/// What tells two files of one name apart.
+/// Distinguishes two files of one name.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
@@ -129,7 +130,7 @@ impl FileId {
     }
 }
 
-/// Elsewhere a file that is open cannot be removed.
+/// On other systems an open file cannot be removed.
 #[cfg(not(unix))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId;

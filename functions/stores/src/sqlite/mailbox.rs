@@ -1,5 +1,5 @@
-//! Where tasks leave their jobs for a thread, which takes all that wait at once.
-//! Knows nothing of what the jobs are.
+//! A mailbox between tasks and a thread, which takes all waiting jobs at once.
+//! Knows nothing of the jobs.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-/// The mailbox takes nothing more.
+/// The mailbox is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closed;
 
-/// What the thread found when it looked.
+/// The result of taking jobs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// Some jobs.
     Jobs,
-    /// None came in all that time.
+    /// No job came in that time.
     Nothing,
-    /// None, and none will come.
+    /// No job is left, and none will come.
     Closed,
 }
 
@@ -41,7 +41,7 @@ struct State<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// A mailbox for so many jobs; who has one more waits.
+    /// A mailbox for this many jobs; `put` waits while it is full.
     pub(super) fn new(room: usize) -> Self {
         let state = State {
             waiting: VecDeque::with_capacity(room),
@@ -55,7 +55,7 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Leaves a job.
+    /// Adds a job.
     pub(super) async fn put(&self, job: T) -> Result<(), Closed> {
         self.room.acquire().await.map_err(|_| Closed)?.forget();
         let mut state = self.state();
@@ -98,17 +98,17 @@ impl<T> Mailbox<T> {
         Taken::Jobs
     }
 
-    /// Takes no more jobs; those that are in can still be taken out.
+    /// Accepts no more jobs; the accepted ones can still be taken.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.room.close();
         self.arrived.notify_one();
     }
 
-    /// Closes, and throws away what nobody will take out.
+    /// Closes the mailbox and drops the jobs that no thread will take.
     pub(super) fn abandon(&self) {
         self.close();
-        // Outside of the lock: dropping a job runs code of the job's.
+        // Outside of the lock: dropping a job runs the job's code.
         let abandoned = std::mem::take(&mut self.state().waiting);
         drop(abandoned);
     }

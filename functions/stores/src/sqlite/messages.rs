@@ -1,28 +1,28 @@
 //! Messages in SQL. Every function is one or a few cached statements on one connection.
 //!
-//! Messages are handed out in rounds, one of each sender a round, so that a sender with a thousand does not hold up one with a
-//! single message. Knows tables; never threads, transactions or the clock.
+//! Messages are delivered in rounds, one of each sender a round, so that a sender with a thousand messages does not hold up a
+//! sender with one. Knows tables; never threads, transactions or the clock.
 
 use baton_handoff::ports::{Delivery, Lane, Millis};
 use rusqlite::{Connection, Result, params};
 
-/// Which delivery of which message.
+/// Identifies one delivery of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Receipt {
-    /// Messages of one round are handed out in this order, so later ones have higher numbers.
+    /// The messages of one round are delivered in this order, so later ones have higher numbers.
     pub(super) id: i64,
     /// New with each delivery, since the number of a row may come again.
     pub(super) token: i64,
 }
 
-/// A message that is added.
+/// A message to add.
 #[derive(Debug)]
 pub(super) struct Message {
-    /// Its number, and the token of its first delivery if it is being handed out already.
+    /// Its number, and the token of its first delivery if a receiver is getting it already.
     pub(super) receipt: Receipt,
     pub(super) sender: String,
     pub(super) body: String,
-    /// Until when it is hidden, if it is being handed out already.
+    /// Until when it is hidden, if a receiver is getting it already.
     pub(super) handed_until: Option<Millis>,
 }
 
@@ -40,13 +40,13 @@ impl Receipt {
     }
 }
 
-/// How many messages a lane holds; counts no further than `most`.
+/// How many messages a lane holds, counted up to `most`.
 pub(super) fn count(db: &Connection, lane: Lane, most: usize) -> Result<usize> {
     db.prepare_cached("SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE lane = ?1 LIMIT ?2)")?
         .query_row(params![lane.as_str(), most], |row| row.get(0))
 }
 
-/// Adds a message: to the current round, or to the one behind the last of its sender.
+/// Adds a message: to the current round, or to the one after its sender's last.
 pub(super) fn send(db: &Connection, lane: Lane, message: &Message, now: Millis) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO messages (id, lane, sender, round, visible_at, receives, token, body) VALUES (?1, ?2, ?3, MAX(\
@@ -65,7 +65,7 @@ pub(super) fn send(db: &Connection, lane: Lane, message: &Message, now: Millis) 
     .map(drop)
 }
 
-/// How many messages can be handed out; counts no further than `most`.
+/// How many messages are visible, counted up to `most`.
 pub(super) fn count_visible(
     db: &Connection,
     lane: Lane,
@@ -78,7 +78,7 @@ pub(super) fn count_visible(
     .query_row(params![lane.as_str(), now, most], |row| row.get(0))
 }
 
-/// Hands out up to `max` messages and hides them until `hidden_until`.
+/// Delivers up to `max` messages and hides them until `hidden_until`.
 pub(super) fn receive(
     db: &Connection,
     lane: Lane,
@@ -87,7 +87,7 @@ pub(super) fn receive(
     hidden_until: Millis,
     token: i64,
 ) -> Result<Vec<Delivery>> {
-    // Left alone, SQLite would take the index by visibility and sort all that is visible.
+    // Without this hint SQLite would use the index by visibility and sort all visible messages.
     let mut select = db.prepare_cached(
         "SELECT id, receives, body FROM messages INDEXED BY messages_round \
          WHERE lane = ?1 AND visible_at <= ?2 ORDER BY round, id LIMIT ?3",
@@ -122,7 +122,7 @@ pub(super) fn ack(db: &Connection, lane: Lane, receipt: Receipt) -> Result<()> {
     .map(drop)
 }
 
-/// Sets when a message can be handed out again, if this was its latest delivery.
+/// Sets when a message becomes visible again, if this was its latest delivery.
 pub(super) fn defer(
     db: &Connection,
     lane: Lane,

@@ -1,4 +1,4 @@
-//! The queue over the file. Its messages are written in transactions of their own, as with any queue outside of the store.
+//! The queue over the file. Its messages are written in their own transactions, as with any queue outside of the store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,25 +15,25 @@ use super::rendezvous::Inbox;
 use crate::waiting;
 use baton_handoff::ports::limits::{HIGHEST_NUMBER, LANE_MESSAGES};
 
-/// How often who waits looks for what other processes sent, and for what became visible again. A read, a few microseconds.
+/// How often a waiting receiver polls for messages of other processes and for messages visible again. A read, a few microseconds.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Messages sent between two counts of a lane, since counting reads all of it.
+/// Messages sent between two counts of a lane: a count reads the whole lane.
 const SENDS_PER_COUNT: usize = 256;
 
 /// The most messages of one delivery.
 const MOST_RECEIVED: usize = 100;
 
-/// What of a message's number tells those of one millisecond apart; the rest is the moment, until the year 2248.
+/// The share of a message's number that separates messages of one millisecond. The rest is the time, until the year 2248.
 const NUMBER_BITS: u32 = 20;
 
 /// A [`Queue`] in the file of a [`SqliteStore`](super::SqliteStore).
 #[derive(Clone)]
 pub struct SqliteQueue {
     database: Arc<Database>,
-    /// How many messages each lane takes before it is counted again.
+    /// How many messages each lane accepts before the next count.
     room: Arc<Room>,
-    /// Begins anywhere, so that the processes of one file hardly ever number two messages alike.
+    /// Starts at a random number, so that the processes of one file hardly ever number two messages alike.
     numbers: Arc<AtomicU32>,
 }
 
@@ -126,7 +126,7 @@ impl Queue for SqliteQueue {
         };
         let room = Arc::clone(&self.room);
         let work = move |db: &rusqlite::Connection, now| {
-            // Only the writer's thread touches this.
+            // Only the writer thread touches this.
             let room = room.of(lane);
             if room.load(Ordering::Relaxed) == 0 {
                 let count = messages::count(db, lane, LANE_MESSAGES)?;
@@ -144,7 +144,7 @@ impl Queue for SqliteQueue {
             Ok(true)
         };
         let put = self.database.writer.put(work).await.map_err(failed)?;
-        // Whoever gets it now may be done with it before it is durable; that it is forgotten is written behind this.
+        // The receiver may ack the message before it is durable; the removal is written after it.
         let handed = reservation.map(|reservation| {
             reservation.hand_over(Delivery {
                 body: body.to_owned(),
@@ -178,13 +178,13 @@ impl Queue for SqliteQueue {
         let max = max.min(MOST_RECEIVED);
         let deadline = waiting::later(env.now(), wait);
         loop {
-            // Looking first keeps an idle queue from writing.
+            // Reading first keeps an idle queue from writing.
             let visible = self.count_visible(lane, max)?;
             let now = env.now();
             if visible == 0 && now >= deadline {
                 return Ok(Vec::new());
             }
-            // While those are taken that are there, the rest of the room is for what is being sent.
+            // While visible messages are taken, the rest of the room is reserved for new ones.
             let mut inbox =
                 (max > visible).then(|| arrivals.rendezvous.wait(max - visible, visibility));
             let mut deliveries = Vec::new();
@@ -213,7 +213,7 @@ impl Queue for SqliteQueue {
     }
 
     async fn ack(&self, lane: Lane, receipt: &str) -> Result<(), QueueError> {
-        // What is not a receipt of ours names no message, like one that is gone.
+        // A receipt that is not ours names no message, as if the message were gone.
         let Some(receipt) = Receipt::parse(receipt) else {
             return Ok(());
         };

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{Bounds, HIGHEST_NUMBER};
 
-/// Expired records that one purge clears away: well under a millisecond of the writer's time for small ones.
+/// Expired records that one purge removes: well under a millisecond of the writer's time for small ones.
 const PURGED_AT_ONCE: usize = 100;
 
 /// Whether expired records are left.
@@ -20,10 +20,10 @@ pub(super) enum Purged {
     More,
 }
 
-/// What is where a change wants to write.
+/// The record at the key of a change.
 enum Found {
     Nothing,
-    /// A row that counts as none.
+    /// An expired row, which counts as none.
     Expired,
     Version(u64),
 }
@@ -111,7 +111,7 @@ fn remove(db: &Connection, key: &Key) -> Result<()> {
         .map(drop)
 }
 
-/// Removes some expired records in a transaction of its own, and begins none where none are.
+/// Removes some expired records in a transaction of its own, and starts none if there are none.
 pub(super) fn purge(db: &Connection, now: Millis) -> Result<Purged> {
     let any = db
         .prepare_cached("SELECT 1 FROM records WHERE expires_at < ?1 LIMIT 1")?
@@ -183,7 +183,7 @@ const LISTED: &str = "SELECT partition, sort, version, format, body, due_at, lis
      FROM records WHERE list_group = ?1 AND (list_rank, partition, sort) < (?2, ?3, ?4) \
      AND (expires_at IS NULL OR expires_at >= ?5) ORDER BY list_rank DESC, partition DESC, sort DESC LIMIT ?6";
 
-/// Records of an index behind a position.
+/// Records of an index after a position.
 pub(super) fn index(
     db: &Connection,
     index: &Index,
@@ -194,7 +194,7 @@ pub(super) fn index(
     let now = capped(now);
     match (index, after) {
         (Index::Due(moment), None) => {
-            // No moment is negative: this is before the first one.
+            // No time is negative: this is before the first one.
             let rows = params![capped(*moment), -1, "", "", now, limit];
             db.prepare_cached(DUE)?.query_map(rows, stored)?.collect()
         }
@@ -224,12 +224,12 @@ pub(super) fn index(
     }
 }
 
-/// SQLite sorts every blob behind every text.
+/// SQLite sorts every blob after every text.
 fn above_all_text() -> ToSqlOutput<'static> {
     ToSqlOutput::Owned(Value::Blob(Vec::new()))
 }
 
-/// A moment as SQLite can hold it; no stored one is later.
+/// A time in SQLite's range; no stored one is later.
 fn capped(moment: Millis) -> Millis {
     moment.min(HIGHEST_NUMBER)
 }
@@ -250,7 +250,7 @@ fn stored(row: &Row<'_>) -> Result<Stored> {
         },
         version: row.get(2)?,
         record: Record {
-            // A number that no format can have yet is as unreadable as a newer one, and must not hide the rows beside it.
+            // A number that no format can have yet is as unreadable as a newer one, and must not hide the rows around it.
             format: u16::try_from(row.get::<_, i64>(3)?).unwrap_or(u16::MAX),
             body: row.get(4)?,
             due_at: row.get(5)?,

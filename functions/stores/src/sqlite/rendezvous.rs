@@ -1,5 +1,5 @@
-//! Where senders meet receivers of the same process: what is sent while somebody waits need not be looked for in the file.
-//! Knows nothing of SQL; the message is written all the same, for the case that this process ends.
+//! Where senders meet waiting receivers of the same process: a message sent to a waiting receiver need not be read from the file.
+//! Knows nothing of SQL. The message is written all the same, in case this process ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use baton_handoff::ports::Delivery;
 use tokio::sync::mpsc;
 
-/// The receivers that wait, of one lane.
+/// The waiting receivers of one lane.
 #[derive(Debug, Default)]
 pub(super) struct Rendezvous {
     waiting: Mutex<Vec<Waiting>>,
@@ -21,7 +21,7 @@ struct Waiting {
     given_up: Arc<AtomicBool>,
 }
 
-/// A place in somebody's inbox that is kept for one message.
+/// A reserved slot for one message in a receiver's inbox.
 #[derive(Debug)]
 pub(super) struct Reservation {
     /// How long the receiver wants the message to be hidden from others.
@@ -31,7 +31,7 @@ pub(super) struct Reservation {
 }
 
 impl Rendezvous {
-    /// Waits at this rendezvous for up to `room` messages, until the inbox is closed or dropped.
+    /// Waits here for up to `room` messages, until the inbox is closed or dropped.
     pub(super) fn wait(&self, room: usize, visibility: Duration) -> Inbox<'_> {
         let (sender, handed) = mpsc::channel(room);
         let given_up = Arc::new(AtomicBool::new(false));
@@ -49,7 +49,7 @@ impl Rendezvous {
         }
     }
 
-    /// A place with whoever waits and has room.
+    /// Reserves a slot of a waiting receiver that has room.
     pub(super) fn reserve(&self) -> Option<Reservation> {
         self.waiting().iter().find_map(|waiting| {
             let inbox = waiting.inbox.clone().try_reserve_owned().ok()?;
@@ -67,15 +67,15 @@ impl Rendezvous {
 }
 
 impl Reservation {
-    /// Hands the message over; `false` if nobody is there any more. A receiver that leaves in good order waits for all that has a
-    /// place, so that it has this message even if it is gone by now.
+    /// Hands the message over; `false` if the receiver was dropped. A receiver that closes in good order waits for all its
+    /// reservations, so it gets this message even while it leaves.
     pub(super) fn hand_over(self, delivery: Delivery) -> bool {
         self.inbox.send(delivery);
         !self.given_up.load(Ordering::Acquire)
     }
 }
 
-/// What is handed to one receiver.
+/// The messages handed to one receiver.
 #[derive(Debug)]
 pub(super) struct Inbox<'a> {
     rendezvous: &'a Rendezvous,
@@ -86,12 +86,12 @@ pub(super) struct Inbox<'a> {
 }
 
 impl Inbox<'_> {
-    /// The next message, as soon as there is one. Losing this future loses no message.
+    /// The next message, as soon as there is one. Dropping this future loses no message.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         self.handed.recv().await
     }
 
-    /// Leaves the rendezvous with all that was handed over, and with what is being handed over right now.
+    /// Leaves the rendezvous with all messages handed over, including those in progress.
     pub(super) async fn close(mut self) -> Vec<Delivery> {
         self.leave();
         let mut deliveries = Vec::new();
@@ -110,8 +110,8 @@ impl Inbox<'_> {
 }
 
 impl Drop for Inbox<'_> {
-    /// Of a receiver that was given up while something was being handed to it: that message stays hidden for its visibility, as
-    /// after any delivery that nobody works on.
+    /// For a receiver that was dropped during a handover: that message stays hidden for its visibility time, as after any
+    /// delivery without a worker.
     fn drop(&mut self) {
         if !self.closed {
             self.given_up.store(true, Ordering::Release);

@@ -17,12 +17,13 @@ use super::schema;
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{self, Bounds};
 
-/// As much as a commit of a large message.
+/// The size of a commit with a large message.
 const HEALTH_BYTES: usize = 32 * 1024;
 
 /// A [`Store`] in a SQLite file: a commit that was confirmed has reached the disk.
 ///
-/// Dropping the last handle waits until the writer has finished what it took; [`SqliteStore::close`] does so without blocking.
+/// Dropping the last handle waits until the writer has finished its accepted jobs; [`SqliteStore::close`] does so without
+/// blocking.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pub(super) database: Arc<Database>,
@@ -32,10 +33,10 @@ impl SqliteStore {
     /// How long a read or a write may wait for another process on the file.
     pub const LONGEST_ANSWER: Duration = schema::PATIENCE;
 
-    /// Opens the file, or makes it and its folder, readable by this user only.
+    /// Opens the file, or creates it and its folder, readable by this user only.
     ///
     /// # Errors
-    /// The file cannot be opened, is damaged, is not ours, or a newer program wrote it. It is left as it was.
+    /// The file cannot be opened, is damaged, is not ours, or a newer program wrote it. It is left unchanged.
     pub fn open(path: impl AsRef<Path>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         Ok(Self {
             database: Arc::new(Database::open(path.as_ref(), env)?),
@@ -47,8 +48,8 @@ impl SqliteStore {
         SqliteQueue::new(Arc::clone(&self.database))
     }
 
-    /// Refuses further writes and returns when those that were taken have been answered and are in the file itself, without its
-    /// log, unless another process has it open.
+    /// Refuses further writes, and returns when the accepted ones are answered and are in the file itself, without its log. The
+    /// log stays if another process has the file open.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -92,7 +93,7 @@ impl Store for SqliteStore {
             .write(move |db, now| records::apply(db, &changes, now))
             .await?;
         if is_empty && self.database.writer.fails() {
-            // Whoever commits nothing asks whether the others can.
+            // An empty commit asks whether other commits can succeed.
             let reason = "the last commit failed".to_owned();
             return Err(CommitError::Unavailable(reason));
         }

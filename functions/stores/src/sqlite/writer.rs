@@ -1,4 +1,4 @@
-//! The one thread of a process that writes: it takes all that waits and makes it durable in one transaction.
+//! The one writing thread of a process: it takes all waiting jobs and makes them durable in one transaction.
 //! Knows nothing of records and messages: a job is a function over the connection.
 
 use std::sync::Arc;
@@ -16,32 +16,31 @@ use super::identity::Identity;
 use super::mailbox::{Mailbox, Taken};
 use super::{open, records};
 
-/// Jobs that wait before the next one has to wait for room.
+/// Jobs that may wait before a caller must wait for room.
 const ROOM: usize = 1024;
 
 /// Jobs of one transaction: enough to share the cost of the disk, few enough that the first one does not wait for long.
 const BATCH: usize = 256;
 
-/// How long the thread rests before it takes the next jobs when the last ones were several: others are at work then, and their
-/// jobs share the next transaction. Who is alone never waits for it, and under load the processor time of a commit is worth more
-/// than this time.
+/// How long the thread pauses before the next batch if the last one had several jobs: concurrent callers then share the next
+/// transaction. A single caller never waits for it, and under load the processor time of a commit is worth more than this time.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// How often expired records are cleared away, a bounded number at a time.
+/// How often expired records are removed, a bounded number at a time.
 const PURGE_EVERY: Duration = Duration::from_secs(30);
 
-/// How soon again when there were more of them.
+/// The shorter pause while more of them are left.
 const PURGE_MORE: Duration = Duration::from_millis(50);
 
-/// How long the end waits for others who read the log.
+/// How long the end waits for other readers of the log.
 const PATIENCE_AT_END: Duration = Duration::from_secs(1);
 
-/// A job on its way through the writer.
+/// A job for the writer.
 trait Job: Send {
     /// Does the work inside the writer's transaction; again after a rollback.
     fn run(&mut self, db: &Connection, now: Millis) -> rusqlite::Result<()>;
 
-    /// Tells whoever waits, once the transaction has ended.
+    /// Sends the result to the caller, once the transaction has ended.
     fn answer(self: Box<Self>, ended: Result<(), WriteError>);
 }
 
@@ -64,18 +63,18 @@ where
     fn answer(self: Box<Self>, ended: Result<(), WriteError>) {
         let answer = match (ended, self.result) {
             (Ok(()), Some(result)) => Ok(result),
-            // A transaction ends well only after every job in it ran.
+            // A transaction succeeds only after every job in it ran.
             (Ok(()), None) => return,
             (Err(error), _) => Err(error),
         };
-        // Whoever asked may have stopped waiting; what was written stays.
+        // The caller may have stopped waiting; the write stays.
         let _nobody_waits = self.reply.send(answer);
     }
 }
 
 type Jobs = Mailbox<Box<dyn Job>>;
 
-/// The way to the writing thread.
+/// The handle of the writer thread.
 pub(super) struct Writer {
     jobs: Arc<Jobs>,
     file: FileName,
@@ -84,14 +83,14 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Work that waits for its turn, and is done whether or not anybody waits for it.
+/// An accepted job. It runs even if its caller stops waiting.
 pub(super) struct Put<'a, T> {
     answer: oneshot::Receiver<Result<T, WriteError>>,
     file: &'a FileName,
 }
 
 impl<T> Put<'_, T> {
-    /// Waits until it is durable.
+    /// Waits until the job is durable.
     pub(super) async fn ended(self) -> Result<T, WriteError> {
         self.answer.await.unwrap_or_else(|_| Err(self.file.lost()))
     }
@@ -116,7 +115,7 @@ impl Writer {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
         let fails = Arc::new(AtomicBool::new(false));
-        let work = WriterThread {
+        let writer_thread = WriterThread {
             db,
             env,
             file: file.clone(),
@@ -128,7 +127,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || work.run())?;
+            .spawn(move || writer_thread.run())?;
         Ok(Self {
             jobs,
             file,
@@ -138,8 +137,8 @@ impl Writer {
         })
     }
 
-    /// Does this work in a durable transaction, shared with whatever else waits. The work must either do all of its writes or,
-    /// when it finds that it may not, none: the transaction is committed either way. It runs again if the transaction failed.
+    /// Runs this work in a durable transaction, shared with other waiting jobs. The work must either make all of its writes or,
+    /// when a condition fails, none: the transaction is committed either way. The work runs again if the transaction failed.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, WriteError>
     where
         T: Send + 'static,
@@ -148,7 +147,7 @@ impl Writer {
         self.put(work).await?.ended().await
     }
 
-    /// Like [`write`](Self::write), but returns as soon as the work has its place: whatever is put in later is done after it.
+    /// Like [`write`](Self::write), but returns when the work is queued: all work queued later runs after it.
     pub(super) async fn put<T, F>(&self, work: F) -> Result<Put<'_, T>, WriteError>
     where
         T: Send + 'static,
@@ -168,16 +167,16 @@ impl Writer {
         Ok(Put { answer, file })
     }
 
-    /// Whether the last transaction that was to write something failed.
+    /// Whether the last transaction with writes failed.
     pub(super) fn fails(&self) -> bool {
         self.fails.load(Ordering::Relaxed)
     }
 
-    /// Takes nothing more, and returns when all that was taken is answered.
+    /// Accepts no more jobs, and returns when all accepted ones are answered.
     pub(super) async fn close(&self) {
         self.jobs.close();
         let mut ended = self.ended.clone();
-        // An error says that the thread is gone, which is what we wait for.
+        // An error means that the thread is gone, which is the goal.
         let _gone = ended.wait_for(|ended| *ended).await;
     }
 }
@@ -192,7 +191,7 @@ impl Drop for Writer {
     }
 }
 
-/// What the thread owns.
+/// The state of the thread.
 struct WriterThread {
     db: Connection,
     env: Arc<dyn Env>,
@@ -206,7 +205,7 @@ struct WriterThread {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
-        // Also after a panic: nobody may wait for a thread that is gone.
+        // Also after a panic: no caller may wait for a thread that is gone.
         self.jobs.abandon();
         self.end.send_replace(true);
     }
@@ -215,30 +214,31 @@ impl Drop for WriterThread {
 impl WriterThread {
     fn run(self) {
         let mut batch = Vec::with_capacity(BATCH);
-        // Behind the batch, so that after a panic the mailbox is closed before the jobs of the batch are answered by their end.
-        let mut desk = self;
+        // Declared after the batch, so that after a panic the mailbox closes before the end of the batch's jobs answers their
+        // callers.
+        let mut thread = self;
         let mut crowded = false;
         loop {
             if crowded {
                 std::thread::sleep(GATHER);
             }
-            let patience = desk.purge_at.saturating_duration_since(Instant::now());
-            let taken = desk.jobs.take(&mut batch, BATCH, patience);
+            let patience = thread.purge_at.saturating_duration_since(Instant::now());
+            let taken = thread.jobs.take(&mut batch, BATCH, patience);
             crowded = batch.len() > 1;
             match taken {
-                Taken::Jobs => desk.settle(&mut batch),
+                Taken::Jobs => thread.settle(&mut batch),
                 Taken::Nothing => {}
-                Taken::Closed => return desk.finish(),
+                Taken::Closed => return thread.finish(),
             }
-            if desk.purge_at <= Instant::now() {
-                desk.purge();
+            if thread.purge_at <= Instant::now() {
+                thread.purge();
             }
         }
     }
 
     fn settle(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         match self.transact(batch) {
-            // One job that fails must not take the others with it.
+            // One failing job must not fail the others.
             Ended::RolledBack(_) if batch.len() > 1 => {
                 for mut job in batch.drain(..) {
                     let ended = self.transact(std::slice::from_mut(&mut job));
@@ -258,7 +258,7 @@ impl WriterThread {
         let before = self.db.total_changes();
         let ended = self.try_to_transact(batch);
         match &ended {
-            // One that wrote nothing says nothing about those that do.
+            // A transaction without writes says nothing about those with writes.
             Ended::Committed if self.db.total_changes() == before => {}
             Ended::Committed => self.fails.store(false, Ordering::Relaxed),
             Ended::RolledBack(_) | Ended::Failed(_) => self.fails.store(true, Ordering::Relaxed),
@@ -303,7 +303,7 @@ impl WriterThread {
         self.db.prepare_cached(statement)?.execute([]).map(drop)
     }
 
-    /// Leaves one whole file: what is in the log is written into it, and closing removes the log if nobody else has the file open.
+    /// Leaves one whole file: the log is written into it, and closing removes the log unless another process has the file open.
     fn finish(self) {
         let end = || {
             self.identity.check_names()?;
@@ -320,7 +320,7 @@ impl WriterThread {
             }
             Err(error) => {
                 tracing::error!(error = %self.file.reading(&error), "the log (-wal) was not written into the file");
-                // Closing would remove by its name what may belong to another file now.
+                // Closing would remove a file by the log's name, which may belong to another database now.
                 if let Err(error) = open::keep_log(&self.db, true) {
                     tracing::error!(%error, "the log cannot be kept");
                 }
@@ -348,9 +348,9 @@ impl WriterThread {
 /// How a transaction ended.
 enum Ended {
     Committed,
-    /// A job failed; the others may do without it.
+    /// A job failed; the others may succeed without it.
     RolledBack(WriteError),
-    /// It could not begin, or not be committed.
+    /// It could not begin, or could not be committed.
     Failed(WriteError),
 }
 
@@ -402,10 +402,10 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_fails_takes_none_of_its_batch_with_it() {
         let writer = writer();
-        // Holds the thread until all the others wait, so that they are one batch.
+        // Blocks the thread until all the others wait, so that they form one batch.
         let (release, released) = mpsc::channel::<()>();
         let blocker = writer.write(move |_, _| {
-            // The sender going away is what releases it, as often as it runs.
+            // Dropping the sender releases it, however often it runs.
             let _gone = released.recv();
             Ok(())
         });
