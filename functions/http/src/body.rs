@@ -1,4 +1,4 @@
-//! Bounded reading of bodies that are read for their first bytes only, such as error answers.
+//! Bounded reading of bodies when only the first bytes matter, such as error answers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use reqwest::Response;
 use crate::inflate::{self, Encoding};
 use crate::suspended;
 
-/// The first bytes of a body, as many as there are up to the bound, and what came of them when it fails or takes too long.
+/// The first bytes of a body, up to the bound, and the failure if reading them fails or takes too long.
 pub async fn read_some(response: Response, bound: usize, patience: Duration) -> Vec<u8> {
     let mut body = Vec::new();
     let Ok(encoding) = Encoding::of(response.headers()) else {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error with its causes. Those of HTTP libraries name addresses and protocol states only.
+/// An error with its causes. Errors of HTTP libraries name addresses and protocol states only.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

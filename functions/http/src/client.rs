@@ -1,4 +1,4 @@
-//! Connections, TLS and proxies. Knows nothing of what is sent.
+//! Connections, TLS and proxies. Knows nothing of the requests.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -15,13 +15,13 @@ use rustls_platform_verifier::Verifier;
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// Per connection, for thousands of streams at once.
 const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
-/// Finds a dead connection that all streams share, well before their silence ends.
+/// Finds a dead connection, which all streams share, well before their silence time-out.
 const HTTP2_PING: Duration = Duration::from_secs(10);
 
-/// The beginning of every HTTP client: `reqwest` has no TLS provider here, so its own `Client::new` would panic.
+/// The base of every HTTP client: `reqwest` has no TLS provider here, so its own `Client::new` would panic.
 ///
-/// Trusts the platform's certificates and these (DER). Follows no redirect, asks no proxy for this machine. The error is
-/// that this machine has no certificates to trust.
+/// Trusts the platform's certificates and these (DER). Follows no redirect, uses no proxy for this machine. Fails if this machine
+/// has no certificates to trust.
 pub fn builder(
     url: &Url,
     extra_roots: &[Vec<u8>],
@@ -45,11 +45,11 @@ pub fn builder(
     Ok(builder)
 }
 
-/// A TLS configuration on ring. Hands the provider over instead of installing it for the whole process, where another crate may have
-/// chosen differently.
+/// A TLS configuration on ring. Passes the provider on instead of installing it for the whole process, where another crate may
+/// have chosen differently.
 ///
-/// Without `secure` it trusts no certificate: the client never speaks TLS, and reading the platform's certificates would only make the
-/// start slower. The error is that this machine has no certificates to trust.
+/// Without `secure` it trusts no certificate: the client never speaks TLS, and reading the platform's certificates would only
+/// slow the start. Fails if this machine has no certificates to trust.
 pub fn tls(
     secure: bool,
     extra_roots: &[Vec<u8>],
@@ -76,8 +76,8 @@ pub fn tls(
     Ok(config)
 }
 
-/// Trusts the platform's certificates and these. Without extra ones all clients of the process share one: a hundred files are
-/// read and parsed for it.
+/// Trusts the platform's certificates and these. Without extra ones all clients of the process share one list, which takes a
+/// hundred files to read and parse.
 fn verifier(
     extra_roots: &[Vec<u8>],
     provider: Arc<CryptoProvider>,
@@ -97,7 +97,7 @@ fn may_be_secure(url: &Url) -> bool {
     url.scheme() != "http" || !is_loopback(url)
 }
 
-/// Whether this address is on this machine, whatever it resolves to elsewhere.
+/// Whether this address is on this machine, even if other machines resolve it differently.
 pub fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else {
         return false;

@@ -1,8 +1,8 @@
 //! The bytes of a body as they were before the service compressed them (RFC 9110, section 8.4.1).
 //!
-//! Nobody here asks for compression, and a request that says nothing about it allows any: services and what stands before them
-//! compress unasked. Knows encodings; never what is in a body, nor how much of it is too much. Pieces stay small however well
-//! they were compressed, so that who reads can stop in time.
+//! Our clients request no compression, but a request without a preference allows any: services and proxies compress unasked.
+//! Knows encodings; never the content or the size limit of a body. Pieces stay small at any compression ratio, so that the reader
+//! can stop in time.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 /// Compressed bytes that are decompressed at once. No byte becomes more than 1,032 (RFC 1951 codes 258 bytes with two bits).
 const PIECE: usize = 256;
 
-/// How a body is compressed.
+/// The compression of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Not at all.
@@ -34,7 +34,7 @@ pub enum Encoding {
 pub struct UnknownEncoding(pub String);
 
 impl Encoding {
-    /// As the headers of an answer say.
+    /// The encoding named in the headers of an answer.
     pub fn of(headers: &HeaderMap) -> Result<Self, UnknownEncoding> {
         let values = headers.get_all(CONTENT_ENCODING).iter();
         let named: Vec<String> = values
@@ -59,14 +59,14 @@ impl Encoding {
     }
 }
 
-/// Why a body ended before its end.
+/// Why a body broke off.
 #[derive(Debug)]
 pub enum Broken<E> {
-    /// As the connection below says.
+    /// The connection failed.
     Below(E),
-    /// It is not what its encoding says.
+    /// The body does not match its encoding.
     Garbled,
-    /// Its encoding says that there is more.
+    /// The body ends before its encoding does.
     Short,
 }
 
@@ -80,11 +80,11 @@ impl<E: fmt::Display> fmt::Display for Broken<E> {
     }
 }
 
-/// A body without its encoding. A piece may be empty: then bytes came that say nothing yet.
+/// A body without its encoding. A piece may be empty: some bytes decode to nothing yet.
 pub struct Inflated<S> {
     body: S,
     state: State,
-    /// Compressed bytes that wait.
+    /// Compressed bytes not decoded yet.
     unread: Bytes,
     /// Whether any byte came: an empty body is whole in each encoding.
     began: bool,
@@ -92,7 +92,7 @@ pub struct Inflated<S> {
 
 enum State {
     Plain,
-    /// A deflated body whose first byte tells the two kinds apart.
+    /// A deflated body whose first byte distinguishes the two kinds.
     Deflated,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zlib(Box<ZlibDecoder<Vec<u8>>>),
@@ -123,7 +123,7 @@ impl<S> Inflated<S> {
         }
     }
 
-    /// Decompresses the next piece of what waits.
+    /// Decompresses the next piece.
     fn inflate(&mut self) -> io::Result<Bytes> {
         let piece = self.unread.split_to(self.unread.len().min(PIECE));
         if matches!(self.state, State::Deflated) {
@@ -154,7 +154,7 @@ impl<S> Inflated<S> {
         Ok(inflated.into())
     }
 
-    /// What is left when the last byte was read.
+    /// The remaining output after the last byte was read.
     fn finish(&mut self) -> io::Result<Bytes> {
         if !self.began {
             self.state = State::Ended;
@@ -169,7 +169,7 @@ impl<S> Inflated<S> {
     }
 }
 
-/// What stands behind the end of a `deflate` body says nothing.
+/// Bytes after the end of a `deflate` body are ignored.
 fn write(decoder: &mut impl Write, piece: &[u8]) -> io::Result<()> {
     let mut rest = piece;
     while !rest.is_empty() {

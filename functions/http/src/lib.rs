@@ -1,4 +1,4 @@
-//! What every HTTP client of Baton begins with: connections, TLS, proxies, time-outs, `Retry-After`, bodies.
+//! The common base of Baton's HTTP clients: connections, TLS, proxies, time-outs, `Retry-After`, bodies.
 //! Knows nothing of models, tools, AWS or conversations, and no other crate of Baton.
 
 mod body;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-/// A key or a client secret: shown to nobody but the service that it is for.
+/// A key or a client secret: shown to its own service only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text, for who sends it to its service or compares it with what somebody sent.
+    /// The text, to send to its service or to compare with a caller's.
     pub fn expose(&self) -> &str {
         &self.0
     }

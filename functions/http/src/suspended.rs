@@ -1,32 +1,31 @@
-//! Time-outs that a suspended process does not mistake for silence.
+//! Time-outs that allow for a suspended process.
 //!
-//! A process may stand still: stopped by a signal, frozen between two invocations, starved on a busy machine. When it goes on,
-//! a timer rings at once, and what arrived meanwhile is still in the socket: other tasks have to read it before the waiting
-//! task can see it. So a timer that rings is not believed until there was a last look, and the last look is longer where the
-//! timer rang late.
+//! A process may be suspended: stopped by a signal, frozen between two invocations, starved on a busy machine. When it resumes,
+//! its timers fire at once, while arrived data is still in the socket: other tasks must read it before the waiting task can see
+//! it. So an expired timer only counts after one last poll, and that poll lasts longer if the timer fired late.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// The last look behind a timer that rang in time.
+/// The last poll after a timer that fired in time.
 const SHORTEST_LOOK: Duration = Duration::from_millis(20);
 
-/// The last look behind a long suspension. A runtime reads what thousands of sockets hold in less.
+/// The last poll after a long suspension. A runtime reads thousands of sockets in less.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
-/// It did not come in time.
+/// The future did not finish in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Late;
 
-/// When a deadline that is noticed now is believed.
+/// When a deadline that is noticed now counts as passed.
 pub fn believed_at(deadline: Instant, now: Instant) -> Instant {
     let lateness = now.saturating_duration_since(deadline);
     now + lateness.clamp(SHORTEST_LOOK, LONGEST_LOOK)
 }
 
-/// What comes of the future until the deadline, or behind it in the last look.
+/// The result of the future if it finishes by the deadline, or in the last poll after it.
 pub async fn until<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Late> {
     let mut future = pin!(future);
     if let Ok(came) = tokio::time::timeout_at(deadline, &mut future).await {
@@ -37,7 +36,7 @@ pub async fn until<F: Future>(deadline: Instant, future: F) -> Result<F::Output,
     timeout(look, future).await.map_err(|_| Late)
 }
 
-/// What comes of the future within this time from now on, or behind it in the last look.
+/// The result of the future if it finishes within this time from now, or in the last poll after it.
 pub async fn within<F: Future>(patience: Duration, future: F) -> Result<F::Output, Late> {
     until(Instant::now() + patience, future).await
 }
@@ -57,7 +56,7 @@ mod tests {
         let waiting = tokio::spawn(within(PATIENCE, arrived));
         yield_now().await;
         tokio::time::advance(PATIENCE + Duration::from_secs(15)).await;
-        // Both the waiting task and the one that reads the socket wake up. The waiting one is first.
+        // Both the waiting task and the task that reads the socket wake up. The waiting one runs first.
         yield_now().await;
         assert!(
             !waiting.is_finished(),

@@ -1,9 +1,9 @@
-//! Tools that call a service, as the team file's `[tool.http]` declares them.
-//! Knows HTTP and addresses; never who called, nor how often an action was tried before.
+//! Tools that call a service, as declared in the team file's `[tool.http]`.
+//! Knows HTTP and addresses; never the caller or earlier attempts of an action.
 //!
-//! A model chooses arguments and nothing else: scheme, host and port are the declaration's, an argument fills its place in path,
-//! query or body. The host is resolved once per call, its addresses are checked, and those are connected to; no redirect is
-//! followed and no proxy asked. What each answer means:
+//! A model chooses arguments only. The declaration sets scheme, host and port; an argument fills its place in path,
+//! query or body. The host is resolved once per call, its addresses are checked, and the client connects to those; it follows no
+//! redirect and uses no proxy. The meaning of each answer:
 //!
 //! | | action at a service with keys | without | lookup |
 //! | --- | --- | --- | --- |
@@ -18,7 +18,7 @@
 //! | cut or late after that | tried again | unknown | error |
 //! | no allowed address | rejected | rejected | error |
 //!
-//! `Retry-After` is handed on with what is tried again.
+//! `Retry-After` is passed on with an outcome that is tried again.
 
 mod call;
 mod declare;
@@ -55,12 +55,12 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Why a team's tools cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpToolsError {
-    /// The host is none.
+    /// The host is not valid.
     #[error("the URL of tool {tool:?} has no usable host: {reason}")]
     Host {
         /// The tool.
         tool: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: String,
     },
     /// The host is an address that the tool may not call.
@@ -97,10 +97,10 @@ pub struct HttpTools {
 }
 
 impl HttpTools {
-    /// Makes every declared tool of the team ready.
+    /// Prepares every declared tool of the team.
     ///
     /// # Errors
-    /// The first tool that could not be called, as one sentence for the person that starts Baton.
+    /// The first unusable tool, as one sentence for the operator that starts Baton.
     pub fn new(team: &Team, outside: &Outside<'_>) -> Result<Self, HttpToolsError> {
         let mut declared = BTreeMap::new();
         for tool in team.tools() {
@@ -108,7 +108,7 @@ impl HttpTools {
                 declared.insert(tool.name.clone(), ready);
             }
         }
-        // The platform's certificates are read for whoever needs them only: that takes longer than all the rest.
+        // The platform's certificates are read only if a tool needs them: that takes longer than all the rest.
         let secure = declared
             .values()
             .any(|ready| ready.origin.scheme() == "https");
@@ -131,7 +131,7 @@ impl HttpTools {
         })
     }
 
-    /// The call of a request. Err is a sentence for the model.
+    /// The HTTP call of a request. Err is a sentence for the model.
     fn question<'a>(
         &'a self,
         request: &'a ToolRequest,
@@ -162,7 +162,7 @@ impl HttpTools {
         Ok((declared, question))
     }
 
-    /// Asks, and forgets what a service says back of our own secrets before anybody reads it.
+    /// Calls the service, and removes our own secrets from its answer before it is passed on.
     async fn ask(&self, declared: &Declared, question: Question<'_>) -> Exchange {
         let mut exchange = self.line.ask(question).await;
         if let Exchange::Answered(answer) = &mut exchange
@@ -187,7 +187,7 @@ impl Tools for HttpTools {
             Ok(ready) => ready,
             Err(sentence) => return Outcome::Rejected(sentence),
         };
-        // Sent to a service that is said to know no keys too: it does no harm, and it may be in the service's log.
+        // Also sent to a service declared without keys: it is harmless, and may help in the service's log.
         if let Ok(key) = HeaderValue::try_from(idempotency_key) {
             question.headers.insert(IDEMPOTENCY_KEY, key);
         }
@@ -195,7 +195,7 @@ impl Tools for HttpTools {
         verdict::action(exchange, request.tool.runs.retries.has_keys, self.env.now())
     }
 
-    /// Services are not asked what a call is worth: a parameter names it.
+    /// Services do not price calls: a parameter names the amount.
     async fn price(&self, _request: &ToolRequest) -> Price {
         Price::NoPrice
     }

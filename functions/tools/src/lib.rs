@@ -1,4 +1,4 @@
-//! A team's tools, kind by kind: how each is declared, and what it does. The list of kinds is [`toolbox::KINDS`].
+//! A team's tools by kind: the declaration and the execution of each. The list of kinds is [`toolbox::KINDS`].
 //! Knows the port and the HTTP client; never conversations or models.
 
 pub mod http_tools;

@@ -1,9 +1,9 @@
-//! The embedded back office of ACME Inc.: catalogue, orders and refunds in the store that there is anyway.
+//! The embedded back office of ACME Inc.: catalogue, orders and refunds, in Baton's own store.
 //!
-//! It keeps the rules that no prompt can talk it out of: an item is refunded once, what was paid for it is what is refunded, and
-//! one idempotency key has one outcome, ever. Knows the store as a port; never who calls, nor why.
+//! It enforces rules that no prompt can change: an item is refunded once, the refund is the price paid, and one idempotency key
+//! has one outcome, ever. Knows the store as a port; never the caller or its reason.
 //!
-//! Customers have no identity yet: whoever names an item may have it refunded, as whoever holds a receipt may.
+//! Customers have no identity yet: an item's number is enough for its refund, like a receipt.
 
 mod acme;
 mod books;
@@ -28,7 +28,7 @@ use crate::outside::Outside;
 
 use books::{ORDERS, REFUNDS};
 
-/// How often seeding is tried while others do the same.
+/// How often seeding is tried while other processes do the same.
 const SEED_TRIES: usize = 8;
 
 /// Executes the tools that run in the back office.
@@ -54,7 +54,7 @@ struct LookUp {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Purchase {
     product: String,
-    /// Whole US dollars, as models are told to name prices.
+    /// Whole US dollars, the unit that models use for prices.
     price: u64,
 }
 
@@ -92,7 +92,7 @@ impl fmt::Debug for BackOffice {
 }
 
 impl BackOffice {
-    /// A back office whose books are in this store. Catalogue and example orders are written when they are first needed.
+    /// A back office with its books in this store. Catalogue and example orders are written on first use.
     pub fn new(store: Arc<dyn Store>, env: Arc<dyn Env>) -> Self {
         Self {
             store,
@@ -101,7 +101,7 @@ impl BackOffice {
         }
     }
 
-    /// The same, on what tools are given.
+    /// The same, from the resources of tools.
     pub(crate) fn of(outside: &Outside<'_>) -> Self {
         Self::new(outside.store.clone(), outside.env.clone())
     }
@@ -156,7 +156,7 @@ impl BackOffice {
         Ok(entries)
     }
 
-    /// Writes catalogue and examples, unless somebody has.
+    /// Writes catalogue and examples, unless they are there.
     async fn seed(&self) -> Result<(), StoreError> {
         for _ in 0..SEED_TRIES {
             if self.seeded.load(Ordering::Relaxed) {
@@ -167,7 +167,7 @@ impl BackOffice {
                 return Ok(());
             }
             match self.store.commit(acme::seed()?).await {
-                // The marker decides: it is written with all the rest.
+                // The marker decides: the same commit writes it with all the rest.
                 Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {}
                 Err(CommitError::Unavailable(reason) | CommitError::Refused(reason)) => {
                     return Err(StoreError::Unavailable(reason));

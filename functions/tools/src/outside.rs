@@ -1,5 +1,5 @@
-//! What tools of every kind are given of the world: a store, time, secrets, and the network with its bounds.
-//! Knows names and addresses; never a protocol, nor a tool.
+//! The resources of tools of every kind: a store, time, secrets, and the network with its bounds.
+//! Knows names and addresses; never a protocol or a tool.
 
 mod address;
 mod names;
@@ -14,11 +14,11 @@ pub use names::{Names, SystemNames};
 pub(crate) use address::Class;
 pub(crate) use names::Pinned;
 
-/// What tools are given of the world.
+/// The resources of tools.
 pub struct Outside<'a> {
-    /// For tools that keep something.
+    /// For tools with their own records.
     pub store: Arc<dyn Store>,
-    /// Time and chance.
+    /// Time and randomness.
     pub env: Arc<dyn Env>,
     /// The value of an environment variable, for secrets.
     pub variables: &'a dyn Fn(&str) -> Option<String>,
@@ -26,6 +26,6 @@ pub struct Outside<'a> {
     pub networks: Vec<Network>,
     /// Certificates (DER) to trust besides the platform's.
     pub extra_roots: Vec<Vec<u8>>,
-    /// Leads from the names of hosts to their addresses.
+    /// Resolves hosts' names to addresses.
     pub names: Arc<dyn Names>,
 }

@@ -1,5 +1,5 @@
 //! All tools of a team behind one port: a call goes to the provider that declared its tool.
-//! Knows the list of providers; never what a tool does.
+//! Knows the list of providers; never a tool's effect.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::http_tools::{HttpProvider, HttpTools};
 use crate::office::BackOffice;
 use crate::outside::Outside;
 
-/// The kinds of tools that Baton has. Another one is a file of its own, and one line here.
+/// The kinds of tools in Baton. A further kind is a file of its own, and one line here.
 pub const KINDS: &[Kind] = &[
     Kind::new(&BackOfficeTools, |_, outside| {
         Ok(Arc::new(BackOffice::of(outside)))
@@ -22,20 +22,20 @@ pub const KINDS: &[Kind] = &[
     }),
 ];
 
-/// Makes the tools of a team ready that one provider declared.
+/// Prepares the tools of a team that one provider declared.
 type Open = fn(&Team, &Outside<'_>) -> Result<Arc<dyn Tools>, NotReady>;
 
 /// Why a team's tools cannot be used, in one sentence.
 pub type NotReady = Box<dyn Error + Send + Sync>;
 
-/// A kind of tool: how team files declare it, and how its calls are carried out.
+/// A kind of tool: its declaration in team files, and its execution.
 #[derive(Clone, Copy)]
 pub struct Kind {
     provider: &'static dyn Provider,
     open: Open,
 }
 
-/// The tools of a team, ready to be called.
+/// The tools of a team, ready for calls.
 pub struct Toolbox {
     places: Vec<(&'static str, Arc<dyn Tools>)>,
 }
@@ -47,16 +47,16 @@ impl Kind {
     }
 }
 
-/// What declares the tools of these kinds in a team file.
+/// The declarers of tools of these kinds.
 pub fn providers(kinds: &[Kind]) -> Vec<&'static dyn Provider> {
     kinds.iter().map(|kind| kind.provider).collect()
 }
 
 impl Toolbox {
-    /// Makes the tools of a team ready, which was read with the [`providers`] of the same kinds.
+    /// Prepares the tools of a team that was read with the [`providers`] of the same kinds.
     ///
     /// # Errors
-    /// The first tool that could not be called, as one sentence for the person that starts Baton.
+    /// The first unusable tool, as one sentence for the operator that starts Baton.
     pub fn open(kinds: &[Kind], team: &Team, outside: &Outside<'_>) -> Result<Self, NotReady> {
         let open = |kind: &Kind| Ok((kind.provider.name(), (kind.open)(team, outside)?));
         let places = kinds.iter().map(open).collect::<Result<_, NotReady>>()?;

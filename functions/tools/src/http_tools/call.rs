@@ -1,9 +1,9 @@
-//! How a tool calls a service. Parsed and checked here, carried out elsewhere.
+//! The HTTP call of a tool, parsed and checked. Executed elsewhere.
 //! Knows templates and names only; never a socket, an address or the value of an environment variable.
 
 use serde::Deserialize;
 
-/// One HTTP call, as the team file declares it.
+/// One HTTP call, as declared in the team file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpCall {
     /// The request method.
@@ -12,9 +12,9 @@ pub(super) struct HttpCall {
     pub(super) url: UrlTemplate,
     /// Headers of the request, in the order of their names.
     pub(super) headers: Vec<(String, HeaderValueSource)>,
-    /// What is sent as the request's body.
+    /// The request's body.
     pub(super) body: HttpBody,
-    /// What is added to the address.
+    /// The query added to the address.
     pub(super) query: HttpQuery,
     /// Whether the host may be a private or loopback address.
     pub(super) allow_private: bool,
@@ -41,28 +41,28 @@ impl HttpMethod {
     }
 }
 
-/// What is sent as the request's body.
+/// The request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum HttpBody {
-    /// Nothing.
+    /// No body.
     None,
     /// All arguments, as canonical JSON.
     Arguments,
 }
 
-/// What is added to the address as its query, behind what the address has already.
+/// The query added to the address, after its own query.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum HttpQuery {
-    /// Nothing.
+    /// No query.
     #[default]
     None,
     /// The arguments that the address does not name, one parameter each.
     Arguments,
 }
 
-/// Where the value of a header comes from.
+/// The source of a header's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HeaderValueSource {
     /// The team file itself.
@@ -71,7 +71,7 @@ pub(super) enum HeaderValueSource {
     Environment {
         /// The variable's name.
         variable: String,
-        /// Text in front of its value, for example `Bearer `.
+        /// Text before its value, for example `Bearer `.
         prefix: String,
     },
 }
@@ -88,7 +88,7 @@ pub(super) struct UrlTemplate {
 /// A piece of a path or query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum UrlPart {
-    /// Taken as it is.
+    /// Literal text.
     Text(String),
     /// Replaced by the argument of this name, percent-encoded.
     Parameter(String),
@@ -128,7 +128,7 @@ impl UrlTemplate {
         })
     }
 
-    /// The bytes that every address of it has.
+    /// The literal bytes of the address.
     pub(super) fn literal_bytes(&self) -> usize {
         let literal = self.parts.iter().map(|part| match part {
             UrlPart::Text(text) => text.len(),
@@ -137,7 +137,7 @@ impl UrlTemplate {
         self.origin.len() + literal.sum::<usize>()
     }
 
-    /// The parameters that it needs, in their order.
+    /// The parameters in the address, in their order.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             UrlPart::Text(_) => None,
@@ -146,13 +146,13 @@ impl UrlTemplate {
     }
 }
 
-/// Whether a segment means this folder or the one above, in any spelling that URLs have for it.
+/// Whether a segment means the current or the parent folder, in any spelling that URLs have for it.
 fn is_dots(segment: &str) -> bool {
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");
     plain == "." || plain == ".."
 }
 
-/// The host decides who gets the customer's data, so a model must have no say in it.
+/// The host receives the customer's data, so a model must not influence it.
 fn check_authority(authority: &str) -> Result<(), String> {
     if authority.contains(['{', '}']) {
         return Err("must name its host literally, without a parameter".into());

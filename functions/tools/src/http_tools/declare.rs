@@ -1,4 +1,4 @@
-//! What a team file says of a tool that calls a service, read and checked.
+//! Reads and checks the declaration of a tool that calls a service.
 //! Knows URLs, headers and templates; never a socket, an address or the value of an environment variable.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::call::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlTemplate};
 use super::file::{HeaderFile, HttpFile, KeyRemembers};
 
-/// What servers usually take as the first line of a request.
+/// The usual limit of servers for the first line of a request.
 const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// Under the 24 h after which widely used payment services forget a key.
@@ -176,7 +176,7 @@ fn body(
     }
 }
 
-/// Parameters that the address names are not in the query; null is left out of it.
+/// Parameters named in the address are not in the query; null is left out.
 fn query(
     draft: &Draft<'_>,
     url: &UrlTemplate,
@@ -229,7 +229,7 @@ fn headers(
 
 /// Err completes the sentence "header … of tool …".
 fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static str> {
-    // RFC 9110, section 5.6.2: what a token is made of.
+    // RFC 9110, section 5.6.2: the characters of a token.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err("has a name that HTTP does not allow");
@@ -263,7 +263,7 @@ fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static s
     }
 }
 
-/// `{name}`, as URLs have them; JSON in a header has quotes there.
+/// A `{name}` as in URLs; JSON in a header has quotes there.
 fn has_parameter(text: &str) -> bool {
     let mut opened = text.split('{').skip(1);
     opened.any(|rest| {

@@ -1,5 +1,5 @@
-//! A declared tool made ready at start: its address checked, its headers complete, its secrets known.
-//! Nothing here reads the environment: it is handed in.
+//! A declared tool, ready at the start: its address checked, its headers complete, its secrets known.
+//! Nothing here reads the environment: the caller passes it in.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::HttpToolsError;
 use super::call::{HeaderValueSource, HttpBody, HttpCall};
 
-/// Anything shorter would be found in answers that do not hold it.
+/// A shorter secret would match in answers that do not contain it.
 const SHORTEST_SECRET: usize = 8;
 
 /// One declared tool.
@@ -19,12 +19,12 @@ pub(super) struct Declared {
     /// Scheme, host and port.
     pub(super) origin: Url,
     pub(super) headers: HeaderMap,
-    /// Values that a service may say back to us and that no model must see.
+    /// Values that a service may echo and that no model must see.
     secrets: Vec<String>,
 }
 
 impl Declared {
-    /// None for a tool that calls nobody.
+    /// None for a tool without a service.
     pub(super) fn of(
         tool: &Tool,
         variables: &dyn Fn(&str) -> Option<String>,
@@ -105,7 +105,7 @@ impl Declared {
         Ok(())
     }
 
-    /// The host's address, where the declaration names one instead of a name.
+    /// The host's address, where the declaration has one instead of a name.
     pub(super) fn literal_address(&self) -> Option<IpAddr> {
         literal_address(&self.origin)
     }
@@ -117,7 +117,7 @@ impl Declared {
     }
 }
 
-/// The host of a URL as an address, in any of the spellings that URLs have for one.
+/// The host of a URL as an address, in any spelling that URLs have for one.
 pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
     // The parser has written every spelling as the usual one.
     url.host_str()?.trim_matches(['[', ']']).parse().ok()

@@ -1,6 +1,6 @@
-//! One request and its answer, with everything around it that keeps it harmless: the host resolved once, its addresses checked
-//! and pinned, no redirect, no proxy, no second try, a bound on size and time.
-//! Knows nothing of tools; says of a failure whether anything may have been sent.
+//! One request and its answer, within safe limits: the host is resolved once, its addresses are checked and pinned. No redirect,
+//! no proxy, no retry; size and time are bounded. Knows nothing of tools; reports with a failure whether anything may have been
+//! sent.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,41 +19,42 @@ use baton_http::chain;
 use baton_http::inflate::{self, Broken, Encoding, UnknownEncoding};
 use baton_http::suspended::{self, Late};
 
-/// The most of an answer that is read, in bytes. A model is shown less; this much may be JSON that is shown in part.
+/// The most bytes read of an answer. A model sees less; JSON of this size may be shown in part.
 pub(super) const MAX_BODY: usize = 256 * 1024;
 
-/// Beyond the bound an answer's bytes are only counted, so that people can be told by how much it is too large; up to here.
+/// Beyond that limit an answer's bytes are only counted, up to this number, so that the message can say by how much it is too
+/// large.
 const MAX_COUNTED: usize = 4 * 1024 * 1024;
 
-/// The most that resolving a name may take, and making a connection, where a third of the tool's time-out is not less. What
-/// ends before both are done was certainly not sent.
+/// The time limits for resolving a name and for connecting, unless a third of the tool's time-out is less. A request that fails
+/// before both are done was certainly not sent.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
-/// Addresses of one host that are tried.
+/// The most addresses tried of one host.
 const MAX_ADDRESSES: usize = 8;
 
 /// One request.
 pub(super) struct Question<'a> {
-    /// Whose it is, for the log.
+    /// The tool's name, for the log.
     pub(super) tool: &'a str,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<String>,
     pub(super) allow_private: bool,
-    /// For all of it.
+    /// The time limit for everything.
     pub(super) timeout: Duration,
 }
 
-/// What came of it.
+/// The result of a request.
 pub(super) enum Exchange {
     /// The service answered.
     Answered(Answer),
-    /// The host is at no address that this tool may call. Nothing was sent.
+    /// The host has no address that this tool may call. Nothing was sent.
     Barred,
-    /// Nothing was sent, for this reason.
+    /// Nothing was sent; the reason.
     NotSent(&'static str),
-    /// It was sent, wholly or in part, and no answer came, for this reason.
+    /// The request was sent, wholly or in part, and no answer came; the reason.
     Cut(&'static str),
 }
 
@@ -65,22 +66,22 @@ pub(super) struct Answer {
 
 pub(super) enum Body {
     Whole(String),
-    /// No UTF-8.
+    /// Not UTF-8.
     NotText,
-    /// Larger than is read: so many bytes, or more.
+    /// Larger than the limit: this many bytes, or more.
     TooLarge {
         bytes: u64,
         or_more: bool,
     },
-    /// Compressed in a way that is not known here.
+    /// Compressed with an unknown encoding.
     Encoded(String),
-    /// Not what its encoding says.
+    /// Does not match its encoding.
     Garbled,
-    /// It ended early, or not in time.
+    /// Ended early, or not in time.
     Broken,
 }
 
-/// How this process reaches services.
+/// This process's way to services.
 pub(super) struct Line {
     names: Arc<dyn Names>,
     /// Private networks that every tool may reach.
@@ -94,7 +95,7 @@ impl Line {
         networks: Vec<Network>,
         mut tls: ClientConfig,
     ) -> Self {
-        // One request per connection: HTTP/2 would bring nothing but more ways to be cut.
+        // One request per connection: HTTP/2 has no advantage here and more ways to fail.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             names,
@@ -153,7 +154,7 @@ impl Line {
         }
     }
 
-    /// The one time that the name is looked at; what is returned is what will be connected to.
+    /// The only resolution of the name; the client connects to the returned addresses.
     async fn checked_addresses(
         &self,
         question: &Question<'_>,
@@ -199,13 +200,13 @@ impl Line {
         }
     }
 
-    /// A client of its own for each call: a connection that waits for reuse may be dead already, and then nobody knows whether
-    /// the request was read.
+    /// A new client for each call: a pooled connection may be dead already, and then it is unknown whether the service read the
+    /// request.
     fn client(&self, addresses: Arc<[IpAddr]>, patience: Duration) -> reqwest::Result<Client> {
         Client::builder()
             .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Pinned(addresses))
-            // A proxy would resolve the name anew, and what was checked would mean nothing.
+            // A proxy would resolve the name again, and the check would be void.
             .no_proxy()
             .redirect(Policy::none())
             .referer(false)
@@ -241,7 +242,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The bound is that of the body as it was before it was compressed.
+/// The bound counts the decompressed bytes.
 async fn read_body(response: Response, encoding: Encoding, deadline: Instant) -> Body {
     let mut pieces = inflate::body(response, encoding);
     let (mut body, mut bytes) = (Vec::new(), 0);

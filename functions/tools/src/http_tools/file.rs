@@ -1,5 +1,5 @@
-//! The section `[tool.http]` as it is written by hand: keys, their types and where each of them stands.
-//! Knows the format only; whether the parts fit together is not decided here.
+//! The keys of the section `[tool.http]` as a person writes it, with their types and places.
+//! Knows the format only; never whether the parts fit together.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,13 +27,13 @@ pub(super) struct HttpFile {
     pub(super) allow_private: bool,
 }
 
-/// What a service remembers under an idempotency key.
+/// The outcomes that a service remembers under an idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum KeyRemembers {
-    /// That something was done.
+    /// Only success.
     Effects,
-    /// That, and that it was refused.
+    /// Success and refusal.
     Refusals,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct EnvironmentFile {
     pub(super) prefix: String,
 }
 
-// An untagged enum would answer every mistake with "did not match any variant"; this says what was expected.
+// An untagged enum would report every mistake as "did not match any variant"; this names the expected type.
 
 impl<'de> Deserialize<'de> for HeaderFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

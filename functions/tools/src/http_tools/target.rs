@@ -1,12 +1,12 @@
-//! From a declared address and a call's arguments to the URL that is asked.
-//! The host is the declaration's; an argument fills the place that it was given and cannot leave it.
+//! Builds the URL of a call from the declared address and the call's arguments. The host is the declaration's; an argument fills
+//! its own place and cannot leave it.
 
 use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::call::{HttpCall, HttpQuery, UrlPart};
 
-/// What servers usually take as the first line of a request, in bytes.
+/// The usual limit of servers for the first line of a request, in bytes.
 const MAX_URL: usize = 8 * 1024;
 
 /// The URL of one call. Err completes the sentence "TOOL was not called: …".
@@ -86,7 +86,7 @@ fn text_of(name: &str, arguments: &Map<String, Value>) -> Result<String, String>
     }
 }
 
-/// Some servers decode a segment before they take it apart, so what would lead elsewhere there is not sent at all. Since no
+/// Some servers decode a segment before they split the path, so an argument that would change the path there is refused. Since no
 /// argument is empty or a dot, none makes dots together with the text around it either.
 fn check_segment(name: &str, text: &str) -> Result<(), String> {
     if text.is_empty() {

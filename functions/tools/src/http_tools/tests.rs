@@ -1,4 +1,4 @@
-//! What team files say of tools that call a service, and every mistake in it.
+//! Declarations of tools that call a service, and every mistake in them.
 
 mod whole;
 
@@ -58,7 +58,7 @@ fn assert_url_mistake(url: &str, reason: &str) {
     );
 }
 
-/// What is sent, and what may be tried again.
+/// The request that is sent, and the retry rules.
 fn runs(http: &str) -> (HttpCall, Retries) {
     let team = parse(&booking("", http)).unwrap();
     let runs = &team.tool("book").unwrap().runs;
@@ -395,7 +395,7 @@ day = { type = "string" }
         "method = \"GET\"\nurl = \"https://example.com/\"\nquery = \"arguments\"",
     );
     let (before, rest) = text.split_once("[tool.parameters]\n").unwrap();
-    // The last tool's; the others keep theirs.
+    // Belongs to the last tool; the others keep theirs.
     let (before, rest) = match rest.rsplit_once("[tool.parameters]\n") {
         Some((more, rest)) => (format!("{before}[tool.parameters]\n{more}"), rest),
         None => (before.to_owned(), rest),

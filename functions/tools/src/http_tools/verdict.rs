@@ -1,5 +1,5 @@
-//! What an answer means: for an action its outcome, for a lookup its result; and how much of it a model is told.
-//! Knows the meaning of HTTP's answers (RFC 9110, section 15); never how they came.
+//! The meaning of an answer: the outcome of an action, the result of a lookup, and the part of it for the model.
+//! Knows the meaning of HTTP's answers (RFC 9110, section 15); never their transport.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use serde::de::IgnoredAny;
 use super::exchange::{Answer, Body, Exchange, MAX_BODY};
 use baton_http::{media_type, retry_after};
 
-/// The most that a model is told of a refusal, in bytes.
+/// The most bytes of a refusal passed to a model.
 const MAX_REFUSAL: usize = 2 * 1024;
 
-/// What a status says about a request.
+/// The meaning of a status for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// It was done.
+    /// It was executed.
     Done,
-    /// It was not done and will not be.
+    /// It was not executed and will not be.
     Refused,
-    /// It was not done, since ours is not the right to ask for it: an operator's matter.
+    /// It was not executed, because we lack the right: an operator's matter.
     Unauthorized,
-    /// 409: it was not done, or an earlier one is being done.
+    /// 409: it was not executed, or an earlier attempt is still running.
     Conflict,
-    /// It was not looked at now; later it may be.
+    /// It was not executed now; a later attempt may succeed.
     Busy,
-    /// It may have been done, and may be tried again.
+    /// It may have been executed, and may be tried again.
     Failed,
-    /// It may have been done, and the same request would be answered alike.
+    /// It may have been executed, and the same request would get the same answer.
     Elsewhere,
 }
 
@@ -37,9 +37,9 @@ impl Meaning {
     fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             200..=299 => Self::Done,
-            // Both say to repeat the request elsewhere: so it was not done here.
+            // Both ask to repeat the request elsewhere: so it was not executed here.
             307 | 308 => Self::Refused,
-            // After 301 to 303 the work is often done, and the address is that of its result.
+            // After 301 to 303 the work is often done, and the address leads to its result.
             300..=399 => Self::Elsewhere,
             401 | 407 => Self::Unauthorized,
             409 => Self::Conflict,
@@ -51,7 +51,7 @@ impl Meaning {
     }
 }
 
-/// What came of a lookup. Err has a sentence for the model.
+/// The result of a lookup. Err is a sentence for the model.
 pub(super) fn lookup(tool: &str, exchange: Exchange) -> Result<String, ToolError> {
     let answer = match exchange {
         Exchange::Answered(answer) => answer,
@@ -101,7 +101,7 @@ pub(super) fn lookup(tool: &str, exchange: Exchange) -> Result<String, ToolError
     }
 }
 
-/// What came of an action. `keys`: the service tells a second try from a second action.
+/// The outcome of an action. `keys`: the service distinguishes a second attempt from a second action.
 pub(super) fn action(exchange: Exchange, keys: bool, now: Millis) -> Outcome {
     let maybe = |reason: String, after: Option<Duration>| {
         if keys {
@@ -126,14 +126,14 @@ pub(super) fn action(exchange: Exchange, keys: bool, now: Millis) -> Outcome {
         Meaning::Unauthorized => Outcome::Rejected(format!("{answered}: it does not accept us")),
         Meaning::Conflict => Outcome::Conflict(refusal(&answer), after),
         Meaning::Busy if keys => Outcome::Busy(answered, after),
-        // It could be asked again without harm, but such a service is called once.
+        // Another attempt would be harmless, but such a service is called only once.
         Meaning::Busy => Outcome::Rejected(format!("{answered}: it is too busy now")),
         Meaning::Failed => maybe(answered, after),
         Meaning::Elsewhere => Outcome::Unknown(format!("{answered}, which leads elsewhere")),
     }
 }
 
-/// An answer that is cut may have been cut by the failure of what it told of. Err says so.
+/// An answer may break off because the reported work failed midway. Err says so.
 fn done(answer: &Answer) -> Result<Outcome, &'static str> {
     match (&answer.body, read(answer)) {
         (Body::Broken, _) => Err("the connection was cut in the middle of the answer"),
@@ -145,7 +145,7 @@ fn done(answer: &Answer) -> Result<Outcome, &'static str> {
     }
 }
 
-/// The status, and what the service says about it.
+/// The status, and the service's own words about it.
 fn refusal(answer: &Answer) -> String {
     let status = answer.status;
     match read(answer) {
@@ -157,7 +157,7 @@ fn refusal(answer: &Answer) -> String {
     }
 }
 
-/// The answer as a model is told it: JSON and text as they are. Err completes the sentence "… is of no use: …".
+/// The answer for the model: JSON and text unchanged. Err completes the sentence "… is of no use: …".
 fn read(answer: &Answer) -> Result<String, String> {
     let text = match &answer.body {
         Body::Whole(text) => text.trim(),
@@ -179,7 +179,7 @@ fn read(answer: &Answer) -> Result<String, String> {
     }
 }
 
-/// In whole KB; what is over the bound by a byte is shown as over it.
+/// In whole KB, rounded so that one byte over the limit shows as over it.
 fn too_large(bytes: u64, or_more: bool) -> String {
     let size = if or_more {
         format!("more than {} KB", bytes / 1024)
@@ -209,7 +209,7 @@ impl MediaType {
     }
 }
 
-/// Without what terminals and logs might obey.
+/// Removes characters that terminals and logs could interpret.
 fn printable(text: &str) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     text.chars().filter(plain).collect()

@@ -1,4 +1,4 @@
-//! What ACME Inc. sells, and what its example customers have bought.
+//! The catalogue of ACME Inc., and the orders of its example customers.
 
 use baton_handoff::ports::{Change, Key, Millis, StoreError};
 
@@ -62,12 +62,12 @@ const EXAMPLES: [(&str, &str, u64, Millis); 5] = [
     ("590138826", "Giant rubber band", 3_995, 1_784_700_000_000),
 ];
 
-/// The record that says that all of this is written.
+/// The record that marks all of this as written.
 pub(super) fn marker() -> Key {
     Key::new(CATALOGUE, "SEEDED")
 }
 
-/// What a catalogue's sort keys begin with.
+/// The prefix of a catalogue's sort keys.
 pub(super) const PRODUCT: &str = "P#";
 
 /// Writes everything, once: one commit with its marker.

@@ -1,4 +1,4 @@
-//! What the back office writes down, and where.
+//! The records of the back office, and their keys.
 
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ConversationId;
@@ -11,10 +11,10 @@ pub(super) const ORDERS: &str = "B#ORDERS";
 /// The list of all refunds, by time.
 pub(super) const REFUNDS: &str = "B#REFUNDS";
 
-/// Where copies of the example orders are, for searches.
+/// The partition with copies of the example orders, for searches.
 pub(super) const EXAMPLES: &str = "B#EXAMPLES";
 
-/// Where the catalogue is.
+/// The partition of the catalogue.
 pub(super) const CATALOGUE: &str = "B#CATALOGUE";
 
 /// The format that this program writes, and the newest that it reads.
@@ -23,35 +23,35 @@ const FORMAT: u16 = 1;
 /// An order of one item. Never changes; a refund is a record of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The number that the customer is told.
+    /// The number that the customer gets.
     pub order_id: String,
-    /// The item, by which it is refunded.
+    /// The item's number, which a refund names.
     pub item_id: String,
     /// The product's name.
     pub product: String,
-    /// What was paid, in US cents.
+    /// The price paid, in US cents.
     pub paid_cents: u64,
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub bought_at: Millis,
-    /// Where it was ordered; none for an example.
+    /// The conversation of the order; none for an example.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationId>,
 }
 
-/// A refund: all that was paid for an item.
+/// A refund: the whole price paid for an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     /// The item.
     pub item_id: String,
     /// The product's name.
     pub product: String,
-    /// What was paid back, in US cents.
+    /// The amount paid back, in US cents.
     pub refunded_cents: u64,
-    /// Why, as the model put it.
+    /// The reason, in the model's words.
     pub reason: String,
-    /// When, in milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub refunded_at: Millis,
-    /// Where it was asked for.
+    /// The conversation of the request.
     pub conversation: ConversationId,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Product {
     pub(super) price_cents: u64,
 }
 
-/// How an action ended, for whoever comes with its key again.
+/// The outcome of an action, for later attempts with its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ended {
@@ -71,14 +71,14 @@ pub(super) enum Ended {
     Rejected(String),
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entries<T> {
     /// The entries, the newest first.
     pub entries: Vec<T>,
-    /// Those that cannot be read; they hide nothing beside them.
+    /// Unreadable entries; they do not hide the others.
     pub unreadable: Vec<Unreadable>,
-    /// Where to go on, when more may follow.
+    /// The cursor of the next page, when more may follow.
     pub next: Option<Cursor>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn order_key(item_id: &str) -> Key {
     Key::new(format!("B#{item_id}"), "ORDER")
 }
 
-/// One place for each item: there is no second refund.
+/// One key for each item, so that there is no second refund.
 pub(super) fn refund_key(item_id: &str) -> Key {
     Key::new(format!("B#{item_id}"), "REFUND")
 }
@@ -95,9 +95,9 @@ pub(super) fn effect_key(idempotency_key: &str) -> Key {
     Key::new(format!("B#KEY#{idempotency_key}"), "ENDED")
 }
 
-/// Where copies of everybody's orders are, by time, for searches: one query reads the newest, which the list of all orders takes
-/// a query of each of its shards and a read of each order for. One partition takes some hundred orders a second; whoever has more
-/// has a back office.
+/// The partition with copies of all orders, by time, for searches: one query reads the newest. The list of all orders would take
+/// a query of each of its shards and a read of each order. One partition takes some hundred orders a second; a business above
+/// that rate has its own back office.
 pub(super) const RECENT: &str = "B#RECENT";
 
 fn recent_key(order: &Order) -> Key {
@@ -109,7 +109,7 @@ pub(super) fn bought_in(conversation: &ConversationId) -> String {
     format!("B#OF#{conversation}")
 }
 
-/// Writes an order, and its copies where searches find it.
+/// Writes an order, and its copies for searches.
 pub(super) fn add_order(order: &Order) -> Result<Vec<Change>, StoreError> {
     let copy = record(order)?;
     let item_id = order.item_id.as_str();
@@ -137,7 +137,7 @@ pub(super) fn add_order(order: &Order) -> Result<Vec<Change>, StoreError> {
         .collect())
 }
 
-/// Writes a refund where none is.
+/// Writes a refund, unless the item has one.
 pub(super) fn add_refund(refund: &Refund) -> Result<Change, StoreError> {
     let listed = Some(Listing {
         group: REFUNDS.to_owned(),

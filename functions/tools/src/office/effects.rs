@@ -1,4 +1,4 @@
-//! Orders and refunds: each recorded under its idempotency key in the commit that makes it so.
+//! Orders and refunds: each recorded together with its effect under its idempotency key.
 
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, CommitError, Outcome, Price, StoreError};
@@ -8,7 +8,7 @@ use super::books::{self, Ended, Order, Refund};
 use super::search::usd;
 use super::{BackOffice, Call, Purchase, RefundRequest};
 
-/// How often an action reads again and decides anew, before whoever asked has to come again.
+/// How often an action is tried with fresh reads before its caller must try again.
 const TRIES: usize = 16;
 
 /// The longest name of a product, in bytes.
@@ -17,7 +17,7 @@ const PRODUCT_BYTES: usize = 200;
 /// The highest price, in whole US dollars: ridiculous ones are part of the business, overflowing ones are not.
 const HIGHEST_PRICE: u64 = 10_000_000;
 
-/// What an action comes to, and what is written with that.
+/// The outcome of an action, and its writes.
 struct Decision {
     ended: Ended,
     changes: Vec<Change>,
@@ -32,9 +32,9 @@ impl Decision {
     }
 }
 
-/// Why an action has not ended.
+/// Why an action has no outcome yet.
 enum Interrupted {
-    /// Somebody else wrote, or the answer was lost: read again.
+    /// Another writer was first, or the answer was lost: read again.
     Again(String),
     /// The store does not answer now.
     Later(String),
@@ -109,7 +109,7 @@ impl BackOffice {
                 "No order may cost more than {HIGHEST_PRICE} dollars."
             )));
         }
-        // Nine digits; a number that is taken conflicts, and the next try draws another one.
+        // Nine digits; a number in use conflicts, and the next attempt draws another one.
         let number = self.env.random() % 1_000_000_000;
         let order = Order {
             order_id: format!("order_{number:09}"),
@@ -161,7 +161,7 @@ impl BackOffice {
             "product": refund.product,
             "refunded_usd": usd(refund.refunded_cents),
         });
-        // Orders never change, so that it is there is all that the amount depends on.
+        // Orders never change, so the order's existence is the only condition.
         let changes = vec![books::add_refund(&refund)?];
         Ok(Decision {
             ended: Ended::Done(result.to_string()),
@@ -169,7 +169,7 @@ impl BackOffice {
         })
     }
 
-    /// What was paid for an item.
+    /// The price paid for an item.
     pub(super) async fn paid_for(&self, item_id: &str) -> Price {
         let order = match self.seed().await {
             Ok(()) => self.order_of(item_id.trim()).await,
@@ -196,7 +196,7 @@ impl BackOffice {
     }
 }
 
-/// Ids come from models: what cannot be one is not asked for.
+/// Ids come from models: text that cannot be an id is not looked up.
 pub(super) fn may_be_item(item_id: &str) -> bool {
     let plain = item_id
         .bytes()

@@ -1,4 +1,4 @@
-//! Finding what a customer means among what was bought and what is sold.
+//! Searches orders and catalogue for the thing a customer means.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -11,19 +11,20 @@ use super::books::{self, CATALOGUE, EXAMPLES, Order, Product, RECENT};
 use super::effects::may_be_item;
 use super::{BackOffice, acme};
 
-/// Hits that a model is told: more would cost tokens and not help.
+/// The most hits for a model: more would cost tokens and not help.
 const MOST_HITS: usize = 10;
 
-/// Orders of everybody that are searched, the newest ones. Those of the conversation and the examples are, whatever their age.
+/// The newest orders of all conversations that are searched. Orders of this conversation and the examples are searched at any
+/// age.
 const RECENT_ORDERS: usize = 100;
 
-/// Orders of one conversation that are searched.
+/// The most orders of one conversation that are searched.
 const OWN_ORDERS: usize = 200;
 
-/// More than the catalogue has: its products and the record that says that they are all there.
+/// More than the catalogue's records: its products and the marker.
 const CATALOGUE_RECORDS: usize = 1_000;
 
-/// Words that say nothing about a product.
+/// Words without meaning for a product.
 const SILENT: &[&str] = &[
     "a", "about", "an", "and", "any", "at", "bought", "broke", "broken", "by", "can", "do", "does",
     "for", "from", "have", "i", "id", "in", "is", "it", "item", "like", "me", "my", "not", "of",
@@ -31,7 +32,7 @@ const SILENT: &[&str] = &[
     "this", "to", "was", "we", "what", "which", "with", "you", "your", "yourself",
 ];
 
-/// Something that fits the words.
+/// An order or product that matches the words.
 struct Hit {
     score: usize,
     what: Found,
@@ -46,14 +47,15 @@ enum Found {
     Sold(Product),
 }
 
-/// Everything that is searched, from one round trip.
+/// All searched records, from one round trip.
 struct Searched {
     orders: Vec<Order>,
     products: Vec<Product>,
 }
 
 impl BackOffice {
-    /// Hits as compact JSON, the best first: `{"items":[…]}`. Two round trips: what is searched, and what of it was refunded.
+    /// Hits as compact JSON, the best first: `{"items":[…]}`. Two round trips: the searched records, and the refunds among the
+    /// hits.
     pub(super) async fn look_up(
         &self,
         query: &str,
@@ -89,7 +91,7 @@ impl BackOffice {
         hits.sort_by_key(Hit::rank);
         hits.truncate(MOST_HITS);
         self.mark_refunded(&mut hits).await?;
-        // What can still be refunded is what is meant, as a rule.
+        // Customers usually mean an item that can still be refunded.
         hits.sort_by_key(Hit::rank);
         let items: Vec<Value> = hits.iter().map(Hit::json).collect();
         Ok(json!({ "items": items }).to_string())
@@ -116,8 +118,8 @@ impl BackOffice {
         Ok(())
     }
 
-    /// The orders and products that the words are compared with. The catalogue says by itself whether it was written, so that
-    /// nobody waits for that first.
+    /// The orders and products to compare with the words. The result itself shows whether the catalogue is written, which saves a
+    /// round trip.
     async fn searched(
         &self,
         words: &BTreeSet<String>,
@@ -133,7 +135,7 @@ impl BackOffice {
         searched.ok_or_else(|| StoreError::Unavailable("the catalogue is not there".to_owned()))
     }
 
-    /// None while the catalogue and the examples are not written.
+    /// None until the catalogue and the examples are written.
     async fn search(
         &self,
         words: &BTreeSet<String>,
@@ -154,7 +156,7 @@ impl BackOffice {
         )?;
         let mut orders = BTreeMap::new();
         for stored in own.iter().chain(&examples).chain(&recent).chain(&named) {
-            // One that cannot be read hides nothing beside it.
+            // An unreadable order does not hide the others.
             match books::read::<Order>(stored) {
                 Ok(order) => {
                     orders.insert(order.item_id.clone(), order);
@@ -200,8 +202,7 @@ impl BackOffice {
 }
 
 impl Hit {
-    /// Lowest first: what fits best, what was bought before what is sold, what is not refunded, what was bought here, what
-    /// was bought last.
+    /// Lowest first: best match, orders before products, not refunded first, orders of this conversation first, newest first.
     fn rank(&self) -> (usize, bool, bool, bool, u64) {
         let worse = usize::MAX - self.score;
         match &self.what {
@@ -237,7 +238,7 @@ impl Hit {
     }
 }
 
-/// How well a product's name fits the words: whole words count most, then beginnings, then one slip of the pen.
+/// How well a product's name matches the words: whole words count most, then prefixes, then one typing mistake.
 fn score(words: &BTreeSet<String>, product: &str) -> usize {
     let name = words_of(product);
     words
@@ -289,7 +290,7 @@ fn differ_by_one(one: &str, other: &str) -> bool {
     same_start + same_end + 1 >= longer.len()
 }
 
-/// The words that say something, in lower case. An item's id is a word.
+/// The meaningful words, in lower case. An item's id is a word.
 fn words_of(text: &str) -> BTreeSet<String> {
     text.to_lowercase()
         .split(|letter: char| !letter.is_alphanumeric() && letter != '_')

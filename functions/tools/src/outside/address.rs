@@ -1,4 +1,4 @@
-//! Which addresses a tool may call. Knows addresses only; never names, sockets or who asks.
+//! The addresses that a tool may call. Knows addresses only; never names, sockets or callers.
 //!
 //! The ranges are those of the IANA registries of special-purpose addresses (RFC 6890), and the addresses at which clouds
 //! hand out credentials.
@@ -10,23 +10,23 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     base: IpAddr,
-    /// How many bits of the base count.
+    /// The number of significant bits of the base.
     bits: u8,
 }
 
-/// A text that is no network.
+/// A text that is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an address or a network such as 10.1.0.0/16")]
 pub struct NotANetwork;
 
-/// What an address is to a tool, in the order of their danger.
+/// The kind of an address for a tool, in the order of danger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// Everybody's.
+    /// Public.
     Public,
-    /// Of this machine or this network: only where somebody allowed it.
+    /// Of this machine or this network: allowed only by configuration.
     Private,
-    /// Nothing that a tool could have business with.
+    /// Never a legitimate target of a tool.
     Forbidden,
 }
 
@@ -87,7 +87,7 @@ const GLOBAL_V6: Network = v6(0x2000, 0, 0, 0, 3);
 const NAT64: Network = v6(0x0064, 0xff9b, 0, 0, 96);
 
 impl Network {
-    /// Whether this address is one of it.
+    /// Whether this address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         let (base, address, width) = match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => (
@@ -98,7 +98,7 @@ impl Network {
             (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         };
-        // No bit at all counts: everything is the same, and a shift by the whole width would overflow.
+        // No bit is significant: every address matches, and a shift by the whole width would overflow.
         (base ^ address)
             .checked_shr(width - u32::from(self.bits))
             .is_none_or(|rest| rest == 0)
@@ -125,7 +125,7 @@ impl FromStr for Network {
 impl Class {
     pub(crate) fn of(address: IpAddr) -> Self {
         if let Some(inner) = disguised(address) {
-            // Whoever writes an IPv4 address so has a reason, and it is seldom a good one.
+            // This way of writing an IPv4 address is seldom innocent.
             return Self::of(IpAddr::V4(inner)).max(Self::Private);
         }
         let one_of =

@@ -1,4 +1,4 @@
-//! From a host's name to its addresses, asked once per call. Knows nothing of which addresses are good.
+//! Resolves a host's name to its addresses, once per call. Knows nothing of allowed addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Leads from the names of hosts to their addresses.
+/// Resolves hosts' names to addresses.
 #[async_trait]
 pub trait Names: Send + Sync {
-    /// All addresses of a host, in the order in which they are to be tried.
+    /// All addresses of a host, in the order to try them.
     async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -26,8 +26,7 @@ impl Names for SystemNames {
     }
 }
 
-/// What the HTTP client is given to ask: the addresses that were checked, whatever it asks for. A name that meanwhile leads
-/// elsewhere changes nothing any more.
+/// A resolver for the HTTP client that returns the checked addresses for any name. A later change of the name has no effect.
 pub(crate) struct Pinned(pub(crate) Arc<[IpAddr]>);
 
 impl Resolve for Pinned {

@@ -1,4 +1,4 @@
-//! Whole team files, as programs read them: the example of the guide, and the choice of a provider.
+//! Whole team files, as programs read them: the guide's example, and the choice of a provider.
 
 use baton_handoff::team::Team;
 
