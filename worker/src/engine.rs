@@ -1,4 +1,4 @@
-//! Baton's work: actions to execute, conversations to look after, and the sweep that finds both when their message was lost.
+//! Baton's work: actions to execute, conversations to advance, and the sweep that finds both when their message was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Verdict, Work};
 
-/// Works for one engine.
+/// The work of one engine.
 pub struct EngineWork(pub Arc<Engine>);
 
 #[async_trait]
@@ -36,14 +36,14 @@ impl Work for EngineWork {
     }
 }
 
-/// The queue keeps it as a dead letter, where it has a place for those.
+/// The queue moves it to its dead letters, if it has any.
 fn never(lane: Lane) -> Verdict {
     tracing::error!(lane = lane.as_str(), "a queue message is not an id");
     Verdict::Never
 }
 
-/// Takes over at once what processes that have certainly ended have left, and sweeps now and at every interval until it is
-/// told to stop.
+/// Takes over the work of processes that have certainly ended, at once. Then sweeps now and at every interval until it is asked
+/// to stop.
 pub async fn sweep_until(engine: Arc<Engine>, interval: Duration, stop: CancellationToken) {
     match engine.inherit().await {
         Ok(left) if left.conversations + left.actions > 0 => {

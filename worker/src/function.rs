@@ -1,5 +1,5 @@
-//! Work that Lambda hands over: batches of queue messages, and the schedule that says when to sweep.
-//! Knows the shape of the events; never what the work is.
+//! Work from Lambda: batches of queue messages, and the schedule of the sweep.
+//! Knows the shape of the events; never the work itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{EngineWork, Verdict, Work};
 
-/// When work is given up, before the deadline.
+/// How long before the deadline work is given up.
 const GIVE_UP: Duration = Duration::from_secs(15);
 
-/// The least time of a turn. A turn can be handed over at any moment, but the model would be asked for nothing.
+/// The least time for a turn. A turn can be handed over at any moment, but its model call would be wasted.
 const SHORTEST_TURN: Duration = Duration::from_secs(1);
 
-/// What a worker function is invoked with.
+/// The event of a worker function.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Event {
@@ -32,7 +32,7 @@ pub enum Event {
     },
     /// A schedule of EventBridge: sweep.
     Schedule {
-        /// Who says so, such as `aws.scheduler`.
+        /// The source, such as `aws.scheduler`.
         #[serde(rename = "source")]
         _source: String,
     },
@@ -50,7 +50,7 @@ pub struct Message {
     queue_arn: String,
 }
 
-/// The messages that were not worked on to their end: SQS hands them out again, and forgets all others.
+/// The unfinished messages: SQS delivers them again, and removes all others.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
@@ -69,12 +69,12 @@ pub struct Function {
     queue: Arc<dyn Queue>,
     /// The name of the queue of turns; the other one is of actions.
     turns: String,
-    /// The longest that one try of an action may take.
+    /// The longest time for one attempt of an action.
     longest_action: Duration,
 }
 
 impl Function {
-    /// A function that works for this engine. The address of the queue of turns tells the lanes apart.
+    /// A function for this engine. The address of the queue of turns distinguishes the lanes.
     pub fn new(engine: Arc<Engine>, queue: Arc<dyn Queue>, turns_url: &str) -> Self {
         let longest_action = longest_action(engine.team());
         Self {
@@ -85,10 +85,10 @@ impl Function {
         }
     }
 
-    /// Works on an event to its end, or as far as the deadline lets it.
+    /// Handles an event to its end, or as far as the deadline allows.
     ///
     /// # Errors
-    /// When a sweep failed: the schedule's next one goes on.
+    /// A sweep failed: the schedule's next one goes on.
     pub async fn handle(&self, event: Event, deadline: Instant) -> Result<Answer, String> {
         match event {
             Event::Batch { records } => {
@@ -119,14 +119,15 @@ impl Function {
         }
     }
 
-    /// `None`: nothing is left to do about the message.
+    /// `None`: the message is finished.
     async fn work_on(&self, message: Message, give_up_at: Instant) -> Option<Failed> {
         let lane = if last_part(&message.queue_arn, ':') == self.turns {
             Lane::Turns
         } else {
             Lane::Actions
         };
-        // Work that the deadline would cut must not begin: nobody would know what became of an action, and the try would count.
+        // Work that the deadline would cut must not begin: the outcome of an action would be unknown, and the attempt would
+        // count.
         if Instant::now() + self.least(lane) > give_up_at {
             tracing::warn!(
                 lane = lane.as_str(),
@@ -141,7 +142,7 @@ impl Function {
             ended = &mut task => ended.ok(),
             () = sleep_until(give_up_at) => match (lane, ConversationId::parse(&message.body)) {
                 (Lane::Turns, Ok(conversation)) => {
-                    // Lets the lease go and asks for a worker, so that this message is done.
+                    // Releases the lease and asks a worker to go on, so that this message is finished.
                     self.engine.give_up(&conversation);
                     task.await.ok()
                 }
@@ -151,7 +152,7 @@ impl Function {
         match verdict {
             Some(Verdict::Ack) => None,
             Some(Verdict::Later(delay)) => Some(self.put_off(lane, message, delay).await),
-            // Each time counts for the queue's rule for dead letters.
+            // Each delivery counts for the queue's rule for dead letters.
             Some(Verdict::Never) => Some(self.put_off(lane, message, Duration::ZERO).await),
             None => {
                 tracing::error!(
@@ -167,7 +168,7 @@ impl Function {
 }
 
 impl Function {
-    /// The least time that is worth a beginning.
+    /// The least time to begin with.
     fn least(&self, lane: Lane) -> Duration {
         match lane {
             Lane::Turns => SHORTEST_TURN,
@@ -175,7 +176,7 @@ impl Function {
         }
     }
 
-    /// Shows a message again after this time.
+    /// Makes a message visible again after this time.
     async fn put_off(&self, lane: Lane, message: Message, delay: Duration) -> Failed {
         if let Err(error) = self.queue.defer(lane, &message.receipt_handle, delay).await {
             tracing::warn!(lane = lane.as_str(), %error, "a message could not be deferred; it comes when it was hidden for long enough");
@@ -206,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// A function with nothing to work on but what the queue is sent.
+    /// A function without work except the queue's messages.
     struct Idle {
         function: Function,
         queue: Arc<MemoryQueue>,
@@ -236,14 +237,15 @@ mod tests {
             }
         }
 
-        /// Whether the only message of the lane is handed out now.
+        /// Whether the lane's only message is visible now.
         async fn hands_out(&self, lane: Lane) -> Option<String> {
             let hidden = Duration::from_mins(15);
             let received = self.queue.receive(lane, 1, hidden, Duration::ZERO).await;
             received.unwrap().pop().map(|delivery| delivery.receipt)
         }
 
-        /// What the function says of a message in this lane with so much time left. True: it failed, and is shown again at once.
+        /// The function's answer for a message in this lane with this much time left. True: it failed, and is visible again at
+        /// once.
         async fn leaves(&self, lane: Lane, body: &str, left: Duration) -> bool {
             self.queue.send(lane, "o", body).await.unwrap();
             let receipt = self.hands_out(lane).await.unwrap();
@@ -259,7 +261,7 @@ mod tests {
             let is_left = !answer.unwrap().batch_item_failures.is_empty();
             let shown = self.hands_out(lane).await;
             assert_eq!(shown.is_some(), is_left, "{lane:?} {body}");
-            // What did not fail Lambda forgets.
+            // Lambda removes messages that did not fail.
             for receipt in shown.iter().chain([&receipt]) {
                 self.queue.ack(lane, receipt).await.unwrap();
             }
@@ -276,7 +278,7 @@ mod tests {
         for lane in [Lane::Turns, Lane::Actions] {
             assert!(idle.leaves(lane, "no id/of anything", enough).await);
         }
-        // Those that are ids are worked on, though there is nothing to do.
+        // Messages with ids are handled, though they have no work.
         assert!(!idle.leaves(Lane::Turns, "c", enough).await);
         assert!(!idle.leaves(Lane::Actions, ACTION, enough).await);
     }
@@ -292,7 +294,7 @@ mod tests {
             assert!(idle.leaves(Lane::Turns, "c", left).await);
             assert!(idle.leaves(Lane::Actions, ACTION, left).await);
         }
-        // A turn can be handed over; an action needs the time that one try may take.
+        // A turn can be handed over; an action needs the time of one attempt.
         let some = GIVE_UP + Duration::from_secs(9);
         assert!(!idle.leaves(Lane::Turns, "c", some).await);
         assert!(idle.leaves(Lane::Actions, ACTION, some).await);

@@ -1,7 +1,7 @@
-//! A pool of workers on a queue. It knows nothing of chat: a message is handed to the [`Work`], which says what becomes of it.
+//! A pool of workers on a queue. It knows nothing of chat: a message goes to the [`Work`], which decides its fate.
 //!
-//! Two lanes run side by side, each with its own bound, so that work of minutes never holds up work of milliseconds. A message
-//! is hidden from other workers while it is worked on; a worker that dies lets it show up again by itself.
+//! Two lanes run concurrently, each with its own bound, so that work of minutes never holds up work of milliseconds. A message is
+//! hidden from other workers while a worker has it; after a worker dies, its message becomes visible again by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,38 +21,38 @@ pub use engine::{EngineWork, sweep_until};
 /// How long a message is hidden from other workers. Renewed at every third of it while the work goes on.
 const VISIBILITY: Duration = Duration::from_mins(1);
 
-/// How long one look for messages may wait. SQS allows 20 s.
+/// The longest wait of one receive. SQS allows 20 s.
 const LONGEST_POLL: Duration = Duration::from_secs(20);
 
-/// How long a lane pauses when the queue is away, at first and at most.
+/// The pauses of a lane while the queue is unavailable: the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The most messages that one look takes. SQS allows 10.
+/// The most messages of one receive. SQS allows 10.
 const BATCH: usize = 10;
 
-/// When a queue with dead letters hands out again what can never be worked on.
+/// When a queue with dead letters delivers an impossible message again.
 const NEVER_AGAIN: Duration = Duration::from_secs(1);
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is left to do: it is forgotten.
+    /// Finished: remove it.
     Ack,
-    /// It is handed out again after this time.
+    /// Deliver it again after this time.
     Later(Duration),
-    /// It can never be worked on: it is left to the queue's rule for dead letters, and dropped where there is none.
+    /// It can never be handled: the queue's rule for dead letters applies, and without one it is dropped.
     Never,
 }
 
-/// Does what a message says. Messages may come twice, late, or at once to several workers.
+/// Handles messages. A message may come twice, late, or at once to several workers.
 #[async_trait]
 pub trait Work: Send + Sync + 'static {
-    /// Works on one message to its end. A panic counts as a message that is handed out again.
+    /// Handles one message to its end. After a panic the message is delivered again.
     async fn work(&self, lane: Lane, body: &str) -> Verdict;
 }
 
-/// How many messages of a lane are worked on at once.
+/// How many messages of a lane are handled at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes {
     /// Turns: each may take minutes and mostly waits for a model.
@@ -96,7 +96,7 @@ impl Pool {
         pool
     }
 
-    /// Takes no more messages and waits for those at work, as long as the caller likes to wait.
+    /// Takes no more messages and waits for the running ones, for as long as the caller waits.
     pub async fn drain(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -132,7 +132,7 @@ impl Pool {
         }
     }
 
-    /// Waits for a free worker first, so that no message is hidden without anybody working on it.
+    /// Waits for a free worker first, so that no message is hidden without a worker.
     async fn receive(
         &self,
         lane: Lane,
@@ -155,7 +155,7 @@ impl Pool {
 
     async fn work_on(&self, lane: Lane, delivery: Delivery, _permit: OwnedSemaphorePermit) {
         let (work, body) = (self.work.clone(), delivery.body.clone());
-        // A task of its own, so that a panic in it is a message that comes again and not a worker that is gone.
+        // A task of its own, so that after a panic in it the message comes again and the worker lives.
         let mut task = tokio::spawn(async move { work.work(lane, &body).await });
         let verdict = loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! How clients of AWS are set up. Knows the SDK's settings; never what is asked through the clients.
+//! The configuration of AWS clients. Knows the SDK's settings; never the requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,25 +16,25 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::https::{Https, HttpsError};
 
-/// Services of AWS are near: a connection that is not there by then will not come.
+/// Services of AWS are near: a connection that takes longer will not succeed.
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 
 /// A request and its answer. DynamoDB answers within tens of milliseconds; three tries fit well into a third of a lease.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 
-/// One for the process: what a start has read for its secrets is there for its table and queues.
+/// One for the process: credentials and connections of the start serve its table and queues too.
 static CONFIG: Mutex<Option<Arc<SdkConfig>>> = Mutex::new(None);
 
-/// How this process speaks with AWS: as [`use_default_chain`] found out, or else as the environment says.
+/// How this process connects to AWS: by [`use_default_chain`] if that was called, or else by the environment.
 ///
-/// AWS tells a function all in its environment: region, credentials or where to fetch them, endpoints. To look into
-/// profiles and metadata services of machines as well would be code that a function starts with and never runs.
+/// AWS puts everything into a function's environment: region, credentials or their address, endpoints. Support for profiles and
+/// metadata services would be code that a function loads and never runs.
 ///
-/// The SDK's own retries are off. It would send a conditional write again whose answer was lost, and take its own first
-/// writing for somebody else's; who commits must know what was tried.
+/// The SDK's own retries are off. After a lost answer it would send a conditional write again and mistake its own first write for
+/// another writer's. The committing code must know the attempts.
 ///
 /// # Errors
-/// When there can be no HTTPS client.
+/// No HTTPS client can be built.
 pub fn config() -> Result<Arc<SdkConfig>, HttpsError> {
     let mut kept = CONFIG.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(config) = &*kept {
@@ -45,11 +45,11 @@ pub fn config() -> Result<Arc<SdkConfig>, HttpsError> {
     Ok(config)
 }
 
-/// From now on [`config`] is what the SDK finds in the environment, in profiles, and from the metadata services of machines and
-/// containers: for processes that run anywhere.
+/// From now on [`config`] is the SDK's full chain: the environment, profiles, and the metadata services of machines and
+/// containers. For processes that run anywhere.
 ///
 /// # Errors
-/// When there can be no HTTPS client.
+/// No HTTPS client can be built.
 pub async fn use_default_chain() -> Result<(), HttpsError> {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(Https::new()?)
@@ -81,7 +81,7 @@ fn from_environment() -> Result<SdkConfig, HttpsError> {
     let https = Https::new()?;
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let containers = ProviderConfig::without_region().with_http_client(https.clone());
-    // Environments that live for days are told where to fetch credentials, which do not live that long.
+    // Environments that live for days have an address for credentials, which live shorter.
     let credentials = CredentialsProviderChain::first_try(
         "Environment",
         EnvironmentVariableCredentialsProvider::new(),
@@ -106,7 +106,7 @@ fn from_environment() -> Result<SdkConfig, HttpsError> {
     Ok(config.build())
 }
 
-/// What is said of single services: `AWS_ENDPOINT_URL_SQS`.
+/// Settings of single services: `AWS_ENDPOINT_URL_SQS`.
 #[derive(Debug)]
 struct Variables;
 

@@ -1,8 +1,8 @@
 //! The store over one DynamoDB table.
 //!
-//! An item is a record; see `item` for its attributes. What is written in one commit is one request: a plain conditional write
-//! for a single change, which costs half, a transaction for several. Reads of a key or a range are consistent. The two indexes
-//! hold keys only, so that a record that moves in them does not pay for its body; what they find is read by key.
+//! An item is a record; see `item` for its attributes. One commit is one request: a plain conditional write for a single change,
+//! which costs half, or a transaction for several. Reads of a key or a range are consistent. The two indexes hold keys only, so
+//! that a record that moves in them does not pay for its body; the records found are read by key.
 
 mod commit;
 mod item;
@@ -34,11 +34,11 @@ use crate::patience::{LONGEST, Patience};
 use commit::Request;
 use item::Item;
 
-/// Pages of DynamoDB that hold nothing visible, in one read: expired records that DynamoDB has not deleted yet.
+/// The most pages without a visible record in one read: expired records that DynamoDB has not deleted yet.
 const MAX_EMPTY_PAGES: usize = 100;
 
-/// Requests of one process at a time. A burst of customers waits here for its turn instead of opening a thousand connections,
-/// whose handshakes would outlast the time-outs of all.
+/// The most concurrent requests of one process. A burst of customers waits here instead of opening a thousand connections, whose
+/// handshakes would outlast all time-outs.
 const IN_FLIGHT: usize = 128;
 
 /// A [`Store`] in a DynamoDB table.
@@ -59,13 +59,13 @@ impl fmt::Debug for DynamoStore {
 }
 
 impl DynamoStore {
-    /// How long a read or a write may take: all of its tries, and one that began in the last moment.
+    /// The longest time for a read or a write: all its attempts, including one that began in the last moment.
     pub const LONGEST_ANSWER: Duration = LONGEST.saturating_add(ATTEMPT);
 
-    /// The store in this table. Nothing is asked of AWS yet.
+    /// The store in this table. Sends no request yet.
     pub fn new(config: &SdkConfig, table: impl Into<String>, env: Arc<dyn Env>) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config)
-            // See `connect`: a client that retries by itself would break what `Conflict` means.
+            // See `connect`: a client with its own retries would break the meaning of `Conflict`.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             .build();
@@ -77,15 +77,15 @@ impl DynamoStore {
         }
     }
 
-    /// Makes the table and its indexes where there is none, for tests and development.
+    /// Creates the table and its indexes if they are missing, for tests and development.
     ///
     /// # Errors
-    /// When DynamoDB does not make it, or not within 30 s.
+    /// DynamoDB does not create it, or not within 30 s.
     pub async fn create_table(&self) -> Result<(), StoreError> {
         table::create(&self.client, &self.table).await
     }
 
-    /// Asks until there is an answer or patience ends. Reads may be asked again whatever happened.
+    /// Repeats a read until it succeeds or the patience ends. Reads may be repeated after any failure.
     async fn ask<T, F>(&self, request: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -155,7 +155,7 @@ impl DynamoStore {
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        // DynamoDB refuses to look for a key that no item can have.
+        // DynamoDB refuses to read a key that no item can have.
         if !item::can_be(key) {
             return Ok(None);
         }
@@ -177,7 +177,7 @@ impl Store for DynamoStore {
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
-        // DynamoDB refuses to look for a key that no item can have, or twice for the same.
+        // DynamoDB refuses to read a key that no item can have, or the same key twice.
         let wanted: BTreeSet<&Key> = keys.iter().filter(|key| item::can_be(key)).collect();
         let wanted: Vec<Key> = wanted.into_iter().cloned().collect();
         let now = self.env.now();
@@ -202,7 +202,7 @@ impl Store for DynamoStore {
             Start::Behind(sort) => Some(item::key(&Key::new(range.partition.as_str(), sort))),
         };
         for _ in 0..MAX_EMPTY_PAGES {
-            // One more than is wanted says whether more follow, without another request.
+            // One more than requested shows whether more follow, without another request.
             let page = Box::pin(self.query(range, start, limit + 1)).await?;
             let mut records = Vec::new();
             for item in page.items.unwrap_or_default() {
@@ -230,7 +230,7 @@ impl Store for DynamoStore {
             return Ok(());
         };
         let mut patience = Patience::new(self.env.as_ref());
-        // Once an attempt went unanswered only a success is certain: what the next one finds may be its own doing.
+        // After an unanswered attempt only a success is certain: the next attempt may find our own write.
         let mut unanswered = None;
         loop {
             let (busy, text) = match self.in_turn(request.send()).await {
@@ -259,13 +259,13 @@ impl Store for DynamoStore {
     }
 }
 
-/// What a commit comes to that did not succeed.
+/// The error of a failed commit.
 fn ended(unanswered: Option<String>, failure: Failure) -> CommitError {
     if let Some(text) = unanswered {
         return CommitError::Ambiguous(text);
     }
     match failure {
-        // Somebody else was at these records for as long as we tried: they wrote first.
+        // Conflicts on these records for the whole time: another writer was first.
         Failure::Conflict | Failure::Busy(Busy::Contended, _) => CommitError::Conflict,
         Failure::Busy(Busy::Throttled, text) | Failure::Unavailable(text) => {
             CommitError::Unavailable(text)
@@ -275,7 +275,7 @@ fn ended(unanswered: Option<String>, failure: Failure) -> CommitError {
     }
 }
 
-/// Where the reading of a range starts. DynamoDB refuses to start at a key that the range could not hold.
+/// The start of a range. DynamoDB refuses a start key outside of the range.
 #[derive(Debug, PartialEq, Eq)]
 enum Start {
     Beginning,

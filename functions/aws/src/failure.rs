@@ -1,4 +1,4 @@
-//! What an answer of AWS that is not a success means for who asked. Knows error codes; never what was asked.
+//! The meaning of failed AWS requests for their caller. Knows error codes; never the request.
 
 use std::error::Error;
 
@@ -8,32 +8,32 @@ use aws_sdk_dynamodb::error::{
 
 use crate::https::was_not_sent;
 
-/// Why a request did not succeed, by what can be done about it.
+/// Why a request failed, by what the caller can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// A condition did not hold: nothing was written.
     Conflict,
-    /// Nothing was done, because somebody else was at the same records or too much is going on: try again soon.
+    /// Nothing was done, because another request has the same records or the load is too high: try again soon.
     Busy(Busy, String),
-    /// It was done or not; nobody knows.
+    /// It is unknown whether it was done.
     Unanswered(String),
-    /// Nothing was done, and the same request will never do.
+    /// Nothing was done, and the same request will never succeed.
     Refused(String),
-    /// Nothing was done, and trying at once will not help: no rights, no table.
+    /// Nothing was done, and an immediate repeat will not help: no rights, no table.
     Unavailable(String),
 }
 
-/// What a request was turned away for.
+/// Why a request was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Busy {
-    /// Another transaction is at the same record.
+    /// Another transaction has the same record.
     Contended,
-    /// More requests than the table, the account or the network takes.
+    /// More requests than the table, the account or the network allows.
     Throttled,
 }
 
 impl Failure {
-    /// What this error means.
+    /// The meaning of this error.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "it is what `map_err` hands over"
@@ -49,7 +49,7 @@ impl Failure {
             SdkError::DispatchFailure(failure) => {
                 let connector = failure.as_connector_error();
                 if connector.is_none_or(ConnectorError::is_user) {
-                    // No credentials, no endpoint: it never came as far as a connection.
+                    // No credentials, no endpoint: no connection was tried.
                     Self::Unavailable(text)
                 } else if connector.is_some_and(|error| was_not_sent(error)) {
                     Self::Busy(Busy::Throttled, text)
@@ -64,7 +64,7 @@ impl Failure {
         }
     }
 
-    /// What an error code of a request, or of one part of a cancelled transaction, means.
+    /// The meaning of an error code of a request, or of one part of a cancelled transaction.
     pub(crate) fn by_code(code: &str, text: String) -> Self {
         match code {
             "ConditionalCheckFailedException" | "ConditionalCheckFailed" => Self::Conflict,
@@ -82,7 +82,7 @@ impl Failure {
             | "ValidationError"
             | "ItemCollectionSizeLimitExceededException"
             | "ItemCollectionSizeLimitExceeded"
-            // A token that was used for something else: tokens are 128 random bits, so chance is broken.
+            // A token that another request has used: tokens are 128 random bits, so the random source is broken.
             | "IdempotentParameterMismatchException" => Self::Refused(text),
             "AccessDeniedException"
             | "ResourceNotFoundException"
@@ -91,12 +91,12 @@ impl Failure {
             | "ExpiredTokenException"
             | "IncompleteSignatureException"
             | "MissingAuthenticationTokenException" => Self::Unavailable(text),
-            // Errors of the service itself: AWS does not say whether a write was done.
+            // Errors of the service itself: AWS does not report whether a write was done.
             _ => Self::Unanswered(text),
         }
     }
 
-    /// The story behind it, for logs.
+    /// The error with its causes, for logs.
     pub(crate) fn text(self) -> String {
         match self {
             Self::Conflict => "a condition did not hold".to_owned(),
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::https::Https;
 
-    /// What comes of a write to this address.
+    /// The failure of a write to this address.
     async fn write_to(endpoint: String) -> Failure {
         let credentials = Credentials::new("test", "test", None, None, "test");
         let config = SdkConfig::builder()

@@ -1,7 +1,7 @@
-//! The SDK's requests, sent by a client of the same making as the one that calls models.
+//! Sends the SDK's requests by the same kind of client as the model's.
 //!
 //! The SDK would bring its own: a second HTTP client with a second TLS library and a second list of trusted certificates, minutes
-//! of C to compile and two megabytes of every program. Knows requests and answers; never whose they are.
+//! of C to compile and two megabytes of every program. Knows requests and answers; never their purpose.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -23,13 +23,13 @@ use crate::connect::CONNECT;
 /// One for all clients of AWS in a process. Cheap to clone: clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Https {
-    /// For AWS. Made at the start, for reading the trusted certificates is no work for a customer to wait for.
+    /// For AWS. Built at the start, because a customer must not wait while trusted certificates are read.
     far: Client,
     /// For stand-ins of AWS on this machine, which no proxy reaches.
     near: Arc<OnceLock<Client>>,
 }
 
-/// That there is no certificate to trust on this machine, mostly.
+/// Usually this machine has no certificate to trust.
 #[derive(Debug, thiserror::Error)]
 #[error("no HTTPS client can be made: {0}")]
 pub struct HttpsError(#[source] Box<dyn Error + Send + Sync>);
@@ -38,7 +38,7 @@ impl Https {
     /// Reads the certificates that this machine trusts.
     ///
     /// # Errors
-    /// When there are none.
+    /// There are none.
     pub fn new() -> Result<Self, HttpsError> {
         Ok(Self {
             far: client("https://amazonaws.com")?,
@@ -77,7 +77,7 @@ impl Https {
     }
 }
 
-/// For this address and others like it.
+/// The client for this address.
 fn client(url: &str) -> Result<Client, HttpsError> {
     let url = Url::parse(url).map_err(|error| HttpsError(error.into()))?;
     builder(&url, &[], false)
@@ -87,7 +87,7 @@ fn client(url: &str) -> Result<Client, HttpsError> {
         .map_err(|error| HttpsError(error.into()))
 }
 
-/// Something is wrong with the request itself: it was never sent.
+/// The request itself is not valid: it was never sent.
 fn user(error: impl Into<Box<dyn Error + Send + Sync>>) -> ConnectorError {
     ConnectorError::user(error.into())
 }
@@ -100,7 +100,7 @@ fn not_answered(error: reqwest::Error) -> ConnectorError {
     }
 }
 
-/// Whether a connection never came about, so that nothing was sent.
+/// Whether no connection was established, so that nothing was sent.
 pub(crate) fn was_not_sent(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -128,8 +128,8 @@ impl HttpClient for Https {
     }
 }
 
-/// The client with the time-out of one kind of request, until the first byte of its answer. To connect, each has [`CONNECT`],
-/// whatever the SDK's settings say.
+/// The client with the time-out of one kind of request, until the first byte of its answer. Connecting has the limit [`CONNECT`]
+/// in any case, whatever the SDK's settings say.
 #[derive(Debug)]
 struct Connector {
     https: Https,
@@ -138,8 +138,8 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        // After an answer that tells of a sick service the SDK wants its connection closed, and complains loudly where it does
-        // not get hold of it. Ours stays open: who answers is behind many front ends, and the next try may use another one.
+        // After an answer from a failing service the SDK wants to close the connection, and logs an error if it cannot. Ours
+        // stays open: the service has many front ends, and the next attempt may use another one.
         if let Some(capture) = request.extension::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(|| {
                 let nothing = || {};

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! DynamoStore ─▶ item (records as attributes) ─▶ conditions
-//!      ├─▶ commit (one write, or one transaction) ─▶ failure (what an answer means) ─▶ patience (tries, waits)
+//!      ├─▶ commit (one write, or one transaction) ─▶ failure (the meaning of an answer) ─▶ patience (attempts, pauses)
 //!      ├─▶ search (the two indexes, over shards) ─▶ cursor
 //!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
 //! SqsQueue
 //! read_secrets (Secrets Manager, once at the start)
-//! connect (region, credentials, endpoints) ─▶ https (what the SDK's requests are sent by)
+//! connect (region, credentials, endpoints) ─▶ https (sends the SDK's requests)
 //! ```
 //!
 //! No rule about conversations lives here, and nothing here reads Baton's settings. Endpoints, region and credentials come

@@ -1,4 +1,4 @@
-//! How often something is tried, and how long is waited in between. Knows time and chance; never what is tried.
+//! The number of attempts and the pauses between them. Knows time and randomness; never the operation.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use tokio::time::{Instant, sleep};
 /// Tries of one read or write, the first included.
 pub(crate) const TRIES: u32 = 8;
 
-/// Nothing is tried any more after this time: two renewals of a lease must fit into its 30 s.
+/// No attempt begins after this time: two renewals of a lease must fit into its 30 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(8);
 
-/// The ceiling of the first wait; each further one is twice as high.
+/// The limit of the first pause; it doubles with each further one.
 pub(crate) const FIRST_CEILING: Duration = Duration::from_millis(10);
 
-/// The ceiling of the last waits.
+/// The limit of the last pauses.
 pub(crate) const LAST_CEILING: Duration = Duration::from_secs(1);
 
 /// The patience for one read or write.
 ///
-/// It sleeps by the runtime's clock, not by [`Env`]'s: it is about the network, and a clock that a test holds must not hang it.
+/// It sleeps by the runtime's clock, not by [`Env`]'s: it is about the network, and a clock held by a test must not hang it.
 pub(crate) struct Patience<'a> {
     env: &'a dyn Env,
     tried: u32,
@@ -36,8 +36,8 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Waits a random part of a growing time ("full jitter"), so that those who met do not meet again.
-    /// `false`: it was tried often and long enough.
+    /// Waits a random part of a growing time ("full jitter"), so that conflicting writers do not meet again. `false`: the
+    /// attempts or the time are used up.
     pub(crate) async fn wait(&mut self) -> bool {
         self.tried += 1;
         if self.tried >= TRIES {

@@ -1,7 +1,7 @@
 //! Reads secrets of AWS Secrets Manager when a program starts.
 //!
 //! By the service's SDK, not by the "Parameters and Secrets" extension: that one does not answer before a function has started.
-//! Knows the operation and its errors; never what the secrets are for.
+//! Knows the operation and its errors; never the use of the secrets.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,10 +20,11 @@ use http::StatusCode;
 
 use crate::patience::{FIRST_CEILING, LAST_CEILING, LONGEST, TRIES};
 
-/// One try: the service answers within tens of milliseconds.
+/// One attempt: the service answers within tens of milliseconds.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// Why there is no secret. The program cannot go on without it. The sentence is for the operator, and never has the secret in it.
+/// Why a secret cannot be read. The program cannot go on without it. The sentence is for the operator, and never contains the
+/// secret.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret {id} cannot be read: {why}")]
 pub struct SecretError {
@@ -31,10 +32,10 @@ pub struct SecretError {
     why: String,
 }
 
-/// Reads these secrets (names or ARNs), side by side. Each is a JSON object of strings; one map of all is returned.
+/// Reads these secrets (names or ARNs) concurrently. Each is a JSON object of strings; the result is one map of all.
 ///
 /// # Errors
-/// When one is not there, not ours to read, not such an object, or not answered in time.
+/// A secret does not exist, is not ours to read, is not such an object, or was not answered in time.
 pub async fn read_secrets(
     config: &SdkConfig,
     ids: &[String],
@@ -51,14 +52,14 @@ pub async fn read_secrets(
             .secret_string()
             .ok_or_else(|| failed("it has no text".to_owned()))?;
         serde_json::from_str::<BTreeMap<String, String>>(text)
-            // The parser's own words would quote it.
+            // The parser's own message would quote it.
             .map_err(|_| failed("it is not a JSON object of strings".to_owned()))
     }))
     .await?;
     Ok(secrets.into_iter().flatten().collect())
 }
 
-/// The SDK may try again by itself: a read changes nothing. A start has 10 s in all.
+/// The SDK may retry by itself: a read changes nothing. A start has 10 s in all.
 fn client(config: &SdkConfig) -> Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(TRIES)
@@ -80,7 +81,7 @@ fn why(error: &SdkError<GetSecretValueError>) -> String {
             let code = answer.err().code().unwrap_or_default();
             format!("{status} {code}").trim_end().to_owned()
         }
-        // What the SDK has to say of an answer that it cannot read might quote it.
+        // The SDK's message about an unreadable answer might quote it.
         SdkError::ResponseError(_) => "the answer is not one of Secrets Manager".to_owned(),
         // No region, no credentials: no request was sent.
         SdkError::ConstructionFailure(_) => chain(error),

@@ -1,7 +1,7 @@
 //! The queue over two SQS standard queues, one a lane.
 //!
-//! A message carries its group, so that SQS can be fair between the owners of conversations ("fair queues": a standard queue
-//! with message group ids). Requests may be repeated by the SDK: a message that is sent twice is harmless by the port's contract.
+//! A message carries its group, so that SQS can be fair between the owners of conversations ("fair queues": a standard queue with
+//! message group ids). The SDK may repeat requests: a message sent twice is harmless by the port's contract.
 
 use std::error::Error;
 use std::fmt;
@@ -25,16 +25,16 @@ const MOST_RECEIVED: usize = 10;
 /// The longest that SQS lets a receiver wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// What a request may take beyond the wait that it asks for.
+/// The time for a request beyond the wait in it.
 const BEYOND_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest that SQS hides a message, counted from its receipt.
 const LONGEST_HIDDEN: Duration = Duration::from_hours(12);
 
-/// The longest group id that SQS takes.
+/// The longest group id of SQS.
 const GROUP_CHARACTERS: usize = 128;
 
-/// Where the lanes are.
+/// The addresses of the lanes' queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUrls {
     /// The queue of actions.
@@ -59,7 +59,7 @@ impl fmt::Debug for SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue over these two. Nothing is asked of AWS yet.
+    /// The queue over these two. Sends no request yet.
     pub fn new(config: &SdkConfig, urls: QueueUrls) -> Self {
         let config = aws_sdk_sqs::config::Builder::from(config)
             .retry_config(RetryConfig::standard())
@@ -145,19 +145,19 @@ impl Queue for SqsQueue {
         unless_gone(change.visibility_timeout(seconds(delay)).send().await)
     }
 
-    /// As `infra/template.yaml` sets its queues up.
+    /// As configured in `infra/template.yaml`.
     fn has_dead_letters(&self) -> bool {
         true
     }
 }
 
-/// Whole seconds, rounded up: what is hidden too long comes late, what is hidden too short is worked on twice.
+/// Whole seconds, rounded up: a message hidden too long comes late, a message hidden too short is executed twice.
 fn seconds(duration: Duration) -> i32 {
     let duration = duration.min(LONGEST_HIDDEN);
     i32::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(i32::MAX)
 }
 
-/// The group as SQS takes it: as it is where it can be, its hash where it has spaces, is long or is not ASCII.
+/// The group in a form that SQS accepts: unchanged where possible, its hash where it has spaces, is long or is not ASCII.
 fn group_id(group: &str) -> String {
     let fits = (1..=GROUP_CHARACTERS).contains(&group.len())
         && group.bytes().all(|byte| byte.is_ascii_graphic());
@@ -194,7 +194,7 @@ where
     QueueError(DisplayErrorContext(&error).to_string())
 }
 
-/// A message that is gone, or was handed out again, is settled already.
+/// A missing message, or one delivered again, is settled already.
 fn unless_gone<T, E, R>(result: Result<T, SdkError<E, R>>) -> Result<(), QueueError>
 where
     E: ProvideErrorMetadata + Error + 'static,

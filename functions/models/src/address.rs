@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-/// Settings that cannot work, said in one sentence.
+/// Unusable settings, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Not an address of a service.
@@ -10,7 +10,7 @@ pub enum SettingsError {
     Address {
         /// Which setting.
         what: &'static str,
-        /// What is wrong with it.
+        /// The mistake.
         reason: String,
     },
     /// A key that no HTTP header can carry.

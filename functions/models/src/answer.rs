@@ -1,4 +1,4 @@
-//! One answer while a decoder reads it: the chunks that the port wants, in the order that the port promises, within the bounds.
+//! One answer while a decoder reads it: the port's chunks, in the port's order, within the limits.
 //! Knows no wire format and no connection.
 
 use std::collections::VecDeque;
@@ -9,18 +9,18 @@ use baton_handoff::ports::{
 
 use crate::limits::Bounds;
 
-/// How far the answer has come.
+/// The state of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Text and calls may come.
     Answering,
-    /// The model is done; token counts may come.
+    /// The response is complete; token counts may come.
     Finished,
-    /// Nothing more is wanted.
+    /// The answer is complete.
     Complete,
 }
 
-/// The answer so far. Its methods are for decoders; text and calls behind the end of the answer are dropped.
+/// The answer so far. Its methods are for decoders; text and calls after the end of the answer are dropped.
 #[derive(Debug)]
 pub struct Answer {
     phase: Phase,
@@ -50,7 +50,7 @@ impl Answer {
         }
     }
 
-    /// More text; an empty one is nothing.
+    /// More text; an empty text is ignored.
     pub fn text(&mut self, text: String) -> Result<(), ModelError> {
         if text.is_empty() || self.is_finished() {
             return Ok(());
@@ -64,8 +64,8 @@ impl Answer {
         Ok(())
     }
 
-    /// A call begins, perhaps with its first arguments. Its position is the number of calls before it. An id that is empty or
-    /// taken becomes another one: the next request pairs calls and results by id.
+    /// Begins a call, perhaps with its first arguments. Its position is the number of calls before it. An empty or duplicate id
+    /// is replaced: the next request pairs calls and results by id.
     pub fn open_call(
         &mut self,
         id: String,
@@ -101,7 +101,7 @@ impl Answer {
         Ok(())
     }
 
-    /// More arguments of the call at this position; empty ones are nothing.
+    /// More arguments of the call at this position; empty ones are ignored.
     pub fn arguments(&mut self, position: usize, arguments: String) -> Result<(), ModelError> {
         if arguments.is_empty() || self.is_finished() {
             return Ok(());
@@ -116,7 +116,7 @@ impl Answer {
         self.calls.iter().map(|call| call.id.as_str())
     }
 
-    /// The token counts so far. The last ones reach the caller once, when the answer is complete.
+    /// The token counts so far. The caller gets the last ones once, when the answer is complete.
     pub fn usage(&mut self, usage: Usage) {
         self.usage = Some(usage);
     }
@@ -126,12 +126,12 @@ impl Answer {
         self.usage.unwrap_or_default()
     }
 
-    /// No other token counts will come: the caller need not wait for the answer's end.
+    /// No further token counts will come: the caller need not wait for the answer's end.
     pub fn usage_is_final(&mut self) {
         self.ready.extend(self.usage.take().map(ModelChunk::Usage));
     }
 
-    /// The model is done; only token counts may follow.
+    /// The response is complete; only token counts may follow.
     pub fn finish(&mut self, reason: FinishReason) -> Result<(), ModelError> {
         if self.is_finished() {
             return Ok(());
@@ -147,12 +147,12 @@ impl Answer {
         Ok(())
     }
 
-    /// Whether the model is done.
+    /// Whether the response is complete.
     pub fn is_finished(&self) -> bool {
         self.phase != Phase::Answering
     }
 
-    /// The service said that the answer ends here.
+    /// The service marked the end of the answer.
     pub fn complete(&mut self) -> Result<(), ModelError> {
         if self.phase == Phase::Answering {
             return Err(ModelError::new(

@@ -1,4 +1,4 @@
-//! The model port over HTTP: a wire format writes and reads, the transport asks.
+//! The model port over HTTP: a wire format encodes and decodes, the transport sends.
 
 use std::sync::Arc;
 

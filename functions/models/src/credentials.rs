@@ -1,4 +1,4 @@
-//! The credentials of a service, as a wire format names them. How they are used and renewed is the transport's.
+//! The credentials of a service, as a wire format names them. The transport uses and renews them.
 
 use baton_http::Secret;
 use reqwest::Url;
@@ -6,10 +6,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::address::SettingsError;
 
-/// What proves to a service that a request is ours.
+/// Authenticates our requests to a service.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// Nothing; local services want none.
+    /// None; local services need none.
     None,
     /// One header, the same in every request: a bearer token, `x-api-key`, `api-key` …
     Header(HeaderName, HeaderValue),
@@ -17,7 +17,7 @@ pub enum Credentials {
     Entra(ClientCredentials),
 }
 
-/// What a token is asked for with, by the OAuth 2.0 client credentials grant (RFC 6749, section 4.4).
+/// The request for a token, by the OAuth 2.0 client credentials grant (RFC 6749, section 4.4).
 #[derive(Debug, Clone)]
 pub struct ClientCredentials {
     /// The issuer's endpoint for tokens.

@@ -45,7 +45,7 @@ impl Fault {
             .any(|named| named.as_deref() == Some(name))
     }
 
-    /// The same fault, and no later try will fare better, whatever the status says.
+    /// The same fault, marked as permanent whatever the status is.
     #[must_use]
     pub fn made_final(self) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A word such as `context_length_exceeded` or `messages.[2].role`; anything with a space is prose and may quote.
+/// A word such as `context_length_exceeded` or `messages.[2].role`. Text with a space is prose and may quote the request.
 fn code_like(text: &str) -> Option<String> {
     let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
     (!text.is_empty() && text.len() <= 64 && text.chars().all(is_code)).then(|| text.to_owned())

@@ -5,8 +5,8 @@
 //!    └────▶ transport/: connections, credentials, tries, time-outs, bounds ─▶ wire
 //! ```
 //!
-//! One request goes out, retried while nothing was streamed; its answer comes back as the port's chunks. Every wait has a
-//! time-out and every size a bound ([`Patience`], [`Bounds`]). What each failure means and what provokes it:
+//! One request goes out, retried until the first streamed chunk; its answer comes back as the port's chunks. Every wait has a
+//! time-out and every size a bound ([`Patience`], [`Bounds`]). The failures and their causes:
 //!
 //! | kind | provoked by | tried again |
 //! | --- | --- | --- |
@@ -16,7 +16,7 @@
 //! | `Unavailable` | 408, 409, 5xx, a connection that closes before the response's head | yes; 501, 505 no |
 //! | `Unreachable` | refused connection, unknown name, failed TLS handshake, connect time-out | yes |
 //! | `TimedOut` | no head in time, silence between two chunks, a response that takes too long as a whole | no |
-//! | `Cut` | the connection ends before the model is done | no |
+//! | `Cut` | the connection ends before the response is complete | no |
 //! | `BadStream` | a frame that the format cannot read; a 200 that is JSON or HTML; Entra's answer without a token | no |
 //! | `TooLarge` | a frame, a call's arguments, the number of calls or the text over [`Bounds`] | no |
 //! | `Empty` | the model stops with neither text nor calls | no |

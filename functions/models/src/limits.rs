@@ -1,4 +1,4 @@
-//! How long a client waits, how often it tries, and how much it takes.
+//! The time-outs, retries and size limits of a client.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub enum OutputLimit {
     MaxCompletionTokens(u32),
 }
 
-/// How long to wait for what.
+/// Time-outs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// For the connection, TLS included.
@@ -35,7 +35,7 @@ impl Default for Patience {
     }
 }
 
-/// How often a request is tried while nothing was streamed.
+/// How often a request is tried before the first streamed chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
     /// Tries in all; 1 for no retry.
@@ -44,7 +44,7 @@ pub struct Retries {
     pub base: Duration,
     /// The longest wait. A service that asks for more gets no further try.
     pub longest: Duration,
-    /// No try begins later than this after the first one.
+    /// No attempt begins later than this after the first one.
     pub total: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Default for Retries {
     }
 }
 
-/// The sizes beyond which a response is given up.
+/// Size limits; a larger response fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of one frame (an event or a line) of the stream; one network read may come on top.

@@ -1,4 +1,4 @@
-//! OpenAI's Chat Completions, as every service that speaks it, and Azure OpenAI.
+//! OpenAI's Chat Completions, for every service that speaks it, and Azure OpenAI.
 //! Knows its JSON and its dialects; no connection, no time-out, no retry.
 
 pub(crate) mod azure;

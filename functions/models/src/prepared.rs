@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use baton_handoff::ports::ToolDefinition;
 
-/// What a wire format made of each list of tools. An agent's list is the same in every request, and may have many kilobytes.
+/// The encoded form of each list of tools. An agent's list is the same in every request, and may have many kilobytes.
 #[derive(Debug)]
 pub struct Prepared<T> {
     /// As many as lists are alive, so a search from the front is quick. A weak pointer keeps its address from being given to
@@ -22,7 +22,7 @@ impl<T> Default for Prepared<T> {
 }
 
 impl<T: Clone> Prepared<T> {
-    /// What `encode` made of this list, now or earlier. A failure is not kept.
+    /// The encoded form of this list, from now or earlier. A failure is not stored.
     pub fn get<E>(
         &self,
         tools: &Arc<[ToolDefinition]>,

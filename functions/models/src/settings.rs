@@ -1,4 +1,4 @@
-//! What a model client is told at start. Parsed here, once; nothing here reads the environment.
+//! The settings of a model client. Parsed here, once; nothing here reads the environment.
 
 use baton_http::Secret;
 
@@ -6,7 +6,7 @@ use crate::limits::{Bounds, OutputLimit, Patience, Retries};
 use crate::openai::azure::AzureAuth;
 use crate::wire::Wire;
 
-/// Where the model is, and the credentials.
+/// The address of the model, and the credentials.
 #[derive(Debug, Clone)]
 pub enum Endpoint {
     /// OpenAI and everything that speaks its API: vLLM, Ollama, llama.cpp server, LiteLLM …
@@ -33,7 +33,7 @@ pub enum Endpoint {
     Service {
         /// The wire format, usually one of [`WIRE_FORMATS`](crate::WIRE_FORMATS).
         wire: Wire,
-        /// What the format's paths are appended to.
+        /// The base URL of the format's paths.
         base_url: String,
         /// The model's name.
         model: String,
@@ -45,15 +45,15 @@ pub enum Endpoint {
 /// Everything about one model service.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
-    /// Where and who.
+    /// The address, the model and the credentials.
     pub endpoint: Endpoint,
     /// Ask for token counts (`stream_options`); a few services refuse the field.
     pub ask_usage: bool,
     /// A limit of output tokens, when not the service's own.
     pub output_limit: Option<OutputLimit>,
-    /// Talk HTTP/2 from the first byte on `http://` too: many streams over few connections. The service must know it.
+    /// Use HTTP/2 from the first byte on `http://` too: many streams over few connections. The service must support it.
     pub http2_prior_knowledge: bool,
-    /// Certificates (DER) of authorities that are trusted besides the platform's.
+    /// Further authorities to trust besides the platform's, as certificates (DER).
     pub extra_roots: Vec<Vec<u8>>,
     /// Time-outs.
     pub patience: Patience,

@@ -1,4 +1,4 @@
-//! Requests to a model service over HTTP: connections, credentials, tries, time-outs, bounds of bytes.
+//! Requests to a model service over HTTP: connections, credentials, attempts, time-outs, limits of bytes.
 //! Knows HTTP; no vendor and no wire format.
 
 pub(crate) mod entra;

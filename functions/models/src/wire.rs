@@ -1,4 +1,4 @@
-//! What a wire format is: how a request is written and how its answer is read.
+//! The parts of a wire format: writing a request and reading its answer.
 //! Knows HTTP's words and the model port; no vendor, no connection, no time-out.
 //!
 //! A new wire format is a folder beside `openai/` that implements [`WireFormat`] and [`Decoder`], and a line in
@@ -36,32 +36,32 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// A service, and what every request to it has in common.
+/// A service, and the common parts of every request to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// What the format's paths are appended to; see [`address`].
+    /// The base URL of the format's paths; see [`address`].
     pub base_url: &'a str,
     /// The model's name.
     pub model: &'a str,
-    /// The key, if the service wants one.
+    /// The key, if the service needs one.
     pub key: Option<&'a Secret>,
-    /// Ask for token counts, where a format does not bring them unasked.
+    /// Ask for token counts, if the format does not bring them anyway.
     pub ask_usage: bool,
     /// A limit of output tokens, when not the service's own.
     pub output_limit: Option<OutputLimit>,
 }
 
-/// A service whose settings were read.
+/// A service with its settings read.
 pub struct Opened {
     /// The service's address; every request goes to its host.
     pub service: Url,
-    /// How it is asked and read.
+    /// Its wire format.
     pub format: Box<dyn WireFormat>,
-    /// What proves that a request is ours.
+    /// Its credentials.
     pub credentials: Credentials,
 }
 
-/// One request, for all its tries.
+/// One request, for all its attempts.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     /// The whole address: some formats name the model in the path.
@@ -72,7 +72,7 @@ pub struct HttpRequest {
     pub body: Bytes,
 }
 
-/// How a service's requests are written and its answers are read.
+/// A service's wire format.
 pub trait WireFormat: Send + Sync {
     /// Writes the request.
     fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError>;
@@ -91,8 +91,8 @@ pub trait WireFormat: Send + Sync {
     /// A decoder for one answer.
     fn decoder(&self) -> Box<dyn Decoder>;
 
-    /// Reads a response that is not a success: its codes, and whether a later try is pointless. The transport reads the
-    /// status and `Retry-After` itself.
+    /// Reads an unsuccessful response: its codes, and whether a later attempt is pointless. The transport reads the status and
+    /// `Retry-After` itself.
     fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;
 }
 
@@ -122,8 +122,8 @@ pub enum Frame<'a> {
 
 /// Reads one answer. Runs once for each token: keep it cheap.
 pub trait Decoder: Send {
-    /// Adds to the answer what the frame brings. After an error no frame follows. After [`Answer::complete`] the rest is read
-    /// without the decoder, so that the connection can be used again.
+    /// Adds the content of the frame to the answer. After an error no frame follows. After [`Answer::complete`] the rest is read
+    /// without the decoder, so that the connection can be reused.
     fn frame(&mut self, frame: Frame<'_>, answer: &mut Answer) -> Result<(), ModelError>;
 
     /// The stream ended. An answer that is not finished now was cut.

@@ -1,4 +1,4 @@
-//! What `baton check` says: the team and all settings, read as the programs read them. Opens no store and asks no network.
+//! The findings of `baton check`: the team and all settings, read as the programs read them. Opens no store and uses no network.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::log;
 use crate::services::{ModelInfo, model_client, read_team, toolbox};
 use crate::settings::{Settings, Values, unknown};
 
-/// What was found.
+/// A finding.
 #[derive(Debug, Default)]
 pub struct Report {
     /// A program would not start, or a turn would fail.
     pub mistakes: Vec<String>,
-    /// Programs start; what is meant is probably something else.
+    /// Programs start, but a setting probably has an unintended effect.
     pub warnings: Vec<String>,
-    /// What was checked, if there is no mistake.
+    /// A summary of the checked parts, if there is no mistake.
     pub summary: String,
 }
 
@@ -44,7 +44,7 @@ pub fn check(values: &Values) -> Report {
     }
     let model = model_client(&settings.model, &env).map_err(&mut note);
     if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
-        // Tools are made ready and not called, so any store will do.
+        // Tools are prepared and not called, so any store will do.
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
         if let Err(error) = toolbox(&team, &settings, &env, &store) {
             note(error);

@@ -1,4 +1,4 @@
-//! The log: JSON lines, or text on a terminal. No conversation's id is whole in it.
+//! The log: JSON lines, or text on a terminal. Ids of conversations are shortened in it.
 
 mod conceal;
 mod lines;
@@ -11,12 +11,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::lines::{Form, Lines};
 
-/// Starts it.
+/// Starts the log.
 ///
-/// The filter has a level for all (`warn`), levels of crates and modules (`info,hyper=warn`), or both.
+/// The filter has a level for everything (`warn`), levels of crates and modules (`info,hyper=warn`), or both.
 ///
 /// # Errors
-/// When the filter is none.
+/// The filter is not valid.
 pub fn start(filter: &str) -> anyhow::Result<()> {
     let targets = targets(filter)?;
     let form = if std::io::stderr().is_terminal() {
@@ -32,17 +32,17 @@ pub fn start(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether this is a filter.
+/// Whether this filter is valid.
 pub(crate) fn check(filter: &str) -> anyhow::Result<()> {
     targets(filter).map(drop)
 }
 
 fn write(line: &str) {
-    // A log that cannot be written stops nothing.
+    // A failed write to the log must not stop the program.
     let _lost = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Stricter than what the library reads, which takes a misspelt level for the name of a crate.
+/// Stricter than the library, which reads a misspelt level as the name of a crate.
 fn targets(filter: &str) -> anyhow::Result<Targets> {
     let mut targets = Targets::new();
     for part in filter
@@ -54,7 +54,7 @@ fn targets(filter: &str) -> anyhow::Result<Targets> {
             Some((target, level)) => (Some(target.trim()), level.trim()),
             None => (None, part),
         };
-        // An empty one would be an error level.
+        // An empty filter would mean the level "error".
         let level = level
             .parse::<LevelFilter>()
             .ok()

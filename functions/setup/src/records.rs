@@ -1,4 +1,4 @@
-//! Where records and messages are: the stores to choose from.
+//! Stores and queues to choose from.
 //!
 //! A new store is a file beside [`machine`] with an [`Opener`], and a line in [`OPENERS`]. The first opener that recognises the settings
 //! wins.
@@ -19,30 +19,30 @@ pub(crate) use cloud::{read_secrets, use_default_chain};
 
 use crate::settings::Settings;
 
-/// An opened store with its queue, and what programs have to know about it.
+/// An opened store with its queue, and its properties for programs.
 pub(crate) struct Records {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
-    /// Clock, chance and tasks, under the name that other processes on this store know this one by.
+    /// Clock, randomness and tasks, under this process's name for other processes on the store.
     pub(crate) env: Arc<dyn Env>,
-    /// What is closed at the end, if anything.
+    /// Closed at the end, if there is something to close.
     pub(crate) file: Option<Arc<dyn Close>>,
-    /// The longest that the store may take to answer, its own retries included.
+    /// The longest time for an answer of the store, its own retries included.
     pub(crate) longest_answer: Duration,
-    /// How often a pool sweeps, by what a sweep costs.
+    /// How often a pool sweeps, by the cost of a sweep.
     pub(crate) sweep_every: Duration,
-    /// Whether other programs than the one that serves customers work on the queue.
+    /// Whether other programs than the HTTP server work on the queue.
     pub(crate) workers_elsewhere: bool,
 }
 
-/// A store that leaves something open.
+/// A store that must be closed.
 #[async_trait::async_trait]
 pub(crate) trait Close: Send + Sync {
-    /// Writes what is not written yet, and closes.
+    /// Writes all pending data, and closes.
     async fn close(&self);
 }
 
-/// Opens the store if these settings mean it. The outer result is what can be told without a wait; `None` leaves it to the next opener.
+/// Opens the store if these settings choose it. The outer result needs no wait; `None` leaves the settings to the next opener.
 type Opener = fn(&Settings, &Arc<dyn Env>) -> anyhow::Result<Option<Opening>>;
 
 /// A store that is being opened.
@@ -57,10 +57,10 @@ const OPENERS: &[Opener] = &[
     machine::open,
 ];
 
-/// Begins to open the store that the settings mean.
+/// Begins to open the store that the settings choose.
 ///
 /// # Errors
-/// A sentence for the person that started the program.
+/// A sentence for the operator that started the program.
 pub(crate) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Opening> {
     for opener in OPENERS {
         if let Some(opening) = opener(settings, env)? {

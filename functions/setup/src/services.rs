@@ -1,4 +1,4 @@
-//! What every program of Baton needs, put together: a store and a queue, the back office, a model, the team.
+//! The common parts of every program of Baton: a store and a queue, the back office, a model, the team.
 //! Knows the settings and the implementations of the ports; never HTTP routes.
 
 #[cfg(feature = "embedded")]
@@ -23,22 +23,22 @@ use crate::records::{self, Records};
 use crate::settings::Values;
 use crate::settings::{ModelChoice, Settings};
 
-/// What people are told about the model.
+/// The model's description for people.
 #[derive(Debug, Clone)]
 pub struct ModelInfo {
     /// Its name, or the deployment's.
     pub name: String,
-    /// Scripted, no language model.
+    /// Scripted, not a language model.
     pub rehearsal: bool,
 }
 
-/// The services of one process: what it works with, opened and started.
+/// The services of one process, opened and started.
 pub struct Services {
-    /// Who answers customers.
+    /// The language model.
     pub team: Arc<Team>,
     /// Orders and refunds.
     pub office: Arc<BackOffice>,
-    /// What to say of the model.
+    /// The description of the model.
     pub model_info: ModelInfo,
     records: Records,
     model: Arc<dyn Model>,
@@ -48,7 +48,7 @@ pub struct Services {
     stop: CancellationToken,
 }
 
-/// Compiles what a function leaves to its first calls, and logs what in the team means less than it seems to.
+/// Compiles the parts that a function leaves to its first calls, and logs warnings about the team.
 ///
 /// # Errors
 /// The first mistake in a schema, as one sentence with file and line.
@@ -60,15 +60,15 @@ pub fn check_team(team: &Team) -> anyhow::Result<()> {
 }
 
 impl Services {
-    /// Opens and starts what the settings say.
+    /// Opens and starts the services in the settings.
     ///
     /// # Errors
-    /// A sentence for the person that started the program.
+    /// A sentence for the operator that started the program.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
         let system: Arc<dyn Env> = Arc::new(SystemEnv);
         let opening = records::open(settings, &system)?;
         let stop = CancellationToken::new();
-        // Side by side, for each of the three keeps a processor busy, and a function's first customer waits for them.
+        // Concurrent, because each of the three uses a processor fully, and a function's first customer waits for them.
         let team = settings.team.clone();
         let team = tokio::task::spawn_blocking(move || read_team(team.as_deref()));
         let (choice, model_env, model_stop) =
@@ -111,7 +111,7 @@ impl Services {
         self.records.sweep_every
     }
 
-    /// Whether other programs than the one that serves customers work on the queue.
+    /// Whether other programs than the HTTP server work on the queue.
     pub fn workers_elsewhere(&self) -> bool {
         self.records.workers_elsewhere
     }
@@ -130,15 +130,15 @@ impl Services {
     }
 }
 
-/// The settings of a function: its environment, and under it what its secrets hold.
+/// The settings of a function: its environment, completed by its secrets.
 ///
 /// # Errors
-/// A sentence for the person that started the program.
+/// A sentence for the operator that started the program.
 #[cfg(feature = "aws")]
 pub async fn function_settings() -> anyhow::Result<Settings> {
     let mut values = Values::from_environment(None)?;
     let (secrets, tool_secrets) = (values.secrets(), values.tool_secrets());
-    // On the heap, for reading is a large future; and side by side, for a customer may wait.
+    // Boxed, because reading is a large future; and concurrent, because a customer may wait.
     let (settings, variables) = futures_util::try_join!(
         Box::pin(records::read_secrets(&secrets)),
         Box::pin(records::read_secrets(&tool_secrets))
@@ -148,20 +148,21 @@ pub async fn function_settings() -> anyhow::Result<Settings> {
     Ok(Settings::read_explicit(&values)?)
 }
 
-/// Looks for region and credentials wherever the AWS SDK does, in profiles and metadata services too, if the store is on AWS: no network
-/// is asked without need. For processes that run anywhere; a function is told all in its environment, and calls this not.
+/// Looks for region and credentials in all places of the AWS SDK, including profiles and metadata services, if the store is on
+/// AWS: no network is used without need. For processes that run anywhere. A function has everything in its environment and does
+/// not call this.
 ///
 /// # Errors
-/// A sentence for the person that started the program.
+/// A sentence for the operator that started the program.
 pub async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
     records::use_default_chain(settings).await
 }
 
-/// What the clocks of two processes may differ by.
+/// How much the clocks of two processes may differ.
 const CLOCKS: Duration = Duration::from_secs(1);
 
-/// A lease is renewed after a third of it. A store that then takes its time must answer before the lease is over, or a slow
-/// moment of the store would cost leases, and three of those a turn.
+/// A lease is renewed after a third of it. The store must then answer before the lease is over; otherwise a slow moment of the
+/// store would cost leases, and three lost leases a turn.
 fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> {
     let shortest = (longest_answer + CLOCKS) * 3 / 2;
     anyhow::ensure!(
@@ -184,7 +185,7 @@ pub(crate) fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     Ok(Team::parse(&name, &text, &providers(KINDS))?)
 }
 
-/// The tools of the team, with the secrets that the environment holds for them.
+/// The tools of the team, with their secrets from the environment.
 pub(crate) fn toolbox(
     team: &Team,
     settings: &Settings,
@@ -228,7 +229,7 @@ async fn build_model(
     Ok((model, info))
 }
 
-/// The client of the service that the settings name; `None` for the rehearsal model.
+/// The client of the service in the settings; `None` for the rehearsal model.
 pub(crate) fn model_client(
     choice: &ModelChoice,
     env: &Arc<dyn Env>,

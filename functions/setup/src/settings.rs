@@ -1,4 +1,4 @@
-//! All settings, read from the environment in this one place. A wrong value is one clear sentence at start.
+//! All settings, read from the environment in this one place. A wrong value is reported at the start, in one clear sentence.
 
 mod model;
 mod names;
@@ -29,12 +29,12 @@ impl BadSetting {
     }
 }
 
-/// The values that cannot be used.
+/// The unusable values.
 #[derive(Default)]
 struct BadSettings(Vec<String>);
 
 impl BadSettings {
-    /// The value, or a note of why there is none.
+    /// The value; or nothing, with the mistake noted.
     fn note<T>(&mut self, read: Result<T, BadSetting>) -> Option<T> {
         read.map_err(|BadSetting(sentence)| self.0.push(sentence))
             .ok()
@@ -45,7 +45,7 @@ impl BadSettings {
     }
 }
 
-/// Everything that `local` can be told.
+/// All settings of `local`.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen.
@@ -54,31 +54,31 @@ pub struct Settings {
     pub data: PathBuf,
     /// A team file; the built-in ACME team when there is none.
     pub team: Option<PathBuf>,
-    /// Where answers come from.
+    /// The model.
     pub model: ModelChoice,
     /// The bearer token of operator routes.
     pub operator_token: Option<Secret>,
-    /// Origins besides our own that browsers may call from.
+    /// Further origins that browsers may call from.
     pub origins: Vec<String>,
-    /// What is logged: a level, or levels of crates and modules.
+    /// The log filter: a level, or levels of crates and modules.
     pub log: String,
     /// A folder to serve the page from instead of the embedded one.
     pub static_dir: Option<PathBuf>,
-    /// Connections that are open at once.
+    /// The most open connections.
     pub connections: usize,
     /// How long a connection may be idle between two requests.
     pub idle: Duration,
-    /// How long `/health` answers 503 before the server takes no more requests, once it is told to end.
+    /// How long `/health` answers 503 before the server refuses requests, once it is asked to end.
     pub drain: Duration,
-    /// Private networks that tools may call, besides what the team file allows.
+    /// Further private networks that tools may call.
     pub tool_networks: Vec<Network>,
-    /// Where the headers of a team's tools find the variables that they name.
+    /// The source of the variables for headers of a team's tools.
     pub values: Values,
-    /// How long a conversation stays its server's without a sign of life.
+    /// How long an owner keeps a conversation without a renewal.
     pub lease: Duration,
     /// A table and queues of AWS instead of the SQLite file.
     pub cloud: Option<Cloud>,
-    /// Whether requests come through AWS, which lets only its own names and those of this function through.
+    /// Whether requests come through AWS, which only routes names of its own and of this function.
     pub routed_by_aws: bool,
 }
 
@@ -93,26 +93,26 @@ pub struct Cloud {
     pub turns_url: String,
 }
 
-/// Connections that are open at once, unless set. Each open stream is one. Without any nobody would be answered, and no machine
-/// holds more than a million.
+/// The most open connections, unless set. Each open stream is one. Zero would answer no request, and no machine holds more than a
+/// million.
 const CONNECTIONS: usize = 16_384;
 const CONNECTION_BOUNDS: RangeInclusive<usize> = 1..=1_000_000;
 
-/// How long a conversation stays its server's without a sign of life, unless set. The least is the store's, see
-/// [`crate::Services`]; above ten minutes a lease is for nobody.
+/// How long an owner keeps a conversation without a renewal, unless set. The least is the store's, see [`crate::Services`]; a
+/// lease above ten minutes has no use.
 const LEASE_SECONDS: u64 = 30;
 const LEASE_BOUNDS: RangeInclusive<u64> = 1..=600;
 
-/// Proxies and balancers keep idle connections for 60 s, and are the ones who should end them: a request that meets the end of
-/// its connection is an error at the proxy.
+/// Proxies and balancers keep idle connections for 60 s, and must close them first: a request on a connection that the server
+/// closes is an error at the proxy.
 const IDLE_SECONDS: u64 = 75;
 const IDLE_BOUNDS: RangeInclusive<u64> = 1..=3600;
 
-/// Whoever waits for the server's end must wait for so much longer.
+/// A supervisor must wait this much longer for the server's end.
 const DRAIN_BOUNDS: RangeInclusive<u64> = 0..=300;
 
 impl Settings {
-    /// Reads all of them. The error names every value that cannot be used, a line each.
+    /// Reads all settings. The error names every unusable value, one a line.
     pub fn read(values: &Values) -> Result<Self, BadSetting> {
         let mut bad = BadSettings::default();
         let addr = bad.note(addr(values));
@@ -166,7 +166,7 @@ impl Settings {
         })
     }
 
-    /// Reads all of them for a function or a pool, which must not answer customers from a file or a script by mistake: the model
+    /// Reads all settings for a function or a pool, which must not answer customers from a file or a script by mistake: the model
     /// and the store must be named.
     pub fn read_explicit(values: &Values) -> Result<Self, BadSetting> {
         let settings = Self::read(values)?;
@@ -188,7 +188,7 @@ impl Settings {
     }
 }
 
-/// All three or none: half of a cloud would lose what it accepts.
+/// All three or none: with a part of them, accepted work would be lost.
 fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
     let names = ["BATON_TABLE", "BATON_QUEUE_URL", "BATON_TURNS_QUEUE_URL"];
     let [table, actions_url, turns_url] = names.map(|name| values.get(name).map(str::to_owned));
@@ -251,7 +251,7 @@ fn within<T: PartialOrd + Display>(
     )))
 }
 
-/// Looked at now: else every page would be missing, and nobody would know why.
+/// Checked now: otherwise every page would be missing without an explanation.
 fn static_dir(values: &Values) -> Result<Option<PathBuf>, BadSetting> {
     let Some(folder) = values.get("BATON_STATIC_DIR").map(PathBuf::from) else {
         return Ok(None);

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How a process was asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// By what started it: SIGTERM, or SIGHUP, which a terminal sends when it is closed.
+    /// By its supervisor: SIGTERM, or SIGHUP, which a terminal sends when it is closed.
     End,
     /// By a person at the terminal: SIGINT.
     Interrupt,
@@ -51,7 +51,8 @@ impl Signals {
     }
 }
 
-/// As the kernel says: a mask in hexadecimal, whose lowest bit is SIGHUP, the signal 1. Where it does not say so, it is not ignored.
+/// From the kernel: a mask in hexadecimal, whose lowest bit is SIGHUP, the signal 1. Without that source, the signal is not
+/// ignored.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! The pool as a process of its own: works on the queue of a file or of AWS until it is told to end.
+//! The pool as a process of its own: works on the queue of a file or of AWS until it is asked to end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use baton_setup::{Services, check_team, log, use_default_chain};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How long work at hand may take when it is told to end; what is left is found again.
+/// The time for running work after a request to end; unfinished work is found again.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::main]

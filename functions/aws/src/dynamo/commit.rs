@@ -1,8 +1,8 @@
-//! A commit as one request. Knows conditions and DynamoDB's limits; never how often it is sent.
+//! A commit as one request. Knows conditions and DynamoDB's limits; never the attempts.
 //!
-//! A single change is a plain conditional write: it costs half of a transaction. It has no token by which DynamoDB would know
-//! it again, so when its answer is lost it is not sent twice: that would find its own writing and call it a conflict. Several
-//! changes are a transaction with a token, the same on every attempt, and may be sent again for ten minutes.
+//! A single change is a plain conditional write: it costs half of a transaction. It has no token for DynamoDB to recognise it, so
+//! after a lost answer it is not repeated: the repeat would find its own write and report a conflict. Several changes are a
+//! transaction with a token, the same on every attempt, and may be repeated for ten minutes.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
@@ -23,7 +23,7 @@ const COMMIT_BYTES: usize = 4 * 1024 * 1024 - 64 * 1024;
 /// The shard's number and `#` stand before a list's name in the index.
 const LIST_BYTES: usize = PARTITION_BYTES - 2;
 
-/// Refuses what DynamoDB would not take.
+/// Refuses a commit beyond DynamoDB's limits.
 pub(super) fn check(changes: &[Change]) -> Result<(), CommitError> {
     limits::check(changes)?;
     let mut bytes = 0;
@@ -59,7 +59,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// The request for these changes; none when there is nothing to do.
+    /// The request for these changes; none without changes.
     pub(super) fn of(store: &DynamoStore, changes: &[Change]) -> Option<Self> {
         let (client, table, now) = (&store.client, store.table.as_str(), store.env.now());
         if let [change] = changes {
@@ -101,7 +101,7 @@ impl Request {
         ))
     }
 
-    /// Whether DynamoDB knows it again.
+    /// Whether DynamoDB recognises a repeat.
     pub(super) fn may_be_repeated(&self) -> bool {
         match self {
             Self::Put(_) | Self::Delete(_) => false,
@@ -119,7 +119,7 @@ impl Request {
     }
 }
 
-/// A condition, and what it is about.
+/// A condition, with its names and values.
 struct Condition {
     expression: &'static str,
     values: Item,
@@ -127,7 +127,7 @@ struct Condition {
 }
 
 impl Condition {
-    /// No record is there that readers would see.
+    /// No visible record exists.
     fn absent(now: Millis) -> Self {
         Self {
             expression: "attribute_not_exists(pk) OR #expires < :now",
@@ -136,7 +136,7 @@ impl Condition {
         }
     }
 
-    /// The record is there, in this version.
+    /// The record exists in this version.
     fn at(version: u64, now: Millis) -> Self {
         Self {
             expression: "#version = :version AND (attribute_not_exists(#expires) OR #expires >= :now)",
@@ -145,7 +145,7 @@ impl Condition {
         }
     }
 
-    /// Names by placeholder, since DynamoDB's list of reserved words is long; one that is not used is an error.
+    /// Names by placeholder, since DynamoDB's list of reserved words is long; an unused placeholder is an error.
     fn names(&self) -> std::collections::HashMap<String, String> {
         let mut names =
             std::collections::HashMap::from([("#expires".to_owned(), "expires_at".to_owned())]);
@@ -156,7 +156,7 @@ impl Condition {
     }
 }
 
-/// One change, as DynamoDB has it.
+/// One change in DynamoDB's form.
 enum Part {
     Put(Item, Condition),
     Delete(Item, Option<Condition>),
@@ -226,7 +226,7 @@ impl Part {
     }
 }
 
-/// What the failure of a transaction means. One that was cancelled says a reason for each of its parts; nothing was written.
+/// The meaning of a failed transaction. A cancelled one gives a reason for each of its parts; nothing was written.
 fn cancelled<R: std::fmt::Debug + 'static>(error: SdkError<TransactWriteItemsError, R>) -> Failure {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -235,7 +235,7 @@ fn cancelled<R: std::fmt::Debug + 'static>(error: SdkError<TransactWriteItemsErr
         Some(_) | None => return Failure::of(error),
     };
     let failures: Vec<Failure> = reasons.iter().filter_map(failed).collect();
-    // A condition that does not hold decides, whatever else was in the way; what can never work comes before what is busy.
+    // A failed condition decides over every other reason; permanent reasons come before temporary ones.
     let weight = |failure: &Failure| match failure {
         Failure::Conflict => 0,
         Failure::Refused(_) => 1,

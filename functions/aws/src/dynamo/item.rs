@@ -6,8 +6,8 @@
 //! | `version`, `format`, `body` | the record |
 //! | `due_shard`, `due_at` | the key of index `due`, where the record is due |
 //! | `list_shard`, `list_rank` | the key of index `listed`, where it is listed; the shard's number, `#`, the list's name |
-//! | `expires_at` | milliseconds, by which readers go |
-//! | `ttl` | seconds, by which DynamoDB deletes, some time later |
+//! | `expires_at` | milliseconds, for readers |
+//! | `ttl` | seconds, for DynamoDB, which deletes some time later |
 
 use std::collections::HashMap;
 
@@ -18,11 +18,11 @@ use baton_handoff::ports::{Key, Listing, Millis, Record, StoreError, Stored};
 /// Attributes by name.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// Over how many partitions of an index its records are spread: a partition takes 1,000 writes a second, and a conversation
-/// moves in its indexes with most of its commits. Fixed: an index is read shard by shard, and records stay where they are.
+/// The number of index partitions for the records: a partition takes 1,000 writes a second, and a conversation moves in its
+/// indexes with most of its commits. Fixed: an index is read shard by shard, and records stay in their shards.
 pub(super) const SHARDS: u8 = 8;
 
-/// Whether DynamoDB takes such a key.
+/// Whether DynamoDB accepts such a key.
 pub(super) fn can_be(key: &Key) -> bool {
     (1..=PARTITION_BYTES).contains(&key.partition.len())
         && (1..=SORT_BYTES).contains(&key.sort.len())
@@ -55,7 +55,7 @@ pub(super) fn write(key: &Key, version: u64, record: &Record) -> Item {
         ]);
     }
     if let Some(expires_at) = record.expires_at {
-        // Rounded up: it must not be deleted while it is to be seen.
+        // Rounded up: it must not be deleted while it is visible.
         item.extend([
             number("expires_at", expires_at),
             number("ttl", expires_at.div_ceil(1000)),
@@ -106,7 +106,7 @@ pub(super) fn read(mut item: Item) -> Result<Stored, StoreError> {
     })
 }
 
-/// The key in an item, or in what an index tells of it.
+/// The key in an item, or in an entry of an index.
 pub(super) fn key_in(item: &Item) -> Result<Key, StoreError> {
     match (text_in(item, "pk"), text_in(item, "sk")) {
         (Some(partition), Some(sort)) => Ok(Key::new(partition, sort)),
@@ -119,7 +119,7 @@ pub(super) fn number_in<N: std::str::FromStr>(item: &Item, name: &str) -> Option
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
-/// Whether readers see it at this moment. DynamoDB deletes expired items up to days later.
+/// Whether the item is visible at this moment. DynamoDB deletes expired items up to days later.
 pub(super) fn is_visible(stored: &Stored, now: Millis) -> bool {
     stored
         .record

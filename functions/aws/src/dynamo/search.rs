@@ -1,8 +1,8 @@
 //! Finds records across partitions, by the two indexes of the table.
 //!
-//! Each index is spread over shards, by the record's partition, and holds keys only. A page asks all shards side by side, takes
-//! the foremost of what they tell, and reads those records by key: what the index saw a moment ago and is no longer so is left
-//! out. IndexPositions with the same number are told apart by their shard first, so one place is a position in all shards at once.
+//! Each index is spread over shards, by the record's partition, and holds keys only. A page reads all shards concurrently, takes
+//! the foremost entries, and reads their records by key: an outdated entry is left out. Entries with the same number are ordered
+//! by their shard first, so one position is valid in all shards at once.
 
 use std::collections::HashMap;
 
@@ -20,16 +20,16 @@ use baton_handoff::ports::IndexPosition;
 /// The most keys of one BatchGetItem.
 const BATCH: usize = 100;
 
-/// Pages that one shard is asked for: 1,000 keys of any length fit.
+/// The most pages of one shard: 1,000 keys of any length fit.
 const MAX_PAGES: usize = 8;
 
-/// What an index tells of a record.
+/// An entry of an index.
 struct Entry {
     shard: u8,
     place: IndexPosition,
 }
 
-/// The part of an index that one shard holds behind a place.
+/// The entries of one shard after a position.
 struct Section {
     shard: u8,
     /// The index key of the shard.
@@ -75,7 +75,7 @@ impl DynamoStore {
         let found =
             try_join_all(sections.map(|section| self.entries(index, section, limit + 1))).await?;
         let mut entries: Vec<Entry> = found.into_iter().flatten().collect();
-        // Stable: within a shard, equal numbers stay in the index's own order, which is the one that pages go by.
+        // Stable: within a shard, equal numbers stay in the index's own order, which pages follow.
         match index {
             Index::Due(_) => {
                 entries.sort_by_key(|entry| (entry.place.number, entry.shard));
@@ -156,7 +156,7 @@ impl DynamoStore {
         Ok(entries)
     }
 
-    /// The records at these keys, each named once; those that are gone are left out.
+    /// The records at these keys, each named once; missing ones are left out.
     pub(super) async fn read_all(&self, keys: &[Key]) -> Result<HashMap<Key, Stored>, StoreError> {
         let batches = keys.chunks(BATCH).map(|keys| self.read_batch(keys));
         Ok(try_join_all(batches).await?.into_iter().flatten().collect())
@@ -192,7 +192,7 @@ impl DynamoStore {
                 let stored = item::read(item)?;
                 read.push((stored.key.clone(), stored));
             }
-            // An answer ends at 16 MB, and where the table is busy.
+            // An answer ends at 16 MB, or earlier if the table is busy.
             keys = answer
                 .unprocessed_keys
                 .into_iter()
@@ -210,10 +210,10 @@ impl DynamoStore {
 }
 
 impl Section {
-    /// What a shard holds behind a place; none if that can be nothing.
+    /// The range of a shard after a position; none if it is empty.
     fn of(index: &Index, shard: u8, after: Option<&IndexPosition>) -> Option<Self> {
         let place = after.map(|place| (place.number, item::shard_of(&place.key.partition)));
-        // In earlier shards everything with the place's own number was told, in later ones nothing.
+        // Earlier shards are finished for the position's own number, later ones have not started it.
         let (partition, lowest, highest) = match index {
             Index::Due(moment) => {
                 let lowest = place.map_or(0, |(number, of)| number + u64::from(shard < of));

@@ -13,7 +13,7 @@ use baton_handoff::ports::StoreError;
 
 use crate::failure::Failure;
 
-/// Looks at a table that is being made, half a second apart.
+/// The attempts to see a new table, half a second apart.
 const LOOKS: u32 = 60;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
@@ -24,7 +24,7 @@ const INDEX_KEYS: [(&str, [&str; 2]); 2] = [
     ("listed", ["list_shard", "list_rank"]),
 ];
 
-/// Makes it, if it is not there, and waits until it can be used.
+/// Creates the table if it is missing, and waits until it is usable.
 pub(super) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {
     let request =
         request(client, table).map_err(|error| StoreError::Unavailable(error.to_string()))?;

@@ -1,11 +1,11 @@
-//! Tells the calls of one response apart, by the index, id or name that a service gives.
+//! Separates the calls of one response, by the index, id or name from the service.
 
 use baton_handoff::ports::ModelError;
 
 use super::wire::CallPart;
 use crate::answer::Answer;
 
-/// The service's index of each call, in the order in which the calls began: that order is the answer's.
+/// The service's index of each call, in the order in which the calls began, as in the answer.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     indexes: Vec<Option<u32>>,

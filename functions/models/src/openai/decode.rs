@@ -1,4 +1,4 @@
-//! From the events of Chat Completions, in the dialects of its services, to the answer.
+//! Decodes the events of Chat Completions, in the dialects of its services.
 
 use baton_handoff::ports::{FinishReason, ModelError, ModelErrorKind};
 
@@ -73,17 +73,17 @@ impl ChatDecoder {
     }
 }
 
-/// Behind the reason to stop only the token counts matter.
+/// After the finish reason only the token counts matter.
 fn on_afterwards(event: &Event, answer: &mut Answer) {
     let Some(usage) = event.usage else { return };
     answer.usage(usage.into());
-    // An event of its own for the counts is the last one.
+    // The event with the counts alone is the last one.
     if event.choices.is_none() {
         answer.usage_is_final();
     }
 }
 
-/// The position is safe to log; the parser's own words may quote the answer.
+/// The position is safe to log; the parser's own message may quote the answer.
 fn parse(data: &str) -> Result<Event, ModelError> {
     serde_json::from_str(data).map_err(|error| {
         let detail = format!(

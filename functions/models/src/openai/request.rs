@@ -20,7 +20,7 @@ use crate::limits::OutputLimit;
 use crate::prepared::Prepared;
 use crate::wire::{Decoder, HttpRequest, WireFormat};
 
-/// What a service may refuse, so that the settings decide.
+/// The fields that some services refuse, so that the settings decide.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asking {
     pub(crate) usage: bool,
@@ -102,7 +102,7 @@ impl Chat {
     }
 }
 
-/// About what the request takes as JSON: a buffer that grows step by step copies long instructions again and again.
+/// About the size of the request as JSON: a buffer that grows step by step would copy long instructions again and again.
 fn room(request: &ModelRequest) -> usize {
     /// The words around a message.
     const AROUND: usize = 64;
@@ -137,7 +137,7 @@ fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
     Ok(Arc::from(array))
 }
 
-/// The error's text may quote what it failed on, which is the customer's.
+/// The error's text may quote its input, which is the customer's.
 fn unwritten() -> ModelError {
     ModelError::new(
         ModelErrorKind::BadRequest,

@@ -1,4 +1,4 @@
-//! One event of the stream, as services write it. Tolerant of what they add; strict in what we use.
+//! One event of the stream, as services write it. Tolerant of additions; strict in the fields we use.
 //! Knows JSON only. Runs once per token: text is moved out of the parser, everything else is skipped in place.
 
 use std::fmt;
@@ -33,7 +33,7 @@ pub(super) struct Choice {
 pub(super) struct Delta {
     #[serde(default)]
     pub(super) content: Option<String>,
-    /// What a model says instead of an answer is an answer to the customer.
+    /// A refusal of the model is an answer to the customer.
     #[serde(default)]
     pub(super) refusal: Option<String>,
     #[serde(default)]
@@ -59,7 +59,7 @@ pub(super) struct FunctionPart {
     pub(super) arguments: Option<String>,
 }
 
-/// Why it stopped. Whether there were calls is seen from the calls.
+/// The finish reason. Calls are recognised by themselves.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reason {
@@ -68,7 +68,7 @@ pub(super) enum Reason {
     /// Some services write an empty reason until there is one.
     #[serde(rename = "")]
     Unfinished,
-    /// `stop`, `tool_calls`, `function_call` and whatever is invented next.
+    /// `stop`, `tool_calls`, `function_call` and any later invention.
     #[serde(other)]
     Stop,
 }
@@ -90,7 +90,7 @@ impl From<WireUsage> for Usage {
     }
 }
 
-/// We never ask for a second choice: a list on the heap for each token would be for nothing.
+/// We never request a second choice: a list on the heap for each token would be wasted.
 fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
     struct First;
 

@@ -1,4 +1,4 @@
-//! Tokens of Entra ID by the client credentials grant (RFC 6749, 4.4), kept until shortly before they end.
+//! Tokens of Entra ID by the client credentials grant (RFC 6749, 4.4), reused until shortly before they expire.
 //! Knows nothing of models.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,18 +22,18 @@ use baton_http::{Secret, read_some};
 
 /// Tokens have 1 to 2 KB; with many groups some more.
 const ANSWER: usize = 64 * 1024;
-/// A renewal happens this long before the end, or after four fifths of a shorter life.
+/// How long before its end a token is renewed; a shorter-lived token after four fifths of its life.
 const AHEAD: Duration = Duration::from_mins(5);
-/// After a renewal that failed while the old token was good.
+/// The pause after a failed renewal while the old token is valid.
 const PAUSE: Duration = Duration::from_secs(30);
-/// Our reckoning of a token's end may be wrong by the time that the answer took to arrive.
+/// Our estimate of a token's end may be wrong by the transit time of the answer.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// A token and until when it is good.
+/// A token and its end.
 #[derive(Clone)]
 pub(super) struct Token {
     header: HeaderValue,
-    /// Which renewal brought it.
+    /// The number of the renewal that brought it.
     number: u64,
     renew_at: Millis,
     ends_at: Millis,
@@ -52,9 +52,9 @@ pub(super) struct Entra {
     patience: Patience,
     env: Arc<dyn Env>,
     held: RwLock<Option<Token>>,
-    /// Renewals that ended, well or not.
+    /// Renewals that ended, successful or not.
     renewals: AtomicU64,
-    /// The task that holds it renews. The outcome of the last renewal is for the tasks that waited for it.
+    /// The task with this lock renews. The tasks that waited share the outcome of the last renewal.
     renewing: Mutex<Result<(), ModelError>>,
 }
 
@@ -89,7 +89,7 @@ impl Entra {
         }
     }
 
-    /// A token that is good now. Near its end one caller renews it while the others go on with the old one.
+    /// A valid token. Near its end one caller renews it while the others use the old one.
     pub(super) async fn token(&self) -> Result<Token, Refusal> {
         let now = self.env.now();
         let Some(token) = self.held().filter(|token| now < token.ends_at) else {
@@ -115,12 +115,12 @@ impl Entra {
         }
     }
 
-    /// Another token, since the service refused this one.
+    /// A new token, after the service refused this one.
     pub(super) async fn token_instead_of(&self, refused: &Token) -> Result<Token, Refusal> {
         self.renewed(Some(refused.number)).await
     }
 
-    /// Waits for a renewal: the one that is under way, or its own. A task that waited shares the outcome, a failure too; otherwise a
+    /// Waits for a renewal: the current one, or its own. A task that waited shares the outcome, even a failure; otherwise a
     /// hundred customers would wait for a silent authority one after the other.
     async fn renewed(&self, refused: Option<u64>) -> Result<Token, Refusal> {
         let usable =
@@ -174,7 +174,7 @@ impl Entra {
                 self.env.now(),
             );
             if refusal.error.kind == ModelErrorKind::BadRequest {
-                // Entra says 400 to an unknown tenant, client or scope: all of them are credentials.
+                // Entra answers 400 for an unknown tenant, client or scope: all of them are credentials.
                 refusal.error.kind = ModelErrorKind::Unauthorized;
             }
             return Err(refusal);

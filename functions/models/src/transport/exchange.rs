@@ -1,4 +1,4 @@
-//! One request and its tries.
+//! One request and its attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::wire::{HttpRequest, WireFormat};
 
 /// Enough of an error's body for its codes.
 const ERROR_BODY: usize = 4 * 1024;
-/// The same for its time: the status alone says what to do.
+/// The time limit for that: the status alone decides.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The connections to one service, and the rules by which it is asked.
+/// The connections to one service, and the rules for requests to it.
 pub(crate) struct Exchange {
     http: Client,
     access: Access,
@@ -63,7 +63,7 @@ impl Exchange {
         })
     }
 
-    /// Asks until there is a response worth reading, or no hope of one.
+    /// Sends the request until a response can be read or no retry is left.
     pub(crate) async fn ask(
         &self,
         format: &dyn WireFormat,
@@ -114,7 +114,7 @@ impl Exchange {
         ))
     }
 
-    /// A token can be revoked before its time: one refusal is answered with a new one.
+    /// A token can be revoked early: after one refusal a new one is used.
     async fn send_with_token(
         &self,
         request: &HttpRequest,
@@ -143,7 +143,7 @@ impl Exchange {
             .http
             .post(request.url.clone())
             .headers(request.headers.clone())
-            // What compresses a stream holds its first words back. Some do it all the same, and are read.
+            // Compression delays the first words of a stream. Some services compress all the same, and are read.
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(request.body.clone());
         if let Some((name, value)) = access {
@@ -159,7 +159,7 @@ impl Exchange {
     }
 }
 
-/// The response, if its media type is one that the format can read.
+/// The response, if the format can read its media type.
 fn readable(format: &dyn WireFormat, response: Response) -> Result<Response, ModelError> {
     let media_type = media_type(response.headers()).unwrap_or_default();
     if !format.takes(&media_type) {

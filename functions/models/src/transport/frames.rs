@@ -77,7 +77,7 @@ where
                 buffer,
                 length,
             } => loop {
-                // A frame of no bytes would be found again and again.
+                // An empty frame would be found again and again.
                 let whole = length(buffer).filter(|length| (1..=buffer.len()).contains(length));
                 if let Some(length) = whole {
                     let frame = buffer.split_to(length).freeze();

@@ -1,4 +1,4 @@
-//! Whether a request that failed before anything was streamed is tried again, and when.
+//! Whether and when a request that failed before the first streamed chunk is tried again.
 //! Knows the meaning of HTTP's answers; never waits itself.
 
 use std::time::Duration;
@@ -11,18 +11,18 @@ use reqwest::header::HeaderMap;
 use crate::fault::Fault;
 use crate::limits::Retries;
 
-/// A try that failed.
+/// A failed attempt.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) error: ModelError,
     pub(super) again: Again,
 }
 
-/// Whether the same request may fare better later.
+/// Whether a later attempt may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     Never,
-    /// After a while, which the service may have named.
+    /// After a pause, which the service may have named.
     Later(Option<Duration>),
 }
 
@@ -34,7 +34,7 @@ impl Refusal {
         }
     }
 
-    /// A try that never got a response's head. One that timed out is not repeated: the customer has waited enough.
+    /// An attempt without a response's head. After a time-out it is not repeated: the customer has waited enough.
     pub(super) fn without_head(error: ModelError) -> Self {
         let again = match error.kind {
             ModelErrorKind::Unreachable | ModelErrorKind::Unavailable => Again::Later(None),
@@ -51,7 +51,7 @@ impl Refusal {
         Self { error, again }
     }
 
-    /// A response that is not a success.
+    /// An unsuccessful response.
     pub(super) fn from_response(
         who: &str,
         status: StatusCode,
@@ -80,7 +80,7 @@ impl Refusal {
 }
 
 impl Retries {
-    /// How long to wait before the next try, with this chance; none when there is none.
+    /// The pause before the next attempt, from this random number; none when no attempt is left.
     pub(super) fn wait(&self, tries: u32, again: Again, random: u128) -> Option<Duration> {
         let Again::Later(asked) = again else {
             return None;

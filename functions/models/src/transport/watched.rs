@@ -1,5 +1,5 @@
-//! A response's bytes under watch: silence, a response without end, an event without end.
-//! The SSE parser buffers whatever comes; this is what keeps that bounded.
+//! A response's bytes under time and size limits: silence, an endless response, an endless event. The SSE parser buffers
+//! everything; these limits bound it.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -16,11 +16,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::limits::Patience;
 use baton_http::suspended::believed_at;
 
-/// How long a service that is done may take to say so: the turn has all that it needs, and waits only for the token counts
-/// and for a connection that can be used again.
+/// How long a service may take to end a complete answer: the turn has everything it needs, and waits only for the token counts
+/// and for a reusable connection.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What the reader of the frames tells the watch. Both sit in one task, so no ordering is needed between them.
+/// Shared by the reader of the frames and the watch. Both run in one task, so no ordering is needed between them.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// Bytes since the last whole frame.
@@ -33,7 +33,7 @@ impl Progress {
         self.unparsed.store(0, Ordering::Relaxed);
     }
 
-    /// From here on [`GRACE`] is all there is.
+    /// The answer is complete: only [`GRACE`] is left.
     pub(super) fn answer_finished(&self) {
         self.finished.store(true, Ordering::Relaxed);
     }
@@ -47,9 +47,9 @@ pub(crate) struct Watched<S> {
     last_bytes: Instant,
     response_until: Instant,
     response: Duration,
-    /// When a deadline that has passed is believed: what came while this process stood still may be unread.
+    /// When a passed deadline counts: after a suspension of this process, arrived data may be unread.
     last_look: Option<Instant>,
-    // Set anew when it rings, not with every chunk: a timer costs more than a token.
+    // Set again when it fires, not with every chunk: a timer costs more than a token.
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -90,7 +90,7 @@ impl<S> Watched<S> {
             return Err(self.late());
         }
         let unparsed = self.progress.unparsed.load(Ordering::Relaxed);
-        // Before the new bytes are counted: a network read may hold many events, and the parser has not seen it yet.
+        // Before the new bytes are counted: a network read may hold many events that the parser has not seen yet.
         if unparsed > self.event_bound {
             return Err(ModelError::new(
                 ModelErrorKind::TooLarge,
@@ -116,7 +116,7 @@ impl<S> Watched<S> {
         }
     }
 
-    /// Whether the deadline has passed, and the last look behind it too.
+    /// Whether the deadline has passed, and the last poll after it found nothing.
     fn is_late(&mut self, now: Instant) -> bool {
         let due = self.due();
         if now < due {
@@ -177,7 +177,7 @@ mod tests {
         Watched::new(body, &PATIENCE, 1024, Arc::default())
     }
 
-    /// What the socket holds reaches this stream one task later than the timer that rang: the first look finds nothing.
+    /// Data in the socket reaches this stream one task after the timer that fired: the first poll finds nothing.
     async fn heard_after_standing_still(still: Duration) -> Result<Bytes, ModelError> {
         let (socket, mut unread) = mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
         let mut watched = watched(stream::poll_fn(move |cx| unread.poll_recv(cx)));

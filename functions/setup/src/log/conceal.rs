@@ -1,16 +1,16 @@
-//! Ids of conversations out of whatever is logged: an id is what opens its conversation, and logs live long.
+//! Removes ids of conversations from the log: an id gives access to its conversation, and logs live long.
 //!
-//! A log line gets its text from everywhere: our own fields, messages of errors that name a key of the store, what libraries say
-//! about requests. So ids are looked for in all of it: by the words before them, by the form that ids of ours have, and by the
-//! form of an action's id. What remains of one is enough to find the lines of a conversation, and not enough to open it.
+//! A log line's text comes from many sources: our fields, errors that name a key of the store, libraries' messages about
+//! requests. So the whole line is searched for ids: by the words before them, by the form of our ids, and by the form of an
+//! action's id. The remaining characters are enough to find the lines of a conversation, and not enough to open it.
 
-/// Characters that remain of an id, at most half of it.
+/// Characters left of an id, at most half of it.
 const KEPT: usize = 8;
 
-/// What stands before an id that has any form: keys of the store, paths.
+/// The words before an id of any form: keys of the store, paths.
 const LEADS: [&str; 3] = ["C#", "conversations/", "actions/"];
 
-/// The text with each id of a conversation in it shortened.
+/// The text with every conversation's id shortened.
 pub(super) fn conceal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -31,7 +31,7 @@ pub(super) fn conceal(text: &str) -> String {
     out
 }
 
-/// What is in a field that holds the id of a conversation.
+/// The value of a field with the id of a conversation, shortened.
 pub(super) fn conceal_id(value: &str) -> String {
     if value.is_empty() || !value.chars().all(is_of_id) {
         return conceal(value);
@@ -70,7 +70,7 @@ fn is_labelled(before: &str) -> bool {
         .any(|name| label.ends_with(name))
 }
 
-/// Random ids: 32 hexadecimal digits, as the server makes them, or a UUID, as browsers do.
+/// Random ids: 32 hexadecimal digits, as made by the server, or a UUID, as made by browsers.
 fn has_our_form(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_hexdigit).count();
     let dashes = word.match_indices('-').map(|(at, _)| at);
@@ -93,7 +93,7 @@ fn is_action(behind: &str) -> bool {
     is_number(turn) && has_our_form(hash)
 }
 
-/// Whether `.TURN.` is what came before: an action's hash opens nothing.
+/// Whether `.TURN.` precedes: an action's hash gives no access.
 fn is_hash_of_action(before: &str) -> bool {
     let Some((_, turn)) = before
         .strip_suffix('.')

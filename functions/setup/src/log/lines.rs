@@ -1,4 +1,4 @@
-//! Events as lines: each is one line, each field stands in it once, and no conversation's id is whole.
+//! Events as lines: one line an event, each field once, ids of conversations shortened.
 
 use std::fmt::{Debug, Write as _};
 
@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::conceal::{conceal, conceal_id};
 
-/// How lines look.
+/// The format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// For a person at a terminal.
@@ -23,8 +23,7 @@ pub(super) enum Form {
     Json,
 }
 
-/// Writes each event as a line. A field of a span is a field of each event in it, unless the event, or a span within, says
-/// the same field.
+/// Writes each event as a line. The event has the fields of its spans, except those that the event itself or an inner span sets.
 pub(super) struct Lines<W> {
     form: Form,
     write: W,
@@ -100,7 +99,7 @@ impl Fields {
 
     fn put_text(&mut self, field: &Field, text: &str) {
         let text = match field.name() {
-            // Of a request, not of a conversation: clients are told the first, and AWS names the others in lines of its own.
+            // The id of a request, not of a conversation: clients get the first, and AWS names the others in its own lines.
             "request" | "requestId" | "xrayTraceId" => text.to_owned(),
             "conversation" => conceal_id(text),
             _ => conceal(text),
@@ -108,7 +107,7 @@ impl Fields {
         self.put(field, Value::from(text));
     }
 
-    /// Those that are not there yet.
+    /// Adds the fields that are missing.
     fn add(&mut self, others: &Self) {
         for (name, value) in &others.0 {
             if self.get(name).is_none() {
@@ -147,7 +146,7 @@ impl Visit for Fields {
 const MESSAGE: &str = "message";
 
 fn json(level: Level, target: &str, fields: &Fields) -> String {
-    // The message first: it is what people look for.
+    // The message first: readers look for it.
     let message = fields.get(MESSAGE).map(|message| (MESSAGE, message));
     let others = fields.0.iter().filter(|(name, _)| *name != MESSAGE);
     let others = others.map(|(name, value)| (*name, value));
@@ -180,7 +179,7 @@ fn text(level: Level, target: &str, fields: &Fields) -> String {
     line
 }
 
-/// On one line, and without what a terminal takes for commands.
+/// On one line, and without characters that a terminal interprets.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

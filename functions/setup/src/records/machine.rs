@@ -15,10 +15,10 @@ use futures_util::FutureExt as _;
 use super::{Close, Opening, Records};
 use crate::settings::Settings;
 
-/// A sweep of a local file costs next to nothing.
+/// A sweep of a local file costs almost nothing.
 const SWEEP: Duration = Duration::from_secs(3);
 
-/// Any settings mean a file that mean no other store: it has a default.
+/// Accepts all settings without another store: the file has a default.
 pub(super) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Option<Opening>> {
     let path = &settings.data;
     let file = Arc::new(SqliteStore::open(path, env.clone())?);
@@ -41,7 +41,8 @@ impl Close for SqliteStore {
     }
 }
 
-/// Without a name in the folder this process is like one of another machine: what it leaves behind waits for the end of its lease.
+/// Without a name in the folder this process looks like one of another machine: its conversations wait for the end of their
+/// leases.
 fn present_env(data: &Path) -> Arc<dyn Env> {
     match Presence::beside(data) {
         Ok(presence) => Arc::new(PresentEnv(presence)),

@@ -1,4 +1,4 @@
-//! Which model answers, and how it is asked.
+//! The choice of the model, and its settings.
 
 use baton_http::Secret;
 use baton_models::wire::Wire;
@@ -8,22 +8,22 @@ use super::{BadSetting, Values};
 
 /// The wire format unless set.
 const OPENAI: &str = "openai";
-/// Between two words of the rehearsal model, in milliseconds, unless set.
+/// The pause between two words of the rehearsal model, in milliseconds, unless set.
 const REHEARSAL_DELAY_MS: u64 = 35;
 
-/// Where answers come from.
+/// The model.
 #[derive(Debug, Clone)]
 pub enum ModelChoice {
     /// The rehearsal model, started inside this process.
     Rehearsal {
-        /// Between two words, in milliseconds.
+        /// The pause between two words, in milliseconds.
         word_delay_ms: u64,
     },
     /// A service.
     Service(Box<ModelSettings>),
 }
 
-/// Reads all of them, whichever model is chosen: a wrong value must not wait until it is needed.
+/// Reads the settings of every model, whichever is chosen: a wrong value must not stay hidden until it is needed.
 pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
     if values.get("BATON_AZURE_ENDPOINT").is_some() && values.get("BATON_MODEL_URL").is_some() {
         return Err(BadSetting::new(

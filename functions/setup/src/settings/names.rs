@@ -41,7 +41,7 @@ const NAMES: &[&str] = &[
     "BATON_TURNS_QUEUE_URL",
 ];
 
-/// Names that look like settings of ours and are none.
+/// Names that look like our settings and are none.
 pub(crate) fn unknown(values: &Values) -> impl Iterator<Item = &str> {
     let ours = values.names().filter(|name| name.starts_with("BATON_"));
     ours.filter(|name| !NAMES.contains(name))

@@ -1,4 +1,4 @@
-//! Settings by name, before anybody reads a meaning into them: the environment, and what stands under it.
+//! Uninterpreted settings by name: the environment, and the files and secrets that complete it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::BadSetting;
 
-/// Values by name: the environment, and what stands in for it.
+/// Values by name: the environment, and its substitutes.
 #[derive(Clone, Default)]
 pub struct Values(BTreeMap<String, String>);
 
-/// Names only: among the values are keys.
+/// Shows names only, because some values are keys.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
@@ -18,7 +18,7 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// The environment of this process; under it, if there is one, the `.env` file of this folder.
+    /// The environment of this process, completed by the `.env` file of this folder if there is one.
     pub fn from_environment(dot_env: Option<&Path>) -> Result<Self, BadSetting> {
         let mut values = BTreeMap::new();
         if let Some(path) = dot_env.filter(|path| path.exists()) {
@@ -51,11 +51,11 @@ impl Values {
         items.map(str::to_owned).collect()
     }
 
-    /// Puts settings under those that are there, as a `.env` file does. A secret holds settings of ours and nothing else: it
-    /// must not be able to set where the SDK sends requests.
+    /// Adds settings that are not set yet, as a `.env` file does. A secret may hold our settings only: it must not be able to
+    /// redirect the SDK's requests.
     ///
     /// # Errors
-    /// When one is not ours.
+    /// A name is not one of our settings.
     pub fn add_under(&mut self, settings: BTreeMap<String, String>) -> Result<(), BadSetting> {
         for (name, value) in settings {
             if !is_setting(&name) {
@@ -68,11 +68,11 @@ impl Values {
         Ok(())
     }
 
-    /// Puts variables for the headers of tools under what is there. Who keeps these secrets need not be who runs Baton: they must
-    /// not be able to change a setting, of ours or of the SDK.
+    /// Adds variables for the headers of tools that are not set yet. The owner of these secrets may be another one than Baton's:
+    /// they must not be able to change a setting, of ours or of the SDK.
     ///
     /// # Errors
-    /// When one is a setting.
+    /// A name is a setting.
     pub fn add_for_tools(&mut self, variables: BTreeMap<String, String>) -> Result<(), BadSetting> {
         for (name, value) in variables {
             if is_setting(&name) || name.starts_with("AWS_") {
@@ -121,7 +121,7 @@ fn is_setting(name: &str) -> bool {
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, BadSetting> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| BadSetting::new(format!("{} cannot be read: {error}", path.display())))?;
-    // Says where, and not what: what stands there may be a key.
+    // Names the place and not the text, which may be a key.
     pairs(&text).map_err(|_| {
         BadSetting::new(format!(
             "{} has a line that is not NAME=value: line {}",
@@ -135,7 +135,7 @@ fn pairs(text: &str) -> Result<BTreeMap<String, String>, dotenvy::Error> {
     dotenvy::from_read_iter(text.as_bytes()).collect()
 }
 
-/// The number of the first line that is no setting, nor the begin of one that goes on over the lines behind it.
+/// The number of the first line that is not a setting, and not the begin of one that spans several lines.
 fn bad_line(text: &str) -> usize {
     let lines: Vec<_> = text.lines().collect();
     let mut rest = lines.as_slice();
