@@ -1,4 +1,5 @@
-//! What works behind the router: an engine on the services of this process, and the pool and the sweeper where they run in here.
+//! The backend of the router: an engine on the services of this process, and the pool and the sweeper if they run in this
+//! process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +14,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
 
-/// How often workers beside the HTTP server sweep, whatever the store: nobody else may do it.
+/// How often workers beside the HTTP server sweep, on any store: no other process may do it.
 const SWEEP: Duration = Duration::from_secs(3);
 
-/// How long work at hand may take when the server ends.
+/// How long running work may take when the server ends.
 const POOL_GRACE: Duration = Duration::from_secs(1);
 
 /// An engine, and the workers beside the HTTP server: the pool and the sweeper.
 pub struct Workers {
-    /// The engine that they work for.
+    /// The engine of the workers.
     pub engine: Arc<Engine>,
     pool: Pool,
     stop: CancellationToken,
 }
 
 impl Workers {
-    /// Starts them on these ports, whatever is behind the ports.
+    /// Starts them on these ports.
     pub fn start(team: Arc<Team>, ports: Ports) -> Self {
         let queue = ports.queue.clone();
         Self::of(Engine::new(team, ports), queue)
@@ -46,7 +47,7 @@ impl Workers {
         Self { engine, pool, stop }
     }
 
-    /// Ends them; unfinished work is found again at the next start.
+    /// Ends them; the next start finds unfinished work.
     pub async fn stop(self) {
         self.stop.cancel();
         if tokio::time::timeout(POOL_GRACE, self.pool.drain())
@@ -64,17 +65,17 @@ pub struct Backend {
     pub engine: Arc<Engine>,
     /// Orders and refunds.
     pub office: Arc<BackOffice>,
-    /// What people are told about the model.
+    /// The model's description for people.
     pub model: ModelInfo,
     services: Services,
     workers: Option<Workers>,
 }
 
 impl Backend {
-    /// Opens the services, and starts workers beside the HTTP server whatever the store is.
+    /// Opens the services, and starts workers beside the HTTP server on any store.
     ///
     /// # Errors
-    /// A sentence for the person that started the program.
+    /// A sentence for the operator that started the program.
     pub async fn with_workers(settings: &Settings) -> anyhow::Result<Self> {
         let services = Services::open(settings).await?;
         check_team(&services.team)?;
@@ -84,7 +85,7 @@ impl Backend {
     /// Opens the services, and starts workers only if no other program works on the store's queue.
     ///
     /// # Errors
-    /// A sentence for the person that started the program.
+    /// A sentence for the operator that started the program.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
         let services = Services::open(settings).await?;
         let workers = !services.workers_elsewhere();
@@ -111,7 +112,7 @@ impl Backend {
         self.workers.is_none()
     }
 
-    /// Ends the workers and closes the store; unfinished work is found again at the next start.
+    /// Ends the workers and closes the store; the next start finds unfinished work.
     pub async fn close(self) {
         if let Some(workers) = self.workers {
             workers.stop().await;

@@ -1,5 +1,5 @@
-//! The edge of the HTTP interface: which requests are let in, how they are traced and refused, and the headers that several rooms
-//! read. Knows no route and no stream.
+//! The edge of the HTTP interface: which requests are admitted, how they are traced and refused, and shared headers. Knows no
+//! route and no stream.
 
 pub(crate) mod accept;
 pub(crate) mod deadline;

@@ -1,9 +1,8 @@
 //! The router as a Lambda function that streams its responses.
 //!
-//! An invocation has a deadline, after which the process is killed, and after its response the process is frozen. So nothing
-//! that was accepted may depend on either: before the deadline, and when no invocation is left that is about it, a conversation
-//! is given up here and a worker goes on with it. A turn in the background is a worker's from the start. Knows Lambda and the
-//! router; no rule about turns.
+//! An invocation has a deadline, after which the process is killed, and after its response the process is frozen. No accepted
+//! message may depend on either. So this process gives up a conversation before the deadline, or when its last invocation ends,
+//! and a worker goes on with it. A worker runs background turns from the start. Knows Lambda and the router; no rule about turns.
 
 mod invocations;
 mod mount;
@@ -31,23 +30,23 @@ use invocations::{HeldBody, Invocations};
 use mount::{Mount, NamedStage};
 use steady::steady;
 
-/// When a turn is given up, before the deadline: a step that is being recorded needs a few seconds, and the client must hear
-/// that the turn goes on elsewhere.
+/// How long before the deadline a turn is given up: a step in progress needs a few seconds to be recorded, and the client must be
+/// told to follow the turn.
 const GIVE_UP: Duration = Duration::from_secs(15);
 
-/// When streams end whatever happens, before the deadline: behind the giving up, in case that the store does not answer.
+/// How long before the deadline streams end in any case: after the turn is given up, in case the store does not answer.
 const END_STREAMS: Duration = Duration::from_secs(6);
 
-/// When nothing is waited for any more, before the deadline.
+/// How long before the deadline all waiting ends.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 
-/// What is known of the runtime.
+/// The properties of the runtime.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime {
-    /// AWS routes requests here, and only those of this function's names.
+    /// AWS routes requests here, and only for this function's names.
     pub routed_by_aws: bool,
-    /// Workers are processes of their own: what is given up here goes on there. Without them the pool is in this process, which
-    /// then must not freeze, such as under `cargo lambda watch`, and there is nobody to give anything up to.
+    /// Workers are separate processes, which go on with conversations given up here. Without them the pool is in this process,
+    /// which then must not freeze, such as under `cargo lambda watch`, and no conversation is given up.
     pub workers_elsewhere: bool,
 }
 
@@ -61,7 +60,7 @@ struct Function {
 /// (`AWS_LAMBDA_MAX_CONCURRENCY`).
 ///
 /// # Errors
-/// When the runtime's interface is not there.
+/// The runtime's interface is missing.
 pub async fn serve(router: Router, engine: Arc<Engine>, runtime: Runtime) -> Result<(), Error> {
     lambda_http::streaming_runtime_concurrent(function(router, engine, runtime))
         .layer(TracingLayer::new())
@@ -70,7 +69,7 @@ pub async fn serve(router: Router, engine: Arc<Engine>, runtime: Runtime) -> Res
         .await
 }
 
-/// The router as it answers invocations.
+/// The router in the form that answers invocations.
 pub fn function(
     router: Router,
     engine: Arc<Engine>,
@@ -92,7 +91,7 @@ pub fn function(
     };
     router
         .layer(axum::middleware::from_fn_with_state(function, invoke))
-        // In front of the router, which goes by paths without the prefix.
+        // Before the router, which knows paths without the prefix.
         .map_request(Mount::resolve as fn(lambda_http::Request) -> lambda_http::Request)
 }
 
@@ -108,7 +107,7 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     if function.runtime.routed_by_aws {
         request.extensions_mut().insert(RoutedByAws);
     }
-    // From before the request is looked at: whoever ends meanwhile must not give up what this one is about.
+    // Before the request is read: the end of another invocation must not give up the conversation of this one.
     let named = in_path(request.uri().path()).map(|id| function.invocations.hold(id));
     let mut response = STREAMS_END
         .scope(before(deadline, END_STREAMS), next.run(request))
@@ -137,14 +136,14 @@ fn join_repeated(headers: &mut HeaderMap) {
             .iter()
             .map(HeaderValue::as_bytes)
             .collect();
-        // Parts of headers make a header.
+        // A header assembled from valid parts is valid.
         if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
             headers.insert(name, joined);
         }
     }
 }
 
-/// The deadline of the invocation. Where there is none, such as in a test of the router, a minute.
+/// The deadline of the invocation. Without one, such as in a test of the router, a minute.
 fn deadline(request: &Request) -> Instant {
     let left = request
         .extensions()
@@ -158,13 +157,13 @@ fn before(deadline: Instant, by: Duration) -> Instant {
     deadline.checked_sub(by).unwrap_or(deadline)
 }
 
-/// The conversation that a path is about.
+/// The conversation in a path.
 fn in_path(path: &str) -> Option<ConversationId> {
     let rest = path.strip_prefix("/conversations/")?;
     ConversationId::parse(rest.split('/').next()?).ok()
 }
 
-/// The conversation that an answer names.
+/// The conversation named in an answer.
 fn in_headers(response: &Response) -> Option<ConversationId> {
     let named = response.headers().get(headers::CONVERSATION)?;
     ConversationId::parse(named.to_str().ok()?).ok()

@@ -1,10 +1,10 @@
-//! Baton's HTTP interface: one [`router`] that is served by axum here and by Lambda there.
+//! Baton's HTTP interface: one [`router`], served by axum here and by Lambda there.
 //!
 //! ```text
 //! bin local ─▶ settings ─▶ backend ─▶ router ─▶ routes/ ─▶ engine (baton-handoff)
-//!                                        │         └─────▶ stream/: listeners, formats, and the memory that long answers may take
+//!                                        │         └─────▶ stream/: listeners, formats, and the memory limit of long answers
 //!                                        └─ edge/: Host and Origin, traces, refusals as JSON
-//! app: what the routes share
+//! app: the shared state of the routes
 //! serve: the accept loop with its bounds, and the drain
 //! lambda: the same router as a function
 //! ```

@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the handlers, their types and their comments.
 //!
-//! Compiled for tests only. The program serves `openapi.json`, which a test below writes and keeps true:
+//! Compiled for tests only. The program serves `openapi.json`, which a test below writes and checks:
 //! `UPDATE=1 cargo test -p baton-chat --lib openapi`.
 
 mod events;
@@ -96,7 +96,7 @@ impl Modify for Security {
     }
 }
 
-/// The answers and headers that operations refer to.
+/// Shared responses and headers of operations.
 struct Refusals;
 
 impl Modify for Refusals {
@@ -127,7 +127,7 @@ impl Modify for Refusals {
     }
 }
 
-/// What the layers around all handlers answer, and what reading a body may answer.
+/// The responses of the layers around all handlers, and of reading a body.
 struct Layers;
 
 impl Modify for Layers {
@@ -140,7 +140,7 @@ impl Modify for Layers {
                     responses.insert(status.to_owned(), refusal.into());
                 };
                 refuse("403", "OtherOrigin");
-                // Probes name whatever host they like.
+                // Probes send any host.
                 if path != "/health" {
                     refuse("421", "OtherHost");
                 }
@@ -155,7 +155,7 @@ impl Modify for Layers {
                     refuse("415", "NotJson");
                     refuse("417", "CannotExpect");
                 }
-                // The page and this document may be kept.
+                // The page and this document may be cached.
                 let is_kept = path == "/openapi.json"
                     || operation
                         .parameters

@@ -1,4 +1,4 @@
-//! The one router: every path of the HTTP interface, whoever serves it.
+//! The one router: every path of the HTTP interface, for every server.
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -28,7 +28,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
     (Method::DELETE, path, routing::delete(handler))
 }
 
-/// Every route there is.
+/// Every route.
 pub(crate) fn routes() -> [Route; 21] {
     [
         post("/chat/completions", completions::create),
@@ -85,7 +85,8 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// A path that ends in a slash is the one without: told so by a reference that is right below any prefix of a proxy.
+/// Redirects a path that ends in a slash to the path without it, by a relative reference, which is right below any prefix of a
+/// proxy.
 async fn nowhere(uri: Uri) -> Response {
     let last = uri
         .path()

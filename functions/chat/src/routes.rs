@@ -1,4 +1,4 @@
-//! The handlers. Each reads a request, asks the engine, and says what came of it.
+//! The handlers. Each reads a request, calls the engine, and reports the result.
 
 pub(crate) mod actions;
 mod answers;
@@ -28,13 +28,13 @@ fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
 }
 
-/// Opens a conversation for the caller: until customers sign in, for the one principal that there is.
+/// Opens a conversation for the caller: until customers sign in, for the only principal.
 fn open(app: &App, raw: &str) -> Result<Conversation, ApiError> {
     let id = parse_conversation(raw)?;
     Ok(app.engine.conversation(&id, &Principal::LOCAL))
 }
 
-/// Where a turn can be followed, as seen from `/chat/completions`: a reference that is right below any prefix of a proxy.
+/// The address of a turn's events, relative to `/chat/completions`, which is right below any prefix of a proxy.
 fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
     format!("../conversations/{conversation}/turns/{turn}/events")
 }
@@ -61,7 +61,7 @@ struct Behind {
     after: String,
 }
 
-/// What a listener has already: `Last-Event-ID`, which a browser sends when it comes back, or else `?after=`. Empty is nothing.
+/// The listener's position: `Last-Event-ID`, which a browser sends when it reconnects, or else `?after=`. Empty means none.
 fn last_position(headers: &HeaderMap, query: &Query) -> Result<Option<String>, ApiError> {
     let after = query.text("after")?.map(str::to_owned);
     let last_event = headers

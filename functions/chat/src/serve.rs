@@ -23,51 +23,51 @@ use tower::ServiceExt;
 
 use socket::{Flight, MAX_HEAD, Paced, Socket};
 
-/// Running turns may end by themselves for so long when the server is asked to end.
+/// How long running turns may take to end when the server is asked to end.
 const GRACE: Duration = Duration::from_secs(7);
 
-/// Then turns are given up, and their listeners get the last events for so long.
+/// How long the listeners of turns that were given up have for the last events.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A client that takes none of what was sent to it for so long, in milliseconds, has its connection ended by the kernel: nothing
-/// above it would notice while the send queue is full.
+/// How long a client may take nothing of the sent data, in milliseconds. Then the kernel ends its connection: no layer above
+/// would notice while the send queue is full.
 #[cfg(target_os = "linux")]
 const UNREAD_TIMEOUT_MS: u32 = 30_000;
 
-/// What the kernel keeps for a client that does not read, in bytes; it reckons with twice as much, for its own needs. Left to
-/// itself it takes megabytes for each, more than the whole server has for all. A client 100 ms away still gets over 1 MB/s.
+/// The kernel's send buffer for a client that does not read, in bytes; the kernel uses twice as much, for its own needs. Its
+/// default is megabytes for each, more than the whole server has for all. A client 100 ms away still gets over 1 MB/s.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// How often a drain checks whether a turn is left.
+/// How often a drain checks for running turns.
 const IDLE_POLL: Duration = Duration::from_millis(10);
 
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The bounds of connections.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections that are open at once.
+    /// The most open connections.
     pub connections: usize,
-    /// How long a connection may be idle between two requests. A proxy in front must give idle connections up earlier than this
-    /// server does: else it sends a request into a connection that is being closed.
+    /// How long a connection may be idle between two requests. A proxy in front must close idle connections earlier than this
+    /// server: otherwise it sends a request into a closing connection.
     pub idle: Duration,
 }
 
-/// How a server is told to end, in this order.
+/// The phases of a server's end, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
-    /// Everything goes on, and `/health` answers 503: a balancer sends its customers elsewhere before the listener closes.
+    /// Normal service, but `/health` answers 503: a balancer redirects its customers before the listener closes.
     pub leaving: CancellationToken,
-    /// No further request is taken.
+    /// No further request is accepted.
     pub closing: CancellationToken,
 }
 
-/// Stands on a request that came when the server was about to end.
+/// Marks a request that came when the server was about to end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Leaving;
 
-/// What each connection needs.
+/// The context of each connection.
 #[derive(Clone)]
 struct Connections {
     router: Router,
@@ -77,7 +77,7 @@ struct Connections {
     ending: Ending,
 }
 
-/// Serves until it is told to close. Then turns may end, those that do not are given up, and it returns within 10 s.
+/// Serves until it is asked to close. Then turns may end, unfinished ones are given up, and it returns within 10 s.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -121,7 +121,7 @@ impl Connections {
         }
     }
 
-    /// Waits for a free slot first: what is over the limit waits in the kernel's queue.
+    /// Waits for a free slot first: connections above the limit wait in the kernel's queue.
     async fn accept(
         &self,
         listener: &TcpListener,
@@ -147,7 +147,7 @@ impl Connections {
         });
         let mut connection = std::pin::pin!(
             http1::Builder::new()
-                // The socket looks at the clock: one time for heads and for idle connections does not do.
+                // The socket has its own time-outs: one limit for both heads and idle connections does not suffice.
                 .header_read_timeout(None)
                 .max_header_size(MAX_HEAD)
                 .max_buf_size(MAX_HEAD)
@@ -161,7 +161,7 @@ impl Connections {
             }
         };
         if let Err(error) = ended {
-            // A client that hung up: nothing that anybody could do about.
+            // A client that hung up needs no reaction.
             tracing::debug!(%error, "a connection broke");
         }
     }
@@ -201,7 +201,7 @@ fn set_options(socket: &TcpStream) {
     }
 }
 
-/// Resolves once no turn runs or waits here.
+/// Resolves when no turn runs or waits here.
 async fn idle(engine: &Engine) {
     while engine.busy() > 0 {
         tokio::time::sleep(IDLE_POLL).await;
@@ -211,7 +211,7 @@ async fn idle(engine: &Engine) {
 async fn drain(engine: &Engine, tasks: &TaskTracker) {
     tracing::info!(conversations = engine.busy(), "shutting down");
     tasks.close();
-    // Turns are waited for, whoever listens to them; who follows a whole conversation has no end of his own.
+    // Waits for turns, with or without listeners. A listener of a whole conversation has no end of its own.
     if tokio::time::timeout(GRACE, idle(engine)).await.is_err() {
         tracing::info!(
             conversations = engine.busy(),

@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
         }),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
-        // Function URLs take the encoding's name away and leave the bytes.
+        // Function URLs drop the name of the encoding and keep the bytes.
         compress: false,
         static_dir: None,
     };
@@ -38,14 +38,14 @@ async fn main() -> anyhow::Result<()> {
     };
     tokio::spawn(drain_when_told(engine.clone()));
     let served = lambda::serve(router(app), engine.clone(), runtime).await;
-    // Nobody asks for anything any more; what still runs here is left to others.
+    // No request comes any more; running turns are left to other processes.
     engine.drain();
     tokio::time::sleep(LAST_WORDS).await;
     backend.close().await;
     served.map_err(|error| anyhow::anyhow!(error))
 }
 
-/// Leaves what runs to others when the environment is taken down.
+/// Leaves running turns to other processes when the environment is taken down.
 async fn drain_when_told(engine: Arc<Engine>) {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return;

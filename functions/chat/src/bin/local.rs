@@ -69,7 +69,7 @@ fn worker_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// Flags stand above the environment. `false`: the user asked for help or the version.
+/// Flags override the environment. `false`: the user asked for help or the version.
 #[expect(
     clippy::print_stdout,
     reason = "help and version are what the user asked to be printed"
@@ -103,7 +103,7 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Each open stream is a descriptor; the usual soft limit of 1,024 is there for programs that use `select`.
+/// Each open stream is a descriptor; the usual soft limit of 1,024 exists for programs that use `select`.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
@@ -114,7 +114,7 @@ fn raise_descriptor_limit() {
 }
 
 async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
-    // Bound first: a port that is taken is the likeliest mistake, and it must not touch the store.
+    // Bound first: a port in use is the likeliest mistake, and it must not touch the store.
     let listener = TcpListener::bind(settings.addr).await.with_context(|| {
         format!(
             "cannot listen on {}; is another server running there? Choose another with --addr",
@@ -156,7 +156,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Balancers have so long to see that the server ends. Nobody at a terminal waits for one, and a second signal ends the wait.
+/// The time for balancers to see that the server ends. At a terminal there is no balancer, and a second signal ends the wait.
 async fn end_when_told(mut signals: Signals, drain: Duration, ending: Ending) {
     let told = signals.told().await;
     ending.leaving.cancel();
@@ -173,7 +173,7 @@ async fn end_when_told(mut signals: Signals, drain: Duration, ending: Ending) {
     ending.closing.cancel();
 }
 
-/// What a person at the terminal wants to know.
+/// The lines for a person at the terminal.
 fn tell(settings: &Settings, address: &str, backend: &Backend) {
     let model = if backend.model.rehearsal {
         "the rehearsal model: scripted answers, no language model (set BATON_MODEL_URL for a real one)".to_owned()

@@ -1,10 +1,10 @@
-//! What a client would take, from headers such as `Accept`: names in lower case, the most wanted first.
+//! A client's preferences from headers such as `Accept`: names in lower case, the most wanted first.
 
 use std::cmp::Reverse;
 
 use http::{HeaderMap, HeaderName};
 
-/// The names in this header that are wanted at all, by falling weight; those of the same weight as they were written.
+/// The acceptable names in this header by falling weight; names of equal weight in their own order.
 pub(crate) fn wanted(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers.get_all(name).iter();
     let ranges = values
@@ -18,7 +18,7 @@ pub(crate) fn wanted(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     wanted.into_iter().map(|(_, name)| name).collect()
 }
 
-/// A name and its weight in thousandths; nothing for nothing between two commas.
+/// A name and its weight in thousandths; `None` for an empty part between two commas.
 fn weighted(range: &str) -> Option<(u16, String)> {
     let mut parts = range.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
@@ -29,7 +29,7 @@ fn weighted(range: &str) -> Option<(u16, String)> {
     Some((weight, name.to_ascii_lowercase()))
 }
 
-/// RFC 9110, section 12.4.2: `0`, `1`, or up to three digits behind the point. What is none of these weighs as much as nothing said.
+/// RFC 9110, section 12.4.2: `0`, `1`, or up to three digits after the point. Any other weight counts as 1.
 fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     let is_fraction = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! When the streams of a request must have ended, where whoever runs this process sets an end.
+//! The deadline for the streams of a request, where the process has one.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ pub(crate) struct Error {
     detail: String,
 }
 
-/// A request that is answered with an error.
+/// A refused request.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -40,7 +40,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// A value that is not one for a header is left out: the detail says the same.
+    /// A value that is not valid in a header is left out: the detail says the same.
     pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
@@ -48,7 +48,7 @@ impl ApiError {
         self
     }
 
-    /// A refused message; `location` is where the running turn can be followed.
+    /// A refused message; `location` leads to the running turn.
     pub(crate) fn from_refusal(refusal: &Refusal, location: impl FnOnce(u32) -> String) -> Self {
         let detail = refusal.to_string();
         match refusal {
@@ -58,7 +58,7 @@ impl ApiError {
                 .with_header(header::RETRY_AFTER, "5"),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
-            // Without Retry-After: sending it again will not help.
+            // Without Retry-After: a repeat will not help.
             Refusal::Unreadable => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
             Refusal::Draining | Refusal::Contended | Refusal::Unavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)

@@ -1,7 +1,7 @@
-//! `Host` and `Origin` of every request but one for health, so that neither another site nor a rebound name can drive this
-//! server; and who may use operator routes.
+//! Checks `Host` and `Origin` of every request except health, so that neither another site nor a rebound name can drive this
+//! server; and the access to operator routes.
 //!
-//! A browser that was led here by DNS rebinding names its own host, so a name must be known. An address cannot be rebound.
+//! A browser misled by DNS rebinding sends the attacker's host, so a name must be known. An address cannot be rebound.
 
 use std::net::IpAddr;
 
@@ -21,11 +21,11 @@ const EXPOSED: HeaderValue =
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Stands on a request that AWS routed here: it lets only names of this function through, so that none can be rebound.
+/// Marks a request that AWS routed here: AWS only routes this function's names, so none of them can be rebound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoutedByAws;
 
-/// Refuses a request of the wrong host or origin, and answers for origins that are allowed.
+/// Refuses a request with a wrong host or origin, and answers preflights of allowed origins.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_routed = request.extensions().get::<RoutedByAws>().is_some();
     let host = host(request.headers(), request.uri().host());
@@ -57,7 +57,7 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// The answer to an admitted request, readable for the page of another origin that is allowed.
+/// The answer to an admitted request, with the headers that let the page of an allowed origin read it.
 async fn answer(origin: Option<HeaderValue>, request: Request, next: Next) -> Response {
     let Some(origin) = origin else {
         return next.run(request).await;
@@ -94,7 +94,7 @@ fn preflight_answer() -> Response {
     response
 }
 
-/// Balancers ask for health by any name, by an address, or in HTTP/1.0 by none. What it tells is no secret.
+/// Balancers send any name or address to health, or in HTTP/1.0 none. Its answer is no secret.
 fn is_for_balancers(path: &str) -> bool {
     path.strip_suffix('/').unwrap_or(path) == "/health"
 }
@@ -114,7 +114,7 @@ fn admit(
     admit_origin(exposure, headers, host)
 }
 
-/// What the client calls this server.
+/// The client's name for this server.
 fn host<'a>(headers: &'a HeaderMap, uri_host: Option<&'a str>) -> Result<&'a str, ApiError> {
     match headers.get(header::HOST) {
         Some(host) => host
@@ -176,8 +176,8 @@ impl Exposure {
         })
     }
 
-    /// Whether there are operator routes for this request. Without a token they exist on loopback only, and a request that a
-    /// proxy passed on did not come from there. A proxy may hide that it is one: whoever names origins is taken to be behind one.
+    /// Whether this request may see operator routes. Without a token they exist on loopback only, and not for requests from a
+    /// proxy. A proxy may be invisible: with configured origins a proxy is assumed.
     pub(crate) fn check_presence(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let at_home = self.loopback && self.origins.is_empty() && is_direct(headers);
         if self.operator_token.is_some() || at_home {
@@ -230,7 +230,7 @@ fn is_direct(headers: &HeaderMap) -> bool {
     local && !FORWARDED.iter().any(|name| headers.contains_key(name))
 }
 
-/// Compares hashes, so that the time it takes says nothing about the token.
+/// Compares hashes, so that the duration reveals nothing about the token.
 fn same_secret(given: &str, token: &str) -> bool {
     Sha256::digest(given.as_bytes()) == Sha256::digest(token.as_bytes())
 }

@@ -1,9 +1,9 @@
-//! Headers of answers that more than one room writes or reads.
+//! Response headers that several modules write or read.
 
 use http::HeaderName;
 
-/// The conversation that an answer is about.
+/// The conversation of an answer.
 pub(crate) const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
 
-/// The turn that an answer is about.
+/// The turn of an answer.
 pub(crate) const TURN: HeaderName = HeaderName::from_static("x-turn");

@@ -1,4 +1,4 @@
-//! One span a request, with an id that every log line in it carries and that the client is told.
+//! One span a request, with an id that every log line in it carries and the client receives.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -11,7 +11,7 @@ use crate::app::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An id that a proxy gave is kept up to this length.
+/// The longest request id that is taken from a proxy.
 const LONGEST_ID: usize = 128;
 
 pub(crate) async fn request(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -21,12 +21,12 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
         .and_then(|id| id.to_str().ok());
     let given = given.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
     let id = given.map_or_else(|| app.engine.random_id(), str::to_owned);
-    // Never the path itself: the id of a conversation in it is what opens the conversation.
+    // Never the path itself: it contains a conversation's id, which gives access to the conversation.
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str);
-    // At the highest level, so that warnings name their request also where only warnings are logged.
+    // At the highest level, so that warnings name their request even if only warnings are logged.
     let span = tracing::error_span!("request", request = id, method = %request.method(), route);
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| tell(&response));
@@ -36,7 +36,7 @@ pub(crate) async fn request(State(app): State<App>, request: Request, next: Next
     response
 }
 
-/// Which request began or followed which turn: a turn goes on when its request is over, and its lines do not name one.
+/// Logs which request began or followed which turn: a turn outlives its request, and its own log lines name none.
 fn tell(response: &Response) {
     let header = |name| {
         let value: Option<&HeaderValue> = response.headers().get(name);

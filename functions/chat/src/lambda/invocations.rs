@@ -1,5 +1,5 @@
-//! Which conversations the invocations of this environment are about. When none is left that is about a conversation, the
-//! process may be frozen at any moment: it is given up then, and not before, however many listeners come and go.
+//! The conversations of the current invocations. After the last invocation of a conversation the process may be frozen at any
+//! moment: then the conversation is given up, and not earlier, however many listeners come and go.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,9 +15,9 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How many invocations are about each conversation.
+/// The number of invocations of each conversation.
 pub(super) struct Invocations {
-    /// `None` where no worker could go on.
+    /// `None` if there are no workers to go on.
     engine: Option<Arc<Engine>>,
     counts: Mutex<HashMap<ConversationId, usize>>,
 }
@@ -30,7 +30,7 @@ impl Invocations {
         }
     }
 
-    /// One more invocation is about the conversation, until it lets go.
+    /// Counts one more invocation of the conversation, until it releases it.
     pub(super) fn hold(self: &Arc<Self>, conversation: ConversationId) -> Hold {
         *self.lock().entry(conversation.clone()).or_default() += 1;
         Hold {
@@ -45,7 +45,7 @@ impl Invocations {
     }
 }
 
-/// An invocation that is about a conversation.
+/// An invocation of a conversation.
 pub(super) struct Hold {
     invocations: Arc<Invocations>,
     conversation: ConversationId,
@@ -53,7 +53,7 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// This invocation ends. The last one takes its conversation's driver away with it.
+    /// Ends this invocation. The last one of a conversation gives up its driver.
     fn let_go(&self) {
         if !self.holds.swap(false, Ordering::AcqRel) {
             return;
@@ -65,14 +65,14 @@ impl Hold {
         *count.get_mut() -= 1;
         if *count.get() == 0 {
             count.remove();
-            // Under the lock, so that nobody who comes now is given up with it.
+            // Under the lock, so that a new invocation is not given up with it.
             if let Some(engine) = &self.invocations.engine {
                 engine.give_up(&self.conversation);
             }
         }
     }
 
-    /// Resolves once nothing in this process depends on this invocation any more.
+    /// Resolves when nothing in this process depends on this invocation any more.
     async fn left(&self) {
         if self.invocations.lock().contains_key(&self.conversation) {
             return;
@@ -89,18 +89,18 @@ impl Drop for Hold {
     }
 }
 
-/// A body that holds its conversation: until shortly before the deadline, or until the body ends. It ends when
-/// this process has left the conversation, if nobody else holds it: what is behind the end may never run.
+/// A body that holds its conversation until shortly before the deadline, or until the body ends. The body ends only after this
+/// process has left the conversation, unless another invocation holds it: code after the end of the body may never run.
 pub(super) struct HeldBody {
     stream: BodyDataStream,
     hold: Arc<Hold>,
-    /// A client that reads slowly must not keep us from looking at the clock: a task does, for as long as the body lives.
+    /// A slow client must not delay the check of the clock: a task checks it for as long as the body lives.
     _timer: AbortOnDropHandle<()>,
     wait_until: Instant,
 }
 
 impl HeldBody {
-    /// Lets go at `give_up_at`; from `wait_until` on nothing is waited for any more.
+    /// Releases at `give_up_at`; from `wait_until` on there is no more waiting.
     pub(super) fn new(body: Body, hold: Hold, give_up_at: Instant, wait_until: Instant) -> Self {
         let hold = Arc::new(hold);
         let in_time = hold.clone();
@@ -125,7 +125,7 @@ impl HeldBody {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        // An error would be written into the body as text: the stream is cut instead, and the client follows.
+        // An error would be written into the body as text: the stream is cut instead, and the client follows the turn.
         if let Some(Ok(bytes)) = self.stream.next().await {
             return Some(bytes);
         }

@@ -1,5 +1,5 @@
-//! Where on its host the function is mounted: at the root behind a function URL, below a stage (`/prod`) or a base path behind
-//! a REST API. The router knows paths without that prefix, and its answers name places by references that are right below any.
+//! The function's path on its host: the root behind a function URL, or a stage (`/prod`) or a base path behind a REST API. The
+//! router knows paths without that prefix, and its answers use relative references, which are right below any prefix.
 
 use axum::extract::Request;
 use axum::response::Redirect;
@@ -14,12 +14,12 @@ use crate::edge::error::ApiError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
     prefix: String,
-    /// The prefix itself was asked for, without the slash behind it.
+    /// The request is for the prefix itself, without the slash after it.
     bare: bool,
 }
 
 impl Mount {
-    /// Takes the prefix off the path, and notes it down.
+    /// Removes the prefix from the path, and stores it in the request.
     pub(super) fn resolve(mut request: lambda_http::Request) -> lambda_http::Request {
         if let Some(stage) = NamedStage::of(&request) {
             request.extensions_mut().insert(stage);
@@ -43,8 +43,8 @@ impl Mount {
         request
     }
 
-    /// `public`: the path that the client asked for. `raw`: the same as the API's resources know it. `proxy`: what the
-    /// resource `{proxy+}` matched, which is all of it even where `raw` begins with the base path of a custom domain.
+    /// `public`: the path in the client's request. `raw`: the path in the API's resources. `proxy`: the match of the resource
+    /// `{proxy+}`, which is complete even where `raw` begins with the base path of a custom domain.
     fn find(public: &str, raw: &str, proxy: Option<&str>) -> Option<(Self, String)> {
         let proxy = proxy
             .map(|proxy| format!("/{}", proxy.trim_start_matches('/')))
@@ -63,7 +63,7 @@ impl Mount {
         Some((mount, inner))
     }
 
-    /// The page's own paths are relative: they need the slash behind the prefix.
+    /// The page's own paths are relative: they need the slash after the prefix.
     pub(super) fn redirect(&self, request: &Request) -> Option<Redirect> {
         let is_read = [Method::GET, Method::HEAD].contains(request.method());
         (self.bare && is_read && !self.prefix.is_empty())
@@ -71,7 +71,7 @@ impl Mount {
     }
 }
 
-/// The stage of an HTTP API, which stands before every path.
+/// The stage of an HTTP API, which precedes every path.
 #[derive(Debug, Clone)]
 pub(super) struct NamedStage(String);
 
@@ -89,7 +89,7 @@ impl NamedStage {
         (below.is_empty() || below.starts_with('/')).then(|| Self(stage.clone()))
     }
 
-    /// Each path would be one that is not there, and nobody would know why.
+    /// Otherwise every path would be unknown, without an explanation.
     pub(super) fn refusal(&self) -> ApiError {
         ApiError::not_found(format!(
             "this HTTP API puts its stage before every path (/{0}/health): deploy it to the stage $default instead of {0}, or \

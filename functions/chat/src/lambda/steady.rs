@@ -1,4 +1,4 @@
-//! Around each invocation, outside of the request in it: what keeps the process going, and what keeps it warm.
+//! Wraps each invocation: keeps the process alive after failed answers, and answers warmers.
 
 use bytes::Bytes;
 use lambda_http::lambda_runtime::LambdaInvocation;
@@ -8,10 +8,10 @@ use lambda_http::{BoxFuture, Error};
 use serde_json::{Map, Value};
 use std::task::{Context, Poll};
 
-/// Events of warmers are small. Larger ones are not looked through.
+/// Events of warmers are small. Larger events are not parsed.
 const LONGEST_WARMER: usize = 8 * 1024;
 
-/// What a warmer asks, as a function URL would: health opens what requests need.
+/// A warmer's request, in the form of a function URL: health opens the resources that requests need.
 const HEALTH: &[u8] = br#"{
     "version": "2.0", "routeKey": "$default", "rawPath": "/health", "rawQueryString": "",
     "headers": { "host": "localhost" }, "isBase64Encoded": false,
@@ -24,7 +24,7 @@ const HEALTH: &[u8] = br#"{
     }
 }"#;
 
-/// Answers invocations one after the other, whatever becomes of an answer.
+/// Answers invocations one after the other, even after a failed answer.
 #[derive(Clone)]
 pub(super) struct Steady<S>(S);
 
@@ -50,9 +50,9 @@ where
         }
         let answered = self.0.call(invocation);
         Box::pin(async move {
-            // The client hung up, and whatever took the answer for it broke the connection off. The runtime would end its loop
-            // and with it the process. The turn is given over already; a runtime API that is gone ends the loop at the next
-            // invocation.
+            // The client hung up, and the receiver of the answer closed the connection. The runtime would end its loop and with
+            // it the process. The turn is handed over already. If the runtime API itself is gone, the next invocation ends the
+            // loop.
             if let Err(error) = answered.await {
                 tracing::warn!(%error, "an answer was not taken to its end");
             }
@@ -61,8 +61,8 @@ where
     }
 }
 
-/// A schedule of EventBridge, or what plugins against cold starts send. A request has a context, and its client writes nothing
-/// beside it.
+/// A schedule of EventBridge, or the event of a plugin against cold starts. A request has a context, and its client cannot add
+/// fields beside it.
 fn is_warmer(event: &[u8]) -> bool {
     if event.len() > LONGEST_WARMER {
         return false;

@@ -1,4 +1,4 @@
-//! Histories as they are written: each type stands for one of the domain, field by field, or does not compile.
+//! Histories in their JSON form: each type mirrors one of the domain, field by field, or does not compile.
 
 #![expect(dead_code, reason = "only their shapes are read")]
 

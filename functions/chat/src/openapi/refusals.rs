@@ -1,4 +1,4 @@
-//! Refusals that several operations have in common.
+//! Refusals shared by several operations.
 
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{ToResponse, ToSchema as _};

@@ -38,7 +38,7 @@ fn the_document_that_is_served_is_the_one_that_the_handlers_make() {
     );
 }
 
-/// The lines between those at the start and at the end that are the same.
+/// The lines that differ, without the equal ones at the start and the end.
 fn difference(old: &str, new: &str) -> String {
     let (mut old, mut new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
     while old.last().is_some() && old.last() == new.last() {
@@ -71,13 +71,13 @@ fn every_route_is_described_and_nothing_else_is() {
         assert!(operations(item).all(|operation| operation.summary.is_some()));
     }
     let routes = router::routes().into_iter().map(|(method, path, _)| {
-        // A parameter that takes the rest of a path has no other name in the document.
+        // In the document a parameter for the rest of a path has no other name.
         (method.to_string(), path.replace("{*", "{"))
     });
     assert_eq!(described, routes.collect());
 }
 
-/// Checks that the value fits the schema and has nothing that the schema does not name.
+/// Checks that the value matches the schema and has no field outside of it.
 fn assert_fits(value: &Value, schema: &str) {
     let document: Value = serde_json::from_str(&written()).unwrap();
     let schema = json!({

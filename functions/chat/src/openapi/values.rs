@@ -1,4 +1,4 @@
-//! Ids, numbers and words that stand in many places.
+//! Shared ids, numbers and words.
 
 use std::borrow::Cow;
 

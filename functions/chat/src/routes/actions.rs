@@ -1,4 +1,4 @@
-//! The operator's view of actions: what waits, what ended, and the decisions that only a person may take.
+//! The operator's view of actions: waiting and ended ones, and the decisions reserved for a person.
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ impl From<ActionRecord> for Shown {
     fn from(action: ActionRecord) -> Self {
         Self {
             arguments_hash: action.arguments_hash(),
-            // Canonical JSON that we wrote ourselves.
+            // Canonical JSON, written by us.
             arguments: serde_json::from_str(&action.arguments).unwrap_or(Value::Null),
             conversation: action.id.conversation.clone(),
             turn: action.id.turn,

@@ -1,4 +1,4 @@
-//! The forms of answers that several routes have in common.
+//! Response forms shared by several routes.
 
 use std::convert::Infallible;
 
@@ -14,16 +14,16 @@ use crate::edge::headers;
 use crate::stream::Format;
 use crate::stream::budget::Budget;
 
-/// Headers of a stream, those of the layers around it among them: the map need not grow.
+/// The headers of a stream, including those of the outer layers: the map need not grow.
 const HEADERS: usize = 12;
 
-/// Says which turn of which conversation the answer is about.
+/// Names the turn and the conversation of the answer.
 pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
     insert(response, headers::CONVERSATION, conversation.as_str());
     insert(response, headers::TURN, &turn.to_string());
 }
 
-/// A stream that nobody on the way may keep, transform or hold back.
+/// A stream that no proxy may cache, transform or hold back.
 pub(super) fn stream_response(body: Body, format: &Format) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -42,7 +42,7 @@ pub(super) fn stream_response(body: Body, format: &Format) -> Response {
 }
 
 pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) {
-    // Ids and paths of ours are plain ASCII.
+    // Our ids and paths are plain ASCII.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -153,7 +153,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     Ok(answer(accepted, &conversation, format, background))
 }
 
-/// The stream of an accepted turn, or where to find it.
+/// The stream of an accepted turn, or its address.
 pub(super) fn answer(
     accepted: Accepted,
     conversation: &ConversationId,

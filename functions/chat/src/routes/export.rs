@@ -1,5 +1,5 @@
-//! A whole conversation as one document, JSON or Markdown, of which no more is in memory than the piece that the network takes
-//! next. The document ends in good form also where it cannot go on, and says so.
+//! A whole conversation as one document, JSON or Markdown. Memory holds only the piece that the network takes next. A document
+//! that cannot be completed still ends in good form, and says so.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ use crate::edge::error::ApiError;
 use crate::stream::budget::{Budget, Busy};
 use crate::stream::listener::LONGEST_STREAM;
 
-/// What the document is written in.
+/// The format of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Json,
@@ -42,7 +42,7 @@ impl Form {
     fn begin(self, export: &Export) -> String {
         match self {
             Self::Json => {
-                // An object with fields, which goes on.
+                // An object whose fields follow.
                 let mut begin = serde_json::to_string(&export.summary).unwrap_or_default();
                 begin.pop();
                 begin + ",\"items\":["
@@ -66,7 +66,7 @@ impl Form {
     }
 }
 
-/// A document that is being written.
+/// An unfinished document.
 struct Document {
     conversation: Conversation,
     budget: Budget,
@@ -75,7 +75,7 @@ struct Document {
     progress: Progress,
 }
 
-/// How far it is written.
+/// The progress of the document.
 #[derive(Clone)]
 struct Progress {
     export: Export,
@@ -83,7 +83,7 @@ struct Progress {
     is_over: bool,
 }
 
-/// Why a document does not go on.
+/// Why a document breaks off.
 enum Broken {
     Export(ExportError),
     Busy(Busy),
@@ -110,7 +110,7 @@ pub(super) async fn document(
             is_over: false,
         },
     };
-    // What fails before the answer has begun is an error, not half a document.
+    // A failure before the answer has begun is an error, not half a document.
     let first = match document.piece(&begin).await {
         Ok(first) => first,
         Err(Broken::Busy(busy)) => return Err(busy.into()),
@@ -126,7 +126,7 @@ pub(super) async fn document(
 }
 
 impl Document {
-    /// Never an error: what reads a body may take one for its end.
+    /// Never an error: a reader of the body may mistake it for the end.
     async fn next(&mut self) -> Option<Vec<Bytes>> {
         if self.progress.is_over {
             return None;
@@ -158,11 +158,11 @@ impl Document {
         vec![Bytes::from(self.form.end(Some(reason)))]
     }
 
-    /// The next piece, behind `begin`.
+    /// The next piece, after `begin`.
     async fn piece(&mut self, begin: &str) -> Result<Vec<Bytes>, Broken> {
         let (conversation, form) = (&self.conversation, self.form);
         let progress = &self.progress;
-        // It may be made more than once, each time from the same progress.
+        // It may be built more than once, each time from the same progress.
         let make = || async move {
             let mut progress = progress.clone();
             let mut piece = begin.to_owned();
@@ -188,7 +188,7 @@ fn write_items(out: &mut String, form: Form, items: &[Item], has_items: &mut boo
                 if std::mem::replace(has_items, true) {
                     out.push(',');
                 }
-                // Items hold strings, numbers and lists of them: nothing that serde_json can refuse.
+                // Items hold strings, numbers and lists of them, which serde_json can always write.
                 out.push_str(&serde_json::to_string(item).unwrap_or_default());
             }
         }

@@ -85,7 +85,7 @@ pub(crate) async fn health(
     let (status, reason) = match health {
         Health::Ready => match team.broken_schema() {
             None => (StatusCode::OK, None),
-            // Found by the first call of the tool, where schemas are not compiled at start.
+            // Found by the first call of the tool, where schemas are not compiled at the start.
             Some(tool) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some(format!("the schema of tool {tool} cannot be used")),

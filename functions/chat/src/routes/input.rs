@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::app::MAX_BODY;
 use crate::edge::error::ApiError;
 
-/// A client that has not sent its body by then is given up.
+/// The time for a client to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The parameters of a path.
@@ -24,7 +24,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // The routes name as many parameters as the handlers take: only the encoding can be wrong.
+        // The routes name as many parameters as the handlers read: only the encoding can be wrong.
         axum::extract::Path::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Path(parameters)| Self(parameters))
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The parameters of a query. Those that nobody asks for are ignored.
+/// The parameters of a query. Unknown ones are ignored.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -55,7 +55,7 @@ impl Query {
         }
     }
 
-    /// A number that is not negative and that its type can hold.
+    /// A number that is not negative and fits its type.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.text(name)? else {
             return Ok(None);
@@ -68,7 +68,7 @@ impl Query {
     }
 }
 
-/// The JSON object that is the body.
+/// The body as a JSON object.
 pub(super) async fn read_object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
@@ -105,7 +105,7 @@ fn sentence(field: &str, message: &str) -> String {
     }
 }
 
-/// JSON, or nothing said: `curl -d` alone says a form, which is not JSON.
+/// JSON, or no content type: `curl -d` alone names a form, which is not JSON.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(essence) = media_type(headers) else {
         return Ok(());
@@ -146,7 +146,7 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
-/// What says that it is too large is not waited for.
+/// A body that is announced as too large is refused at once.
 fn check_length(body: &Body) -> Result<(), ApiError> {
     let announced = http_body::Body::size_hint(body).lower();
     if usize::try_from(announced).is_ok_and(|announced| announced <= MAX_BODY) {

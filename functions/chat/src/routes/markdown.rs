@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use baton_handoff::history::{Item, Role};
 use baton_handoff::ids::TurnNumber;
 
-/// Whole turns as Markdown. What people said is quoted line by line, so that it cannot pose as a heading.
+/// Whole turns as Markdown. Texts are quoted line by line, so that they cannot pose as a heading.
 pub(super) fn write(out: &mut String, items: &[Item]) {
     let anew = Anew::of(items);
     for item in items {
@@ -15,12 +15,12 @@ pub(super) fn write(out: &mut String, items: &[Item]) {
     }
 }
 
-/// Answers that were said anew.
+/// Regenerated answers.
 #[derive(Default)]
 struct Anew {
-    /// Turns that say an earlier answer anew: the customer asked only once.
+    /// Turns that regenerate an earlier answer: the customer asked only once.
     replacing: HashSet<TurnNumber>,
-    /// Turns whose answer a later one replaces.
+    /// Turns with a replaced answer.
     replaced: HashSet<TurnNumber>,
 }
 
@@ -118,7 +118,7 @@ fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
     }
 }
 
-/// Inline code that holds any text: its fence is longer than any run of backticks in it.
+/// Inline code for any text: its fence is longer than any run of backticks in it.
 fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

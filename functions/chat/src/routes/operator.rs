@@ -1,4 +1,4 @@
-//! What operator routes share: who may use them, and lists in pages.
+//! Shared parts of operator routes: access, and lists in pages.
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
@@ -17,13 +17,13 @@ use crate::stream::budget::Budget;
 const ENTRIES: usize = 50;
 const MOST_ENTRIES: usize = 200;
 
-/// Entries that are read at once. Behind each stands a record of up to 350 KB.
+/// Entries read at once. Each has a record of up to 350 KB.
 const ROUND: usize = 25;
 
-/// A page that has so many bytes is not made longer.
+/// A page of this many bytes is not extended.
 const PAGE_BYTES: usize = 256 * 1024;
 
-/// That the request may use operator routes. Take it before whatever else may refuse a request.
+/// Proof that the request may use operator routes. Extract it before everything else that may refuse a request.
 pub(crate) struct Operator;
 
 impl FromRequestParts<App> for Operator {
@@ -50,7 +50,7 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// The first page, of the usual length.
+    /// The first page, of the default length.
     pub(super) fn first() -> Self {
         Self {
             after: None,
@@ -75,23 +75,23 @@ impl FromRequestParts<App> for Paging {
 /// One read of a list.
 pub(super) struct Round<T> {
     pub(super) values: Vec<T>,
-    /// Those that cannot be read.
+    /// Unreadable entries.
     pub(super) unreadable: Vec<Unreadable>,
-    /// Where to go on.
+    /// The cursor of the next page.
     pub(super) next: Option<String>,
 }
 
-/// Entries of a page, written down.
+/// Encoded entries of a page.
 #[derive(Default)]
 pub(super) struct Entries {
     pub(super) values: Vec<Box<RawValue>>,
     pub(super) unreadable: Vec<Unreadable>,
-    /// Where the next page begins.
+    /// The cursor of the next page.
     pub(super) next: Option<String>,
 }
 
 impl Entries {
-    /// Reads a page in small rounds: what is read at once, and what comes out, is bounded whatever is in the records.
+    /// Reads a page in small rounds, so that both the memory in use and the answer are bounded for any records.
     pub(super) async fn gather<T, F>(
         paging: &Paging,
         read: impl Fn(Option<String>, usize) -> F,
@@ -150,7 +150,7 @@ where
 mod tests {
     use super::*;
 
-    /// Reads a list of 1,000 entries, each of so many bytes, page by page. How many entries each page has.
+    /// Reads a list of 1,000 entries of this size, page by page. Returns the number of entries of each page.
     async fn pages_of(bytes: usize, limit: usize) -> Vec<usize> {
         let read = |after: Option<String>, limit: usize| async move {
             assert!(limit <= ROUND, "{limit} at once");

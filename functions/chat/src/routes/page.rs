@@ -1,4 +1,4 @@
-//! The web page, embedded in the binary; or read from a folder while somebody works on it.
+//! The web page, embedded in the binary; or read from a folder during its development.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -26,7 +26,7 @@ const DESK: &str = "desk.html";
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 
-/// Nothing but our own files, and no way from a string to script.
+/// Only our own files, and no way from a string to script.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -101,7 +101,7 @@ pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<R
     serve(&app, &headers, DESK)
 }
 
-/// What the pages load.
+/// The files that the pages load.
 #[cfg_attr(test, utoipa::path(
     get, path = "/static/{file}", operation_id = "asset", tag = "server",
     params(("file" = String, Path, description = "A path; it may hold slashes.", example = "app/main.js"), Known),
@@ -137,7 +137,7 @@ pub(crate) async fn file(
     serve(&app, &headers, &path)
 }
 
-/// A file as it is sent.
+/// A file in the form it is sent.
 struct Asset {
     bytes: Bytes,
     gzipped: Bytes,
@@ -145,7 +145,7 @@ struct Asset {
     digest: String,
 }
 
-/// The embedded files that somebody asked for, compressed once.
+/// The requested embedded files, compressed once.
 static ASSETS: Mutex<BTreeMap<String, Arc<Asset>>> = Mutex::new(BTreeMap::new());
 
 impl Asset {
@@ -155,7 +155,7 @@ impl Asset {
             .take(8)
             .fold(String::new(), |digest, byte| format!("{digest}{byte:02x}"));
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing to a vector cannot fail; if it did, the plain file would be sent.
+        // Writing to a vector cannot fail; after an error the plain file would be sent.
         let gzipped = gzip
             .write_all(bytes)
             .and_then(|()| gzip.finish())
@@ -195,7 +195,7 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
     }
     let asset = Asset::find(app, path).ok_or_else(missing)?;
     let gzip = app.compress && !asset.gzipped.is_empty() && accepts_gzip(headers);
-    // Other bytes, another tag.
+    // Different bytes need a different tag.
     let tag = format!("\"{}{}\"", asset.digest, if gzip { "-gz" } else { "" });
     let mut response = match (is_known(headers, &tag), gzip) {
         (true, _) => StatusCode::NOT_MODIFIED.into_response(),
@@ -206,7 +206,7 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
     };
     let set = response.headers_mut();
     set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    // Asked for again each time, answered by 304: a new version shows at once.
+    // Revalidated each time, answered by 304: a new version shows at once.
     set.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     set.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     set.insert(
@@ -224,7 +224,7 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
     Ok(response)
 }
 
-/// Whether the client has the bytes with this tag. What a proxy made weak is the same file still.
+/// Whether the client has the bytes with this tag. A tag weakened by a proxy still names the same file.
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let known = headers
         .get_all(header::IF_NONE_MATCH)
@@ -241,7 +241,7 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     wanted.iter().any(|coding| coding == "gzip")
 }
 
-/// Files of other kinds stand in that folder for developers, not for browsers.
+/// That folder has files of other kinds for developers, not for browsers.
 fn media_type(path: &str) -> Option<&'static str> {
     match path.rsplit_once('.')?.1 {
         "html" => Some("text/html; charset=utf-8"),

@@ -140,7 +140,7 @@ pub(crate) async fn regenerate(
 
 fn parse_turn(raw: &str) -> Result<TurnNumber, ApiError> {
     let turn = raw.parse::<TurnNumber>().ok();
-    // One turn has one address: neither `01` nor `+1` is another name of the first.
+    // A turn has one address: neither `01` nor `+1` is another name of the first.
     turn.filter(|turn| turn.to_string() == raw)
         .ok_or_else(|| ApiError::bad_request("a turn is a number"))
 }

@@ -1,6 +1,6 @@
-//! The socket under a connection of hyper's. It does three things that hyper leaves out: a connection that was used before may
-//! be idle for longer than a fresh one may take for its first request, a request that hyper itself refuses is answered with a
-//! sentence, and a listener who reads nothing costs little memory.
+//! The socket under a connection of hyper's. It adds three things: a used connection may be idle for longer than a fresh one may
+//! take for its first request, a request refused by hyper itself is answered with a sentence, and a listener that reads nothing
+//! costs little memory.
 //!
 //! Knows bytes and time; no route.
 
@@ -20,8 +20,8 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// A client that has not sent the head of its request by then, from its first byte or from the begin of a fresh connection, is
-/// slow on purpose.
+/// The time for a client to send the head of its request, from its first byte or from the begin of a fresh connection. A slower
+/// client is slow on purpose.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The request line and all headers, in bytes. Single sign-on makes cookies of 24 KB, and nginx passes 32 KB on.
@@ -30,25 +30,25 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// Headers of a request; hyper's own bound.
 const MAX_HEADERS: usize = 100;
 
-/// What is taken of a body before the socket has taken all that came before, in bytes. Hyper's own bound is that of heads, and
-/// each listener who reads nothing would cost as much.
+/// How much of a body is accepted before the socket has taken the earlier bytes. Hyper's own limit is that of heads, and each
+/// listener that reads nothing would cost as much.
 const UNSENT: usize = 16 * 1024;
 
-/// A client that is refused may still be sending. Closed meanwhile, the connection would be reset, and the client would not see
-/// why: what it sends is read for so long, and so many bytes of it.
+/// A refused client may still be sending. Closing at once would reset the connection, and the client would not see the reason:
+/// its data is read for this long, up to this many bytes.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// What the socket and the answers on it know of each other.
+/// State shared between the socket and its answers.
 #[derive(Default)]
 pub(super) struct Flight {
     /// A request is being answered.
     busy: AtomicBool,
-    /// Requests that came.
+    /// The number of requests so far.
     requests: AtomicUsize,
-    /// The connection, which is to look at the clock when the answer is over.
+    /// The connection, which must check its time-out when the answer is over.
     connection: AtomicWaker,
-    /// Bytes of a body that the socket may not have taken yet.
+    /// Bytes of a body that the socket has not yet taken.
     unsent: AtomicUsize,
     /// A body waits for the socket.
     waits: AtomicBool,
@@ -112,7 +112,7 @@ impl http_body::Body for Paced {
     }
 }
 
-/// What a connection waits for.
+/// The phase of a connection, for its time-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The head of a request: the first, or one that has begun.
@@ -121,14 +121,14 @@ enum Phase {
     Idle,
 }
 
-/// How a refused client's connection ends.
+/// The end of a refused client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Linger {
-    /// Nobody was refused.
+    /// No request was refused.
     Needless,
-    /// Once all is written.
+    /// Close when everything is written.
     Due,
-    /// So many bytes are still read.
+    /// Read this many more bytes.
     Left(usize),
 }
 
@@ -138,18 +138,18 @@ pub(super) struct Socket<S> {
     flight: Arc<Flight>,
     idle: Duration,
     phase: Phase,
-    /// Requests that were answered when this phase began.
+    /// The number of answered requests when this phase began.
     answered: usize,
     timer: Pin<Box<Sleep>>,
-    /// Everything that was written has been taken.
+    /// The socket has taken everything written.
     is_flushed: bool,
-    /// Our own words in place of hyper's.
+    /// Our own answer in place of hyper's.
     refusal: Bytes,
     linger: Linger,
 }
 
 impl<S> Socket<S> {
-    /// `idle`: how long a connection that was used may wait for its next request.
+    /// `idle`: how long a used connection may wait for its next request.
     pub(super) fn new(inner: S, flight: Arc<Flight>, idle: Duration) -> Self {
         Self {
             inner,
@@ -173,7 +173,7 @@ impl<S> Socket<S> {
         self.flight.busy.load(Ordering::Relaxed)
     }
 
-    /// Begins to be idle, if an answer is over since it was asked last.
+    /// Starts the idle phase, if an answer has ended since the last call.
     fn settle(&mut self) {
         let answered = self.flight.requests.load(Ordering::Relaxed);
         if answered != self.answered {
@@ -203,8 +203,8 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Takes what hyper says by itself, if these bytes are that, and says it in our words. While a request is answered, or while
-    /// something of an answer is left, bytes are an answer's, whatever they look like.
+    /// Replaces hyper's own answer by ours, if these bytes are one. While a request is answered, or while a part of an answer is
+    /// left, all bytes belong to that answer.
     fn replaces(&mut self, written: &[u8]) -> bool {
         if self.is_busy() || !self.is_flushed {
             return false;
@@ -329,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 }
 
-/// Hyper answers what it cannot read by a head without a body. The same with the sentence that all refusals have.
+/// Hyper answers an unreadable request by a head without a body. This one has the sentence of all refusals.
 fn in_our_words(answer: &[u8]) -> Option<Bytes> {
     let answer = std::str::from_utf8(answer).ok()?;
     let status = answer.strip_prefix("HTTP/1.")?.get(2..5)?;

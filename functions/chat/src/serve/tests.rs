@@ -1,4 +1,4 @@
-//! Connections without a network: what a client sends and gets byte by byte, on a clock that stands still when nothing happens.
+//! Connections without a network: sent and received bytes, on a clock that stands still while nothing happens.
 
 use axum::routing::{get, post};
 use futures_util::StreamExt as _;
@@ -45,7 +45,7 @@ impl Client {
         self.socket.write_all(bytes.as_bytes()).await.unwrap();
     }
 
-    /// What comes until it ends so.
+    /// Reads until the received bytes end with this text.
     async fn hear(&mut self, end: &str) -> String {
         let mut heard = Vec::new();
         while !heard.ends_with(end.as_bytes()) {
@@ -57,7 +57,7 @@ impl Client {
         String::from_utf8(heard).unwrap()
     }
 
-    /// What comes until the server ends the connection, and how long that took.
+    /// The bytes until the server ends the connection, and how long that took.
     async fn rest(mut self) -> (String, Duration) {
         let begin = Instant::now();
         let mut heard = String::new();
@@ -113,7 +113,7 @@ async fn a_head_that_begins_in_time_on_a_kept_connection_has_its_own_time() {
     assert!(is_about(took, HEAD_TIMEOUT), "{took:?}");
 }
 
-/// A request with a head of so many bytes.
+/// A request with a head of this many bytes.
 fn head_of(bytes: usize) -> String {
     let begin = "GET /hello HTTP/1.1\r\nhost: x\r\ncookie: ";
     let end = "\r\n\r\n";
@@ -133,7 +133,7 @@ async fn a_head_of_64_kb_is_taken_and_a_larger_one_is_refused_in_a_sentence() {
             .await
             .starts_with("HTTP/1.1 200 OK\r\n")
     );
-    // On the same connection: what was answered before is not what is refused.
+    // On the same connection: earlier answers must not be mistaken for the refusal.
     client.send(&head_of(64 * 1024 + 1)).await;
     let (refusal, took) = client.rest().await;
     let (head, body) = refusal.split_once("\r\n\r\n").unwrap();
@@ -228,7 +228,7 @@ async fn a_body_is_read_no_faster_than_the_socket_takes_it() {
     let served = tokio::spawn(connections.carry(other));
     let closing = "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     socket.write_all(closing.as_bytes()).await.unwrap();
-    // The clock moves on only when nobody can do anything.
+    // The clock moves on only when no task can run.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let taken = read.load(std::sync::atomic::Ordering::SeqCst);
     assert!(

@@ -1,6 +1,6 @@
-//! The memory that answers of any size may take: what clients do not read stays in it, however many there are.
+//! The memory for answers of any size: data that clients do not read stays within it, for any number of clients.
 //!
-//! Streams of turns need none of this: they only point into logs that are there anyway.
+//! Streams of turns need none of this: they only point into existing logs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::edge::error::ApiError;
 
-/// Pieces that are read and written down at once. Each may need some megabytes for a moment, when records are large.
+/// Pieces read and encoded at once. Each may need some megabytes for a moment, when records are large.
 const MAKERS: usize = 4;
 
-/// Pieces that are written down and not yet taken by the network, together, in KiB.
+/// The total size of encoded pieces that the network has not taken yet, in KiB.
 const HELD_KIB: u32 = 16 * 1024;
 
-/// Up to this size, in bytes, a piece needs no place: a connection has a buffer as large anyway, and connections are bounded.
-/// So short histories are read whatever others do not read. Larger ones are cut into chunks of this size, so that what the
-/// network has taken of a piece is free again.
+/// Pieces up to this size, in bytes, need no permit: a connection has a buffer of that size anyway, and connections are bounded.
+/// So short histories can always be read, even beside slow clients. Larger pieces are cut into chunks of this size, so that each
+/// chunk frees its share once the network has taken it.
 const SMALL: usize = 16 * 1024;
 
-/// A request that waited for so long is told to come again.
+/// After this wait a request is asked to try again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Shared by all requests of a server.
@@ -33,7 +33,7 @@ pub(crate) struct Budget {
     held: Arc<Semaphore>,
 }
 
-/// Too many clients take their answers slowly.
+/// Too many clients read their answers slowly.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("too many long answers are being read right now")]
 pub(crate) struct Busy;
@@ -48,9 +48,9 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Makes a piece of an answer, and what is to be known for the next one. Its place is free again when the network has taken
-    /// it. Where there is none for it, it is given up and made anew when there is: what waits takes no memory, and keeps no
-    /// smaller piece from being made.
+    /// Builds a piece of an answer, and the state for the next one. The network frees its memory when it has taken the piece. If
+    /// there is no room, the piece is discarded and built again later: a waiting piece takes no memory, and delays no smaller
+    /// one.
     pub(crate) async fn piece<T, E, F>(
         &self,
         make: impl Fn() -> F,
@@ -76,7 +76,7 @@ impl Budget {
         }
     }
 
-    /// A place of this size, made from the one that there is, if there is room now.
+    /// A permit of this size, made from the given one, if there is room now.
     fn fit(
         &self,
         place: Option<OwnedSemaphorePermit>,
@@ -97,7 +97,7 @@ impl Budget {
     }
 }
 
-/// In KiB; a piece that is larger than all there is takes all.
+/// In KiB; a piece above the total takes everything.
 fn weight(piece: &[u8]) -> u32 {
     if piece.len() <= SMALL {
         return 0;
@@ -105,7 +105,7 @@ fn weight(piece: &[u8]) -> u32 {
     u32::try_from(piece.len().div_ceil(1024)).map_or(HELD_KIB, |kib| kib.min(HELD_KIB))
 }
 
-/// The piece in chunks, each with its part of the place.
+/// The piece in chunks, each with its share of the permit.
 fn chunks(piece: &[u8], mut place: OwnedSemaphorePermit) -> Vec<Bytes> {
     let chunk = |chunk: &[u8]| {
         let kib = chunk.len().div_ceil(1024).min(place.num_permits());
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// As large as all that may be held.
+    /// As large as the total.
     const ALL: usize = HELD_KIB as usize * 1024;
 
     async fn piece_of(budget: &Budget, bytes: usize) -> Result<Vec<Bytes>, Busy> {
@@ -218,7 +218,7 @@ mod tests {
         let budget = Budget::default();
         let all = piece_of(&budget, ALL).await.unwrap();
         let tries = AtomicUsize::new(0);
-        // Shorter when it is made again: so much was erased meanwhile.
+        // Shorter when it is built again: a part was erased meanwhile.
         let make = || async {
             let number = tries.fetch_add(1, Ordering::SeqCst);
             let bytes = if number == 0 { ALL } else { ALL / 2 };

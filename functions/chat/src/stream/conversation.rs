@@ -25,13 +25,13 @@ struct Follower {
     /// The next turn to follow.
     turn: TurnNumber,
     resume: Option<Position>,
-    /// Turns below were erased, and the client was told so or never heard of them.
+    /// Turns below this number were erased, and the client knows that or never saw them.
     erased_below: TurnNumber,
-    /// Ended actions that the client knows of; turns tell of most of them.
+    /// Ended actions that the client knows of; most of them from the events of turns.
     ended: Vec<ActionId>,
 }
 
-/// What happens from now on: the turn that runs and those to come; or all behind `after`.
+/// The future events: of the running turn and of later ones; or all after `after`.
 pub(crate) fn events(
     engine: Arc<Engine>,
     conversation: Conversation,
@@ -46,7 +46,7 @@ pub(crate) fn events(
         listener: Listener::new(encoder, after.unwrap_or_else(|| begin_of(turn))),
         turn,
         resume: after,
-        // A client that heard something of what was erased since is told of that first.
+        // A client that saw events of turns erased since is told of that first.
         erased_below: after.map_or(pulse.erased_below, |after| {
             after.turn.min(pulse.erased_below)
         }),
@@ -88,7 +88,7 @@ impl Follower {
         None
     }
 
-    /// Looks for a turn to listen to, and for what no turn tells.
+    /// Looks for a turn to follow, and for events outside of turns.
     async fn poll(&mut self) -> Result<Option<Bytes>, StoreError> {
         let watch = self.conversation.watch();
         let Some(pulse) = self.conversation.pulse().await? else {
@@ -97,7 +97,7 @@ impl Follower {
         };
         if pulse.erased_below > self.erased_below {
             drop(watch);
-            // Nothing more to tell until a new turn begins.
+            // No more events until a new turn begins.
             return Ok(Some(self.erased(pulse.erased_below)));
         }
         if self.turn < pulse.next_turn {
@@ -131,7 +131,7 @@ impl Follower {
         Ok(Some(self.listener.write(ends)))
     }
 
-    /// Goes on behind the turns that were erased, and tells so.
+    /// Continues after the erased turns, and reports them.
     fn erased(&mut self, below: TurnNumber) -> Bytes {
         self.erased_below = below;
         self.turn = self.turn.max(below);

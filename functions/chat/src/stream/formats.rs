@@ -1,4 +1,4 @@
-//! The stream formats that there are. A new one is a file beside this one and a line in the table below.
+//! The stream formats. A new one is a file beside this one and a line in the table below.
 
 use http::{HeaderMap, header};
 
@@ -6,7 +6,7 @@ use super::encoder::Format;
 use super::{ndjson, sse};
 use crate::edge::accept::wanted;
 
-/// Every format. The first one is for clients that ask for none of them.
+/// Every format. The first one is the default.
 static FORMATS: [&Format; 3] = [DEFAULT, &ndjson::PLAIN, &sse::FORMAT];
 
 const DEFAULT: &Format = &ndjson::FORMAT;

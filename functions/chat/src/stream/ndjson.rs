@@ -1,5 +1,5 @@
-//! The original's lines: `{"content": {"type": …, "message": …}, "id": …}`. Types that its clients do not know they print as
-//! text, so every line has a `message` that is fit to be shown, or empty.
+//! The original's lines: `{"content": {"type": …, "message": …}, "id": …}`. Its clients print unknown types as text, so every
+//! line has a `message` that is fit to be shown, or empty.
 
 use std::fmt::Write as _;
 
@@ -35,8 +35,8 @@ impl Encoder for Lines {
         write(out, event);
     }
 
-    /// A failure is two lines, and the connection may break between them. The position of the first line is the event's. The
-    /// second line has one place more, so a listener that comes back with the event's position lacks the second line.
+    /// A failure is two lines, and the connection may break between them. The first line has the event's position. The second
+    /// line's position is one higher, so a reconnecting listener at the event's position lacks the second line.
     fn rest(&mut self, out: &mut BytesMut, end: &Event) {
         if let EventKind::TurnFailed(_) = end.kind {
             done(out, behind(end.position), "failed");
@@ -88,7 +88,7 @@ fn write(out: &mut BytesMut, event: &Event) {
     }
 }
 
-/// One place behind the last event of the stream. No event of the turn has it.
+/// One position after the last event of the stream. No event of the turn has it.
 fn behind(end: Position) -> Position {
     Position {
         offset: end.offset.saturating_add(1),
@@ -116,13 +116,13 @@ fn done(out: &mut BytesMut, position: Position, status: &str) {
     );
 }
 
-/// `more` is JSON that goes into `content`, behind a comma.
+/// `more` is JSON that is appended to `content`, after a comma.
 fn line(out: &mut BytesMut, position: Position, kind: &str, message: &str, more: &str) {
     out.reserve(message.len() + more.len() + 96);
     out.put_slice(br#"{"content":{"type":""#);
     out.put_slice(kind.as_bytes());
     out.put_slice(br#"","message":"#);
-    // Neither a string nor a growing buffer can fail to be written.
+    // Writing to a string or a growing buffer cannot fail.
     let _ = serde_json::to_writer(out.writer(), message);
     out.put_slice(more.as_bytes());
     let _ = writeln!(out, r#"}},"id":"{position}"}}"#);
@@ -147,7 +147,7 @@ mod tests {
         Lines.rest(&mut rest, &failure());
         let whole = std::str::from_utf8(&whole).unwrap();
         let (error, done) = whole.split_once('\n').unwrap();
-        // Clients hold positions of earlier releases: these are theirs.
+        // Clients hold positions from earlier releases, such as these.
         assert!(error.ends_with(r#""id":"1.2.3.4"}"#), "{error}");
         assert!(done.ends_with("\"id\":\"1.2.3.5\"}\n"), "{done}");
         assert_eq!(rest, done);

@@ -30,7 +30,7 @@ impl Encoder for ServerSentEvents {
     }
 }
 
-/// All turns below the position's were erased. That belongs to no turn and stands in no journal: only a stream of the whole
+/// All turns below the position's turn were erased. This event belongs to no turn and no journal: only the stream of a whole
 /// conversation has it.
 pub(super) fn conversation_deleted(
     out: &mut BytesMut,
@@ -195,7 +195,7 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
                 total_tokens: usage.prompt_tokens + usage.completion_tokens,
             },
         ),
-        // The step that is said anew is the position's.
+        // The reset step is the position's.
         EventKind::Reset { step: _ } => ("reset", Fields::None {}),
         EventKind::TurnCompleted => (
             "turn_completed",
