@@ -218,7 +218,7 @@ mod tests {
             let env: Arc<dyn Env> = Arc::new(SystemEnv);
             let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
             let queue = Arc::new(MemoryQueue::new(env.clone()));
-            let nobody = ModelSettings::new(Endpoint::OpenAi {
+            let unreachable = ModelSettings::new(Endpoint::OpenAi {
                 base_url: "http://127.0.0.1:9/v1".to_owned(),
                 model: "none".to_owned(),
                 key: None,
@@ -227,7 +227,7 @@ mod tests {
                 tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
                 store,
                 queue: queue.clone(),
-                model: ModelClient::new(&nobody, env.clone()).unwrap(),
+                model: ModelClient::new(&unreachable, env.clone()).unwrap(),
                 env,
             };
             let engine = Engine::new(Arc::new(Team::acme()), ports);

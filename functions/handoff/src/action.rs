@@ -20,7 +20,7 @@ use crate::record::{ActionRecord, ActionState, Meta, RESEND, keys, size};
 /// a lost message.
 const HELD_UP: Millis = 30_000;
 
-/// What a worker does with the queue message of an action.
+/// The result of a queue message of an action, for its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Executed {
     /// Nothing is left to do: forget the message.

@@ -88,12 +88,12 @@ impl Driver<'_> {
                     begun = Some(next);
                     (pause, failures, lost) = (FIRST_PAUSE, 0, 0);
                 }
-                Ok(Next::LookAgain) if lost >= MAX_TRIES => {
+                Ok(Next::Recheck) if lost >= MAX_TRIES => {
                     tracing::error!(%conversation, "a conversation was left after too many lost races; the sweeper will find it");
                     engine.hub.abandon(conversation);
                     return;
                 }
-                Ok(Next::LookAgain) => {
+                Ok(Next::Recheck) => {
                     engine.back_off(lost).await;
                     lost += 1;
                 }

@@ -23,7 +23,7 @@ const LEASE: Millis = 30_000;
 /// How often a commit that lost a race is tried again before the caller gets an error.
 pub(crate) const MAX_TRIES: u32 = 12;
 
-/// What a process needs to serve conversations.
+/// The parts of a process that serves conversations.
 pub struct Ports {
     /// Where records live.
     pub store: Arc<dyn Store>,

@@ -115,7 +115,7 @@ pub enum EventKind {
 /// A turn began to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnStarted {
-    /// What the customer wrote; empty for a turn that a late result began.
+    /// The customer's message; empty for a turn that a late result began.
     pub message: String,
     /// The client's id of it.
     pub message_id: Option<MessageId>,

@@ -1,4 +1,4 @@
-//! What the domain needs from the world, as traits. Each has at least two real implementations.
+//! The domain's needs from the world, as traits. Each has at least two real implementations.
 //! Nothing here knows SQLite, AWS, HTTP or the clock.
 
 mod cursor;

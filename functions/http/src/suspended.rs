@@ -32,8 +32,8 @@ pub async fn until<F: Future>(deadline: Instant, future: F) -> Result<F::Output,
         return Ok(came);
     }
     let now = Instant::now();
-    let look = believed_at(deadline, now).saturating_duration_since(now);
-    timeout(look, future).await.map_err(|_| Late)
+    let rest = believed_at(deadline, now).saturating_duration_since(now);
+    timeout(rest, future).await.map_err(|_| Late)
 }
 
 /// The result of the future if it finishes within this time from now, or in the last poll after it.

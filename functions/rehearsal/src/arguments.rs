@@ -1,4 +1,4 @@
-//! Arguments of a call: what is known, in the types of the tool's schema, and the rest from the message.
+//! The arguments of a call: known values, in the types of the tool's schema, and the rest from the message.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::request::Tool;
 pub(crate) fn for_tool(tool: &Tool, known: &[(&String, String)], message: &str) -> Value {
     let properties = tool.parameters.get("properties");
     let schema = |name: &str| properties?.get(name);
-    // A tool that does not say what it takes is given what is known.
+    // A tool without declared parameters gets the known values.
     let is_open = properties.is_none_or(|all| *all == json!({}));
     let required = tool.parameters.get("required").and_then(Value::as_array);
     let required = required.into_iter().flatten().filter_map(Value::as_str);
@@ -28,7 +28,7 @@ fn value(schema: Option<&Value>, text: &str) -> Value {
         let named = named.find(|value| value.as_str().is_some_and(is_in));
         return named.or(values.first()).cloned().unwrap_or_default();
     }
-    // `["string", "null"]`: the first one is what is meant.
+    // `["string", "null"]`: the first one is the intended type.
     let kind = of("type").map(|kind| kind.get(0).unwrap_or(kind));
     match kind.and_then(Value::as_str) {
         Some("integer" | "number") => {

@@ -1,4 +1,4 @@
-//! The whole answer as one JSON object, and what it has in common with the streamed one.
+//! The whole answer as one JSON object, and its common parts with the streamed one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::request::ChatRequest;
 
 pub(crate) const FINGERPRINT: &str = "fp_rehearsal";
 
-/// What names an answer in every part of it.
+/// Identifies an answer in every part of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Heading {
     /// `chatcmpl-` and the hash of the conversation.

@@ -1,4 +1,4 @@
-//! What went wrong with a request, in the shape of the OpenAI API. Knows nothing of the script.
+//! Errors of a request, in the form of the OpenAI API. Knows nothing of the script.
 
 use std::fmt;
 
@@ -96,7 +96,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A JSON response. Every type that is passed here serialises: none has a map with keys that are no strings.
+/// A JSON response. Every type passed here can be serialised: none has a map with non-string keys.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),

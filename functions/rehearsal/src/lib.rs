@@ -1,9 +1,9 @@
 //! An OpenAI-compatible model server that follows a script and needs no key.
 //!
-//! It plays a plausible customer-service model for a first run and for tests. It knows nothing of Baton: all that it goes
-//! by is in the request, as for any model. There is no language model in it, and no state between requests: the same
-//! request gets the same answer, and what varies is chosen by a hash of the conversation. What it says stands in
-//! `scenes.toml`, whose head explains how a scene is added.
+//! It plays a plausible customer-service model for a first run and for tests. It knows nothing of Baton: it answers from the
+//! request alone, like any model. There is no language model in it, and no state between requests: the same request gets the same
+//! answer, and a hash of the conversation chooses between variants. Its words stand in `scenes.toml`, whose head explains how a
+//! scene is added.
 //!
 //! | route | what |
 //! | --- | --- |
@@ -11,18 +11,18 @@
 //! | `GET /v1/models` | one model, `rehearsal`; a request may name any other |
 //! | `GET /health` | `{"status":"ok","scripted":true}` |
 //!
-//! What a request must satisfy is checked as the real service does, above all that every tool call has its result and
-//! every result its call. An `Authorization` header is ignored, and so are sampling parameters.
+//! Requests are checked like the real service does, above all that every tool call has its result and every result its call. An
+//! `Authorization` header is ignored, and so are sampling parameters.
 //!
 //! # The parts it plays
 //!
-//! The tools in the request decide the part: `execute_order` makes a sales agent, `execute_refund` one for issues and
-//! repairs. Any other agent hands on by the tool with the prefix `transfer_` that fits the message, calls the lookup whose
-//! name or description fits it, or greets and asks. Only tools of the request are ever called. Notes in the history about
-//! an action that has finished meanwhile (a later system message, or a user message in brackets) are told to the customer.
+//! The tools in the request decide the part: `execute_order` makes a sales agent, `execute_refund` one for issues and repairs.
+//! Any other agent hands on by the tool with the prefix `transfer_` that matches the message, calls the lookup whose name or
+//! description matches it, or greets and asks. Only tools of the request are ever called. The customer is told of notes in the
+//! history about a finished action (a later system message, or a user message in brackets).
 //!
-//! What is written for a model is never repeated to a customer: not the instructions, not a description, not a note, and of
-//! a result only the short fields that `scenes.toml` names.
+//! Text for a model is never repeated to a customer: no instructions, no description, no note, and of a result only the short
+//! fields named in `scenes.toml`.
 //!
 //! Tests that want other answers, or faults, start the [scripted mode](scripted::ScriptedModel). With the feature `load` there is
 //! a mode for benchmarks, `paced`: one prepared answer for every request.

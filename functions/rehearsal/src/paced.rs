@@ -1,6 +1,6 @@
-//! The mode for load: one prepared answer for every request, at a pace.
-//! The bytes are made once, so that it costs little beside the servers that are measured. It reads a request only if it orders.
-//! Behind the feature `load`, since nothing else here needs HTTP/2.
+//! The mode for load: one prepared answer for every request, at a pace. The bytes are built once, so that its cost is small
+//! beside the measured servers. It reads a request only in the mode with orders. Behind the feature `load`, since only this mode
+//! needs HTTP/2.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Words, and tokens, of an answer by default.
 pub const WORDS: usize = 20;
-/// More streams than one process may have descriptors: the limit is never this side's.
+/// More streams than one process may have descriptors: this side is never the limit.
 const STREAMS_PER_CONNECTION: u32 = 1 << 20;
 
 const VOCABULARY: [&str; 20] = [
@@ -51,16 +51,16 @@ const VOCABULARY: [&str; 20] = [
     "!",
 ];
 
-/// What is answered, and how fast.
+/// The answer and its pace.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Words of an answer.
     pub words: usize,
-    /// Between one word and the next; the first comes at once.
+    /// The pause between two words; the first comes at once.
     pub delay: Duration,
-    /// Between the last word and the end.
+    /// The pause between the last word and the end.
     pub hold: Duration,
-    /// Whether a customer's message is answered by an order, and the order's result by the text.
+    /// Whether the answer to a customer's message is an order, followed by the text after the order's result.
     pub orders: bool,
 }
 
@@ -68,7 +68,7 @@ fn vocabulary(words: usize) -> impl Iterator<Item = &'static str> {
     VOCABULARY.into_iter().cycle().take(words)
 }
 
-/// All that an answer of this many words says.
+/// The text of an answer with this many words.
 pub fn text(words: usize) -> Arc<str> {
     vocabulary(words).collect::<String>().into()
 }
@@ -97,7 +97,7 @@ pub async fn serve(listener: TcpListener, settings: Settings) -> io::Result<()> 
         let (builder, scripts) = (builder.clone(), scripts.clone());
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, scripts.clone()));
-            // A client that hangs up counts its own losses.
+            // The client counts its own losses.
             let _hung_up = builder
                 .serve_connection(TokioIo::new(socket), service)
                 .await;
@@ -149,7 +149,7 @@ impl Script {
 #[derive(Clone)]
 struct Scripts {
     text: Script,
-    /// The answer to a customer, when it orders.
+    /// The answer to a customer in the mode with orders.
     order: Option<Script>,
 }
 
@@ -232,7 +232,7 @@ impl Body for Answer {
     }
 }
 
-/// What is sent at one moment: the role goes with the first word, the end with the last.
+/// The data of one moment: the role goes with the first word, the end with the last.
 fn frames(words: usize) -> Vec<Bytes> {
     let mut frames: Vec<String> = vocabulary(words)
         .map(|word| {
@@ -258,7 +258,7 @@ fn frames(words: usize) -> Vec<Bytes> {
     frames.into_iter().map(Bytes::from).collect()
 }
 
-/// The call of a tool that orders, and the end.
+/// The call of a tool with a side effect, and the end.
 fn order_frames() -> Vec<Bytes> {
     let mut event = String::new();
     choice(
@@ -272,7 +272,7 @@ fn order_frames() -> Vec<Bytes> {
     vec![Bytes::from(event)]
 }
 
-/// As api.openai.com writes it, every field included: a parser has to get past all of them.
+/// As api.openai.com writes it, with every field: a parser must skip them all.
 const HEAD: &str = r#"{"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk","created":1741569952,"model":"gpt-4o-2024-08-06","service_tier":"default","system_fingerprint":"fp_b376dfbbd5""#;
 
 fn choice(event: &mut String, delta: &str, finish_reason: &str) {

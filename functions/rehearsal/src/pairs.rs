@@ -1,9 +1,9 @@
-//! The rule that a client breaks most easily: every call is followed by its result, and no result is without its call.
+//! The rule that clients break most easily: every call has its result, and every result its call.
 
 use crate::error::ApiError;
 use crate::request::{Call, Message};
 
-/// Refuses a list of messages in which a call and its result are not together.
+/// Refuses a list of messages with a call or a result alone.
 pub(crate) fn check(messages: &[Message]) -> Result<(), ApiError> {
     let mut open: Option<Open<'_>> = None;
     for (at, message) in messages.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! What the model says next: the first scene of `scenes.toml` that fits. Knows the request only: no sockets, no clock, no state.
+//! Chooses the next answer: the first matching scene of `scenes.toml`. Knows the request only: no sockets, no clock, no state.
 //!
 //! `conversation` gives texts their names, `results` reads results, `scenes` is the file.
-//! A reply is made of the file's words, of the customer's own, and of fields that the file names: never of instructions,
-//! descriptions, notes or results as they are, which are written for a model.
+//! A reply consists of the file's words, the customer's own words, and fields named in the file. It never contains instructions,
+//! descriptions, notes or whole results, which are written for a model.
 
 mod conversation;
 mod results;
@@ -14,9 +14,9 @@ use crate::request::{ChatRequest, Tool};
 use conversation::{Fact, Texts, opening};
 use scenes::{Call, SCRIPT, Scene, Test, spaced};
 
-/// A value out of a conversation has a few words, not a letter.
+/// The most words of a value from a conversation.
 const VALUE_BYTES_MAX: usize = 200;
-/// A shorter word fits every message.
+/// A shorter word would match every message.
 const WORD_BYTES_MIN: usize = 4;
 
 /// The next answer. Equal requests get equal answers.
@@ -46,7 +46,7 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    /// The reply of the first scene that fits.
+    /// The reply of the first matching scene.
     fn answer(&mut self, (kind, text): Fact) -> Reply {
         self.texts.insert("result", vec![text]);
         let mut scenes = SCRIPT.scenes.iter().filter(|scene| scene.on == kind);
@@ -54,7 +54,7 @@ impl Player<'_> {
         reply.unwrap_or_default()
     }
 
-    /// The scene's reply, if its conditions hold, its slots have values and its calls tools.
+    /// The scene's reply, if its conditions hold and its slots have values and its calls tools.
     fn perform(&self, scene: &Scene) -> Option<Reply> {
         let passes = |(name, test): (&String, &Test)| SCRIPT.passes(test, &self.values(name));
         let mut when = scene.when.iter();
@@ -82,7 +82,7 @@ impl Player<'_> {
         let is_tried = |tool: &Tool| tried.contains(&opening(&tool.name));
         let is_meant = |tool: &&Tool| call.tool.regex.is_match(&tool.name) && !is_tried(tool);
         let score = |tool: &&Tool| if call.fits { fit(tool, &said) } else { 1 };
-        // The last of the reversed: among equals the order in the request decides.
+        // The last of the reversed list: equal tools are in the order of the request.
         let tools = self.request.tools.iter().rev().filter(is_meant);
         let tool = tools.max_by_key(score).filter(|tool| score(tool) > 0)?;
         let known = call.arguments.iter();
@@ -91,7 +91,7 @@ impl Player<'_> {
         Some(Called::new(&tool.name, arguments.to_string()))
     }
 
-    /// Calls that the message has, with its arguments as they are; nothing for a tool that is not offered.
+    /// The calls in the message, with unchanged arguments; none for a tool that is not offered.
     fn as_written(&self, written: &Test) -> Vec<Option<Called>> {
         let said = self.values("said").concat();
         let calls = written.regex.captures_iter(&said).map(|groups| {
@@ -103,7 +103,7 @@ impl Player<'_> {
         calls.collect()
     }
 
-    /// The template with its slots filled. A part in brackets is left out where a slot has no value.
+    /// The template with its slots filled. A part in brackets is left out if a slot has no value.
     fn fill(&self, template: &str) -> Option<String> {
         let parts = template.split(['[', ']']).enumerate();
         let filled = parts.map(|(at, part)| {
@@ -147,7 +147,7 @@ impl Player<'_> {
         found.find(|text| unlike.is_empty() || !other.eq_ignore_ascii_case(text))
     }
 
-    /// All of several, beginning with the one that the hash of the conversation says.
+    /// All texts, rotated to start at the one that the conversation's hash chooses.
     fn shuffled(&self, several: &[String]) -> Vec<String> {
         let mut several = several.to_vec();
         let count = u64::try_from(several.len()).unwrap_or_default().max(1);
@@ -166,7 +166,7 @@ fn fit(tool: &Tool, said: &str) -> usize {
     spaced(said).split(' ').map(stem).filter(is_about).count()
 }
 
-/// "rocket-powered unicycle" as a product is written: "Rocket-Powered Unicycle".
+/// A product's name in its written form: "rocket-powered unicycle" becomes "Rocket-Powered Unicycle".
 fn title(name: &str) -> String {
     let words = name.split_inclusive([' ', '-']).map(|word| {
         let (first, rest) = word.split_at(word.ceil_char_boundary(1));
@@ -175,7 +175,7 @@ fn title(name: &str) -> String {
     words.collect()
 }
 
-/// US dollars as they are written: "$1,000,000", "$12.50".
+/// US dollars in their written form: "$1,000,000", "$12.50".
 fn dollars(amount: &str) -> Option<String> {
     let (whole, cents) = amount.split_once('.').unwrap_or((amount, ""));
     let whole = whole.parse::<u64>().ok()?.to_string();

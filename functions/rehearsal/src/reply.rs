@@ -1,4 +1,4 @@
-//! One answer of the model: text, calls, and what they count for. Knows nothing of how it is sent.
+//! One answer of the model: text, calls, and their token counts. Knows nothing of the transport.
 
 use serde::Serialize;
 
@@ -6,13 +6,13 @@ use crate::request::{ChatRequest, Message, Tool, ToolChoice};
 
 /// See the crate's documentation: a token is taken for four bytes.
 const BYTES_PER_TOKEN: usize = 4;
-/// What a message costs beside its text, for its role and frame.
+/// The tokens of a message besides its text, for its role and frame.
 const MESSAGE_TOKENS: usize = 4;
 
-/// What a response may hold in the clients that this is made for.
+/// The limits of a response in the clients that this is made for.
 const CALLS_MAX: usize = 16;
 
-/// What the model says and calls.
+/// The model's text and calls.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) text: String,
@@ -25,7 +25,7 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) name: String,
-    /// JSON, unless a developer asked for something else.
+    /// JSON, unless a developer requested something else.
     pub(crate) arguments: String,
 }
 
@@ -46,7 +46,7 @@ impl Reply {
         }
     }
 
-    /// This reply with the next one behind it.
+    /// This reply followed by the next one.
     pub(crate) fn and(mut self, next: Self) -> Self {
         if !self.text.is_empty() && !next.text.is_empty() {
             self.text.push_str("\n\n");
@@ -56,7 +56,7 @@ impl Reply {
         self
     }
 
-    /// The reply within the bounds that the client set.
+    /// The reply within the limits that the client set.
     pub(crate) fn permitted(mut self, request: &ChatRequest) -> Self {
         if request.choice == ToolChoice::Forbidden && !self.calls.is_empty() {
             self.calls.clear();
@@ -70,7 +70,7 @@ impl Reply {
         self.within(request.max_tokens)
     }
 
-    /// The tool that must be called and is not.
+    /// The required tool, if no call names it.
     pub(crate) fn demanded<'a>(&self, request: &'a ChatRequest) -> Option<&'a Tool> {
         let is_called = |tool: &&Tool| self.calls.iter().any(|call| call.name == tool.name);
         let mut tools = request.tools.iter();
@@ -104,7 +104,7 @@ impl Reply {
     }
 }
 
-/// Counted tokens, as the API reports them.
+/// Token counts, in the form that the API reports.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(crate) struct Usage {

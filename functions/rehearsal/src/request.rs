@@ -1,4 +1,4 @@
-//! A chat request: parsed once, and checked the way the real service checks it. Knows nothing of the answer.
+//! A chat request: parsed once, and checked like the real service does. Knows nothing of the answer.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::ApiError;
 use crate::pairs;
 
-/// The bounds of the real service.
+/// The limits of the real service.
 const MESSAGES_MAX: usize = 2048;
 const TOOLS_MAX: usize = 128;
 const NAME_CHARS_MAX: usize = 64;
@@ -28,7 +28,7 @@ impl ChatRequest {
     pub(crate) fn hash(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut add = |text: &str| {
-            // A byte that UTF-8 has not, so that texts do not run together.
+            // A byte that UTF-8 never uses, so that adjacent texts stay separate.
             for byte in text.bytes().chain([0xff]) {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
             }
@@ -380,7 +380,7 @@ fn tool(at: usize, raw: RawTool) -> Result<Tool, ApiError> {
         parameters,
     } = raw.function;
     check_name(&format!("tools.[{at}].function.name"), &name)?;
-    // The service takes a tool without parameters for one with an empty list of them.
+    // The service treats a tool without parameters like one with an empty list of them.
     let parameters =
         parameters.unwrap_or_else(|| serde_json::json!({ "type": "object", "properties": {} }));
     if parameters.get("type").and_then(Value::as_str) != Some("object") {

@@ -1,4 +1,4 @@
-//! The scripted mode: a model service that gives the answers that a test wrote down, over a real socket, faults included.
+//! The scripted mode: a model service with a test's own answers, over a real socket, faults included.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -41,7 +41,7 @@ use tokio::task::JoinHandle;
 pub use answer::{Answer, calls, drops, hangs, json, says, status, stream};
 pub use captured::Captured;
 
-/// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
+/// How long a test waits for an expected event. It measures nothing; it only ends a test that would hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The server. Ends when dropped.
@@ -71,7 +71,7 @@ impl ScriptedModel {
         Self::responding(move |_| lock(&answers).pop_front().unwrap_or_else(|| status(500))).await
     }
 
-    /// Gives the answer that the function makes of the request, for many clients at once.
+    /// Gives the function's answer to each request, for many clients at once.
     pub async fn responding(script: impl Fn(&Captured) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.unwrap_or_else(|error| panic!("no free port: {error}"));
@@ -96,7 +96,7 @@ impl ScriptedModel {
         }
     }
 
-    /// The same server, which answers requests that a service would refuse too.
+    /// The same server, which also answers requests that a service would refuse.
     #[must_use]
     pub fn taking_anything(self) -> Self {
         self.state.takes_anything.store(true, Ordering::SeqCst);
@@ -108,7 +108,7 @@ impl ScriptedModel {
         format!("http://{}/v1", self.address)
     }
 
-    /// The same without a path, as Azure and Entra want it.
+    /// The same without a path, for Azure and Entra.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -124,12 +124,12 @@ impl ScriptedModel {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Resolves when so many requests have arrived.
+    /// Resolves when this many requests have arrived.
     pub async fn arrived(&self, count: usize) {
         reaches(&self.state.arrived, count, "requests").await;
     }
 
-    /// Resolves when clients have left so many answers before their end.
+    /// Resolves when clients have left this many answers before their end.
     pub async fn hung_up(&self, count: usize) {
         reaches(&self.state.hung_up, count, "clients that hang up").await;
     }
@@ -152,7 +152,7 @@ impl Drop for ScriptedModel {
     }
 }
 
-/// Holds an answer until the test lets it go on.
+/// Holds an answer until the test opens the gate.
 #[derive(Clone)]
 pub struct Gate {
     reached: Arc<watch::Sender<usize>>,
@@ -172,12 +172,12 @@ impl Gate {
         }
     }
 
-    /// Lets everything through from now on.
+    /// Opens the gate for good.
     pub fn open(&self) {
         self.opened.send_replace(1);
     }
 
-    /// Resolves when an answer has come to the gate: all before it was sent.
+    /// Resolves when an answer has reached the gate: everything before it was sent.
     pub async fn reached(&self) {
         reaches(&self.reached, 1, "answers at the gate").await;
     }

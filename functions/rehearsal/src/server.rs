@@ -1,4 +1,4 @@
-//! Routes, bounds and the listening socket. Knows nothing of what the model says.
+//! Routes, limits and the listening socket. Knows nothing of the model's words.
 
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An answer at the default pace ends within this; a longer one is cut, so that a shutdown has an end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How the model behaves, apart from what it says.
+/// The model's behaviour, apart from its words.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The pause before each word and each fragment of arguments of a stream. Zero sends the answer in one piece.
@@ -70,7 +70,7 @@ pub async fn serve(
     let (draining, drain_began) = oneshot::channel();
     let shutdown = async move {
         shutdown.await;
-        // Nobody listens any more when the server itself has ended.
+        // No task receives this when the server itself has ended.
         let _ended = draining.send(());
     };
     let server = axum::serve(listener, router(settings))

@@ -13,13 +13,13 @@ use serde::Serialize;
 use crate::completion::{FINGERPRINT, Heading};
 use crate::reply::{Reply, Usage};
 
-/// A handful of characters, as tokens of JSON are: so that a client has to put arguments together.
+/// A handful of characters, like the tokens of JSON, so that a client must join arguments.
 const FRAGMENT_CHARS: usize = 8;
 
 /// One event, before it is written.
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
-    /// The first delta. The service opens with an empty text, and with null where there are calls only.
+    /// The first delta. The service starts with an empty text, and with null if there are calls only.
     Role {
         text_follows: bool,
     },
@@ -38,7 +38,7 @@ enum Part {
 }
 
 impl Part {
-    /// Whether a person would have to write this: only that takes time.
+    /// Whether a person would have to type this: only typing takes time.
     fn is_written(&self) -> bool {
         match self {
             Self::Word(_) | Self::CallBegins { .. } | Self::Arguments { .. } => true,
@@ -47,7 +47,7 @@ impl Part {
     }
 }
 
-/// The answer to a request that streams. The body is made as it is read: no task outlives a client that left.
+/// The answer to a streaming request. The body is built as it is read: no task outlives a client that left.
 pub(crate) fn respond(
     heading: Heading,
     reply: &Reply,
@@ -113,7 +113,7 @@ fn parts(reply: &Reply, include_usage: bool) -> Vec<Part> {
     parts
 }
 
-/// The fragments of all calls in turns: what a client must be able to take apart.
+/// The fragments of all calls, interleaved: a client must be able to separate them.
 fn interleaved(reply: &Reply) -> Vec<Part> {
     let mut fragments: Vec<_> = reply
         .calls
@@ -318,7 +318,7 @@ impl Encoder {
             choices,
             usage: self.include_usage.then_some(usage.into()),
         };
-        // Plain structs of strings and numbers: this cannot fail, and an event that did is better missing than torn.
+        // Plain structs of strings and numbers cannot fail here; a lost event is better than a torn one.
         if let Ok(json) = serde_json::to_string(&chunk) {
             events.push_str("data: ");
             events.push_str(&json);

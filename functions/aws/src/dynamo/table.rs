@@ -14,8 +14,8 @@ use baton_handoff::ports::StoreError;
 use crate::failure::Failure;
 
 /// The attempts to see a new table, half a second apart.
-const LOOKS: u32 = 60;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+const POLLS: u32 = 60;
+const POLL: Duration = Duration::from_millis(500);
 
 /// Keys of the table and of its indexes, partition first.
 const TABLE_KEY: [&str; 2] = ["pk", "sk"];
@@ -106,13 +106,13 @@ fn key_schema([partition, sort]: [&str; 2]) -> Result<Vec<KeySchemaElement>, Bui
 }
 
 async fn wait(client: &Client, table: &str) -> Result<(), StoreError> {
-    for _ in 0..LOOKS {
+    for _ in 0..POLLS {
         let described = client.describe_table().table_name(table).send().await;
         let described = described.map_err(|error| unavailable(Failure::of(error)))?;
         if described.table.and_then(|table| table.table_status) == Some(TableStatus::Active) {
             return Ok(());
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(POLL).await;
     }
     Err(StoreError::Unavailable(format!(
         "the table {table} was not ready in time"

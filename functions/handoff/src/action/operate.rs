@@ -17,7 +17,7 @@ const PAGE_SEARCHED: usize = 200;
 /// The most later actions shown.
 const MOST_DONE_AFTER: usize = 20;
 
-/// What an operator decides.
+/// An operator's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// A proposed action may be executed.

@@ -24,7 +24,7 @@ pub enum Overlap {
 /// A customer's message.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// What the customer wrote; not empty.
+    /// The customer's message; not empty.
     pub message: String,
     /// The client's name for it.
     pub message_id: Option<MessageId>,

@@ -25,14 +25,14 @@ impl Driver<'_> {
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
         match self.engine.store.commit(vec![change]).await {
             Ok(()) => {}
-            Err(CommitError::Conflict) => return Ok(Next::LookAgain),
+            Err(CommitError::Conflict) => return Ok(Next::Recheck),
             Err(CommitError::Ambiguous(_)) => {
                 // If the claim was written, META has our holder. The next read alone would take it for another owner's live
                 // lease.
                 let now = read_meta(&*self.engine.store, conversation).await?;
                 let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
                 if ours.is_none_or(|running| running.holder != claim.holder) {
-                    return Ok(Next::LookAgain);
+                    return Ok(Next::Recheck);
                 }
             }
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
@@ -63,7 +63,7 @@ impl Driver<'_> {
         };
         if turn.record.state != TurnState::Accepted || (!claim.recovers && !turn.steps.is_empty()) {
             // The read was so late that another process has recovered the turn since our claim.
-            return Ok(Next::LookAgain);
+            return Ok(Next::Recheck);
         }
         let past = visible(past?, &meta);
         let mut turn = turn;

@@ -20,6 +20,6 @@ pub(super) enum Next {
     /// Another process owns the conversation until then.
     Wait(Millis),
     /// Another task or process wrote in between.
-    LookAgain,
+    Recheck,
     Nothing,
 }

@@ -158,7 +158,7 @@ impl<'a> Lease<'a> {
             // Registered before we read META, so that no poke is missed meanwhile.
             poke.set(poked.notified());
             poke.as_mut().enable();
-            match Box::pin(self.look(turn)).await {
+            match Box::pin(self.poll(turn)).await {
                 Ok(Seen::Ours) => {}
                 Ok(Seen::Stop) => {
                     // Waits for a commit in progress, so that its result is known.
@@ -195,7 +195,7 @@ impl<'a> Lease<'a> {
         }
     }
 
-    async fn look(&self, turn: TurnNumber) -> Result<Seen, StoreError> {
+    async fn poll(&self, turn: TurnNumber) -> Result<Seen, StoreError> {
         let Some((_, meta)) = read_meta(&*self.engine.store, &self.claim.conversation).await?
         else {
             return Ok(Seen::Lost);

@@ -48,7 +48,7 @@ impl Driver<'_> {
             .as_ref()
             .is_some_and(|running| running.holder == claim.holder);
         if !ours {
-            return Ok(Next::LookAgain);
+            return Ok(Next::Recheck);
         }
         tracing::error!(%conversation, turn = number, "a turn is left out: its record cannot be read");
         meta.running = None;
@@ -63,6 +63,6 @@ impl Driver<'_> {
             log.end(number, EventKind::TurnFailed(FailureCode::Internal));
             self.engine.hub.forget_ended_log(conversation, number);
         }
-        Ok(Next::LookAgain)
+        Ok(Next::Recheck)
     }
 }

@@ -1,4 +1,4 @@
-//! Decides what comes next in a conversation.
+//! Decides the next step of a conversation.
 
 use super::catch_up;
 use super::driver::{Driver, LONGEST_PAUSE, Next};
@@ -23,7 +23,7 @@ const MAX_RECOVERIES: u32 = 16;
 const MAX_HANDED_OVER: u32 = 16;
 
 impl Driver<'_> {
-    /// Decides what comes next, and takes the lease for it.
+    /// Decides the next step, and takes the lease for it.
     pub(super) async fn next(&self) -> Result<Next, StoreError> {
         let conversation = self.conversation;
         let Some((version, meta)) = read_meta(&*self.engine.store, conversation).await? else {
@@ -63,7 +63,7 @@ impl Driver<'_> {
                         begun.suspect = suspect;
                         Next::Run(begun)
                     }
-                    other @ (Next::Wait(_) | Next::LookAgain | Next::Nothing) => other,
+                    other @ (Next::Wait(_) | Next::Recheck | Next::Nothing) => other,
                 });
             }
             None => {}
@@ -78,7 +78,7 @@ impl Driver<'_> {
         match erased::remove(self.engine, conversation, version, meta).await? {
             // That moved `due_at` on: the pending reports are due now, or they would wait behind it for ever.
             Some((version, meta)) => self.next_report(version, meta, due).await,
-            None => Ok(Next::LookAgain),
+            None => Ok(Next::Recheck),
         }
     }
 
@@ -103,7 +103,7 @@ impl Driver<'_> {
                 meta.due_at = now + RECHECK;
                 let change = Change::Replace(keys::meta(conversation), version, meta.record());
                 // Only moves `due_at`: if this is not written, the recheck comes sooner.
-                let _looked = self.engine.store.commit(vec![change]).await;
+                let _rechecked = self.engine.store.commit(vec![change]).await;
             }
             return Ok(Next::Nothing);
         }
@@ -118,7 +118,7 @@ impl Driver<'_> {
         ];
         match self.engine.store.commit(changes).await {
             // Written or not, the next read shows it.
-            Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => Ok(Next::LookAgain),
+            Ok(()) | Err(CommitError::Conflict | CommitError::Ambiguous(_)) => Ok(Next::Recheck),
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
                 Err(StoreError::Unavailable(error.to_string()))
             }

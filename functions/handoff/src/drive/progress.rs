@@ -16,7 +16,7 @@ pub(crate) struct Sweeps(Mutex<Progress>);
 #[derive(Debug, Default)]
 struct Progress {
     /// Where the next sweep begins.
-    place: Option<Cursor>,
+    cursor: Option<Cursor>,
     /// Unreadable records since the last start from the beginning, and those of the round before.
     unreadable: BTreeSet<Key>,
     unreadable_before: BTreeSet<Key>,
@@ -27,16 +27,16 @@ impl Sweeps {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn place(&self) -> Option<Cursor> {
-        self.lock().place.clone()
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        self.lock().cursor.clone()
     }
 
-    pub(super) fn go_on_behind(&self, place: Option<Cursor>) {
+    pub(super) fn go_on_behind(&self, cursor: Option<Cursor>) {
         let mut progress = self.lock();
-        if place.is_none() {
+        if cursor.is_none() {
             progress.unreadable_before = std::mem::take(&mut progress.unreadable);
         }
-        progress.place = place;
+        progress.cursor = cursor;
     }
 
     /// Whether the record is newly found.

@@ -12,7 +12,7 @@ use crate::record::{ActionRecord, ActionState, Meta, RESEND, decode};
 const MAX_FOUND: usize = 500;
 
 /// The most records that one sweep reads, unreadable ones included: those must not hold up the records behind them.
-const MAX_LOOKED_AT: usize = 5_000;
+const MAX_READ: usize = 5_000;
 
 const PAGE: usize = 100;
 
@@ -22,7 +22,7 @@ const MAX_LEFT: usize = 20_000;
 /// No record is due later than this by itself. A later time comes from a clock that was set back since.
 const LONGEST_PAUSE: Millis = 2 * 3_600_000;
 
-/// What a sweep did.
+/// The results of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Conversations sent to a worker.
@@ -42,10 +42,10 @@ impl Engine {
             return Ok(swept);
         }
         let index = Index::Due(self.env.now());
-        let mut looked_at = 0;
-        while swept.conversations + swept.actions < MAX_FOUND && looked_at < MAX_LOOKED_AT {
-            let place = self.sweeps.place();
-            let page = match self.store.index(&index, place.as_ref(), PAGE).await {
+        let mut read = 0;
+        while swept.conversations + swept.actions < MAX_FOUND && read < MAX_READ {
+            let cursor = self.sweeps.cursor();
+            let page = match self.store.index(&index, cursor.as_ref(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     // The cursor may be bad; the next sweep starts at the beginning.
@@ -53,7 +53,7 @@ impl Engine {
                     return Err(error);
                 }
             };
-            looked_at += page.records.len();
+            read += page.records.len();
             for stored in &page.records {
                 self.sweep_into(&mut swept, stored).await;
                 if sabotage!(SweepStopsAtUnreadable) && swept.unreadable > 0 {

@@ -25,7 +25,7 @@ pub struct ToolCall {
 pub enum Message {
     /// Instructions, or a note that the customer did not write.
     System(Arc<str>),
-    /// What the customer wrote.
+    /// The customer's message.
     User(Arc<str>),
     /// The model's answer; the `Tool` messages right behind it answer its calls.
     Assistant {

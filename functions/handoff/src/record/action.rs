@@ -146,7 +146,7 @@ impl ActionRecord {
         }
     }
 
-    /// The first part of what an operator's decision is bound to; the second is the fence.
+    /// The first part of the identity of an action for an operator's decision; the second is the fence.
     pub fn arguments_hash(&self) -> String {
         hex(&Sha256::digest(self.arguments.as_bytes()))
     }

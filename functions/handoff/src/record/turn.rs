@@ -65,7 +65,7 @@ pub struct TurnRecord {
     pub state: TurnState,
     /// How it began.
     pub origin: Origin,
-    /// What the customer wrote; empty for a turn that a late result began.
+    /// The customer's message; empty for a turn that a late result began.
     pub message: String,
     /// The client's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]

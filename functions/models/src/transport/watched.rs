@@ -48,7 +48,7 @@ pub(crate) struct Watched<S> {
     response_until: Instant,
     response: Duration,
     /// When a passed deadline counts: after a suspension of this process, arrived data may be unread.
-    last_look: Option<Instant>,
+    last_poll: Option<Instant>,
     // Set again when it fires, not with every chunk: a timer costs more than a token.
     alarm: Pin<Box<Sleep>>,
 }
@@ -69,7 +69,7 @@ impl<S> Watched<S> {
             last_bytes: now,
             response_until: now + patience.response,
             response: patience.response,
-            last_look: None,
+            last_poll: None,
             alarm: Box::pin(sleep_until(now + patience.silence.min(patience.response))),
         }
     }
@@ -108,7 +108,7 @@ impl<S> Watched<S> {
             if self.is_late(Instant::now()) {
                 return Poll::Ready(self.late());
             }
-            let rings = self.last_look.unwrap_or_else(|| self.due());
+            let rings = self.last_poll.unwrap_or_else(|| self.due());
             if rings < self.alarm.deadline() || self.alarm.is_elapsed() {
                 self.alarm.as_mut().reset(rings);
             }
@@ -120,10 +120,10 @@ impl<S> Watched<S> {
     fn is_late(&mut self, now: Instant) -> bool {
         let due = self.due();
         if now < due {
-            self.last_look = None;
+            self.last_poll = None;
             return false;
         }
-        now >= *self.last_look.get_or_insert_with(|| believed_at(due, now))
+        now >= *self.last_poll.get_or_insert_with(|| believed_at(due, now))
     }
 
     fn late(&self) -> ModelError {

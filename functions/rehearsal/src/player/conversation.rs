@@ -1,4 +1,4 @@
-//! The conversation as facts: the texts that scenes name, and what is to be answered. Knows no scene.
+//! The conversation as facts: the texts that scenes name, and the facts to answer. Knows no scene.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::request::{Call, ChatRequest, Message};
 use super::results::lines;
 use super::scenes::SCRIPT;
 
-/// One thing that was said, called or reported: its kind and its text.
+/// One fact: its kind (said, called or reported) and its text.
 pub(super) type Fact = (&'static str, String);
 pub(super) type Texts = BTreeMap<&'static str, Vec<String>>;
 
@@ -23,7 +23,7 @@ fn facts(request: &ChatRequest) -> Vec<Fact> {
     let mut open: &[Call] = &[];
     for message in &request.messages {
         match message {
-            // The first system message instructs; a later one tells.
+            // The first system message has the instructions; a later one is a note.
             Message::System(text) if of(&facts, &["instructions", "agent"]).is_empty() => {
                 facts.push(("instructions", text.clone()));
             }
@@ -93,7 +93,7 @@ pub(super) fn read(request: &ChatRequest) -> (Texts, Vec<Fact>) {
     (texts, to_answer)
 }
 
-/// The facts from the last such one on, or all.
+/// The facts from the last one of this kind on, or all.
 fn since(facts: &[Fact], is_first: impl Fn(&Fact) -> bool) -> &[Fact] {
     let first = facts.iter().rposition(is_first).unwrap_or(0);
     facts.get(first..).unwrap_or_default()

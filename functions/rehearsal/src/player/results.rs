@@ -1,4 +1,4 @@
-//! What a tool's result says: its fields, whatever its shape. Knows no conversation.
+//! The fields of a tool's result, whatever its shape. Knows no conversation.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::scenes::spaced;
 
-/// A line `.name=value` for each field, of objects in lists only those of the one that has most words of what was asked for;
-/// or `text=` what is no JSON, and `around=` what stands before JSON.
+/// A line `.name=value` for each field; of objects in lists only the one with the most words of the query. Or `text=` for a
+/// result that is not JSON, and `around=` for the text before JSON.
 pub(super) fn lines(text: &str, asked: &str) -> String {
     let object = || serde_json::from_str(text.get(text.find('{')?..=text.rfind('}')?)?).ok();
     let value: Option<Value> = serde_json::from_str(text).ok().or_else(object);

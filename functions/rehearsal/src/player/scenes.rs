@@ -103,7 +103,7 @@ impl Script {
         entries().any(|entry| has(entry)) && !entries().any(excludes)
     }
 
-    /// What a named pattern finds in a text.
+    /// The match of a named pattern in a text.
     pub(super) fn find(&self, pattern: &str, text: &str) -> Option<String> {
         let mut finders = self.patterns.get(pattern)?.iter();
         finders.find_map(|finder| {

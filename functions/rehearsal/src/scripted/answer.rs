@@ -43,11 +43,11 @@ pub(super) enum End {
     Bare,
     /// The connection ends in the middle.
     Cut,
-    /// Nothing more comes.
+    /// No more bytes come.
     Hang,
 }
 
-/// Says a text, word by word.
+/// Answers with a text, word by word.
 pub fn says(text: &str) -> Answer {
     stream().says(text)
 }
@@ -84,7 +84,7 @@ pub fn status(status: u16) -> Answer {
     )
 }
 
-/// A JSON document.
+/// Answers with a JSON document.
 #[expect(clippy::needless_pass_by_value, reason = "reads well with json!")]
 pub fn json(status: u16, document: Value) -> Answer {
     Answer {
@@ -99,7 +99,7 @@ pub fn json(status: u16, document: Value) -> Answer {
     }
 }
 
-/// Takes the request and is silent.
+/// Reads the request and never answers.
 pub fn hangs() -> Answer {
     Answer {
         head: Head::Silence,
@@ -107,7 +107,7 @@ pub fn hangs() -> Answer {
     }
 }
 
-/// Takes the request and closes the connection.
+/// Reads the request and closes the connection.
 pub fn drops() -> Answer {
     Answer {
         head: Head::Close,
@@ -116,7 +116,7 @@ pub fn drops() -> Answer {
 }
 
 impl Answer {
-    /// Says more, word by word.
+    /// Adds text, word by word.
     #[must_use]
     pub fn says(mut self, text: &str) -> Self {
         self.steps.extend(
@@ -184,14 +184,14 @@ impl Answer {
         self
     }
 
-    /// Ends in good order with the last step: no finish reason, no `[DONE]`.
+    /// Ends normally after the last step: no finish reason, no `[DONE]`.
     #[must_use]
     pub fn ends_there(mut self) -> Self {
         self.end = End::Bare;
         self
     }
 
-    /// Loses the connection after so many steps: words, calls, events, gates.
+    /// Loses the connection after this many steps: words, calls, events, gates.
     #[must_use]
     pub fn cut_after(mut self, steps: usize) -> Self {
         self.steps.truncate(steps);

@@ -1,4 +1,4 @@
-//! A request, and whether a service would take it.
+//! A captured request, and a service's verdict on it.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ pub struct Captured {
     pub headers: Vec<(String, String)>,
     /// The body as it was sent.
     pub body: String,
-    /// Which connection it came over, counted from 1.
+    /// The number of its connection, from 1.
     pub connection: usize,
 }
 

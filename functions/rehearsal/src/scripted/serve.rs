@@ -37,7 +37,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// One request and its answer; whether another may follow.
+    /// Serves one request; returns whether another may follow.
     async fn exchange(&mut self) -> io::Result<bool> {
         let Some(request) = self.read_request().await? else {
             return Ok(false);
@@ -158,7 +158,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Plays the steps; how many of them were calls.
+    /// Plays the steps; returns the number of calls.
     async fn steps(&mut self, steps: Vec<Step>, piece: usize) -> io::Result<usize> {
         let mut calls = 0;
         for step in steps {
@@ -174,7 +174,7 @@ impl Connection {
                         .await?;
                     calls += 1;
                 }
-                // Not `readable()`: it is also ready when nothing is there to be read.
+                // Not `readable()`: it is also ready when there is nothing to read.
                 Step::Gate(gate) => tokio::select! {
                     () = gate.pass() => {}
                     gone = self.wait_for_hang_up() => {

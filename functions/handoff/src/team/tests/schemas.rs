@@ -105,7 +105,7 @@ fn a_default_that_does_not_fit_is_told_wherever_its_schema_is() {
                 .into()
         )
     );
-    // What the whole schema asks beside it is not the default's business.
+    // A default is checked by its own parameter's schema only, not by the rules of the whole schema.
     assert_eq!(
         default_of(
             "type = \"object\"\nrequired = [\"other\"]\nproperties.size = { type = \"string\", default = \"L\" }"
