@@ -50,12 +50,12 @@ pub async fn sweep_until(engine: Arc<Engine>, interval: Duration, stop: Cancella
             tracing::info!(
                 conversations = left.conversations,
                 actions = left.actions,
-                "goes on with what an ended process has left"
+                "work of ended processes is taken over"
             );
         }
         Ok(_) => {}
         Err(error) => {
-            tracing::warn!(%error, "what ended processes left waits for the end of their leases");
+            tracing::warn!(%error, "work of ended processes could not be taken over; it waits for the end of their leases");
         }
     }
     loop {

@@ -131,7 +131,7 @@ impl Function {
         if Instant::now() + self.least(lane) > give_up_at {
             tracing::warn!(
                 lane = lane.as_str(),
-                "too little time is left to begin with a message; it is left to the next invocation"
+                "too little time is left for a message; the next invocation handles it"
             );
             return Some(self.put_off(lane, message, Duration::ZERO).await);
         }
@@ -157,7 +157,7 @@ impl Function {
             None => {
                 tracing::error!(
                     lane = lane.as_str(),
-                    "a message was not worked on to its end"
+                    "a message could not be handled to its end; the queue delivers it again"
                 );
                 Some(Failed {
                     item_identifier: message.id,
@@ -179,7 +179,7 @@ impl Function {
     /// Makes a message visible again after this time.
     async fn put_off(&self, lane: Lane, message: Message, delay: Duration) -> Failed {
         if let Err(error) = self.queue.defer(lane, &message.receipt_handle, delay).await {
-            tracing::warn!(lane = lane.as_str(), %error, "a message could not be deferred; it comes when it was hidden for long enough");
+            tracing::warn!(lane = lane.as_str(), %error, "a message could not be deferred; it comes again after its visibility time");
         }
         Failed {
             item_identifier: message.id,
@@ -272,7 +272,7 @@ mod tests {
     const ACTION: &str = "c.1.00000000000000000000000000000000";
 
     #[tokio::test]
-    async fn what_is_no_id_is_left_to_the_queues_rule_for_dead_letters() {
+    async fn a_message_without_an_id_is_left_to_the_queues_rule_for_dead_letters() {
         let idle = Idle::new();
         let enough = Duration::from_mins(15);
         for lane in [Lane::Turns, Lane::Actions] {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_queues_and_schedules_are_told_apart() {
+    fn events_of_queues_and_schedules_are_distinguished() {
         let batch = r#"{"Records": [{"messageId": "m", "receiptHandle": "r", "body": "b", "attributes": {},
             "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-central-1:1:baton-turns"}]}"#;
         let schedule = r#"{"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}"#;

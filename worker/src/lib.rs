@@ -121,7 +121,7 @@ impl Pool {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(lane = lane.as_str(), %error, "the queue is away; trying again");
+                    tracing::warn!(lane = lane.as_str(), %error, "the queue is unavailable; the next receive follows after a pause");
                     tokio::select! {
                         () = self.stop.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}
@@ -165,7 +165,7 @@ impl Pool {
                 }),
                 () = tokio::time::sleep(VISIBILITY / 3) => {
                     if let Err(error) = self.queue.defer(lane, &delivery.receipt, VISIBILITY).await {
-                        tracing::warn!(lane = lane.as_str(), %error, "a message could not be kept hidden; it may be worked on twice");
+                        tracing::warn!(lane = lane.as_str(), %error, "a message could not be kept hidden; a second worker may receive it");
                     }
                 }
             }

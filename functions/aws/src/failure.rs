@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_never_sent_may_be_sent_again() {
+    async fn an_unsent_request_may_be_sent_again() {
         let (listener, address) = listener();
         drop(listener);
         let failure = write_to(address).await;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_and_not_answered_is_done_or_not() {
+    async fn an_unanswered_request_has_an_unknown_outcome() {
         let (listener, address) = listener();
         let server = std::thread::spawn(move || {
             let (mut connection, _) = listener.accept().unwrap();

@@ -54,7 +54,7 @@ impl Workers {
             .await
             .is_err()
         {
-            tracing::info!("some work was left to the next start");
+            tracing::info!("unfinished work is left to the next start");
         }
     }
 }

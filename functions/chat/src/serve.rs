@@ -190,14 +190,14 @@ async fn answer(
 fn set_options(socket: &TcpStream) {
     // With Nagle's algorithm the first words of an answer wait some 40 ms for an acknowledgement.
     if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        tracing::debug!(%error, "Nagle's algorithm could not be switched off on a connection");
     }
     if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER) {
-        tracing::debug!(%error, "a connection keeps the system's send buffer");
+        tracing::debug!(%error, "the send buffer of a connection could not be set");
     }
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, UNREAD_TIMEOUT_MS) {
-        tracing::debug!(%error, "a connection may stay unread for ever");
+        tracing::debug!(%error, "a connection has no time-out for unread data");
     }
 }
 

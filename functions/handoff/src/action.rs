@@ -329,7 +329,7 @@ impl Action {
                         Ok(Some((now, _))) if now == version => self.engine.back_off(attempt).await,
                         Ok(_) => {
                             tracing::info!(
-                                "an action was taken over; this outcome changes nothing"
+                                "another worker has claimed the action; this outcome is not recorded"
                             );
                             return Ok(false);
                         }

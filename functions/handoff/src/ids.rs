@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_id_survives_its_text_and_tells_arguments_apart() {
+    fn an_action_id_survives_its_text_and_depends_on_the_arguments() {
         let conversation = ConversationId::parse("c").unwrap();
         let one = ActionId::new(
             conversation.clone(),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_occurrence_has_the_id_that_records_of_before_have() {
+    fn a_first_occurrence_has_the_id_of_earlier_records() {
         let conversation = ConversationId::parse("c").unwrap();
         let id = |occurrence| ActionId::new(conversation.clone(), 7, "t", "{}", occurrence);
         assert_eq!(id(0).to_string(), "c.7.c277c62dc4a00825f5e8ddbaf449c64e");

@@ -90,7 +90,7 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
         Err(Trouble::Store(detail) | Trouble::Refused(detail)) => {
             tracing::error!(%detail, "a turn could not be recorded; the next owner goes on with it");
             // The store still has the turn as running, so another owner will continue it. Reporting a failure would be false, and
-            // a customer who reads it orders twice.
+            // a customer that believes it orders twice.
             play.narrator.tell(EventKind::TurnContinues);
         }
     }
@@ -109,7 +109,7 @@ impl Play<'_> {
         Box::pin(self.record_end(ending)).await
     }
 
-    /// Records the end. If the store refuses its size, records a smaller end: a turn can always end.
+    /// Records the end. If the store refuses it, records a smaller end: a turn can always end.
     async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
         let lesser = match &ending {
             Ending::Committed(_) => Ending::Failed(FailureCode::ModelTooLarge),
@@ -118,7 +118,7 @@ impl Play<'_> {
         };
         match self.record_ending(ending, Rest::Kept).await {
             Err(Trouble::Refused(detail)) => {
-                tracing::error!(%detail, "the end of a turn cannot be stored as it is");
+                tracing::error!(%detail, "the store refused the end of a turn; a shorter one is stored");
                 self.record_ending(lesser, Rest::LeftOut).await
             }
             other => other,

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_flushed_is_read_before_the_rest_comes() {
+    async fn flushed_data_is_read_before_the_rest_comes() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(TEXT.as_bytes()).unwrap();
         encoder.flush().unwrap();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_are_told_apart_by_the_headers() {
+    fn the_headers_decide_the_encoding() {
         let of = |values: &[&str]| {
             let values = values.iter().map(|value| {
                 let value = HeaderValue::from_str(value).unwrap();

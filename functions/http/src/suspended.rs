@@ -51,7 +51,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[tokio::test(start_paused = true)]
-    async fn what_arrived_while_the_process_stood_still_is_seen_behind_the_deadline() {
+    async fn data_that_arrived_during_a_suspension_is_read_after_the_deadline() {
         let (arrive, arrived) = oneshot::channel();
         let waiting = tokio::spawn(within(PATIENCE, arrived));
         yield_now().await;
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_told_soon_after_the_deadline() {
+    async fn silence_is_reported_soon_after_the_deadline() {
         let began = Instant::now();
         assert_eq!(
             within(PATIENCE, std::future::pending::<()>()).await,

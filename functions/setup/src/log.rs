@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_level_is_told() {
+    fn an_unknown_level_is_reported() {
         for filter in [
             "inof",
             "info,hyper",

@@ -6,9 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How a process was asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum StopSignal {
     /// By its supervisor: SIGTERM, or SIGHUP, which a terminal sends when it is closed.
-    End,
+    Terminate,
     /// By a person at the terminal: SIGINT.
     Interrupt,
 }
@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// Resolves when one of them comes.
-    pub async fn told(&mut self) -> Told {
+    pub async fn received(&mut self) -> StopSignal {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(hang_up) => hang_up.recv().await,
@@ -44,9 +44,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => Told::End,
-            _ = hang_up => Told::End,
-            _ = self.interrupt.recv() => Told::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = hang_up => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
     }
 }

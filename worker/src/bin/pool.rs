@@ -35,11 +35,11 @@ async fn main() -> anyhow::Result<()> {
         stop.clone(),
     ));
     tracing::info!(model = opened.model_info.name, "the pool works");
-    signals.told().await;
+    signals.received().await;
     stop.cancel();
     engine.drain();
     if tokio::time::timeout(GRACE, pool.drain()).await.is_err() {
-        tracing::info!("some work was left to others");
+        tracing::info!("unfinished work is left to other processes");
     }
     opened.close().await;
     Ok(())

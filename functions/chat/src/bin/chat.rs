@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         routed_by_aws: settings.routed_by_aws,
         workers_elsewhere: backend.workers_elsewhere(),
     };
-    tokio::spawn(drain_when_told(engine.clone()));
+    tokio::spawn(drain_on_signal(engine.clone()));
     let served = lambda::serve(router(app), engine.clone(), runtime).await;
     // No request comes any more; running turns are left to other processes.
     engine.drain();
@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Leaves running turns to other processes when the environment is taken down.
-async fn drain_when_told(engine: Arc<Engine>) {
+async fn drain_on_signal(engine: Arc<Engine>) {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return;
     };

@@ -9,7 +9,7 @@ use baton_chat::backend::Backend;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Settings, Values};
 use baton_chat::{App, Exposure, router, serve};
-use baton_setup::signals::{Signals, Told};
+use baton_setup::signals::{Signals, StopSignal};
 use baton_setup::{log, use_default_chain};
 use tokio::net::TcpListener;
 
@@ -60,7 +60,7 @@ fn run() -> anyhow::Result<()> {
     runtime
         .enable_all()
         .build()?
-        .block_on(serve_until_told(settings))
+        .block_on(serve_until_signal(settings))
 }
 
 /// Half of the cores, at least one. A turn waits most of its time, and commits run on the store's own thread beside these: with as many
@@ -113,7 +113,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
+async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
     // Bound first: a port in use is the likeliest mistake, and it must not touch the store.
     let listener = TcpListener::bind(settings.addr).await.with_context(|| {
         format!(
@@ -143,7 +143,7 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
         idle: settings.idle,
     };
     let ending = Ending::default();
-    tokio::spawn(end_when_told(signals, settings.drain, ending.clone()));
+    tokio::spawn(end_on_signal(signals, settings.drain, ending.clone()));
     serve::serve(
         listener,
         router(app),
@@ -157,17 +157,17 @@ async fn serve_until_told(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// The time for balancers to see that the server ends. At a terminal there is no balancer, and a second signal ends the wait.
-async fn end_when_told(mut signals: Signals, drain: Duration, ending: Ending) {
-    let told = signals.told().await;
+async fn end_on_signal(mut signals: Signals, drain: Duration, ending: Ending) {
+    let received = signals.received().await;
     ending.leaving.cancel();
-    if told == Told::End && !drain.is_zero() {
+    if received == StopSignal::Terminate && !drain.is_zero() {
         tracing::info!(
             seconds = drain.as_secs(),
             "about to shut down; until then /health answers 503"
         );
         tokio::select! {
             () = tokio::time::sleep(drain) => {}
-            _ = signals.told() => {}
+            _ = signals.received() => {}
         }
     }
     ending.closing.cancel();

@@ -29,7 +29,7 @@ fn weighted(range: &str) -> Option<(u16, String)> {
     Some((weight, name.to_ascii_lowercase()))
 }
 
-/// RFC 9110, section 12.4.2: `0`, `1`, or up to three digits after the point. Any other weight counts as 1.
+/// RFC 9110, section 12.4.2: `0`, `1`, or up to three digits after the point. Any other text counts as the default, 1.
 fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     let is_fraction = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_weight_is_taken_for_none_said() {
+    fn an_invalid_weight_counts_as_the_default() {
         assert_eq!(
             wanted_of("a/b;q=0.9, c/d;q=much, , e/f;q=-1"),
             ["c/d", "e/f", "a/b"]

@@ -106,7 +106,7 @@ impl HeldBody {
         let in_time = hold.clone();
         let timer = tokio::spawn(async move {
             sleep_until(give_up_at).await;
-            tracing::warn!(conversation = %in_time.conversation, "the invocation ends; whoever is left goes on with the turn");
+            tracing::warn!(conversation = %in_time.conversation, "the invocation ends; another process goes on with the turn");
             in_time.let_go();
         });
         Self {

@@ -54,7 +54,7 @@ where
             // it the process. The turn is handed over already. If the runtime API itself is gone, the next invocation ends the
             // loop.
             if let Err(error) = answered.await {
-                tracing::warn!(%error, "an answer was not taken to its end");
+                tracing::warn!(%error, "the client closed the connection before the end of an answer");
             }
             Ok(())
         })

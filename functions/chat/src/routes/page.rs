@@ -101,7 +101,7 @@ pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<R
     serve(&app, &headers, DESK)
 }
 
-/// The files that the pages load.
+/// What the pages load.
 #[cfg_attr(test, utoipa::path(
     get, path = "/static/{file}", operation_id = "asset", tag = "server",
     params(("file" = String, Path, description = "A path; it may hold slashes.", example = "app/main.js"), Known),

@@ -166,7 +166,7 @@ async fn a_refused_client_that_is_still_sending_gets_to_read_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_hyper_cannot_read_is_refused_in_a_sentence() {
+async fn an_unreadable_request_is_refused_with_a_sentence() {
     let many = "x: y\r\n".repeat(101);
     let long = "x".repeat(64 * 1024);
     for (request, status, sentence) in [

@@ -141,7 +141,7 @@ impl AsRef<[u8]> for Held {
 
 impl From<Busy> for ApiError {
     fn from(busy: Busy) -> Self {
-        tracing::warn!("a request was turned away: {busy}");
+        tracing::warn!("a request was refused: {busy}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, busy.to_string())
             .with_header(header::RETRY_AFTER, "10")
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_taken_keeps_others_out_until_it_is() {
+    async fn unread_answers_hold_up_others_until_they_are_read() {
         let budget = Budget::default();
         let mut all = piece_of(&budget, ALL).await.unwrap();
         assert!(piece_of(&budget, 2 * SMALL).await.is_err());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_small_piece_waits_for_nobody() {
+    async fn a_small_piece_never_waits() {
         let budget = Budget::default();
         let _all = piece_of(&budget, ALL).await.unwrap();
         let waiting: Vec<_> = (0..2 * MAKERS)

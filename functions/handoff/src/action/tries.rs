@@ -201,7 +201,7 @@ description = "Books."
     }
 
     #[test]
-    fn what_never_reached_its_service_is_rejected_in_the_end_and_what_may_have_is_unknown() {
+    fn an_action_ends_rejected_if_no_attempt_can_have_arrived_and_unknown_otherwise() {
         let request = request("");
         assert_eq!(
             state_at(&tried(10, None), &request, ACCEPTED),
@@ -226,7 +226,7 @@ description = "Books."
     }
 
     #[test]
-    fn a_conflict_is_a_refusal_only_when_there_was_no_earlier_try() {
+    fn a_conflict_is_final_only_on_the_first_attempt() {
         let conflict = || Outcome::Conflict("taken".to_owned(), None);
         assert_eq!(
             ended(conflict(), true, true),
@@ -239,7 +239,7 @@ description = "Books."
     }
 
     #[test]
-    fn a_refusal_behind_a_try_that_may_still_arrive_is_not_final() {
+    fn a_refusal_is_not_final_while_an_earlier_attempt_may_arrive() {
         let state = |first_try, remembers| match ended(
             Outcome::Rejected("no".to_owned()),
             first_try,

@@ -94,7 +94,7 @@ impl Conversation {
             }
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
-                tracing::debug!(%conversation, %error, "listeners hear later that a turn was stopped");
+                tracing::debug!(%conversation, %error, "listeners learn of a stopped turn by the next poll only");
             }
             let log = if submission.background {
                 // This process does not drive a background turn: a registered log would stay silent for its listeners.

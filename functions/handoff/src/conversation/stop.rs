@@ -50,7 +50,7 @@ impl Conversation {
                     self.engine.hub.poke(&self.id);
                     // For listeners of a waiting turn. Listeners of other processes get it when their server polls.
                     if let Err(error) = catch_up(&self.engine, &self.id, &meta).await {
-                        tracing::debug!(conversation = %self.id, %error, "listeners hear later that a turn was stopped");
+                        tracing::debug!(conversation = %self.id, %error, "listeners learn of a stopped turn by the next poll only");
                     }
                     return Ok(());
                 }

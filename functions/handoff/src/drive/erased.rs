@@ -91,7 +91,7 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
             Ok(message) => Some(message.turn),
             Err(error) => {
                 // It holds no words of the customer. Without it the message could be accepted twice.
-                tracing::error!(%error, "the id of a message cannot be read and stays");
+                tracing::error!(%error, "the record of a message id cannot be read; it is not erased");
                 return Fate::StaysUntilItEnds;
             }
         }
@@ -111,7 +111,7 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         Ok(_) => Fate::StaysUntilItEnds,
         Err(error) => {
             // The action may be open, and its effect must not be forgotten.
-            tracing::error!(%error, "an action of an erased conversation cannot be read and stays");
+            tracing::error!(%error, "an action of an erased conversation cannot be read; it is not erased");
             Fate::StaysUntilItEnds
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_erasure_leaves_what_came_after_it() {
+    fn an_erasure_leaves_later_turns() {
         for sort in [
             "T#0000000003",
             "T#0000000003#S#0001",

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watcher_that_leaves_leaves_nothing_behind() {
+    fn a_dropped_watch_frees_its_entry() {
         let hub = Hub::default();
         let id = ConversationId::parse("c").unwrap();
         let (one, two) = (hub.watch(&id), hub.watch(&id));
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watcher_hears_of_drivers_that_come_and_go() {
+    fn a_watch_resolves_when_a_driver_starts_or_stops() {
         let hub = Hub::default();
         let id = ConversationId::parse("c").unwrap();
         assert!(hub.start_driving(&id));
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poke_between_the_watch_and_the_wait_is_heard() {
+    fn a_poke_between_the_watch_and_the_wait_is_not_missed() {
         let hub = Hub::default();
         let id = ConversationId::parse("c").unwrap();
         let watch = hub.watch(&id);

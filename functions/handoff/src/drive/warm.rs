@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_handed_out_once() {
+    fn a_remembered_conversation_is_taken_once() {
         let memory = Memory::default();
         let id = ConversationId::parse("c").unwrap();
         memory.keep(&id, warm(1));

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_record_is_larger_than_a_store_takes() {
+    fn no_record_exceeds_a_stores_limit() {
         let step = largest_step().record().body.len();
         assert!(step <= RECORD, "a step takes {step}");
         let action = largest_action(0).record().body.len();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_commit_is_well_under_what_a_store_takes() {
+    fn the_largest_commit_is_well_within_a_stores_limit() {
         // A step with its actions. All arguments together are as long as the step allows, in their longest spelling.
         let arguments = 4 * ALL_ARGUMENTS;
         let actions: usize = (0..MAX_CALLS)
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_shortened_visibly() {
+    fn a_long_text_is_shortened_visibly() {
         assert_eq!(shorten("short", 10), "short");
         assert_eq!(shorten("äöüß", 3), "ä [… shortened: 6 of 8 bytes left out]");
     }

@@ -24,7 +24,10 @@ impl Team {
     /// # Errors
     /// The first mistake in a schema, as one sentence with file and line.
     pub fn compile_all(&self) -> Result<(), TeamError> {
-        let compile = |tool: &Arc<Tool>| tool.compile().map_err(|problem| self.told(tool, problem));
+        let compile = |tool: &Arc<Tool>| {
+            tool.compile()
+                .map_err(|problem| self.mistake(tool, problem))
+        };
         self.tools().try_for_each(compile)
     }
 
@@ -33,13 +36,13 @@ impl Team {
     pub fn warnings(&self) -> Vec<TeamError> {
         let of_tool = |tool: &Arc<Tool>| {
             let remarks = tool.schema.remarks();
-            let told = remarks.iter().map(|remark| self.told(tool, remark));
-            told.collect::<Vec<_>>()
+            let warnings = remarks.iter().map(|remark| self.mistake(tool, remark));
+            warnings.collect::<Vec<_>>()
         };
         self.tools().flat_map(of_tool).collect()
     }
 
-    fn told(&self, tool: &Tool, problem: &Problem) -> TeamError {
+    fn mistake(&self, tool: &Tool, problem: &Problem) -> TeamError {
         let Source { file, text } = &self.source;
         let parsed = DeTable::parse(text).ok();
         let at = parsed.and_then(|parsed| place_of(tool, &problem.place, parsed.get_ref()));

@@ -115,7 +115,7 @@ impl Recorder {
             };
             if let Err(error) = engine.store.commit(vec![Change::Create(key, record)]).await {
                 // Listeners of other processes get this text when its step is recorded.
-                tracing::debug!(%error, "a batch of text was not kept");
+                tracing::debug!(%error, "a batch of text could not be stored; listeners of other processes get it with its step");
             }
         }
     }

@@ -266,7 +266,7 @@ mod tests {
     use crate::record::Origin;
 
     #[test]
-    fn a_listener_who_heard_what_could_not_be_recorded_still_hears_the_end() {
+    fn a_listener_with_unrecorded_text_still_receives_the_end() {
         let mut record = TurnRecord::accepted(Origin::Customer, "hello".to_owned(), 0);
         record.state = TurnState::Failed;
         record.failure = Some(FailureCode::ModelTooLarge);

@@ -104,7 +104,7 @@ impl Entra {
         match self.renew(&mut last).await {
             Ok(token) => Ok(token),
             Err(refusal) => {
-                tracing::warn!(model.error = %refusal.error, "the Entra token could not be renewed, the old one is used");
+                tracing::warn!(model.error = %refusal.error, "the Entra token could not be renewed; the old one is used");
                 let token = Token {
                     renew_at: self.env.now() + millis(PAUSE),
                     ..token

@@ -83,7 +83,7 @@ impl Exchange {
             if next_try > last_try {
                 return Err(refusal.error);
             }
-            tracing::warn!(model.tries = tries, model.wait_ms = millis(wait), model.error = %refusal.error, "model is asked again");
+            tracing::warn!(model.tries = tries, model.wait_ms = millis(wait), model.error = %refusal.error, "a model request is tried again");
             self.env.sleep_until(next_try).await;
             tries += 1;
         }

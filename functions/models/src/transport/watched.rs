@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_while_the_process_stood_still_is_read() {
+    async fn data_that_arrived_during_a_suspension_is_read() {
         // Past the silence, and past all of the response's time.
         for still in [Duration::from_secs(45), Duration::from_mins(11)] {
             assert_eq!(heard_after_standing_still(still).await.unwrap(), "data");

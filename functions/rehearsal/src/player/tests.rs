@@ -146,7 +146,7 @@ fn a_complaint_about_a_product_belongs_to_repairs() {
 }
 
 #[test]
-fn yes_and_no_are_told_apart() {
+fn yes_and_no_are_distinguished() {
     for (text, yes, no) in [
         ("Yes!", true, false),
         ("no problem, go ahead", true, false),

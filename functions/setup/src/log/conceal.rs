@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_stays() {
+    fn text_without_an_id_stays_unchanged() {
         for text in [
             "",
             "transfer_to_issues_and_repairs",

@@ -47,7 +47,7 @@ fn present_env(data: &Path) -> Arc<dyn Env> {
     match Presence::beside(data) {
         Ok(presence) => Arc::new(PresentEnv(presence)),
         Err(error) => {
-            tracing::warn!(%error, "after a crash, turns will wait for the end of their leases: the data's folder has no file locks");
+            tracing::warn!(%error, "the data's folder has no file locks: after a crash, turns wait for the end of their leases");
             Arc::new(SystemEnv)
         }
     }

@@ -316,7 +316,9 @@ impl WriterThread {
         match end() {
             Ok(false) => {}
             Ok(true) => {
-                tracing::warn!("others have the file open: some of it stays in its log (-wal)");
+                tracing::warn!(
+                    "other processes have the file open: a part of it stays in its log (-wal)"
+                );
             }
             Err(error) => {
                 tracing::error!(error = %self.file.reading(&error), "the log (-wal) was not written into the file");
@@ -339,7 +341,7 @@ impl WriterThread {
             Ok(records::Purged::All) | Err(_) => PURGE_EVERY,
         };
         if let Err(error) = cleared {
-            tracing::warn!(%error, "expired records could not be cleared away");
+            tracing::warn!(%error, "expired records could not be removed; the next purge tries again");
         }
         self.purge_at = Instant::now() + pause;
     }
@@ -454,7 +456,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_writer_that_panicked_leaves_nobody_waiting() {
+    async fn a_writer_that_panicked_leaves_no_caller_waiting() {
         let writer = writer();
         let (release, released) = mpsc::channel::<()>();
         let panics = writer.write(move |_, _| -> rusqlite::Result<()> {

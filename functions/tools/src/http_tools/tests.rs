@@ -180,7 +180,7 @@ fn a_url_needs_parameters_that_are_always_there() {
 }
 
 #[test]
-fn headers_that_cannot_be_sent_are_told() {
+fn headers_that_cannot_be_sent_are_reported() {
     let header = |header: &str| {
         error_of(&booking(
             "",
@@ -211,7 +211,7 @@ fn headers_that_cannot_be_sent_are_told() {
 }
 
 #[test]
-fn a_key_life_without_keys_is_told() {
+fn a_key_life_without_keys_is_reported() {
     assert_http_mistake(
         "method = \"POST\"\nurl = \"https://example.com\"\nidempotency_keys = false\nkey_life_minutes = 5",
         "team.toml:53: tool \"book\" has key_life_minutes without idempotency keys.",
@@ -219,7 +219,7 @@ fn a_key_life_without_keys_is_told() {
 }
 
 #[test]
-fn what_a_service_remembers_is_told_of_its_keys_only() {
+fn remembered_outcomes_need_a_service_with_keys() {
     let http = "method = \"POST\"\nurl = \"https://example.com\"";
     let remembers = |extra: &str| {
         let text = booking("", &format!("{http}\n{extra}"));
@@ -338,7 +338,7 @@ const QUERY: &str =
     "method = \"GET\"\nurl = \"https://example.com/{table}\"\nquery = \"arguments\"";
 
 #[test]
-fn what_a_query_cannot_send_is_told_at_its_line() {
+fn a_parameter_that_a_query_cannot_send_is_reported_at_its_line() {
     for (schema, what) in [
         (
             "{ type = \"array\", items = { type = \"string\" } }",
@@ -434,7 +434,7 @@ fn a_url_takes_no_lists_objects_and_nulls() {
 }
 
 #[test]
-fn a_url_that_no_server_takes_is_told() {
+fn a_url_that_no_server_accepts_is_reported() {
     let long = "x".repeat(9_000);
     assert_url_mistake(
         &format!("https://example.com/{long}"),
@@ -469,7 +469,7 @@ fn a_header_is_there_once_and_has_no_parameters() {
 }
 
 #[test]
-fn keys_that_are_forgotten_within_one_try_are_told() {
+fn keys_that_are_forgotten_within_one_attempt_are_reported() {
     let http = "method = \"POST\"\nurl = \"https://example.com\"\nkey_life_minutes = 2";
     assert_eq!(
         error_of(&booking("timeout_seconds = 120", http)),

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_told_in_dollars() {
+    fn amounts_are_shown_in_dollars() {
         assert_eq!(usd(39_900).to_string(), "399");
         assert_eq!(usd(2_499).to_string(), "24.99");
         assert_eq!(usd(5).to_string(), "0.05");

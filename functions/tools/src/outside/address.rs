@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_everybodys_may_be_called() {
+    fn public_addresses_may_be_called() {
         all_are(
             Class::Public,
             &[
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_this_machine_or_network_is_private() {
+    fn addresses_of_this_machine_or_network_are_private() {
         all_are(
             Class::Private,
             &[
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_tool_has_business_with_is_forbidden() {
+    fn addresses_without_a_legitimate_use_are_forbidden() {
         all_are(
             Class::Forbidden,
             &[

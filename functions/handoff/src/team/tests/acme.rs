@@ -56,7 +56,7 @@ fn the_built_in_team_is_the_one_of_the_interface() {
 }
 
 #[test]
-fn the_built_in_tools_are_those_of_the_back_office() {
+fn the_built_in_tools_are_the_back_offices() {
     let team = Team::acme();
     for (name, kind) in BACK_OFFICE {
         let tool = team.tool(name).unwrap();
@@ -90,7 +90,7 @@ fn the_built_in_team_spells_out_the_usual_limits() {
 }
 
 #[test]
-fn a_model_is_told_name_description_and_parameters_of_an_agents_calls() {
+fn a_definition_has_the_name_description_and_parameters_of_a_call() {
     let team = Team::acme();
     let definitions = team.agent("SalesAgent").unwrap().tool_definitions.iter();
     let definitions: Vec<Value> = definitions

@@ -136,7 +136,7 @@ fn an_empty_text_counts_as_an_empty_object() {
 }
 
 #[test]
-fn what_is_not_a_json_object_is_refused() {
+fn arguments_that_are_no_json_object_are_refused() {
     let order = acme("execute_order");
     assert_refused(
         &order,
@@ -236,7 +236,7 @@ fn a_pattern_that_would_backtrack_for_ever_elsewhere_is_checked_at_once() {
 }
 
 #[test]
-fn only_the_first_three_of_many_mistakes_are_told_in_full() {
+fn only_the_first_three_of_many_mistakes_are_reported_in_full() {
     let many = with_schema("type = \"object\"\nrequired = [\"a\", \"b\", \"c\", \"d\", \"e\"]");
     assert_refused(
         &many,

@@ -27,7 +27,7 @@ fn the_section_of_a_tool_chooses_its_provider() {
 }
 
 #[test]
-fn mistakes_in_a_section_are_told_at_their_lines() {
+fn mistakes_in_a_section_are_reported_at_their_lines() {
     assert_eq!(
         error_of(&booking("[tool.service]\nkeys = true\nspeed = 3\n")),
         "team.toml:45: unknown key `speed`, expected `keys` or `key_life_minutes`."

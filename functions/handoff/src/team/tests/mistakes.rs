@@ -1,7 +1,7 @@
 use super::{SHOP, assert_mistake, error_of, shop_with};
 
 #[test]
-fn a_syntax_error_is_told_with_its_line() {
+fn a_syntax_error_is_reported_with_its_line() {
     assert_mistake(
         "name = \"Shop\"\n",
         "name = \"Shop\n",
@@ -10,7 +10,7 @@ fn a_syntax_error_is_told_with_its_line() {
 }
 
 #[test]
-fn an_unknown_key_is_told_with_those_that_are_known() {
+fn an_unknown_key_is_reported_with_the_known_ones() {
     assert_mistake(
         "timeout_seconds = 5",
         "timeout = 5",
@@ -20,7 +20,7 @@ fn an_unknown_key_is_told_with_those_that_are_known() {
 }
 
 #[test]
-fn a_missing_key_is_told() {
+fn a_missing_key_is_reported() {
     assert_mistake(
         "entry = \"Front\"\n",
         "",
@@ -29,7 +29,7 @@ fn a_missing_key_is_told() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_told() {
+fn a_value_of_the_wrong_type_is_reported() {
     assert_mistake(
         "timeout_seconds = 5",
         "timeout_seconds = \"5\"",
@@ -43,7 +43,7 @@ fn a_value_of_the_wrong_type_is_told() {
 }
 
 #[test]
-fn a_section_with_too_few_brackets_is_told() {
+fn a_section_with_too_few_brackets_is_reported() {
     let one_bracket = "name = \"Shop\"\nentry = \"Front\"\n\n[agent]\nname = \"Front\"\n";
     assert_eq!(
         error_of(one_bracket),
@@ -57,7 +57,7 @@ fn a_section_with_too_few_brackets_is_told() {
 }
 
 #[test]
-fn an_entry_that_is_no_agent_is_told() {
+fn an_entry_that_is_no_agent_is_reported() {
     assert_mistake(
         "entry = \"Front\"",
         "entry = \"Door\"",
@@ -66,7 +66,7 @@ fn an_entry_that_is_no_agent_is_told() {
 }
 
 #[test]
-fn a_tool_that_is_not_there_is_told_at_the_agent_that_names_it() {
+fn an_unknown_tool_is_reported_at_the_agent_that_names_it() {
     assert_mistake(
         "[\"execute_refund\", \"look_up_item\"]",
         "[\"execute_refund\", \"look_up_item\", \"execute_magic\"]",
@@ -75,7 +75,7 @@ fn a_tool_that_is_not_there_is_told_at_the_agent_that_names_it() {
 }
 
 #[test]
-fn a_tool_that_an_agent_names_twice_is_told() {
+fn a_tool_that_an_agent_names_twice_is_reported() {
     assert_mistake(
         "[\"execute_refund\", \"look_up_item\"]",
         "[\"execute_refund\", \"execute_refund\"]",
@@ -84,7 +84,7 @@ fn a_tool_that_an_agent_names_twice_is_told() {
 }
 
 #[test]
-fn a_hand_off_to_nobody_is_told() {
+fn a_hand_off_to_an_unknown_agent_is_reported() {
     assert_mistake(
         "to = \"Back\"",
         "to = \"Cellar\"",
@@ -93,7 +93,7 @@ fn a_hand_off_to_nobody_is_told() {
 }
 
 #[test]
-fn a_hand_off_to_itself_is_told() {
+fn a_hand_off_to_itself_is_reported() {
     assert_mistake(
         "to = \"Back\"",
         "to = \"Front\"",
@@ -102,7 +102,7 @@ fn a_hand_off_to_itself_is_told() {
 }
 
 #[test]
-fn a_hand_off_with_the_name_of_a_tool_is_told() {
+fn a_hand_off_with_the_name_of_a_tool_is_reported() {
     assert_mistake(
         "tool = \"to_back\"",
         "tool = \"execute_refund\"",
@@ -130,7 +130,7 @@ fn two_agents_may_use_one_hand_off_name_for_different_targets() {
 }
 
 #[test]
-fn two_agents_of_one_name_are_told_at_the_second() {
+fn two_agents_of_one_name_are_reported_at_the_second() {
     assert_mistake(
         "name = \"Back\"",
         "name = \"Front\"",
@@ -139,7 +139,7 @@ fn two_agents_of_one_name_are_told_at_the_second() {
 }
 
 #[test]
-fn an_agent_that_no_hand_off_reaches_is_told() {
+fn an_unreachable_agent_is_reported() {
     let lonely = format!("{SHOP}\n[[agent]]\nname = \"Lonely\"\ninstructions = \"Wait.\"\n");
     assert_eq!(
         error_of(&lonely),
@@ -148,7 +148,7 @@ fn an_agent_that_no_hand_off_reaches_is_told() {
 }
 
 #[test]
-fn two_tools_of_one_name_are_told_at_the_second() {
+fn two_tools_of_one_name_are_reported_at_the_second() {
     let twice = format!(
         "{SHOP}\n[[tool]]\nname = \"look_up_item\"\nkind = \"lookup\"\ndescription = \"Again.\"\n"
     );
@@ -159,7 +159,7 @@ fn two_tools_of_one_name_are_told_at_the_second() {
 }
 
 #[test]
-fn a_tool_that_no_agent_uses_is_told() {
+fn an_unused_tool_is_reported() {
     let unused = format!(
         "{SHOP}\n[[tool]]\nname = \"execute_order\"\nkind = \"action\"\ndescription = \"Orders.\"\n"
     );
@@ -170,7 +170,7 @@ fn a_tool_that_no_agent_uses_is_told() {
 }
 
 #[test]
-fn a_name_that_model_services_refuse_is_told() {
+fn a_name_that_model_services_refuse_is_reported() {
     assert_mistake(
         "tool = \"to_back\"",
         "tool = \"to back\"",
@@ -186,7 +186,7 @@ fn a_name_that_model_services_refuse_is_told() {
 }
 
 #[test]
-fn empty_texts_are_told() {
+fn empty_texts_are_reported() {
     assert_mistake(
         "instructions = \"Refund.\"",
         "instructions = \"\"\" \n \"\"\"",
@@ -200,7 +200,7 @@ fn empty_texts_are_told() {
 }
 
 #[test]
-fn limits_out_of_range_are_told() {
+fn limits_out_of_range_are_reported() {
     assert_mistake(
         "entry = \"Front\"",
         "entry = \"Front\"\nlimits = { steps = 0 }",
@@ -214,7 +214,7 @@ fn limits_out_of_range_are_told() {
 }
 
 #[test]
-fn an_invalid_schema_is_told_at_its_parameter() {
+fn an_invalid_schema_is_reported_at_its_parameter() {
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters.search_query]\ntype = \"text\"",
@@ -263,7 +263,7 @@ fn a_schema_must_describe_an_object_and_be_whole() {
 }
 
 #[test]
-fn a_whole_schema_in_place_of_parameters_is_told() {
+fn a_whole_schema_in_place_of_parameters_is_reported() {
     assert_mistake(
         "[tool.parameters.search_query]\ntype = \"string\"",
         "[tool.parameters]\ntype = \"object\"",
@@ -278,7 +278,7 @@ fn a_whole_schema_in_place_of_parameters_is_told() {
 }
 
 #[test]
-fn an_optional_that_is_no_boolean_is_told() {
+fn an_optional_that_is_no_boolean_is_reported() {
     assert_mistake(
         "[tool.parameters.item_id]",
         "[tool.parameters.item_id]\noptional = \"yes\"",
@@ -287,7 +287,7 @@ fn an_optional_that_is_no_boolean_is_told() {
 }
 
 #[test]
-fn a_team_without_agents_is_told() {
+fn a_team_without_agents_is_reported() {
     assert_eq!(
         error_of("name = \"Shop\"\nentry = \"Front\"\n"),
         "team.toml:2: entry names \"Front\", and no agent has that name."
@@ -295,7 +295,7 @@ fn a_team_without_agents_is_told() {
 }
 
 #[test]
-fn more_calls_than_model_services_take_are_told() {
+fn more_calls_than_model_services_accept_are_reported() {
     let many: Vec<_> = (0..128)
         .map(|n| format!("{{ tool = \"to_back_{n}\", to = \"Back\", description = \"Back.\" }}"))
         .collect();
@@ -307,7 +307,7 @@ fn more_calls_than_model_services_take_are_told() {
 }
 
 #[test]
-fn a_default_that_its_schema_refuses_is_told() {
+fn a_default_against_its_schema_is_reported() {
     assert_mistake(
         "default = \"not provided\"",
         "default = 7",
@@ -317,7 +317,7 @@ fn a_default_that_its_schema_refuses_is_told() {
 }
 
 #[test]
-fn an_identity_must_be_a_parameter_that_is_always_there() {
+fn an_identity_must_be_a_required_parameter() {
     assert_mistake(
         "identity = [\"item_id\"]",
         "identity = [\"order_id\"]",
@@ -331,7 +331,7 @@ fn an_identity_must_be_a_parameter_that_is_always_there() {
 }
 
 #[test]
-fn what_is_for_actions_is_refused_on_lookups() {
+fn keys_for_actions_are_refused_on_lookups() {
     let lookup = |line: &str| {
         error_of(&shop_with(
             "kind = \"lookup\"",
@@ -349,7 +349,7 @@ fn what_is_for_actions_is_refused_on_lookups() {
 }
 
 #[test]
-fn an_approval_that_nobody_knows_is_told() {
+fn an_unknown_approval_is_reported() {
     assert_mistake(
         "timeout_seconds = 5",
         "approval = \"maybe\"",

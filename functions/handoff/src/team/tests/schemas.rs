@@ -91,7 +91,7 @@ fn a_schema_that_cannot_be_compiled_fails_its_calls_and_is_known_from_then_on() 
 }
 
 #[test]
-fn a_default_that_does_not_fit_is_told_wherever_its_schema_is() {
+fn a_wrong_default_is_reported_wherever_its_schema_is() {
     let default_of = |schema: &str| {
         with_schema(schema)
             .compile_all()

@@ -17,7 +17,7 @@ fn the_example_of_the_reference_has_no_mistake() {
 }
 
 #[test]
-fn a_section_that_no_provider_has_is_told_with_those_that_are_known() {
+fn an_unknown_section_is_reported_with_the_known_ones() {
     assert_eq!(
         error_of(&SHOP.replace("timeout_seconds = 5", "timeout = 5")),
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
