@@ -208,14 +208,14 @@ async fn respond(
     let mut body = body.into_data_stream();
     loop {
         let chunk = tokio::select! {
-            // Nobody reads on: the answer to the rest of the request body is that its connection ends.
+            // The reader is gone: the answer to the rest of the request body is that its connection ends.
             () = pieces.closed() => return StatusCode::ACCEPTED,
             chunk = body.next() => chunk,
         };
-        let _nobody_reads = match chunk {
+        let _without_reader = match chunk {
             Some(Ok(bytes)) => pieces.send(Piece::Bytes(bytes)),
             None => {
-                let _nobody_reads = pieces.send(Piece::End);
+                let _without_reader = pieces.send(Piece::End);
                 return StatusCode::ACCEPTED;
             }
             // The process died; the sender goes, and with it the hope of an end.
@@ -232,7 +232,7 @@ async fn fail(
     let Some(pieces) = shared.take(&id) else {
         return StatusCode::GONE;
     };
-    let _nobody_reads = pieces.send(Piece::Error(serde_json::from_slice(&error).unwrap()));
+    let _without_reader = pieces.send(Piece::Error(serde_json::from_slice(&error).unwrap()));
     StatusCode::ACCEPTED
 }
 
