@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use baton_handoff::ports::{Change, Index, Store as _};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{ActionRecord, ActionState, actions_in, decode};
@@ -34,9 +33,10 @@ pub(crate) fn run(from: &Path, data: &Path, undo: bool) -> anyhow::Result<ExitCo
             from.display()
         );
     }
-    // The copy itself stays as it is, for another restore.
+    // The copy itself stays as it is, for another restore. A log that an interrupted restore left would be read into the new draft.
     let draft = Draft(beside(data, ".restoring"));
-    std::fs::copy(from, &draft.0).with_context(|| draft.0.display().to_string())?;
+    draft.remove();
+    copy::back_up(from, &draft.0)?;
     let open = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -139,12 +139,18 @@ async fn suspect_open_actions(file: &Path) -> anyhow::Result<usize> {
 /// The copy that is put in place. Removed when dropped before that.
 struct Draft(PathBuf);
 
-impl Drop for Draft {
-    fn drop(&mut self) {
+impl Draft {
+    fn remove(&self) {
         for ending in ["", "-wal", "-shm"] {
-            // In good order none of them is there.
+            // Most of the time none of them is there.
             let _absent = std::fs::remove_file(beside(&self.0, ending));
         }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

@@ -293,3 +293,31 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
         (Some(1000), true)
     );
 }
+
+#[tokio::test]
+async fn an_interrupted_restore_leaves_nothing_in_the_next_one() {
+    let folder = Folder::new();
+    let data = folder.file("baton.db");
+    let store = open(&data);
+    store.commit(vec![note(0)]).await.unwrap();
+    assert!(
+        folder
+            .baton(&["backup", "copy.db", "--data", "baton.db"])
+            .succeeded
+    );
+    // The draft and the log of a restore that was killed: another file's.
+    store.commit(vec![note(1)]).await.unwrap();
+    fs::copy(&data, folder.file("baton.db.restoring")).unwrap();
+    fs::copy(
+        folder.file("baton.db-wal"),
+        folder.file("baton.db.restoring-wal"),
+    )
+    .unwrap();
+    store.close().await;
+    drop(store);
+    let restored = folder.baton(&["restore", "copy.db", "--data", "baton.db", "--undo"]);
+    assert!(restored.succeeded, "{restored:?}");
+    assert_eq!(notes(&data).await, 1);
+    assert!(!folder.file("baton.db.restoring").exists());
+    assert!(!folder.file("baton.db.restoring-wal").exists());
+}

@@ -75,9 +75,14 @@ fn file_of(data: &Path, name: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
-/// Whether a registered process is still running beside the data.
+/// Whether a process that made itself known beside the data is still running, or may be: its file cannot be opened.
 pub fn is_in_use(data: &Path) -> bool {
-    known(data).any(|entry| File::open(entry.path()).is_ok_and(|file| !is_free(&file)))
+    let has_ended = |entry: DirEntry| match File::open(entry.path()) {
+        Ok(file) => is_free(&file),
+        // Removed since the folder was read.
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    !known(data).all(has_ended)
 }
 
 /// The files of processes beside the data, including ended ones.
