@@ -2,8 +2,8 @@
 //! Knows tables; never files, threads or transactions, but for the purge.
 
 use baton_handoff::ports::{Change, Index, Key, Listing, Millis, Order, Record, Stored};
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params, params_from_iter};
 
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{Bounds, HIGHEST_NUMBER};
@@ -20,30 +20,46 @@ pub(super) enum Purged {
     More,
 }
 
-/// The record at the key of a change.
+/// The row at the key of a change.
 enum Found {
     Nothing,
     /// An expired row, which counts as none.
     Expired,
-    Version(u64),
+    Version(u64, Way),
+}
+
+/// How a record is written at its key. SQLite writes the entries of an index anew whenever a statement names one of its columns, and
+/// each such index is a page more in the log: a statement names only the columns that change.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Insert,
+    /// Over a row that every index has in the right place.
+    UpdateBody,
+    /// The same, but for the index of due records.
+    UpdateDue,
+    UpdateAll,
 }
 
 /// Applies all changes if all of their conditions hold; otherwise writes nothing and returns `false`.
 pub(super) fn apply(db: &Connection, changes: &[Change], now: Millis) -> Result<bool> {
-    let mut occupied = Vec::with_capacity(changes.len());
+    let mut ways = Vec::with_capacity(changes.len());
     for change in changes {
-        let found = find(db, change.key(), now)?;
+        let found = find(db, change, now)?;
         if !holds(change, &found) {
             return Ok(false);
         }
-        occupied.push(!matches!(found, Found::Nothing));
+        ways.push(match found {
+            Found::Nothing => Way::Insert,
+            Found::Expired => Way::UpdateAll,
+            Found::Version(_, way) => way,
+        });
     }
-    for (change, occupied) in changes.iter().zip(occupied) {
-        match change {
-            Change::Create(key, record) => put(db, key, 1, record, occupied)?,
-            Change::Replace(key, version, record) => put(db, key, version + 1, record, occupied)?,
-            Change::Remove(key, _) if occupied => remove(db, key)?,
-            Change::Remove(..) | Change::Require(..) => {}
+    for (change, way) in changes.iter().zip(ways) {
+        match (change, way) {
+            (Change::Create(key, record), _) => put(db, key, 1, record, way)?,
+            (Change::Replace(key, version, record), _) => put(db, key, version + 1, record, way)?,
+            (Change::Remove(..), Way::Insert) | (Change::Require(..), _) => {}
+            (Change::Remove(key, _), _) => remove(db, key)?,
         }
     }
     Ok(true)
@@ -52,7 +68,7 @@ pub(super) fn apply(db: &Connection, changes: &[Change], now: Millis) -> Result<
 fn holds(change: &Change, found: &Found) -> bool {
     let version = match found {
         Found::Nothing | Found::Expired => None,
-        Found::Version(version) => Some(*version),
+        Found::Version(version, _) => Some(*version),
     };
     match change {
         Change::Create(..) => version.is_none(),
@@ -64,46 +80,77 @@ fn holds(change: &Change, found: &Found) -> bool {
     }
 }
 
-fn find(db: &Connection, key: &Key, now: Millis) -> Result<Found> {
+fn find(db: &Connection, change: &Change, now: Millis) -> Result<Found> {
+    let key = change.key();
     let mut select = db.prepare_cached(
-        "SELECT version, expires_at FROM records WHERE partition = ?1 AND sort = ?2",
+        "SELECT version, expires_at, due_at, list_group, list_rank FROM records WHERE partition = ?1 AND sort = ?2",
     )?;
     let found = select.query_row(params![key.partition, key.sort], |row| {
         let expires_at: Option<Millis> = row.get(1)?;
         if expires_at.is_some_and(|moment| moment < now) {
             return Ok(Found::Expired);
         }
-        Ok(Found::Version(row.get(0)?))
+        let way = match change {
+            Change::Create(_, record) | Change::Replace(_, _, record) => {
+                let (group, rank) = listing(record);
+                let stays = expires_at == record.expires_at
+                    && group == row.get_ref(3)?.as_str_or_null()?
+                    && rank == row.get(4)?;
+                match (stays, record.due_at == row.get(2)?) {
+                    (true, true) => Way::UpdateBody,
+                    (true, false) => Way::UpdateDue,
+                    (false, _) => Way::UpdateAll,
+                }
+            }
+            Change::Remove(..) | Change::Require(..) => Way::UpdateAll,
+        };
+        Ok(Found::Version(row.get(0)?, way))
     });
     Ok(found.optional()?.unwrap_or(Found::Nothing))
 }
 
-fn put(db: &Connection, key: &Key, version: u64, record: &Record, occupied: bool) -> Result<()> {
-    let mut statement = db.prepare_cached(if occupied {
-        "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
-         expires_at = ?9 WHERE partition = ?1 AND sort = ?2"
-    } else {
-        "INSERT INTO records (partition, sort, version, format, body, due_at, list_group, list_rank, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-    })?;
-    let (group, rank) = match &record.listed {
-        Some(listing) => (Some(listing.group.as_str()), Some(listing.rank)),
-        None => (None, None),
+fn listing(record: &Record) -> (Option<&str>, Option<u64>) {
+    let listed = record.listed.as_ref();
+    listed
+        .map(|listing| (listing.group.as_str(), listing.rank))
+        .unzip()
+}
+
+fn put(db: &Connection, key: &Key, version: u64, record: &Record, way: Way) -> Result<()> {
+    let (group, rank) = listing(record);
+    let values: [&dyn ToSql; 9] = [
+        &key.partition,
+        &key.sort,
+        &version,
+        &record.format,
+        &record.body,
+        &record.due_at,
+        &group,
+        &rank,
+        &record.expires_at,
+    ];
+    let (statement, named) = match way {
+        Way::UpdateBody => (UPDATE_BODY, 5),
+        Way::UpdateDue => (UPDATE_DUE, 6),
+        Way::UpdateAll => (UPDATE_ALL, 9),
+        Way::Insert => (INSERT, 9),
     };
-    statement
-        .execute(params![
-            key.partition,
-            key.sort,
-            version,
-            record.format,
-            record.body,
-            record.due_at,
-            group,
-            rank,
-            record.expires_at
-        ])
+    let values = values.into_iter().take(named);
+    db.prepare_cached(statement)?
+        .execute(params_from_iter(values))
         .map(drop)
 }
+
+const UPDATE_BODY: &str =
+    "UPDATE records SET version = ?3, format = ?4, body = ?5 WHERE partition = ?1 AND sort = ?2";
+
+const UPDATE_DUE: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6 WHERE partition = ?1 AND sort = ?2";
+
+const UPDATE_ALL: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
+     expires_at = ?9 WHERE partition = ?1 AND sort = ?2";
+
+const INSERT: &str = "INSERT INTO records (partition, sort, version, format, body, due_at, list_group, list_rank, expires_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 fn remove(db: &Connection, key: &Key) -> Result<()> {
     db.prepare_cached("DELETE FROM records WHERE partition = ?1 AND sort = ?2")?
@@ -302,12 +349,99 @@ mod tests {
             let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
             let nothing = vec![0; explain.parameter_count()];
             let plan: Vec<String> = explain
-                .query_map(rusqlite::params_from_iter(nothing), |row| row.get(3))
+                .query_map(params_from_iter(nothing), |row| row.get(3))
                 .unwrap()
                 .map(Result::unwrap)
                 .collect();
             assert_eq!(plan.len(), 1, "{plan:?}");
             assert!(plan[0].contains(index), "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_moves_in_the_indexes_whatever_of_it_changes() {
+        let db = table();
+        let key = Key::new("p", "s");
+        let base = record(None);
+        let due = |due_at| Record {
+            due_at,
+            ..base.clone()
+        };
+        let listed = |group: &str, rank| Record {
+            listed: Some(Listing {
+                group: group.to_owned(),
+                rank,
+            }),
+            ..base.clone()
+        };
+        let body = Record {
+            body: "b".to_owned(),
+            ..listed("g", 2)
+        };
+        let versions = [
+            base.clone(),
+            due(Some(5)),
+            due(Some(7)),
+            due(None),
+            listed("g", 1),
+            listed("g", 2),
+            body,
+            listed("h", 2),
+            record(Some(9)),
+            base.clone(),
+        ];
+        for (version, record) in (0_u64..).zip(&versions) {
+            let change = match version {
+                0 => Change::Create(key.clone(), record.clone()),
+                _ => Change::Replace(key.clone(), version, record.clone()),
+            };
+            assert!(apply(&db, &[change], 0).unwrap());
+            let stored = get(&db, &key, 0).unwrap().unwrap();
+            assert_eq!((stored.version, &stored.record), (version + 1, record));
+            let found = |of: &Index| !index(&db, of, None, 9, 0).unwrap().is_empty();
+            let moment = record.due_at.unwrap_or(u64::MAX);
+            assert_eq!(found(&Index::Due(moment)), record.due_at.is_some());
+            assert!(!found(&Index::Due(moment.saturating_sub(1))) || record.due_at.is_none());
+            for group in ["g", "h"] {
+                let belongs = record
+                    .listed
+                    .as_ref()
+                    .is_some_and(|listed| listed.group == group);
+                assert_eq!(found(&Index::Listed(group.to_owned())), belongs);
+            }
+            db.query_row("PRAGMA integrity_check", [], |row| {
+                assert_eq!(row.get::<_, String>(0)?, "ok");
+                Ok(())
+            })
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn a_record_that_keeps_its_place_leaves_the_indexes_alone() {
+        let db = table();
+        for (statement, index) in [(UPDATE_BODY, None), (UPDATE_DUE, Some("records_due"))] {
+            let mut explain = db.prepare(&format!("EXPLAIN {statement}")).unwrap();
+            let nothing = vec![0; explain.parameter_count()];
+            let opened: Vec<i64> = explain
+                .query_map(params_from_iter(nothing), |row| {
+                    Ok((row.get::<_, String>(1)?, row.get::<_, i64>(3)?))
+                })
+                .unwrap()
+                .map(Result::unwrap)
+                .filter(|(operation, _)| operation == "OpenWrite")
+                .map(|(_, page)| page)
+                .collect();
+            let root = |name: &str| {
+                db.query_row(
+                    "SELECT rootpage FROM sqlite_schema WHERE name = ?1",
+                    [name],
+                    |row| row.get::<_, i64>(0),
+                )
+                .unwrap()
+            };
+            let expected: Vec<i64> = std::iter::once("records").chain(index).map(root).collect();
+            assert_eq!(opened, expected, "{statement}");
         }
     }
 
