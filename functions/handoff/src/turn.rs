@@ -17,7 +17,8 @@ pub(crate) mod window;
 
 use std::panic::AssertUnwindSafe;
 
-use futures_util::FutureExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 
 use begun::{Begun, EndAtOnce, Opening};
 use commits::{Ending, Rest};
@@ -53,14 +54,22 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
     let (mut play, opening) = Play::new(engine, &lease, begun);
     let recorder = play.narrator.recorder();
     let mut work = Box::pin(AssertUnwindSafe(play.run(opening)).catch_unwind());
-    let ended = tokio::select! {
-       biased;
-        result = &mut work => Ended::ByItself(result),
-        interrupted = lease.keep(number) => Ended::Interrupted(interrupted),
-        () = engine.given_up(&claim.conversation) => Ended::GivenUp,
-        never = recorder.run(engine, &claim, number) => match never {},
+    let beside = async {
+        tokio::select! {
+            biased;
+            interrupted = lease.keep(number) => Ended::Interrupted(interrupted),
+            () = engine.given_up(&claim.conversation) => Ended::GivenUp,
+            never = recorder.run(engine, &claim, number) => match never {},
+        }
     };
-    drop(work);
+    // Polled only when it was woken itself: its timers and locks, polled with every word, cost as much as the word.
+    let mut beside = FuturesUnordered::from_iter([beside]);
+    let ended = tokio::select! {
+        biased;
+        result = &mut work => Ended::ByItself(result),
+        Some(ended) = beside.next() => ended,
+    };
+    drop((work, beside));
     let result = match ended {
         Ended::ByItself(Ok(result)) => result,
         Ended::ByItself(Err(_panic)) => {

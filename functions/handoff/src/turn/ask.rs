@@ -1,5 +1,8 @@
 //! The turn's request to the model, and its streamed answer.
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
 use super::begun::Opening;
 use super::play::Play;
 use super::request::{messages, request};
@@ -33,10 +36,13 @@ impl Play<'_> {
             let stream = opening.await?;
             response.read(stream, |text| self.narrator.say(text)).await
         };
+        // Polled only when it rings, not with every word.
+        let until = self.engine.env.now() + LONGEST_RESPONSE;
+        let mut alarm = FuturesUnordered::from_iter([self.engine.env.sleep_until(until)]);
         let read = tokio::select! {
-           biased;
+            biased;
             read = read => read,
-            () = self.engine.sleep(LONGEST_RESPONSE) => Err(Broken {
+            Some(()) = alarm.next() => Err(Broken {
                 code: FailureCode::ModelTimedOut,
                 detail: "the response as a whole took too long".to_owned(),
             }),
