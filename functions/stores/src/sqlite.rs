@@ -11,6 +11,7 @@ mod health;
 mod identity;
 mod mailbox;
 mod messages;
+mod neighbours;
 mod open;
 mod queue;
 mod records;

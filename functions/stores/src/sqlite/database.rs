@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
-use baton_handoff::ports::{Env, Lane};
+use baton_handoff::ports::{Env, Lane, Millis};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::fault::FileName;
 use super::identity::Identity;
+use super::neighbours::Neighbours;
 use super::open::{self, OpenError};
 use super::rendezvous::Rendezvous;
 use super::schema;
@@ -43,6 +44,7 @@ pub(super) struct Database {
     identity: Identity,
     pub(super) name: FileName,
     pub(super) env: Arc<dyn Env>,
+    neighbours: Arc<Neighbours>,
     turns: Arrivals,
     actions: Arrivals,
     pub(super) writer: Writer,
@@ -65,7 +67,9 @@ impl Database {
             reason: error.to_string(),
         };
         let identity = Identity::of(path).map_err(inaccessible)?;
-        let writer = Writer::start(db, Arc::clone(&env), name.clone(), identity.clone())
+        let neighbours = Arc::new(Neighbours::default());
+        let shared = Arc::clone(&neighbours);
+        let writer = Writer::start(db, Arc::clone(&env), name.clone(), identity.clone(), shared)
             .map_err(inaccessible)?;
         Ok(Self {
             readers: Mutex::default(),
@@ -73,6 +77,7 @@ impl Database {
             identity,
             name,
             env,
+            neighbours,
             turns: Arrivals::default(),
             actions: Arrivals::default(),
             writer,
@@ -128,6 +133,12 @@ impl Database {
 
     fn readers(&self) -> MutexGuard<'_, Readers> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether other processes write to the file these days.
+    pub(super) fn has_neighbours(&self, now: Millis) -> bool {
+        self.neighbours.look(self.identity.log_changed_at(), now);
+        self.neighbours.are_active(now)
     }
 
     /// How this process's receivers of a lane learn of messages.

@@ -4,6 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use rusqlite::ffi;
 
@@ -78,6 +79,14 @@ impl Identity {
             Some((inner, (_, id))) if !leads_to(&inner.log, id) => Err(log_moved()),
             _ => Ok(()),
         }
+    }
+}
+
+impl Identity {
+    /// When the log was written last. `None` while no log exists.
+    pub(super) fn log_changed_at(&self) -> Option<SystemTime> {
+        let (log, _) = self.0.as_deref()?.log()?;
+        log.metadata().ok()?.modified().ok()
     }
 }
 

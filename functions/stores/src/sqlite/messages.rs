@@ -78,6 +78,12 @@ pub(super) fn count_visible(
     .query_row(params![lane.as_str(), now, most], |row| row.get(0))
 }
 
+/// When the next hidden message becomes visible.
+pub(super) fn next_visible(db: &Connection, lane: Lane) -> Result<Option<Millis>> {
+    db.prepare_cached("SELECT MIN(visible_at) FROM messages WHERE lane = ?1")?
+        .query_row([lane.as_str()], |row| row.get(0))
+}
+
 /// Delivers up to `max` messages and hides them until `hidden_until`.
 pub(super) fn receive(
     db: &Connection,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Delivery, Lane, Queue, QueueError};
+use baton_handoff::ports::{Delivery, Lane, Millis, Queue, QueueError, millis};
 
 use super::database::Database;
 use super::fault::WriteError;
@@ -15,8 +15,12 @@ use super::rendezvous::Inbox;
 use crate::waiting;
 use baton_handoff::ports::limits::{HIGHEST_NUMBER, LANE_MESSAGES};
 
-/// How often a waiting receiver polls for messages of other processes and for messages visible again. A read, a few microseconds.
+/// How often a waiting receiver polls for messages of other processes. A read, a few microseconds, and a thread that wakes for it.
 const POLL: Duration = Duration::from_millis(250);
+
+/// The same while no other process writes to the file. One that sends a message has written before: it accepted what the message is
+/// about, and most often a model answered in between.
+const POLL_ALONE: Duration = Duration::from_secs(1);
 
 /// Messages sent between two counts of a lane: a count reads the whole lane.
 const SENDS_PER_COUNT: usize = 256;
@@ -75,6 +79,21 @@ impl SqliteQueue {
         self.database
             .read(|db| messages::count_visible(db, lane, most, now))
             .map_err(|error| QueueError(self.database.name.reading(&error).to_string()))
+    }
+
+    /// When a lane without visible messages is read again. All lanes are read at the same moments, so that a thread wakes once for all.
+    fn next_poll(&self, lane: Lane, now: Millis) -> Result<Millis, QueueError> {
+        let every = if self.database.has_neighbours(now) {
+            POLL
+        } else {
+            POLL_ALONE
+        };
+        let beat = waiting::later(now, every) / millis(every) * millis(every);
+        let visible = self
+            .database
+            .read(|db| messages::next_visible(db, lane))
+            .map_err(|error| QueueError(self.database.name.reading(&error).to_string()))?;
+        Ok(visible.map_or(beat, |visible| beat.min(visible)))
     }
 
     fn next_receipt(&self) -> Receipt {
@@ -191,7 +210,7 @@ impl Queue for SqliteQueue {
             let taken = if visible > 0 {
                 self.take(lane, visible, visibility).await
             } else {
-                let next_poll = waiting::later(now, POLL).min(deadline);
+                let next_poll = self.next_poll(lane, now)?.min(deadline);
                 tokio::select! {
                     handed = next(inbox.as_mut()) => deliveries.extend(handed),
                     () = waiting::for_message(env, &arrivals.sent, next_poll) => {}

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::fault::{FileName, WriteError};
 use super::identity::Identity;
 use super::mailbox::{Mailbox, Taken};
+use super::neighbours::Neighbours;
 use super::{open, records};
 
 /// Jobs that may wait before a caller must wait for room.
@@ -111,6 +112,7 @@ impl Writer {
         env: Arc<dyn Env>,
         file: FileName,
         identity: Identity,
+        neighbours: Arc<Neighbours>,
     ) -> io::Result<Self> {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
@@ -120,6 +122,8 @@ impl Writer {
             env,
             file: file.clone(),
             identity,
+            neighbours,
+            data_version: 0,
             fails: Arc::clone(&fails),
             jobs: Arc::clone(&jobs),
             end,
@@ -197,6 +201,9 @@ struct WriterThread {
     env: Arc<dyn Env>,
     file: FileName,
     identity: Identity,
+    neighbours: Arc<Neighbours>,
+    /// SQLite's number for the last state of the file that this process knows. Only writes of others change it.
+    data_version: i64,
     fails: Arc<AtomicBool>,
     jobs: Arc<Jobs>,
     end: watch::Sender<bool>,
@@ -256,7 +263,8 @@ impl WriterThread {
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Ended {
         let before = self.db.total_changes();
-        let ended = self.try_to_transact(batch);
+        let neighbours = Arc::clone(&self.neighbours);
+        let ended = neighbours.beside(|| self.try_to_transact(batch));
         match &ended {
             // A transaction without writes says nothing about those with writes.
             Ended::Committed if self.db.total_changes() == before => {}
@@ -274,6 +282,7 @@ impl WriterThread {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ended::Failed(self.file.writing(&error));
         }
+        self.notice_neighbours(now);
         for job in batch {
             if let Err(error) = job.run(&self.db, now) {
                 self.roll_back();
@@ -286,6 +295,19 @@ impl WriterThread {
                 self.roll_back();
                 Ended::Failed(self.file.committing(&error))
             }
+        }
+    }
+
+    fn notice_neighbours(&mut self, now: Millis) {
+        let version = self
+            .db
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+        // A hint: a failure to read it shows in the transaction itself.
+        let version = version.unwrap_or(self.data_version);
+        let before = std::mem::replace(&mut self.data_version, version);
+        if before != 0 && before != version {
+            self.neighbours.notice(now);
         }
     }
 
@@ -335,7 +357,7 @@ impl WriterThread {
         let cleared = self
             .identity
             .check_names()
-            .and_then(|()| records::purge(&self.db, now));
+            .and_then(|()| self.neighbours.beside(|| records::purge(&self.db, now)));
         let pause = match &cleared {
             Ok(records::Purged::More) => PURGE_MORE,
             Ok(records::Purged::All) | Err(_) => PURGE_EVERY,
@@ -383,6 +405,7 @@ mod tests {
             Arc::new(TestClock::new()),
             FileName::new(Path::new("test.db")),
             Identity::none(),
+            Arc::default(),
         )
         .unwrap()
     }
