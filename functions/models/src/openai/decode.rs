@@ -83,8 +83,38 @@ fn on_afterwards(event: &Event, answer: &mut Answer) {
     }
 }
 
+/// What stands before the choices of a usual event, and behind them.
+const CHOICES: &str = ",\"choices\":[";
+const USUAL_ENDS: [&str; 2] = ["],\"usage\":null}", "]}"];
+
+/// An event of the usual shape, whose text is a third of it: some plain values, one choice, and no token counts. `None` for every
+/// other one. Most of an event is the same in all of them, and this runs once for each token.
+fn usual(data: &str) -> Option<Event> {
+    let (head, choice) = data.split_once(CHOICES)?;
+    let values = head.strip_prefix('{')?;
+    // Without an inner object and an escape, these choices are the event's own.
+    let is_plain = |plain, byte: &u8| plain & !matches!(byte, b'{' | b'[' | b'\\');
+    if !values.as_bytes().iter().fold(true, is_plain)
+        || values.contains("\"error\"")
+        || values.contains("\"usage\"")
+    {
+        return None;
+    }
+    let mut choices = serde_json::Deserializer::from_str(choice).into_iter();
+    let first = choices.next()?.ok()?;
+    let end = choice.get(choices.byte_offset()..)?;
+    USUAL_ENDS.contains(&end).then_some(Event {
+        choices: Some(first),
+        usage: None,
+        error: None,
+    })
+}
+
 /// The position is safe to log; the parser's own message may quote the answer.
 fn parse(data: &str) -> Result<Event, ModelError> {
+    if let Some(event) = usual(data) {
+        return Ok(event);
+    }
     serde_json::from_str(data).map_err(|error| {
         let detail = format!(
             "an event is not a chat completion chunk: {:?} error at byte {}",
@@ -100,4 +130,45 @@ fn reported(fault: &Fault) -> ModelError {
         ModelErrorKind::Reported,
         format!("the service reported an error: {fault}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(event: &Event) -> Option<&str> {
+        let delta = event.choices.as_ref()?.delta.as_ref()?;
+        delta.content.as_deref()
+    }
+
+    #[test]
+    fn a_usual_event_is_read_as_any_other() {
+        for data in [
+            r#"{"id":"c","created":1,"choices":[{"index":0,"delta":{"content":" a\"]}"},"finish_reason":null}],"usage":null}"#,
+            r#"{"id":"c","choices":[{"delta":{"content":"b"}}]}"#,
+            r#"{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+        ] {
+            let (short, long): (Event, Event) =
+                (usual(data).unwrap(), serde_json::from_str(data).unwrap());
+            assert_eq!(text(&short), text(&long), "{data}");
+            assert_eq!(format!("{short:?}"), format!("{long:?}"));
+        }
+    }
+
+    #[test]
+    fn an_unusual_event_is_left_to_the_whole_parser() {
+        for data in [
+            r#"{"usage":{"prompt_tokens":1},"choices":[{"delta":{}}]}"#,
+            r#"{"id":"c","choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#,
+            r#"{"error":"e","choices":[{"delta":{}}]}"#,
+            r#"{"id":"c","choices":[{"delta":{}}],"error":{"message":"e"}}"#,
+            r#"{"id":"c","choices":[{"delta":{}},{"delta":{}}]}"#,
+            r#"{"id":"c","choices":[],"usage":null}"#,
+            r#"{"id":"c","in":{"a":1,"choices":[{"delta":{}}]}"#,
+            r#"{"id":"c\",\"choices\":[{\"delta\":{}}]","choices":[{"delta":{}}]}"#,
+            r#"{"id":"c","choices":[{"delta":{"content":"cut"#,
+        ] {
+            assert!(usual(data).is_none(), "{data}");
+        }
+    }
 }
