@@ -151,6 +151,10 @@ impl TurnLog {
 /// Waits until `is_so` holds. The task that makes it hold notifies.
 async fn wait(changed: &Notify, is_so: impl Fn() -> bool) {
     loop {
+        // Mostly so after a change: to register and to take that back costs more than to look.
+        if is_so() {
+            return;
+        }
         let change = changed.notified();
         let mut change = std::pin::pin!(change);
         // Registered before the check, so that no change between the check and the wait is missed.
