@@ -9,6 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use baton_handoff::Engine;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -153,9 +155,12 @@ impl Connections {
                 .max_buf_size(MAX_HEAD)
                 .serve_connection(TokioIo::new(socket), service)
         );
+        // Polled only when it was woken itself, not with every word that is written.
+        let mut closing = FuturesUnordered::from_iter([self.ending.closing.cancelled()]);
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
-            () = self.ending.closing.cancelled() => {
+            Some(()) = closing.next() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
