@@ -1,15 +1,19 @@
 //! Whether other processes write to the file. While none does, there is little reason to look for their messages.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use baton_handoff::ports::Millis;
+use rusqlite::Connection;
 
 use crate::waiting;
 
 /// For this long after a write of another process more of its writes are expected.
 const ACTIVE: Duration = Duration::from_mins(1);
+
+/// How often the writer looks for their writes.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The traces of other processes.
 #[derive(Debug, Default)]
@@ -57,12 +61,74 @@ impl Neighbours {
     }
 }
 
+/// The writer's look-out for other processes.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    neighbours: Arc<Neighbours>,
+    /// SQLite's number for the last state of the file that the writer has seen. Only writes of others change it.
+    data_version: Option<i64>,
+    look_at: Millis,
+}
+
+impl Lookout {
+    pub(super) fn new(neighbours: Arc<Neighbours>) -> Self {
+        Self {
+            neighbours,
+            data_version: None,
+            look_at: 0,
+        }
+    }
+
+    /// Looks for writes of others, now and then. To be called in a transaction of the writer.
+    pub(super) fn look(&mut self, db: &Connection, now: Millis) {
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = waiting::later(now, LOOK_EVERY);
+        let version = db
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
+        // Only a hint: what is wrong with the file shows in the transaction itself.
+        let Ok(version) = version else { return };
+        let before = self.data_version.replace(version);
+        if before.is_some_and(|before| before != version) {
+            self.neighbours.notice(now);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn moment(seconds: u64) -> Option<SystemTime> {
         Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_writer_notices_a_write_of_another_connection_and_not_its_own() {
+        let folder = std::env::temp_dir().join(format!("baton-lookout-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let open = || Connection::open(folder.join("a.db")).unwrap();
+        let (ours, other) = (open(), open());
+        ours.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE words (word TEXT)")
+            .unwrap();
+        let neighbours = Arc::new(Neighbours::default());
+        let mut lookout = Lookout::new(Arc::clone(&neighbours));
+        let write = "INSERT INTO words VALUES ('a')";
+        let mut transact = |now| {
+            ours.execute_batch("BEGIN IMMEDIATE").unwrap();
+            lookout.look(&ours, now);
+            ours.execute_batch(write).unwrap();
+            ours.execute_batch("COMMIT").unwrap();
+        };
+        transact(1_000);
+        transact(2_000);
+        assert!(!neighbours.are_active(2_000));
+        other.execute_batch(write).unwrap();
+        transact(3_000);
+        assert!(neighbours.are_active(3_000));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -3,7 +3,9 @@
 
 use baton_handoff::ports::{Change, Index, Key, Listing, Millis, Order, Record, Stored};
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params, params_from_iter};
+use rusqlite::{
+    Connection, OptionalExtension as _, Result, Row, Statement, params, params_from_iter,
+};
 
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{Bounds, HIGHEST_NUMBER};
@@ -43,8 +45,9 @@ enum Way {
 /// Applies all changes if all of their conditions hold; otherwise writes nothing and returns `false`.
 pub(super) fn apply(db: &Connection, changes: &[Change], now: Millis) -> Result<bool> {
     let mut ways = Vec::with_capacity(changes.len());
+    let mut select = db.prepare_cached(FIND)?;
     for change in changes {
-        let found = find(db, change, now)?;
+        let found = find(&mut select, change, now)?;
         if !holds(change, &found) {
             return Ok(false);
         }
@@ -80,11 +83,10 @@ fn holds(change: &Change, found: &Found) -> bool {
     }
 }
 
-fn find(db: &Connection, change: &Change, now: Millis) -> Result<Found> {
+const FIND: &str = "SELECT version, expires_at, due_at, list_group, list_rank FROM records WHERE partition = ?1 AND sort = ?2";
+
+fn find(select: &mut Statement<'_>, change: &Change, now: Millis) -> Result<Found> {
     let key = change.key();
-    let mut select = db.prepare_cached(
-        "SELECT version, expires_at, due_at, list_group, list_rank FROM records WHERE partition = ?1 AND sort = ?2",
-    )?;
     let found = select.query_row(params![key.partition, key.sort], |row| {
         let expires_at: Option<Millis> = row.get(1)?;
         if expires_at.is_some_and(|moment| moment < now) {

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::fault::{FileName, WriteError};
 use super::identity::Identity;
 use super::mailbox::{Mailbox, Taken};
-use super::neighbours::Neighbours;
+use super::neighbours::{Lookout, Neighbours};
 use super::{open, records};
 
 /// Jobs that may wait before a caller must wait for room.
@@ -122,8 +122,8 @@ impl Writer {
             env,
             file: file.clone(),
             identity,
+            lookout: Lookout::new(Arc::clone(&neighbours)),
             neighbours,
-            data_version: 0,
             fails: Arc::clone(&fails),
             jobs: Arc::clone(&jobs),
             end,
@@ -202,8 +202,7 @@ struct WriterThread {
     file: FileName,
     identity: Identity,
     neighbours: Arc<Neighbours>,
-    /// SQLite's number for the last state of the file that this process knows. Only writes of others change it.
-    data_version: i64,
+    lookout: Lookout,
     fails: Arc<AtomicBool>,
     jobs: Arc<Jobs>,
     end: watch::Sender<bool>,
@@ -282,7 +281,7 @@ impl WriterThread {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return Ended::Failed(self.file.writing(&error));
         }
-        self.notice_neighbours(now);
+        self.lookout.look(&self.db, now);
         for job in batch {
             if let Err(error) = job.run(&self.db, now) {
                 self.roll_back();
@@ -295,19 +294,6 @@ impl WriterThread {
                 self.roll_back();
                 Ended::Failed(self.file.committing(&error))
             }
-        }
-    }
-
-    fn notice_neighbours(&mut self, now: Millis) {
-        let version = self
-            .db
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut pragma| pragma.query_row([], |row| row.get(0)));
-        // A hint: a failure to read it shows in the transaction itself.
-        let version = version.unwrap_or(self.data_version);
-        let before = std::mem::replace(&mut self.data_version, version);
-        if before != 0 && before != version {
-            self.neighbours.notice(now);
         }
     }
 
