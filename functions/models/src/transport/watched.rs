@@ -51,6 +51,8 @@ pub(crate) struct Watched<S> {
     last_poll: Option<Instant>,
     // Set again when it fires, not with every chunk: a timer costs more than a token.
     alarm: Pin<Box<Sleep>>,
+    /// The end of a complete answer was given the chance to come without an alarm.
+    has_stood_back: bool,
 }
 
 impl<S> Watched<S> {
@@ -71,6 +73,7 @@ impl<S> Watched<S> {
             response: patience.response,
             last_poll: None,
             alarm: Box::pin(sleep_until(now + patience.silence.min(patience.response))),
+            has_stood_back: false,
         }
     }
 
@@ -101,6 +104,13 @@ impl<S> Watched<S> {
             .unparsed
             .store(unparsed + bytes.len(), Ordering::Relaxed);
         Ok(bytes)
+    }
+
+    /// Once, when the answer is complete: its end is mostly read already, and the task that reads the connection only has to run for
+    /// it. An alarm set earlier than all others interrupts the runtime's sleep.
+    fn stands_back(&mut self) -> bool {
+        let finished = self.progress.finished.load(Ordering::Relaxed);
+        finished && !std::mem::replace(&mut self.has_stood_back, true)
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<ModelError> {
@@ -151,6 +161,10 @@ where
                 error.to_string(),
             )))),
             Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending if self.stands_back() => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Pending => self.poll_alarm(cx).map(|late| Some(Err(late))),
         }
     }
