@@ -101,8 +101,8 @@ impl Lookout {
 mod tests {
     use super::*;
 
-    fn moment(seconds: u64) -> Option<SystemTime> {
-        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    fn moment(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
     #[test]
@@ -134,10 +134,10 @@ mod tests {
     #[test]
     fn a_log_that_changes_without_a_write_of_ours_has_a_neighbour() {
         let neighbours = Neighbours::default();
-        neighbours.look(moment(1), 1_000);
-        neighbours.look(moment(1), 2_000);
+        neighbours.look(Some(moment(1)), 1_000);
+        neighbours.look(Some(moment(1)), 2_000);
         assert!(!neighbours.are_active(2_000));
-        neighbours.look(moment(3), 3_000);
+        neighbours.look(Some(moment(3)), 3_000);
         assert!(neighbours.are_active(3_000));
         assert!(neighbours.are_active(62_000));
         assert!(!neighbours.are_active(63_000));
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn our_own_writes_are_not_taken_for_a_neighbour() {
         let neighbours = Neighbours::default();
-        neighbours.look(moment(1), 1_000);
-        neighbours.beside(|| neighbours.look(moment(2), 2_000));
-        neighbours.look(moment(3), 3_000);
+        neighbours.look(Some(moment(1)), 1_000);
+        neighbours.beside(|| neighbours.look(Some(moment(2)), 2_000));
+        neighbours.look(Some(moment(3)), 3_000);
         assert!(!neighbours.are_active(3_000));
     }
 }
