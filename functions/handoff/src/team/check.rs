@@ -35,9 +35,10 @@ impl Team {
     /// have the form of mistakes.
     pub fn warnings(&self) -> Vec<TeamError> {
         let of_tool = |tool: &Arc<Tool>| {
-            let remarks = tool.schema.remarks();
-            let warnings = remarks.iter().map(|remark| self.mistake(tool, remark));
-            warnings.collect::<Vec<_>>()
+            let remarks = tool.schema.remarks().into_iter();
+            remarks
+                .map(|remark| self.mistake(tool, &remark))
+                .collect::<Vec<_>>()
         };
         self.tools().flat_map(of_tool).collect()
     }
@@ -45,7 +46,7 @@ impl Team {
     fn mistake(&self, tool: &Tool, problem: &Problem) -> TeamError {
         let Source { file, text } = &self.source;
         let parsed = DeTable::parse(text).ok();
-        let at = parsed.and_then(|parsed| place_of(tool, &problem.place, parsed.get_ref()));
+        let at = parsed.and_then(|parsed| place_of(tool, &problem.place(), parsed.get_ref()));
         let mistake = Mistake::Schema {
             tool: tool.name.clone(),
             reason: problem.to_string(),

@@ -47,27 +47,29 @@ struct Compiled {
 /// What is to be said of a part of a schema: a mistake, or that it means less than it seems to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// The names and numbers that lead there from the top of the schema.
-    pub(super) place: Vec<String>,
+    /// A JSON pointer from the top of the schema.
+    place: String,
     what: String,
 }
 
 impl Problem {
-    fn new(place: &[String], what: impl Into<String>) -> Self {
-        Self {
-            place: place.to_vec(),
-            what: what.into(),
-        }
+    fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        let (place, what) = (place.into(), what.into());
+        Self { place, what }
+    }
+
+    /// The names and numbers that lead there from the top of the schema.
+    pub(super) fn place(&self) -> Vec<String> {
+        tokens(&self.place).collect()
     }
 }
 
 /// The place the way that people write it, and a phrase: `properties.size` is this and that.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place.is_empty() {
-            write!(f, "it {}", self.what)
-        } else {
-            write!(f, "`{}` {}", self.place.join("."), self.what)
+        match self.place().join(".") {
+            place if place.is_empty() => write!(f, "it {}", self.what),
+            place => write!(f, "`{place}` {}", self.what),
         }
     }
 }
@@ -146,13 +148,11 @@ impl Compiled {
         let Cost { weight, ways, .. } = self.walked.cost;
         let (parts, depth) = size(value);
         let visits = parts.saturating_mul(weight);
-        let errors = || {
-            let build = || options().build(&without_alternatives(&self.walked)).ok();
-            let compiled = self.reasons.get_or_init(build).as_ref()?;
-            Some(compiled.iter_errors(value))
-        };
         let is_few = visits.saturating_mul(ways.saturating_pow(depth)) <= MAX_REASONS;
-        is_few.then(errors).flatten().into_iter().flatten()
+        let build = || options().build(&without_alternatives(&self.walked)).ok();
+        let compiled = is_few.then(|| self.reasons.get_or_init(build).as_ref());
+        let compiled = compiled.flatten().into_iter();
+        compiled.flat_map(|compiled| compiled.iter_errors(value))
     }
 
     /// Each default by the schema of its own parameter, wherever that refers to.
@@ -161,16 +161,20 @@ impl Compiled {
         if defaults.is_empty() || self.verdict.is_valid(&all) {
             return Ok(());
         }
-        for error in self.reasons(&all) {
-            // What is asked of all parameters together is not a default's business.
-            if error.evaluation_path().as_str().starts_with("/properties/") {
-                let mut place: Vec<_> = tokens(error.instance_path().as_str()).collect();
-                place.insert(0, "properties".to_owned());
-                place.insert(2, "default".to_owned());
-                return Err(words::problem(place, &error));
-            }
-        }
-        Ok(())
+        // What is asked of all parameters together is not a default's business.
+        let is_of_one = |error: &ValidationError<'_>| {
+            error.evaluation_path().as_str().starts_with("/properties/")
+        };
+        let problem = self.reasons(&all).find(is_of_one).map(|error| {
+            let path = error.instance_path().as_str();
+            let end = path
+                .match_indices('/')
+                .nth(1)
+                .map_or(path.len(), |(end, _)| end);
+            let (name, inside) = path.split_at(end);
+            words::problem(&format!("/properties{name}/default{inside}"), &error)
+        });
+        problem.map_or(Ok(()), Err)
     }
 }
 
@@ -217,7 +221,7 @@ fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
     tokens.map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
-fn pointer(place: &[String]) -> String {
-    let escaped = |token: &String| format!("/{}", token.replace('~', "~0").replace('/', "~1"));
-    place.iter().map(escaped).collect()
+/// A JSON pointer one token further.
+fn step(place: &str, token: &str) -> String {
+    format!("{place}/{}", token.replace('~', "~0").replace('/', "~1"))
 }

@@ -35,8 +35,7 @@ const OTHERS: &str = "$anchor $comment $dynamicAnchor $dynamicRef $id $recursive
 /// None where the keyword holds no schemas.
 pub(super) fn asked(keyword: &str) -> Option<Asked> {
     let mut holders = HOLDERS.into_iter();
-    let found = holders.find(|(_, names)| has(names, keyword));
-    found.map(|(asked, _)| asked)
+    holders.find_map(|(asked, names)| has(names, keyword).then_some(asked))
 }
 
 pub(super) fn holds_by_name(keyword: &str) -> bool {
@@ -49,12 +48,15 @@ fn has(names: &str, keyword: &str) -> bool {
 
 /// The keyword that an unknown one was likely meant to be.
 pub(super) fn likely_meant(name: &str) -> Option<&'static str> {
-    let holders = HOLDERS.into_iter().map(|(_, names)| names);
-    let all = holders.chain([OTHERS]).flat_map(str::split_whitespace);
+    let lists = HOLDERS.map(|(_, names)| names).into_iter().chain([OTHERS]);
+    let near = lists
+        .flat_map(str::split_whitespace)
+        .map(|known| (strsim::levenshtein(name, known), known));
     // Of a short name two letters are most of it.
     let most = if name.chars().count() < 5 { 1 } else { 2 };
-    let near = all.map(|known| (strsim::levenshtein(name, known), known));
     let (distance, meant) = near.min()?;
-    let is_own = distance == 0 || name.starts_with("x-");
-    (distance <= most && !is_own).then_some(meant)
+    (1..=most)
+        .contains(&distance)
+        .then_some(meant)
+        .filter(|_| !name.starts_with("x-"))
 }

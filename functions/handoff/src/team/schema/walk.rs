@@ -1,7 +1,7 @@
-//! One walk over a schema before it is compiled: where it refers to, what in it means less than it seems to, and how much one value can
-//! cost. Knows the shape of schemas; never what fits them.
+//! One walk over a schema before it is compiled: what in it means less than it seems to, and how much one value can cost. Knows the
+//! shape of schemas; never what fits them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jsonschema::Draft;
 use percent_encoding::percent_decode_str;
@@ -10,7 +10,7 @@ use regex_syntax::ast::parse::Parser;
 use serde_json::{Value, json};
 
 use super::keywords::{Asked, asked, holds_by_name, likely_meant};
-use super::{Problem, options, pointer, tokens};
+use super::{Problem, options, step, tokens};
 
 /// Schemas in one schema: more than any tool has parameters.
 const MAX_SCHEMAS: usize = 10_000;
@@ -19,7 +19,7 @@ const MAX_SCHEMAS: usize = 10_000;
 const MAX_STEPS: usize = 256;
 
 /// Schemas inside of each other that are asked of the same value.
-const MAX_CHAIN: usize = 100;
+const MAX_CHAIN: u64 = 100;
 
 /// A schema that can be compiled, and what is known of it.
 #[derive(Debug)]
@@ -43,39 +43,20 @@ pub(super) struct Cost {
     pub(super) ways: u64,
 }
 
-#[derive(Default)]
-struct Node {
-    /// Pointers to the schemas that it asks of the same value, and whether they give reasons.
-    same: Vec<(String, bool)>,
-    ways: u64,
-}
-
 pub(super) fn walk(document: &Value) -> Result<Walked, Problem> {
     let mut walk = Walk {
-        draft: Draft::default().detect(document),
-        graph: BTreeMap::new(),
+        document,
         anchors: HashMap::new(),
-        references: Vec::new(),
+        costs: BTreeMap::new(),
+        later: VecDeque::from([String::new()]),
         unchecked: Vec::new(),
         remarks: Vec::new(),
     };
-    walk.schema(document, &mut Vec::new())?;
-    let mut followed = 0;
-    while let Some((place, from, to)) = walk.references.get(followed).cloned() {
-        followed += 1;
-        let to = walk.anchors.get(&to).cloned().unwrap_or(to);
-        let found = document.pointer(&to);
-        let schema = found.ok_or_else(|| Problem::new(&place, "leads to nothing"))?;
-        let mut at: Vec<_> = tokens(&to).collect();
-        walk.schema(schema, &mut at)?;
-        let node = walk.graph.entry(from).or_default();
-        node.same.push((pointer(&at), true));
+    collect_anchors(document, "", &mut walk.anchors);
+    while let Some(place) = walk.later.pop_front() {
+        walk.cost(&place, 1)?;
     }
-    let mut known = HashMap::new();
-    for place in walk.graph.keys() {
-        cost(&walk.graph, place, 0, &mut known)?;
-    }
-    let most = |of: fn(&Cost) -> u64| known.values().flatten().map(of).max().unwrap_or(1);
+    let most = |of: fn(&Cost) -> u64| walk.costs.values().flatten().map(of).max().unwrap_or(1);
     let cost = Cost {
         chain: most(|cost| cost.chain),
         weight: most(|cost| cost.weight),
@@ -83,83 +64,112 @@ pub(super) fn walk(document: &Value) -> Result<Walked, Problem> {
     };
     let mut document = document.clone();
     for place in &walk.unchecked {
-        if let Some((keyword, above)) = place.split_last()
-            && let Some(Value::Object(members)) = document.pointer_mut(&pointer(above))
+        if let Some((above, _)) = place.rsplit_once('/')
+            && let Some(Value::Object(members)) = document.pointer_mut(above)
         {
-            members.remove(keyword);
+            tokens(place).last().map(|keyword| members.remove(&keyword));
         }
     }
+    walk.remarks
+        .sort_by(|one, other| one.place.cmp(&other.place));
     Ok(Walked {
         document,
         cost,
-        places: walk.graph.into_keys().collect(),
+        places: walk.costs.into_keys().collect(),
         remarks: walk.remarks,
     })
 }
 
-struct Walk {
-    draft: Draft,
-    graph: BTreeMap<String, Node>,
-    /// Pointers to the schemas that have a name.
-    anchors: HashMap<String, String>,
-    /// The place of a reference, the pointer to its schema, the pointer or name that it leads to.
-    references: Vec<(Vec<String>, String, String)>,
-    /// Places that are taken out.
-    unchecked: Vec<Vec<String>>,
+/// The pointers to the schemas that have a name.
+fn collect_anchors<'a>(value: &'a Value, place: &str, found: &mut HashMap<&'a str, String>) {
+    for keyword in ["$anchor", "$dynamicAnchor"] {
+        if let Some(name) = value.get(keyword).and_then(Value::as_str) {
+            found.insert(name, place.to_owned());
+        }
+    }
+    for (token, inside) in value.as_object().into_iter().flatten() {
+        collect_anchors(inside, &step(place, token), found);
+    }
+    for (index, inside) in value.as_array().into_iter().flatten().enumerate() {
+        collect_anchors(inside, &format!("{place}/{index}"), found);
+    }
+}
+
+struct Walk<'a> {
+    document: &'a Value,
+    anchors: HashMap<&'a str, String>,
+    /// By pointers to the schemas. None is one whose cost is being added up.
+    costs: BTreeMap<String, Option<Cost>>,
+    /// Pointers to the schemas that are asked of other values: that comes to an end by itself.
+    later: VecDeque<String>,
+    /// Pointers to keywords that are taken out.
+    unchecked: Vec<String>,
     remarks: Vec<Problem>,
 }
 
-impl Walk {
-    fn schema(&mut self, schema: &Value, place: &mut Vec<String>) -> Result<(), Problem> {
-        let here = pointer(place);
-        if self.graph.contains_key(&here) {
-            return Ok(());
+impl Walk<'_> {
+    /// Of the schema at a place, the last of so many inside of each other.
+    fn cost(&mut self, place: &str, chain: u64) -> Result<Cost, Problem> {
+        match self.costs.get(place) {
+            Some(Some(cost)) => return Ok(*cost),
+            Some(None) => return Err(Problem::new(place, "refers to itself without end")),
+            None => {}
         }
-        if place.len() > MAX_STEPS || self.graph.len() >= MAX_SCHEMAS {
+        if chain > MAX_CHAIN {
+            let most = format!("more than {MAX_CHAIN} schemas inside of each other");
+            return Err(Problem::new("", format!("asks one value of {most}")));
+        }
+        if place.matches('/').count() > MAX_STEPS || self.costs.len() >= MAX_SCHEMAS {
             let most = format!("{MAX_STEPS} steps deep, or one of more than {MAX_SCHEMAS} schemas");
             return Err(Problem::new(place, format!("is more than {most}")));
         }
-        self.graph.insert(here.clone(), Node::default());
+        self.costs.insert(place.to_owned(), None);
+        let mut sum = Cost {
+            chain: 1,
+            weight: 1,
+            ways: 0,
+        };
         // Whether it may be something else than an object is the crate's business.
-        for (keyword, value) in schema.as_object().into_iter().flatten() {
-            place.push(keyword.clone());
-            let depth = place.len();
-            let Some(asked) = asked(keyword) else {
-                self.member(keyword, value, &here, place)?;
-                place.pop();
-                continue;
+        let members = self.document.pointer(place).and_then(Value::as_object);
+        for (keyword, value) in members.into_iter().flatten() {
+            let at = step(place, keyword);
+            let (asked, inside) = match asked(keyword) {
+                Some(asked) => (asked, schemas_of(keyword, value, at)),
+                None => (
+                    Asked::Same,
+                    self.member(keyword, value, &at)?.into_iter().collect(),
+                ),
             };
-            for (token, inside) in schemas_of(keyword, value) {
-                place.extend(token);
-                let node = self.graph.entry(here.clone()).or_default();
-                match asked {
-                    Asked::Same => node.same.push((pointer(place), true)),
-                    Asked::Silently => node.same.push((pointer(place), false)),
-                    Asked::Part => node.ways = node.ways.max(1),
-                    Asked::Nothing => {}
-                }
+            for at in inside {
                 if keyword == "patternProperties" {
-                    node.ways += 1;
-                    if self.backtracks(place.last().map_or("", String::as_str), place) {
+                    sum.ways = sum.ways.max(1) + 1;
+                    let pattern = tokens(&at).last().unwrap_or_default();
+                    if self.backtracks(&pattern, &at) {
                         // A member with such a name is not an unknown one, as far as is known.
-                        for others in ["additionalProperties", "unevaluatedProperties"] {
-                            let above = place.iter().take(depth - 1).cloned();
-                            self.unchecked
-                                .push(above.chain([others.to_owned()]).collect());
-                        }
+                        let others = ["additionalProperties", "unevaluatedProperties"];
+                        self.unchecked
+                            .extend(others.map(|keyword| step(place, keyword)));
                     }
                 }
-                self.schema(inside, place)?;
-                place.truncate(depth);
+                if matches!(asked, Asked::Part | Asked::Nothing) {
+                    sum.ways = sum.ways.max(u64::from(asked == Asked::Part));
+                    self.later.push_back(at);
+                    continue;
+                }
+                let below = self.cost(&at, chain + 1)?;
+                sum.chain = sum.chain.max(below.chain + 1);
+                sum.weight = sum.weight.saturating_add(below.weight);
+                let ways = if asked == Asked::Same { below.ways } else { 0 };
+                sum.ways = sum.ways.saturating_add(ways);
             }
-            place.pop();
         }
-        Ok(())
+        self.costs.insert(place.to_owned(), Some(sum));
+        Ok(sum)
     }
 
     /// Whether the pattern at a place looks around or back, which needs an engine that may take for ever. Such a one says something
     /// to people only.
-    fn backtracks(&mut self, pattern: &str, place: &[String]) -> bool {
+    fn backtracks(&mut self, pattern: &str, place: &str) -> bool {
         let backtracks = Parser::new().parse(pattern).is_err_and(|error| {
             let span = error.span().start.offset..error.span().end.offset;
             let kind = error.kind();
@@ -172,111 +182,73 @@ impl Walk {
             let what =
                 "looks around or back, which takes for ever on some texts, so it is not checked";
             self.remarks.push(Problem::new(place, what));
-            self.unchecked.push(place.to_vec());
+            self.unchecked.push(place.to_owned());
         }
         backtracks
     }
 
-    fn is_known_format(&self, name: &str) -> bool {
-        let strict = options()
-            .with_draft(self.draft)
-            .should_ignore_unknown_formats(false);
-        strict.build(&json!({"format": name})).is_ok()
-    }
-
-    /// A keyword that holds no schemas.
+    /// A keyword that holds no schemas. The pointer to the schema that it refers to.
     fn member(
         &mut self,
         keyword: &str,
         value: &Value,
-        around: &str,
-        place: &[String],
-    ) -> Result<(), Problem> {
+        place: &str,
+    ) -> Result<Option<String>, Problem> {
         let what = match (keyword, value.as_str()) {
-            ("$id", Some(_)) if place.len() > 1 => {
+            ("$id", Some(_)) if place != "/$id" => {
                 let what = "is an address inside of a schema, and references lead to places of one schema only";
                 return Err(Problem::new(place, what));
-            }
-            ("$anchor" | "$dynamicAnchor", Some(name)) => {
-                self.anchors.insert(name.to_owned(), around.to_owned());
-                return Ok(());
             }
             ("$ref" | "$dynamicRef" | "$recursiveRef", Some(reference)) => {
                 let Some(to) = reference.strip_prefix('#') else {
                     let what = "and schemas outside of this file are not loaded";
                     return Err(Problem::new(place, format!("is {reference}, {what}")));
                 };
-                let to = percent_decode_str(to).decode_utf8_lossy().into_owned();
-                self.references
-                    .push((place.to_vec(), around.to_owned(), to));
-                return Ok(());
+                let to = percent_decode_str(to).decode_utf8_lossy();
+                let to = self
+                    .anchors
+                    .get(&*to)
+                    .cloned()
+                    .unwrap_or_else(|| to.into_owned());
+                let is_there = self.document.pointer(&to).is_some();
+                let to = is_there.then_some(to);
+                return to
+                    .map(Some)
+                    .ok_or_else(|| Problem::new(place, "leads to nothing"));
             }
             ("pattern", Some(pattern)) => {
                 self.backtracks(pattern, place);
-                return Ok(());
+                return Ok(None);
             }
-            ("format", Some(name)) if !self.is_known_format(name) => {
+            ("format", Some(name)) if !is_known_format(name, self.document) => {
                 format!("is {name:?}, which is not known here, so it is not checked")
             }
             _ => match likely_meant(keyword) {
                 Some(meant) => format!("is not a keyword, so it is ignored; `{meant}` is one"),
-                None => return Ok(()),
+                None => return Ok(None),
             },
         };
         self.remarks.push(Problem::new(place, what));
-        Ok(())
+        Ok(None)
     }
 }
 
-/// The schemas that a keyword holds, each with the step to it where there is one.
-fn schemas_of<'a>(keyword: &str, value: &'a Value) -> Vec<(Option<String>, &'a Value)> {
-    match (value.as_object(), value.as_array()) {
-        (Some(named), _) if holds_by_name(keyword) => named
-            .iter()
-            .map(|(name, schema)| (Some(name.clone()), schema))
-            .collect(),
-        (_, Some(list)) => list
-            .iter()
-            .enumerate()
-            .map(|(index, schema)| (Some(index.to_string()), schema))
-            .collect(),
-        _ => vec![(None, value)],
-    }
+fn is_known_format(name: &str, document: &Value) -> bool {
+    let strict = options()
+        .with_draft(Draft::default().detect(document))
+        .should_ignore_unknown_formats(false);
+    strict.build(&json!({"format": name})).is_ok()
 }
 
-/// Asking a part of a value comes to an end by itself; asking the same value may not.
-fn cost<'a>(
-    graph: &'a BTreeMap<String, Node>,
-    place: &'a str,
-    above: usize,
-    known: &mut HashMap<&'a str, Option<Cost>>,
-) -> Result<Cost, Problem> {
-    match known.get(place) {
-        Some(Some(cost)) => return Ok(*cost),
-        None if above <= MAX_CHAIN => {}
-        Some(None) => {
-            let place: Vec<_> = tokens(place).collect();
-            return Err(Problem::new(&place, "refers to itself without end"));
-        }
-        None => {
-            let what = format!("more than {MAX_CHAIN} schemas inside of each other");
-            return Err(Problem::new(&[], format!("asks one value of {what}")));
-        }
+/// Pointers to the schemas that a keyword at a place holds.
+fn schemas_of(keyword: &str, value: &Value, at: String) -> Vec<String> {
+    if let Some(named) = value.as_object().filter(|_| holds_by_name(keyword)) {
+        named.keys().map(|name| step(&at, name)).collect()
+    } else if let Some(list) = value.as_array() {
+        (0..list.len())
+            .map(|index| format!("{at}/{index}"))
+            .collect()
+    } else {
+        vec![at]
     }
-    known.insert(place, None);
-    let node = graph.get(place);
-    let mut sum = Cost {
-        chain: 1,
-        weight: 1,
-        ways: node.map_or(0, |node| node.ways),
-    };
-    for (next, has_reasons) in node.into_iter().flat_map(|node| &node.same) {
-        let below = cost(graph, next, above + 1, known)?;
-        sum.chain = sum.chain.max(below.chain + 1);
-        sum.weight = sum.weight.saturating_add(below.weight);
-        let ways = if *has_reasons { below.ways } else { 0 };
-        sum.ways = sum.ways.saturating_add(ways);
-    }
-    known.insert(place, Some(sum));
-    Ok(sum)
 }

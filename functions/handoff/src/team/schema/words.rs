@@ -6,7 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::LocationSegment::{Index, Property};
 use jsonschema::{JsonType, ValidationError};
 
-use super::{MAX_PATTERN_BYTES, Problem, tokens};
+use super::{MAX_PATTERN_BYTES, Problem, step};
 
 /// As many complaints as a model can put right in one go.
 const MAX_COMPLAINTS: usize = 3;
@@ -38,17 +38,17 @@ pub(super) fn complaint<'a>(
         if matches!(error.kind(), Kind::Type { .. }) {
             wrong_type = Some(error.instance_path().clone());
         }
-        for (member, what) in words(&error) {
-            if told.len() < MAX_COMPLAINTS {
-                told.push(match path(&error, member) {
+        told.extend(
+            words(&error)
+                .into_iter()
+                .map(|(member, what)| match path(&error, member) {
                     path if path.is_empty() => format!("{whole} {what}"),
                     path => format!("`{path}` {what}"),
-                });
-            } else {
-                further += 1;
-            }
-        }
+                }),
+        );
     }
+    further += told.len().saturating_sub(MAX_COMPLAINTS);
+    told.truncate(MAX_COMPLAINTS);
     if further > 0 {
         told.push(format!("and {further} more"));
     }
@@ -73,14 +73,16 @@ pub(super) fn of_schema(error: &ValidationError<'_>) -> Problem {
         Kind::Format { .. } => error.schema_path(),
         _ => error.instance_path(),
     };
-    problem(tokens(place.as_str()).collect(), error)
+    problem(place.as_str(), error)
 }
 
 /// The first that an error says of a place in a schema.
-pub(super) fn problem(mut place: Vec<String>, error: &ValidationError<'_>) -> Problem {
+pub(super) fn problem(place: &str, error: &ValidationError<'_>) -> Problem {
     let (member, what) = words(error).into_iter().next().unwrap_or_default();
-    place.extend(member.map(str::to_owned));
-    Problem { place, what }
+    Problem::new(
+        member.map_or_else(|| place.to_owned(), |name| step(place, name)),
+        what,
+    )
 }
 
 /// `items[2].name`, the way that programs write it.
@@ -107,20 +109,22 @@ fn words<'a>(error: &'a ValidationError<'_>) -> Vec<(Option<&'a str>, String)> {
             return vec![(property.as_str(), "is missing".to_owned())];
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let unknown =
-                |name: &'a String| (Some(name.as_str()), "is not a known parameter".to_owned());
-            return unexpected.iter().map(unknown).collect();
+            let what = "is not a known parameter";
+            let all = unexpected.iter();
+            return all
+                .map(|name| (Some(name.as_str()), what.to_owned()))
+                .collect();
         }
         Kind::Type { kind } => {
             let found = JsonType::from(error.instance().as_ref());
-            let types = match kind {
-                TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(many) => {
-                    let names: Vec<_> = many.iter().map(|one| one.to_string()).collect();
-                    names.join(" or ")
-                }
+            let types: Vec<_> = match kind {
+                TypeKind::Single(one) => vec![one.to_string()],
+                TypeKind::Multiple(many) => many.iter().map(|one| one.to_string()).collect(),
             };
-            format!("must be of type {types} and is of type {found}")
+            format!(
+                "must be of type {} and is of type {found}",
+                types.join(" or ")
+            )
         }
         Kind::Constant { expected_value } => format!("must be {}", value(expected_value)),
         Kind::Enum { options } => format!("must be one of {}", value(options)),
@@ -148,11 +152,8 @@ fn words<'a>(error: &'a ValidationError<'_>) -> Vec<(Option<&'a str>, String)> {
         }
         Kind::Format { format } => format!("must be a valid {format}"),
         Kind::PropertyNames { error } => {
-            let name = error.instance();
-            format!(
-                "must not have a member named {}",
-                short(name, MAX_NAME_CHARS)
-            )
+            let name = short(error.instance(), MAX_NAME_CHARS);
+            format!("must not have a member named {name}")
         }
         Kind::Referencing(reason) => format!("refers to something that is not there: {reason}"),
         Kind::AnyOf { .. } => FORMS.to_owned(),
