@@ -7,6 +7,7 @@ mod health;
 mod inherited;
 mod races;
 mod unreadable;
+mod writes;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
