@@ -11,8 +11,8 @@ use baton_handoff::ports::Millis;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{Decision, DecisionError, Settlement};
 use http::StatusCode;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -37,7 +37,8 @@ struct Decided {
     /// The `arguments_hash` of the action as it was shown.
     arguments_hash: String,
     /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    fence: u64,
+    #[cfg_attr(test, schema(value_type = u64))]
+    fence: Fence,
     /// Kept with the action; at most 2,000 bytes.
     #[cfg_attr(test, schema(min_length = 1))]
     reason: String,
@@ -50,13 +51,25 @@ struct Settled {
     /// The `arguments_hash` of the action as it was shown.
     arguments_hash: String,
     /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    fence: u64,
+    #[cfg_attr(test, schema(value_type = u64))]
+    fence: Fence,
     /// Kept with the action; at most 2,000 bytes.
     #[cfg_attr(test, schema(min_length = 1))]
     reason: String,
     /// `retry` queues it again.
     #[cfg_attr(test, schema(required = true, nullable = false))]
     outcome: Option<Outcome>,
+}
+
+/// A number that callers cannot know by themselves, so that its absence is explained.
+struct Fence(u64);
+
+impl<'de> Deserialize<'de> for Fence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::deserialize(deserializer)?;
+        let missing = "missing field `fence`: the number that the action was shown with";
+        given.map(Self).ok_or_else(|| D::Error::custom(missing))
+    }
 }
 
 #[derive(Deserialize)]
@@ -442,7 +455,7 @@ async fn decide(
     }
     let shown = baton_handoff::Shown {
         arguments_hash: decided.arguments_hash,
-        fence: decided.fence,
+        fence: decided.fence.0,
     };
     match app
         .engine

@@ -94,8 +94,9 @@ pub(super) async fn read_object<T: DeserializeOwned>(
 
 /// serde's message about a field as a sentence that begins with the field's name.
 fn sentence(field: &str, message: &str) -> String {
-    if let Some(missing) = message.strip_prefix("missing field `") {
-        return format!("{} is missing", missing.trim_end_matches('`'));
+    let missing = message.strip_prefix("missing field `");
+    if let Some((name, hint)) = missing.and_then(|missing| missing.split_once('`')) {
+        return format!("{name} is missing{hint}");
     }
     match message.rsplit_once(", expected ") {
         Some((_, "u64")) => format!("{field} must be a whole number"),

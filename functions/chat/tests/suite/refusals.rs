@@ -248,7 +248,11 @@ async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
             r#"{"arguments_hash": 7}"#,
             "arguments_hash must be a string",
         ),
-        (approve, r#"{"arguments_hash": "x"}"#, "fence is missing"),
+        (
+            approve,
+            r#"{"arguments_hash": "x"}"#,
+            "fence is missing: the number that the action was shown with",
+        ),
         (
             approve,
             r#"{"arguments_hash": "x", "fence": -1}"#,
