@@ -1,16 +1,14 @@
 //! The web page, embedded in the binary; or read from a folder during its development.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use super::input::Path;
@@ -20,11 +18,10 @@ use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::refusals;
 
-static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../static");
+/// Names and bytes of the files, compressed by `build.rs`: a function should be small.
+const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 const DESK: &str = "desk.html";
-
-const OPENAPI: &str = include_str!("../../openapi.json");
 
 /// Only our own files, and no way from a string to script.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -38,8 +35,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
         (status = 200, description = "OpenAPI 3.1.", body = Object),
     ),
 ))]
-pub(crate) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+pub(crate) async fn openapi() -> Result<Response, ApiError> {
+    let asset = Asset::embedded("openapi.json").ok_or_else(missing)?;
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        asset.plain.clone(),
+    )
+        .into_response())
 }
 
 #[cfg(test)]
@@ -137,54 +139,60 @@ pub(crate) async fn file(
     serve(&app, &headers, &path)
 }
 
-/// A file in the form it is sent.
+/// A file in the forms it is sent.
 struct Asset {
-    bytes: Bytes,
-    gzipped: Bytes,
-    /// A digest of the bytes, in hexadecimal.
+    plain: Bytes,
+    /// None where the file is read from a folder, for its next reading may find another one.
+    gzipped: Option<Bytes>,
+    /// A digest of the bytes that are there, in hexadecimal.
     digest: String,
 }
 
-/// The requested embedded files, compressed once.
-static ASSETS: Mutex<BTreeMap<String, Arc<Asset>>> = Mutex::new(BTreeMap::new());
+/// The requested embedded files, decompressed once.
+static ASSETS: Mutex<BTreeMap<&str, Arc<Asset>>> = Mutex::new(BTreeMap::new());
 
 impl Asset {
-    fn new(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes)
-            .iter()
-            .take(8)
-            .fold(String::new(), |digest, byte| format!("{digest}{byte:02x}"));
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing to a vector cannot fail; after an error the plain file would be sent.
-        let gzipped = gzip
-            .write_all(bytes)
-            .and_then(|()| gzip.finish())
-            .unwrap_or_default();
-        Self {
-            bytes: Bytes::copy_from_slice(bytes),
-            gzipped: gzipped.into(),
-            digest,
-        }
+    fn find(app: &App, path: &str) -> Option<Arc<Self>> {
+        let Some(folder) = &app.static_dir else {
+            return Self::embedded(path);
+        };
+        let plain = std::fs::read(folder.join(path)).ok()?;
+        Some(Arc::new(Self {
+            digest: digest(&plain),
+            plain: plain.into(),
+            gzipped: None,
+        }))
     }
 
-    fn find(app: &App, path: &str) -> Option<Arc<Self>> {
-        if let Some(folder) = &app.static_dir {
-            return std::fs::read(folder.join(path))
-                .ok()
-                .map(|bytes| Arc::new(Self::new(&bytes)));
-        }
+    fn embedded(path: &str) -> Option<Arc<Self>> {
         let mut assets = ASSETS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = assets.get(path) {
             return Some(known.clone());
         }
-        let asset = Arc::new(Self::new(EMBEDDED.get_file(path)?.contents()));
-        assets.insert(path.to_owned(), asset.clone());
+        let (path, gzipped) = EMBEDDED.iter().find(|(name, _)| *name == path)?;
+        let mut plain = Vec::new();
+        GzDecoder::new(*gzipped).read_to_end(&mut plain).ok()?;
+        let asset = Arc::new(Self {
+            plain: plain.into(),
+            gzipped: Some(Bytes::from_static(gzipped)),
+            digest: digest(gzipped),
+        });
+        assets.insert(path, asset.clone());
         Some(asset)
     }
 }
 
+fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let first = digest.iter().take(8);
+    first.fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("no such page")
+}
+
 fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiError> {
-    let missing = || ApiError::not_found("no such page");
     let media_type = media_type(path).ok_or_else(missing)?;
     if path
         .split('/')
@@ -194,15 +202,15 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
         return Err(missing());
     }
     let asset = Asset::find(app, path).ok_or_else(missing)?;
-    let gzip = app.compress && !asset.gzipped.is_empty() && accepts_gzip(headers);
+    let may_gzip = app.compress && accepts_gzip(headers);
+    let gzipped = asset.gzipped.clone().filter(|_| may_gzip);
     // Different bytes need a different tag.
-    let tag = format!("\"{}{}\"", asset.digest, if gzip { "-gz" } else { "" });
-    let mut response = match (is_known(headers, &tag), gzip) {
+    let form = if gzipped.is_some() { "-gz" } else { "" };
+    let tag = format!("\"{}{form}\"", asset.digest);
+    let mut response = match (is_known(headers, &tag), gzipped) {
         (true, _) => StatusCode::NOT_MODIFIED.into_response(),
-        (false, true) => {
-            ([(header::CONTENT_ENCODING, "gzip")], asset.gzipped.clone()).into_response()
-        }
-        (false, false) => asset.bytes.clone().into_response(),
+        (false, Some(gzipped)) => ([(header::CONTENT_ENCODING, "gzip")], gzipped).into_response(),
+        (false, None) => asset.plain.clone().into_response(),
     };
     let set = response.headers_mut();
     set.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
