@@ -16,9 +16,6 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::https::{Https, HttpsError};
 
-/// Services of AWS are near: a connection that takes longer will not succeed.
-pub(crate) const CONNECT: Duration = Duration::from_secs(1);
-
 /// A request and its answer. DynamoDB answers within tens of milliseconds; three tries fit well into a third of a lease.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 

@@ -18,7 +18,8 @@ use aws_smithy_types::body::SdkBody;
 use baton_http::{builder, is_loopback};
 use reqwest::{Body, Client, Request, Url};
 
-use crate::connect::CONNECT;
+/// Services of AWS are near: a connection that takes longer will not succeed.
+const CONNECT: Duration = Duration::from_secs(1);
 
 /// One for all clients of AWS in a process. Cheap to clone: clones share their connections.
 #[derive(Debug, Clone)]

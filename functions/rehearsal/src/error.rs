@@ -6,6 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+/// A long conversation with its tools is some hundred kilobytes.
+pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ApiError {
@@ -64,10 +67,7 @@ impl IntoResponse for ApiError {
             Self::Invalid { message, param } => (StatusCode::BAD_REQUEST, message, param, None),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!(
-                    "The body is larger than {} bytes.",
-                    crate::server::BODY_BYTES_MAX
-                ),
+                format!("The body is larger than {BODY_BYTES_MAX} bytes."),
                 None,
                 Some("request_too_large"),
             ),

@@ -44,6 +44,7 @@
 mod arguments;
 mod completion;
 mod error;
+mod message;
 #[cfg(feature = "load")]
 pub mod paced;
 mod pairs;

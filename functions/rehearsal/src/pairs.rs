@@ -1,7 +1,7 @@
 //! The rule that clients break most easily: every call has its result, and every result its call.
 
 use crate::error::ApiError;
-use crate::request::{Call, Message};
+use crate::message::{Call, Message};
 
 /// Refuses a list of messages with a call or a result alone.
 pub(crate) fn check(messages: &[Message]) -> Result<(), ApiError> {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::request::{ChatRequest, Message, Tool, ToolChoice};
+use crate::message::Message;
+use crate::request::{ChatRequest, Tool, ToolChoice};
 
 /// See the crate's documentation: a token is taken for four bytes.
 const BYTES_PER_TOKEN: usize = 4;

@@ -22,8 +22,6 @@ use crate::reply::Usage;
 use crate::request::{self, Delivery};
 use crate::{player, stream};
 
-/// A long conversation with its tools is some hundred kilobytes.
-pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An answer at the default pace ends within this; a longer one is cut, so that a shutdown has an end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -51,7 +49,7 @@ pub fn router(settings: Settings) -> Router {
         .route("/health", get(health))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(error::BODY_BYTES_MAX))
         .with_state(settings)
 }
 

@@ -23,6 +23,7 @@
 mod call;
 mod declare;
 mod declared;
+mod error;
 mod exchange;
 mod file;
 mod target;
@@ -31,7 +32,6 @@ mod tests;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -42,6 +42,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Map;
 
 pub use declare::HttpProvider;
+pub use error::HttpToolsError;
 
 use crate::outside::Outside;
 
@@ -51,43 +52,6 @@ use exchange::{Body, Exchange, Line, Question};
 
 /// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-/// Why a team's tools cannot be used, in one sentence.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpToolsError {
-    /// The host is not valid.
-    #[error("the URL of tool {tool:?} has no usable host: {reason}")]
-    Host {
-        /// The tool.
-        tool: String,
-        /// The mistake.
-        reason: String,
-    },
-    /// The host is an address that the tool may not call.
-    #[error(
-        "the URL of tool {tool:?} has the address {address}, which it may not call; \
-         `allow_private` in the team file allows private addresses, and nothing allows link-local and reserved ones"
-    )]
-    Address {
-        /// The tool.
-        tool: String,
-        /// Its host.
-        address: IpAddr,
-    },
-    /// A header cannot be sent.
-    #[error("header {header:?} of tool {tool:?} {reason}")]
-    Header {
-        /// The tool.
-        tool: String,
-        /// The header's name.
-        header: String,
-        /// Completes the sentence.
-        reason: String,
-    },
-    /// This machine has no certificates to trust.
-    #[error("the platform's certificates cannot be used for tools that call out")]
-    Certificates(#[source] rustls::Error),
-}
 
 /// Calls the services of a team's tools.
 pub struct HttpTools {

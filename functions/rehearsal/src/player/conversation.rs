@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::request::{Call, ChatRequest, Message};
+use crate::message::{Call, Message};
+use crate::request::ChatRequest;
 
 use super::results::lines;
 use super::scenes::SCRIPT;

@@ -7,8 +7,8 @@ use baton_handoff::team::Tool;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::HttpToolsError;
 use super::call::{HeaderValueSource, HttpBody, HttpCall};
+use super::error::HttpToolsError;
 
 /// A shorter secret would match in answers that do not contain it.
 const SHORTEST_SECRET: usize = 8;

@@ -71,6 +71,14 @@ pub(super) enum Ended {
     Rejected(String),
 }
 
+/// Ids come from models: text that cannot be an id is not looked up.
+pub(super) fn may_be_item(item_id: &str) -> bool {
+    let plain = item_id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && item_id.starts_with("item_") && item_id.len() <= 64
+}
+
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entries<T> {

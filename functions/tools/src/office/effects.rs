@@ -184,7 +184,7 @@ impl BackOffice {
 
     /// The order of an item.
     pub(super) async fn order_of(&self, item_id: &str) -> Result<Option<Order>, StoreError> {
-        if !may_be_item(item_id) {
+        if !books::may_be_item(item_id) {
             return Ok(None);
         }
         self.store
@@ -194,12 +194,4 @@ impl BackOffice {
             .map(books::read)
             .transpose()
     }
-}
-
-/// Ids come from models: text that cannot be an id is not looked up.
-pub(super) fn may_be_item(item_id: &str) -> bool {
-    let plain = item_id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    plain && item_id.starts_with("item_") && item_id.len() <= 64
 }

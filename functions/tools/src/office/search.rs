@@ -8,7 +8,6 @@ use baton_handoff::ports::{Key, Order as Sorting, Range, StoreError, Stored};
 use serde_json::{Number, Value, json};
 
 use super::books::{self, CATALOGUE, EXAMPLES, Order, Product, RECENT};
-use super::effects::may_be_item;
 use super::{BackOffice, acme};
 
 /// The most hits for a model: more would cost tokens and not help.
@@ -142,7 +141,7 @@ impl BackOffice {
         conversation: &ConversationId,
     ) -> Result<Option<Searched>, StoreError> {
         let own = books::bought_in(conversation);
-        let named = words.iter().filter(|word| may_be_item(word));
+        let named = words.iter().filter(|word| books::may_be_item(word));
         let named: Vec<Key> = named
             .take(MOST_HITS)
             .map(|id| books::order_key(id))
