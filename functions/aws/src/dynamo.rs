@@ -9,7 +9,6 @@ mod item;
 mod search;
 mod table;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,8 +177,10 @@ impl Store for DynamoStore {
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
         // DynamoDB refuses to read a key that no item can have, or the same key twice.
-        let wanted: BTreeSet<&Key> = keys.iter().filter(|key| item::can_be(key)).collect();
-        let wanted: Vec<Key> = wanted.into_iter().cloned().collect();
+        let possible = keys.iter().filter(|key| item::can_be(key));
+        let mut wanted: Vec<Key> = possible.cloned().collect();
+        wanted.sort();
+        wanted.dedup();
         let now = self.env.now();
         let found = self.read_all(&wanted).await?;
         let visible = |key: &Key| {

@@ -76,14 +76,11 @@ impl DynamoStore {
             try_join_all(sections.map(|section| self.entries(index, section, limit + 1))).await?;
         let mut entries: Vec<Entry> = found.into_iter().flatten().collect();
         // Stable: within a shard, equal numbers stay in the index's own order, which pages follow.
-        match index {
-            Index::Due(_) => {
-                entries.sort_by_key(|entry| (entry.place.number, entry.shard));
-            }
-            Index::Listed(_) => {
-                entries.sort_by_key(|entry| (u64::MAX - entry.place.number, entry.shard));
-            }
-        }
+        let rank = |number: u64| match index {
+            Index::Due(_) => number,
+            Index::Listed(_) => u64::MAX - number,
+        };
+        entries.sort_by_key(|entry| (rank(entry.place.number), entry.shard));
         let more = entries.len() > limit;
         entries.truncate(limit);
         let next = entries

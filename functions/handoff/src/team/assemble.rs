@@ -207,15 +207,9 @@ fn entry_agent(
 }
 
 fn all_used(tools: &[ToolFile], agents: &[AgentFile]) -> Result<(), Located> {
-    let used: BTreeSet<_> = agents
-        .iter()
-        .flat_map(|agent| &agent.tools)
-        .map(Spanned::get_ref)
-        .collect();
-    match tools
-        .iter()
-        .find(|tool| !used.contains(tool.name.get_ref()))
-    {
+    let used = || agents.iter().flat_map(|agent| &agent.tools);
+    let is_unused = |tool: &&ToolFile| !used().any(|used| used.get_ref() == tool.name.get_ref());
+    match tools.iter().find(is_unused) {
         Some(ToolFile { name, .. }) => Err(Mistake::Unused {
             name: name.get_ref().clone(),
         }

@@ -5,14 +5,13 @@ use serde_json::{Number, Value};
 /// `serde_json` bounds the depth to 128 levels, and a team file has its own bound.
 pub(super) fn canonical(value: Value) -> Value {
     match value {
-        Value::Object(object) => {
-            let mut entries: Vec<_> = object
-                .into_iter()
-                .map(|(key, value)| (key, canonical(value)))
-                .collect();
+        Value::Object(mut object) => {
+            for value in object.values_mut() {
+                *value = canonical(value.take());
+            }
             // `Map` keeps the insertion order where any crate of the build turns on `preserve_order`.
-            entries.sort_by(|(left, _), (right, _)| left.cmp(right));
-            Value::Object(entries.into_iter().collect())
+            object.sort_keys();
+            Value::Object(object)
         }
         Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
         Value::Number(number) => Value::Number(canonical_number(number)),

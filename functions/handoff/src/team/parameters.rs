@@ -191,10 +191,11 @@ fn to_json(tool: &str, value: toml::Value) -> Result<Value, Mistake> {
                 .collect::<Result<_, _>>()?,
         ),
         toml::Value::Table(table) => {
-            let entries = table
-                .into_iter()
-                .map(|(key, value)| Ok((key, to_json(tool, value)?)));
-            Value::Object(entries.collect::<Result<_, _>>()?)
+            let mut members = Map::new();
+            for (key, value) in table {
+                members.insert(key, to_json(tool, value)?);
+            }
+            Value::Object(members)
         }
     })
 }

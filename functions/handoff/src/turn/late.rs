@@ -14,7 +14,7 @@ impl Play<'_> {
     /// The results of ended actions that the model still knows as pending.
     pub(super) async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
         let mut pending_reports = self.lease.meta().await.pending_reports;
-        pending_reports.sort();
+        pending_reports.sort_unstable();
         pending_reports.dedup();
         pending_reports.retain(|id| !ends_in(&self.results).any(|ended| ended == id));
         ended_actions(self.engine, &pending_reports).await
@@ -72,9 +72,8 @@ pub(super) fn forget_reported(
             ended.state != ActionState::Unknown || pending_reports.contains(&ended.action)
         })
         .map(|ended| (&ended.action, ended.state));
-    let ends: BTreeMap<_, _> = answers
-        .chain(late_results.iter().map(|late| (&late.action, late.state)))
-        .collect();
+    let mut ends: BTreeMap<_, _> = BTreeMap::new();
+    ends.extend(answers.chain(late_results.iter().map(|late| (&late.action, late.state))));
     for (action, state) in ends {
         if state != ActionState::Unknown {
             meta.pending_reports.retain(|id| id != action);

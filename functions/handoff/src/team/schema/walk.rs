@@ -50,7 +50,7 @@ pub(super) fn walk(document: &Value) -> Result<Walked, Problem> {
         costs: BTreeMap::new(),
         later: VecDeque::from([String::new()]),
         unchecked: Vec::new(),
-        remarks: Vec::new(),
+        remarks: BTreeMap::new(),
     };
     collect_anchors(document, "", &mut walk.anchors);
     while let Some(place) = walk.later.pop_front() {
@@ -70,13 +70,13 @@ pub(super) fn walk(document: &Value) -> Result<Walked, Problem> {
             tokens(place).last().map(|keyword| members.remove(&keyword));
         }
     }
-    walk.remarks
-        .sort_by(|one, other| one.place.cmp(&other.place));
+    let remarks = walk.remarks.into_iter();
+    let remarks = remarks.map(|(place, what)| Problem::new(place, what));
     Ok(Walked {
         document,
         cost,
         places: walk.costs.into_keys().collect(),
-        remarks: walk.remarks,
+        remarks: remarks.collect(),
     })
 }
 
@@ -104,7 +104,8 @@ struct Walk<'a> {
     later: VecDeque<String>,
     /// Pointers to keywords that are taken out.
     unchecked: Vec<String>,
-    remarks: Vec<Problem>,
+    /// By pointers, so that they are in the order of the schema.
+    remarks: BTreeMap<String, String>,
 }
 
 impl Walk<'_> {
@@ -181,7 +182,7 @@ impl Walk<'_> {
         if backtracks {
             let what =
                 "looks around or back, which takes for ever on some texts, so it is not checked";
-            self.remarks.push(Problem::new(place, what));
+            self.remarks.insert(place.to_owned(), what.to_owned());
             self.unchecked.push(place.to_owned());
         }
         backtracks
@@ -228,7 +229,7 @@ impl Walk<'_> {
                 None => return Ok(None),
             },
         };
-        self.remarks.push(Problem::new(place, what));
+        self.remarks.insert(place.to_owned(), what);
         Ok(None)
     }
 }
