@@ -149,6 +149,57 @@ async fn health_answers_a_balancer_by_whatever_name_and_version_it_asks() {
 }
 
 #[tokio::test]
+async fn a_request_whose_host_can_be_read_in_two_ways_reaches_no_route() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let end = "connection: close\r\n\r\n";
+    for (target, headers, status) in [
+        ("/", "host: localhost\r\n", 200),
+        ("/", "host: localhost\r\nhost: localhost\r\n", 400),
+        ("/health", "host: localhost\r\nhost: evil.example\r\n", 400),
+        ("/", "host: [127.0.0.1].evil.example\r\n", 400),
+        ("/actions", "host: 127.0.0.1:80@evil.example\r\n", 400),
+        ("/actions", "host: localhost:evil\r\n", 400),
+        ("/actions", "host: [localhost]\r\n", 400),
+        ("http://localhost/", "host: localhost\r\n", 200),
+        ("http://evil.example/", "host: localhost\r\n", 400),
+        (
+            "/",
+            "host: a\r\norigin: http://a\r\norigin: http://b\r\n",
+            400,
+        ),
+        ("/", "host: localhost\r\norigin: https://localhost\r\n", 403),
+    ] {
+        let asked = format!("GET {target} HTTP/1.1\r\n{headers}{end}");
+        let answer = answer_to(&house, &asked).await;
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{asked}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn another_site_may_link_to_an_answer_and_not_embed_it() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let embedded = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "no-cors"),
+    ];
+    assert_eq!(
+        status(&client, ("GET", "/conversations/c"), &embedded).await,
+        403
+    );
+    let linked = [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "navigate"),
+    ];
+    assert_eq!(status(&client, ("GET", "/"), &linked).await, 200);
+    let page = client.get("/").await;
+    assert_eq!(page.header("cross-origin-resource-policy"), "same-origin");
+}
+
+#[tokio::test]
 async fn another_site_may_not_call_unless_it_is_listed() {
     let model = ScriptedModel::responding(clerk).await;
     let origins = vec!["https://chat.example".to_owned()];
