@@ -6,6 +6,7 @@ use std::sync::Arc;
 use baton_handoff::Engine;
 use baton_http::Secret;
 use baton_setup::ModelInfo;
+use baton_setup::settings::Proxies;
 use baton_tools::office::BackOffice;
 
 /// Request bodies, in bytes: a message of 32 KB fits in any escaping. `\u0001` takes six bytes for one of text.
@@ -29,6 +30,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// The server's own names, and its trusted callers.
     pub exposure: Arc<Exposure>,
+    /// The proxies that report clients' addresses.
+    pub proxies: Arc<Proxies>,
     /// The description of the model for people.
     pub model: Arc<ModelInfo>,
     /// The embedded back office, for the lists of orders and refunds.

@@ -1,7 +1,8 @@
-//! The edge of the HTTP interface: which requests are admitted, how they are traced and refused, and
+//! The edge of the HTTP interface: which requests are admitted, from which address they come, how they are traced and refused, and
 //! shared headers. Knows no route and no stream.
 
 pub(crate) mod accept;
+pub(crate) mod address;
 pub(crate) mod authority;
 pub(crate) mod deadline;
 pub(crate) mod error;

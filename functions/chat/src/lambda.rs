@@ -19,10 +19,12 @@ use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
 use http::{HeaderMap, HeaderValue};
 use lambda_http::lambda_runtime::layers::TracingLayer;
+use lambda_http::request::RequestContext;
 use lambda_http::{Error, RequestExt, Service};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
+use crate::edge::address::Peer;
 use crate::edge::deadline::STREAMS_END;
 use crate::edge::guard::RoutedByAws;
 use crate::edge::headers;
@@ -107,6 +109,9 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     if function.runtime.routed_by_aws {
         request.extensions_mut().insert(RoutedByAws);
     }
+    if let Some(peer) = peer(&request) {
+        request.extensions_mut().insert(peer);
+    }
     // Before the request is read: the end of another invocation must not give up the conversation of this one.
     let named = in_path(request.uri().path()).map(|id| function.invocations.hold(id));
     let mut response = STREAMS_END
@@ -121,6 +126,20 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     let give_up_at = before(deadline, GIVE_UP);
     let body = HeldBody::new(body, hold, give_up_at, before(deadline, LAST_MOMENT));
     Response::from_parts(parts, body.into_body())
+}
+
+/// The source address in the event, which AWS wrote.
+fn peer(request: &Request) -> Option<Peer> {
+    let context = request.extensions().request_context_ref()?;
+    let ip = if let RequestContext::ApiGatewayV1(context) = context {
+        context.identity.source_ip.as_deref()
+    } else if let RequestContext::ApiGatewayV2(context) = context {
+        context.http.source_ip.as_deref()
+    } else {
+        // Nothing else is in front of a function of ours.
+        None
+    };
+    Some(Peer::Event(ip?.parse().ok()?))
 }
 
 /// One line for each header. The runtime writes a list where there are several, and a function URL takes only strings.

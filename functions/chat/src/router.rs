@@ -9,7 +9,7 @@ use http::{Method, StatusCode, Uri};
 
 use crate::app::{App, MAX_BODY};
 use crate::edge::error::ApiError;
-use crate::edge::{guard, trace};
+use crate::edge::{address, guard, trace};
 use crate::routes::{actions, books, completions, conversations, health, page, turns};
 use crate::stream::budget::Budget;
 
@@ -77,6 +77,10 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            address::note,
         ))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),

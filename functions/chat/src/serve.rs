@@ -3,6 +3,7 @@
 mod socket;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::edge::address::Peer;
 use socket::{Flight, MAX_HEAD, Paced, Socket};
 
 /// How long running turns may take to end when the server is asked to end.
@@ -107,11 +109,11 @@ impl Connections {
     async fn accept_all(&self, listener: &TcpListener) -> Infallible {
         loop {
             match self.accept(listener).await {
-                Ok((socket, slot)) => {
+                Ok((socket, peer, slot)) => {
                     let connections = self.clone();
                     self.tasks.spawn(async move {
                         set_options(&socket);
-                        connections.carry(socket).await;
+                        connections.carry(socket, Peer::Socket(peer)).await;
                         drop(slot);
                     });
                 }
@@ -127,20 +129,22 @@ impl Connections {
     async fn accept(
         &self,
         listener: &TcpListener,
-    ) -> std::io::Result<(TcpStream, Option<tokio::sync::OwnedSemaphorePermit>)> {
+    ) -> std::io::Result<(TcpStream, IpAddr, Option<tokio::sync::OwnedSemaphorePermit>)> {
         // The semaphore is never closed.
         let slot = self.slots.clone().acquire_owned().await.ok();
-        let (socket, _peer) = listener.accept().await?;
-        Ok((socket, slot))
+        let (socket, peer) = listener.accept().await?;
+        Ok((socket, peer.ip(), slot))
     }
 
     /// Answers the requests of one connection to its end.
-    async fn carry(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn carry(self, socket: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
         let flight = Arc::new(Flight::default());
         let socket = Socket::new(socket, flight.clone(), self.idle);
         let (router, leaving) = (self.router, self.ending.leaving);
         let service = service_fn(move |request: Request<Incoming>| {
             let flight = flight.begin();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
             let answer = answer(router.clone(), request, leaving.clone());
             async move {
                 let answered = answer.await;
@@ -174,10 +178,9 @@ impl Connections {
 
 async fn answer(
     router: Router,
-    request: Request<Incoming>,
+    mut request: Request<Body>,
     leaving: CancellationToken,
 ) -> Response<Body> {
-    let mut request = request.map(Body::new);
     if leaving.is_cancelled() {
         request.extensions_mut().insert(Leaving);
     }

@@ -2,6 +2,7 @@
 
 mod model;
 mod names;
+mod networks;
 mod values;
 
 use std::fmt::Display;
@@ -15,6 +16,7 @@ use baton_tools::outside::Network;
 
 pub use model::ModelChoice;
 pub(crate) use names::unknown;
+pub use networks::Proxies;
 pub use values::Values;
 
 /// A setting that cannot be used, in one sentence.
@@ -70,6 +72,8 @@ pub struct Settings {
     pub idle: Duration,
     /// How long `/health` answers 503 before the server refuses requests, once it is asked to end.
     pub drain: Duration,
+    /// The proxies that report clients' addresses.
+    pub proxies: Proxies,
     /// Further private networks that tools may call.
     pub tool_networks: Vec<Network>,
     /// The source of the variables for headers of a team's tools.
@@ -127,20 +131,21 @@ impl Settings {
             &IDLE_BOUNDS,
         ));
         let drain = bad.note(seconds(values, "BATON_DRAIN_SECONDS", 0, &DRAIN_BOUNDS));
-        let tool_networks = bad.note(tool_networks(values));
+        let tool_networks = bad.note(networks::networks(values, "BATON_TOOL_NETWORKS"));
         let lease = bad.note(seconds(
             values,
             "BATON_LEASE_SECONDS",
             LEASE_SECONDS,
             &LEASE_BOUNDS,
         ));
+        let proxies = bad.note(networks::proxies(values));
         let cloud = bad.note(cloud(values));
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
-            (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud)),
+            (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
         ) = (
             (addr, model, origins, static_dir, connections),
-            (idle, drain, tool_networks, lease, cloud),
+            (idle, drain, tool_networks, lease, cloud, proxies),
         )
         else {
             return Err(bad.into_one());
@@ -157,6 +162,7 @@ impl Settings {
             connections,
             idle,
             drain,
+            proxies,
             tool_networks,
             values: values.clone(),
             lease,
@@ -294,23 +300,6 @@ fn origins(values: &Values) -> Result<Vec<String>, BadSetting> {
                     "BATON_ORIGINS has {origin}, which is not an origin such as https://chat.example.com"
                 ))),
             }
-        })
-        .collect()
-}
-
-fn tool_networks(values: &Values) -> Result<Vec<Network>, BadSetting> {
-    let list = values.get("BATON_TOOL_NETWORKS").unwrap_or_default();
-    let networks = list
-        .split(',')
-        .map(str::trim)
-        .filter(|network| !network.is_empty());
-    networks
-        .map(|network| {
-            network.parse().map_err(|error| {
-                BadSetting::new(format!(
-                    "BATON_TOOL_NETWORKS has {network}, which is {error}"
-                ))
-            })
         })
         .collect()
 }

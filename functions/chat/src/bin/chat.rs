@@ -26,6 +26,7 @@ async fn main() -> anyhow::Result<()> {
             origins: settings.origins.clone(),
             operator_token: settings.operator_token.clone(),
         }),
+        proxies: Arc::new(settings.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
         // Function URLs drop the name of the encoding and keep the bytes.

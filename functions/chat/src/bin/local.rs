@@ -132,6 +132,7 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
             origins: settings.origins.clone(),
             operator_token: settings.operator_token.clone(),
         }),
+        proxies: Arc::new(settings.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
         compress: true,

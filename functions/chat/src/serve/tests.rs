@@ -1,5 +1,6 @@
 //! Connections without a network: sent and received bytes, on a clock that stands still while nothing happens.
 
+use axum::Extension;
 use axum::routing::{get, post};
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -37,7 +38,9 @@ impl Client {
         let (socket, other) = tokio::io::duplex(1024 * 1024);
         Self {
             socket,
-            served: tokio::spawn(connections.carry(other)),
+            served: tokio::spawn(
+                connections.carry(other, Peer::Socket(IpAddr::from([127, 0, 0, 1]))),
+            ),
         }
     }
 
@@ -225,7 +228,7 @@ async fn a_body_is_read_no_faster_than_the_socket_takes_it() {
         ending: Ending::default(),
     };
     let (mut socket, other) = tokio::io::duplex(1024);
-    let served = tokio::spawn(connections.carry(other));
+    let served = tokio::spawn(connections.carry(other, Peer::Socket(IpAddr::from([127, 0, 0, 1]))));
     let closing = "GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     socket.write_all(closing.as_bytes()).await.unwrap();
     // The clock moves on only when no task can run.
@@ -280,4 +283,26 @@ async fn a_connection_does_not_wait_for_its_reader_for_ever_nor_keep_much_for_it
     assert_eq!(timeout, UNREAD_TIMEOUT_MS);
     let buffer = rustix::net::sockopt::socket_send_buffer_size(&socket).unwrap();
     assert!(buffer <= 2 * SEND_BUFFER, "{buffer}");
+}
+
+#[tokio::test]
+async fn a_request_knows_the_other_end_of_its_socket() {
+    let peer = async |Extension(peer): Extension<Peer>| format!("{peer:?}");
+    let connections = Connections {
+        router: Router::new().route("/", get(peer)),
+        idle: IDLE,
+        slots: Arc::new(Semaphore::new(1)),
+        tasks: TaskTracker::new(),
+        ending: Ending::default(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = tokio::spawn(async move { connections.accept_all(&listener).await });
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let mut heard = String::new();
+    socket.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.ends_with("\r\n\r\nSocket(127.0.0.1)"), "{heard}");
+    accepting.abort();
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use axum::body::BodyDataStream;
 use axum::response::Response;
 use baton_chat::lambda::{self, Runtime};
+use baton_chat::settings::Proxies;
 use baton_chat::{App, Exposure, ModelInfo, router};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
@@ -132,6 +133,7 @@ impl Instance {
                 origins: Vec::new(),
                 operator_token: None,
             }),
+            proxies: Arc::new(Proxies::None),
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),
                 rehearsal: false,

@@ -45,7 +45,7 @@ impl Values {
         self.list("BATON_TOOL_SECRETS")
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
         let list = self.get(name).unwrap_or_default();
         let items = list.split(',').map(str::trim).filter(|id| !id.is_empty());
         items.map(str::to_owned).collect()

@@ -24,10 +24,15 @@ struct Logging {
 
 impl Logging {
     async fn start(file: &Path, model: &str) -> Self {
+        Self::start_with(file, model, &[]).await
+    }
+
+    async fn start_with(file: &Path, model: &str, settings: &[(&str, &str)]) -> Self {
         let log = file.with_file_name("log");
         let mut command = command(file, model);
         command
             .env("BATON_LOG", "trace")
+            .envs(settings.iter().copied())
             .stderr(File::create(&log).unwrap());
         let child = command.spawn().unwrap();
         let base = until("the server's start", async || {
@@ -239,4 +244,37 @@ async fn a_turn_does_not_carry_the_id_of_another_request() {
         // Which request began it is told once.
         assert!(of_turn.any(|it| it["request"] == id), "{number}");
     }
+}
+
+/// What a server with these settings logs of the addresses of two clients that a proxy reports: level and address, or message.
+async fn told_of_addresses(settings: &[(&str, &str)]) -> Vec<String> {
+    let model = ScriptedModel::responding(clerk).await;
+    let folder = Folder::new();
+    let server = Logging::start_with(&file_in(&folder), &model.url(), settings).await;
+    let client = Client::new(&server.base);
+    for address in ["198.51.100.1", "2001:db8::1"] {
+        let request = client.request("GET", "/conversations/c");
+        let chain = format!("6.6.6.6, {address}");
+        client.fetch(request.header("x-forwarded-for", chain)).await;
+    }
+    let lines = server.lines().await;
+    let said = lines.iter().map(|line| fields(line));
+    let about = said.filter_map(|it| {
+        let address = it["address"].as_str().map(str::to_owned);
+        let message = it["message"].as_str().unwrap_or_default();
+        let unnamed = message
+            .contains("BATON_PROXIES")
+            .then(|| message.to_owned());
+        address.or(unnamed)
+    });
+    about.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clients_address_is_what_a_named_proxy_says_and_of_an_unnamed_one_the_log_says_so_once() {
+    let named = told_of_addresses(&[("BATON_PROXIES", "127.0.0.1")]).await;
+    assert_eq!(named, ["198.51.100.1", "2001:db8::/64"]);
+    let unnamed = told_of_addresses(&[]).await;
+    assert_eq!(unnamed.len(), 1, "{unnamed:?}");
+    assert!(unnamed[0].contains("does not name"), "{unnamed:?}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use baton_chat::backend::Workers;
 use baton_chat::serve::{Bounds, Ending};
+use baton_chat::settings::Proxies;
 use baton_chat::{App, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
@@ -230,6 +231,7 @@ async fn run(setup: &Setup) -> Running {
             engine: works.engine.clone(),
             exposure,
             office,
+            proxies: Arc::new(Proxies::None),
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),
                 rehearsal: false,
