@@ -109,9 +109,47 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a secret may be sent to this address: by TLS, to this machine, or to one of these hosts. What is no address is another's
+/// mistake to find.
+pub fn may_carry_secrets(url: &str, plain_hosts: &[String]) -> bool {
+    let Ok(url) = Url::parse(url.trim()) else {
+        return true;
+    };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    url.scheme() != "http"
+        || is_loopback(&url)
+        || plain_hosts
+            .iter()
+            .any(|named| named.eq_ignore_ascii_case(host))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_leaves_this_machine_by_tls_or_to_a_named_host() {
+        let named = ["models.internal".to_owned(), "fd00::1".to_owned()];
+        for url in [
+            "https://models.example/v1",
+            "http://127.0.0.1:8000/v1",
+            "http://localhost:8000",
+            "http://[::1]",
+            " http://Models.Internal:4000/v1",
+            "http://[fd00::1]:4000/v1",
+        ] {
+            assert!(may_carry_secrets(url, &named), "{url}");
+        }
+        for url in [
+            "http://models.example/v1",
+            "HTTP://10.0.0.1/v1",
+            "http://127.0.0.1.example",
+            "http://models.internal@models.example",
+            "http://models.internal.example",
+        ] {
+            assert!(!may_carry_secrets(url, &named), "{url}");
+        }
+    }
 
     #[test]
     fn a_proxy_is_never_asked_for_this_machine() {

@@ -12,7 +12,7 @@ pub mod suspended;
 
 pub use body::read_some;
 pub use chain::chain;
-pub use client::{builder, is_loopback, tls};
+pub use client::{builder, is_loopback, may_carry_secrets, tls};
 pub use media_type::media_type;
 pub use retry_after::retry_after;
 pub use secret::Secret;

@@ -197,6 +197,7 @@ pub(crate) fn toolbox(
         env: env.clone(),
         variables: &|name| settings.values.get(name).map(str::to_owned),
         networks: settings.tool_networks.clone(),
+        plain_hosts: settings.values.plain_hosts(),
         extra_roots: Vec::new(),
         names: Arc::new(SystemNames),
     };

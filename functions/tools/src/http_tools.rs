@@ -26,6 +26,7 @@ mod declared;
 mod error;
 mod exchange;
 mod file;
+mod secrets;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -68,7 +69,7 @@ impl HttpTools {
     pub fn new(team: &Team, outside: &Outside<'_>) -> Result<Self, HttpToolsError> {
         let mut declared = BTreeMap::new();
         for tool in team.tools() {
-            if let Some(ready) = Declared::of(tool, outside.variables)? {
+            if let Some(ready) = Declared::of(tool, outside)? {
                 declared.insert(tool.name.clone(), ready);
             }
         }
@@ -132,7 +133,7 @@ impl HttpTools {
         if let Exchange::Answered(answer) = &mut exchange
             && let Body::Whole(text) = &mut answer.body
         {
-            *text = declared.without_secrets(std::mem::take(text));
+            *text = declared.without_secrets(text);
         }
         exchange
     }

@@ -24,6 +24,8 @@ pub struct Outside<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// Private networks that every tool may reach; the team file may allow more for a tool.
     pub networks: Vec<Network>,
+    /// Hosts of other machines that secrets may be sent to without TLS.
+    pub plain_hosts: Vec<String>,
     /// Certificates (DER) to trust besides the platform's.
     pub extra_roots: Vec<Vec<u8>>,
     /// Resolves hosts' names to addresses.

@@ -43,11 +43,36 @@ pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
         (None, Some(url)) if wire.name == OPENAI => open_ai(values, url),
         (None, Some(url)) => service(values, url, wire)?,
     };
+    check_transport(&endpoint, &values.plain_hosts())?;
     let mut settings = ModelSettings::new(endpoint);
     settings.http2_prior_knowledge = http2_prior_knowledge.unwrap_or(false);
     settings.ask_usage = ask_usage.unwrap_or(true);
     settings.output_limit = output_limit;
     Ok(ModelChoice::Service(Box::new(settings)))
+}
+
+/// A key that anybody on the way can read is none.
+fn check_transport(endpoint: &Endpoint, plain_hosts: &[String]) -> Result<(), BadSetting> {
+    let addresses = match endpoint {
+        Endpoint::OpenAi { base_url, key, .. } | Endpoint::Service { base_url, key, .. } => {
+            [key.as_ref().map(|_| ("BATON_MODEL_URL", base_url)), None]
+        }
+        Endpoint::Azure { resource, auth, .. } => [
+            Some(("BATON_AZURE_ENDPOINT", resource)),
+            match auth {
+                AzureAuth::Key(_) => None,
+                AzureAuth::Entra { authority, .. } => Some(("BATON_AZURE_AUTHORITY", authority)),
+            },
+        ],
+    };
+    for (name, url) in addresses.into_iter().flatten() {
+        if !baton_http::may_carry_secrets(url, plain_hosts) {
+            return Err(BadSetting::new(format!(
+                "{name}={url} would get a key without TLS; use https://, or name the host in BATON_PLAIN_HTTP"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn wire(values: &Values) -> Result<Wire, BadSetting> {
@@ -149,6 +174,59 @@ fn output_limit(values: &Values) -> Result<Option<OutputLimit>, BadSetting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_key_leaves_this_machine_without_tls_unless_its_host_is_named() {
+        let read = |pairs: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in pairs {
+                values.set(name, (*value).to_owned());
+            }
+            read(&values).map(drop).map_err(|error| error.to_string())
+        };
+        let url = |url| ("BATON_MODEL_URL", url);
+        let key = ("BATON_MODEL_KEY", "s3cret");
+        assert_eq!(
+            read(&[url("http://models.example/v1"), key]).unwrap_err(),
+            "BATON_MODEL_URL=http://models.example/v1 would get a key without TLS; use https://, or name the host in \
+             BATON_PLAIN_HTTP"
+        );
+        let named = ("BATON_PLAIN_HTTP", "a.example, models.example");
+        assert_eq!(read(&[url("http://models.example/v1"), key, named]), Ok(()));
+        for url in [
+            &[url("http://models.example/v1")][..],
+            &[url("https://models.example/v1"), key],
+            &[url("http://127.0.0.1:8000/v1"), key],
+        ] {
+            assert_eq!(read(url), Ok(()));
+        }
+        let azure = |endpoint, authority| {
+            read(&[
+                ("BATON_AZURE_ENDPOINT", endpoint),
+                ("BATON_AZURE_DEPLOYMENT", "d"),
+                ("BATON_AZURE_TENANT", "t"),
+                ("BATON_AZURE_CLIENT_ID", "i"),
+                ("BATON_AZURE_CLIENT_SECRET", "s3cret"),
+                ("BATON_AZURE_AUTHORITY", authority),
+            ])
+        };
+        assert_eq!(azure("https://x.example", "https://y.example"), Ok(()));
+        for (endpoint, authority, name) in [
+            (
+                "http://x.example",
+                "https://y.example",
+                "BATON_AZURE_ENDPOINT=",
+            ),
+            (
+                "https://x.example",
+                "http://y.example",
+                "BATON_AZURE_AUTHORITY=",
+            ),
+        ] {
+            let refused = azure(endpoint, authority).unwrap_err();
+            assert!(refused.starts_with(name), "{refused}");
+        }
+    }
 
     #[test]
     fn openais_key_goes_to_openai_only() {

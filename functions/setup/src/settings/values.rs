@@ -45,6 +45,11 @@ impl Values {
         self.list("BATON_TOOL_SECRETS")
     }
 
+    /// The hosts of other machines that secrets may be sent to without TLS (`BATON_PLAIN_HTTP`), separated by commas.
+    pub(crate) fn plain_hosts(&self) -> Vec<String> {
+        self.list("BATON_PLAIN_HTTP")
+    }
+
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let list = self.get(name).unwrap_or_default();
         let items = list.split(',').map(str::trim).filter(|id| !id.is_empty());

@@ -9,8 +9,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::call::{HeaderValueSource, HttpBody, HttpCall};
 use super::error::HttpToolsError;
+use super::secrets::Secrets;
+use crate::outside::Outside;
 
-/// A shorter secret would match in answers that do not contain it.
+/// A shorter secret could not be taken out of answers: it would match in those that do not contain it.
 const SHORTEST_SECRET: usize = 8;
 
 /// One declared tool.
@@ -20,15 +22,12 @@ pub(super) struct Declared {
     pub(super) origin: Url,
     pub(super) headers: HeaderMap,
     /// Values that a service may echo and that no model must see.
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 impl Declared {
     /// None for a tool without a service.
-    pub(super) fn of(
-        tool: &Tool,
-        variables: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, HttpToolsError> {
+    pub(super) fn of(tool: &Tool, outside: &Outside<'_>) -> Result<Option<Self>, HttpToolsError> {
         let Some(call) = tool.runs.config::<HttpCall>() else {
             return Ok(None);
         };
@@ -40,7 +39,7 @@ impl Declared {
             call: call.clone(),
             origin,
             headers: HeaderMap::new(),
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
         };
         declared.headers.insert(
             ACCEPT,
@@ -52,7 +51,7 @@ impl Declared {
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         for (name, source) in &call.headers {
-            declared.add_header(&tool.name, name, source, variables)?;
+            declared.add_header(&tool.name, name, source, outside)?;
         }
         Ok(Some(declared))
     }
@@ -62,7 +61,7 @@ impl Declared {
         tool: &str,
         name: &str,
         source: &HeaderValueSource,
-        variables: &dyn Fn(&str) -> Option<String>,
+        outside: &Outside<'_>,
     ) -> Result<(), HttpToolsError> {
         let bad = |reason| HttpToolsError::Header {
             tool: tool.to_owned(),
@@ -73,7 +72,7 @@ impl Declared {
             HeaderValueSource::Literal(text) => HeaderValue::try_from(text.as_str())
                 .map_err(|_| bad("has a value that HTTP does not allow".to_owned()))?,
             HeaderValueSource::Environment { variable, prefix } => {
-                let secret = variables(variable).ok_or_else(|| {
+                let secret = (outside.variables)(variable).ok_or_else(|| {
                     bad(format!(
                         "needs the environment variable {variable}, which is not set"
                     ))
@@ -84,18 +83,19 @@ impl Declared {
                     ))
                 })?;
                 value.set_sensitive(true);
-                if secret.len() >= SHORTEST_SECRET {
-                    // Some writers of JSON escape slashes.
-                    self.secrets.push(secret.replace('/', "\\/"));
-                    self.secrets.push(secret);
-                } else {
-                    tracing::warn!(
-                        tool,
-                        header = name,
-                        variable,
-                        "the variable's value is too short to be taken out of what the service answers; use 8 characters or more"
-                    );
+                if secret.len() < SHORTEST_SECRET {
+                    return Err(bad(format!(
+                        "needs the environment variable {variable}, which has fewer than {SHORTEST_SECRET} characters: it could \
+                         not be taken out of what the service answers; a value that is no secret belongs in the team file"
+                    )));
                 }
+                if !baton_http::may_carry_secrets(self.origin.as_str(), &outside.plain_hosts) {
+                    return Err(bad(format!(
+                        "would send the environment variable {variable} without TLS; use https://, or name the host in \
+                         BATON_PLAIN_HTTP"
+                    )));
+                }
+                self.secrets.add(&secret);
                 value
             }
         };
@@ -111,9 +111,8 @@ impl Declared {
     }
 
     /// The text without the values that came from the environment.
-    pub(super) fn without_secrets(&self, text: String) -> String {
-        let hide = |text: String, secret: &String| text.replace(secret.as_str(), "…");
-        self.secrets.iter().fold(text, hide)
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        self.secrets.hide(text)
     }
 }
 

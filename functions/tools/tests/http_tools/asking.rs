@@ -176,3 +176,47 @@ async fn a_header_is_taken_from_the_environment_and_never_shown() {
     assert_eq!(came[0].header("authorization"), ["Bearer s3cret/token"]);
     assert_eq!(came[0].header("accept"), ["text/plain"]);
 }
+
+#[tokio::test]
+async fn a_secret_is_long_enough_to_be_hidden_and_goes_to_other_machines_by_tls_only() {
+    let mut tool = Setup::lookup(String::new());
+    let mistake = |tool: &mut Setup, url: &str, value| {
+        tool.http = format!(
+            "method = \"GET\"\nurl = \"{url}\"\nheaders = {{ X-Key = {{ env = \"KEY\" }} }}"
+        );
+        tool.variables = vec![("KEY", value)];
+        tool.try_build().err().map(|error| error.to_string())
+    };
+    let long = "s3cret-token";
+    for url in [
+        "https://tables.example/",
+        "http://127.0.0.1/",
+        "http://localhost/",
+        "http://plain.example:8080/",
+    ] {
+        assert_eq!(mistake(&mut tool, url, long), None, "{url}");
+    }
+    assert_eq!(
+        mistake(&mut tool, "http://tables.example/", long).unwrap(),
+        "header \"X-Key\" of tool \"book\" would send the environment variable KEY without TLS; use https://, or name the host \
+         in BATON_PLAIN_HTTP"
+    );
+    assert_eq!(
+        mistake(&mut tool, "https://tables.example/", "s3cret!").unwrap(),
+        "header \"X-Key\" of tool \"book\" needs the environment variable KEY, which has fewer than 8 characters: it could not be \
+         taken out of what the service answers; a value that is no secret belongs in the team file"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_is_hidden_however_the_service_spells_it() {
+    let echo = r#"["tok-a\"bcdefg", "TOK-A\u0022BCDEFG", "tok-a%22bcdefg", "dG9rLWEiYmNkZWZn", "746f6b2d6122626364656667"]"#;
+    let service = Service::saying(json_answer(echo)).await;
+    let mut tool = Setup::lookup(format!(
+        "method = \"GET\"\nurl = \"http://{}/\"\nheaders = {{ X-Key = {{ env = \"KEY\" }} }}",
+        service.address
+    ));
+    tool.variables = vec![("KEY", "tok-a\"bcdefg")];
+    let told = tool.build().look_up(json!({})).await.unwrap();
+    assert_eq!(told, r#"["…", "…", "…", "…", "…"]"#);
+}

@@ -135,6 +135,7 @@ more = {{ optional = true }}
             env: clock.clone(),
             variables: &variables,
             networks: networks.collect(),
+            plain_hosts: vec!["plain.example".to_owned()],
             extra_roots: self.extra_roots.clone(),
             names: self.names.clone(),
         };

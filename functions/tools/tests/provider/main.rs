@@ -108,6 +108,7 @@ impl Shop {
             env: clock.clone(),
             variables: &|_| None,
             networks: Vec::new(),
+            plain_hosts: Vec::new(),
             extra_roots: Vec::new(),
             names: Arc::new(SystemNames),
         };
