@@ -36,7 +36,7 @@ impl Presence {
     /// The file cannot be made, or the file system has no locks.
     pub fn beside(data: &Path) -> io::Result<Self> {
         let name = format!("{:032x}", SystemEnv.random());
-        let lock = File::create_new(file_of(data, &name))?;
+        let lock = create_private(&file_of(data, &name))?;
         lock.try_lock()?;
         remove_forgotten(data);
         Ok(Self {
@@ -58,6 +58,15 @@ impl Presence {
             && name != self.name
             && File::open(file_of(&self.data, name)).is_ok_and(|file| is_free(&file))
     }
+}
+
+/// Whoever may open the file could hold its lock, and this process would seem to live.
+fn create_private(file: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }
 
 /// Shared, so that two concurrent checks do not mistake each other's lock for the process's.

@@ -13,6 +13,7 @@ use super::identity::Identity;
 use super::neighbours::Neighbours;
 use super::open::{self, OpenError};
 use super::rendezvous::Rendezvous;
+use super::rights;
 use super::schema;
 use super::writer::Writer;
 
@@ -61,6 +62,9 @@ impl fmt::Debug for Database {
 impl Database {
     pub(super) fn open(path: &Path, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let db = open::open_writer(path, env.random())?;
+        for sentence in rights::too_open(path) {
+            tracing::warn!("{sentence}");
+        }
         let name = FileName::new(path);
         let inaccessible = |error: io::Error| OpenError::Inaccessible {
             file: path.to_owned(),

@@ -68,3 +68,13 @@ fn files_of_the_long_dead_are_removed_and_those_of_the_living_are_not() {
     assert_eq!(files.map(|file| file.exists()), [false, true, true]);
     drop(alive);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_lock_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let one = Presence::beside(&folder.path().join("baton.db")).unwrap();
+    let lock = std::fs::metadata(file_of(&folder, &one)).unwrap();
+    assert_eq!(lock.permissions().mode() & 0o777, 0o600);
+}

@@ -1,7 +1,8 @@
 //! What the real binary logs: lines that a program can read, each field once, no id that opens a conversation, and no request's
 //! id on another request's turn.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
@@ -277,4 +278,31 @@ async fn a_clients_address_is_what_a_named_proxy_says_and_of_an_unnamed_one_the_
     let unnamed = told_of_addresses(&[]).await;
     assert_eq!(unnamed.len(), 1, "{unnamed:?}");
     assert!(unnamed[0].contains("does not name"), "{unnamed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_that_others_may_read_or_replace_is_told_of_and_what_baton_made_is_not() {
+    let model = ScriptedModel::responding(clerk).await;
+    let folder = Folder::new();
+    let inner = file_in(&folder).with_file_name("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let file = inner.join("baton.db");
+    let told = async |folder_rights: u32, file_rights: Option<u32>| {
+        let set = |path: &Path, rights| {
+            std::fs::set_permissions(path, Permissions::from_mode(rights)).unwrap();
+        };
+        set(&inner, folder_rights);
+        file_rights.map(|rights| set(&file, rights));
+        let lines = Logging::start(&file, &model.url()).await.lines().await;
+        let said = lines.iter().map(|line| fields(line)["message"].clone());
+        let said = said.filter_map(|message| Some(message.as_str()?.to_owned()));
+        said.filter(|message| message.contains("its rights are"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(0o755, None).await, [""; 0]);
+    let open = told(0o777, Some(0o666)).await;
+    assert_eq!(open.len(), 2, "{open:?}");
+    assert!(open[0].contains("baton.db can be read") && open[0].contains("are 666"));
+    assert!(open[1].contains("inner can be written") && open[1].contains("are 777"));
+    assert_eq!(told(0o700, Some(0o600)).await, [""; 0]);
 }
