@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
@@ -11,7 +12,7 @@ use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use super::input::Path;
+use super::input::Path as InPath;
 use crate::app::App;
 use crate::edge::accept::wanted;
 use crate::edge::error::ApiError;
@@ -75,7 +76,7 @@ pub(crate) async fn index(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    serve(&app, &headers, "index.html")
+    serve(&app, &headers, "index.html").await
 }
 
 /// The operator's page.
@@ -100,7 +101,7 @@ pub(crate) async fn index(
 ))]
 pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     app.exposure.check_presence(&headers)?;
-    serve(&app, &headers, DESK)
+    serve(&app, &headers, DESK).await
 }
 
 /// What the pages load.
@@ -130,13 +131,13 @@ pub(crate) async fn desk(State(app): State<App>, headers: HeaderMap) -> Result<R
 ))]
 pub(crate) async fn file(
     State(app): State<App>,
-    Path(path): Path<String>,
+    InPath(path): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if path == DESK {
         app.exposure.check_presence(&headers)?;
     }
-    serve(&app, &headers, &path)
+    serve(&app, &headers, &path).await
 }
 
 /// A file in the forms it is sent.
@@ -152,16 +153,28 @@ struct Asset {
 static ASSETS: Mutex<BTreeMap<&str, Arc<Asset>>> = Mutex::new(BTreeMap::new());
 
 impl Asset {
-    fn find(app: &App, path: &str) -> Option<Arc<Self>> {
-        let Some(folder) = &app.static_dir else {
-            return Self::embedded(path);
+    async fn find(app: &App, path: &str) -> Option<Arc<Self>> {
+        match &app.static_dir {
+            Some(folder) => Self::read(folder.clone(), path.to_owned()).await,
+            None => Self::embedded(path),
+        }
+    }
+
+    /// A file in the folder, on a thread that may wait for the disk.
+    async fn read(folder: Arc<Path>, path: String) -> Option<Arc<Self>> {
+        let read = move || {
+            let folder = folder.canonicalize().ok()?;
+            // Where links lead. What is no file may never end.
+            let file = folder.join(path).canonicalize().ok()?;
+            let is_inside = file.starts_with(&folder) && file.is_file();
+            let bytes = is_inside.then(|| std::fs::read(&file))?.ok()?;
+            Some(Arc::new(Self {
+                digest: digest(&bytes),
+                plain: bytes.into(),
+                gzipped: None,
+            }))
         };
-        let plain = std::fs::read(folder.join(path)).ok()?;
-        Some(Arc::new(Self {
-            digest: digest(&plain),
-            plain: plain.into(),
-            gzipped: None,
-        }))
+        tokio::task::spawn_blocking(read).await.ok()?
     }
 
     fn embedded(path: &str) -> Option<Arc<Self>> {
@@ -192,7 +205,7 @@ fn missing() -> ApiError {
     ApiError::not_found("no such page")
 }
 
-fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiError> {
+async fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiError> {
     let media_type = media_type(path).ok_or_else(missing)?;
     if path
         .split('/')
@@ -201,7 +214,7 @@ fn serve(app: &App, headers: &HeaderMap, path: &str) -> Result<Response, ApiErro
     {
         return Err(missing());
     }
-    let asset = Asset::find(app, path).ok_or_else(missing)?;
+    let asset = Asset::find(app, path).await.ok_or_else(missing)?;
     let may_gzip = app.compress && accepts_gzip(headers);
     let gzipped = asset.gzipped.clone().filter(|_| may_gzip);
     // Different bytes need a different tag.

@@ -4,6 +4,7 @@ mod frozen;
 mod kills;
 mod local;
 mod logs;
+mod pages;
 mod signals;
 mod starts;
 mod tools;
