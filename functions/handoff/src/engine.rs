@@ -16,6 +16,7 @@ use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
 use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
 use crate::team::{Agent, Team};
+use crate::turn::told::RESULTS_ARE_DATA;
 
 /// How long a conversation stays its owner's without a sign of life, unless set.
 const LEASE: Millis = 30_000;
@@ -57,6 +58,11 @@ pub struct Engine {
     lease: Millis,
 }
 
+/// The agent's instructions from the team file, and what holds for every agent.
+fn whole_instructions(agent: &Agent) -> String {
+    format!("{}\n\n{RESULTS_ARE_DATA}", agent.instructions)
+}
+
 impl Engine {
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
@@ -74,7 +80,7 @@ impl Engine {
             env,
         } = ports;
         let shared =
-            |agent: &Arc<Agent>| (agent.name.clone(), Arc::from(agent.instructions.as_str()));
+            |agent: &Arc<Agent>| (agent.name.clone(), Arc::from(whole_instructions(agent)));
         let instructions = team.agents().map(shared).collect();
         Arc::new(Self {
             team,
@@ -164,7 +170,7 @@ impl Engine {
 
     pub(crate) fn instructions_of(&self, agent: &Agent) -> Arc<str> {
         let shared = self.instructions.get(&agent.name);
-        shared.map_or_else(|| Arc::from(agent.instructions.as_str()), Arc::clone)
+        shared.map_or_else(|| Arc::from(whole_instructions(agent)), Arc::clone)
     }
 
     pub(crate) async fn sleep(&self, milliseconds: Millis) {

@@ -33,6 +33,7 @@ pub mod ports;
 mod principal;
 pub mod record;
 pub mod team;
+pub mod text;
 mod turn;
 
 pub use action::list::{ActionPage, ActionSummary};

@@ -13,6 +13,7 @@ pub(crate) mod recorder;
 pub(crate) mod replay;
 pub(crate) mod request;
 mod response;
+pub(crate) mod told;
 pub(crate) mod window;
 
 use std::panic::AssertUnwindSafe;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::told;
 use crate::ids::TurnNumber;
 use crate::ports::{Message, ToolCall};
 use crate::record::journal::{Extent, JournaledTurn};
@@ -107,7 +108,7 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results:
             .map_or(SEALED, |result| result.result.as_str());
         messages.push(Message::Tool {
             call: call.id.clone(),
-            result: Arc::from(result),
+            result: Arc::from(told::result(result)),
         });
     }
 }
@@ -142,7 +143,7 @@ pub(crate) fn instructions<'a>(
         text.push_str("\n- ");
         text.push_str(&result.tool);
         text.push_str(": ");
-        text.push_str(&result.result);
+        text.push_str(&told::entry(&result.result));
     }
     let text = if text.is_empty() {
         instructions.clone()
@@ -168,7 +169,7 @@ pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
         text.push_str("\n- ");
         text.push_str(&result.tool);
         text.push_str(": ");
-        text.push_str(&result.result);
+        text.push_str(&told::entry(&result.result));
     }
     text.push_str("\nTell the customer about them now, briefly.]");
     Message::User(Arc::from(text))

@@ -20,6 +20,8 @@ pub(crate) struct Shop {
     /// How often each key had its effect.
     effects: Mutex<BTreeMap<String, u32>>,
     price: Mutex<Price>,
+    /// What every tool says, if not its usual words.
+    words: Mutex<Option<String>>,
 }
 
 impl Default for Shop {
@@ -27,6 +29,7 @@ impl Default for Shop {
         Self {
             effects: Mutex::default(),
             price: Mutex::new(Price::Known(1_000)),
+            words: Mutex::default(),
         }
     }
 }
@@ -34,6 +37,16 @@ impl Default for Shop {
 impl Shop {
     pub(crate) fn set_price(&self, price: Price) {
         *self.price.lock().unwrap() = price;
+    }
+
+    /// From now on every tool says this.
+    pub(crate) fn say(&self, words: &str) {
+        *self.words.lock().unwrap() = Some(words.to_owned());
+    }
+
+    fn words_or(&self, usual: &str) -> String {
+        let words = self.words.lock().unwrap().clone();
+        words.unwrap_or_else(|| usual.to_owned())
     }
 
     /// How many effects there were.
@@ -45,7 +58,7 @@ impl Shop {
 #[async_trait]
 impl Tools for Shop {
     async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
-        Ok("The item is i-1.".to_owned())
+        Ok(self.words_or("The item is i-1."))
     }
 
     /// Knows no keys: a second try would be a second effect, and a test would count it.
@@ -53,7 +66,7 @@ impl Tools for Shop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut effects = self.effects.lock().unwrap();
         *effects.entry(idempotency_key.to_owned()).or_default() += 1;
-        Outcome::Done("It is done.".to_owned())
+        Outcome::Done(self.words_or("It is done."))
     }
 
     async fn price(&self, _request: &ToolRequest) -> Price {

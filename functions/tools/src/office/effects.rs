@@ -2,6 +2,7 @@
 
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, CommitError, Outcome, Price, StoreError};
+use baton_handoff::text::visible_line;
 use serde_json::json;
 
 use super::books::{self, Ended, Order, Refund};
@@ -98,7 +99,9 @@ impl BackOffice {
         purchase: &Purchase,
         conversation: &ConversationId,
     ) -> Result<Decision, StoreError> {
-        let product = purchase.product.trim();
+        // It is shown to people and models, of this customer and of others.
+        let product = visible_line(&purchase.product);
+        let product = product.trim();
         if product.is_empty() || product.len() > PRODUCT_BYTES {
             return Ok(Decision::rejected(
                 "The name of the product is missing or too long.",
