@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::{ConversationId, MessageId};
+use baton_handoff::text::is_blank;
 use baton_handoff::{Accepted, Overlap, Principal, Submission};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
@@ -185,7 +186,7 @@ pub(super) fn answer(
 }
 
 fn check_message(message: &str) -> Result<(), ApiError> {
-    if message.trim().is_empty() {
+    if is_blank(message) {
         return Err(ApiError::bad_request("message is empty"));
     }
     if message.len() > MAX_MESSAGE {

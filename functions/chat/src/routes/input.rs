@@ -1,5 +1,7 @@
 //! What handlers read from a request: path, query, body. What is wrong with them is said in a sentence, and every wait has an end.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +10,9 @@ use axum::extract::FromRequestParts;
 use baton_http::media_type;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Value;
 
 use crate::app::MAX_BODY;
@@ -86,10 +90,76 @@ pub(super) async fn read_object<T: DeserializeOwned>(
     if !value.is_object() {
         return Err(ApiError::bad_request("the body must be a JSON object"));
     }
+    serde_json::from_slice::<EachNameOnce>(&bytes)
+        .map_err(|error| ApiError::bad_request(format!("the body {}", without_place(&error))))?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let field = error.path().to_string();
         ApiError::bad_request(sentence(&field, &error.into_inner().to_string()))
     })
+}
+
+/// Of two values of one name a proxy or a filter may have read the one, and we would read the other (RFC 8259, section 4).
+struct EachNameOnce;
+
+impl<'de> Deserialize<'de> for EachNameOnce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for EachNameOnce {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            map.next_value::<Self>()?;
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom(format!("names {name:?} twice")));
+            }
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+}
+
+/// The message of our own without the line and column that are put behind it.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ")
+        .map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 /// serde's message about a field as a sentence that begins with the field's name.
@@ -112,12 +182,35 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
         return Ok(());
     };
     if essence == "application/json" || essence.ends_with("+json") {
-        return Ok(());
+        return check_charset(headers);
     }
     Err(ApiError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "send the body as application/json",
     ))
+}
+
+/// RFC 8259, section 8.1: JSON is UTF-8. Some clients say so.
+fn check_charset(headers: &HeaderMap) -> Result<(), ApiError> {
+    let text = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let mut parameters = text.unwrap_or_default().split(';').skip(1);
+    let is_other = parameters.any(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        let value = value.trim().trim_matches('"');
+        name.trim().eq_ignore_ascii_case("charset")
+            && !["utf-8", "utf8", "us-ascii"]
+                .iter()
+                .any(|known| value.eq_ignore_ascii_case(known))
+    });
+    if is_other {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the body as application/json in UTF-8",
+        ));
+    }
+    Ok(())
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {

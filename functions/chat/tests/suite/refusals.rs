@@ -14,7 +14,7 @@ async fn a_body_that_is_not_json_is_a_400() {
     let house = House::open(&model).await;
     let client = house.client();
     let long = "x".repeat(129);
-    let cases: [(&[u8], &str); 16] = [
+    let cases: [(&[u8], &str); 19] = [
         (b"", "the body is not valid JSON"),
         (b"hello", "the body is not valid JSON"),
         (b"{\"message\": \"hello\"", "the body is not valid JSON"),
@@ -27,6 +27,18 @@ async fn a_body_that_is_not_json_is_a_400() {
         (b"{\"message\": 7}", "message must be a string"),
         (b"{\"message\": \"\"}", "message is empty"),
         (b"{\"message\": \" \\n\"}", "message is empty"),
+        (
+            b"{\"message\": \"\\u0000\\u200b\\ufeff\"}",
+            "message is empty",
+        ),
+        (
+            b"{\"message\": \"a\", \"message\": \"b\"}",
+            "the body names \"message\" twice",
+        ),
+        (
+            b"{\"message\": \"a\", \"x\": [{\"y\": 1, \"\\u0079\": 2}]}",
+            "the body names \"y\" twice",
+        ),
         (
             b"{\"message\": \"x\", \"conversation_id\": 7}",
             "conversation_id must be a string",
@@ -214,6 +226,11 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         assert_eq!(refused.status, 415, "{media_type}");
         assert_eq!(refused.detail(), "send the body as application/json");
     }
+    let request = client
+        .request("POST", "/chat/completions")
+        .header("content-type", "application/json; charset=\"utf-16\"");
+    let refused = client.fetch(request.body(body("c", "x").to_string())).await;
+    assert_eq!(refused.status, 415);
     for media_type in [
         "application/json; charset=utf-8",
         "Application/JSON",
