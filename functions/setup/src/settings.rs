@@ -1,11 +1,11 @@
 //! All settings, read from the environment in this one place. A wrong value is reported at the start, in one clear sentence.
 
+mod jwt;
 mod model;
 mod names;
 mod networks;
 mod values;
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use baton_http::Secret;
 use baton_tools::outside::Network;
 
+pub use jwt::{Issuers, JwtAlgorithm, JwtSettings, KeySource};
 pub use model::ModelChoice;
 pub(crate) use names::unknown;
 pub use networks::Proxies;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub team: Option<PathBuf>,
     /// The model.
     pub model: ModelChoice,
+    /// The issuers of JWTs.
+    pub issuers: Issuers,
     /// The bearer token of operator routes.
     pub operator_token: Option<Secret>,
     /// Further origins that browsers may call from.
@@ -121,6 +124,7 @@ impl Settings {
         let mut bad = BadSettings::default();
         let addr = bad.note(addr(values));
         let model = bad.note(model::read(values));
+        let issuers = bad.note(jwt::read(values));
         let origins = bad.note(origins(values));
         let static_dir = bad.note(static_dir(values));
         let connections = bad.note(connections(values));
@@ -143,9 +147,11 @@ impl Settings {
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
             (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
+            Some(issuers),
         ) = (
             (addr, model, origins, static_dir, connections),
             (idle, drain, tool_networks, lease, cloud, proxies),
+            issuers,
         )
         else {
             return Err(bad.into_one());
@@ -155,6 +161,7 @@ impl Settings {
             data: values.get("BATON_DATA").unwrap_or(".baton/baton.db").into(),
             team: values.get("BATON_TEAM").map(PathBuf::from),
             model,
+            issuers,
             operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
             origins,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
@@ -242,7 +249,7 @@ fn connections(values: &Values) -> Result<usize, BadSetting> {
     within("BATON_CONNECTIONS", connections, &CONNECTION_BOUNDS)
 }
 
-fn within<T: PartialOrd + Display>(
+fn within<T: PartialOrd + std::fmt::Display>(
     name: &str,
     value: T,
     bounds: &RangeInclusive<T>,

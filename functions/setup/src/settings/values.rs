@@ -50,6 +50,7 @@ impl Values {
         self.list("BATON_PLAIN_HTTP")
     }
 
+    /// A list, separated by commas.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let list = self.get(name).unwrap_or_default();
         let items = list.split(',').map(str::trim).filter(|id| !id.is_empty());
