@@ -5,6 +5,7 @@
 //!                                        │         └─────▶ stream/: listeners, formats, and the memory limit of long answers
 //!                                        └─ edge/: Host and Origin, traces, refusals as JSON
 //! app: the shared state of the routes
+//! auth: credentials of requests
 //! serve: the accept loop with its bounds, and the drain
 //! lambda: the same router as a function
 //! ```
@@ -12,6 +13,7 @@
 //! Only `baton-setup` reads the environment. No rule about conversations lives here: those are the engine's.
 
 mod app;
+pub mod auth;
 pub mod backend;
 mod edge;
 #[cfg(feature = "aws")]

@@ -117,6 +117,11 @@ impl JwtAlgorithm {
             Self::EdDsa => "EdDSA",
         }
     }
+
+    /// Whether a header or a key means this algorithm by this name. Ed25519 has a second name (RFC 9864).
+    pub fn is_named(self, name: &str) -> bool {
+        self.name() == name || (self == Self::EdDsa && name == "Ed25519")
+    }
 }
 
 /// Reads both issuers.
@@ -240,7 +245,7 @@ fn algorithms(
         return Ok(possible.to_vec());
     }
     let one = |text: &String| {
-        let known = possible.iter().find(|algorithm| algorithm.name() == text);
+        let known = possible.iter().find(|algorithm| algorithm.is_named(text));
         known.copied().ok_or_else(|| {
             let possible: Vec<_> = possible.iter().map(|one| one.name()).collect();
             BadSetting::new(format!(

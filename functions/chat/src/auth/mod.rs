@@ -1,0 +1,3 @@
+//! Who asks: the credentials of a request.
+
+pub mod jwt;
