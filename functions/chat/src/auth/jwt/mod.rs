@@ -1,11 +1,12 @@
-//! JWTs of an issuer, checked with its keys.
+//! JWTs: those of an issuer, checked with its keys, and Baton's own, which it signs and checks itself.
 //!
 //! ```text
 //! verifier ─▶ token    the parts of a token, before anything is believed
 //!     │  └──▶ claims   what the settings demand of the claims, and what they say
 //!     └─────▶ keys     the issuer's keys: cached, refreshed, by id
 //!               └─▶ fetch ─▶ key_set   discovery and key set over HTTP; the keys that may be used
-//! provider             signatures by ring
+//! mint ─────▶ token    tokens of visitors, widgets and tools
+//! provider             signatures by ring, for both
 //! ```
 //!
 //! Knows nothing of requests, conversations or the store. The header of a token chooses among the allowed algorithms and known
@@ -15,6 +16,7 @@ mod claims;
 mod fetch;
 mod key_set;
 mod keys;
+mod mint;
 mod provider;
 mod token;
 mod verifier;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use mint::{Claims, Kind, Mint, NotSigned, WeakSecret};
 pub use verifier::{Verifier, Verifiers};
 
 /// The content of a good token.

@@ -4,6 +4,7 @@ mod attacks;
 mod claims;
 mod forms;
 mod key_sets;
+mod mint;
 mod refresh;
 mod support;
 mod world;
