@@ -146,7 +146,7 @@ impl Bench {
         };
         let log = self
             .engine
-            .conversation(&self.conversation, &Principal::LOCAL)
+            .conversation(&self.conversation, &Principal::Open)
             .submit(submission)
             .await
             .unwrap()
@@ -209,6 +209,7 @@ async fn a_lookup_in_the_back_office_is_two_rounds_of_reads() {
             arguments: Arc::new(tool.check(&arguments).unwrap()),
             tool,
             conversation: ConversationId::parse("c").unwrap(),
+            owner: baton_handoff::Owner::none(),
         };
         let found = office.lookup(&request).await.unwrap();
         let rounds = counted.rounds.load(SeqCst);

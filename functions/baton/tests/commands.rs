@@ -252,7 +252,7 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
     let id = ActionId::new(conversation, 1, "execute_refund", "{}", 0);
     let action = ActionRecord {
         id: id.clone(),
-        owner: "local".to_owned(),
+        owner: baton_handoff::Owner::none(),
         tool: "execute_refund".to_owned(),
         arguments: "{}".to_owned(),
         amount_cents: None,

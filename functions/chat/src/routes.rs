@@ -31,7 +31,7 @@ fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
 /// Opens a conversation for the caller: until customers sign in, for the only principal.
 fn open(app: &App, raw: &str) -> Result<Conversation, ApiError> {
     let id = parse_conversation(raw)?;
-    Ok(app.engine.conversation(&id, &Principal::LOCAL))
+    Ok(app.engine.conversation(&id, &Principal::Open))
 }
 
 /// The address of a turn's events, relative to `/chat/completions`, which is right below any prefix of a proxy.

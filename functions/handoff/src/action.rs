@@ -398,6 +398,7 @@ impl Action {
             tool,
             arguments,
             conversation: action.id.conversation.clone(),
+            owner: action.owner.clone(),
         })
     }
 }

@@ -14,6 +14,9 @@ use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
 use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
+use crate::people::alias::Aliases;
+use crate::people::key::Keys;
+use crate::people::operator::Operators;
 use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
 use crate::team::{Agent, Team};
 use crate::turn::told::RESULTS_ARE_DATA;
@@ -50,6 +53,9 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
+    pub(crate) aliases: Aliases,
+    pub(crate) keys: Keys,
+    pub(crate) operators: Operators,
     /// The agents' instructions, shared by all turns; otherwise each open turn would hold a copy.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
@@ -93,6 +99,9 @@ impl Engine {
             memory: Memory::default(),
             probe: Probe::default(),
             sweeps: Sweeps::default(),
+            aliases: Aliases::default(),
+            keys: Keys::default(),
+            operators: Operators::default(),
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::principal::Owner;
+
 /// Longest id that a client may choose, in bytes; ids become parts of database keys.
 const LONGEST_ID: usize = 128;
 
@@ -79,11 +81,48 @@ text_id! {
     MessageId
 }
 
+/// The beginning of every id that Baton makes.
+const MADE: &str = "c_";
+
+/// The hexadecimal digits of 128 bits.
+const DIGITS: usize = 32;
+
 impl ConversationId {
-    /// A new id of 128 random bits, in hexadecimal.
-    pub fn random(bits: u128) -> Self {
-        Self(Arc::from(format!("{bits:032x}")))
+    /// The id of these bits: `c_`, 32 hexadecimal digits and 6 that check them. A client's own name does not have this form by
+    /// accident.
+    pub fn made(bits: u128) -> Self {
+        let digits = format!("{bits:032x}");
+        let check = check_of(&digits);
+        Self(Arc::from(format!("{MADE}{digits}{check}")))
     }
+
+    /// The id of a conversation that its owner calls by this name: a hash, so that equal names of two owners never meet.
+    pub(crate) fn named(owner: &Owner, name: &Self) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut hasher = Sha256::new();
+        hasher.update(owner.as_str().as_bytes());
+        // No name of a conversation has this byte.
+        hasher.update([0]);
+        hasher.update(name.as_str().as_bytes());
+        let digest = hasher.finalize();
+        let bits = digest.iter().take(DIGITS / 2);
+        Self::made(bits.fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
+    }
+
+    /// Whether Baton made this id.
+    pub fn is_made(&self) -> bool {
+        self.0
+            .strip_prefix(MADE)
+            .and_then(|rest| rest.split_at_checked(DIGITS))
+            .is_some_and(|(digits, check)| check == check_of(digits))
+    }
+}
+
+/// Six hexadecimal digits: they catch a mistake and prove nothing.
+fn check_of(digits: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(digits.as_bytes());
+    hex(digest.get(..3).unwrap_or_default())
 }
 
 /// The number of a turn in its conversation, from 1, never used twice.
@@ -193,6 +232,7 @@ impl fmt::Debug for ActionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principal::{Kind, Principal, Subject, Tenant};
 
     #[test]
     fn an_id_is_plain_ascii_of_bounded_length() {
@@ -216,6 +256,34 @@ mod tests {
         assert_ne!(one, two);
         assert_eq!(ActionId::parse(&one.to_string()), Ok(one));
         assert_eq!(ActionId::parse("c.x.y"), Err(BadId));
+    }
+
+    #[test]
+    fn an_id_that_baton_made_is_recognised_and_an_altered_one_is_not() {
+        let id = ConversationId::made(7);
+        assert_eq!(id.as_str(), "c_00000000000000000000000000000007e5090d");
+        assert!(id.is_made());
+        for other in [
+            "c1",
+            "c_",
+            "00000000000000000000000000000007",
+            "c_00000000000000000000000000000008e5090d",
+        ] {
+            assert!(!ConversationId::parse(other).unwrap().is_made(), "{other}");
+        }
+    }
+
+    #[test]
+    fn equal_names_of_two_owners_are_two_conversations() {
+        let name = ConversationId::parse("user-7").unwrap();
+        let owner = |subject: &str| {
+            let subject = Subject::parse(subject).unwrap();
+            Principal::new(Tenant::default(), Kind::Customer, subject).owner()
+        };
+        let ann = ConversationId::named(&owner("ann"), &name);
+        assert_eq!(ann, ConversationId::named(&owner("ann"), &name));
+        assert_ne!(ann, ConversationId::named(&owner("bob"), &name));
+        assert!(ann.is_made());
     }
 
     #[test]

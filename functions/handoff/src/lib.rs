@@ -29,6 +29,7 @@ mod engine;
 pub mod event;
 pub mod failure;
 pub mod ids;
+mod people;
 pub mod ports;
 mod principal;
 pub mod record;
@@ -49,7 +50,11 @@ pub use drive::hub::{TurnLog, Watch};
 pub use drive::sweep::Swept;
 pub use engine::probe::Health;
 pub use engine::{Engine, Ports};
-pub use principal::Principal;
+pub use people::CreateError;
+pub use people::alias::{SignInError, same_owners};
+pub use people::key::{ApiKey, Scope};
+pub use people::operator::{BadRole, KnownOperator, Operator, Role};
+pub use principal::{BadName, Kind, Owner, Principal, Subject, Tenant};
 pub use turn::replay::Resume;
 
 /// A conversation as people read it.

@@ -31,6 +31,7 @@ fn request(tool: &str, arguments: &Value) -> ToolRequest {
         tool,
         arguments,
         conversation: ConversationId::parse("c1").unwrap(),
+        owner: baton_handoff::Owner::none(),
     }
 }
 

@@ -52,6 +52,7 @@ impl ApiError {
     pub(crate) fn from_refusal(refusal: &Refusal, location: impl FnOnce(u32) -> String) -> Self {
         let detail = refusal.to_string();
         match refusal {
+            Refusal::NotFound => Self::not_found(detail),
             Refusal::Busy { turn } => Self::new(StatusCode::CONFLICT, detail)
                 .with_header(header::LOCATION, &location(*turn)),
             Refusal::TooManyWaiting => Self::new(StatusCode::TOO_MANY_REQUESTS, detail)

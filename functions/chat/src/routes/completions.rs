@@ -130,9 +130,11 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     let format = negotiate(&parts.headers);
     let said: Said = read_object(&parts.headers, body).await?;
     check_message(&said.message)?;
-    let conversation = said
-        .conversation_id
-        .unwrap_or_else(|| app.engine.new_conversation());
+    let opened = match &said.conversation_id {
+        Some(name) => app.engine.conversation(name, &Principal::Open),
+        None => app.engine.begin(&Principal::Open),
+    };
+    let conversation = opened.id();
     let background = prefers_async(&parts.headers);
     let submission = Submission {
         message: said.message,
@@ -147,11 +149,10 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         },
         background,
     };
-    let opened = app.engine.conversation(&conversation, &Principal::LOCAL);
     let accepted = opened.submit(submission).await.map_err(|refusal| {
-        ApiError::from_refusal(&refusal, |turn| turn_reference(&conversation, turn))
+        ApiError::from_refusal(&refusal, |turn| turn_reference(conversation, turn))
     })?;
-    Ok(answer(accepted, &conversation, format, background))
+    Ok(answer(accepted, conversation, format, background))
 }
 
 /// The stream of an accepted turn, or its address.

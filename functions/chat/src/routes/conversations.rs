@@ -86,9 +86,7 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let engine = &app.engine;
     let read = |after, limit| async move {
-        let page = engine
-            .conversations(&Principal::LOCAL, after, limit)
-            .await?;
+        let page = engine.conversations(&Principal::Open, after, limit).await?;
         Ok(Round {
             values: page.conversations,
             unreadable: page.unreadable,

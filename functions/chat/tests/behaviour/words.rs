@@ -84,7 +84,7 @@ async fn a_stream_format_with_state_of_its_own_is_one_file_and_each_listener_has
     .await;
     let engine = engine(&model);
     let id = ConversationId::parse("c").unwrap();
-    let conversation = engine.conversation(&id, &Principal::LOCAL);
+    let conversation = engine.conversation(&id, &Principal::Open);
     let submission = Submission {
         message: "hello".to_owned(),
         message_id: None,

@@ -297,7 +297,7 @@ async fn a_background_turn_is_queued_before_it_is_answered() {
         let conversation = ConversationId::parse("c").unwrap();
         while here
             .engine
-            .conversation(&conversation, &baton_handoff::Principal::LOCAL)
+            .conversation(&conversation, &baton_handoff::Principal::Open)
             .pulse()
             .await
             .unwrap()

@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{ActionId, ConversationId};
+    use crate::principal::Owner;
     use crate::team::{Service, Team};
 
     const HOUR: Millis = 3_600_000;
@@ -143,13 +144,14 @@ description = "Books."
             arguments: Arc::new(tool.check("{}").unwrap()),
             tool,
             conversation: ConversationId::parse("c").unwrap(),
+            owner: Owner::none(),
         }
     }
 
     fn tried(attempts: u32, first_try_at: Option<Millis>) -> ActionRecord {
         ActionRecord {
             id: ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", "{}", 0),
-            owner: "local".to_owned(),
+            owner: Owner::none(),
             tool: "book".to_owned(),
             arguments: "{}".to_owned(),
             amount_cents: None,

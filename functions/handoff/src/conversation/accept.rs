@@ -9,6 +9,7 @@ use crate::drive::holder::Claim;
 use crate::drive::hub::TurnLog;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, CommitError, Message, StoreError};
+use crate::principal::Access;
 use crate::record::journal::{JournaledTurn, visible};
 use crate::record::{MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::turn::begun::{Begun, Opening};
@@ -50,7 +51,7 @@ impl Conversation {
         let mut meta = before.map_or_else(
             || {
                 let agent = self.engine.team.entry_agent().name.clone();
-                Meta::new(self.principal.owner().to_owned(), agent, now)
+                Meta::new(self.principal.owner(), agent, now)
             },
             |(_, meta)| meta,
         );
@@ -239,7 +240,7 @@ impl Conversation {
                     let taken = self.taken_before(tries.receipt, &tries.unconfirmed).await?;
                     return Ok(taken == Some(number));
                 };
-                let meta = self.meta().await?;
+                let meta = self.meta(Access::Speak).await?;
                 let running = meta.and_then(|(_, meta)| meta.running);
                 Ok(running.is_some_and(|running| running.holder == claim.holder))
             }

@@ -3,6 +3,7 @@
 use super::open::Conversation;
 use crate::engine::MAX_TRIES;
 use crate::ports::{Change, CommitError, StoreError};
+use crate::principal::Access;
 use crate::record::keys;
 
 /// Why a conversation was not erased.
@@ -24,7 +25,9 @@ impl Conversation {
         let mut unconfirmed = None;
         for attempt in 0..MAX_TRIES {
             let unavailable = |error: StoreError| EraseError::Unavailable(error.to_string());
-            let Some((version, mut meta)) = self.meta().await.map_err(unavailable)? else {
+            let Some((version, mut meta)) =
+                self.meta(Access::Oversee).await.map_err(unavailable)?
+            else {
                 return Err(EraseError::NotFound);
             };
             if unconfirmed.is_some_and(|below| meta.erased_below >= below) {
@@ -76,7 +79,7 @@ impl Conversation {
 
     /// Drops the conversation from memory and has its records removed soon.
     fn erased(&self) {
-        drop(self.remembered());
+        drop(self.engine.memory.take(&self.id));
         let (engine, conversation) = (self.engine.clone(), self.id.clone());
         self.engine.env.spawn(Box::pin(
             async move { engine.look_after(&conversation).await },

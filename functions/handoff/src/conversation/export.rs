@@ -4,6 +4,7 @@ use super::history::{Item, Summary, items_of, summary};
 use super::open::Conversation;
 use crate::ids::TurnNumber;
 use crate::ports::StoreError;
+use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, read_piece};
 use crate::record::keys;
 
@@ -41,7 +42,7 @@ pub enum ExportError {
 impl Conversation {
     /// Begins an export. `None`: there is no such conversation, or it was erased.
     pub async fn export(&self) -> Result<Option<Export>, StoreError> {
-        let Some((_, meta)) = self.meta().await? else {
+        let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
         };
         let erased_below = meta.erased_below.max(1);
@@ -76,7 +77,7 @@ impl Conversation {
             Some(_) | None => None,
         };
         // Read last: turns that were erased during the reads are not shown.
-        match self.meta().await? {
+        match self.meta(Access::Oversee).await? {
             Some((_, meta)) if meta.erased_below.max(1) <= export.erased_below => {}
             Some(_) | None => return Err(ExportError::Erased),
         }

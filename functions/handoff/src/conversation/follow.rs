@@ -8,6 +8,7 @@ use crate::drive::hub::{TurnLog, Watch};
 use crate::event::{Event, Position};
 use crate::ids::TurnNumber;
 use crate::ports::{Millis, StoreError};
+use crate::principal::Access;
 use crate::record::journal::{read_actions, read_turn};
 use crate::record::{ActionRecord, TurnState};
 use crate::turn::replay;
@@ -50,7 +51,7 @@ impl Conversation {
         number: TurnNumber,
         after: Option<Position>,
     ) -> Result<Followed, StoreError> {
-        let Some((_, meta)) = self.meta().await? else {
+        let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(Followed::NoSuchTurn);
         };
         if number < meta.erased_below || number >= meta.next_turn {
@@ -78,7 +79,7 @@ impl Conversation {
 
     /// The state that a listener of the whole conversation polls between turns. `None`: there is no such conversation.
     pub async fn pulse(&self) -> Result<Option<Pulse>, StoreError> {
-        let Some((_, meta)) = self.meta().await? else {
+        let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
         };
         let mut ended = read_actions(&*self.engine.store, &meta.pending_reports).await?;

@@ -6,6 +6,7 @@ use super::open::Conversation;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Millis, StoreError, ToolCall, Usage};
+use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, JournaledTurn, ReadTurn, read_piece};
 use crate::record::{
     ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord, TurnState, decode,
@@ -164,7 +165,7 @@ impl Conversation {
         before: Option<TurnNumber>,
         turns: usize,
     ) -> Result<Option<History>, StoreError> {
-        let Some((_, meta)) = self.meta().await? else {
+        let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
         };
         if !meta.has_turns() {

@@ -53,6 +53,9 @@ pub struct Accepted {
 /// Why a message was refused. Nothing of it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// For this principal there is no such conversation.
+    #[error("no such conversation")]
+    NotFound,
     /// A turn is running and the client did not want to wait.
     #[error("a turn of this conversation is still running")]
     Busy {

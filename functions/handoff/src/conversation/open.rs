@@ -1,4 +1,5 @@
-//! A conversation opened in a principal's name: the only access to its records.
+//! A conversation opened in a principal's name: the only access to its records, and the one place that compares its owner with
+//! the principal. What is opened is written on condition that META still has the version that was compared.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use crate::drive::warm::Warm;
 use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::ports::StoreError;
-use crate::principal::Principal;
+use crate::principal::{Access, Principal};
 use crate::record::Meta;
 use crate::record::journal::read_meta;
 
@@ -16,39 +17,100 @@ pub struct Conversation {
     pub(super) engine: Arc<Engine>,
     pub(super) id: ConversationId,
     pub(super) principal: Principal,
+    /// Whether it may be begun under this id. An id that Baton made names a conversation that exists.
+    may_begin: bool,
+}
+
+/// A conversation as its principal sees it.
+pub(super) enum Seen {
+    /// There is none under this id.
+    Nothing,
+    /// It is another's, or the principal has become another one.
+    Closed,
+    /// META with its version, and what the principal may do.
+    Open(u64, Meta, Access),
 }
 
 impl Engine {
-    /// A new id that cannot be guessed.
-    pub fn new_conversation(&self) -> ConversationId {
-        ConversationId::random(self.env.random())
-    }
-
-    /// Opens a conversation in this principal's name.
-    pub fn conversation(
-        self: &Arc<Self>,
-        id: &ConversationId,
-        principal: &Principal,
-    ) -> Conversation {
+    /// A new conversation of this principal, with an id that cannot be guessed.
+    pub fn begin(self: &Arc<Self>, principal: &Principal) -> Conversation {
         Conversation {
             engine: self.clone(),
-            id: id.clone(),
+            id: ConversationId::made(self.env.random()),
             principal: principal.clone(),
+            may_begin: true,
+        }
+    }
+
+    /// Opens the conversation that this principal calls by this name. An id that Baton made is taken literally; another name is
+    /// one in the principal's own space, so that it never opens the conversation of another.
+    pub fn conversation(
+        self: &Arc<Self>,
+        name: &ConversationId,
+        principal: &Principal,
+    ) -> Conversation {
+        let is_made = name.is_made();
+        let id = if is_made || principal.names_literally() {
+            name.clone()
+        } else {
+            ConversationId::named(&principal.owner(), name)
+        };
+        Conversation {
+            engine: self.clone(),
+            id,
+            principal: principal.clone(),
+            may_begin: !is_made,
         }
     }
 }
 
-// Every method of a conversation gets META from one of these two: the one place to compare its owner with the principal, once
-// callers sign in.
+// Every method of a conversation gets META from one of these.
 impl Conversation {
-    /// META with its version. None: there is no such conversation.
-    pub(super) async fn meta(&self) -> Result<Option<(u64, Meta)>, StoreError> {
-        read_meta(&*self.engine.store, &self.id).await
+    /// META with its version, where the principal may do this with it. None: for this principal there is no such conversation.
+    pub(super) async fn meta(&self, wanted: Access) -> Result<Option<(u64, Meta)>, StoreError> {
+        Ok(match self.look().await? {
+            Seen::Open(version, meta, access) if access >= wanted => Some((version, meta)),
+            Seen::Open(..) | Seen::Closed | Seen::Nothing => None,
+        })
     }
 
-    /// META and the last turns, as this process remembers them.
+    /// Reads META, and what the principal may do. The records of a visitor who may have signed in are read beside it.
+    pub(super) async fn look(&self) -> Result<Seen, StoreError> {
+        let (meta, signed_in) = futures_util::join!(
+            read_meta(&*self.engine.store, &self.id),
+            self.engine.has_signed_in(&self.principal)
+        );
+        if signed_in? {
+            return Ok(Seen::Closed);
+        }
+        let Some((version, meta)) = meta? else {
+            return Ok(Seen::Nothing);
+        };
+        let mut access = self.principal.access(&meta.owner);
+        if access == Access::None && self.engine.became(&meta.owner, &self.principal).await? {
+            access = Access::Speak;
+        }
+        Ok(match access {
+            Access::None => Seen::Closed,
+            Access::Oversee | Access::Speak => Seen::Open(version, meta, access),
+        })
+    }
+
+    /// META and the last turns, as this process remembers them, if they tell that the principal may speak.
     pub(super) fn remembered(&self) -> Option<Warm> {
-        self.engine.memory.take(&self.id)
+        if !self.engine.surely_present(&self.principal) {
+            return None;
+        }
+        let memory = &self.engine.memory;
+        memory.take_if(&self.id, |meta| {
+            self.principal.access(&meta.owner) == Access::Speak
+                || self.engine.surely_became(&meta.owner, &self.principal)
+        })
+    }
+
+    /// Whether the principal may begin the conversation under its id.
+    pub(super) fn may_begin(&self) -> bool {
+        self.may_begin
     }
 
     /// Its id.

@@ -7,6 +7,7 @@ use super::open::Conversation;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
+use crate::principal::Access;
 use crate::record::journal::read_turn;
 use crate::record::{Origin, TurnRecord, keys};
 
@@ -31,8 +32,10 @@ impl Conversation {
     /// Begins a turn that replaces `turn`. A repeated request returns that same turn, even when the first response was lost.
     pub async fn regenerate(&self, turn: TurnNumber) -> Result<Accepted, CannotRegenerate> {
         for attempt in 0..MAX_TRIES {
-            let (meta, old) =
-                futures_util::join!(self.meta(), read_turn(&*self.engine.store, &self.id, turn),);
+            let (meta, old) = futures_util::join!(
+                self.meta(Access::Speak),
+                read_turn(&*self.engine.store, &self.id, turn),
+            );
             let ((version, mut meta), old) = meta?.zip(old?).ok_or(CannotRegenerate::NotFound)?;
             if turn < meta.erased_below {
                 return Err(CannotRegenerate::NotFound);

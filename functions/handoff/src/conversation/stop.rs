@@ -5,6 +5,7 @@ use crate::drive::catch_up::catch_up;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
+use crate::principal::Access;
 use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
 
 /// Why a turn was not stopped.
@@ -23,7 +24,7 @@ impl Conversation {
     /// ended turn stays unchanged. Accepted actions go on.
     pub async fn stop(&self, turn: TurnNumber) -> Result<(), StopError> {
         for attempt in 0..MAX_TRIES {
-            let Some((version, mut meta)) = self.meta().await? else {
+            let Some((version, mut meta)) = self.meta(Access::Oversee).await? else {
                 return Err(StopError::NotFound);
             };
             if turn < meta.erased_below.max(1) || turn >= meta.next_turn {

@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 use super::accept::{Taken, Tries};
 use super::follow::Followed;
 use super::message::{Accepted, Overlap, Refusal, Stop, Submission};
-use super::open::Conversation;
+use super::open::{Conversation, Seen};
 use crate::drive;
 use crate::drive::warm::Warm;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::StoreError;
+use crate::principal::Access;
 use crate::record::journal::{JournaledTurn, read_turns};
 use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, decode, keys};
@@ -74,7 +75,7 @@ impl Conversation {
                 if submission.background {
                     // Before the response: a function is frozen once it has responded.
                     engine
-                        .send_conversation(self.principal.owner(), conversation)
+                        .send_conversation(&self.principal.owner(), conversation)
                         .await;
                 }
                 let _hung_up = answer.send(Ok(Accepted { turn, log }));
@@ -161,8 +162,8 @@ impl Conversation {
                 .await;
         }
         // Concurrent: on a store across a network three reads then take the time of one.
-        let (meta, known, past) = futures_util::join!(
-            self.meta(),
+        let (seen, known, past) = futures_util::join!(
+            self.look(),
             self.known_message(submission),
             read_turns(
                 &*self.engine.store,
@@ -171,7 +172,14 @@ impl Conversation {
                 window::extent(&self.engine.team.limits)
             ),
         );
-        let (meta, known) = (meta?, known?);
+        let meta = match seen? {
+            Seen::Open(version, meta, Access::Speak) => Some((version, meta)),
+            Seen::Nothing if self.may_begin() => None,
+            Seen::Nothing | Seen::Closed | Seen::Open(..) => {
+                return Err(Stop::Refused(Refusal::NotFound));
+            }
+        };
+        let known = known?;
         let erased_below = meta.as_ref().map_or(0, |(_, meta)| meta.erased_below);
         // An erased message leaves a marker for a while; a new message replaces it.
         let stale = match known {

@@ -123,7 +123,7 @@ mod tests {
     use crate::ports::{Key, Record};
 
     fn fate_of(sort: &str, body: &str) -> Fate {
-        let mut meta = Meta::new(String::new(), String::new(), 0);
+        let mut meta = Meta::new(crate::principal::Owner::none(), String::new(), 0);
         meta.erased_below = 3;
         let record = Record {
             format: 1,

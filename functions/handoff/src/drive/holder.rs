@@ -3,12 +3,15 @@
 
 use crate::engine::Engine;
 use crate::ids::{ConversationId, TurnNumber};
+use crate::principal::Owner;
 use crate::record::{Meta, Running};
 
 /// A conversation with the fence and holder under which it is written.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) conversation: ConversationId,
+    /// The owner of the conversation. It never changes.
+    pub(crate) owner: Owner,
     pub(crate) fence: u64,
     pub(crate) holder: String,
     /// The turn is recovered: an earlier owner may have streamed text of the next step.
@@ -43,6 +46,7 @@ impl Engine {
         });
         Claim {
             conversation: conversation.clone(),
+            owner: meta.owner.clone(),
             fence: meta.fence,
             holder,
             recovers,

@@ -184,7 +184,7 @@ impl Engine {
         let _moved = self.store.commit(vec![change]).await;
         match self
             .queue
-            .send(Lane::Turns, &owner, conversation.as_str())
+            .send(Lane::Turns, owner.as_str(), conversation.as_str())
             .await
         {
             Ok(()) => Ok(Found::Conversation),

@@ -69,8 +69,22 @@ impl Memory {
 
     /// Takes the remembered conversation out: the caller advances it and stores it again.
     pub(crate) fn take(&self, conversation: &ConversationId) -> Option<Warm> {
+        self.take_if(conversation, |_| true)
+    }
+
+    /// The same, if its META is as wanted. Otherwise it stays.
+    pub(crate) fn take_if(
+        &self,
+        conversation: &ConversationId,
+        wanted: impl FnOnce(&Meta) -> bool,
+    ) -> Option<Warm> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(conversation)
+        let entry = entries.known.get(conversation)?;
+        if wanted(&entry.warm.meta) {
+            entries.remove(conversation)
+        } else {
+            None
+        }
     }
 }
 
@@ -113,9 +127,10 @@ fn size(warm: &Warm) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principal::Owner;
 
     fn warm(version: u64) -> Warm {
-        let meta = Meta::new(String::new(), String::new(), 0);
+        let meta = Meta::new(Owner::none(), String::new(), 0);
         Warm {
             version,
             meta,

@@ -30,15 +30,31 @@ impl IndexPosition {
 
     /// The position as a cursor of this index: `LIST.NUMBER.PARTITION.SORT`, names and keys in hexadecimal.
     pub fn cursor(&self, index: &Index) -> Cursor {
+        Cursor(format!("{}.{}", name(index), self.text()))
+    }
+
+    /// The position alone: `NUMBER.PARTITION.SORT`, keys in hexadecimal.
+    pub(crate) fn text(&self) -> String {
         let (partition, sort) = (
             hex(self.key.partition.as_bytes()),
             hex(self.key.sort.as_bytes()),
         );
-        Cursor(format!(
-            "{}.{}.{partition}.{sort}",
-            name(index),
-            self.number
-        ))
+        format!("{}.{partition}.{sort}", self.number)
+    }
+
+    /// Reads what [`Self::text`] has made.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let number = parts
+            .next()?
+            .parse()
+            .ok()
+            .filter(|number| *number <= HIGHEST_NUMBER)?;
+        let key = Key::new(
+            unhex(parts.next()?, PARTITION_BYTES)?,
+            unhex(parts.next()?, SORT_BYTES)?,
+        );
+        parts.next().is_none().then_some(Self { number, key })
     }
 
     /// Reads a cursor that claims to be one of this index.
@@ -46,28 +62,12 @@ impl IndexPosition {
     /// # Errors
     /// [`StoreError::BadCursor`] for text that [`Self::cursor`] never made, and for a cursor of another index.
     pub fn read(cursor: &Cursor, index: &Index) -> Result<Self, StoreError> {
-        parse(&cursor.0, index).ok_or(StoreError::BadCursor)
+        let of_this = cursor.0.split_once('.');
+        of_this
+            .filter(|(list, _)| *list == name(index))
+            .and_then(|(_, position)| Self::parse(position))
+            .ok_or(StoreError::BadCursor)
     }
-}
-
-fn parse(text: &str, index: &Index) -> Option<IndexPosition> {
-    let mut parts = text.split('.');
-    if parts.next()? != name(index) {
-        return None;
-    }
-    let number = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|number| *number <= HIGHEST_NUMBER)?;
-    let key = Key::new(
-        unhex(parts.next()?, PARTITION_BYTES)?,
-        unhex(parts.next()?, SORT_BYTES)?,
-    );
-    parts
-        .next()
-        .is_none()
-        .then_some(IndexPosition { number, key })
 }
 
 /// No list has the name of the due index: a list's name is hexadecimal behind an `l`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ids::ConversationId;
+use crate::principal::Owner;
 use crate::team::{Arguments, Tool};
 
 /// One call with checked arguments.
@@ -15,8 +16,10 @@ pub struct ToolRequest {
     pub tool: Arc<Tool>,
     /// Arguments that the tool's schema accepts.
     pub arguments: Arc<Arguments>,
-    /// The principal of the conversation.
+    /// The conversation of the call.
     pub conversation: ConversationId,
+    /// The owner of the conversation: a tool reaches nothing of another owner. Without an owner that is the conversation alone.
+    pub owner: Owner,
 }
 
 /// A failed lookup; the model receives the sentence.

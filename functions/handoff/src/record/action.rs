@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::stored::encode;
 use crate::ids::{ActionId, hex};
 use crate::ports::{Listing, Millis, Record};
+use crate::principal::Owner;
 
 /// When a queue message that no worker took counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
@@ -74,7 +75,7 @@ pub struct ActionRecord {
     /// The action.
     pub id: ActionId,
     /// The owner of the conversation.
-    pub owner: String,
+    pub owner: Owner,
     /// The tool.
     pub tool: String,
     /// Canonical arguments, JSON.

@@ -6,6 +6,7 @@ use super::action::ActionRecord;
 use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
+use crate::principal::Owner;
 
 /// When META is due again while an action is open. The worker that ends the action notifies the conversation at once; this covers
 /// a lost message.
@@ -21,8 +22,8 @@ pub(crate) fn recheck_after(late_failures: u32) -> Millis {
 }
 
 /// The list of an owner's conversations, newest first.
-pub fn conversations_of(owner: &str) -> String {
-    format!("conversations:{owner}")
+pub fn conversations_of(owner: &Owner) -> String {
+    format!("{owner}/conversations")
 }
 
 /// The present owner of the conversation.
@@ -47,8 +48,8 @@ pub struct Running {
 /// `META`: the state of a conversation. Stays for ever, so that numbers and fences are never used twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The owner of the conversation, a principal.
-    pub owner: String,
+    /// The owner of the conversation.
+    pub owner: Owner,
     /// The first words of the first message.
     pub title: String,
     /// The active agent; it stays from turn to turn.
@@ -93,7 +94,7 @@ pub struct Meta {
 
 impl Meta {
     /// META of a new conversation with this agent.
-    pub(crate) fn new(owner: String, agent: String, now: Millis) -> Self {
+    pub(crate) fn new(owner: Owner, agent: String, now: Millis) -> Self {
         Self {
             owner,
             title: String::new(),
@@ -147,7 +148,9 @@ impl Meta {
             None if self.erasing || !self.pending_reports.is_empty() => Some(self.due_at),
             None => None,
         };
-        let listed = self.has_turns().then(|| Listing {
+        // A conversation without an owner is in no owner's list.
+        let is_listed = self.has_turns() && !self.owner.is_none();
+        let listed = is_listed.then(|| Listing {
             group: conversations_of(&self.owner),
             rank: self.last_activity,
         });

@@ -88,6 +88,7 @@ mod tests {
     use crate::failure::FailureCode;
     use crate::ids::{ActionId, ConversationId, MessageId};
     use crate::ports::{Millis, ToolCall, Usage};
+    use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
         AcceptedAction, ActionRecord, ActionState, CallResult, EndedAction, LateResult, Meta,
         Origin, Partial, Running, StepRecord, ToolOutcome, TurnRecord, TurnState,
@@ -159,8 +160,14 @@ mod tests {
         }
     }
 
+    fn largest_owner() -> Owner {
+        let tenant = Tenant::parse(&"t".repeat(64)).unwrap();
+        let subject = Subject::parse(&"\"".repeat(255)).unwrap();
+        Principal::new(tenant, Kind::Customer, subject).owner()
+    }
+
     fn largest_meta() -> Meta {
-        let mut meta = Meta::new("o".repeat(64), "a".repeat(64), Millis::MAX);
+        let mut meta = Meta::new(largest_owner(), "a".repeat(64), Millis::MAX);
         meta.title = "\u{1}".repeat(80);
         meta.running = Some(Running {
             turn: u32::MAX,
@@ -180,7 +187,7 @@ mod tests {
     fn largest_action(number: usize) -> ActionRecord {
         ActionRecord {
             id: action_id(number),
-            owner: "o".repeat(64),
+            owner: largest_owner(),
             tool: "t".repeat(64),
             arguments: "1".repeat(4 * ARGUMENTS),
             amount_cents: Some(u64::MAX),

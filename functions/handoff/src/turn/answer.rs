@@ -25,13 +25,7 @@ impl Play<'_> {
             only,
             accepted: self.accepted_in(steps),
         };
-        calls::plan(
-            self.engine,
-            &self.agent,
-            &self.claim.conversation,
-            scope,
-            calls,
-        )
+        calls::plan(self.engine, &self.agent, &self.claim, scope, calls)
     }
 
     /// The actions of these steps, in the order of their acceptance.
@@ -90,13 +84,14 @@ impl Play<'_> {
         let before = self.steps.get(..self.steps.len() - 1).unwrap_or_default();
         let planned = self.plan_behind(before, &step.calls);
         let planned = calls::planned_by(step, planned);
-        let owner = self.lease.meta().await.owner;
         for accepted in step
             .actions
             .iter()
             .filter(|accepted| accepted.state == ActionState::Queued)
         {
-            self.engine.send_action(&owner, &accepted.action).await;
+            self.engine
+                .send_action(&self.claim.owner, &accepted.action)
+                .await;
         }
         self.answer_calls(&planned).await;
     }

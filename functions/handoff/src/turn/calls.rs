@@ -10,10 +10,12 @@ use super::replay::result_events;
 use super::window;
 use crate::action::tries::given_up_after;
 use crate::action::wait::wait_for;
+use crate::drive::holder::Claim;
 use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
+use crate::principal::Owner;
 use crate::record::{
     APPROVAL_LIFE, ActionRecord, ActionState, CallResult, EndedAction, RESEND, StepRecord,
     ToolOutcome, size,
@@ -104,7 +106,7 @@ const TOO_MANY_OPEN: &str = "Not done: too many earlier actions of this conversa
 pub(crate) fn plan(
     engine: &Engine,
     agent: &Agent,
-    conversation: &ConversationId,
+    claim: &Claim,
     mut scope: Scope<'_>,
     calls: &[ToolCall],
 ) -> Vec<Planned> {
@@ -112,7 +114,7 @@ pub(crate) fn plan(
     calls
         .iter()
         .map(|call| {
-            let planned = plan_call(engine, agent, conversation, &mut scope, call);
+            let planned = plan_call(engine, agent, claim, &mut scope, call);
             match planned {
                 Planned::HandOff(_) if handed_off => Planned::NotTransferred,
                 Planned::HandOff(to) => {
@@ -149,7 +151,7 @@ pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Pl
 fn plan_call(
     engine: &Engine,
     agent: &Agent,
-    conversation: &ConversationId,
+    claim: &Claim,
     scope: &mut Scope<'_>,
     call: &ToolCall,
 ) -> Planned {
@@ -178,12 +180,13 @@ fn plan_call(
             let request = ToolRequest {
                 tool: tool.clone(),
                 arguments: Arc::new(arguments),
-                conversation: conversation.clone(),
+                conversation: claim.conversation.clone(),
+                owner: claim.owner.clone(),
             };
             match tool.kind {
                 ToolKind::Lookup => Planned::Lookup(request),
                 ToolKind::Action => {
-                    let id = scope.action(conversation, tool, &identity);
+                    let id = scope.action(&claim.conversation, tool, &identity);
                     match scope.only {
                         Some(only) if !only.contains(&&id) => Planned::Wrong(NOT_AGAIN.to_owned()),
                         Some(_) | None => Planned::Action(id, request),
@@ -199,7 +202,7 @@ fn plan_call(
 pub(crate) async fn new_actions(
     engine: &Engine,
     agent: &Agent,
-    owner: &str,
+    owner: &Owner,
     planned: &mut [Planned],
     known: &[ActionRecord],
     room: usize,
@@ -232,7 +235,7 @@ pub(crate) async fn new_actions(
         };
         ActionRecord {
             id,
-            owner: owner.to_owned(),
+            owner: owner.clone(),
             tool: request.tool.name.clone(),
             arguments: request.arguments.canonical().to_owned(),
             amount_cents: match price {

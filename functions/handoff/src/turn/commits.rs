@@ -40,7 +40,7 @@ impl Play<'_> {
         let conversation = self.claim.conversation.clone();
         let mut planned = self.plan(&step.calls);
         let meta = self.lease.meta().await;
-        let owner = meta.owner;
+        let owner = self.claim.owner.clone();
         let room = size::OPEN_ACTIONS.saturating_sub(meta.pending_reports.len());
         let new = calls::new_actions(
             self.engine,

@@ -154,9 +154,8 @@ impl<'a> Play<'a> {
     pub(super) async fn give_up_lease(&mut self) {
         match self.lease.release().await {
             Ok(()) => {
-                let owner = self.lease.meta().await.owner;
                 self.engine
-                    .send_conversation(&owner, &self.claim.conversation)
+                    .send_conversation(&self.claim.owner, &self.claim.conversation)
                     .await;
             }
             Err(trouble) => tracing::warn!(

@@ -2,9 +2,8 @@
 
 use baton_handoff::event::EventKind;
 use baton_handoff::history::Item;
-use baton_handoff::ids::ConversationId;
 use baton_handoff::record::ToolOutcome;
-use baton_handoff::{CannotRegenerate, EraseError, Followed, Principal, Refusal};
+use baton_handoff::{CannotRegenerate, EraseError, Followed, Refusal};
 
 use crate::model::{calls, says};
 use crate::play::{CONVERSATION, Play, listen, message_as};
@@ -141,21 +140,4 @@ async fn there_is_nothing_to_do_about_a_conversation_that_was_never_begun() {
     let erased = play.conversation().erase().await;
     assert!(matches!(erased, Err(EraseError::NotFound)));
     assert!(play.conversation().pulse().await.unwrap().is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_principal_is_listed_its_own_conversations() {
-    let play = Play::begin();
-    play.say("hello").await;
-    let list = |principal: Principal| {
-        let engine = play.engine.clone();
-        async move {
-            let page = engine.conversations(&principal, None, 10).await.unwrap();
-            let ids = page.conversations.into_iter().map(|one| one.id);
-            ids.collect::<Vec<ConversationId>>()
-        }
-    };
-    let own = list(Principal::LOCAL).await;
-    assert_eq!(own, [ConversationId::parse(CONVERSATION).unwrap()]);
-    assert_eq!(list(Principal::named("another")).await, []);
 }

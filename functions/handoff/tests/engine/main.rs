@@ -9,6 +9,7 @@
 mod actions;
 mod conversations;
 mod model;
+mod owners;
 mod play;
 mod ports;
 mod processes;

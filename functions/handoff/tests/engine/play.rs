@@ -173,7 +173,7 @@ impl Play {
 
     pub(crate) fn conversation(&self) -> Conversation {
         let id = ConversationId::parse(CONVERSATION).unwrap();
-        self.engine.conversation(&id, &Principal::LOCAL)
+        self.engine.conversation(&id, &Principal::Open)
     }
 
     pub(crate) async fn submit(&self, message: Submission) -> Result<Accepted, Refusal> {

@@ -177,7 +177,7 @@ impl Customers {
             let overlap = self.overlap(&weather);
             let letter = Letter {
                 to: conversation.clone(),
-                from: Principal::named(format!("owner-{number}")),
+                from: Principal::Open,
                 message: Submission {
                     message: text,
                     message_id,
@@ -330,7 +330,7 @@ impl Customers {
         if let Some((process, engine)) = self.town.any_process() {
             self.town.world.spawn(process, async move {
                 // An error is a connection that breaks.
-                let conversation = engine.conversation(&conversation, &Principal::LOCAL);
+                let conversation = engine.conversation(&conversation, &Principal::Open);
                 let line = match conversation.follow(turn, after).await {
                     Ok(Followed::Log(log)) => return relay(&log, &lines).await,
                     Ok(Followed::NothingLeft(_)) => Line::NothingLeft,

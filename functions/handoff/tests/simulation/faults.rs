@@ -128,7 +128,7 @@ fn erase(town: Arc<Town>) {
         town.world.note(|| format!("{conversation} is erased"));
         // Nobody there, or not now: as a customer's request would end.
         let _erased = engine
-            .conversation(&conversation, &Principal::LOCAL)
+            .conversation(&conversation, &Principal::Open)
             .erase()
             .await;
     });

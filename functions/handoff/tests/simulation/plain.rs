@@ -60,7 +60,7 @@ async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer
         };
         let letter = Letter {
             to: conversation.clone(),
-            from: Principal::named("owner-0"),
+            from: Principal::Open,
             message,
         };
         world.spawn(process, async move { take(&engine, letter, lines).await });

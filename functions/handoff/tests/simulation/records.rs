@@ -140,7 +140,7 @@ impl Records {
             let partition = format!("C#{RELIC}{number}");
             self.bury(
                 Key::new(partition.clone(), "META"),
-                conversations_of("owner-0"),
+                conversations_of(&baton_handoff::Owner::none()),
             );
             for state in ActionState::ALL {
                 let sort = format!("T#0000000001#A#{}", state.as_str());

@@ -36,7 +36,7 @@ impl Customers {
             world.note(|| format!("turn {turn} of {conversation} is to stop"));
             world.spawn(process, async move {
                 let _hung_up =
-                    answer.send(engine.conversation(&id, &Principal::LOCAL).stop(turn).await);
+                    answer.send(engine.conversation(&id, &Principal::Open).stop(turn).await);
             });
             match heard.recv().await {
                 Some(Ok(()) | Err(StopError::NotFound)) => return,
@@ -75,7 +75,7 @@ impl Customers {
         world.note(|| format!("turn {last} of {conversation} is wanted anew"));
         world.spawn(process, async move {
             match engine
-                .conversation(&id, &Principal::LOCAL)
+                .conversation(&id, &Principal::Open)
                 .regenerate(last)
                 .await
             {

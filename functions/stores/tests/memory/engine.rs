@@ -157,7 +157,7 @@ impl Bench {
             background,
         };
         self.engine
-            .conversation(&ConversationId::parse(name).unwrap(), &Principal::LOCAL)
+            .conversation(&ConversationId::parse(name).unwrap(), &Principal::Open)
             .submit(submission)
             .await
             .unwrap()

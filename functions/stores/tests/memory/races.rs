@@ -73,7 +73,7 @@ async fn a_message_that_loses_races_asks_the_model_once() {
         background: false,
     };
     let accepted = engine
-        .conversation(&ConversationId::parse("c").unwrap(), &Principal::LOCAL)
+        .conversation(&ConversationId::parse("c").unwrap(), &Principal::Open)
         .submit(submission)
         .await
         .unwrap();

@@ -57,7 +57,7 @@ async fn what_is_due_behind_records_that_cannot_be_read_is_swept() {
     let due = bench.clock.now() - 10_000;
     for n in 0..MANY {
         let key = Key::new(format!("C#newer-{n}"), "META");
-        let record = newer(Some(due), conversations_of("local"), due);
+        let record = newer(Some(due), conversations_of(&owner()), due);
         store
             .commit(vec![Change::Create(key, record)])
             .await
@@ -119,14 +119,14 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
     }
     let key = keys::meta(&ConversationId::parse("two").unwrap());
     let version = store.get(&key).await.unwrap().unwrap().version;
-    let record = newer(None, conversations_of("local"), bench.clock.now());
+    let record = newer(None, conversations_of(&owner()), bench.clock.now());
     store
         .commit(vec![Change::Replace(key, version, record)])
         .await
         .unwrap();
     let page = bench
         .engine
-        .conversations(&baton_handoff::Principal::LOCAL, None, 10)
+        .conversations(&baton_handoff::Principal::Open, None, 10)
         .await
         .unwrap();
     let ids: Vec<_> = page

@@ -154,7 +154,7 @@ const CONVERSATIONS: usize = 17;
 async fn conversations(opened: &Opened) -> Vec<ConversationId> {
     let page = opened
         .engine
-        .conversations(&Principal::LOCAL, None, 100)
+        .conversations(&Principal::Open, None, 100)
         .await
         .unwrap();
     let ids = page.conversations.into_iter().map(|line| line.id);
@@ -192,7 +192,7 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
     for conversation in &listed {
         let history = opened
             .engine
-            .conversation(conversation, &Principal::LOCAL)
+            .conversation(conversation, &Principal::Open)
             .history(None, 100)
             .await
             .unwrap();
@@ -246,7 +246,7 @@ async fn what_an_earlier_program_left_is_done_and_the_next_message_is_answered()
             background: false,
         };
         let accepted = engine
-            .conversation(&conversation, &Principal::LOCAL)
+            .conversation(&conversation, &Principal::Open)
             .submit(submission)
             .await
             .unwrap();

@@ -422,6 +422,7 @@ async fn a_tool_that_calls_nobody_is_not_called() {
         arguments: std::sync::Arc::new(tool.check("{\"search_query\": \"x\"}").unwrap()),
         tool,
         conversation: baton_handoff::ids::ConversationId::parse("c").unwrap(),
+        owner: baton_handoff::Owner::none(),
     };
     let told = baton_handoff::ports::Tools::lookup(&*tools, &request).await;
     assert_eq!(

@@ -175,6 +175,7 @@ impl Booking {
             tool,
             arguments: Arc::new(arguments),
             conversation: ConversationId::parse("c").unwrap(),
+            owner: baton_handoff::Owner::none(),
         }
     }
 

@@ -53,7 +53,7 @@ impl Accepted {
         let id = ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", arguments, 0);
         let record = ActionRecord {
             id: id.clone(),
-            owner: "local".to_owned(),
+            owner: baton_handoff::Owner::none(),
             tool: "book".to_owned(),
             arguments: arguments.to_owned(),
             amount_cents: None,

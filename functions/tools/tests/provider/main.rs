@@ -138,7 +138,7 @@ impl Shop {
             background: false,
         };
         let id = ConversationId::parse("c").unwrap();
-        let conversation = self.engine.conversation(&id, &Principal::LOCAL);
+        let conversation = self.engine.conversation(&id, &Principal::Open);
         let log = conversation.submit(submission).await.unwrap().log;
         let (mut text, mut seen) = (String::new(), 0);
         loop {
@@ -205,6 +205,7 @@ async fn tools_of_other_kinds_go_where_they_went_before() {
         arguments: Arc::new(tool.check(r#"{"search_query":"unicycle"}"#).unwrap()),
         tool,
         conversation: ConversationId::parse("c").unwrap(),
+        owner: baton_handoff::Owner::none(),
     };
     let found = shop.tools.lookup(&request).await.unwrap();
     assert!(found.contains("item_132612938"), "{found}");

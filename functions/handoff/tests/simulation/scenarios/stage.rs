@@ -116,7 +116,7 @@ impl Stage {
             overlap: Overlap::Queue,
         };
         let taken = self.begin(process, |engine| async move {
-            let conversation = engine.conversation(&conversation(), &Principal::LOCAL);
+            let conversation = engine.conversation(&conversation(), &Principal::Open);
             conversation
                 .submit(message)
                 .await

@@ -1,0 +1,204 @@
+//! API keys of the company's own programs. Only a hash of a key is stored.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::remembered::Remembered;
+use super::{CreateError, STAYS};
+use crate::engine::Engine;
+use crate::ids::hex;
+use crate::ports::{Change, CommitError, Cursor, Index, Key, Listing, Millis, Record, StoreError};
+use crate::principal::{Subject, Tenant};
+use crate::record::{decode, encode};
+
+/// The beginning of every API key, so that a leaked one is recognised.
+const PREFIX: &str = "bt_live_";
+
+/// Keys of one tenant that are listed at once.
+const PAGE: usize = 100;
+
+/// A thing that a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Speak in conversations of its own, and read them.
+    Chat,
+    /// Act for a customer of its tenant, whom the request names.
+    Customers,
+    /// Make tokens for widgets.
+    Sessions,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 3] = [Self::Chat, Self::Customers, Self::Sessions];
+
+    /// The scope on the wire and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Customers => "customers",
+            Self::Sessions => "sessions",
+        }
+    }
+
+    /// The scope of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+/// `K#hash`, `KEY`: an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its name, unique in practice: it names the service in records and logs.
+    pub name: Subject,
+    /// Its tenant.
+    pub tenant: Tenant,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// When it was made. Milliseconds since 1970.
+    pub created_at: Millis,
+    /// When it ends. Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+    /// When it was revoked. Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Millis>,
+}
+
+/// The keys that this process has seen lately, by hash.
+pub(crate) type Keys = Remembered<String, Option<ApiKey>>;
+
+/// The list of a tenant's keys, newest first.
+fn keys_of(tenant: &Tenant) -> String {
+    format!("{tenant}/keys")
+}
+
+fn key_of(hash: &str) -> Key {
+    Key::new(format!("K#{hash}"), "KEY")
+}
+
+fn hash_of(secret: &str) -> String {
+    hex(&Sha256::digest(secret.as_bytes()))
+}
+
+impl ApiKey {
+    fn record(&self) -> Record {
+        Record {
+            listed: Some(Listing {
+                group: keys_of(&self.tenant),
+                rank: self.created_at,
+            }),
+            ..encode(self)
+        }
+    }
+
+    /// Whether it is usable at this moment.
+    pub fn is_live(&self, now: Millis) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Engine {
+    /// Whether a credential says that it is an API key.
+    pub fn is_api_key(credential: &str) -> bool {
+        credential.starts_with(PREFIX)
+    }
+
+    /// Makes a key and returns its secret, which is stored nowhere.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn create_key(
+        &self,
+        name: Subject,
+        tenant: Tenant,
+        scopes: Vec<Scope>,
+        expires_at: Option<Millis>,
+    ) -> Result<String, CreateError> {
+        let secret = format!("{PREFIX}{:032x}", self.env.random());
+        let key = ApiKey {
+            name,
+            tenant,
+            scopes,
+            created_at: self.env.now(),
+            expires_at,
+            revoked_at: None,
+        };
+        let change = Change::Create(key_of(&hash_of(&secret)), key.record());
+        self.store.commit(vec![change]).await?;
+        Ok(secret)
+    }
+
+    /// The live key with this secret. The answer may be a minute old.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn key(&self, secret: &str) -> Result<Option<ApiKey>, StoreError> {
+        let now = self.env.now();
+        let hash = hash_of(secret);
+        let known = match self.keys.get(&hash, now) {
+            Some(known) => known,
+            None => {
+                let stored = self.store.get(&key_of(&hash)).await?;
+                let key: Option<ApiKey> = stored.as_ref().map(decode).transpose()?;
+                self.keys.keep(hash, key.clone(), now + STAYS, now);
+                key
+            }
+        };
+        Ok(known.filter(|key| key.is_live(now)))
+    }
+
+    /// A tenant's keys, revoked ones among them, newest first; and the cursor of the next page. A record that cannot be read is
+    /// left out.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn keys(
+        &self,
+        tenant: &Tenant,
+        after: Option<String>,
+    ) -> Result<(Vec<ApiKey>, Option<String>), StoreError> {
+        let index = Index::Listed(keys_of(tenant));
+        let after = after.map(Cursor);
+        let page = self.store.index(&index, after.as_ref(), PAGE).await?;
+        let keys = page.records.iter().filter_map(|stored| {
+            decode(stored)
+                .inspect_err(|error| tracing::error!(%error, "a key cannot be read"))
+                .ok()
+        });
+        Ok((keys.collect(), page.next.map(|next| next.0)))
+    }
+
+    /// Revokes every key of this name. Returns how many were live. Other processes may use one for another minute.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn revoke_key(&self, tenant: &Tenant, name: &str) -> Result<usize, CreateError> {
+        let index = Index::Listed(keys_of(tenant));
+        let (mut after, mut revoked) = (None, 0);
+        loop {
+            let page = self.store.index(&index, after.as_ref(), PAGE).await?;
+            for stored in page.records {
+                let Ok(mut key) = decode::<ApiKey>(&stored) else {
+                    continue;
+                };
+                if key.name.as_str() != name || key.revoked_at.is_some() {
+                    continue;
+                }
+                key.revoked_at = Some(self.env.now());
+                let change = Change::Replace(stored.key, stored.version, key.record());
+                match self.store.commit(vec![change]).await {
+                    // Only a revocation replaces a key, so that a conflict is another one.
+                    Ok(()) | Err(CommitError::Conflict) => revoked += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(revoked);
+            }
+        }
+    }
+}
