@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::auth::Auth;
 use baton_handoff::Engine;
-use baton_http::Secret;
 use baton_setup::ModelInfo;
 use baton_setup::settings::Proxies;
 use baton_tools::office::BackOffice;
@@ -12,15 +12,11 @@ use baton_tools::office::BackOffice;
 /// Request bodies, in bytes: a message of 32 KB fits in any escaping. `\u0001` takes six bytes for one of text.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 
-/// The server's own names, and its trusted callers.
+/// The server's own names.
 #[derive(Debug, Clone)]
 pub struct Exposure {
-    /// It listens on loopback only.
-    pub loopback: bool,
     /// Further origins that browsers may call from; their hosts are names of this server too.
     pub origins: Vec<String>,
-    /// The bearer token of operator routes.
-    pub operator_token: Option<Secret>,
 }
 
 /// The shared state of the routes.
@@ -28,8 +24,10 @@ pub struct Exposure {
 pub struct App {
     /// The engine of all conversations.
     pub engine: Arc<Engine>,
-    /// The server's own names, and its trusted callers.
+    /// The server's own names.
     pub exposure: Arc<Exposure>,
+    /// Checks credentials.
+    pub auth: Arc<Auth>,
     /// The proxies that report clients' addresses.
     pub proxies: Arc<Proxies>,
     /// The description of the model for people.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_handoff::ports::Queue;
+use baton_handoff::ports::{Env, Queue};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use baton_setup::{ModelInfo, Services, check_team};
@@ -105,6 +105,11 @@ impl Backend {
             services,
             workers,
         }
+    }
+
+    /// The clock and the randomness of the services.
+    pub fn env(&self) -> Arc<dyn Env> {
+        self.services.ports().env
     }
 
     /// Whether other programs work on the queue.

@@ -16,7 +16,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
-use crate::routes::{actions, books, completions, conversations, health, page, turns};
+use crate::routes::{actions, books, completions, conversations, health, page, session, turns};
 
 /// What a reader needs to know before any route.
 const DESCRIPTION: &str = "\
@@ -44,12 +44,10 @@ Times are milliseconds since 1970.";
     servers((url = ".", description = "This server")),
     tags(
         (name = "chat", description = "A customer's messages and their answers"),
-        (name = "conversations", description = "What was said. A conversation's id is what opens it"),
+        (name = "conversations", description = "What was said, for its owner. Another's conversation is 404"),
         (
             name = "operators",
-            description = "For people who look after the service. With an operator token set, these routes want it as bearer \
-                           token; without one they exist on loopback only, and not where `BATON_ORIGINS` is set, and are 404 \
-                           elsewhere"
+            description = "For people who look after the service, by an operator's token"
         ),
         (name = "server", description = "The server itself and its page"),
     ),
@@ -71,6 +69,8 @@ Times are milliseconds since 1970.";
         books::orders,
         books::refunds,
         health::health,
+        session::read,
+        session::create,
         page::openapi,
         page::index,
         page::file,
@@ -88,12 +88,20 @@ impl Modify for Security {
         let token = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "The operator token (`BATON_OPERATOR_TOKEN`). On loopback without a token set, none is needed.",
+                "An operator's token, or a JWT of the operators' issuer with a role.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("operator", SecurityScheme::Http(token));
     }
+}
+
+/// Whether an operation needs no credential anywhere.
+fn is_public(path: &str) -> bool {
+    matches!(
+        path,
+        "/" | "/desk" | "/health" | "/openapi.json" | "/static/{file}"
+    )
 }
 
 /// Shared responses and headers of operations.
@@ -139,14 +147,13 @@ impl Modify for Layers {
                     let responses = &mut operation.responses.responses;
                     responses.insert(status.to_owned(), refusal.into());
                 };
-                refuse("403", "OtherOrigin");
+                refuse("403", "Forbidden");
                 // Probes send any host.
                 if path != "/health" {
                     refuse("421", "OtherHost");
                 }
-                if operation.security.is_some() {
-                    refuse("401", "NoToken");
-                    refuse("404", "NotFound");
+                if !is_public(path) {
+                    refuse("401", "BadCredential");
                 }
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     body.required = Some(Required::True);

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, Uri};
 use crate::app::{App, MAX_BODY};
 use crate::edge::error::ApiError;
 use crate::edge::{address, guard, trace};
-use crate::routes::{actions, books, completions, conversations, health, page, turns};
+use crate::routes::{actions, books, completions, conversations, health, page, session, turns};
 use crate::stream::budget::Budget;
 
 /// A method, a path and its handler. `openapi.json` must describe each of them.
@@ -29,7 +29,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 21] {
+pub(crate) fn routes() -> [Route; 23] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -43,6 +43,8 @@ pub(crate) fn routes() -> [Route; 21] {
             turns::regenerate,
         ),
         get("/conversations/{id}/events", conversations::events),
+        get("/session", session::read),
+        post("/session", session::create),
         get("/actions", actions::list),
         get("/actions/{id}", actions::one),
         post("/actions/{id}/approve", actions::approve),

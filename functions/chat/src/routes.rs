@@ -11,14 +11,16 @@ mod input;
 mod markdown;
 mod operator;
 pub(crate) mod page;
+pub(crate) mod session;
 pub(crate) mod turns;
 
+use baton_handoff::Conversation;
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use baton_handoff::{Conversation, Principal};
 use http::{HeaderMap, HeaderName};
 
 use self::input::Query;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::edge::error::ApiError;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -28,10 +30,9 @@ fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
 }
 
-/// Opens a conversation for the caller: until customers sign in, for the only principal.
-fn open(app: &App, raw: &str) -> Result<Conversation, ApiError> {
-    let id = parse_conversation(raw)?;
-    Ok(app.engine.conversation(&id, &Principal::Open))
+/// Opens the conversation that the caller calls by this name.
+fn open(app: &App, caller: &Caller, raw: &str) -> Result<Conversation, ApiError> {
+    caller.open(app, &parse_conversation(raw)?)
 }
 
 /// The address of a turn's events, relative to `/chat/completions`, which is right below any prefix of a proxy.

@@ -192,6 +192,11 @@ impl Engine {
         self.sleep(millis(jitter(ceiling, self.env.random()))).await;
     }
 
+    /// The time, in milliseconds since 1970.
+    pub fn now(&self) -> Millis {
+        self.env.now()
+    }
+
     /// 128 random bits in hexadecimal, for any unique name.
     pub fn random_id(&self) -> String {
         format!("{:032x}", self.env.random())

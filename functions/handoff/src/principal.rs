@@ -200,6 +200,14 @@ impl Principal {
         }
     }
 
+    /// Its kind; none without a credential.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Open => None,
+            Self::Known { kind, .. } => Some(*kind),
+        }
+    }
+
     /// Its tenant.
     pub fn tenant(&self) -> Tenant {
         match self {

@@ -7,6 +7,7 @@
 //! ```
 
 mod check;
+mod kept_secret;
 pub mod log;
 mod records;
 mod services;
@@ -14,6 +15,7 @@ pub mod settings;
 pub mod signals;
 
 pub use check::{Report, check};
+pub use kept_secret::secret_beside;
 #[cfg(feature = "aws")]
 pub use services::function_settings;
 pub use services::{ModelInfo, Services, check_team, use_default_chain};

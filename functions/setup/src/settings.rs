@@ -1,5 +1,6 @@
 //! All settings, read from the environment in this one place. A wrong value is reported at the start, in one clear sentence.
 
+mod auth;
 mod jwt;
 mod model;
 mod names;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use baton_http::Secret;
 use baton_tools::outside::Network;
 
+pub use auth::Strangers;
 pub use jwt::{Issuers, JwtAlgorithm, JwtSettings, KeySource};
 pub use model::ModelChoice;
 pub(crate) use names::unknown;
@@ -61,6 +63,10 @@ pub struct Settings {
     pub model: ModelChoice,
     /// The issuers of JWTs.
     pub issuers: Issuers,
+    /// How requests without a credential are treated.
+    pub strangers: Strangers,
+    /// Signs the tokens of visitors and widgets.
+    pub session_secret: Option<Secret>,
     /// The bearer token of operator routes.
     pub operator_token: Option<Secret>,
     /// Further origins that browsers may call from.
@@ -144,14 +150,22 @@ impl Settings {
         ));
         let proxies = bad.note(networks::proxies(values));
         let cloud = bad.note(cloud(values));
+        // Set in every environment that AWS itself starts, and in no other.
+        let routed_by_aws = values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some();
+        let on_loopback =
+            addr.is_some_and(|addr: SocketAddr| addr.ip().is_loopback()) && !routed_by_aws;
+        let strangers = issuers
+            .as_ref()
+            .and_then(|issuers| bad.note(auth::read(values, on_loopback, issuers)));
+        let session_secret = bad.note(auth::session_secret(values));
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
             (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
-            Some(issuers),
+            (Some(issuers), Some(strangers), Some(session_secret)),
         ) = (
             (addr, model, origins, static_dir, connections),
             (idle, drain, tool_networks, lease, cloud, proxies),
-            issuers,
+            (issuers, strangers, session_secret),
         )
         else {
             return Err(bad.into_one());
@@ -162,6 +176,8 @@ impl Settings {
             team: values.get("BATON_TEAM").map(PathBuf::from),
             model,
             issuers,
+            strangers,
+            session_secret,
             operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
             origins,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
@@ -174,8 +190,7 @@ impl Settings {
             values: values.clone(),
             lease,
             cloud,
-            // Set in every environment that AWS itself starts, and in no other.
-            routed_by_aws: values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some(),
+            routed_by_aws,
         })
     }
 

@@ -2,18 +2,21 @@
 
     check.py PROGRAM FOLDER-OF-NODE-PACKAGES
 
-PROGRAM is the example `verify` of baton-chat.
+PROGRAM is the example `verify` of baton-chat, or `local`: see `Target`.
 """
 
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -113,7 +116,46 @@ class Verify:
         assert self.process.wait(30) == 0
 
 
-# Whom the tokens are shown to. A server that takes JWTs is another class with the same three methods.
+class Server:
+    """The server `local`: a list of one's own conversations for a token."""
+
+    def __init__(self, **settings):
+        self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory()
+        settings |= {"AUTH": "jwt", "ADDR": f"127.0.0.1:{self.port}", "DATA": f"{self.folder.name}/baton.db"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+        environment |= {f"BATON_{name}": value for name, value in settings.items()}
+        self.process = subprocess.Popen([PROGRAM], env=environment, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError):
+                self.status(None)
+                break
+            assert time.monotonic() < until and self.process.poll() is None, "the server does not answer"
+            time.sleep(0.05)
+
+    def status(self, token):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        connection.request("GET", "/conversations", headers=headers)
+        response = connection.getresponse()
+        answer = {"status": response.status, "body": response.read().decode()}
+        connection.close()
+        if response.status == 503:
+            answer["retry_after"] = int(response.headers["Retry-After"])
+        return answer
+
+    def ask(self, *tokens):
+        with concurrent.futures.ThreadPoolExecutor(50) as threads:
+            return list(threads.map(self.status, tokens))
+
+    def end(self):
+        self.process.terminate()
+        assert self.process.wait(30) == 0
+        self.folder.cleanup()
+
+
+# The program that the tokens are shown to: `Server` as soon as its routes take JWTs.
 Target = Verify
 
 
@@ -226,7 +268,7 @@ def bad_headers(issuer, keys):
         secret = OctKey.import_key(SECRET)
         cases[f"{name} HS256"] = sign({"alg": "HS256", "kid": "RS256"}, claims, secret)
     crit = {"alg": "ES256", "kid": "ES256", "crit": ["exp"], "exp": 1}
-    cases["crit"] = pyjwt.encode(claims, keys["ES256"].as_pem(private=True), "ES256", {k: v for k, v in crit.items()})
+    cases["crit"] = by_pyjwt(crit, claims, keys["ES256"])
     for algorithm in ["RS256", "ES256", "EdDSA"]:
         public = keys[algorithm].as_pem(private=False)
         loaded = load_pem_public_key(public)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use baton_chat::backend::Backend;
 use baton_chat::lambda::{self, Runtime};
-use baton_chat::{App, Exposure, router};
+use baton_chat::{App, Auth, Exposure, router};
 use baton_handoff::Engine;
 use baton_setup::{function_settings, log};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,10 +22,9 @@ async fn main() -> anyhow::Result<()> {
     let app = App {
         engine: engine.clone(),
         exposure: Arc::new(Exposure {
-            loopback: !settings.routed_by_aws,
             origins: settings.origins.clone(),
-            operator_token: settings.operator_token.clone(),
         }),
+        auth: Arc::new(Auth::of(&settings, &backend.env()).await?),
         proxies: Arc::new(settings.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),

@@ -8,7 +8,7 @@ use anyhow::Context;
 use baton_chat::backend::Backend;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Settings, Values};
-use baton_chat::{App, Exposure, router, serve};
+use baton_chat::{App, Auth, Exposure, router, serve};
 use baton_setup::signals::{Signals, StopSignal};
 use baton_setup::{log, use_default_chain};
 use tokio::net::TcpListener;
@@ -128,10 +128,9 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
     let app = App {
         engine: backend.engine.clone(),
         exposure: Arc::new(Exposure {
-            loopback: address.ip().is_loopback(),
             origins: settings.origins.clone(),
-            operator_token: settings.operator_token.clone(),
         }),
+        auth: Arc::new(Auth::of(&settings, &backend.env()).await?),
         proxies: Arc::new(settings.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),

@@ -7,7 +7,6 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use sha2::{Digest, Sha256};
 
 use crate::app::{App, Exposure};
 use crate::edge::authority::Authority;
@@ -229,70 +228,20 @@ impl Exposure {
             Relation::Foreign
         }
     }
-
-    /// Whether this request may see operator routes. Without a token they exist on loopback only, and not for requests from a
-    /// proxy. A proxy may be invisible: with configured origins a proxy is assumed.
-    pub(crate) fn check_presence(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let at_home = self.loopback && self.origins.is_empty() && is_direct(headers);
-        if self.operator_token.is_some() || at_home {
-            Ok(())
-        } else {
-            Err(ApiError::not_found("no such page"))
-        }
-    }
-
-    /// Whether the request may use operator routes.
-    pub(crate) fn check_operator(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.check_presence(headers)?;
-        let Some(token) = &self.operator_token else {
-            return Ok(());
-        };
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let given = given
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        if given.is_some_and(|(_, given)| same_secret(given.trim(), token.expose())) {
-            return Ok(());
-        }
-        Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "operator routes need the operator token",
-        )
-        .with_header(header::WWW_AUTHENTICATE, "Bearer"))
-    }
 }
 
-fn is_direct(headers: &HeaderMap) -> bool {
-    const FORWARDED: [HeaderName; 3] = [
-        header::FORWARDED,
-        HeaderName::from_static("x-forwarded-for"),
-        HeaderName::from_static("x-real-ip"),
-    ];
-    let local = headers
-        .get(header::HOST)
-        .and_then(|host| Authority::parse(host.to_str().ok()?))
-        .is_some_and(|host| host.is_loopback());
-    local && !FORWARDED.iter().any(|name| headers.contains_key(name))
-}
-
-/// Compares hashes, so that the duration reveals nothing about the token.
-fn same_secret(given: &str, token: &str) -> bool {
-    Sha256::digest(given.as_bytes()) == Sha256::digest(token.as_bytes())
+/// Whether the value of a `Host` header is a name of this machine for itself.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    Authority::parse(host).is_some_and(|host| host.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
-    use baton_http::Secret;
-
     use super::*;
 
     fn exposure(origins: &[&str]) -> Exposure {
         Exposure {
-            loopback: true,
             origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
-            operator_token: None,
         }
     }
 
@@ -324,15 +273,6 @@ mod tests {
         admit(exposure, &request)
             .map(|origin| origin.map(|origin| origin.to_str().unwrap().to_owned()))
             .map_err(|refused| refused.into_response().status().as_u16())
-    }
-
-    #[test]
-    fn the_operator_token_is_not_printed() {
-        let exposure = Exposure {
-            operator_token: Some(Secret::new("secret")),
-            ..exposure(&[])
-        };
-        assert!(!format!("{exposure:?}").contains("secret"));
     }
 
     #[test]
@@ -460,30 +400,5 @@ mod tests {
                 assert_eq!(found, Err(403), "{site} {method} {mode} {dest}");
             }
         }
-    }
-
-    #[test]
-    fn operator_routes_are_open_on_loopback_only_and_need_the_token_where_there_is_one() {
-        let local = headers(&[("host", "localhost:8501")]);
-        assert!(exposure(&[]).check_operator(&local).is_ok());
-        let proxied = headers(&[("host", "localhost:8501"), ("x-forwarded-for", "1.2.3.4")]);
-        assert!(exposure(&[]).check_operator(&proxied).is_err());
-        assert!(
-            Exposure {
-                loopback: false,
-                ..exposure(&[])
-            }
-            .check_operator(&local)
-            .is_err()
-        );
-        let behind_a_proxy = exposure(&["https://chat.example"]);
-        assert!(behind_a_proxy.check_operator(&local).is_err());
-        let with_token = Exposure {
-            operator_token: Some(Secret::new("secret")),
-            ..exposure(&[])
-        };
-        assert!(with_token.check_operator(&local).is_err());
-        let bearer = headers(&[("host", "localhost"), ("authorization", "Bearer secret")]);
-        assert!(with_token.check_operator(&bearer).is_ok());
     }
 }

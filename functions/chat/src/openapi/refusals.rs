@@ -29,9 +29,9 @@ macro_rules! refusals {
 
 refusals! {
     BadRequest: "The request is not as described; `detail` says where.";
-    NoToken: "The operator token is missing or wrong.", "WWW-Authenticate" = "WwwAuthenticate";
-    OtherOrigin: "The page that asks is of an origin that is not allowed.";
-    NotFound: "No such thing here, or operator routes are switched off.";
+    BadCredential: "The credential is missing or bad.", "WWW-Authenticate" = "WwwAuthenticate";
+    Forbidden: "The credential is good and not for this, or the page that asks is of an origin that is not allowed.";
+    NotFound: "No such thing here, or it is another's.";
     TooSlow: "The body did not come in time.";
     TooLarge: "The message is over 32 KiB or the body over 256 KiB.";
     NotJson: "The body is not declared as `application/json`, or it is compressed.";

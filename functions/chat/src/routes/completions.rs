@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::text::is_blank;
-use baton_handoff::{Accepted, Overlap, Principal, Submission};
+use baton_handoff::{Accepted, Overlap, Submission};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use super::answers::{insert, name_turn, stream_response, uncached};
 use super::input::read_object;
 use super::turn_reference;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -126,13 +127,15 @@ struct Headers {
     ),
 ))]
 pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let format = negotiate(&parts.headers);
     let said: Said = read_object(&parts.headers, body).await?;
     check_message(&said.message)?;
-    let opened = match &said.conversation_id {
-        Some(name) => app.engine.conversation(name, &Principal::Open),
-        None => app.engine.begin(&Principal::Open),
+    let name = said.conversation_id.as_ref();
+    let caller = Caller::who_begins(&app, &mut parts, name).await?;
+    let opened = match name {
+        Some(name) => caller.open(&app, name)?,
+        None => app.engine.begin(caller.principal()),
     };
     let conversation = opened.id();
     let background = prefers_async(&parts.headers);
@@ -152,7 +155,9 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     let accepted = opened.submit(submission).await.map_err(|refusal| {
         ApiError::from_refusal(&refusal, |turn| turn_reference(conversation, turn))
     })?;
-    Ok(answer(accepted, conversation, format, background))
+    let mut response = answer(accepted, conversation, format, background);
+    caller.remember(&mut response);
+    Ok(response)
 }
 
 /// The stream of an accepted turn, or its address.

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use baton_handoff::Principal;
+use baton_handoff::Role;
 use baton_handoff::event::Position;
 use baton_handoff::history::Unreadable;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,9 +13,10 @@ use serde_json::value::RawValue;
 use super::answers::{json_page, stream_response, uncached, written};
 use super::export::{self, Form};
 use super::input::{Path, Query};
-use super::operator::{Entries, Operator, Paging, Round, page};
+use super::operator::{Entries, Paging, Round, page};
 use super::{last_position, open};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::edge::accept::wanted;
 use crate::edge::error::ApiError;
 #[cfg(test)]
@@ -66,9 +67,12 @@ struct Turns {
     turns: usize,
 }
 
-/// All conversations, newest activity first.
+/// One's own conversations, newest activity first.
+///
+/// A customer's are also those that it began as a visitor. Without a credential, where that is allowed, there are none: then the
+/// client keeps the ids.
 #[cfg_attr(test, utoipa::path(
-    get, path = "/conversations", operation_id = "listConversations", tag = "operators",
+    get, path = "/conversations", operation_id = "listConversations", tag = "conversations",
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = SummaryPage),
@@ -76,17 +80,16 @@ struct Turns {
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
 ))]
 pub(crate) async fn list(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
-    _operator: Operator,
+    caller: Caller,
     paging: Paging,
 ) -> Result<Response, ApiError> {
-    let engine = &app.engine;
+    let (engine, principal) = (&app.engine, caller.principal());
     let read = |after, limit| async move {
-        let page = engine.conversations(&Principal::Open, after, limit).await?;
+        let page = engine.conversations(principal, after, limit).await?;
         Ok(Round {
             values: page.conversations,
             unreadable: page.unreadable,
@@ -111,10 +114,11 @@ pub(crate) async fn list(
 pub(crate) async fn history(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
+    caller: Caller,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = open(&app, &id)?;
+    let conversation = open(&app, &caller, &id)?;
     let before: Option<u32> = query.number("before")?;
     let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
@@ -144,11 +148,12 @@ pub(crate) async fn history(
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = open(&app, &id)?;
+    let conversation = open(&app, &caller, &id)?;
     let after = last_position(&headers, &query)?
         .map(|after| after.parse::<Position>())
         .transpose()
@@ -178,9 +183,11 @@ pub(crate) async fn events(
 ))]
 pub(crate) async fn erase(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    open(&app, &id)?.erase().await?;
+    caller.must(Role::Administer)?;
+    open(&app, &caller, &id)?.erase().await?;
     Ok(uncached(StatusCode::NO_CONTENT))
 }
 
@@ -205,10 +212,11 @@ pub(crate) async fn erase(
 pub(crate) async fn export(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
+    caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let conversation = open(&app, &id)?;
+    let conversation = open(&app, &caller, &id)?;
     let form = if wants_markdown(&headers) {
         Form::Markdown
     } else {

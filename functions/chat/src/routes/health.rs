@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use baton_handoff::Health;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 
 use super::answers::uncached;
@@ -29,8 +29,6 @@ struct Report<'a> {
     model: Model<'a>,
     #[cfg_attr(test, schema(inline))]
     team: Team<'a>,
-    /// Whether `GET /conversations`, an operator route, answers the caller: a page that may not list them need not ask.
-    lists_conversations: bool,
 }
 
 #[derive(Serialize)]
@@ -75,7 +73,6 @@ struct Team<'a> {
 pub(crate) async fn health(
     State(app): State<App>,
     leaving: Option<Extension<Leaving>>,
-    headers: HeaderMap,
 ) -> Response {
     let team = app.engine.team();
     let health = match leaving {
@@ -135,7 +132,6 @@ pub(crate) async fn health(
             agents: team.agents().map(|agent| agent.name.as_ref()).collect(),
             first_questions: &team.first_questions,
         },
-        lists_conversations: app.exposure.check_operator(&headers).is_ok(),
     }));
     *response.status_mut() = status;
     response

@@ -10,6 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::answers::{json_page, unwritable, written};
 use super::input::Query;
 use crate::app::App;
+use crate::auth;
 use crate::edge::error::ApiError;
 use crate::stream::budget::Budget;
 
@@ -23,15 +24,14 @@ const ROUND: usize = 25;
 /// A page of this many bytes is not extended.
 const PAGE_BYTES: usize = 256 * 1024;
 
-/// Proof that the request may use operator routes. Extract it before everything else that may refuse a request.
-pub(crate) struct Operator;
+/// The operator of the request. Extract it before everything else that may refuse a request.
+pub(crate) struct Operator(pub(crate) baton_handoff::Operator);
 
 impl FromRequestParts<App> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.exposure.check_operator(&parts.headers)?;
-        Ok(Self)
+        auth::operator(app, parts).await.map(Self)
     }
 }
 

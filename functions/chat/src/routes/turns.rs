@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
-use baton_handoff::{CannotRegenerate, Followed, StopError};
+use baton_handoff::{CannotRegenerate, Followed, Role, StopError};
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
@@ -14,6 +14,7 @@ use super::completions::answer;
 use super::input::{Path, Query};
 use super::{last_position, open};
 use crate::app::App;
+use crate::auth::Caller;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -45,11 +46,12 @@ use crate::stream::listener::{self, encode_rest};
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    caller: Caller,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let conversation = open(&app, &id)?;
+    let conversation = open(&app, &caller, &id)?;
     let turn = parse_turn(&turn)?;
     let after = last_position(&headers, &query)?
         .map(|after| parse_position(&after, turn))
@@ -91,9 +93,11 @@ pub(crate) async fn events(
 ))]
 pub(crate) async fn stop(
     State(app): State<App>,
+    caller: Caller,
     Path((id, turn)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (conversation, turn) = (open(&app, &id)?, parse_turn(&turn)?);
+    caller.must(Role::Administer)?;
+    let (conversation, turn) = (open(&app, &caller, &id)?, parse_turn(&turn)?);
     match conversation.stop(turn).await {
         Ok(()) => Ok(uncached(StatusCode::ACCEPTED)),
         Err(StopError::NotFound) => Err(ApiError::not_found("no such turn")),
@@ -119,10 +123,11 @@ pub(crate) async fn stop(
 ))]
 pub(crate) async fn regenerate(
     State(app): State<App>,
+    caller: Caller,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (conversation, turn) = (open(&app, &id)?, parse_turn(&turn)?);
+    let (conversation, turn) = (open(&app, &caller, &id)?, parse_turn(&turn)?);
     match conversation.regenerate(turn).await {
         Ok(accepted) => Ok(answer(
             accepted,

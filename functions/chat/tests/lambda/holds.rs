@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use axum::body::BodyDataStream;
 use axum::response::Response;
 use baton_chat::lambda::{self, Runtime};
-use baton_chat::settings::Proxies;
-use baton_chat::{App, Exposure, ModelInfo, router};
+use baton_chat::settings::{Issuers, Proxies, Strangers};
+use baton_chat::auth::jwt::Verifiers;
+use baton_chat::{App, Auth, Exposure, ModelInfo, router};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
     Delivery, Env, Lane, Model, ModelChunk, ModelError, ModelRequest, ModelStream, Queue,
@@ -126,13 +127,18 @@ struct Instance {
 
 impl Instance {
     fn app(&self) -> App {
+        let env: Arc<dyn Env> = Arc::new(SystemEnv);
         App {
             engine: self.engine.clone(),
             exposure: Arc::new(Exposure {
-                loopback: false,
                 origins: Vec::new(),
-                operator_token: None,
             }),
+            auth: Arc::new(Auth::new(
+                Strangers::Open,
+                Verifiers::new(Issuers::default(), &env),
+                None,
+                None,
+            )),
             proxies: Arc::new(Proxies::None),
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),

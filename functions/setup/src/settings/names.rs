@@ -5,6 +5,7 @@ use super::Values;
 /// Every setting that begins with `BATON_`.
 const NAMES: &[&str] = &[
     "BATON_ADDR",
+    "BATON_AUTH",
     "BATON_AZURE_API_VERSION",
     "BATON_AZURE_AUTHORITY",
     "BATON_AZURE_CLIENT_ID",
@@ -53,6 +54,7 @@ const NAMES: &[&str] = &[
     "BATON_QUEUE_URL",
     "BATON_REHEARSAL_DELAY_MS",
     "BATON_SECRETS",
+    "BATON_SESSION_SECRET",
     "BATON_STATIC_DIR",
     "BATON_TABLE",
     "BATON_TEAM",

@@ -64,7 +64,7 @@ async fn write_history(folder: &Folder, name: &str) {
         store.commit(records.collect()).await.unwrap();
     }
     let meta = Meta {
-        owner: "local".to_owned(),
+        owner: baton_handoff::Owner::none(),
         title: "Question 1".to_owned(),
         agent: "TriageAgent".to_owned(),
         created_at: now,

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
-use crate::suite::support::{Client, soon};
+use crate::suite::support::{Client, OPERATOR, soon};
 
 /// A running server. Killed when dropped.
 pub(super) struct Local {
@@ -28,6 +28,7 @@ pub(super) fn command(file: &Path, model: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command
         .env_clear()
+        .env("BATON_OPERATOR_TOKEN", OPERATOR)
         .current_dir(file.parent().unwrap())
         .args(["--addr", &address(file), "--model-url", model, "--data"])
         .arg(file)

@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 use super::line::{SseEvent, Turn, sse_events};
 use super::{Line, soon, until};
 
+/// The operator of every server of the tests.
+pub(crate) const OPERATOR: &str = "an operator of the tests";
+
+/// How paths of operators' routes begin.
+const OPERATOR_PATHS: [&str; 5] = ["/actions", "/orders", "/refunds", "/desk/", "/audit"];
+
 /// A customer, or an operator.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -31,7 +37,18 @@ impl Client {
         }
     }
 
+    /// A request: to routes of operators as one of them, to all others without a credential.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let request = self.bare(method, path);
+        if OPERATOR_PATHS.iter().any(|begin| path.starts_with(begin)) {
+            request.bearer_auth(OPERATOR)
+        } else {
+            request
+        }
+    }
+
+    /// A request without a credential.
+    pub(crate) fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http
             .request(method.parse().unwrap(), format!("{}{path}", self.base))
     }

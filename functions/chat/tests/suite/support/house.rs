@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_chat::auth::jwt::{Mint, Verifiers};
 use baton_chat::backend::Workers;
 use baton_chat::serve::{Bounds, Ending};
-use baton_chat::settings::Proxies;
-use baton_chat::{App, Exposure, ModelInfo, router, serve};
+use baton_chat::settings::{Issuers, Proxies, Strangers};
+use baton_chat::{App, Auth, Exposure, ModelInfo, router, serve};
 use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::{BackOfficeTools, Team};
+use baton_http::Secret;
 use baton_models::{Endpoint, ModelClient, ModelSettings, Retries};
 use baton_rehearsal::scripted::ScriptedModel;
 use baton_tools::office::BackOffice;
@@ -19,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
+use super::client::{Client, OPERATOR};
 use super::desk::Attended;
 use super::faults::Faulty;
 use super::{Clock, Desk, Faults, soon};
@@ -27,6 +29,9 @@ use crate::backend::Backend;
 
 /// More than a lease and what comes on top of it.
 const PAST_THE_LEASE: Duration = Duration::from_secs(45);
+
+/// Signs the tokens of the tests' visitors.
+const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
 
 /// Everything that stays when a server is started again.
 pub(crate) struct Setup {
@@ -36,7 +41,9 @@ pub(crate) struct Setup {
     pub(crate) clock: Arc<Clock>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) faults: Arc<Faults>,
-    pub(crate) exposure: Exposure,
+    pub(crate) origins: Vec<String>,
+    pub(crate) strangers: Strangers,
+    pub(crate) issuers: Issuers,
 }
 
 impl Setup {
@@ -63,11 +70,9 @@ impl Setup {
             clock: Arc::default(),
             desk: Desk::new(),
             faults: Arc::default(),
-            exposure: Exposure {
-                loopback: true,
-                origins: Vec::new(),
-                operator_token: None,
-            },
+            origins: Vec::new(),
+            strangers: Strangers::Open,
+            issuers: Issuers::default(),
         }
     }
 
@@ -207,7 +212,16 @@ async fn run(setup: &Setup) -> Running {
         crashed: crashed.clone(),
     });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
-    let exposure = Arc::new(setup.exposure.clone());
+    let exposure = Arc::new(Exposure {
+        origins: setup.origins.clone(),
+    });
+    let mint = Mint::new(SESSIONS.as_bytes(), env.clone()).unwrap();
+    let auth = Arc::new(Auth::new(
+        setup.strangers,
+        Verifiers::new(setup.issuers.clone(), &env),
+        Some(mint),
+        Some(Secret::new(OPERATOR)),
+    ));
     let shutdown = CancellationToken::new();
     let told = shutdown.clone();
     let started = runtime.spawn(async move {
@@ -230,6 +244,7 @@ async fn run(setup: &Setup) -> Running {
         let app = App {
             engine: works.engine.clone(),
             exposure,
+            auth,
             office,
             proxies: Arc::new(Proxies::None),
             model: Arc::new(ModelInfo {

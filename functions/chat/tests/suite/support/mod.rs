@@ -11,7 +11,7 @@ mod line;
 use std::time::Duration;
 
 pub(crate) use baton_kit::script::{Asked, clerk};
-pub(crate) use client::{Answer, Client, body};
+pub(crate) use client::{Answer, Client, OPERATOR, body};
 pub(crate) use clock::Clock;
 pub(crate) use desk::Desk;
 pub(crate) use faults::{Commits, Faults};
