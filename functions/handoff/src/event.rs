@@ -1,4 +1,6 @@
 //! The events of a turn, as types. Every wire format encodes these; none of the formats is known here.
+//!
+//! All listeners share the log of a turn, so events hold of arguments and results only the part that customers see.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +8,7 @@ use std::sync::Arc;
 
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
-use crate::ports::{ToolCall, Usage};
+use crate::ports::Usage;
 use crate::record::{ActionState, ToolOutcome};
 
 /// The position of an event: `TURN.STEP.FENCE.OFFSET`.
@@ -86,8 +88,8 @@ pub enum EventKind {
     /// More text of the model.
     TextDelta(String),
     /// The model called a tool or asked for a hand-off.
-    ToolCalled(Box<ToolCall>),
-    /// The result of a call, as the model will receive it.
+    ToolCalled(Box<ToolCalled>),
+    /// A call has its result.
     ToolFinished(Box<ToolFinished>),
     /// An action was accepted and waits for its execution.
     ActionQueued(Box<ActionQueued>),
@@ -121,7 +123,18 @@ pub struct TurnStarted {
     pub message_id: Option<MessageId>,
 }
 
-/// The result of a call, as the model will receive it.
+/// The model called a tool or asked for a hand-off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolCalled {
+    /// The model's id of the call.
+    pub call: String,
+    /// The tool's name, which may be unknown to us.
+    pub name: String,
+    /// The part of the arguments that customers see.
+    pub arguments: Option<String>,
+}
+
+/// A call has its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolFinished {
     /// The model's id of the call.
@@ -130,8 +143,8 @@ pub struct ToolFinished {
     pub name: String,
     /// Its outcome.
     pub outcome: ToolOutcome,
-    /// The text for the model.
-    pub result: String,
+    /// The part of the result that customers see.
+    pub result: Option<String>,
     /// Its duration.
     pub milliseconds: u64,
 }
@@ -158,8 +171,8 @@ pub struct ActionFinished {
     pub name: String,
     /// Its final state.
     pub state: ActionState,
-    /// Its result or the reason.
-    pub result: String,
+    /// The part of its result that customers see.
+    pub result: Option<String>,
 }
 
 /// Another agent is active now.

@@ -33,6 +33,7 @@ mod people;
 pub mod ports;
 mod principal;
 pub mod record;
+mod shown;
 pub mod team;
 pub mod text;
 mod turn;
@@ -55,6 +56,7 @@ pub use people::alias::{SignInError, same_owners};
 pub use people::key::{ApiKey, Scope};
 pub use people::operator::{BadRole, KnownOperator, Operator, Role};
 pub use principal::{BadName, Kind, Owner, Principal, Subject, Tenant};
+pub use shown::View;
 pub use turn::replay::Resume;
 
 /// A conversation as people read it.

@@ -29,6 +29,7 @@
 //! identity = ["item_id"]           # what makes two calls of a turn the same action; all arguments if left out
 //! timeout_seconds = 10
 //! approval = { above_usd = 500 }   # or "always" or "never"
+//! show = ["item_id"]               # what customers see of its calls: "name", these members, or "all"
 //!
 //! [tool.parameters.item_id]        # the JSON Schema of one parameter: required, unless it has
 //! type = "string"                  # a `default` or `optional = true`
@@ -51,6 +52,7 @@ mod mistake;
 mod parameters;
 mod provider;
 mod schema;
+mod show;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -79,6 +81,8 @@ pub use mistake::{Located, TeamError};
 #[cfg(test)]
 pub(crate) use provider::tests::Service;
 pub use provider::{Declared, Draft, Provider, Retries, Runs};
+pub(crate) use show::picked;
+pub use show::{Field, Show};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
 
 /// Agents, tools and hand-offs, checked as a whole: every name in here leads somewhere.

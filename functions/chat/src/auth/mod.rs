@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use axum::extract::FromRequestParts;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Env, StoreError};
-use baton_handoff::{Conversation, Operator, Principal, Role, Scope};
+use baton_handoff::{Conversation, Operator, Principal, Role, Scope, View};
 use baton_http::Secret;
 use baton_setup::secret_beside;
 use baton_setup::settings::{Settings, Strangers};
@@ -255,9 +255,12 @@ impl Caller {
         }
     }
 
-    /// Whether the caller sees what customers do not: an operator.
-    pub(crate) fn is_operator(&self) -> bool {
-        self.identity.operator.is_some()
+    /// What the caller sees of tools.
+    pub(crate) fn view(&self) -> View {
+        match self.identity.operator {
+            Some(_) => View::Operator,
+            None => View::Customer,
+        }
     }
 
     /// Gives the answer the visitor's cookie, where there is one to give.

@@ -130,8 +130,9 @@ struct ToolCalled {
     call: String,
     /// The tool.
     name: String,
-    /// As the model wrote them; JSON if it did well.
-    arguments: String,
+    /// What the tool shows of them, as JSON text or as the model wrote them. Null where it shows nothing.
+    #[schema(required = true)]
+    arguments: Option<String>,
 }
 
 /// A call has its result.
@@ -144,8 +145,9 @@ struct ToolFinished {
     /// The tool.
     name: String,
     outcome: ToolOutcome,
-    /// What the model is told.
-    result: String,
+    /// What the tool shows of the result that the model is told. Null where it shows nothing.
+    #[schema(required = true)]
+    result: Option<String>,
     /// How long it took.
     milliseconds: u64,
 }
@@ -172,7 +174,9 @@ struct ActionFinished {
     /// The tool.
     name: String,
     state: ActionState,
-    result: String,
+    /// What the tool shows of it. Null where it shows nothing.
+    #[schema(required = true)]
+    result: Option<String>,
 }
 
 /// Another agent is active now.

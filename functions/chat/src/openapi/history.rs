@@ -105,12 +105,13 @@ pub(super) enum Item {
         call: String,
         /// The tool.
         name: String,
-        /// As the model wrote them.
-        arguments: String,
+        /// What the tool shows of them, as JSON text or as the model wrote them. Null where it shows nothing.
+        #[schema(required = true)]
+        arguments: Option<String>,
         /// Null while it runs.
         #[schema(value_type = Option<ToolOutcome>, required = true)]
         outcome: Option<record::ToolOutcome>,
-        /// What the model was told.
+        /// What the tool shows of the result that the model was told. Null where it shows nothing.
         #[schema(required = true)]
         result: Option<String>,
         /// How long it took.
@@ -132,13 +133,17 @@ pub(super) enum Item {
         turn: ids::TurnNumber,
         #[schema(value_type = ActionId)]
         action: ids::ActionId,
+        /// The model's id of its call: that of an item `tool_call` of the turn. Null where that cannot be read.
+        #[schema(required = true)]
+        call: Option<String>,
         /// The tool.
         name: String,
-        /// Canonical JSON.
-        arguments: String,
+        /// What the tool shows of them, as JSON text. Null where it shows nothing.
+        #[schema(required = true)]
+        arguments: Option<String>,
         #[schema(value_type = ActionState)]
         state: record::ActionState,
-        /// The result or the reason.
+        /// What the tool shows of the result or the reason. Null where it shows nothing.
         #[schema(required = true)]
         result: Option<String>,
     },

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use baton_handoff::event::{Event, EventKind, HandedOff, Position};
+use baton_handoff::event::{Event, EventKind, HandedOff, Position, ToolCalled};
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::ToolCall;
 use bytes::BytesMut;
 use utoipa::ToResponse;
 use utoipa::openapi::{Content, ObjectBuilder, RefOr, Response, ResponseBuilder, Type};
@@ -86,10 +85,10 @@ fn content(description: &str, format: &Format) -> Content {
 fn example(format: &Format) -> String {
     let conversation = ConversationId::parse("c1").unwrap();
     let (triage, repairs) = ("TriageAgent", "IssuesAndRepairsAgent");
-    let call = ToolCall {
-        id: "call_1".into(),
+    let call = ToolCalled {
+        call: "call_1".into(),
         name: "transfer_to_issues_and_repairs".into(),
-        arguments: "{}".into(),
+        arguments: None,
     };
     let hand_off = HandedOff {
         from: triage.into(),

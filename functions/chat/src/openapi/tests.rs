@@ -3,12 +3,13 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use baton_handoff::event::{
-    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolFinished, TurnStarted,
+    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolCalled, ToolFinished,
+    TurnStarted,
 };
 use baton_handoff::failure::FailureCode;
 use baton_handoff::history::{History, Item, Role, Summary};
 use baton_handoff::ids::{ActionId, ConversationId, MessageId};
-use baton_handoff::ports::{ToolCall, Usage};
+use baton_handoff::ports::Usage;
 use baton_handoff::record::{ActionState, ToolOutcome};
 use bytes::BytesMut;
 use serde_json::{Value, json};
@@ -107,34 +108,46 @@ fn all_kinds() -> Vec<EventKind> {
             message_id,
         }))
     };
-    vec![
-        started(None),
-        started(Some(MessageId::parse("m1").unwrap())),
-        EventKind::TextDelta("Hello.".into()),
-        EventKind::ToolCalled(Box::new(ToolCall {
-            id: "call_1".into(),
+    let called = |arguments: Option<&str>| {
+        EventKind::ToolCalled(Box::new(ToolCalled {
+            call: "call_1".into(),
             name: "look_up_item".into(),
-            arguments: "{}".into(),
-        })),
+            arguments: arguments.map(str::to_owned),
+        }))
+    };
+    let looked_up = |result: Option<&str>| {
         EventKind::ToolFinished(Box::new(ToolFinished {
             call: "call_1".into(),
             name: "look_up_item".into(),
             outcome: ToolOutcome::Ok,
-            result: "found".into(),
+            result: result.map(str::to_owned),
             milliseconds: 7,
-        })),
+        }))
+    };
+    let finished = |result: Option<&str>| {
+        EventKind::ActionFinished(Box::new(ActionFinished {
+            action: action(),
+            name: "execute_refund".into(),
+            state: ActionState::Done,
+            result: result.map(str::to_owned),
+        }))
+    };
+    vec![
+        started(None),
+        started(Some(MessageId::parse("m1").unwrap())),
+        EventKind::TextDelta("Hello.".into()),
+        called(None),
+        called(Some("{}")),
+        looked_up(None),
+        looked_up(Some("found")),
         EventKind::ActionQueued(Box::new(ActionQueued {
             action: action(),
             call: "call_1".into(),
             name: "execute_refund".into(),
             state: ActionState::Proposed,
         })),
-        EventKind::ActionFinished(Box::new(ActionFinished {
-            action: action(),
-            name: "execute_refund".into(),
-            state: ActionState::Done,
-            result: "refunded".into(),
-        })),
+        finished(None),
+        finished(Some("refunded")),
         EventKind::HandedOff(Box::new(HandedOff {
             from: "TriageAgent".into(),
             to: "SalesAgent".into(),
@@ -215,7 +228,7 @@ fn every_item_of_a_history_is_described() {
         agent: "TriageAgent".into(),
         call: "call_1".into(),
         name: "look_up_item".into(),
-        arguments: "{}".into(),
+        arguments: outcome.map(|_| "{}".into()),
         outcome,
         result: outcome.map(|_| "found".into()),
         milliseconds: outcome.map(|_| 7),
@@ -237,13 +250,14 @@ fn every_item_of_a_history_is_described() {
         from: "TriageAgent".into(),
         to: "SalesAgent".into(),
     };
-    let action = Item::Action {
+    let action_item = |call: Option<&str>| Item::Action {
         turn: 1,
         action: action(),
+        call: call.map(str::to_owned),
         name: "execute_refund".into(),
-        arguments: "{}".into(),
+        arguments: call.map(|_| "{}".into()),
         state: ActionState::Queued,
-        result: None,
+        result: call.map(|_| "refunded".into()),
     };
     let items = vec![
         message(None),
@@ -251,7 +265,8 @@ fn every_item_of_a_history_is_described() {
         call(None),
         call(Some(ToolOutcome::HandedOff)),
         hand_off,
-        action,
+        action_item(None),
+        action_item(Some("call_1")),
         turn(None),
         turn(Some(FailureCode::StepLimit)),
     ];

@@ -122,9 +122,9 @@ pub(crate) async fn history(
     let before: Option<u32> = query.number("before")?;
     let turns: Option<usize> = query.number("turns")?;
     let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
-    let conversation = &conversation;
+    let (conversation, view) = (&conversation, caller.view());
     let make = || async move {
-        let history = conversation.history(before, turns).await?;
+        let history = conversation.history(before, turns, view).await?;
         written(&history.ok_or_else(no_such_conversation)?)
     };
     json_page(&budget, make).await
@@ -222,7 +222,7 @@ pub(crate) async fn export(
     } else {
         Form::Json
     };
-    let body = export::document(conversation.clone(), budget, form)
+    let body = export::document(conversation.clone(), caller.view(), budget, form)
         .await?
         .ok_or_else(no_such_conversation)?;
     let headers = [

@@ -4,9 +4,9 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use baton_handoff::Conversation;
 use baton_handoff::history::{Export, ExportError, Item};
 use baton_handoff::ports::StoreError;
+use baton_handoff::{Conversation, View};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
@@ -92,10 +92,11 @@ enum Broken {
 /// The document. `None`: there is no such conversation.
 pub(super) async fn document(
     conversation: Conversation,
+    view: View,
     budget: Budget,
     form: Form,
 ) -> Result<Option<Body>, ApiError> {
-    let Some(export) = conversation.export().await? else {
+    let Some(export) = conversation.export(view).await? else {
         return Ok(None);
     };
     let begin = form.begin(&export);

@@ -80,12 +80,18 @@ fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
             agent,
             name,
             arguments,
+            outcome,
             result,
             ..
         } => {
-            let result = result.as_deref().unwrap_or("no result yet");
-            writeln!(out, "\n- {agent} called `{name}` with {}", code(arguments))?;
-            writeln!(out, "  - result: {}", code(result))
+            write!(out, "\n- {agent} called `{name}`")?;
+            write_arguments(out, arguments.as_deref())?;
+            writeln!(out)?;
+            match (result, outcome) {
+                (Some(result), _) => writeln!(out, "  - result: {}", code(result)),
+                (None, Some(outcome)) => writeln!(out, "  - outcome: {}", outcome.as_str()),
+                (None, None) => writeln!(out, "  - no result yet"),
+            }
         }
         Item::HandOff { from, to, .. } => writeln!(out, "\n---\n\n*{from} handed over to {to}*"),
         Item::Action {
@@ -95,12 +101,9 @@ fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
             result,
             ..
         } => {
-            write!(
-                out,
-                "\n- action `{name}` with {}: **{}**",
-                code(arguments),
-                state.as_str()
-            )?;
+            write!(out, "\n- action `{name}`")?;
+            write_arguments(out, arguments.as_deref())?;
+            write!(out, ": **{}**", state.as_str())?;
             match result {
                 Some(result) => writeln!(out, ", {}", code(result)),
                 None => writeln!(out),
@@ -116,6 +119,11 @@ fn write_item(out: &mut String, item: &Item, anew: &Anew) -> std::fmt::Result {
             None => Ok(()),
         },
     }
+}
+
+/// The arguments that the reader sees, if there are any.
+fn write_arguments(out: &mut String, arguments: Option<&str>) -> std::fmt::Result {
+    arguments.map_or(Ok(()), |arguments| write!(out, " with {}", code(arguments)))
 }
 
 /// Inline code for any text: its fence is longer than any run of backticks in it.

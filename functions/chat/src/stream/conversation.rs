@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
-use baton_handoff::event::{ActionFinished, Event, EventKind, Position};
+use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ActionId, TurnNumber};
 use baton_handoff::ports::StoreError;
 use baton_handoff::{Conversation, Engine, Followed, Pulse};
@@ -50,7 +50,11 @@ pub(crate) fn events(
         erased_below: after.map_or(pulse.erased_below, |after| {
             after.turn.min(pulse.erased_below)
         }),
-        ended: pulse.ended.iter().map(|action| action.id.clone()).collect(),
+        ended: pulse
+            .ended
+            .iter()
+            .map(|ended| ended.action.clone())
+            .collect(),
     };
     Body::from_stream(stream::unfold(follower, |mut follower| async move {
         let bytes = follower.next().await?;
@@ -112,22 +116,17 @@ impl Follower {
         let news: Vec<_> = pulse
             .ended
             .into_iter()
-            .filter(|action| !self.ended.contains(&action.id))
+            .filter(|ended| !self.ended.contains(&ended.action))
             .collect();
         if news.is_empty() {
             self.conversation.changed(watch, POLL).await;
             return Ok(None);
         }
         self.ended
-            .extend(news.iter().map(|action| action.id.clone()));
-        let ends = news.into_iter().map(|action| {
-            EventKind::ActionFinished(Box::new(ActionFinished {
-                action: action.id,
-                name: action.tool,
-                state: action.state,
-                result: action.result.unwrap_or_default(),
-            }))
-        });
+            .extend(news.iter().map(|ended| ended.action.clone()));
+        let ends = news
+            .into_iter()
+            .map(|ended| EventKind::ActionFinished(Box::new(ended)));
         Ok(Some(self.listener.write(ends)))
     }
 

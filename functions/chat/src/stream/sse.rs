@@ -73,13 +73,13 @@ enum Fields<'a> {
     Called {
         call: &'a str,
         name: &'a str,
-        arguments: &'a str,
+        arguments: Option<&'a str>,
     },
     Finished {
         call: &'a str,
         name: &'a str,
         outcome: &'a str,
-        result: &'a str,
+        result: Option<&'a str>,
         milliseconds: u64,
     },
     Queued {
@@ -92,7 +92,7 @@ enum Fields<'a> {
         action: String,
         name: &'a str,
         state: &'a str,
-        result: &'a str,
+        result: Option<&'a str>,
     },
     HandedOff {
         from: &'a str,
@@ -147,9 +147,9 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
         EventKind::ToolCalled(event) => (
             "tool_called",
             Fields::Called {
-                call: &event.id,
+                call: &event.call,
                 name: &event.name,
-                arguments: &event.arguments,
+                arguments: event.arguments.as_deref(),
             },
         ),
         EventKind::ToolFinished(event) => (
@@ -158,7 +158,7 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
                 call: &event.call,
                 name: &event.name,
                 outcome: event.outcome.as_str(),
-                result: &event.result,
+                result: event.result.as_deref(),
                 milliseconds: event.milliseconds,
             },
         ),
@@ -177,7 +177,7 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
                 action: event.action.to_string(),
                 name: &event.name,
                 state: event.state.as_str(),
-                result: &event.result,
+                result: event.result.as_deref(),
             },
         ),
         EventKind::HandedOff(event) => (

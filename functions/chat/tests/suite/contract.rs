@@ -288,12 +288,11 @@ async fn the_same_as_typed_events_in_order_with_one_that_ends_the_stream() {
         .iter()
         .filter(|event| event.name == "tool_called")
         .map(|event| &event.data["arguments"]);
-    let arguments: Vec<Value> = arguments
-        .map(|text| serde_json::from_str(text.as_str().unwrap()).unwrap())
-        .collect();
+    // A hand-off shows its name alone, an order what its tool shows.
+    let arguments: Vec<&Value> = arguments.collect();
     assert_eq!(
         arguments,
-        [json!({}), json!({ "product": "Anvil", "price": 30 })]
+        [&Value::Null, &json!(r#"{"product":"Anvil","price":30}"#)]
     );
 }
 

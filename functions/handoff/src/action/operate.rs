@@ -17,6 +17,12 @@ const PAGE_SEARCHED: usize = 200;
 /// The most later actions shown.
 const MOST_DONE_AFTER: usize = 20;
 
+/// Begins the result of an action that an operator decided against. The operator's reason follows.
+pub(crate) const REJECTED: &str = "A colleague decided against it";
+
+/// Begins the result of an action that an operator found done. The operator's reason follows.
+pub(crate) const FOUND_DONE: &str = "A colleague found it done";
+
 /// An operator's decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -162,10 +168,10 @@ impl Action {
             action.due_at = self.engine.env.now() + RESEND;
             match action.state {
                 ActionState::Rejected => {
-                    action.result = Some(format!("A colleague decided against it: {reason}"));
+                    action.result = Some(format!("{REJECTED}: {reason}"));
                 }
                 ActionState::Done => {
-                    action.result = Some(format!("A colleague found it done: {reason}"));
+                    action.result = Some(format!("{FOUND_DONE}: {reason}"));
                 }
                 ActionState::Queued => {
                     // The operator found no effect of earlier attempts so far. They may still arrive.

@@ -7,6 +7,7 @@ use crate::ports::StoreError;
 use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, read_piece};
 use crate::record::keys;
+use crate::shown::{Reader, View};
 
 /// Size of the records read for one piece, in bytes. A larger turn is a piece of its own.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -19,6 +20,7 @@ const PIECE_TURNS: usize = 64;
 pub struct Export {
     /// The conversation as listed at that moment.
     pub summary: Summary,
+    view: View,
     erased_below: TurnNumber,
     /// The first turn that is not exported.
     end: TurnNumber,
@@ -40,14 +42,15 @@ pub enum ExportError {
 }
 
 impl Conversation {
-    /// Begins an export. `None`: there is no such conversation, or it was erased.
-    pub async fn export(&self) -> Result<Option<Export>, StoreError> {
+    /// Begins an export for this reader. `None`: there is no such conversation, or it was erased.
+    pub async fn export(&self, view: View) -> Result<Option<Export>, StoreError> {
         let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
         };
         let erased_below = meta.erased_below.max(1);
         Ok(meta.has_turns().then(|| Export {
             summary: summary(self.id.clone(), &meta),
+            view,
             erased_below,
             end: meta.next_turn,
             // Records of erased turns may still exist: `$` sorts above the `#` that precedes the parts of a turn.
@@ -86,6 +89,7 @@ impl Conversation {
             || turns
                 .last()
                 .is_none_or(|last| last.number + 1 >= export.end);
-        Ok(Some(items_of(&turns, behind)))
+        let reader = Reader::new(&self.engine.team, export.view);
+        Ok(Some(items_of(reader, &turns, behind)))
     }
 }

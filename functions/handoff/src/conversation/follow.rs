@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::open::Conversation;
 use crate::drive;
 use crate::drive::hub::{TurnLog, Watch};
-use crate::event::{Event, Position};
+use crate::event::{ActionFinished, Event, Position};
 use crate::ids::TurnNumber;
 use crate::ports::{Millis, StoreError};
 use crate::principal::Access;
 use crate::record::journal::{read_actions, read_turn};
 use crate::record::{ActionRecord, TurnState};
+use crate::shown::Reader;
 use crate::turn::replay;
 
 /// The events available to a listener of a turn.
@@ -33,8 +34,8 @@ pub struct Pulse {
     pub erased_below: TurnNumber,
     /// The turn that runs, or else the first that waits.
     pub open: Option<TurnNumber>,
-    /// Ended actions that are not reported to the model yet.
-    pub ended: Vec<ActionRecord>,
+    /// Ended actions that are not reported to the model yet, as events for the customer.
+    pub ended: Vec<ActionFinished>,
 }
 
 impl Pulse {
@@ -68,7 +69,7 @@ impl Conversation {
         if turn.record.state == TurnState::Accepted {
             return Ok(Followed::Log(self.listen(number)));
         }
-        let mut events = replay::events(&turn);
+        let mut events = replay::events(&self.engine.team, &turn);
         if replay::events_after(&events, after).is_empty()
             && let Some(end) = events.pop()
         {
@@ -82,8 +83,11 @@ impl Conversation {
         let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
         };
-        let mut ended = read_actions(&*self.engine.store, &meta.pending_reports).await?;
-        ended.retain(|action| action.state.is_terminal());
+        let pending = read_actions(&*self.engine.store, &meta.pending_reports).await?;
+        let ended = pending
+            .into_iter()
+            .filter(|action| action.state.is_terminal())
+            .map(|action| self.finished(action));
         let waiting = meta.waiting.first().copied();
         let open = meta
             .running
@@ -94,8 +98,20 @@ impl Conversation {
             next_turn: meta.next_turn,
             erased_below: meta.erased_below,
             open,
-            ended,
+            ended: ended.collect(),
         }))
+    }
+
+    /// The end of an action as an event for the customer.
+    fn finished(&self, action: ActionRecord) -> ActionFinished {
+        let customer = Reader::customer(&self.engine.team);
+        let shown = |result: String| customer.result_of_action(&action.tool, action.state, &result);
+        ActionFinished {
+            result: action.result.and_then(shown),
+            action: action.id,
+            name: action.tool,
+            state: action.state,
+        }
     }
 
     /// Starts to watch the conversation for changes. Create it before reading the conversation, so that no change between the

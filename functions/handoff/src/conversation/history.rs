@@ -9,9 +9,10 @@ use crate::ports::{Millis, StoreError, ToolCall, Usage};
 use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, JournaledTurn, ReadTurn, read_piece};
 use crate::record::{
-    ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord, TurnState, decode,
-    keys,
+    ActionRecord, ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord,
+    TurnState, decode, keys,
 };
+use crate::shown::{Reader, View};
 
 /// One thing in the history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,11 +46,11 @@ pub enum Item {
         call: String,
         /// The tool.
         name: String,
-        /// The arguments as the model wrote them.
-        arguments: String,
+        /// The part that the reader sees of the arguments as the model wrote them.
+        arguments: Option<String>,
         /// Its outcome; none while it runs.
         outcome: Option<ToolOutcome>,
-        /// The result that the model received.
+        /// The part that the reader sees of the result that the model received.
         result: Option<String>,
         /// Its duration.
         milliseconds: Option<u64>,
@@ -69,13 +70,15 @@ pub enum Item {
         turn: TurnNumber,
         /// The action.
         action: ActionId,
+        /// The model's id of its call; none if the step of the call cannot be read.
+        call: Option<String>,
         /// The tool.
         name: String,
-        /// Canonical arguments, JSON.
-        arguments: String,
+        /// The part that the reader sees of its canonical arguments, JSON.
+        arguments: Option<String>,
         /// Its state.
         state: ActionState,
-        /// The result or the reason.
+        /// The part that the reader sees of the result or the reason.
         result: Option<String>,
     },
     /// The state or the end of a turn.
@@ -164,6 +167,7 @@ impl Conversation {
         &self,
         before: Option<TurnNumber>,
         turns: usize,
+        view: View,
     ) -> Result<Option<History>, StoreError> {
         let Some((_, meta)) = self.meta(Access::Oversee).await? else {
             return Ok(None);
@@ -184,9 +188,10 @@ impl Conversation {
             (Some(_), Some(last)) => self.root_of(last.number + 1).await?,
             (Some(_), None) | (None, _) => None,
         };
+        let reader = Reader::new(&self.engine.team, view);
         Ok(Some(History {
             summary: summary(self.id.clone(), &meta),
-            items: items_of(&read, behind),
+            items: items_of(reader, &read, behind),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }
@@ -226,7 +231,11 @@ fn root(record: &TurnRecord) -> Option<TurnNumber> {
 
 /// Consecutive turns as items, oldest first. `behind` is the turn that the next turn regenerates. Only the last answer can ever
 /// be regenerated, so the next turn shows it.
-pub(super) fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<Item> {
+pub(super) fn items_of(
+    reader: Reader<'_>,
+    turns: &[ReadTurn],
+    behind: Option<TurnNumber>,
+) -> Vec<Item> {
     let root_in = |read: &ReadTurn| read.turn.as_ref().and_then(|turn| root(&turn.record));
     let roots = turns.iter().skip(1).map(root_in).chain([behind]);
     let mut all = Vec::new();
@@ -234,7 +243,7 @@ pub(super) fn items_of(turns: &[ReadTurn], behind: Option<TurnNumber>) -> Vec<It
         let mut items = match &read.turn {
             Some(turn) => {
                 let of = root(&turn.record).unwrap_or(turn.number);
-                items(turn, next == Some(of))
+                items(reader, turn, next == Some(of))
             }
             None => vec![unreadable(read.number)],
         };
@@ -277,7 +286,7 @@ fn unreadable(turn: TurnNumber) -> Item {
 }
 
 /// A turn as items, oldest first.
-fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
+fn items(reader: Reader<'_>, turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
     let mut items = Vec::new();
     let record = &turn.record;
     let number = turn.number;
@@ -299,20 +308,14 @@ fn items(turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
         push_text(&mut items, number, &step.agent, &step.text, false);
         for call in &step.calls {
             let result = results.iter().find(|result| result.call == call.id);
-            items.push(call_item(number, step, call, result));
+            items.push(call_item(reader, number, step, call, result));
         }
     }
     if let Some(partial) = &record.partial {
         push_text(&mut items, number, &partial.agent, &partial.text, true);
     }
-    items.extend(turn.actions.iter().map(|action| Item::Action {
-        turn: number,
-        action: action.id.clone(),
-        name: action.tool.clone(),
-        arguments: action.arguments.clone(),
-        state: action.state,
-        result: action.result.clone(),
-    }));
+    let actions = turn.actions.iter();
+    items.extend(actions.map(|action| action_item(reader, turn, action)));
     let failure = record.failure.filter(|_| record.state == TurnState::Failed);
     items.push(Item::Turn {
         turn: number,
@@ -346,6 +349,7 @@ fn push_text(items: &mut Vec<Item>, turn: TurnNumber, agent: &str, text: &str, p
 }
 
 fn call_item(
+    reader: Reader<'_>,
     turn: TurnNumber,
     step: &StepRecord,
     call: &ToolCall,
@@ -358,14 +362,31 @@ fn call_item(
             to,
         };
     }
+    let shown =
+        |result: &CallResult| reader.result_of_call(&call.name, result.outcome, &result.result);
     Item::ToolCall {
         turn,
         agent: step.agent.clone(),
         call: call.id.clone(),
         name: call.name.clone(),
-        arguments: call.arguments.clone(),
+        arguments: reader.arguments(&call.name, &call.arguments),
         outcome: result.map(|result| result.outcome),
-        result: result.map(|result| result.result.clone()),
+        result: result.and_then(shown),
         milliseconds: result.map(|result| result.milliseconds),
+    }
+}
+
+fn action_item(reader: Reader<'_>, turn: &JournaledTurn, action: &ActionRecord) -> Item {
+    let shown = |result: &String| reader.result_of_action(&action.tool, action.state, result);
+    let mut accepted = turn.steps.iter().flat_map(|step| &step.actions);
+    let accepted = accepted.find(|accepted| accepted.action == action.id);
+    Item::Action {
+        turn: turn.number,
+        action: action.id.clone(),
+        call: accepted.map(|accepted| accepted.call.clone()),
+        name: action.tool.clone(),
+        arguments: reader.arguments(&action.tool, &action.arguments),
+        state: action.state,
+        result: action.result.as_ref().and_then(shown),
     }
 }

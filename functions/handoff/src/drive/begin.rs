@@ -87,7 +87,7 @@ impl Driver<'_> {
         self.engine.hub.poke(conversation);
         if claim.recovers {
             tracing::info!(%conversation, turn = number, fence = claim.fence, "a turn is recovered");
-            catch_up::bring_up(&log, &replay::events(&turn));
+            catch_up::bring_up(&log, &replay::events(&self.engine.team, &turn));
         }
         Ok(Next::Run(Box::new(Begun {
             claim,

@@ -36,9 +36,9 @@ pub(crate) async fn catch_up(
             // META skipped this turn as unreadable when it was due. It can be read now.
             Ok(Some(turn)) if turn.record.state == TurnState::Accepted => {
                 let turn = end_left_out(engine, conversation, meta, turn).await?;
-                bring_up(&log, &replay::events(&turn));
+                bring_up(&log, &replay::events(&engine.team, &turn));
             }
-            Ok(Some(turn)) => bring_up(&log, &replay::events(&turn)),
+            Ok(Some(turn)) => bring_up(&log, &replay::events(&engine.team, &turn)),
             // Erased meanwhile.
             Ok(None) => log.end(number, EventKind::TurnStopped),
             Err(StoreError::Damaged(_)) => {
@@ -99,7 +99,7 @@ pub(super) async fn listen_in(
         // The journal gets them only with the next step. A listener that has the step's text cannot go back.
         turn.record.results = kept.results;
     }
-    let mut events = replay::events(&turn);
+    let mut events = replay::events(&engine.team, &turn);
     events.extend(kept.text);
     bring_up(&log, &events);
     Ok(())

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::mistake::Mistake;
@@ -31,16 +32,33 @@ impl Team {
         self.tools().try_for_each(compile)
     }
 
-    /// Warnings about the schemas of tools: a keyword that is likely misspelt, a pattern or a format that is not checked. They
-    /// have the form of mistakes.
+    /// Warnings about tools: a keyword of a schema or a name in `show` that is likely misspelt, a pattern or a format that is not
+    /// checked. They have the form of mistakes.
     pub fn warnings(&self) -> Vec<TeamError> {
         let of_tool = |tool: &Arc<Tool>| {
             let remarks = tool.schema.remarks().into_iter();
-            remarks
-                .map(|remark| self.mistake(tool, &remark))
-                .collect::<Vec<_>>()
+            let remarks = remarks.map(|remark| self.mistake(tool, &remark));
+            let misspelt = tool.misspelt_shows().into_iter();
+            let misspelt = misspelt.map(|(field, meant)| self.misspelt_show(tool, field, meant));
+            remarks.chain(misspelt).collect::<Vec<_>>()
         };
         self.tools().flat_map(of_tool).collect()
+    }
+
+    fn misspelt_show(&self, tool: &Tool, field: &str, meant: &str) -> TeamError {
+        let Source { file, text } = &self.source;
+        let parsed = DeTable::parse(text).ok();
+        let show = parsed
+            .as_ref()
+            .and_then(|parsed| table_of(tool, parsed.get_ref())?.get("show"));
+        let mistake = Mistake::ShowMisspelt {
+            tool: tool.name.clone(),
+            field: field.to_owned(),
+            meant: meant.to_owned(),
+        };
+        mistake
+            .at(show.map(Spanned::span).unwrap_or_default())
+            .in_file(file, text)
     }
 
     fn mistake(&self, tool: &Tool, problem: &Problem) -> TeamError {
@@ -63,15 +81,11 @@ impl Team {
 
 /// The bytes of the key or item at a place of the schema of a tool, or the nearest that the file has.
 fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<usize>> {
-    let mut tools = file.get("tool")?.get_ref().as_array()?.iter();
-    let named = tools.find(|table| {
-        let name = table.get_ref().get("name");
-        name.and_then(|name| name.get_ref().as_str()) == Some(&tool.name)
-    })?;
-    let (mut value, place) = match named.get_ref().get("schema") {
+    let table = table_of(tool, file)?;
+    let (mut value, place) = match table.get("schema") {
         Some(schema) => (schema, place),
         // The short form has no `properties`.
-        None => (named.get_ref().get("parameters")?, place.get(1..)?),
+        None => (table.get("parameters")?, place.get(1..)?),
     };
     let mut at = value.span();
     for token in place {
@@ -89,4 +103,14 @@ fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<u
         (at, value) = (key, next);
     }
     Some(at)
+}
+
+/// The table of a tool in the file.
+fn table_of<'a>(tool: &Tool, file: &'a DeTable<'a>) -> Option<&'a DeTable<'a>> {
+    let mut tools = file.get("tool")?.get_ref().as_array()?.iter();
+    let named = tools.find(|table| {
+        let name = table.get_ref().get("name");
+        name.and_then(|name| name.get_ref().as_str()) == Some(&tool.name)
+    })?;
+    named.get_ref().as_table()
 }

@@ -10,6 +10,7 @@ use super::file::{ApprovalFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::parameters::{Parameters, read_parameters};
 use super::provider::{Draft, Provider, Runs, Section, provider_of};
+use super::show::Show;
 use super::tool::{Amount, Approval, Tool, ToolKind};
 use super::{check_name, in_range, not_empty};
 
@@ -63,6 +64,7 @@ impl Tool {
                 return Err(Mistake::ForActionsOnly { tool: name, key }.at(at));
             }
         }
+        let show = Show::declare(&name, file.show)?;
         let retry = retry(declared.retries.key_life, file.retry_minutes)?;
         Ok(Self {
             identity: identity(&name, file.kind, &parameters, file.identity)?,
@@ -74,6 +76,7 @@ impl Tool {
             kind: file.kind,
             runs: Runs::new(provider.name(), declared),
             approval,
+            show,
             defaults: parameters.defaults,
             schema: parameters.schema,
         })

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Table};
 
 use super::tool::{ActionOrder, ToolKind};
@@ -68,6 +68,7 @@ pub(super) const TOOL_KEYS: &[&str] = &[
     "approval",
     "order",
     "retry_minutes",
+    "show",
 ];
 
 #[derive(Deserialize)]
@@ -86,6 +87,17 @@ pub(super) struct ToolFile {
     pub(super) approval: Option<Spanned<ApprovalFile>>,
     pub(super) order: Option<Spanned<ActionOrder>>,
     pub(super) retry_minutes: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) show: ShowFile,
+}
+
+/// How much of a tool's calls customers see.
+#[derive(Default)]
+pub(super) enum ShowFile {
+    #[default]
+    Name,
+    Fields(Vec<Spanned<String>>),
+    All,
 }
 
 pub(super) enum ApprovalFile {
@@ -101,7 +113,7 @@ pub(super) struct AboveFile {
     pub(super) amount: Option<String>,
 }
 
-// An untagged enum would report every mistake as "did not match any variant"; this names the expected type.
+// An untagged enum would report every mistake as "did not match any variant"; these name the expected types.
 
 impl<'de> Deserialize<'de> for ApprovalFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -123,6 +135,32 @@ impl<'de> Deserialize<'de> for ApprovalFile {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalFile, A::Error> {
                 AboveFile::deserialize(MapAccessDeserializer::new(map)).map(ApprovalFile::Above)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for ShowFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ShowFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#""name", "all" or a list of names"#)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ShowFile, E> {
+                match text {
+                    "name" => Ok(ShowFile::Name),
+                    "all" => Ok(ShowFile::All),
+                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ShowFile, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(ShowFile::Fields)
             }
         }
         deserializer.deserialize_any(Reader)

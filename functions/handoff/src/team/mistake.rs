@@ -135,6 +135,18 @@ pub(super) enum Mistake {
     UnknownIdentity { tool: String, parameter: String },
     #[error("identity of tool {tool:?} names {parameter:?}, which a call may leave out")]
     OptionalIdentity { tool: String, parameter: String },
+    #[error(
+        "show of tool {tool:?} names {field:?}, which is not a JSON Pointer: ~ must be written as ~0"
+    )]
+    ShowPointer { tool: String, field: String },
+    #[error(
+        "show of tool {tool:?} names {field:?}, which is not a parameter of it; {meant:?} is one"
+    )]
+    ShowMisspelt {
+        tool: String,
+        field: String,
+        meant: String,
+    },
     #[error("tool {tool:?} is a lookup, and {key} is for actions only")]
     ForActionsOnly { tool: String, key: &'static str },
     #[error(

@@ -5,6 +5,7 @@ mod arguments;
 mod declared;
 mod mistakes;
 mod schemas;
+mod show;
 
 use super::{BackOfficeTools, Provider, Service, Team};
 

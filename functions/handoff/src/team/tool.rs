@@ -10,6 +10,7 @@ use super::arguments::Arguments;
 use super::canonical::canonical;
 use super::provider::Runs;
 use super::schema::{Problem, Schema};
+use super::show::Show;
 
 /// A tool that a model may call.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Tool {
     pub order: ActionOrder,
     /// How long an action is tried, from its first try on.
     pub retry: Duration,
+    /// How much of its calls customers see.
+    pub show: Show,
     /// Values for top-level parameters that the model left out.
     pub(super) defaults: Map<String, Value>,
     pub(super) schema: Schema,

@@ -345,7 +345,7 @@ pub(crate) async fn answer(
             ended: answer.ended,
             handed_to: answer.handed_to,
         };
-        result_events(call, &result, from).for_each(&mut emit);
+        result_events(&engine.team, call, &result, from).for_each(&mut emit);
         results.push(result);
     }
     results

@@ -90,7 +90,7 @@ impl Play<'_> {
         self.narrator.text_is_recorded();
         step.calls
             .iter()
-            .map(replay::called)
+            .map(|call| replay::called(&self.engine.team, call))
             .for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
         // Before any await: a stop must find the recorded step.

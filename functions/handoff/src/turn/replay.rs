@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::event::{
-    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolFinished, TurnStarted,
+    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolCalled, ToolFinished,
+    TurnStarted,
 };
 use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
 use crate::record::{CallResult, StepRecord, TurnRecord, TurnState};
+use crate::shown::Reader;
+use crate::team::Team;
 
 /// The offset in a recorded step where text and calls end and the results of the calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
@@ -16,8 +19,9 @@ pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
 }
 
 /// All events of a turn in the journal, including the final one if the turn is over.
-pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
+pub(crate) fn events(team: &Team, turn: &JournaledTurn) -> Vec<Event> {
     let mut writer = Writer {
+        team,
         turn: turn.number,
         step: 0,
         fence: turn.record.fence,
@@ -41,7 +45,8 @@ pub(crate) fn events(turn: &JournaledTurn) -> Vec<Event> {
     writer.events
 }
 
-struct Writer {
+struct Writer<'a> {
+    team: &'a Team,
     turn: u32,
     step: u32,
     fence: u64,
@@ -50,7 +55,7 @@ struct Writer {
     events: Vec<Event>,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn add(&mut self, kind: EventKind) {
         self.offset = self.offset.saturating_add(kind.room());
         let position = Position {
@@ -77,7 +82,7 @@ impl Writer {
         self.stand_at(index, step.fence, &step.agent);
         self.add_text(&step.text);
         for call in &step.calls {
-            self.add(called(call));
+            self.add(called(self.team, call));
         }
         for kind in accepted(step) {
             self.add(kind);
@@ -87,7 +92,7 @@ impl Writer {
                 continue;
             };
             let agent = self.agent.clone();
-            result_events(call, result, &agent).for_each(|kind| self.add(kind));
+            result_events(self.team, call, result, &agent).for_each(|kind| self.add(kind));
         }
     }
 
@@ -131,22 +136,28 @@ pub(crate) fn started(record: &TurnRecord) -> EventKind {
 }
 
 /// The event of a call.
-pub(crate) fn called(call: &ToolCall) -> EventKind {
-    EventKind::ToolCalled(Box::new(call.clone()))
+pub(crate) fn called(team: &Team, call: &ToolCall) -> EventKind {
+    EventKind::ToolCalled(Box::new(ToolCalled {
+        call: call.id.clone(),
+        name: call.name.clone(),
+        arguments: Reader::customer(team).arguments(&call.name, &call.arguments),
+    }))
 }
 
 /// The event of a result, live or replayed from the journal.
 pub(crate) fn result_events(
+    team: &Team,
     call: &ToolCall,
     result: &CallResult,
     from: &Arc<str>,
-) -> impl Iterator<Item = EventKind> {
+) -> impl Iterator<Item = EventKind> + use<> {
+    let customer = Reader::customer(team);
     let ended = result.ended.as_ref().map(|ended| {
         EventKind::ActionFinished(Box::new(ActionFinished {
             action: ended.action.clone(),
             name: call.name.clone(),
             state: ended.state,
-            result: result.result.clone(),
+            result: customer.result_of_action(&call.name, ended.state, &result.result),
         }))
     });
     let answered = match &result.handed_to {
@@ -158,7 +169,7 @@ pub(crate) fn result_events(
             call: call.id.clone(),
             name: call.name.clone(),
             outcome: result.outcome,
-            result: result.result.clone(),
+            result: customer.result_of_call(&call.name, result.outcome, &result.result),
             milliseconds: result.milliseconds,
         })),
     };
@@ -285,7 +296,7 @@ mod tests {
             fence: 1,
             offset: 3,
         };
-        let missing = events_after(&events(&turn), Some(heard));
+        let missing = events_after(&events(&Team::acme(), &turn), Some(heard));
         let missing: Vec<_> = missing.into_iter().map(|event| event.kind).collect();
         assert_eq!(missing, [EventKind::TurnFailed(FailureCode::ModelTooLarge)]);
     }

@@ -13,5 +13,6 @@ mod owners;
 mod play;
 mod ports;
 mod processes;
+mod shown;
 mod store;
 mod turns;

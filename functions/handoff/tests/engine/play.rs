@@ -9,10 +9,10 @@ use baton_handoff::history::{History, Item};
 use baton_handoff::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use baton_handoff::ports::{Env as _, Lane};
 use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::team::Team;
+use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
     Accepted, Conversation, Decision, DecisionError, Engine, Executed, Followed, Overlap, Ports,
-    Principal, Refusal, Resume, Shown, Submission, TurnLog,
+    Principal, Refusal, Resume, Shown, Submission, TurnLog, View,
 };
 use tokio::time::Instant;
 
@@ -23,6 +23,9 @@ use crate::store::{Records, Way};
 /// The conversation of every play.
 pub(crate) const CONVERSATION: &str = "c";
 
+/// The reason of every decision.
+pub(crate) const REASON: &str = "so it is";
+
 /// One process of a play, and what it shares with the others.
 pub(crate) struct Play {
     pub(crate) model: Arc<Script>,
@@ -31,6 +34,7 @@ pub(crate) struct Play {
     pub(crate) records: Arc<Records>,
     pub(crate) way: Arc<Way>,
     pub(crate) engine: Arc<Engine>,
+    team: Arc<Team>,
     process: Arc<Process>,
     began: Instant,
     drawn: Arc<AtomicU64>,
@@ -94,7 +98,22 @@ pub(crate) async fn a_minute_passes() {
 impl Play {
     /// A process without workers.
     pub(crate) fn begin() -> Self {
+        Self::of_team(Team::acme())
+    }
+
+    /// The same with the ACME team's file changed: each `from` must be in it.
+    pub(crate) fn with_team(changes: &[(&str, &str)]) -> Self {
+        let mut text = include_str!("../../teams/acme.toml").to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from:?} is not in the team file");
+            text = text.replace(from, to);
+        }
+        Self::of_team(Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap())
+    }
+
+    fn of_team(team: Team) -> Self {
         Self::open(
+            Arc::new(team),
             Arc::default(),
             Arc::default(),
             Arc::default(),
@@ -114,6 +133,7 @@ impl Play {
     /// Another process on the same records.
     pub(crate) fn another(&self) -> Self {
         Self::open(
+            self.team.clone(),
             self.model.clone(),
             self.shop.clone(),
             self.post.clone(),
@@ -124,6 +144,7 @@ impl Play {
     }
 
     fn open(
+        team: Arc<Team>,
         model: Arc<Script>,
         shop: Arc<Shop>,
         post: Arc<Post>,
@@ -141,12 +162,13 @@ impl Play {
             env: process.clone(),
         };
         Self {
-            engine: Engine::new(Arc::new(Team::acme()), ports),
+            engine: Engine::new(team.clone(), ports),
             model,
             shop,
             post,
             records,
             way,
+            team,
             process,
             began,
             drawn,
@@ -221,7 +243,23 @@ impl Play {
     }
 
     pub(crate) async fn history(&self) -> Option<History> {
-        self.conversation().history(None, 100).await.unwrap()
+        self.history_for(View::Customer).await
+    }
+
+    pub(crate) async fn history_for(&self, view: View) -> Option<History> {
+        let conversation = self.conversation();
+        conversation.history(None, 100, view).await.unwrap()
+    }
+
+    /// All items of an export.
+    pub(crate) async fn export_for(&self, view: View) -> Vec<Item> {
+        let conversation = self.conversation();
+        let mut export = conversation.export(view).await.unwrap().unwrap();
+        let mut items = Vec::new();
+        while let Some(more) = conversation.next_of_export(&mut export).await.unwrap() {
+            items.extend(more);
+        }
+        items
     }
 
     /// What is shown of how a turn stands.
@@ -248,7 +286,7 @@ impl Play {
     ) -> Result<ActionRecord, DecisionError> {
         let shown = Shown::of(action);
         let action = self.engine.action(&action.id);
-        action.decide(decision, &shown, "so it is").await
+        action.decide(decision, &shown, REASON).await
     }
 
     /// A worker sees to an action once.

@@ -20,8 +20,8 @@ pub(crate) struct Shop {
     /// How often each key had its effect.
     effects: Mutex<BTreeMap<String, u32>>,
     price: Mutex<Price>,
-    /// What every tool says, if not its usual words.
-    words: Mutex<Option<String>>,
+    found: Mutex<Result<String, ToolError>>,
+    outcome: Mutex<Outcome>,
 }
 
 impl Default for Shop {
@@ -29,7 +29,8 @@ impl Default for Shop {
         Self {
             effects: Mutex::default(),
             price: Mutex::new(Price::Known(1_000)),
-            words: Mutex::default(),
+            found: Mutex::new(Ok("The item is i-1.".to_owned())),
+            outcome: Mutex::new(Outcome::Done("It is done.".to_owned())),
         }
     }
 }
@@ -41,12 +42,18 @@ impl Shop {
 
     /// From now on every tool says this.
     pub(crate) fn say(&self, words: &str) {
-        *self.words.lock().unwrap() = Some(words.to_owned());
+        self.set_found(Ok(words.to_owned()));
+        self.set_outcome(Outcome::Done(words.to_owned()));
     }
 
-    fn words_or(&self, usual: &str) -> String {
-        let words = self.words.lock().unwrap().clone();
-        words.unwrap_or_else(|| usual.to_owned())
+    /// The result of all lookups from now on.
+    pub(crate) fn set_found(&self, found: Result<String, ToolError>) {
+        *self.found.lock().unwrap() = found;
+    }
+
+    /// The outcome of all actions from now on.
+    pub(crate) fn set_outcome(&self, outcome: Outcome) {
+        *self.outcome.lock().unwrap() = outcome;
     }
 
     /// How many effects there were.
@@ -58,7 +65,7 @@ impl Shop {
 #[async_trait]
 impl Tools for Shop {
     async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
-        Ok(self.words_or("The item is i-1."))
+        self.found.lock().unwrap().clone()
     }
 
     /// Knows no keys: a second try would be a second effect, and a test would count it.
@@ -66,7 +73,7 @@ impl Tools for Shop {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut effects = self.effects.lock().unwrap();
         *effects.entry(idempotency_key.to_owned()).or_default() += 1;
-        Outcome::Done(self.words_or("It is done."))
+        self.outcome.lock().unwrap().clone()
     }
 
     async fn price(&self, _request: &ToolRequest) -> Price {

@@ -57,11 +57,7 @@ async fn what_is_due_behind_records_that_cannot_be_read_is_swept() {
     let due = bench.clock.now() - 10_000;
     for n in 0..MANY {
         let key = Key::new(format!("C#newer-{n}"), "META");
-        let record = newer(
-            Some(due),
-            conversations_of(&baton_handoff::Owner::none()),
-            due,
-        );
+        let record = newer(Some(due), conversations_of(&baton_handoff::Owner::none()), due);
         store
             .commit(vec![Change::Create(key, record)])
             .await
@@ -123,11 +119,7 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
     }
     let key = keys::meta(&ConversationId::parse("two").unwrap());
     let version = store.get(&key).await.unwrap().unwrap().version;
-    let record = newer(
-        None,
-        conversations_of(&baton_handoff::Owner::none()),
-        bench.clock.now(),
-    );
+    let record = newer(None, conversations_of(&baton_handoff::Owner::none()), bench.clock.now());
     store
         .commit(vec![Change::Replace(key, version, record)])
         .await

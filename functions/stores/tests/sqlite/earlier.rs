@@ -14,7 +14,7 @@ use baton_handoff::record::{
     ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode, keys,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Submission, View};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
 use baton_tools::office::BackOffice;
@@ -193,7 +193,7 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
         let history = opened
             .engine
             .conversation(conversation, &Principal::Open)
-            .history(None, 100)
+            .history(None, 100, View::Customer)
             .await
             .unwrap();
         assert!(!history.unwrap().items.is_empty(), "{conversation}");
