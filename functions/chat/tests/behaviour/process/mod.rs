@@ -5,6 +5,7 @@ mod kills;
 mod local;
 mod logs;
 mod pages;
+mod shown;
 mod signals;
 mod starts;
 mod tools;
