@@ -20,11 +20,11 @@ const READ = {
   },
   hand_off: (turn, { from, to }) => push(turn, { kind: "hand_off", from, to }),
   tool_call: (turn, { agent, call, name, arguments: given, outcome, result, milliseconds }) => push(turn, { kind: "tool", agent, call, name, arguments: given, outcome, result, milliseconds }),
-  // Its call comes first; which one it is, the history does not say: they are called the same, with the same arguments.
-  action: (turn, { action, name, arguments: given, state, result }) => {
+  // Its call comes first.
+  action: (turn, { action, call: asked, name, arguments: given, state, result }) => {
     const told = { action, state, ...(result == null ? {} : { result }) };
     const calls = turn.parts.filter((part) => part.kind === "tool" && part.name === name && part.action == null);
-    const call = calls.find((part) => sorted(part.arguments) === sorted(given)) ?? calls[0];
+    const call = calls.find((part) => part.call === asked) ?? calls[0];
     if (call) Object.assign(call, told);
     else push(turn, { kind: "tool", call: action, name, arguments: given, ...told });
   },
@@ -34,10 +34,6 @@ const READ = {
     Object.assign(turn, { status, usage, milliseconds, replaced, messageId: messageId ?? null, error: status === "failed" ? { code, message, retryable } : null });
   },
 };
-
-function sorted(given) {
-  try { return JSON.stringify(Object.entries(JSON.parse(given)).sort()); } catch { return given; }
-}
 
 // The history has no steps: parts stand in their order.
 const push = (turn, part) => turn.parts.push({ step: turn.parts.length, ...part });

@@ -6,9 +6,9 @@ export function agentName(name) {
   return words.map((word) => (/^(and|or|of|for|the)$/i.test(word) ? word.toLowerCase() : word[0].toUpperCase() + word.slice(1))).join(" ") || String(name ?? "");
 }
 
-/** `look_up_item` → `Look up item`. */
+/** `look_up_item`, `/0/look_up_item` → `Look up item`. */
 export function toolName(name) {
-  const words = String(name ?? "").replace(/[_-]+/g, " ").trim();
+  const words = String(name ?? "").replace(/^\/(.*\/)?|[_-]+/g, " ").trim();
   return words ? words[0].toUpperCase() + words.slice(1) : "";
 }
 

@@ -127,19 +127,19 @@ const Part = memo(({ part, named, hue, isTail }) => {
 
 const ICON = { running: "clock", done: "check", failed: "cross", proposed: "hand", queued: "clock", rejected: "cross", unknown: "info" };
 
-/** One tool call: what it is doing in a line, everything else on demand. */
+/** One tool call. */
 export function ToolCard({ part }) {
   const state = part.state ?? (part.outcome == null ? "running" : part.outcome === "ok" ? "done" : "failed");
   const words = t(state === "failed" ? "toolFailed" : state);
-  return html`<details class="tool" data-state=${state}>
-    <summary><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
-      <span class="tool-state">${words}</span>${part.milliseconds > 0 && part.outcome !== "pending" && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}</summary>
-    <dl><dt>${t("arguments")}</dt><dd><${Value} value=${part.arguments} /></dd>
-      ${part.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${part.result} /></dd>`}</dl>
-  </details>`;
+  const has = (part.arguments ?? part.result) != null;
+  return html`<${has ? "details" : "div"} class="tool" data-state=${state}>
+    <${has ? "summary" : "div"}><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>
+      <span class="tool-state">${words}</span>${part.milliseconds > 0 && part.outcome !== "pending" && html`<span class="tool-time">${duration(part.milliseconds)}</span>`}<//>
+    ${has && html`<dl>${["arguments", "result"].map((it) => part[it] != null && html`<dt>${t(it)}</dt><dd><${Value} value=${part[it]} /></dd>`)}</dl>`}
+  <//>`;
 }
 
-/** JSON as a person reads it: names and values for an object, text for the rest. */
+/** JSON as a person reads it. */
 export function Value({ value }) {
   const told = typeof value === "string" ? parsed(value) : value;
   if (told == null || told === "") return html`<span class="faint">${t("noArguments")}</span>`;

@@ -96,9 +96,9 @@ test("history becomes turns with messages, tools, hand-offs and actions", () => 
 });
 
 test("each action of a history goes to the call that asked for it", () => {
-  const call = (item, given) => ({ type: "tool_call", turn: 1, agent: "I", call: item, name: "execute_refund", arguments: given, outcome: "ok", result: "pending", milliseconds: 1 });
-  const action = (item) => ({ type: "action", turn: 1, action: `x-${item}`, name: "execute_refund", arguments: `{"item_id":"${item}","reason":"r"}`, state: "queued", result: null });
-  const [turn] = turnsOf({ items: [call("a", "not JSON"), call("b", '{"reason": "r", "item_id": "b"}'), call("c", '{"item_id": "c", "reason": "r"}'), action("b"), action("c")] });
+  const call = (id) => ({ type: "tool_call", turn: 1, agent: "I", call: id, name: "execute_refund", arguments: null, outcome: "pending", result: null, milliseconds: 1 });
+  const action = (id) => ({ type: "action", turn: 1, action: `x-${id}`, call: id, name: "execute_refund", arguments: null, state: "queued", result: null });
+  const [turn] = turnsOf({ items: [call("a"), call("b"), call("c"), action("c"), action("b")] });
   assert.deepEqual(turn.parts.map((part) => [part.call, part.action]), [["a", undefined], ["b", "x-b"], ["c", "x-c"]]);
 });
 

@@ -30,7 +30,7 @@ pub(crate) async fn axe_finds_nothing(tab: &Tab, state: &str) {
 async fn rich_conversation() -> ScriptedModel {
     ScriptedModel::start([
         calls("transfer_to_issues_and_repairs", json!({})),
-        calls("look_up_item", json!({"search_query": "unicycle"})),
+        calls("execute_refund", json!({"item_id": "item_132612938"})),
         says("## Found\n\nIt is `item_1`, see [the shop](https://acme.example):\n\n| Item | Paid |\n| --- | ---: |\n| Unicycle | $399 |\n\n```js\nlight(fuse);\n```\n\n> Meep"),
         stream().says("This one ").cut_after(2),
     ])

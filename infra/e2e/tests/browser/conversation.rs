@@ -127,18 +127,22 @@ async fn a_hand_off_is_a_divider_and_the_new_agent_is_named() {
 
 #[tokio::test]
 #[ignore = "needs Debian's chromium"]
-async fn a_tool_call_is_a_card_with_state_arguments_result_and_time() {
+async fn a_tool_call_is_a_card_with_state_time_and_the_parts_that_the_tool_shows() {
     let gate = Gate::new();
     let model = ScriptedModel::start([
         calls("transfer_to_issues_and_repairs", json!({})),
         calls("look_up_item", json!({"search_query": "unicycle"})),
-        stream().says("Found").gate(&gate).says(" it."),
+        calls(
+            "execute_refund",
+            json!({"item_id": "item_132612938", "reason": "boom"}),
+        ),
+        stream().says("Refunded").gate(&gate).says(" it."),
     ])
     .await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let tab = browser.open(&server.url("")).await;
     tab.says("My unicycle exploded").await;
-    tab.shows(".tool[data-state=done] .tool-name", "Look up item")
+    tab.shows("details.tool[data-state=done] .tool-name", "Execute refund")
         .await;
     tab.until(
         "the time is there",
@@ -146,10 +150,18 @@ async fn a_tool_call_is_a_card_with_state_arguments_result_and_time() {
     )
     .await;
     gate.open();
-    tab.is_answered("Found it.").await;
+    tab.is_answered("Refunded it.").await;
+    // The look-up shows its name alone, so there is nothing to open.
+    tab.shows("div.tool[data-state=done] .tool-name", "Look up item")
+        .await;
     tab.click(".tool summary").await;
-    tab.shows_in(".tool[open] dl", "unicycle").await;
     tab.shows_in(".tool[open] dl", "item_132612938").await;
+    tab.shows_in(".tool[open] dl", "Refunded usd").await;
+    tab.until(
+        "the model's reason is not shown",
+        "!document.body.textContent.includes('boom')",
+    )
+    .await;
     tab.screenshot("tool-card").await;
     tab.has_no_errors();
 }
