@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod address;
+pub(crate) mod announced;
 pub(crate) mod authority;
 pub(crate) mod deadline;
 pub(crate) mod error;

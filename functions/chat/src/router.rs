@@ -9,7 +9,7 @@ use http::{Method, StatusCode, Uri};
 
 use crate::app::{App, MAX_BODY};
 use crate::edge::error::ApiError;
-use crate::edge::{address, guard, trace};
+use crate::edge::{address, announced, guard, trace};
 use crate::routes::{actions, books, completions, conversations, health, page, session, turns};
 use crate::stream::budget::Budget;
 
@@ -75,6 +75,7 @@ pub fn router(app: App) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn(announced::check))
         .layer(Extension(Budget::default()))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),

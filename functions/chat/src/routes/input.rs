@@ -16,6 +16,7 @@ use serde::de::{
 use serde_json::Value;
 
 use crate::app::MAX_BODY;
+use crate::edge::announced::too_large;
 use crate::edge::error::ApiError;
 
 /// The time for a client to send its body.
@@ -79,8 +80,6 @@ pub(super) async fn read_object<T: DeserializeOwned>(
 ) -> Result<T, ApiError> {
     check_media_type(headers)?;
     check_encoding(headers)?;
-    check_expectation(headers)?;
-    check_length(&body)?;
     let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
         .await
         .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
@@ -225,34 +224,6 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
         "send the body without a Content-Encoding",
     );
     Err(refusal.with_header(header::ACCEPT_ENCODING, "identity"))
-}
-
-/// RFC 9110, section 10.1.1: there is one expectation, and hyper meets it.
-fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
-    let continues =
-        |expected: &http::HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(header::EXPECT).iter().all(continues) {
-        return Ok(());
-    }
-    Err(ApiError::new(
-        StatusCode::EXPECTATION_FAILED,
-        "expect 100-continue or nothing",
-    ))
-}
-
-/// A body that is announced as too large is refused at once.
-fn check_length(body: &Body) -> Result<(), ApiError> {
-    let announced = http_body::Body::size_hint(body).lower();
-    if usize::try_from(announced).is_ok_and(|announced| announced <= MAX_BODY) {
-        Ok(())
-    } else {
-        Err(too_large())
-    }
-}
-
-fn too_large() -> ApiError {
-    let detail = format!("the body is over {MAX_BODY} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
 fn body_error(error: &axum::Error) -> ApiError {

@@ -145,15 +145,33 @@ async fn a_message_of_32_kb_fits_however_it_is_escaped() {
 async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
     let model = ScriptedModel::responding(clerk).await;
     let house = House::open(&model).await;
-    let mut socket = TcpStream::connect(house.address()).await.unwrap();
-    let head = "POST /chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-                content-length: 107374182400\r\n\r\n";
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let read = socket.read_to_string(&mut answer);
-    soon("a refusal", read).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
-    assert!(answer.contains("the body is over 262144 bytes"), "{answer}");
+    let refused = async |target: &str, header: &str| {
+        let mut socket = TcpStream::connect(house.address()).await.unwrap();
+        let head = format!(
+            "{target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\
+             {header}\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = socket.read_to_string(&mut answer);
+        soon("a refusal", read).await.unwrap();
+        answer
+    };
+    // With and without use for a body.
+    for target in [
+        "POST /chat/completions",
+        "POST /conversations/c/turns/1/regenerate",
+        "POST /actions/c.1.00000000000000000000000000000000/approve",
+        "DELETE /conversations/c",
+        "GET /health",
+        "GET /nowhere",
+    ] {
+        let answer = refused(target, "content-length: 107374182400").await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{target}: {answer}");
+        assert!(answer.contains("the body is over 262144 bytes"), "{answer}");
+        let answer = refused(target, "expect: 200-ok").await;
+        assert!(answer.starts_with("HTTP/1.1 417 "), "{target}: {answer}");
+    }
 }
 
 #[tokio::test]
