@@ -47,7 +47,7 @@ fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
 #[expect(dead_code, reason = "only its shape is read")]
 struct LastEvent {
     /// The position of the last event that arrived: what lies behind it is sent first. Stronger than `after`.
-    #[param(rename = "Last-Event-ID", value_type = crate::openapi::values::Position, required = false)]
+    #[param(rename = "Last-Event-ID", value_type = crate::openapi::values::After, required = false)]
     id: String,
 }
 
@@ -58,7 +58,7 @@ struct LastEvent {
 #[expect(dead_code, reason = "only its shape is read")]
 struct Behind {
     /// The same for clients that cannot set a header.
-    #[param(value_type = crate::openapi::values::Position, required = false)]
+    #[param(value_type = crate::openapi::values::After, required = false)]
     after: String,
 }
 

@@ -35,9 +35,10 @@ macro_rules! values {
 values! {
     ConversationId: "Those that the server makes are 128 random bits." = pattern("^[A-Za-z0-9_-]{1,128}$");
     MessageId: "The client's name for a message: sent again with it, the message is the same turn." = pattern("^[A-Za-z0-9_-]{1,128}$");
-    ActionId: "CONVERSATION.TURN.HASH" = pattern("^[A-Za-z0-9_-]{1,128}\\.[0-9]+\\.[A-Za-z0-9_-]{1,128}$");
+    ActionId: "CONVERSATION.TURN.HASH" = pattern("^[A-Za-z0-9_-]{1,128}\\.[0-9]{1,9}\\.[A-Za-z0-9_-]{1,128}$");
     Position: "TURN.STEP.FENCE.OFFSET: where in a turn an event stands." = pattern("^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$").examples(["3.2.7.14"]);
-    TurnNumber: "Counted from 1 in each conversation, never used twice." = integer(1);
+    After: "The same, or empty for the beginning." = pattern("^([0-9]{1,9}\\.[0-9]{1,9}\\.[0-9]{1,18}\\.[0-9]{1,18})?$").examples(["3.2.7.14"]);
+    TurnNumber: "Counted from 1 in each conversation, never used twice." = integer(1).maximum(Some(u32::MAX));
     Milliseconds: "Since 1970." = integer(0);
     TurnEvents: "Where a turn's events are, as seen from `/chat/completions`: `../conversations/{id}/turns/{turn}/events`." = text().format(Some(SchemaFormat::Custom("uri-reference".to_owned())));
     Markdown: "For people." = text();

@@ -138,13 +138,12 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         None => app.engine.begin(caller.principal()),
     };
     let conversation = opened.id();
+    // Read also where the body is stronger: a wrong one is a client's mistake all the same.
+    let key = idempotency_key(&parts.headers)?;
     let background = prefers_async(&parts.headers);
     let submission = Submission {
         message: said.message,
-        message_id: match said.message_id {
-            None => idempotency_key(&parts.headers)?,
-            id @ Some(_) => id,
-        },
+        message_id: said.message_id.or(key),
         overlap: match said.overlap {
             None | Some(OnOverlap::Queue) => Overlap::Queue,
             Some(OnOverlap::Reject) => Overlap::Reject,

@@ -59,11 +59,11 @@ impl From<Entries> for SummaryPage {
 #[expect(dead_code, reason = "only its shape is read")]
 struct Turns {
     /// Only turns before this one: the `before` of the page that was read last.
-    #[param(required = false, minimum = 1)]
+    #[param(required = false, value_type = values::TurnNumber)]
     before: u32,
     /// How many turns at most; more than 500 are taken for 500. A page ends before that where it has 256 KB of records; a turn
     /// that has more is a page of its own.
-    #[param(required = false, minimum = 1, maximum = 500, default = 50)]
+    #[param(required = false, minimum = 1, default = 50)]
     turns: usize,
 }
 

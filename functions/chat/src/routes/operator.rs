@@ -42,10 +42,7 @@ pub(crate) struct Paging {
     #[cfg_attr(test, param(value_type = String, required = false))]
     after: Option<String>,
     /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.
-    #[cfg_attr(
-        test,
-        param(required = false, minimum = 1, maximum = 200, default = 50)
-    )]
+    #[cfg_attr(test, param(required = false, minimum = 1, default = 50))]
     limit: usize,
 }
 
@@ -66,7 +63,10 @@ impl FromRequestParts<App> for Paging {
         let query = Query::from_request_parts(parts, app).await?;
         let limit: Option<usize> = query.number("limit")?;
         Ok(Self {
-            after: query.text("after")?.map(str::to_owned),
+            after: query
+                .text("after")?
+                .filter(|after| !after.is_empty())
+                .map(str::to_owned),
             limit: limit.unwrap_or(ENTRIES).clamp(1, MOST_ENTRIES),
         })
     }

@@ -419,3 +419,28 @@ async fn an_expectation_that_nobody_meets_is_refused() {
     assert_eq!(refused.detail(), "expect 100-continue or nothing");
     assert_eq!(sent("100-Continue").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_wrong_key_in_a_header_is_a_mistake_beside_an_id_in_the_body_too() {
+    let model = ScriptedModel::responding(clerk).await;
+    let house = House::open(&model).await;
+    let client = house.client();
+    let mut said = body("c", "hello");
+    said["message_id"] = json!("m1");
+    let say = |key: &'static str| {
+        let request = client.request("POST", "/chat/completions");
+        client.fetch(request.header("idempotency-key", key).json(&said))
+    };
+    let refused = say("not a key").await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    assert!(refused.detail().starts_with("Idempotency-Key must match"));
+    assert_eq!(say("\"m2\"").await.status, 200);
+    // An empty cursor is that of the first page, and a page has a longest length, whatever is asked for.
+    for list in ["conversations", "actions?state=done", "orders", "refunds"] {
+        let more = if list.contains('?') { '&' } else { '?' };
+        let page = client
+            .get(&format!("/{list}{more}after=&limit=100000"))
+            .await;
+        assert_eq!(page.status, 200, "{list}: {page:?}");
+    }
+}
