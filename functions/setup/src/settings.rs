@@ -152,8 +152,10 @@ impl Settings {
         let cloud = bad.note(cloud(values));
         // Set in every environment that AWS itself starts, and in no other.
         let routed_by_aws = values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some();
-        let on_loopback =
-            addr.is_some_and(|addr: SocketAddr| addr.ip().is_loopback()) && !routed_by_aws;
+        // Where origins are named, a proxy is in front, and everybody behind it.
+        let on_loopback = addr.is_some_and(|addr: SocketAddr| addr.ip().is_loopback())
+            && !routed_by_aws
+            && origins.as_ref().is_some_and(Vec::is_empty);
         let strangers = issuers
             .as_ref()
             .and_then(|issuers| bad.note(auth::read(values, on_loopback, issuers)));

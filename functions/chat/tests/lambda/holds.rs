@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use axum::body::BodyDataStream;
 use axum::response::Response;
+use baton_chat::auth::jwt::Verifiers;
 use baton_chat::lambda::{self, Runtime};
 use baton_chat::settings::{Issuers, Proxies, Strangers};
-use baton_chat::auth::jwt::Verifiers;
 use baton_chat::{App, Auth, Exposure, ModelInfo, router};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{

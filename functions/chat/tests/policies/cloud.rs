@@ -186,6 +186,9 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
             called(format!("secretsmanager:{operation}"), id);
             let secret = match id {
                 "OperatorSecret" => json!({"BATON_OPERATOR_TOKEN": "token"}),
+                "SessionSecret" => {
+                    json!({"BATON_SESSION_SECRET": "a secret of the tests with 32 bytes or more"})
+                }
                 "ToolSecret" => json!({"TABLES_TOKEN": "t0ken"}),
                 _ => json!({}),
             };

@@ -130,7 +130,15 @@ impl Template {
         match value["Ref"].as_str().expect("a text, a Sub or a Ref") {
             "Table" => "baton".to_owned(),
             "ModelUrl" => MODEL_URL.to_owned(),
-            "Origins" | "Proxies" => String::new(),
+            // Conversations are named by the tests.
+            "Auth" => "open".to_owned(),
+            "Origins"
+            | "Proxies"
+            | "JwtIssuer"
+            | "JwtAudience"
+            | "JwtTenantClaim"
+            | "OperatorJwtIssuer"
+            | "OperatorJwtAudience" => String::new(),
             option if self.option(option).is_some() => self.option(option).unwrap().to_owned(),
             queue if queue.ends_with("Queue") => {
                 assert!(self.json["Resources"].get(queue).is_some(), "{queue}");

@@ -30,7 +30,8 @@ impl Strangers {
     }
 }
 
-/// Reads `BATON_AUTH`, a list of at most one of `open` and `anonymous`, and `jwt`. Unset: `open` on loopback, `anonymous` elsewhere.
+/// Reads `BATON_AUTH`, a list of at most one of `open` and `anonymous`, and `jwt`. Unset: `open` on loopback without other
+/// origins, `anonymous` elsewhere.
 pub(super) fn read(
     values: &Values,
     on_loopback: bool,
