@@ -5,18 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use baton_handoff::ports::{Change, Index, Store as _};
+use baton_handoff::ports::{Change, Index, Millis, Store as _, Stored};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
-use baton_handoff::record::{ActionRecord, ActionState, actions_in, decode};
+use baton_handoff::record::{ActionRecord, decode};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::{SqliteStore, copy};
-
-/// States of actions that may still be tried.
-const OPEN: [ActionState; 3] = [
-    ActionState::Proposed,
-    ActionState::Queued,
-    ActionState::Running,
-];
 
 /// Records that are read at once.
 const PAGE: usize = 100;
@@ -113,27 +106,33 @@ fn undone(copy_file: &Path, data: &Path) -> anyhow::Result<Undone> {
 async fn suspect_open_actions(file: &Path) -> anyhow::Result<usize> {
     let store = SqliteStore::open(file, Arc::new(SystemEnv))?;
     let mut open = 0;
-    for state in OPEN {
-        let index = Index::Listed(actions_in(state));
-        let mut after = None;
-        loop {
-            let page = store.index(&index, after.as_ref(), PAGE).await?;
-            for stored in &page.records {
-                let mut action: ActionRecord = decode(stored)?;
-                action.restore();
-                let (key, version) = (stored.key.clone(), stored.version);
-                let change = Change::Replace(key, version, action.record());
-                store.commit(vec![change]).await?;
-                open += 1;
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
+    let mut after = None;
+    loop {
+        // An open action of any tenant is due at some time; an action that has ended is not.
+        let index = Index::Due(Millis::MAX);
+        let page = store.index(&index, after.as_ref(), PAGE).await?;
+        for stored in page.records.iter().filter(|stored| is_action(stored)) {
+            let mut action: ActionRecord = decode(stored)?;
+            action.restore();
+            let (key, version) = (stored.key.clone(), stored.version);
+            let change = Change::Replace(key, version, action.record());
+            store.commit(vec![change]).await?;
+            open += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
         }
     }
     store.close().await;
     Ok(open)
+}
+
+fn is_action(stored: &Stored) -> bool {
+    matches!(
+        parse_turn_part(&stored.key.sort),
+        Some((_, TurnPart::Action(_)))
+    )
 }
 
 /// The copy that is put in place. Removed when dropped before that.
