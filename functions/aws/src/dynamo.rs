@@ -1,7 +1,7 @@
 //! The store over one DynamoDB table.
 //!
 //! An item is a record; see `item` for its attributes. One commit is one request: a plain conditional write for a single change,
-//! which costs half, or a transaction for several. Reads of a key or a range are consistent. The two indexes hold keys only, so
+//! which costs half, or a transaction for several. Reads of a key or a range are consistent. The indexes hold keys only, so
 //! that a record that moves in them does not pay for its body; the records found are read by key.
 
 mod commit;

@@ -75,13 +75,7 @@ fn open(file: &Path) -> SqliteStore {
 }
 
 fn note(number: u32) -> Change {
-    let record = Record {
-        format: 1,
-        body: number.to_string(),
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    };
+    let record = Record::new(1, number.to_string());
     Change::Create(Key::new("N", format!("{number:06}")), record)
 }
 

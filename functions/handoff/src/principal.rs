@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The tenant of a deployment with one company, and of every conversation without an owner.
-const DEFAULT_TENANT: &str = "default";
+use crate::record::DEFAULT_TENANT;
 
 /// The owner of a conversation without one, as records of every release carry it.
 const NO_OWNER: &str = "local";

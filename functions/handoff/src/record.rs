@@ -13,9 +13,12 @@ mod turn;
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
 pub use action::{ActionRecord, ActionState, actions_in};
 pub use message::MessageRecord;
-pub use meta::{Meta, Running, conversations_of};
+pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
 pub(crate) use meta::{RECHECK, recheck_after};
 pub use step::{AcceptedAction, CallResult, EndedAction, LateResult, StepRecord, ToolOutcome};
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};
 pub use turn::{Origin, Partial, TurnRecord, TurnState};
+
+/// The tenant of all requests that name none, and of all records of before.
+pub const DEFAULT_TENANT: &str = "default";

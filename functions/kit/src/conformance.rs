@@ -128,6 +128,7 @@ fn store_cases() -> Vec<Case<Bench>> {
         sizes::a_hundred_parts_fit_and_more_are_refused,
         sizes::two_parts_with_one_key_are_refused,
         sizes::keys_have_a_length,
+        sizes::lists_have_names_and_ranks,
         ranges::a_range_is_sorted_bytewise_both_ways,
         ranges::pages_go_on_where_the_last_one_ended,
         ranges::a_prefix_finds_what_begins_with_it_and_nothing_else,
@@ -138,6 +139,9 @@ fn store_cases() -> Vec<Case<Bench>> {
         indexes::what_is_due_comes_longest_due_first,
         indexes::what_is_due_comes_in_pages,
         indexes::a_list_is_read_from_the_highest_rank_down_in_pages,
+        indexes::a_list_of_work_is_read_from_the_highest_rank_down_in_pages,
+        indexes::a_record_has_a_position_of_its_own_in_each_of_its_lists,
+        indexes::a_replacement_that_leaves_the_work_as_it_is_leaves_its_position,
         indexes::a_replaced_record_moves_in_its_index,
         indexes::a_cursor_of_something_else_is_refused,
         races::one_of_many_creators_wins,
@@ -163,13 +167,7 @@ async fn run<B>(cases: Vec<Case<B>>, make: impl AsyncFn() -> B) {
 }
 
 fn record(body: &str) -> Record {
-    Record {
-        format: 1,
-        body: body.to_owned(),
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    }
+    Record::new(1, body)
 }
 
 fn key(sort: &str) -> Key {

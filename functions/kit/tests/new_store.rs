@@ -76,17 +76,11 @@ impl Store for ListStore {
         let after = after
             .map(|cursor| IndexPosition::read(cursor, index))
             .transpose()?;
-        let mut records = self.find(|stored| match index {
-            Index::Due(moment) => stored.record.due_at.is_some_and(|due| due <= *moment),
-            Index::Listed(list) => {
-                let listing = stored.record.listed.as_ref();
-                listing.is_some_and(|listing| listing.group == *list)
-            }
-        });
+        let mut records = self.find(|stored| position(stored).is_some());
         // The due index begins with the earliest, a list with the highest rank.
         let rank = |at: &IndexPosition| match index {
             Index::Due(_) => (at.number, Reverse(0), at.key.clone()),
-            Index::Listed(_) => (0, Reverse(at.number), at.key.clone()),
+            Index::Listed(_) | Index::Work(_) => (0, Reverse(at.number), at.key.clone()),
         };
         records.sort_by_key(|stored| position(stored).as_ref().map(rank));
         if let Some(after) = &after {

@@ -92,13 +92,7 @@ fn cpu_time() -> Duration {
 
 /// What a text turn writes: a record of its own, and one that changes each time.
 fn changes(conversation: usize, turn: u64, meta: u64) -> Vec<Change> {
-    let record = |body: String| Record {
-        format: 1,
-        body,
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    };
+    let record = |body: String| Record::new(1, body);
     let partition = format!("C#{conversation:032x}");
     let head = Key::new(partition.as_str(), "META");
     let head = match meta {

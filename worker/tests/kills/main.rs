@@ -146,7 +146,7 @@ impl Front {
             .engine
             .conversation(
                 &ConversationId::parse(conversation).unwrap(),
-                &Principal::LOCAL,
+                &Principal::Open,
             )
             .submit(submission)
             .await

@@ -33,11 +33,8 @@ pub(super) fn check(changes: &[Change]) -> Result<(), CommitError> {
             continue;
         };
         bytes += record.body.len();
-        if record
-            .listed
-            .as_ref()
-            .is_some_and(|listing| listing.group.len() > LIST_BYTES)
-        {
+        let mut lists = [&record.listed, &record.work].into_iter().flatten();
+        if lists.any(|listing| listing.group.len() > LIST_BYTES) {
             return Err(CommitError::Refused(format!(
                 "the name of a list has at most {LIST_BYTES} bytes"
             )));

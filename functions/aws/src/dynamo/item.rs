@@ -6,6 +6,7 @@
 //! | `version`, `format`, `body` | the record |
 //! | `due_shard`, `due_at` | the key of index `due`, where the record is due |
 //! | `list_shard`, `list_rank` | the key of index `listed`, where it is listed; the shard's number, `#`, the list's name |
+//! | `work_shard`, `work_rank` | the same for index `work` |
 //! | `expires_at` | milliseconds, for readers |
 //! | `ttl` | seconds, for DynamoDB, which deletes some time later |
 
@@ -21,6 +22,10 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The number of index partitions for the records: a partition takes 1,000 writes a second, and a conversation moves in its
 /// indexes with most of its commits. Fixed: an index is read shard by shard, and records stay in their shards.
 pub(super) const SHARDS: u8 = 8;
+
+/// The attributes of a position in each list: the key of the list's index.
+const LISTED: [&str; 2] = ["list_shard", "list_rank"];
+const WORK: [&str; 2] = ["work_shard", "work_rank"];
 
 /// Whether DynamoDB accepts such a key.
 pub(super) fn can_be(key: &Key) -> bool {
@@ -48,11 +53,13 @@ pub(super) fn write(key: &Key, version: u64, record: &Record) -> Item {
             number("due_at", due_at),
         ]);
     }
-    if let Some(Listing { group, rank }) = &record.listed {
-        item.extend([
-            text("list_shard", &list_shard(shard, group)),
-            number("list_rank", *rank),
-        ]);
+    for ([list, rank], listing) in [(LISTED, &record.listed), (WORK, &record.work)] {
+        if let Some(listing) = listing {
+            item.extend([
+                text(list, &list_shard(shard, &listing.group)),
+                number(rank, listing.rank),
+            ]);
+        }
     }
     if let Some(expires_at) = record.expires_at {
         // Rounded up: it must not be deleted while it is visible.
@@ -79,23 +86,20 @@ pub(super) fn read(mut item: Item) -> Result<Stored, StoreError> {
     let Some(AttributeValue::S(body)) = item.remove("body") else {
         return Err(damaged("body"));
     };
-    let listed = match text_in(&item, "list_shard") {
-        Some(shard) => {
-            let group = list_of(shard)
-                .ok_or_else(|| damaged("list_shard"))?
-                .to_owned();
-            Some(Listing {
-                group,
-                rank: number_in(&item, "list_rank").ok_or_else(|| damaged("list_rank"))?,
-            })
-        }
-        None => None,
+    let listing = |[list, rank]: [&str; 2]| {
+        let Some(shard) = text_in(&item, list) else {
+            return Ok(None);
+        };
+        let group = list_of(shard).ok_or_else(|| damaged(list))?.to_owned();
+        let rank = number_in(&item, rank).ok_or_else(|| damaged(rank))?;
+        Ok(Some(Listing { group, rank }))
     };
     let record = Record {
         format: number_in(&item, "format").ok_or_else(|| damaged("format"))?,
         body,
         due_at: number_in(&item, "due_at"),
-        listed,
+        listed: listing(LISTED)?,
+        work: listing(WORK)?,
         expires_at: number_in(&item, "expires_at"),
     };
     let version = number_in(&item, "version").ok_or_else(|| damaged("version"))?;
@@ -140,7 +144,7 @@ pub(super) fn due_shard(shard: u8) -> String {
     shard.to_string()
 }
 
-/// The partition key of index `listed`.
+/// The partition key of the indexes `listed` and `work`.
 pub(super) fn list_shard(shard: u8, list: &str) -> String {
     format!("{shard}#{list}")
 }

@@ -1,4 +1,4 @@
-//! Finds records across partitions, by the two indexes of the table.
+//! Finds records across partitions, by the indexes of the table.
 //!
 //! Each index is spread over shards, by the record's partition, and holds keys only. A page reads all shards concurrently, takes
 //! the foremost entries, and reads their records by key: an outdated entry is left out. Entries with the same number are ordered
@@ -58,6 +58,11 @@ fn names(index: &Index) -> Names {
             shard: "list_shard",
             number: "list_rank",
         },
+        Index::Work(_) => Names {
+            index: "work",
+            shard: "work_shard",
+            number: "work_rank",
+        },
     }
 }
 
@@ -78,7 +83,7 @@ impl DynamoStore {
         // Stable: within a shard, equal numbers stay in the index's own order, which pages follow.
         let rank = |number: u64| match index {
             Index::Due(_) => number,
-            Index::Listed(_) => u64::MAX - number,
+            Index::Listed(_) | Index::Work(_) => u64::MAX - number,
         };
         entries.sort_by_key(|entry| (rank(entry.place.number), entry.shard));
         let more = entries.len() > limit;
@@ -91,7 +96,9 @@ impl DynamoStore {
         let now = self.env.now();
         let mut found = self.read_all(&keys).await?;
         let mut records: Vec<Stored> = keys.iter().filter_map(|key| found.remove(key)).collect();
-        records.retain(|stored| item::is_visible(stored, now) && stands_in(index, stored));
+        records.retain(|stored| {
+            item::is_visible(stored, now) && IndexPosition::of(stored, index).is_some()
+        });
         Ok(IndexPage { records, next })
     }
 
@@ -220,7 +227,7 @@ impl Section {
                     (*moment).min(HIGHEST_NUMBER),
                 )
             }
-            Index::Listed(list) => {
+            Index::Listed(list) | Index::Work(list) => {
                 let highest = match place {
                     Some((number, of)) => number.checked_sub(u64::from(shard < of))?,
                     None => HIGHEST_NUMBER,
@@ -247,16 +254,5 @@ impl Section {
             highest,
             start,
         })
-    }
-}
-
-fn stands_in(index: &Index, stored: &Stored) -> bool {
-    match index {
-        Index::Due(moment) => stored.record.due_at.is_some_and(|due_at| due_at <= *moment),
-        Index::Listed(list) => stored
-            .record
-            .listed
-            .as_ref()
-            .is_some_and(|listing| listing.group == *list),
     }
 }

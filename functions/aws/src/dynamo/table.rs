@@ -19,9 +19,10 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// Keys of the table and of its indexes, partition first.
 const TABLE_KEY: [&str; 2] = ["pk", "sk"];
-const INDEX_KEYS: [(&str, [&str; 2]); 2] = [
+const INDEX_KEYS: [(&str, [&str; 2]); 3] = [
     ("due", ["due_shard", "due_at"]),
     ("listed", ["list_shard", "list_rank"]),
+    ("work", ["work_shard", "work_rank"]),
 ];
 
 /// Creates the table if it is missing, and waits until it is usable.
@@ -74,6 +75,8 @@ fn request(
         ("due_at", ScalarAttributeType::N),
         ("list_shard", ScalarAttributeType::S),
         ("list_rank", ScalarAttributeType::N),
+        ("work_shard", ScalarAttributeType::S),
+        ("work_rank", ScalarAttributeType::N),
     ] {
         let attribute = AttributeDefinition::builder()
             .attribute_name(name)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::Engine;
 use crate::ports::{Cursor, Index, Key, Millis, StoreError};
 use crate::record::keys::{self, TurnPart};
-use crate::record::{ActionRecord, ActionState, Unreadable, actions_in, decode};
+use crate::record::{ActionRecord, ActionState, DEFAULT_TENANT, Unreadable, actions_in, decode};
 
 /// The most actions counted in a state that waits. A higher count is reported as this number.
 const MOST_WAITING: usize = 1_000;
@@ -43,7 +43,7 @@ impl Engine {
         after: Option<String>,
         limit: usize,
     ) -> Result<ActionPage, StoreError> {
-        let index = Index::Listed(actions_in(state));
+        let index = Index::Work(actions_in(DEFAULT_TENANT, state));
         let page = self
             .store
             .index(&index, after.map(Cursor).as_ref(), limit)
@@ -95,7 +95,7 @@ impl Engine {
         state: ActionState,
         most: usize,
     ) -> Result<(usize, Option<ActionRecord>), StoreError> {
-        let index = Index::Listed(actions_in(state));
+        let index = Index::Work(actions_in(DEFAULT_TENANT, state));
         let (mut count, mut oldest, mut after) = (0, None, None);
         while count < most {
             let left = most - count;

@@ -9,9 +9,9 @@ use super::history::{Summary, summary};
 use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::people::alias::same_owners;
-use crate::ports::{Index, IndexPosition, StoreError, Stored};
-use crate::principal::{Kind, Owner, Principal};
-use crate::record::{Unreadable, conversations_of, decode};
+use crate::ports::{Cursor, Index, IndexPosition, Millis, StoreError, Stored};
+use crate::principal::{Kind, Owner, Principal, Tenant};
+use crate::record::{Unreadable, conversations_of, conversations_with_agents, decode};
 
 /// A page of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -57,6 +57,22 @@ impl Engine {
         Ok(SummaryPage {
             next: more.then(|| write_places(&lists)),
             ..summaries(&records)
+        })
+    }
+
+    /// The conversations of a tenant, the newest first by their begin: for operators.
+    pub async fn conversations_in(
+        &self,
+        tenant: &Tenant,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<SummaryPage, StoreError> {
+        let index = Index::Work(conversations_with_agents(tenant.as_str()));
+        let after = after.map(Cursor);
+        let page = self.store.index(&index, after.as_ref(), limit).await?;
+        Ok(SummaryPage {
+            next: page.next.map(|next| next.0),
+            ..summaries(&page.records)
         })
     }
 
@@ -169,9 +185,19 @@ fn summaries(records: &[Stored]) -> SummaryPage {
             Err(error) => page.unreadable.push(Unreadable {
                 id: id.to_string(),
                 reason: error.to_string(),
-                last_activity: stored.record.listed.as_ref().map(|listed| listed.rank),
+                last_activity: rank_of(stored),
             }),
         }
     }
     page
+}
+
+/// The time in its list: of its last activity, or of its begin in the list of a tenant's work.
+fn rank_of(stored: &Stored) -> Option<Millis> {
+    let listing = stored
+        .record
+        .listed
+        .as_ref()
+        .or(stored.record.work.as_ref());
+    listing.map(|listing| listing.rank)
 }

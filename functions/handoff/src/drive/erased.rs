@@ -125,17 +125,10 @@ mod tests {
     fn fate_of(sort: &str, body: &str) -> Fate {
         let mut meta = Meta::new(crate::principal::Owner::none(), String::new(), 0);
         meta.erased_below = 3;
-        let record = Record {
-            format: 1,
-            body: body.to_owned(),
-            due_at: None,
-            listed: None,
-            expires_at: None,
-        };
         let stored = Stored {
             key: Key::new("C#c", sort),
             version: 1,
-            record,
+            record: Record::new(1, body),
         };
         fate(&stored, &meta)
     }

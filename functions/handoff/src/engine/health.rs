@@ -98,11 +98,8 @@ impl Engine {
                 Err(error) => return Health::StoreAway(error),
             };
             let record = Record {
-                format: FORMAT,
-                body: ".".repeat(self.store.health_bytes()),
-                due_at: None,
-                listed: None,
                 expires_at: Some(self.env.now() + KEPT),
+                ..Record::new(FORMAT, ".".repeat(self.store.health_bytes()))
             };
             let change = match stored {
                 Some(stored) => Change::Replace(key.clone(), stored.version, record),

@@ -4,7 +4,7 @@
 use crate::ids::hex;
 
 use super::limits::{HIGHEST_NUMBER, PARTITION_BYTES, SORT_BYTES};
-use super::store::{Cursor, Index, Key, StoreError, Stored};
+use super::store::{Cursor, Index, Key, Listing, Record, StoreError, Stored};
 
 /// A position in an index. It is a value, so it stays right when the record itself moves or is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +17,10 @@ pub struct IndexPosition {
 
 impl IndexPosition {
     /// The position of this record in this index; `None` if the index does not have it.
-    pub fn of(record: &Stored, index: &Index) -> Option<Self> {
-        let number = match index {
-            Index::Due(_) => record.record.due_at?,
-            Index::Listed(_) => record.record.listed.as_ref()?.rank,
-        };
+    pub fn of(stored: &Stored, index: &Index) -> Option<Self> {
         Some(Self {
-            number,
-            key: record.key.clone(),
+            number: number(&stored.record, index)?,
+            key: stored.key.clone(),
         })
     }
 
@@ -70,11 +66,24 @@ impl IndexPosition {
     }
 }
 
-/// No list has the name of the due index: a list's name is hexadecimal behind an `l`.
+fn number(record: &Record, index: &Index) -> Option<u64> {
+    let rank = |listing: &Option<Listing>, list: &str| {
+        let listing = listing.as_ref().filter(|listing| listing.group == list);
+        listing.map(|listing| listing.rank)
+    };
+    match index {
+        Index::Due(moment) => record.due_at.filter(|due_at| due_at <= moment),
+        Index::Listed(list) => rank(&record.listed, list),
+        Index::Work(list) => rank(&record.work, list),
+    }
+}
+
+/// No two indexes have one name: a list's name is hexadecimal behind the letter of its index.
 fn name(index: &Index) -> String {
     match index {
         Index::Due(_) => "due".to_owned(),
         Index::Listed(list) => format!("l{}", hex(list.as_bytes())),
+        Index::Work(list) => format!("w{}", hex(list.as_bytes())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The limits of every store, and the reading of ranges, so that a program that works on one store works on all.
 //! Knows the records only; never how a store holds them.
 
-use super::store::{Change, CommitError, Order, Range, Record};
+use super::store::{Change, CommitError, Listing, Order, Range, Record};
 
 /// The longest body of a record, in bytes. Leaves room for keys and indexes within DynamoDB's 400 KB an item.
 pub const RECORD_BYTES: usize = 350 * 1024;
@@ -75,25 +75,30 @@ fn check_record(record: &Record) -> Result<(), CommitError> {
             record.body.len()
         ));
     }
-    let rank = record.listed.as_ref().map(|listing| listing.rank);
-    let numbers = [record.due_at, record.expires_at, rank];
-    if numbers
+    let mut times = [record.due_at, record.expires_at].into_iter().flatten();
+    if times.any(|number| number > HIGHEST_NUMBER) {
+        return too_high();
+    }
+    [&record.listed, &record.work]
         .into_iter()
         .flatten()
-        .any(|number| number > HIGHEST_NUMBER)
-    {
-        return refuse(format!("times and ranks go up to {HIGHEST_NUMBER}"));
+        .try_for_each(check_listing)
+}
+
+fn check_listing(listing: &Listing) -> Result<(), CommitError> {
+    if listing.rank > HIGHEST_NUMBER {
+        return too_high();
     }
-    if record
-        .listed
-        .as_ref()
-        .is_some_and(|listing| !(1..=PARTITION_BYTES).contains(&listing.group.len()))
-    {
+    if !(1..=PARTITION_BYTES).contains(&listing.group.len()) {
         return refuse(format!(
             "the name of a list has 1 to {PARTITION_BYTES} bytes"
         ));
     }
     Ok(())
+}
+
+fn too_high() -> Result<(), CommitError> {
+    refuse(format!("times and ranks go up to {HIGHEST_NUMBER}"))
 }
 
 fn refuse(reason: String) -> Result<(), CommitError> {

@@ -32,10 +32,26 @@ pub struct Record {
     pub body: String,
     /// When it is due, for [`Index::Due`]. Milliseconds since 1970.
     pub due_at: Option<Millis>,
-    /// The list that contains it.
+    /// Its owner's list, for [`Index::Listed`].
     pub listed: Option<Listing>,
+    /// The list of a tenant's work, for [`Index::Work`]. A replacement that leaves it unchanged writes nothing to that index.
+    pub work: Option<Listing>,
     /// After this moment the record may vanish, and readers must not see it. Milliseconds since 1970.
     pub expires_at: Option<Millis>,
+}
+
+impl Record {
+    /// A record that is not due, stands in no list, and stays.
+    pub fn new(format: u16, body: impl Into<String>) -> Self {
+        Self {
+            format,
+            body: body.into(),
+            due_at: None,
+            listed: None,
+            work: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// A position in a list.
@@ -121,8 +137,10 @@ pub struct Page {
 pub enum Index {
     /// Records whose `due_at` is at or before the moment, the longest due first as far as the store can order them.
     Due(Millis),
-    /// Records of one list, highest rank first.
+    /// Records of one owner's list, highest rank first.
     Listed(String),
+    /// Records of one list of work, highest rank first. No list of [`Index::Listed`] is seen here, whatever its name.
+    Work(String),
 }
 
 /// The end of an index page. Opaque and safe to hand to a client: a wrong one is [`StoreError::BadCursor`].

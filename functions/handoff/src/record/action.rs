@@ -14,9 +14,9 @@ pub(crate) const RESEND: Millis = 5_000;
 /// How long a colleague may take to approve an action: 72 h.
 pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
 
-/// The list of the actions in a state, newest first.
-pub fn actions_in(state: ActionState) -> String {
-    format!("actions:{}", state.as_str())
+/// The list of a tenant's actions in a state, newest first.
+pub fn actions_in(tenant: &str, state: ActionState) -> String {
+    format!("{tenant}/actions/{}", state.as_str())
 }
 
 /// The state of an action.
@@ -128,8 +128,8 @@ impl ActionRecord {
         let open = !self.state.is_terminal();
         Record {
             due_at: open.then_some(self.due_at),
-            listed: Some(Listing {
-                group: actions_in(self.state),
+            work: Some(Listing {
+                group: actions_in(self.owner.tenant(), self.state),
                 rank: self.accepted_at,
             }),
             ..encode(self)

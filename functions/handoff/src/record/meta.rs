@@ -26,6 +26,11 @@ pub fn conversations_of(owner: &Owner) -> String {
     format!("{owner}/conversations")
 }
 
+/// The list of a tenant's conversations that the agents have, newest first.
+pub fn conversations_with_agents(tenant: &str) -> String {
+    format!("{tenant}/conversations/agents")
+}
+
 /// The present owner of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
@@ -154,9 +159,14 @@ impl Meta {
             group: conversations_of(&self.owner),
             rank: self.last_activity,
         });
+        let work = self.has_turns().then(|| Listing {
+            group: conversations_with_agents(self.owner.tenant()),
+            rank: self.created_at,
+        });
         Record {
             due_at,
             listed,
+            work,
             ..encode(self)
         }
     }

@@ -11,13 +11,7 @@ const FORMAT: u16 = 1;
 pub(crate) fn encode<T: Serialize>(value: &T) -> Record {
     // These types hold strings, numbers and lists of them, which serde_json can always write.
     let body = serde_json::to_string(value).unwrap_or_default();
-    Record {
-        format: FORMAT,
-        body,
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    }
+    Record::new(FORMAT, body)
 }
 
 /// Reads a record of one of the types above.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Index, IndexPage, Key, Order, Page, Range, Store, StoreError,
-    Stored,
+    Change, CommitError, Cursor, Index, IndexPage, IndexPosition, Key, Order, Page, Range, Store,
+    StoreError, Stored,
 };
 use tokio::sync::watch;
 
@@ -148,19 +148,12 @@ impl Store for Way {
     ) -> Result<IndexPage, StoreError> {
         self.pass().await;
         let mut records: Vec<_> = self.records.lock().values().cloned().collect();
+        let number = |stored: &Stored| IndexPosition::of(stored, index).map(|at| at.number);
+        records.retain(|stored| number(stored).is_some());
+        records.sort_by_key(number);
         match index {
-            Index::Due(moment) => {
-                records.retain(|stored| stored.record.due_at.is_some_and(|due| due <= *moment));
-                records.sort_by_key(|stored| stored.record.due_at);
-            }
-            Index::Listed(list) => {
-                let rank = |stored: &Stored| {
-                    let listing = stored.record.listed.as_ref();
-                    listing.filter(|one| one.group == *list).map(|one| one.rank)
-                };
-                records.retain(|stored| rank(stored).is_some());
-                records.sort_by_key(|stored| std::cmp::Reverse(rank(stored)));
-            }
+            Index::Due(_) => {}
+            Index::Listed(_) | Index::Work(_) => records.reverse(),
         }
         Ok(IndexPage {
             records,

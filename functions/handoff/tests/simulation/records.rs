@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use baton_handoff::ids::{ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Listing, Millis, Record, StoreError, Stored};
 use baton_handoff::record::keys::{self, parse_turn_part};
-use baton_handoff::record::{ActionState, actions_in, conversations_of};
+use baton_handoff::record::{
+    ActionState, DEFAULT_TENANT, actions_in, conversations_of, conversations_with_agents,
+};
 
 use crate::world::World;
 
@@ -140,25 +142,28 @@ impl Records {
             let partition = format!("C#{RELIC}{number}");
             self.bury(
                 Key::new(partition.clone(), "META"),
-                conversations_of(&baton_handoff::Owner::none()),
+                Some(conversations_of(&baton_handoff::Owner::none())),
+                conversations_with_agents(DEFAULT_TENANT),
             );
             for state in ActionState::ALL {
                 let sort = format!("T#0000000001#A#{}", state.as_str());
-                self.bury(Key::new(partition.clone(), sort), actions_in(state));
+                let key = Key::new(partition.clone(), sort);
+                let list = actions_in(DEFAULT_TENANT, state);
+                self.bury(key, None, list);
             }
         }
     }
 
-    fn bury(&mut self, key: Key, group: String) {
+    fn bury(&mut self, key: Key, listed: Option<String>, work: String) {
+        let first = |group| Listing {
+            group,
+            rank: u64::MAX / 4,
+        };
         let record = Record {
-            format: u16::MAX,
-            body: "{}".to_owned(),
             due_at: Some(1),
-            listed: Some(Listing {
-                group,
-                rank: u64::MAX / 4,
-            }),
-            expires_at: None,
+            listed: listed.map(first),
+            work: Some(first(work)),
+            ..Record::new(u16::MAX, "{}")
         };
         let stored = Stored {
             key: key.clone(),

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Index, IndexPage, Key, Order, Page, Range, Record, Store,
-    StoreError, Stored,
+    Change, CommitError, Cursor, Index, IndexPage, IndexPosition, Key, Order, Page, Range, Record,
+    Store, StoreError, Stored,
 };
 
 use crate::audit::Audit;
@@ -120,14 +120,10 @@ impl SimStore {
         records.forget_old(self.world.now());
         let records = &*records;
         let rank = |stored: &Stored| -> Option<u64> {
+            let number = IndexPosition::of(stored, index)?.number;
             match index {
-                Index::Due(moment) => stored.record.due_at.filter(|due| due <= moment),
-                Index::Listed(group) => stored
-                    .record
-                    .listed
-                    .as_ref()
-                    .filter(|listed| listed.group == *group)
-                    .map(|listed| u64::MAX - listed.rank),
+                Index::Due(_) => Some(number),
+                Index::Listed(_) | Index::Work(_) => Some(u64::MAX - number),
             }
         };
         let mut found: Vec<(String, &Stored)> = records

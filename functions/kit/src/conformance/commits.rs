@@ -24,15 +24,16 @@ fn conflict(result: &Result<(), CommitError>) -> bool {
 
 pub(super) async fn a_record_comes_back_as_it_was_written(bench: Bench) {
     assert_eq!(bench.read("META").await, None);
-    let listing = Listing {
-        group: "conversations".to_owned(),
-        rank: 12,
+    let at = |group: &str, rank| Listing {
+        group: group.to_owned(),
+        rank,
     };
     let written = Record {
         format: 7,
         body: "{\"text\":\"Grüße, 世界 🐦 \\u0000\"}".to_owned(),
         due_at: Some(1),
-        listed: Some(listing),
+        listed: Some(at("conversations", 12)),
+        work: Some(at("Läden/a#b", 34)),
         expires_at: Some(4_000_000_000_000),
     };
     bench
@@ -221,7 +222,8 @@ pub(super) async fn a_record_loses_what_it_is_written_without(bench: Bench) {
     };
     let full = Record {
         due_at: Some(5),
-        listed: Some(listing),
+        listed: Some(listing.clone()),
+        work: Some(listing),
         expires_at: Some(u64::pow(10, 15)),
         ..record("full")
     };

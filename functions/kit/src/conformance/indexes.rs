@@ -42,13 +42,30 @@ fn due(moment: u64, body: &str) -> Change {
 
 fn listed(group: &str, rank: u64, body: &str) -> Change {
     let record = Record {
-        listed: Some(Listing {
-            group: group.to_owned(),
-            rank,
-        }),
+        listed: Some(at(group, rank)),
         ..record(body)
     };
     Change::Create(Key::new(format!("C#{body}"), "META"), record)
+}
+
+/// The same in the other list of the record.
+fn work(group: &str, rank: u64, body: &str) -> Change {
+    let record = Record {
+        work: Some(at(group, rank)),
+        ..record(body)
+    };
+    Change::Create(Key::new(format!("C#{body}"), "META"), record)
+}
+
+fn at(group: &str, rank: u64) -> Listing {
+    Listing {
+        group: group.to_owned(),
+        rank,
+    }
+}
+
+fn work_list(group: &str) -> Index {
+    Index::Work(group.to_owned())
 }
 
 fn list(group: &str) -> Index {
@@ -96,6 +113,18 @@ pub(super) async fn what_is_due_comes_in_pages(bench: Bench) {
 }
 
 pub(super) async fn a_list_is_read_from_the_highest_rank_down_in_pages(bench: Bench) {
+    read_in_pages(bench, listed, list).await;
+}
+
+pub(super) async fn a_list_of_work_is_read_from_the_highest_rank_down_in_pages(bench: Bench) {
+    read_in_pages(bench, work, work_list).await;
+}
+
+async fn read_in_pages(
+    bench: Bench,
+    listed: fn(&str, u64, &str) -> Change,
+    list: fn(&str) -> Index,
+) {
     let recent = 1_790_000_000_000;
     let parts = (0..20)
         .map(|n| listed("mine", recent + n / 2, &format!("{:02}", 99 - n)))
@@ -142,17 +171,11 @@ pub(super) async fn a_replaced_record_moves_in_its_index(bench: Bench) {
         ..record("a")
     };
     let up = Record {
-        listed: Some(Listing {
-            group: "one".to_owned(),
-            rank: 3,
-        }),
+        listed: Some(at("one", 3)),
         ..record("p")
     };
     let elsewhere = Record {
-        listed: Some(Listing {
-            group: "two".to_owned(),
-            rank: 1,
-        }),
+        listed: Some(at("two", 1)),
         ..record("q")
     };
     let moved = vec![
@@ -170,6 +193,63 @@ pub(super) async fn a_replaced_record_moves_in_its_index(bench: Bench) {
         .unwrap();
     assert_eq!(bench.pages(&list("one"), 10).await, ["p"]);
     assert_eq!(bench.pages(&list("two"), 10).await, ["q"]);
+}
+
+pub(super) async fn a_record_has_a_position_of_its_own_in_each_of_its_lists(bench: Bench) {
+    let create = |body: &str, listed: u64, worked: u64| {
+        let record = Record {
+            listed: Some(at("list", listed)),
+            work: Some(at("list", worked)),
+            ..record(body)
+        };
+        Change::Create(Key::new(format!("C#{body}"), "META"), record)
+    };
+    let parts = vec![create("a", 1, 9), create("b", 2, 8), create("c", 3, 7)];
+    bench.commit(parts).await.unwrap();
+    assert_eq!(bench.pages(&list("list"), 2).await, ["c", "b", "a"]);
+    assert_eq!(bench.pages(&work_list("list"), 2).await, ["a", "b", "c"]);
+    let key = |body: &str| Key::new(format!("C#{body}"), "META");
+    let no_work = Record {
+        listed: Some(at("list", 2)),
+        ..record("b")
+    };
+    let work_only = Record {
+        work: Some(at("list", 6)),
+        ..record("a")
+    };
+    let moved = vec![
+        Change::Replace(key("a"), 1, work_only),
+        Change::Replace(key("b"), 1, no_work),
+        Change::Remove(key("c"), Some(1)),
+    ];
+    bench.commit(moved).await.unwrap();
+    assert_eq!(bench.pages(&list("list"), 2).await, ["b"]);
+    assert_eq!(bench.pages(&work_list("list"), 2).await, ["a"]);
+}
+
+pub(super) async fn a_replacement_that_leaves_the_work_as_it_is_leaves_its_position(bench: Bench) {
+    // Equal ranks, so that a record that is inserted anew could change places.
+    let bodies = ["a", "b", "c", "d", "e"];
+    let parts = bodies.map(|body| work("open", 5, body)).to_vec();
+    bench.commit(parts).await.unwrap();
+    let order = bench.pages(&work_list("open"), 10).await;
+    assert_eq!(order.len(), bodies.len());
+    for (version, body) in [(1, "c"), (2, "c"), (1, "a")] {
+        let record = Record {
+            due_at: Some(version),
+            listed: Some(at("open", version)),
+            work: Some(at("open", 5)),
+            ..record(body)
+        };
+        let key = Key::new(format!("C#{body}"), "META");
+        bench
+            .commit(vec![Change::Replace(key.clone(), version, record.clone())])
+            .await
+            .unwrap();
+        let stored = bench.store.get(&key).await.unwrap().unwrap();
+        assert_eq!((stored.version, stored.record), (version + 1, record));
+        assert_eq!(bench.pages(&work_list("open"), 2).await, order);
+    }
 }
 
 pub(super) async fn a_cursor_of_something_else_is_refused(bench: Bench) {
@@ -199,6 +279,7 @@ pub(super) async fn a_cursor_of_something_else_is_refused(bench: Bench) {
     let refused = [
         (list("one"), of_due.clone()),
         (list("two"), of_list.clone()),
+        (work_list("one"), of_list.clone()),
         (Index::Due(9), of_list.clone()),
         (list("one"), Cursor(cut)),
         (list("one"), Cursor(String::new())),

@@ -1,9 +1,11 @@
 //! What fits and what is refused. A refusal writes nothing.
 
-use baton_handoff::ports::{Change, CommitError, Key};
+use baton_handoff::ports::{Change, CommitError, Key, Listing, Record};
 
 use super::{Bench, key, record};
-use baton_handoff::ports::limits::{COMMIT_PARTS, PARTITION_BYTES, RECORD_BYTES, SORT_BYTES};
+use baton_handoff::ports::limits::{
+    COMMIT_PARTS, HIGHEST_NUMBER, PARTITION_BYTES, RECORD_BYTES, SORT_BYTES,
+};
 
 fn refused(result: &Result<(), CommitError>) -> bool {
     matches!(result, Err(CommitError::Refused(_)))
@@ -72,5 +74,41 @@ pub(super) async fn keys_have_a_length(bench: Bench) {
         assert!(refused(
             &bench.commit(vec![Change::Create(key, record("x"))]).await
         ));
+    }
+}
+
+pub(super) async fn lists_have_names_and_ranks(bench: Bench) {
+    let at = |group: &str, rank| Listing {
+        group: group.to_owned(),
+        rank,
+    };
+    let both = |listing: Listing| {
+        [
+            Record {
+                listed: Some(listing.clone()),
+                ..record("listed")
+            },
+            Record {
+                work: Some(listing),
+                ..record("work")
+            },
+        ]
+    };
+    // DynamoDB needs two bytes of the name for the shard.
+    for fits in both(at(&"l".repeat(PARTITION_BYTES - 2), HIGHEST_NUMBER)) {
+        let (sort, create) = (fits.body.clone(), fits.clone());
+        bench
+            .commit(vec![Change::Create(key(&sort), create)])
+            .await
+            .unwrap();
+        let stored = bench.store.get(&key(&sort)).await.unwrap().unwrap();
+        assert_eq!(stored.record, fits);
+    }
+    let long = "l".repeat(PARTITION_BYTES + 1);
+    for listing in [at("", 1), at(&long, 1), at("list", HIGHEST_NUMBER + 1)] {
+        for record in both(listing) {
+            let create = vec![Change::Create(key("refused"), record)];
+            assert!(refused(&bench.commit(create).await));
+        }
     }
 }

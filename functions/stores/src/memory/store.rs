@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Env, Index, IndexPage, Key, Millis, Order, Page, Range, Record,
-    Store, StoreError, Stored,
+    Change, CommitError, Cursor, Env, Index, IndexPage, Key, Listing, Millis, Order, Page, Range,
+    Record, Store, StoreError, Stored,
 };
 
 use baton_handoff::ports::IndexPosition;
@@ -24,11 +24,15 @@ pub struct MemoryStore {
     table: Mutex<Table>,
 }
 
+/// The lists of one index: group, rank, record.
+type List = BTreeSet<(String, Reverse<u64>, Key)>;
+
 #[derive(Default)]
 struct Table {
     records: BTreeMap<Key, Stored>,
     due: BTreeSet<(Millis, Key)>,
-    listed: BTreeSet<(String, Reverse<u64>, Key)>,
+    listed: List,
+    work: List,
     expiring: BTreeSet<(Millis, Key)>,
 }
 
@@ -116,7 +120,10 @@ impl Store for MemoryStore {
         let table = self.table();
         let mut records = match index {
             Index::Due(moment) => table.due_by(*moment, after.as_ref(), limit + 1, now),
-            Index::Listed(list) => table.in_list(list, after.as_ref(), limit + 1, now),
+            Index::Listed(list) => {
+                table.in_list(&table.listed, list, after.as_ref(), limit + 1, now)
+            }
+            Index::Work(list) => table.in_list(&table.work, list, after.as_ref(), limit + 1, now),
         };
         let more = records.len() > limit;
         records.truncate(limit);
@@ -163,8 +170,10 @@ impl Table {
             self.due.insert((due_at, key.clone()));
         }
         if let Some(listing) = &record.listed {
-            self.listed
-                .insert((listing.group.clone(), Reverse(listing.rank), key.clone()));
+            self.listed.insert(entry(listing, &key));
+        }
+        if let Some(listing) = &record.work {
+            self.work.insert(entry(listing, &key));
         }
         if let Some(expires_at) = record.expires_at {
             self.expiring.insert((expires_at, key.clone()));
@@ -186,9 +195,11 @@ impl Table {
         if let Some(due_at) = record.due_at {
             self.due.remove(&(due_at, key.clone()));
         }
-        if let Some(listing) = record.listed {
-            self.listed
-                .remove(&(listing.group, Reverse(listing.rank), key.clone()));
+        if let Some(listing) = &record.listed {
+            self.listed.remove(&entry(listing, key));
+        }
+        if let Some(listing) = &record.work {
+            self.work.remove(&entry(listing, key));
         }
         if let Some(expires_at) = record.expires_at {
             self.expiring.remove(&(expires_at, key.clone()));
@@ -229,6 +240,7 @@ impl Table {
 
     fn in_list(
         &self,
+        lists: &List,
         list: &str,
         after: Option<&IndexPosition>,
         limit: usize,
@@ -240,7 +252,7 @@ impl Table {
             }
             None => Bound::Included((list.to_owned(), Reverse(u64::MAX), Key::new("", ""))),
         };
-        self.listed
+        lists
             .range((from, Bound::Unbounded))
             .take_while(|(group, _, _)| group == list)
             .filter_map(|(_, _, key)| self.visible(key, now))
@@ -248,6 +260,10 @@ impl Table {
             .cloned()
             .collect()
     }
+}
+
+fn entry(listing: &Listing, key: &Key) -> (String, Reverse<u64>, Key) {
+    (listing.group.clone(), Reverse(listing.rank), key.clone())
 }
 
 fn is_visible(stored: &Stored, now: Millis) -> bool {

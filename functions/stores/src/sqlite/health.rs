@@ -98,13 +98,7 @@ async fn a_disk_that_fills_up_is_reported_as_soon_as_a_commit_has_failed() {
     let health = bench.engine.health().await;
     assert!(matches!(health, Health::Ready), "{health:?}");
     bench.room_for(2).await;
-    let message = Record {
-        format: 1,
-        body: ".".repeat(64 * 1024),
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    };
+    let message = Record::new(1, ".".repeat(64 * 1024));
     let commit = vec![Change::Create(Key::new("C#1", "T#1"), message)];
     assert!(bench.store.commit(commit.clone()).await.is_err());
     let health = bench.engine.health().await;

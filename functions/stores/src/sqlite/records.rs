@@ -22,6 +22,17 @@ pub(super) enum Purged {
     More,
 }
 
+/// A statement that reads records, with the columns that [`stored`] expects.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, work_group, work_rank, expires_at \
+             FROM records ",
+            $rest
+        )
+    };
+}
+
 /// The row at the key of a change.
 enum Found {
     Nothing,
@@ -39,6 +50,8 @@ enum Way {
     UpdateBody,
     /// The same, but for the index of due records.
     UpdateDue,
+    /// The same, but for the index of lists too.
+    UpdateListed,
     UpdateAll,
 }
 
@@ -83,7 +96,7 @@ fn holds(change: &Change, found: &Found) -> bool {
     }
 }
 
-const FIND: &str = "SELECT version, expires_at, due_at, list_group, list_rank FROM records WHERE partition = ?1 AND sort = ?2";
+const FIND: &str = "SELECT version, expires_at, due_at, list_group, list_rank, work_group, work_rank FROM records WHERE partition = ?1 AND sort = ?2";
 
 fn find(select: &mut Statement<'_>, change: &Change, now: Millis) -> Result<Found> {
     let key = change.key();
@@ -94,14 +107,19 @@ fn find(select: &mut Statement<'_>, change: &Change, now: Millis) -> Result<Foun
         }
         let way = match change {
             Change::Create(_, record) | Change::Replace(_, _, record) => {
-                let (group, rank) = listing(record);
-                let stays = expires_at == record.expires_at
-                    && group == row.get_ref(3)?.as_str_or_null()?
-                    && rank == row.get(4)?;
-                match (stays, record.due_at == row.get(2)?) {
-                    (true, true) => Way::UpdateBody,
-                    (true, false) => Way::UpdateDue,
-                    (false, _) => Way::UpdateAll,
+                let same = |listing: Option<&Listing>, group: usize| {
+                    let (name, rank) = columns(listing);
+                    let same_name = name == row.get_ref(group)?.as_str_or_null()?;
+                    Ok::<_, rusqlite::Error>(same_name && rank == row.get(group + 1)?)
+                };
+                if !same(record.work.as_ref(), 5)? {
+                    Way::UpdateAll
+                } else if !same(record.listed.as_ref(), 3)? || expires_at != record.expires_at {
+                    Way::UpdateListed
+                } else if record.due_at == row.get(2)? {
+                    Way::UpdateBody
+                } else {
+                    Way::UpdateDue
                 }
             }
             Change::Remove(..) | Change::Require(..) => Way::UpdateAll,
@@ -111,31 +129,28 @@ fn find(select: &mut Statement<'_>, change: &Change, now: Millis) -> Result<Foun
     Ok(found.optional()?.unwrap_or(Found::Nothing))
 }
 
-fn listing(record: &Record) -> (Option<&str>, Option<u64>) {
-    let listed = record.listed.as_ref();
-    listed
-        .map(|listing| (listing.group.as_str(), listing.rank))
-        .unzip()
-}
-
 fn put(db: &Connection, key: &Key, version: u64, record: &Record, way: Way) -> Result<()> {
-    let (group, rank) = listing(record);
-    let values: [&dyn ToSql; 9] = [
+    let (list_group, list_rank) = columns(record.listed.as_ref());
+    let (work_group, work_rank) = columns(record.work.as_ref());
+    let values: [&dyn ToSql; 11] = [
         &key.partition,
         &key.sort,
         &version,
         &record.format,
         &record.body,
         &record.due_at,
-        &group,
-        &rank,
+        &list_group,
+        &list_rank,
         &record.expires_at,
+        &work_group,
+        &work_rank,
     ];
     let (statement, named) = match way {
         Way::UpdateBody => (UPDATE_BODY, 5),
         Way::UpdateDue => (UPDATE_DUE, 6),
-        Way::UpdateAll => (UPDATE_ALL, 9),
-        Way::Insert => (INSERT, 9),
+        Way::UpdateListed => (UPDATE_LISTED, 9),
+        Way::UpdateAll => (UPDATE_ALL, 11),
+        Way::Insert => (INSERT, 11),
     };
     let values = values.into_iter().take(named);
     db.prepare_cached(statement)?
@@ -143,16 +158,27 @@ fn put(db: &Connection, key: &Key, version: u64, record: &Record, way: Way) -> R
         .map(drop)
 }
 
+/// A position in a list as its two columns.
+fn columns(listing: Option<&Listing>) -> (Option<&str>, Option<u64>) {
+    match listing {
+        Some(listing) => (Some(&listing.group), Some(listing.rank)),
+        None => (None, None),
+    }
+}
+
 const UPDATE_BODY: &str =
     "UPDATE records SET version = ?3, format = ?4, body = ?5 WHERE partition = ?1 AND sort = ?2";
 
 const UPDATE_DUE: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6 WHERE partition = ?1 AND sort = ?2";
 
-const UPDATE_ALL: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
+const UPDATE_LISTED: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
      expires_at = ?9 WHERE partition = ?1 AND sort = ?2";
 
-const INSERT: &str = "INSERT INTO records (partition, sort, version, format, body, due_at, list_group, list_rank, expires_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const UPDATE_ALL: &str = "UPDATE records SET version = ?3, format = ?4, body = ?5, due_at = ?6, list_group = ?7, list_rank = ?8, \
+     expires_at = ?9, work_group = ?10, work_rank = ?11 WHERE partition = ?1 AND sort = ?2";
+
+const INSERT: &str = "INSERT INTO records (partition, sort, version, format, body, due_at, list_group, list_rank, expires_at, \
+     work_group, work_rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 fn remove(db: &Connection, key: &Key) -> Result<()> {
     db.prepare_cached("DELETE FROM records WHERE partition = ?1 AND sort = ?2")?
@@ -183,21 +209,21 @@ pub(super) fn purge(db: &Connection, now: Millis) -> Result<Purged> {
 
 /// The record at a key.
 pub(super) fn get(db: &Connection, key: &Key, now: Millis) -> Result<Option<Stored>> {
-    db.prepare_cached(
-        "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at FROM records \
-         WHERE partition = ?1 AND sort = ?2 AND (expires_at IS NULL OR expires_at >= ?3)",
-    )?
+    db.prepare_cached(select!(
+        "WHERE partition = ?1 AND sort = ?2 AND (expires_at IS NULL OR expires_at >= ?3)"
+    ))?
     .query_row(params![key.partition, key.sort, capped(now)], stored)
     .optional()
 }
 
-const ASCENDING: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
-     FROM records WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) \
-     ORDER BY sort LIMIT ?5";
+const ASCENDING: &str = select!(
+    "WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) ORDER BY sort LIMIT ?5"
+);
 
-const DESCENDING: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
-     FROM records WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) \
-     ORDER BY sort DESC LIMIT ?5";
+const DESCENDING: &str = select!(
+    "WHERE partition = ?1 AND sort >= ?2 AND sort < ?3 AND (expires_at IS NULL OR expires_at >= ?4) \
+     ORDER BY sort DESC LIMIT ?5"
+);
 
 /// Records of one partition between two sort keys.
 pub(super) fn range(
@@ -224,13 +250,20 @@ pub(super) fn range(
         .collect()
 }
 
-const DUE: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
-     FROM records WHERE due_at <= ?1 AND (due_at, partition, sort) > (?2, ?3, ?4) \
-     AND (expires_at IS NULL OR expires_at >= ?5) ORDER BY due_at, partition, sort LIMIT ?6";
+const DUE: &str = select!(
+    "WHERE due_at <= ?1 AND (due_at, partition, sort) > (?2, ?3, ?4) AND (expires_at IS NULL OR expires_at >= ?5) \
+     ORDER BY due_at, partition, sort LIMIT ?6"
+);
 
-const LISTED: &str = "SELECT partition, sort, version, format, body, due_at, list_group, list_rank, expires_at \
-     FROM records WHERE list_group = ?1 AND (list_rank, partition, sort) < (?2, ?3, ?4) \
-     AND (expires_at IS NULL OR expires_at >= ?5) ORDER BY list_rank DESC, partition DESC, sort DESC LIMIT ?6";
+const LISTED: &str = select!(
+    "WHERE list_group = ?1 AND (list_rank, partition, sort) < (?2, ?3, ?4) AND (expires_at IS NULL OR expires_at >= ?5) \
+     ORDER BY list_rank DESC, partition DESC, sort DESC LIMIT ?6"
+);
+
+const WORK: &str = select!(
+    "WHERE work_group = ?1 AND (work_rank, partition, sort) < (?2, ?3, ?4) AND (expires_at IS NULL OR expires_at >= ?5) \
+     ORDER BY work_rank DESC, partition DESC, sort DESC LIMIT ?6"
+);
 
 /// Records of an index after a position.
 pub(super) fn index(
@@ -251,26 +284,30 @@ pub(super) fn index(
             let rows = params![capped(*moment), number, key.partition, key.sort, now, limit];
             db.prepare_cached(DUE)?.query_map(rows, stored)?.collect()
         }
-        (Index::Listed(list), None) => {
-            let rows = params![
-                list,
-                HIGHEST_NUMBER,
-                above_all_text(),
-                above_all_text(),
-                now,
-                limit
-            ];
-            db.prepare_cached(LISTED)?
-                .query_map(rows, stored)?
-                .collect()
-        }
-        (Index::Listed(list), Some(IndexPosition { number, key })) => {
-            let rows = params![list, number, key.partition, key.sort, now, limit];
-            db.prepare_cached(LISTED)?
-                .query_map(rows, stored)?
-                .collect()
-        }
+        (Index::Listed(list), after) => in_list(db, LISTED, list, after, limit, now),
+        (Index::Work(list), after) => in_list(db, WORK, list, after, limit, now),
     }
+}
+
+fn in_list(
+    db: &Connection,
+    select: &str,
+    list: &str,
+    after: Option<&IndexPosition>,
+    limit: usize,
+    now: Millis,
+) -> Result<Vec<Stored>> {
+    let (number, partition, sort) = match after {
+        Some(IndexPosition { number, key }) => (
+            *number,
+            ToSqlOutput::from(key.partition.as_str()),
+            ToSqlOutput::from(key.sort.as_str()),
+        ),
+        None => (HIGHEST_NUMBER, above_all_text(), above_all_text()),
+    };
+    db.prepare_cached(select)?
+        .query_map(params![list, number, partition, sort, now, limit], stored)?
+        .collect()
 }
 
 /// SQLite sorts every blob after every text.
@@ -284,13 +321,11 @@ fn capped(moment: Millis) -> Millis {
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored> {
-    let group: Option<String> = row.get(6)?;
-    let listed = match group {
-        Some(group) => Some(Listing {
-            group,
-            rank: row.get(7)?,
-        }),
-        None => None,
+    let listing = |column| {
+        let group: Option<String> = row.get(column)?;
+        group
+            .map(|group| row.get(column + 1).map(|rank| Listing { group, rank }))
+            .transpose()
     };
     Ok(Stored {
         key: Key {
@@ -303,8 +338,9 @@ fn stored(row: &Row<'_>) -> Result<Stored> {
             format: u16::try_from(row.get::<_, i64>(3)?).unwrap_or(u16::MAX),
             body: row.get(4)?,
             due_at: row.get(5)?,
-            listed,
-            expires_at: row.get(8)?,
+            listed: listing(6)?,
+            work: listing(8)?,
+            expires_at: row.get(10)?,
         },
     })
 }
@@ -322,11 +358,8 @@ mod tests {
 
     fn record(expires_at: Option<Millis>) -> Record {
         Record {
-            format: 1,
-            body: String::new(),
-            due_at: None,
-            listed: None,
             expires_at,
+            ..Record::new(1, "")
         }
     }
 
@@ -346,6 +379,10 @@ mod tests {
             (
                 LISTED,
                 "USING INDEX records_listed (list_group=? AND (list_rank,partition,sort)<(?,?,?))",
+            ),
+            (
+                WORK,
+                "USING INDEX records_work (work_group=? AND (work_rank,partition,sort)<(?,?,?))",
             ),
         ] {
             let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {select}")).unwrap();
@@ -445,6 +482,46 @@ mod tests {
             let expected: Vec<i64> = std::iter::once("records").chain(index).map(root).collect();
             assert_eq!(opened, expected, "{statement}");
         }
+    }
+
+    #[test]
+    fn a_replacement_that_leaves_the_work_as_it_is_writes_nothing_into_its_index() {
+        let folder = std::env::temp_dir().join(format!("baton-work-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let db = Connection::open(folder.join("baton.db")).unwrap();
+        schema::create(&db).unwrap();
+        let work = |rank| {
+            let group = "default/conversations/agents".to_owned();
+            Some(Listing { group, rank })
+        };
+        // Pages that a commit adds to the log.
+        let pages = |change| {
+            db.query_row("PRAGMA wal_checkpoint(truncate)", [], |_| Ok(()))
+                .unwrap();
+            assert!(apply(&db, &[change], 0).unwrap());
+            db.query_row("PRAGMA wal_checkpoint(passive)", [], |row| {
+                row.get::<_, u32>(1)
+            })
+            .unwrap()
+        };
+        let mut replaced = (1..).map(|version| {
+            move |work| {
+                let record = Record {
+                    work,
+                    ..record(None)
+                };
+                Change::Replace(Key::new("C#1", "META"), version, record)
+            }
+        });
+        let mut replace = |work| (replaced.next().unwrap())(work);
+        pages(Change::Create(Key::new("C#1", "META"), record(None)));
+        let without = pages(replace(None));
+        let moved = pages(replace(work(1)));
+        let same = pages(replace(work(1)));
+        assert_eq!((without, moved, same), (1, 2, 1));
+        assert_eq!(pages(replace(work(2))), 2);
+        assert_eq!(pages(replace(None)), 2);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

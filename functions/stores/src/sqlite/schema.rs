@@ -10,14 +10,69 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 pub(super) const APPLICATION_ID: i32 = 0x4261_746e;
 
 /// The version of [`TABLES`]. Raise it with every change of them, and add what brings an earlier file there to [`MIGRATIONS`].
-pub(super) const SCHEMA_VERSION: i32 = 1;
+pub(super) const SCHEMA_VERSION: i32 = 2;
 
 /// The oldest tables that are read, and brought to the newest version.
 pub(super) const OLDEST_VERSION: i32 = 1;
 
 /// The statements that lead from one version to the next: the first entry from [`OLDEST_VERSION`], each further one from the version
 /// after it. All that a file lacks are one transaction with the new version's number, so a file is never between two versions.
-const MIGRATIONS: &[&str] = &[];
+const MIGRATIONS: &[&str] = &[WORK_LISTS];
+
+/// Version 1 has one list a record, and no tenants. Version 2 has a second one for work, and every list belongs to a tenant:
+///
+/// | before | then |
+/// | --- | --- |
+/// | `actions:STATE` | work `default/actions/STATE`, at the same rank |
+/// | `conversations:local` | work `default/conversations/agents`, by `created_at`; the owner `local` has no list |
+/// | `B#ORDERS`, `B#REFUNDS` | `default/orders`, `default/refunds` |
+///
+/// `STRICT` refuses a rank that is no integer, and one such record would then keep the whole file from being opened. So the rank
+/// of a body that cannot be read stays.
+macro_rules! rename_lists {
+    ($records:literal) => {
+        concat!(
+            "UPDATE records SET
+                work_group = CASE
+                    WHEN list_group GLOB 'actions:*' THEN 'default/actions/' || substr(list_group, 9)
+                    WHEN list_group = 'conversations:local' THEN 'default/conversations/agents' END,
+                work_rank = CASE
+                    WHEN list_group GLOB 'actions:*' THEN list_rank
+                    WHEN list_group = 'conversations:local' THEN iif(json_valid(body),
+                        iif(typeof(json_extract(body, '$.created_at')) = 'integer' AND json_extract(body, '$.created_at') >= 0,
+                            json_extract(body, '$.created_at'), list_rank),
+                        list_rank) END,
+                list_rank = CASE WHEN list_group IN ('B#ORDERS', 'B#REFUNDS') THEN list_rank END,
+                list_group = CASE list_group WHEN 'B#ORDERS' THEN 'default/orders' WHEN 'B#REFUNDS' THEN 'default/refunds' END
+                WHERE ",
+            $records,
+            ";"
+        )
+    };
+}
+
+/// A program of version 1 that has the file open goes on writing while the next release starts: it names its columns, so its
+/// statements stay right. The triggers rename the lists of what it writes. They cost a later program a comparison a row, and only
+/// in a file that was made by version 1.
+const WORK_LISTS: &str = concat!(
+    "ALTER TABLE records ADD COLUMN work_group TEXT;
+    ALTER TABLE records ADD COLUMN work_rank INTEGER;",
+    rename_lists!(
+        "(list_group >= 'actions:' AND list_group < 'actions;')
+            OR list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')"
+    ),
+    "CREATE INDEX records_work ON records (work_group, work_rank, partition, sort) WHERE work_group IS NOT NULL;
+    CREATE TRIGGER records_inserted_by_version_1 AFTER INSERT ON records
+        WHEN new.list_group GLOB 'actions:*' OR new.list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')
+        BEGIN ",
+    rename_lists!("partition = new.partition AND sort = new.sort"),
+    " END;
+    CREATE TRIGGER records_updated_by_version_1 AFTER UPDATE OF list_group ON records
+        WHEN new.list_group GLOB 'actions:*' OR new.list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')
+        BEGIN ",
+    rename_lists!("partition = new.partition AND sort = new.sort"),
+    " END;"
+);
 
 /// Keys compare bytewise, which is SQLite's default collation. The partial indexes hold only what has the column, so that
 /// records without it cost nothing. A receipt's token is new with every delivery: a row number may come again.
@@ -32,10 +87,13 @@ CREATE TABLE records (
     list_group TEXT,
     list_rank INTEGER,
     expires_at INTEGER,
+    work_group TEXT,
+    work_rank INTEGER,
     PRIMARY KEY (partition, sort)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_due ON records (due_at, partition, sort) WHERE due_at IS NOT NULL;
 CREATE INDEX records_listed ON records (list_group, list_rank, partition, sort) WHERE list_group IS NOT NULL;
+CREATE INDEX records_work ON records (work_group, work_rank, partition, sort) WHERE work_group IS NOT NULL;
 CREATE INDEX records_expiring ON records (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE messages (
@@ -214,6 +272,30 @@ mod tests {
             )
             .unwrap();
         assert!(noted > 0);
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    }
+
+    /// Columns and indexes of every table.
+    fn shape(db: &Connection) -> Vec<String> {
+        let mut select = db
+            .prepare(
+                "SELECT t.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk
+                    FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'
+                 UNION ALL SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY 1",
+            )
+            .unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn an_earlier_file_gets_the_columns_and_indexes_of_a_new_one() {
+        let file = earlier_file("shape");
+        let mut earlier = open(&file);
+        migrate(&mut earlier).unwrap();
+        let new = Connection::open_in_memory().unwrap();
+        create(&new).unwrap();
+        assert_eq!(shape(&earlier), shape(&new));
         std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ids::{ActionId, ConversationId};
-use baton_handoff::ports::{
-    Change, Env as _, Key, Lane, Listing, Millis, Queue as _, Record, Store,
+use baton_handoff::ports::{Change, Env as _, Key, Lane, Listing, Queue as _, Record, Store};
+use baton_handoff::record::{
+    ActionState, DEFAULT_TENANT, actions_in, conversations_with_agents, decode, keys,
 };
-use baton_handoff::record::{ActionState, actions_in, conversations_of, decode, keys};
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::MemoryStore;
 use baton_tools::office::BackOffice;
@@ -25,14 +25,12 @@ fn bench() -> (Bench, Arc<MemoryStore>) {
 }
 
 /// A record as a newer program might write it.
-fn newer(due_at: Option<Millis>, list: String, rank: u64) -> Record {
-    Record {
-        format: 2,
-        body: r#"{"owner":7}"#.to_owned(),
-        due_at,
-        listed: Some(Listing { group: list, rank }),
-        expires_at: None,
-    }
+fn newer() -> Record {
+    Record::new(2, r#"{"owner":7}"#)
+}
+
+fn at(rank: u64, group: String) -> Listing {
+    Listing { group, rank }
 }
 
 /// What the lane of turns holds.
@@ -57,7 +55,11 @@ async fn what_is_due_behind_records_that_cannot_be_read_is_swept() {
     let due = bench.clock.now() - 10_000;
     for n in 0..MANY {
         let key = Key::new(format!("C#newer-{n}"), "META");
-        let record = newer(Some(due), conversations_of(&baton_handoff::Owner::none()), due);
+        let record = Record {
+            due_at: Some(due),
+            work: Some(at(due, conversations_with_agents(DEFAULT_TENANT))),
+            ..newer()
+        };
         store
             .commit(vec![Change::Create(key, record)])
             .await
@@ -119,14 +121,20 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
     }
     let key = keys::meta(&ConversationId::parse("two").unwrap());
     let version = store.get(&key).await.unwrap().unwrap().version;
-    let record = newer(None, conversations_of(&baton_handoff::Owner::none()), bench.clock.now());
+    let record = Record {
+        work: Some(at(
+            bench.clock.now(),
+            conversations_with_agents(DEFAULT_TENANT),
+        )),
+        ..newer()
+    };
     store
         .commit(vec![Change::Replace(key, version, record)])
         .await
         .unwrap();
     let page = bench
         .engine
-        .conversations(&baton_handoff::Principal::Open, None, 10)
+        .conversations_in(&baton_handoff::Tenant::default(), None, 10)
         .await
         .unwrap();
     let ids: Vec<_> = page
@@ -169,7 +177,10 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
         0,
     );
     let key = keys::action(&damaged);
-    let record = newer(None, actions_in(ActionState::Done), 1);
+    let record = Record {
+        work: Some(at(1, actions_in(DEFAULT_TENANT, ActionState::Done))),
+        ..newer()
+    };
     store
         .commit(vec![Change::Create(key, record)])
         .await

@@ -11,7 +11,8 @@ use baton_handoff::ports::{
     ModelStream, Queue, Store, Stored,
 };
 use baton_handoff::record::{
-    ActionRecord, ActionState, MessageRecord, Meta, StepRecord, TurnRecord, TurnState, decode, keys,
+    ActionRecord, ActionState, DEFAULT_TENANT, MessageRecord, Meta, StepRecord, TurnRecord,
+    TurnState, conversations_with_agents, decode, keys,
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Overlap, Ports, Principal, Submission, View};
@@ -21,7 +22,7 @@ use baton_tools::office::BackOffice;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
-use super::folder::Folder;
+use super::folder::{self, Folder};
 
 /// An hour after the file was made: leases are over, and texts of the day are still there.
 const NOW: Millis = 1_795_902_355_000;
@@ -80,8 +81,7 @@ struct Opened {
 
 fn open_copy(folder: &Folder) -> Opened {
     let file = folder.next_file();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/b43035b/all.db");
-    std::fs::copy(fixture, &file).unwrap();
+    folder::copy_of_version_1(&file);
     let env: Arc<dyn Env> = Arc::new(SetTo::moment(NOW));
     let store = SqliteStore::open(&file, env.clone()).unwrap();
     let shared: Arc<dyn Store> = Arc::new(store.clone());
@@ -152,12 +152,12 @@ fn read(stored: &Stored) -> &'static str {
 const CONVERSATIONS: usize = 17;
 
 async fn conversations(opened: &Opened) -> Vec<ConversationId> {
-    let page = opened
-        .engine
-        .conversations(&Principal::Open, None, 100)
-        .await
-        .unwrap();
-    let ids = page.conversations.into_iter().map(|line| line.id);
+    let list = Index::Work(conversations_with_agents(DEFAULT_TENANT));
+    let page = opened.store.index(&list, None, 100).await.unwrap();
+    let ids = page.records.iter().map(|stored| {
+        let id = stored.key.partition.strip_prefix("C#").unwrap();
+        ConversationId::parse(id).unwrap()
+    });
     ids.collect()
 }
 

@@ -34,6 +34,12 @@ impl Folder {
     }
 }
 
+/// Copies the file that a program of schema version 1 made.
+pub(crate) fn copy_of_version_1(file: &Path) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/b43035b/all.db");
+    std::fs::copy(fixture, file).unwrap();
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         // What is left over is in the system's folder for such things.

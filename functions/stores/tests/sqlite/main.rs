@@ -6,6 +6,7 @@ mod blocked;
 mod earlier;
 mod files;
 mod folder;
+mod lists;
 mod presence;
 mod processes;
 mod whole;
@@ -144,13 +145,7 @@ fn key(n: u32) -> Key {
 }
 
 fn record(body: String) -> Record {
-    Record {
-        format: 1,
-        body,
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    }
+    Record::new(1, body)
 }
 
 fn create(n: u32) -> Change {

@@ -21,7 +21,7 @@ const NAME: &str = "BATON_TEST_NAME";
 /// Words that each writer appends.
 const WORDS: usize = 60;
 
-fn start(test: &str, file: &Path, name: &str) -> Child {
+pub(crate) fn start(test: &str, file: &Path, name: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -38,7 +38,7 @@ fn start(test: &str, file: &Path, name: &str) -> Child {
         .unwrap()
 }
 
-fn asked_for() -> Option<(PathBuf, String)> {
+pub(crate) fn asked_for() -> Option<(PathBuf, String)> {
     Some((
         PathBuf::from(std::env::var_os(FILE)?),
         std::env::var(NAME).ok()?,

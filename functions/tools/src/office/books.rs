@@ -6,10 +6,10 @@ use baton_handoff::ports::{Change, Cursor, Key, Listing, Millis, Record, StoreEr
 use serde::{Deserialize, Serialize};
 
 /// The list of all orders, by time.
-pub(super) const ORDERS: &str = "B#ORDERS";
+pub(super) const ORDERS: &str = "default/orders";
 
 /// The list of all refunds, by time.
-pub(super) const REFUNDS: &str = "B#REFUNDS";
+pub(super) const REFUNDS: &str = "default/refunds";
 
 /// The partition with copies of the example orders, for searches.
 pub(super) const EXAMPLES: &str = "B#EXAMPLES";
@@ -164,13 +164,7 @@ pub(super) fn add_refund(refund: &Refund) -> Result<Change, StoreError> {
 pub(super) fn record<T: Serialize>(entry: &T) -> Result<Record, StoreError> {
     let body =
         serde_json::to_string(entry).map_err(|error| StoreError::Damaged(error.to_string()))?;
-    Ok(Record {
-        format: FORMAT,
-        body,
-        due_at: None,
-        listed: None,
-        expires_at: None,
-    })
+    Ok(Record::new(FORMAT, body))
 }
 
 /// The entry of a record.

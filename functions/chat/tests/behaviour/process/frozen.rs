@@ -127,8 +127,8 @@ fn freeze_at_an_action(file: &Path, server: &Local) -> bool {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .unwrap();
         let count = |state: &str| -> i64 {
-            let sql = "SELECT count(*) FROM records WHERE sort LIKE 'T#%#A#%' AND list_group = ?1";
-            lock.query_row(sql, [format!("actions:{state}")], |row| row.get(0))
+            let sql = "SELECT count(*) FROM records WHERE sort LIKE 'T#%#A#%' AND work_group = ?1";
+            lock.query_row(sql, [format!("default/actions/{state}")], |row| row.get(0))
                 .unwrap()
         };
         if count("running") > 0 {
