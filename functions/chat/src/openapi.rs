@@ -54,6 +54,7 @@ Times are milliseconds since 1970.";
     paths(
         completions::create,
         conversations::list,
+        conversations::list_all,
         conversations::history,
         conversations::erase,
         conversations::export,

@@ -29,7 +29,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 23] {
+pub(crate) fn routes() -> [Route; 24] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -50,6 +50,7 @@ pub(crate) fn routes() -> [Route; 23] {
         post("/actions/{id}/approve", actions::approve),
         post("/actions/{id}/reject", actions::reject),
         post("/actions/{id}/settle", actions::settle),
+        get("/desk/conversations", conversations::list_all),
         get("/orders", books::orders),
         get("/refunds", books::refunds),
         get("/health", health::health),

@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use super::answers::{json_page, stream_response, uncached, written};
 use super::export::{self, Form};
 use super::input::{Path, Query};
-use super::operator::{Entries, Paging, Round, page};
+use super::operator::{Entries, Operator, Paging, Round, page};
 use super::{last_position, open};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, must};
 use crate::edge::accept::wanted;
 use crate::edge::error::ApiError;
 #[cfg(test)]
@@ -90,6 +90,37 @@ pub(crate) async fn list(
     let (engine, principal) = (&app.engine, caller.principal());
     let read = |after, limit| async move {
         let page = engine.conversations(principal, after, limit).await?;
+        Ok(Round {
+            values: page.conversations,
+            unreadable: page.unreadable,
+            next: page.next,
+        })
+    };
+    page::<SummaryPage, _>(&budget, || Entries::gather(&paging, read)).await
+}
+
+/// All conversations of the operator's tenant, the newest first by their begin.
+#[cfg_attr(test, utoipa::path(
+    get, path = "/desk/conversations", operation_id = "listAllConversations", tag = "operators",
+    params(Paging),
+    responses(
+        (status = 200, description = "A part of the list.", body = SummaryPage),
+        (status = 400, response = refusals::BadRequest),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
+    ),
+    security(("operator" = [])),
+))]
+pub(crate) async fn list_all(
+    State(app): State<App>,
+    Extension(budget): Extension<Budget>,
+    Operator(operator): Operator,
+    paging: Paging,
+) -> Result<Response, ApiError> {
+    must(&operator, Role::See)?;
+    let (engine, tenant) = (&app.engine, &operator.tenant);
+    let read = |after, limit| async move {
+        let page = engine.conversations_in(tenant, after, limit).await?;
         Ok(Round {
             values: page.conversations,
             unreadable: page.unreadable,

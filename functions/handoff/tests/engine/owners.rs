@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::{
     Accepted, CannotRegenerate, EraseError, Followed, Kind, Principal, Refusal, SignInError,
-    StopError, Subject, Tenant,
+    StopError, Subject, Tenant, View,
 };
 
 use crate::play::{Play, listen, message};
@@ -39,7 +39,11 @@ async fn say(play: &Play, id: &ConversationId, principal: &Principal) -> Result<
 
 async fn reads(play: &Play, id: &ConversationId, principal: &Principal) -> bool {
     let conversation = play.engine.conversation(id, principal);
-    conversation.history(None, 10).await.unwrap().is_some()
+    conversation
+        .history(None, 10, View::Customer)
+        .await
+        .unwrap()
+        .is_some()
 }
 
 async fn listed(play: &Play, principal: &Principal) -> Vec<ConversationId> {
@@ -63,8 +67,14 @@ async fn a_stranger_finds_no_conversation_whatever_it_asks_for() {
     ];
     for stranger in strangers {
         let theirs = play.engine.conversation(&id, &stranger);
-        assert!(theirs.history(None, 10).await.unwrap().is_none());
-        assert!(theirs.export().await.unwrap().is_none());
+        assert!(
+            theirs
+                .history(None, 10, View::Customer)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(theirs.export(View::Customer).await.unwrap().is_none());
         assert!(theirs.pulse().await.unwrap().is_none());
         let followed = theirs.follow(1, None).await.unwrap();
         assert!(matches!(followed, Followed::NoSuchTurn), "{stranger:?}");

@@ -269,7 +269,9 @@ impl Customers {
                         letter.message.message
                     ));
                 }
-                Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
+                Some(Line::Refused(
+                    Refusal::Busy { .. } | Refusal::TooManyWaiting | Refusal::NotFound,
+                )) => return,
                 Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
                     return world.break_off(format!("{:?}: {refusal}", letter.message.message));
                 }
