@@ -263,6 +263,9 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
         holder: String::new(),
         result: None,
         reason: None,
+        reason_for_customer: None,
+        approvals: Vec::new(),
+        decided: None,
         receipt: 0,
     };
     let create = Change::Create(keys::action(&id), action.record());

@@ -16,7 +16,9 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
-use crate::routes::{actions, books, completions, conversations, health, page, session, turns};
+use crate::routes::{
+    actions, audit, books, completions, conversations, decisions, health, page, session, turns,
+};
 
 /// What a reader needs to know before any route.
 const DESCRIPTION: &str = "\
@@ -64,9 +66,10 @@ Times are milliseconds since 1970.";
         conversations::events,
         actions::list,
         actions::one,
-        actions::approve,
-        actions::reject,
-        actions::settle,
+        decisions::approve,
+        decisions::reject,
+        decisions::settle,
+        audit::read,
         books::orders,
         books::refunds,
         health::health,

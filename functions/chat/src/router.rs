@@ -10,7 +10,9 @@ use http::{Method, StatusCode, Uri};
 use crate::app::{App, MAX_BODY};
 use crate::edge::error::ApiError;
 use crate::edge::{address, announced, guard, trace};
-use crate::routes::{actions, books, completions, conversations, health, page, session, turns};
+use crate::routes::{
+    actions, audit, books, completions, conversations, decisions, health, page, session, turns,
+};
 use crate::stream::budget::Budget;
 
 /// A method, a path and its handler. `openapi.json` must describe each of them.
@@ -29,7 +31,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 24] {
+pub(crate) fn routes() -> [Route; 25] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -47,9 +49,10 @@ pub(crate) fn routes() -> [Route; 24] {
         post("/session", session::create),
         get("/actions", actions::list),
         get("/actions/{id}", actions::one),
-        post("/actions/{id}/approve", actions::approve),
-        post("/actions/{id}/reject", actions::reject),
-        post("/actions/{id}/settle", actions::settle),
+        post("/actions/{id}/approve", decisions::approve),
+        post("/actions/{id}/reject", decisions::reject),
+        post("/actions/{id}/settle", decisions::settle),
+        get("/audit", audit::read),
         get("/desk/conversations", conversations::list_all),
         get("/orders", books::orders),
         get("/refunds", books::refunds),

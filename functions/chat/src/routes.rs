@@ -2,9 +2,11 @@
 
 pub(crate) mod actions;
 mod answers;
+pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod completions;
 pub(crate) mod conversations;
+pub(crate) mod decisions;
 mod export;
 pub(crate) mod health;
 mod input;

@@ -1,6 +1,7 @@
 //! An action after its acceptance: a worker claims it, tries it and records the outcome. The turn waits for that for a while.
 //! The record decides; a queue message is only a hint to read it.
 
+mod decision;
 pub(crate) mod list;
 pub(crate) mod operate;
 pub(crate) mod tries;
@@ -47,12 +48,6 @@ impl Engine {
 }
 
 impl Action {
-    /// The action as it is recorded. None: there is no such action.
-    pub async fn show(&self) -> Result<Option<ActionRecord>, StoreError> {
-        let read = read_action(&*self.engine.store, &self.id).await?;
-        Ok(read.map(|(_, action)| action))
-    }
-
     /// Takes the next step of the action. Any number of workers may call this for one action at any time.
     #[tracing::instrument(level = "error", name = "action", skip_all, fields(action = %self.id))]
     pub async fn execute(&self) -> Executed {

@@ -17,6 +17,7 @@ use crate::ids::ConversationId;
 use crate::people::alias::Aliases;
 use crate::people::key::Keys;
 use crate::people::operator::Operators;
+use crate::people::trail::PseudonymKeys;
 use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
 use crate::team::{Agent, Team};
 use crate::turn::told::RESULTS_ARE_DATA;
@@ -41,6 +42,26 @@ pub struct Ports {
     pub env: Arc<dyn Env>,
 }
 
+/// Settings of an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineSettings {
+    /// How long an owner keeps a conversation without a renewal. Clocks of processes on one store may differ by a second, so at
+    /// least a few seconds. Processes may have different leases.
+    pub lease: Duration,
+    /// Above this amount, in US cents, and where the amount is unknown, an action needs the approval of two operators. None: one
+    /// is enough.
+    pub four_eyes_above_cents: Option<u64>,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_millis(LEASE),
+            four_eyes_above_cents: None,
+        }
+    }
+}
+
 /// One team on one set of ports. Everything that changes a conversation goes through it.
 pub struct Engine {
     pub(crate) team: Arc<Team>,
@@ -56,12 +77,14 @@ pub struct Engine {
     pub(crate) aliases: Aliases,
     pub(crate) keys: Keys,
     pub(crate) operators: Operators,
+    pub(crate) pseudonym_keys: PseudonymKeys,
     /// The agents' instructions, shared by all turns; otherwise each open turn would hold a copy.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
     /// One permit: for a turn that is suspected of killing its owners.
     pub(crate) suspects: Arc<Semaphore>,
     lease: Millis,
+    pub(crate) four_eyes_above_cents: Option<u64>,
 }
 
 /// The agent's instructions from the team file, and what holds for every agent.
@@ -72,12 +95,11 @@ fn whole_instructions(agent: &Agent) -> String {
 impl Engine {
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
-        Self::with_lease(team, ports, Duration::from_millis(LEASE))
+        Self::with(team, ports, EngineSettings::default())
     }
 
-    /// An engine with another lease than 30 s: how long an owner keeps a conversation without a renewal. Clocks of processes on
-    /// one store may differ by a second, so at least a few seconds. Processes may have different leases.
-    pub fn with_lease(team: Arc<Team>, ports: Ports, lease: Duration) -> Arc<Self> {
+    /// An engine with these settings.
+    pub fn with(team: Arc<Team>, ports: Ports, settings: EngineSettings) -> Arc<Self> {
         let Ports {
             store,
             queue,
@@ -102,10 +124,12 @@ impl Engine {
             aliases: Aliases::default(),
             keys: Keys::default(),
             operators: Operators::default(),
+            pseudonym_keys: PseudonymKeys::default(),
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),
-            lease: millis(lease),
+            lease: millis(settings.lease),
+            four_eyes_above_cents: settings.four_eyes_above_cents,
         })
     }
 

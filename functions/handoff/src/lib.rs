@@ -39,7 +39,7 @@ pub mod text;
 mod turn;
 
 pub use action::list::{ActionPage, ActionSummary};
-pub use action::operate::{Decision, DecisionError, Settlement, Shown};
+pub use action::operate::{DecisionError, News, Reasons, Shown};
 pub use action::{Action, Executed};
 pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};
@@ -50,12 +50,15 @@ pub use conversation::stop::StopError;
 pub use drive::hub::{TurnLog, Watch};
 pub use drive::sweep::Swept;
 pub use engine::probe::Health;
-pub use engine::{Engine, Ports};
+pub use engine::{Engine, EngineSettings, Ports};
 pub use people::CreateError;
 pub use people::alias::{SignInError, same_owners};
+pub use people::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision, BadDay, Day};
 pub use people::key::{ApiKey, Scope};
 pub use people::operator::{BadRole, KnownOperator, Operator, Role};
+pub use people::trail::{AuditLine, AuditPage};
 pub use principal::{BadName, Kind, Owner, Principal, Subject, Tenant};
+pub use record::{Decision, Settlement};
 pub use shown::View;
 pub use turn::replay::Resume;
 

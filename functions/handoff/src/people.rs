@@ -1,9 +1,12 @@
-//! The principals that the store knows: visitors that became customers, API keys, operators.
+//! The principals that the store knows: visitors that became customers, API keys, operators; and the
+//! audit trail of what operators do.
 
 pub(crate) mod alias;
+pub(crate) mod audit;
 pub(crate) mod key;
 pub(crate) mod operator;
 pub(crate) mod remembered;
+pub(crate) mod trail;
 
 use crate::ports::{CommitError, Millis, StoreError};
 

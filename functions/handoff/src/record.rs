@@ -1,6 +1,7 @@
 //! The records of a conversation, and their keys. Knows JSON; never the store.
 
 mod action;
+mod decision;
 pub(crate) mod journal;
 pub mod keys;
 mod message;
@@ -11,7 +12,8 @@ mod stored;
 mod turn;
 
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
-pub use action::{ActionRecord, ActionState, actions_in};
+pub use action::{ActionApproval, ActionRecord, ActionState, Decided, actions_in};
+pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
 pub(crate) use meta::{RECHECK, recheck_after};

@@ -64,11 +64,19 @@ mod switch {
         SweepStopsAtUnreadable,
         /// A conversation may have any number of open actions.
         UntoldUnbounded,
+        /// A decision is not told in the audit trail.
+        NotAudited,
+        /// An operator decides on actions of any tenant.
+        TenantIgnored,
+        /// An operator decides without the role for it.
+        RolesIgnored,
+        /// Both approvals of an action may be one operator's.
+        OneMayApproveTwice,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 21] = [
+        pub const ALL: [Self; 25] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -90,6 +98,10 @@ mod switch {
             Self::RefusedIsLater,
             Self::SweepStopsAtUnreadable,
             Self::UntoldUnbounded,
+            Self::NotAudited,
+            Self::TenantIgnored,
+            Self::RolesIgnored,
+            Self::OneMayApproveTwice,
         ];
     }
 

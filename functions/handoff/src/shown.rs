@@ -1,9 +1,8 @@
 //! What a reader of a conversation sees of tool calls: the one place that decides it, for every stream, history and export.
 //! Knows the team's rule for a tool and the texts of a call; never the route that asks.
 
-use crate::action::operate::{FOUND_DONE, REJECTED};
 use crate::record::{ActionState, ToolOutcome};
-use crate::team::{Show, Team, ToolKind, picked};
+use crate::team::{Show, Team, picked};
 
 /// Whose view of a conversation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,10 +64,7 @@ impl<'a> Reader<'a> {
         match self.show(tool) {
             Show::Name => None,
             Show::Fields(fields) => is_success.then(|| picked(fields, result)).flatten(),
-            Show::All => Some(match self.view {
-                View::Customer if self.is_action(tool) => without_reason(result),
-                View::Customer | View::Operator => result.to_owned(),
-            }),
+            Show::All => Some(result.to_owned()),
         }
     }
 
@@ -80,19 +76,4 @@ impl<'a> Reader<'a> {
             View::Customer => self.team.tool(tool).map_or(&Show::Name, |tool| &tool.show),
         }
     }
-
-    fn is_action(&self, tool: &str) -> bool {
-        let tool = self.team.tool(tool);
-        tool.is_some_and(|tool| tool.kind == ToolKind::Action)
-    }
-}
-
-/// The result of an action without the reason of an operator, which is for colleagues.
-fn without_reason(result: &str) -> String {
-    for sentence in [REJECTED, FOUND_DONE] {
-        if let Some((before, _reason)) = result.split_once(&format!("{sentence}: ")) {
-            return format!("{before}{sentence}.");
-        }
-    }
-    result.to_owned()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use baton_handoff::ports::{Env, Model, Store, Tools};
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Ports};
+use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
 use baton_tools::office::BackOffice;
@@ -43,7 +43,7 @@ pub struct Services {
     records: Records,
     model: Arc<dyn Model>,
     tools: Arc<dyn Tools>,
-    lease: Duration,
+    engine: EngineSettings,
     /// Ends the rehearsal model.
     stop: CancellationToken,
 }
@@ -90,7 +90,10 @@ impl Services {
             records,
             model,
             tools: Arc::new(tools),
-            lease: settings.lease,
+            engine: EngineSettings {
+                lease: settings.lease,
+                four_eyes_above_cents: settings.four_eyes_above_cents,
+            },
             stop,
         })
     }
@@ -118,7 +121,7 @@ impl Services {
 
     /// An engine on them.
     pub fn engine(&self) -> Arc<Engine> {
-        Engine::with_lease(self.team.clone(), self.ports(), self.lease)
+        Engine::with(self.team.clone(), self.ports(), self.engine)
     }
 
     /// Ends the rehearsal model and closes the file.

@@ -1,10 +1,12 @@
 //! All settings, read from the environment in this one place. A wrong value is reported at the start, in one clear sentence.
 
 mod auth;
+mod cloud;
 mod jwt;
 mod model;
 mod names;
 mod networks;
+mod operators;
 mod values;
 
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use baton_http::Secret;
 use baton_tools::outside::Network;
 
 pub use auth::Strangers;
+pub use cloud::Cloud;
 pub use jwt::{Issuers, JwtAlgorithm, JwtSettings, KeySource};
 pub use model::ModelChoice;
 pub(crate) use names::unknown;
@@ -69,6 +72,8 @@ pub struct Settings {
     pub session_secret: Option<Secret>,
     /// The bearer token of operator routes.
     pub operator_token: Option<Secret>,
+    /// Above this amount in US cents, and where it is unknown, an action needs the approval of two operators.
+    pub four_eyes_above_cents: Option<u64>,
     /// Further origins that browsers may call from.
     pub origins: Vec<String>,
     /// The log filter: a level, or levels of crates and modules.
@@ -93,17 +98,6 @@ pub struct Settings {
     pub cloud: Option<Cloud>,
     /// Whether requests come through AWS, which only routes names of its own and of this function.
     pub routed_by_aws: bool,
-}
-
-/// Where records and messages live on AWS. Region, credentials and endpoints are the SDK's own settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cloud {
-    /// The DynamoDB table.
-    pub table: String,
-    /// The SQS queue of actions.
-    pub actions_url: String,
-    /// The SQS queue of turns.
-    pub turns_url: String,
 }
 
 /// The most open connections, unless set. Each open stream is one. Zero would answer no request, and no machine holds more than a
@@ -131,6 +125,7 @@ impl Settings {
         let addr = bad.note(addr(values));
         let model = bad.note(model::read(values));
         let issuers = bad.note(jwt::read(values));
+        let operators = bad.note(operators::read(values));
         let origins = bad.note(origins(values));
         let static_dir = bad.note(static_dir(values));
         let connections = bad.note(connections(values));
@@ -149,7 +144,7 @@ impl Settings {
             &LEASE_BOUNDS,
         ));
         let proxies = bad.note(networks::proxies(values));
-        let cloud = bad.note(cloud(values));
+        let cloud = bad.note(cloud::read(values));
         // Set in every environment that AWS itself starts, and in no other.
         let routed_by_aws = values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some();
         // Where origins are named, a proxy is in front, and everybody behind it.
@@ -163,11 +158,11 @@ impl Settings {
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
             (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
-            (Some(issuers), Some(strangers), Some(session_secret)),
+            (Some(issuers), Some(strangers), Some(session_secret), Some(operators)),
         ) = (
             (addr, model, origins, static_dir, connections),
             (idle, drain, tool_networks, lease, cloud, proxies),
-            (issuers, strangers, session_secret),
+            (issuers, strangers, session_secret, operators),
         )
         else {
             return Err(bad.into_one());
@@ -180,7 +175,8 @@ impl Settings {
             issuers,
             strangers,
             session_secret,
-            operator_token: values.get("BATON_OPERATOR_TOKEN").map(Secret::new),
+            operator_token: operators.token,
+            four_eyes_above_cents: operators.four_eyes_above_cents,
             origins,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir,
@@ -215,38 +211,6 @@ impl Settings {
             }));
         }
         Ok(settings)
-    }
-}
-
-/// All three or none: with a part of them, accepted work would be lost.
-fn cloud(values: &Values) -> Result<Option<Cloud>, BadSetting> {
-    let names = ["BATON_TABLE", "BATON_QUEUE_URL", "BATON_TURNS_QUEUE_URL"];
-    let [table, actions_url, turns_url] = names.map(|name| values.get(name).map(str::to_owned));
-    match (table, actions_url, turns_url) {
-        (None, None, None) => Ok(None),
-        (Some(table), Some(actions_url), Some(turns_url)) if values.get("BATON_DATA").is_none() => {
-            Ok(Some(Cloud {
-                table,
-                actions_url,
-                turns_url,
-            }))
-        }
-        (Some(_), Some(_), Some(_)) => Err(BadSetting::new(
-            "both BATON_TABLE and BATON_DATA are set; which store is meant?",
-        )),
-        (table, actions_url, turns_url) => {
-            let missing: Vec<_> = names
-                .into_iter()
-                .zip([table, actions_url, turns_url])
-                .filter(|(_, value)| value.is_none())
-                .map(|(name, _)| name)
-                .collect();
-            let verb = if missing.len() == 1 { "is" } else { "are" };
-            Err(BadSetting::new(format!(
-                "{} {verb} missing; BATON_TABLE and both queues belong together",
-                missing.join(" and ")
-            )))
-        }
     }
 }
 
@@ -438,7 +402,7 @@ mod tests {
             "BATON_AZURE_CLIENT_SECRET",
             "TABLES_TOKEN",
         ];
-        let mut common: Vec<_> = secrets.map(|name| (name, "s3cret")).to_vec();
+        let mut common: Vec<_> = secrets.map(|name| (name, "s3cret s3cret s3cret")).to_vec();
         common.push(("BATON_AZURE_DEPLOYMENT", "d"));
         common.push(("BATON_AZURE_TENANT", "t"));
         common.push(("BATON_AZURE_CLIENT_ID", "i"));

@@ -1,5 +1,6 @@
 //! The local server: the whole of Baton in one process, on <http://localhost:8501>.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,7 +138,7 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
         compress: true,
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };
-    tell(&settings, &address.to_string(), &backend);
+    tell(&settings, address, &backend, &app.auth);
     let bounds = Bounds {
         connections: settings.connections,
         idle: settings.idle,
@@ -174,17 +175,30 @@ async fn end_on_signal(mut signals: Signals, drain: Duration, ending: Ending) {
 }
 
 /// The lines for a person at the terminal.
-fn tell(settings: &Settings, address: &str, backend: &Backend) {
+fn tell(settings: &Settings, address: SocketAddr, backend: &Backend, auth: &Auth) {
     let model = if backend.model.rehearsal {
         "the rehearsal model: scripted answers, no language model (set BATON_MODEL_URL for a real one)".to_owned()
     } else {
         backend.model.name.clone()
     };
-    eprintln!(
-        "Baton is ready on http://{}",
-        address.replace("127.0.0.1", "localhost")
-    );
+    let here = address.to_string().replace("127.0.0.1", "localhost");
+    eprintln!("Baton is ready on http://{here}");
     eprintln!("  team   {}", backend.engine.team().name);
     eprintln!("  model  {model}");
     eprintln!("  data   {}", settings.data.display());
+    match &auth.operator_token {
+        // A secret that is kept elsewhere is not repeated; and no other machine's log gets one.
+        Some(made) if settings.operator_token.is_none() && address.ip().is_loopback() => {
+            eprintln!("  desk   http://{here}/desk#token={}", made.expose());
+        }
+        Some(_) if settings.operator_token.is_none() => {
+            let file = settings.data.with_file_name("operator");
+            eprintln!(
+                "  desk   http://{here}/desk, with the token in {}",
+                file.display()
+            );
+        }
+        Some(_) => eprintln!("  desk   http://{here}/desk, with the token of BATON_OPERATOR_TOKEN"),
+        None => eprintln!("  desk   http://{here}/desk, with the token of an operator"),
+    }
 }

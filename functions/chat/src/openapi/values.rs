@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use baton_handoff::record::ActionState as State;
-use baton_handoff::{failure, record};
+use baton_handoff::{self as handoff, failure, record};
 use serde::Serialize;
 use utoipa::openapi::schema::{AdditionalProperties, Schema, SchemaFormat};
 use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Type};
@@ -42,6 +42,8 @@ values! {
     Milliseconds: "Since 1970." = integer(0);
     TurnEvents: "Where a turn's events are, as seen from `/chat/completions`: `../conversations/{id}/turns/{turn}/events`." = text().format(Some(SchemaFormat::Custom("uri-reference".to_owned())));
     Markdown: "For people." = text();
+    Decision: "An operator's." = text().enum_values(Some(handoff::Decision::ALL.map(handoff::Decision::as_str)));
+    AuditEvent: "What was done." = text().enum_values(Some(["decided", "key_created", "key_revoked", "operator_added", "operator_removed"]));
     ActionState: "`unknown`: it is not known whether it had its effect; a person must look." = text().enum_values(Some(State::ALL.map(State::as_str)));
 }
 

@@ -1,105 +1,33 @@
-//! The operator's view of actions: waiting and ended ones, and the decisions reserved for a person.
+//! The operator's view of actions: waiting and ended ones.
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::{Extension, Json};
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::Millis;
-use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::{Decision, DecisionError, Settlement};
-use http::StatusCode;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use baton_handoff::record::{ActionApproval, ActionRecord, ActionState};
+use baton_handoff::{Decision, Engine, Role, Tenant};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::answers::{json_page, uncached, written};
-use super::input::{Path, Query, read_object};
+use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::app::App;
+use crate::auth::must;
 use crate::edge::error::ApiError;
-#[cfg(test)]
-use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
 use crate::stream::budget::Budget;
 
-/// A reason, in bytes; it is kept with the action.
-const MAX_REASON: usize = 2_000;
-
-/// An operator's approval or rejection.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Decision))]
-struct Decided {
-    /// The `arguments_hash` of the action as it was shown.
-    arguments_hash: String,
-    /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    #[cfg_attr(test, schema(value_type = u64))]
-    fence: Fence,
-    /// Kept with the action; at most 2,000 bytes.
-    #[cfg_attr(test, schema(min_length = 1))]
-    reason: String,
-}
-
-/// What became of an action, as an operator found out.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Settlement))]
-struct Settled {
-    /// The `arguments_hash` of the action as it was shown.
-    arguments_hash: String,
-    /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    #[cfg_attr(test, schema(value_type = u64))]
-    fence: Fence,
-    /// Kept with the action; at most 2,000 bytes.
-    #[cfg_attr(test, schema(min_length = 1))]
-    reason: String,
-    /// `retry` queues it again.
-    #[cfg_attr(test, schema(required = true, nullable = false))]
-    outcome: Option<Outcome>,
-}
-
-/// A number that callers cannot know by themselves, so that its absence is explained.
-struct Fence(u64);
-
-impl<'de> Deserialize<'de> for Fence {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = Option::deserialize(deserializer)?;
-        let missing = "missing field `fence`: the number that the action was shown with";
-        given.map(Self).ok_or_else(|| D::Error::custom(missing))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(rename_all = "snake_case"))]
-enum Outcome {
-    Done,
-    Rejected,
-    Retry,
-}
-
-const NO_OUTCOME: &str = "must be \"done\", \"rejected\" or \"retry\"";
-
-impl TryFrom<String> for Outcome {
-    type Error = &'static str;
-
-    fn try_from(word: String) -> Result<Self, Self::Error> {
-        match word.as_str() {
-            "done" => Ok(Self::Done),
-            "rejected" => Ok(Self::Rejected),
-            "retry" => Ok(Self::Retry),
-            _ => Err(NO_OUTCOME),
-        }
-    }
-}
-
 /// An action that was accepted.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Action))]
-struct Shown {
+pub(super) struct Shown {
     #[cfg_attr(test, schema(value_type = values::ActionId))]
     id: ActionId,
     #[cfg_attr(test, schema(value_type = values::ConversationId))]
@@ -129,18 +57,55 @@ struct Shown {
     first_try_at: Option<Millis>,
     /// How often a worker took it up.
     attempts: u32,
-    /// Goes with a decision too: it changes with each try, so that an operator decides only on what was shown.
+    /// Goes with a decision too: it changes with each try and with a first approval, so that an operator decides only on what was
+    /// shown.
     fence: u64,
     /// The result or why there is none.
     #[cfg_attr(test, schema(required = true))]
     result: Option<String>,
-    /// Why an operator decided as they did.
+    /// Why an operator decided as they did, for colleagues only.
     #[cfg_attr(test, schema(required = true))]
     reason: Option<String>,
+    /// Why, for the customer.
+    #[cfg_attr(test, schema(required = true))]
+    reason_for_customer: Option<String>,
+    /// The last decision.
+    #[cfg_attr(test, schema(value_type = Option<values::Decision>, required = true))]
+    decision: Option<Decision>,
+    /// The operator that took it.
+    #[cfg_attr(test, schema(required = true))]
+    decided_by: Option<String>,
+    /// When, in milliseconds since 1970.
+    #[cfg_attr(test, schema(value_type = Option<u64>, required = true))]
+    decided_at: Option<Millis>,
+    /// The approvals so far of an action that needs two.
+    approvals: Vec<Approval>,
+    /// How many operators must approve it: 1 or 2.
+    #[cfg_attr(test, schema(minimum = 1, maximum = 2))]
+    approvals_needed: usize,
     /// Of an unknown action, asked for by its id: later ones of its conversation that are done already; 20 at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(nullable = false))]
     done_after: Option<Vec<Later>>,
+}
+
+/// An operator's approval of an action that needs two.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Approval {
+    /// The operator's name.
+    by: String,
+    #[cfg_attr(test, schema(value_type = values::Milliseconds))]
+    at: Millis,
+}
+
+impl From<ActionApproval> for Approval {
+    fn from(approval: ActionApproval) -> Self {
+        Self {
+            by: approval.by.to_string(),
+            at: approval.at,
+        }
+    }
 }
 
 /// An action that was accepted later and is done.
@@ -152,9 +117,14 @@ struct Later {
     tool: String,
 }
 
-impl From<ActionRecord> for Shown {
-    fn from(action: ActionRecord) -> Self {
+impl Shown {
+    pub(super) fn of(engine: &Engine, action: ActionRecord) -> Self {
+        let decided = action.decided.as_ref();
         Self {
+            approvals_needed: engine.approvals_needed(&action),
+            decision: decided.map(|decided| decided.decision),
+            decided_by: decided.map(|decided| decided.by.to_string()),
+            decided_at: decided.map(|decided| decided.at),
             arguments_hash: action.arguments_hash(),
             // Canonical JSON, written by us.
             arguments: serde_json::from_str(&action.arguments).unwrap_or(Value::Null),
@@ -172,6 +142,8 @@ impl From<ActionRecord> for Shown {
             fence: action.fence,
             result: action.result,
             reason: action.reason,
+            reason_for_customer: action.reason_for_customer,
+            approvals: action.approvals.into_iter().map(Approval::from).collect(),
             done_after: None,
         }
     }
@@ -252,23 +224,31 @@ struct InState {
 pub(crate) async fn list(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
-    _operator: Operator,
+    Operator(operator): Operator,
     paging: Paging,
     query: Query,
 ) -> Result<Response, ApiError> {
+    must(&operator, Role::See)?;
+    let tenant = &operator.tenant;
     let Some(state) = query.text("state")?.map(parse_state).transpose()? else {
-        return overview(&app, &budget).await;
+        return overview(&app, &budget, tenant).await;
     };
-    page::<ActionPage, _>(&budget, || in_state(&app, state, &paging)).await
+    page::<ActionPage, _>(&budget, || in_state(&app, tenant, state, &paging)).await
 }
 
-async fn in_state(app: &App, state: ActionState, paging: &Paging) -> Result<Entries, ApiError> {
+async fn in_state(
+    app: &App,
+    tenant: &Tenant,
+    state: ActionState,
+    paging: &Paging,
+) -> Result<Entries, ApiError> {
     let read = |after, limit| async move {
-        let actions = app.engine.actions(state, after, limit).await?;
+        let page = app.engine.actions(tenant, state, after, limit).await?;
+        let shown = |action| Shown::of(&app.engine, action);
         Ok(Round {
-            values: actions.actions.into_iter().map(Shown::from).collect(),
-            unreadable: actions.unreadable,
-            next: actions.next,
+            values: page.actions.into_iter().map(shown).collect(),
+            unreadable: page.unreadable,
+            next: page.next,
         })
     };
     Entries::gather(paging, read).await
@@ -282,13 +262,13 @@ fn parse_state(raw: &str) -> Result<ActionState, ApiError> {
     })
 }
 
-async fn overview(app: &App, budget: &Budget) -> Result<Response, ApiError> {
+async fn overview(app: &App, budget: &Budget, tenant: &Tenant) -> Result<Response, ApiError> {
     let make = || async {
         let mut actions = Entries::default();
         for state in ActionState::ALL {
-            actions.append(in_state(app, state, &Paging::first()).await?);
+            actions.append(in_state(app, tenant, state, &Paging::first()).await?);
         }
-        let summary = app.engine.action_summary().await?;
+        let summary = app.engine.action_summary(tenant).await?;
         written(&ActionOverview {
             counts: summary.counts,
             oldest_waiting_ms: summary.oldest_waiting,
@@ -314,11 +294,15 @@ async fn overview(app: &App, budget: &Budget) -> Result<Response, ApiError> {
 ))]
 pub(crate) async fn one(
     State(app): State<App>,
-    _operator: Operator,
+    Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
+    must(&operator, Role::See)?;
     let opened = app.engine.action(&parse_id(&id)?);
-    let action = opened.show().await?.ok_or_else(no_such_action)?;
+    let action = opened
+        .shown_to(&operator)
+        .await?
+        .ok_or_else(no_such_action)?;
     let later = opened.done_after(&action).await?;
     let later = later.into_iter().map(|later| Later {
         id: later.id,
@@ -327,161 +311,15 @@ pub(crate) async fn one(
     let done_after = Some(later.collect());
     let shown = Shown {
         done_after,
-        ..Shown::from(action)
+        ..Shown::of(&app.engine, action)
     };
     Ok(uncached(Json(shown)))
 }
 
-/// Lets a proposed action happen.
-///
-/// The action is queued and a worker executes it. A decision is taken once, and only about the arguments that were shown.
-#[cfg_attr(test, utoipa::path(
-    post, path = "/actions/{id}/approve", operation_id = "approveAction", tag = "operators",
-    params(("id" = values::ActionId, Path)),
-    request_body = Decided,
-    responses(
-        (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the arguments are not those that were shown. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
-    ),
-    security(("operator" = []), ()),
-))]
-pub(crate) async fn approve(
-    State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (id, decided) = read(&id, request).await?;
-    decide(&app, &id, Decision::Approve, decided).await
-}
-
-/// Refuses a proposed action.
-///
-/// The action ends as `rejected` and never has an effect. A decision is taken once, and only about the arguments that were
-/// shown.
-#[cfg_attr(test, utoipa::path(
-    post, path = "/actions/{id}/reject", operation_id = "rejectAction", tag = "operators",
-    params(("id" = values::ActionId, Path)),
-    request_body = Decided,
-    responses(
-        (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the arguments are not those that were shown. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
-    ),
-    security(("operator" = []), ()),
-))]
-pub(crate) async fn reject(
-    State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (id, decided) = read(&id, request).await?;
-    decide(&app, &id, Decision::Reject, decided).await
-}
-
-/// Records what became of an action whose effect is unknown.
-///
-/// For an action in state `unknown`, after a look at the other system. A decision is taken once, and only about the arguments
-/// that were shown.
-#[cfg_attr(test, utoipa::path(
-    post, path = "/actions/{id}/settle", operation_id = "settleAction", tag = "operators",
-    params(("id" = values::ActionId, Path)),
-    request_body = Settled,
-    responses(
-        (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the arguments are not those that were shown. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
-    ),
-    security(("operator" = []), ()),
-))]
-pub(crate) async fn settle(
-    State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (id, settled): (_, Settled) = read(&id, request).await?;
-    let outcome = match settled.outcome {
-        Some(Outcome::Done) => Settlement::Done,
-        Some(Outcome::Rejected) => Settlement::Rejected,
-        Some(Outcome::Retry) => Settlement::Retry,
-        None => return Err(ApiError::bad_request(format!("outcome {NO_OUTCOME}"))),
-    };
-    let decided = Decided {
-        arguments_hash: settled.arguments_hash,
-        fence: settled.fence,
-        reason: settled.reason,
-    };
-    decide(&app, &id, Decision::Settle(outcome), decided).await
-}
-
-async fn read<T: DeserializeOwned>(id: &str, request: Request) -> Result<(ActionId, T), ApiError> {
-    let id = parse_id(id)?;
-    let (parts, body) = request.into_parts();
-    Ok((id, read_object(&parts.headers, body).await?))
-}
-
-async fn decide(
-    app: &App,
-    id: &ActionId,
-    decision: Decision,
-    decided: Decided,
-) -> Result<Response, ApiError> {
-    let reason = decided.reason;
-    if reason.trim().is_empty() || reason.len() > MAX_REASON {
-        return Err(ApiError::bad_request(format!(
-            "a reason of 1 to {MAX_REASON} bytes is needed"
-        )));
-    }
-    let shown = baton_handoff::Shown {
-        arguments_hash: decided.arguments_hash,
-        fence: decided.fence.0,
-    };
-    match app
-        .engine
-        .action(id)
-        .decide(decision, &shown, &reason)
-        .await
-    {
-        Ok(action) => Ok(uncached(Json(Shown::from(action)))),
-        Err(DecisionError::NotFound) => Err(no_such_action()),
-        Err(
-            error @ (DecisionError::OtherArguments
-            | DecisionError::Decided(_)
-            | DecisionError::Changed(..)),
-        ) => Err(ApiError::new(StatusCode::CONFLICT, error.to_string())),
-        Err(error @ DecisionError::TooManyReports) => {
-            let refusal = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-            Err(refusal.with_header(http::header::RETRY_AFTER, "60"))
-        }
-        Err(DecisionError::Store(error)) => Err(error.into()),
-    }
-}
-
-fn parse_id(raw: &str) -> Result<ActionId, ApiError> {
+pub(super) fn parse_id(raw: &str) -> Result<ActionId, ApiError> {
     ActionId::parse(raw).map_err(|_| ApiError::bad_request("that is not the id of an action"))
 }
 
-fn no_such_action() -> ApiError {
+pub(super) fn no_such_action() -> ApiError {
     ApiError::not_found("no such action")
 }

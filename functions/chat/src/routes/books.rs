@@ -3,6 +3,7 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use baton_handoff::Role;
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Cursor, Millis};
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::app::App;
+use crate::auth::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
@@ -32,9 +34,10 @@ use crate::stream::budget::Budget;
 pub(crate) async fn orders(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
-    _operator: Operator,
+    Operator(operator): Operator,
     paging: Paging,
 ) -> Result<Response, ApiError> {
+    must(&operator, Role::See)?;
     let office = &app.office;
     let read = |after: Option<String>, limit| async move {
         let orders = office.orders(after.map(Cursor).as_ref(), limit).await?;
@@ -62,9 +65,10 @@ pub(crate) async fn orders(
 pub(crate) async fn refunds(
     State(app): State<App>,
     Extension(budget): Extension<Budget>,
-    _operator: Operator,
+    Operator(operator): Operator,
     paging: Paging,
 ) -> Result<Response, ApiError> {
+    must(&operator, Role::See)?;
     let office = &app.office;
     let read = |after: Option<String>, limit| async move {
         let refunds = office.refunds(after.map(Cursor).as_ref(), limit).await?;

@@ -72,7 +72,10 @@ impl Cloud {
             ("BATON_QUEUE_URL", self.urls.actions.clone()),
             ("BATON_TURNS_QUEUE_URL", self.urls.turns.clone()),
             ("AWS_ENDPOINT_URL_SQS", self.moto.url()),
-            ("BATON_OPERATOR_TOKEN", "operator".to_owned()),
+            (
+                "BATON_OPERATOR_TOKEN",
+                "an operator of the tests".to_owned(),
+            ),
         ];
         [settings.as_slice(), &on_table(&self.table, model)].concat()
     }

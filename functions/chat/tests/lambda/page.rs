@@ -37,7 +37,7 @@ fn assets() -> Vec<(String, PathBuf)> {
 async fn the_page_and_every_asset_come_through_byte_for_byte() {
     let model = ScriptedModel::start([]).await;
     // Without a token a function has no desk.
-    let token = ("BATON_OPERATOR_TOKEN", "correct horse".to_owned());
+    let token = ("BATON_OPERATOR_TOKEN", "correct horse battery".to_owned());
     let function = Function::start_with(&model, &[token]).await;
     let assets = assets();
     assert!(assets.len() > 10, "{assets:?}");

@@ -185,7 +185,7 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
             let id = asked["SecretId"].as_str().unwrap();
             called(format!("secretsmanager:{operation}"), id);
             let secret = match id {
-                "OperatorSecret" => json!({"BATON_OPERATOR_TOKEN": "token"}),
+                "OperatorSecret" => json!({"BATON_OPERATOR_TOKEN": "an operator of the tests"}),
                 "SessionSecret" => {
                     json!({"BATON_SESSION_SECRET": "a secret of the tests with 32 bytes or more"})
                 }

@@ -30,7 +30,7 @@ use function::{Function, batch, message, request, say};
 use template::Template;
 
 /// What an operator sends along.
-const OPERATOR: (&str, &str) = ("authorization", "Bearer token");
+const OPERATOR: (&str, &str) = ("authorization", "Bearer an operator of the tests");
 
 /// A table in an engine of its own.
 struct Table {

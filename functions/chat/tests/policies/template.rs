@@ -132,7 +132,8 @@ impl Template {
             "ModelUrl" => MODEL_URL.to_owned(),
             // Conversations are named by the tests.
             "Auth" => "open".to_owned(),
-            "Origins"
+            "FourEyesUsd"
+            | "Origins"
             | "Proxies"
             | "JwtIssuer"
             | "JwtAudience"

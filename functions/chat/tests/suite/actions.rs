@@ -263,14 +263,15 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
         client.actions("proposed").await.pop()
     })
     .await;
-    let nameless = json!({ "arguments_hash": proposed["arguments_hash"], "reason": " " });
+    let nameless =
+        json!({ "arguments_hash": proposed["arguments_hash"], "fence": 0, "reason": " " });
     let path = format!("/actions/{}/reject", proposed["id"].as_str().unwrap());
     assert_eq!(client.post(&path, &nameless).await.status, 400);
     assert_eq!(client.decide(&proposed, "reject").await.status, 200);
     client.turn_ends("c", 2).await;
     let told = client.said("c").await.pop().unwrap().2;
     assert!(
-        told.contains("Rejected, nothing was done") && told.contains("as the test wants it"),
+        told.contains("Rejected, nothing was done") && told.contains("as the shop wants it"),
         "{told}"
     );
     assert_eq!(house.desk().tries(), []);

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 
 use super::support::{Answer, Client, House, Setup, body, clerk, soon};
 
-const OPERATOR_ROUTES: [(&str, &str); 7] = [
+const OPERATOR_ROUTES: [(&str, &str); 8] = [
+    ("GET", "/audit?day=2026-01-31"),
     ("GET", "/actions"),
     ("GET", "/orders"),
     ("GET", "/refunds"),

@@ -11,6 +11,7 @@ mod defects;
 mod failures;
 mod guard;
 mod load;
+mod operators;
 mod order;
 mod overlap;
 mod page;

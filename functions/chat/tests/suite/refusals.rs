@@ -294,14 +294,19 @@ async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
             "fence must be a whole number",
         ),
         (
-            approve,
+            "reject",
             r#"{"arguments_hash": "x", "fence": 0}"#,
-            "reason is missing",
+            "a reason for colleagues is needed",
         ),
         (
-            approve,
+            "reject",
             r#"{"arguments_hash": "x", "fence": 0, "reason": " "}"#,
-            "a reason of 1 to 2000 bytes is needed",
+            "a reason for colleagues is needed",
+        ),
+        (
+            settle,
+            r#"{"arguments_hash": "x", "fence": 0, "outcome": "done"}"#,
+            "a reason for colleagues is needed",
         ),
         (
             settle,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::Engine;
 use crate::ports::{Cursor, Index, Key, Millis, StoreError};
+use crate::principal::Tenant;
 use crate::record::keys::{self, TurnPart};
-use crate::record::{ActionRecord, ActionState, DEFAULT_TENANT, Unreadable, actions_in, decode};
+use crate::record::{ActionRecord, ActionState, Unreadable, actions_in, decode};
 
 /// The most actions counted in a state that waits. A higher count is reported as this number.
 const MOST_WAITING: usize = 1_000;
@@ -36,14 +37,15 @@ pub struct ActionSummary {
 }
 
 impl Engine {
-    /// A page of the actions in a state.
+    /// A page of a tenant's actions in a state.
     pub async fn actions(
         &self,
+        tenant: &Tenant,
         state: ActionState,
         after: Option<String>,
         limit: usize,
     ) -> Result<ActionPage, StoreError> {
-        let index = Index::Work(actions_in(DEFAULT_TENANT, state));
+        let index = Index::Work(actions_in(tenant.as_str(), state));
         let page = self
             .store
             .index(&index, after.map(Cursor).as_ref(), limit)
@@ -67,8 +69,8 @@ impl Engine {
         })
     }
 
-    /// The number of actions in each state, and the age of the oldest action in each state that waits for a person or a worker.
-    pub async fn action_summary(&self) -> Result<ActionSummary, StoreError> {
+    /// The number of a tenant's actions in each state, and the age of the oldest action in each state that waits for a person or a worker.
+    pub async fn action_summary(&self, tenant: &Tenant) -> Result<ActionSummary, StoreError> {
         let mut summary = ActionSummary::default();
         for state in ActionState::ALL {
             let waits = match state {
@@ -79,7 +81,7 @@ impl Engine {
                 ActionState::Done | ActionState::Rejected => false,
             };
             let most = if waits { MOST_WAITING } else { MOST_OVER };
-            let (count, oldest) = self.count_actions(state, most).await?;
+            let (count, oldest) = self.count_actions(tenant, state, most).await?;
             summary.counts.insert(state.as_str(), count);
             if let Some(oldest) = oldest.filter(|_| waits) {
                 let age = self.env.now().saturating_sub(oldest.accepted_at);
@@ -92,10 +94,11 @@ impl Engine {
     /// The number of actions in a state, up to `most`, and the oldest of the counted actions.
     async fn count_actions(
         &self,
+        tenant: &Tenant,
         state: ActionState,
         most: usize,
     ) -> Result<(usize, Option<ActionRecord>), StoreError> {
-        let index = Index::Work(actions_in(DEFAULT_TENANT, state));
+        let index = Index::Work(actions_in(tenant.as_str(), state));
         let (mut count, mut oldest, mut after) = (0, None, None);
         while count < most {
             let left = most - count;

@@ -1,13 +1,17 @@
 //! Operators' decisions: approval of an action, and settlement of an action without a known outcome.
-//! A decision is bound to the arguments that the operator saw, and is applied once.
-
-use serde::Deserialize;
+//! A decision is bound to the arguments and the state that the operator saw, and is applied once.
 
 use super::Action;
-use crate::engine::MAX_TRIES;
+pub use super::decision::{DecisionError, News, Reasons, Shown};
+use crate::engine::{Engine, MAX_TRIES};
+use crate::people::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision};
+use crate::people::operator::{Operator, Role};
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
 use crate::record::journal::{read_action, read_meta};
-use crate::record::{ActionRecord, ActionState, RESEND, decode, keys, size};
+use crate::record::{
+    ActionApproval, ActionRecord, ActionState, Decided, Decision, RESEND, Settlement, decode, keys,
+    size,
+};
 use crate::team::ActionOrder;
 
 /// How many pages of the conversation's records are searched for later actions.
@@ -16,84 +20,6 @@ const PAGE_SEARCHED: usize = 200;
 
 /// The most later actions shown.
 const MOST_DONE_AFTER: usize = 20;
-
-/// Begins the result of an action that an operator decided against. The operator's reason follows.
-pub(crate) const REJECTED: &str = "A colleague decided against it";
-
-/// Begins the result of an action that an operator found done. The operator's reason follows.
-pub(crate) const FOUND_DONE: &str = "A colleague found it done";
-
-/// An operator's decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// A proposed action may be executed.
-    Approve,
-    /// A proposed action must not be executed.
-    Reject,
-    /// The outcome of an action without a known one.
-    Settle(Settlement),
-}
-
-/// The outcome of an action without a known one, as an operator found it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Settlement {
-    /// It has its effect.
-    Done,
-    /// It has none.
-    Rejected,
-    /// It has none yet, and may be tried again under the same key.
-    Retry,
-}
-
-/// Why a decision was not applied.
-#[derive(Debug, thiserror::Error)]
-pub enum DecisionError {
-    /// There is no such action.
-    #[error("no such action")]
-    NotFound,
-    /// The operator saw other arguments.
-    #[error("the action has other arguments than those that the decision is about")]
-    OtherArguments,
-    /// It was tried after the operator saw it.
-    #[error(
-        "the action has changed since it was shown: it was tried again and is {} once more ({} attempts). Look at it again.",
-        .0.as_str(),
-        .1
-    )]
-    Changed(ActionState, u32),
-    /// Its state does not allow this decision.
-    #[error("this cannot be decided: the action is {}", .0.as_str())]
-    Decided(ActionState),
-    /// Its conversation has too many results to report.
-    #[error(
-        "the conversation has too many results to report to its model first; try again in a minute"
-    )]
-    TooManyReports,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// An action as an operator saw it. A decision holds for this state only: another operator may have had the action tried again
-/// since, with another outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// The value of [`ActionRecord::arguments_hash`].
-    pub arguments_hash: String,
-    /// The fence of the last claim: [`ActionRecord::fence`].
-    pub fence: u64,
-}
-
-impl Shown {
-    /// Identifies the state of this record.
-    pub fn of(action: &ActionRecord) -> Self {
-        Self {
-            arguments_hash: action.arguments_hash(),
-            fence: action.fence,
-        }
-    }
-}
 
 impl Action {
     /// Later actions of the same conversation that are done, although this one ended without a known outcome. An operator should
@@ -133,65 +59,55 @@ impl Action {
         Ok(done)
     }
 
+    /// The action as an operator sees it. None: there is no such action of the operator's tenant.
+    pub async fn shown_to(&self, operator: &Operator) -> Result<Option<ActionRecord>, StoreError> {
+        let read = read_action(&*self.engine.store, &self.id).await?;
+        let action = read.map(|(_, action)| action);
+        Ok(action.filter(|action| operator.sees(action)))
+    }
+
     /// Applies a decision, sends the action to a worker if it is to be executed, and lets the conversation go on. The decision
-    /// holds for the action as `shown`, and is not applied to any later state.
+    /// holds for the action as `shown`, and is not applied to any later state. It is committed together with its entry in the
+    /// audit trail.
     pub async fn decide(
         &self,
         decision: Decision,
         shown: &Shown,
-        reason: &str,
+        by: &Operator,
+        reasons: Reasons,
     ) -> Result<ActionRecord, DecisionError> {
+        let reasons = reasons.checked(decision)?;
+        let random = self.engine.env.random();
         #[expect(
             clippy::cast_possible_truncation,
             reason = "any 32 of 128 random bits are random"
         )]
-        let receipt = self.engine.env.random() as u32;
+        let receipt = random as u32;
         for attempt in 0..MAX_TRIES {
-            let (version, mut action) = read_action(&*self.engine.store, &self.id)
-                .await?
+            let read = read_action(&*self.engine.store, &self.id).await?;
+            let (version, before) = read
+                .filter(|(_, action)| by.sees(action) || sabotage!(TenantIgnored))
                 .ok_or(DecisionError::NotFound)?;
-            if action.receipt == receipt {
+            if before.receipt == receipt {
                 // Our earlier commit was written; a worker may have taken the action since.
-                self.send_decided(&action).await;
-                return Ok(action);
+                self.send_decided(&before).await;
+                return Ok(before);
             }
-            if action.arguments_hash() != shown.arguments_hash {
-                return Err(DecisionError::OtherArguments);
-            }
-            let before = action.state;
-            action.state = decided_state(before, decision).ok_or(DecisionError::Decided(before))?;
-            if action.fence != shown.fence && !sabotage!(DecisionNotBound) {
-                return Err(DecisionError::Changed(before, action.attempts));
-            }
+            let mut action = self.decided(&before, decision, shown, by, &reasons)?;
             action.receipt = receipt;
-            action.reason = Some(reason.to_owned());
-            action.due_at = self.engine.env.now() + RESEND;
-            match action.state {
-                ActionState::Rejected => {
-                    action.result = Some(format!("{REJECTED}: {reason}"));
-                }
-                ActionState::Done => {
-                    action.result = Some(format!("{FOUND_DONE}: {reason}"));
-                }
-                ActionState::Queued => {
-                    // The operator found no effect of earlier attempts so far. They may still arrive.
-                    action.tried_before |= action.first_try_at.is_some();
-                    action.attempts = 0;
-                    action.first_try_at = None;
-                    action.result = None;
-                }
-                ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}
-            }
-            let meta = self.meta_after(&mut action, before).await?;
-            let mut changes = vec![Change::Replace(
+            let mut changes = self.meta_after(&mut action, before.state).await?;
+            changes.push(Change::Replace(
                 keys::action(&self.id),
                 version,
                 action.record(),
-            )];
-            changes.extend(meta);
+            ));
+            changes.extend(
+                self.audited(&before, &action, random, reasons.clone())
+                    .await?,
+            );
             match self.engine.store.commit(changes).await {
                 Ok(()) => {
-                    tracing::info!(action = %self.id, from = before.as_str(), to = action.state.as_str(), "an operator decided");
+                    tracing::info!(action = %self.id, from = before.state.as_str(), to = action.state.as_str(), "an operator decided");
                     self.send_decided(&action).await;
                     return Ok(action);
                 }
@@ -207,13 +123,116 @@ impl Action {
         Err(StoreError::Unavailable("the action is written to all the time".to_owned()).into())
     }
 
+    /// The action after the decision; or why the operator cannot decide so.
+    fn decided(
+        &self,
+        before: &ActionRecord,
+        decision: Decision,
+        shown: &Shown,
+        by: &Operator,
+        reasons: &Reasons,
+    ) -> Result<ActionRecord, DecisionError> {
+        by.must_decide(decision, before)?;
+        let now = self.engine.env.now();
+        let mut action = before.clone();
+        if before.arguments_hash() != shown.arguments_hash {
+            return Err(DecisionError::OtherArguments);
+        }
+        action.state = decided_state(before.state, decision)
+            .ok_or_else(|| DecisionError::Decided(News::of(before, now)))?;
+        let approves = decision == Decision::Approve;
+        let approved_before = before.approvals.iter().any(|one| one.by == by.name);
+        if approves && approved_before && !sabotage!(OneMayApproveTwice) {
+            return Err(DecisionError::ApprovedAlready);
+        }
+        if before.fence != shown.fence && !sabotage!(DecisionNotBound) {
+            return Err(DecisionError::Changed(News::of(before, now)));
+        }
+        action.decided = Some(Decided {
+            decision,
+            by: by.name.clone(),
+            at: now,
+        });
+        action.reason.clone_from(&reasons.colleagues);
+        action.reason_for_customer.clone_from(&reasons.customer);
+        if approves && self.engine.approvals_needed(before) > 1 {
+            action.approvals.push(ActionApproval {
+                by: by.name.clone(),
+                at: now,
+            });
+            if action.approvals.len() < 2 {
+                // Still due when its time for approvals is over. What others were shown before is not what they decide on now.
+                action.state = ActionState::Proposed;
+                action.fence += 1;
+                return Ok(action);
+            }
+        }
+        action.due_at = now + RESEND;
+        match action.state {
+            ActionState::Rejected => {
+                action.result = Some(reasons.result("A colleague decided against it"));
+            }
+            ActionState::Done => {
+                action.result = Some(reasons.result("A colleague found it done"));
+            }
+            ActionState::Queued => {
+                // The operator found no effect of earlier attempts so far. They may still arrive.
+                action.tried_before |= action.first_try_at.is_some();
+                action.attempts = 0;
+                action.first_try_at = None;
+                action.result = None;
+            }
+            ActionState::Proposed | ActionState::Running | ActionState::Unknown => {}
+        }
+        Ok(action)
+    }
+
+    /// The parts of the commit that tell of the decision in the audit trail.
+    async fn audited(
+        &self,
+        before: &ActionRecord,
+        after: &ActionRecord,
+        random: u128,
+        reasons: Reasons,
+    ) -> Result<Vec<Change>, StoreError> {
+        let Some(decided) = after.decided.clone().filter(|_| !sabotage!(NotAudited)) else {
+            return Ok(Vec::new());
+        };
+        let tenant = after.owner.tenant();
+        let pseudonyms = self.engine.pseudonyms(tenant).await?;
+        let decision = AuditedDecision {
+            decision: decided.decision,
+            first_of_two: after.state == ActionState::Proposed,
+            tool: after.tool.clone(),
+            amount_cents: after.amount_cents,
+            arguments_hash: after.arguments_hash(),
+            fence: before.fence,
+            customer: pseudonyms.of(after.owner.as_str()),
+            conversation: pseudonyms.of(after.id.conversation.as_str()),
+            action: pseudonyms.of(&after.id.to_string()),
+            turn: after.id.turn,
+        };
+        let entry = AuditEntry {
+            at: decided.at,
+            by: Some(decided.by),
+            event: Audited::Decided(decision),
+        };
+        let details = AuditDetails {
+            action: after.id.clone(),
+            arguments: after.arguments.clone(),
+            reason: reasons.colleagues,
+            reason_for_customer: reasons.customer,
+        };
+        Ok(entry.added(tenant, random, Some(&details)))
+    }
+
     /// The conversation's META after the decision. A queued action gets its place in the order now. An action with an unknown
     /// outcome is reported once more: the model has the unknown outcome already, or is receiving it right now.
     async fn meta_after(
         &self,
         action: &mut ActionRecord,
         before: ActionState,
-    ) -> Result<Option<Change>, DecisionError> {
+    ) -> Result<Vec<Change>, DecisionError> {
         let ordered = action.state == ActionState::Queued
             && self
                 .engine
@@ -222,11 +241,11 @@ impl Action {
                 .is_none_or(|tool| tool.order == ActionOrder::Kept);
         let conversation = &action.id.conversation;
         let Some((version, mut meta)) = read_meta(&*self.engine.store, conversation).await? else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let told_again = before == ActionState::Unknown && action.id.turn >= meta.erased_below;
         if !ordered && !told_again {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let key = keys::meta(conversation);
         if told_again {
@@ -239,14 +258,58 @@ impl Action {
         if ordered {
             meta.place(action);
         }
-        Ok(Some(Change::Replace(key, version, meta.record())))
+        Ok(vec![Change::Replace(key, version, meta.record())])
     }
 
     async fn send_decided(&self, action: &ActionRecord) {
-        if action.state == ActionState::Queued {
-            self.engine.send_action(&action.owner, &action.id).await;
+        match action.state {
+            // The first of two approvals: nothing to do and nothing to report.
+            ActionState::Proposed => {}
+            ActionState::Queued => self.engine.send_action(&action.owner, &action.id).await,
+            ActionState::Running
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown => {
+                self.engine.send_turns(&action.owner, &action.id).await;
+            }
+        }
+    }
+}
+
+impl Operator {
+    /// Whether the action is one of the operator's tenant.
+    fn sees(&self, action: &ActionRecord) -> bool {
+        action.owner.tenant() == self.tenant.as_str()
+    }
+
+    /// Whether the operator may take this decision.
+    fn must_decide(&self, decision: Decision, action: &ActionRecord) -> Result<(), DecisionError> {
+        let (may, role) = match decision {
+            Decision::Approve | Decision::Reject => {
+                // The least role that is missing: in whole dollars, as roles are.
+                let up_to = action.amount_cents.map(|cents| cents.div_ceil(100) * 100);
+                (
+                    self.may_approve(action.amount_cents),
+                    Role::Approve { up_to },
+                )
+            }
+            Decision::Settle(_) => (self.may(Role::Settle), Role::Settle),
+        };
+        if may || sabotage!(RolesIgnored) {
+            Ok(())
         } else {
-            self.engine.send_turns(&action.owner, &action.id).await;
+            Err(DecisionError::Role(role))
+        }
+    }
+}
+
+impl Engine {
+    /// How many operators must approve this action: two above the setting's amount, and where the amount is unknown.
+    pub fn approvals_needed(&self, action: &ActionRecord) -> usize {
+        match (self.four_eyes_above_cents, action.amount_cents) {
+            (None, _) => 1,
+            (Some(above), Some(cents)) if cents <= above => 1,
+            (Some(_), _) => 2,
         }
     }
 }

@@ -168,6 +168,9 @@ description = "Books."
             holder: String::new(),
             result: None,
             reason: None,
+            reason_for_customer: None,
+            approvals: Vec::new(),
+            decided: None,
             receipt: 0,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::ids::ConversationId;
+use crate::people::audit;
 use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
 use crate::turn::recorder;
@@ -19,8 +20,14 @@ pub(super) async fn remove(
 ) -> Result<Option<(u64, Meta)>, StoreError> {
     let mut left = false;
     for prefix in ["M#", "E#", "T#"] {
-        left |= remove_range(engine, conversation, prefix, &meta).await?;
+        let partition = keys::partition(conversation);
+        left |= remove_range(engine, partition, prefix, &meta).await?;
     }
+    // After the actions: a decision on one that is open adds details.
+    let tenant = meta.owner.tenant();
+    let pseudonym = engine.pseudonyms(tenant).await?.of(conversation.as_str());
+    let details = audit::details_partition(tenant, &pseudonym);
+    left |= remove_range(engine, details, "", &meta).await?;
     meta.erasing = left;
     if left {
         meta.due_at = engine.env.now() + recheck_after(meta.late_failures);
@@ -34,7 +41,7 @@ pub(super) async fn remove(
 /// Whether a record is left that must be removed later.
 async fn remove_range(
     engine: &Engine,
-    conversation: &ConversationId,
+    partition: String,
     prefix: &str,
     meta: &Meta,
 ) -> Result<bool, StoreError> {
@@ -42,7 +49,7 @@ async fn remove_range(
     let mut after = None;
     loop {
         let range = Range {
-            partition: keys::partition(conversation),
+            partition: partition.clone(),
             prefix: prefix.to_owned(),
             after,
             order: Order::Ascending,
@@ -97,6 +104,8 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         }
     } else if sort.starts_with("E#") {
         recorder::turn_of(sort)
+    } else if stored.key.partition.starts_with("A#") {
+        audit::turn_of_details(sort)
     } else {
         keys::parse_turn_part(sort).map(|(turn, _)| turn)
     };

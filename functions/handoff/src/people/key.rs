@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::audit::Audited;
 use super::remembered::Remembered;
 use super::{CreateError, STAYS};
 use crate::engine::Engine;
@@ -126,8 +127,14 @@ impl Engine {
             expires_at,
             revoked_at: None,
         };
-        let change = Change::Create(key_of(&hash_of(&secret)), key.record());
-        self.store.commit(vec![change]).await?;
+        let event = Audited::KeyCreated {
+            name: key.name.clone(),
+            scopes: key.scopes.clone(),
+            expires_at,
+        };
+        let mut changes = vec![Change::Create(key_of(&hash_of(&secret)), key.record())];
+        changes.extend(self.at_a_terminal(&key.tenant, event));
+        self.store.commit(changes).await?;
         Ok(secret)
     }
 
@@ -188,8 +195,12 @@ impl Engine {
                     continue;
                 }
                 key.revoked_at = Some(self.env.now());
-                let change = Change::Replace(stored.key, stored.version, key.record());
-                match self.store.commit(vec![change]).await {
+                let event = Audited::KeyRevoked {
+                    name: key.name.clone(),
+                };
+                let mut changes = vec![Change::Replace(stored.key, stored.version, key.record())];
+                changes.extend(self.at_a_terminal(tenant, event));
+                match self.store.commit(changes).await {
                     // Only a revocation replaces a key, so that a conflict is another one.
                     Ok(()) | Err(CommitError::Conflict) => revoked += 1,
                     Err(error) => return Err(error.into()),

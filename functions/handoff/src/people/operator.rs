@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::audit::Audited;
 use super::remembered::Remembered;
 use super::{CreateError, STAYS};
 use crate::engine::Engine;
@@ -189,6 +190,20 @@ impl Engine {
         let token = format!("{PREFIX}{name}.{:032x}", self.env.random());
         let key = key_of(&name);
         let before = self.store.get(&key).await?;
+        let event = Audited::OperatorAdded {
+            name: operator.name.clone(),
+            roles: operator.roles.clone(),
+        };
+        let mut entries = self.at_a_terminal(&operator.tenant, event);
+        if let Some(before) = &before {
+            let before: KnownOperator = decode(before)?;
+            if before.operator.tenant != operator.tenant && before.revoked_at.is_none() {
+                let event = Audited::OperatorRemoved {
+                    name: operator.name.clone(),
+                };
+                entries.extend(self.at_a_terminal(&before.operator.tenant, event));
+            }
+        }
         let known = KnownOperator {
             operator,
             hash: hash_of(&token),
@@ -199,7 +214,8 @@ impl Engine {
             Some(before) => Change::Replace(key, before.version, known.record()),
             None => Change::Create(key, known.record()),
         };
-        self.store.commit(vec![change]).await?;
+        let changes = std::iter::once(change).chain(entries).collect();
+        self.store.commit(changes).await?;
         Ok(token)
     }
 
@@ -262,8 +278,12 @@ impl Engine {
             return Ok(false);
         };
         known.revoked_at = Some(self.env.now());
-        let change = Change::Replace(key_of(name), version, known.record());
-        self.store.commit(vec![change]).await?;
+        let event = Audited::OperatorRemoved {
+            name: known.operator.name.clone(),
+        };
+        let mut changes = vec![Change::Replace(key_of(name), version, known.record())];
+        changes.extend(self.at_a_terminal(&known.operator.tenant, event));
+        self.store.commit(changes).await?;
         Ok(true)
     }
 

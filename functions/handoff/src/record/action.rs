@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::decision::Decision;
 use super::stored::encode;
 use crate::ids::{ActionId, hex};
 use crate::ports::{Listing, Millis, Record};
-use crate::principal::Owner;
+use crate::principal::{Owner, Subject};
 
 /// When a queue message that no worker took counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
@@ -17,6 +18,26 @@ pub(crate) const APPROVAL_LIFE: Millis = 72 * 3_600_000;
 /// The list of a tenant's actions in a state, newest first.
 pub fn actions_in(tenant: &str, state: ActionState) -> String {
     format!("{tenant}/actions/{}", state.as_str())
+}
+
+/// An operator's approval of an action that needs two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionApproval {
+    /// The operator's name.
+    pub by: Subject,
+    /// When. Milliseconds since 1970.
+    pub at: Millis,
+}
+
+/// The last decision of an operator on an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// The operator's name.
+    pub by: Subject,
+    /// When. Milliseconds since 1970.
+    pub at: Millis,
 }
 
 /// The state of an action.
@@ -107,16 +128,25 @@ pub struct ActionRecord {
     /// The action at the previous place, unless that one was known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ActionId>,
-    /// The fence of the last claim.
+    /// The fence of the last claim. A first approval raises it too, so that a decision on what was shown before is refused.
     pub fence: u64,
     /// The worker that claimed it last.
     pub holder: String,
     /// The result or the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// The operator's reason for the decision.
+    /// The operator's reason for the decision, for colleagues only. No customer and no model gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The operator's reason for the customer. It stands in the result where the decision is the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_for_customer: Option<String>,
+    /// The approvals of an action that still needs another one, or needed two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ActionApproval>,
+    /// The last decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
     /// A random number of the last decision; lets its process recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,

@@ -90,8 +90,9 @@ mod tests {
     use crate::ports::{Millis, ToolCall, Usage};
     use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
-        AcceptedAction, ActionRecord, ActionState, CallResult, EndedAction, LateResult, Meta,
-        Origin, Partial, Running, StepRecord, ToolOutcome, TurnRecord, TurnState,
+        AcceptedAction, ActionApproval, ActionRecord, ActionState, CallResult, Decided, Decision,
+        EndedAction, LateResult, Meta, Origin, Partial, Running, Settlement, StepRecord,
+        ToolOutcome, TurnRecord, TurnState,
     };
 
     #[test]
@@ -185,6 +186,10 @@ mod tests {
 
     /// Canonical JSON may spell a number with four times as many digits as the model did.
     fn largest_action(number: usize) -> ActionRecord {
+        let approval = ActionApproval {
+            by: Subject::parse(&"\"".repeat(255)).unwrap(),
+            at: Millis::MAX,
+        };
         ActionRecord {
             id: action_id(number),
             owner: largest_owner(),
@@ -204,6 +209,13 @@ mod tests {
             holder: "h".repeat(128),
             result: Some(shorten(&worst(RECORD), result_bound(1))),
             reason: Some(worst(6 * 2_000)),
+            reason_for_customer: Some(worst(6 * 2_000)),
+            approvals: vec![approval.clone(), approval],
+            decided: Some(Decided {
+                decision: Decision::Settle(Settlement::Rejected),
+                by: Subject::parse(&"\"".repeat(255)).unwrap(),
+                at: Millis::MAX,
+            }),
             receipt: u32::MAX,
         }
     }
@@ -239,6 +251,7 @@ mod tests {
                 let mut action = largest_action(number);
                 action.arguments.clear();
                 (action.result, action.reason) = (None, None);
+                action.reason_for_customer = None;
                 action.record().body.len()
             })
             .sum();

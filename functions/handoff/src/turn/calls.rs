@@ -255,6 +255,9 @@ pub(crate) async fn new_actions(
             holder: String::new(),
             result: None,
             reason: None,
+            reason_for_customer: None,
+            approvals: Vec::new(),
+            decided: None,
             receipt: 0,
         }
     });

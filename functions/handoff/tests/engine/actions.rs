@@ -133,7 +133,7 @@ async fn a_rejected_refund_is_never_paid() {
     assert_eq!(report.text(), "It was refused.");
     let late = play.decide(&proposed, Decision::Approve).await.unwrap_err();
     assert!(
-        matches!(late, DecisionError::Decided(ActionState::Rejected)),
+        matches!(&late, DecisionError::Decided(news) if news.state == ActionState::Rejected),
         "{late:?}"
     );
     assert_eq!(play.shop.effects(), 0);

@@ -9,6 +9,7 @@
 mod actions;
 mod conversations;
 mod model;
+mod operators;
 mod owners;
 mod play;
 mod ports;

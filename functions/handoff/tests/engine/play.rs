@@ -11,8 +11,9 @@ use baton_handoff::ports::{Env as _, Lane};
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
-    Accepted, Conversation, Decision, DecisionError, Engine, Executed, Followed, Overlap, Ports,
-    Principal, Refusal, Resume, Shown, Submission, TurnLog, View,
+    Accepted, AuditLine, Conversation, Day, Decision, DecisionError, Engine, EngineSettings,
+    Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal, Resume, Role, Shown,
+    Subject, Submission, Tenant, TurnLog, View,
 };
 use tokio::time::Instant;
 
@@ -120,7 +121,20 @@ impl Play {
             Arc::default(),
             Instant::now(),
             Arc::default(),
+            EngineSettings::default(),
         )
+    }
+
+    /// A process with workers, where amounts above this one need two operators.
+    pub(crate) fn with_four_eyes_above(cents: u64) -> Self {
+        let one = Self::begin();
+        let settings = EngineSettings {
+            four_eyes_above_cents: Some(cents),
+            ..EngineSettings::default()
+        };
+        let play = one.beside(settings);
+        play.hire();
+        play
     }
 
     /// A process with workers.
@@ -132,6 +146,10 @@ impl Play {
 
     /// Another process on the same records.
     pub(crate) fn another(&self) -> Self {
+        self.beside(EngineSettings::default())
+    }
+
+    fn beside(&self, settings: EngineSettings) -> Self {
         Self::open(
             self.team.clone(),
             self.model.clone(),
@@ -140,6 +158,7 @@ impl Play {
             self.records.clone(),
             self.began,
             self.drawn.clone(),
+            settings,
         )
     }
 
@@ -151,6 +170,7 @@ impl Play {
         records: Arc<Records>,
         began: Instant,
         drawn: Arc<AtomicU64>,
+        settings: EngineSettings,
     ) -> Self {
         let process = Arc::new(Process::new(began, drawn.clone()));
         let way = Arc::new(Way::to(records.clone()));
@@ -162,7 +182,7 @@ impl Play {
             env: process.clone(),
         };
         Self {
-            engine: Engine::new(team.clone(), ports),
+            engine: Engine::with(team.clone(), ports, settings),
             model,
             shop,
             post,
@@ -272,7 +292,11 @@ impl Play {
 
     /// The one action in this state, as an operator sees it.
     pub(crate) async fn action(&self, state: ActionState) -> ActionRecord {
-        let page = self.engine.actions(state, None, 10).await.unwrap();
+        let page = self
+            .engine
+            .actions(&Tenant::default(), state, None, 10)
+            .await
+            .unwrap();
         let [action] = page.actions.as_slice() else {
             panic!("{page:?}");
         };
@@ -284,9 +308,29 @@ impl Play {
         action: &ActionRecord,
         decision: Decision,
     ) -> Result<ActionRecord, DecisionError> {
+        let carl = colleague("carl");
+        self.decide_as(&carl, action, decision, because("so it is"))
+            .await
+    }
+
+    pub(crate) async fn decide_as(
+        &self,
+        operator: &Operator,
+        action: &ActionRecord,
+        decision: Decision,
+        reasons: Reasons,
+    ) -> Result<ActionRecord, DecisionError> {
         let shown = Shown::of(action);
         let action = self.engine.action(&action.id);
-        action.decide(decision, &shown, REASON).await
+        action.decide(decision, &shown, operator, reasons).await
+    }
+
+    /// The audit trail of this day, in the customers' tenant.
+    pub(crate) async fn trail(&self) -> Vec<AuditLine> {
+        let day = Day::of(self.process.now());
+        let tenant = Tenant::default();
+        let page = self.engine.audit(&tenant, &day, None, 100);
+        page.await.unwrap().lines
     }
 
     /// A worker sees to an action once.
@@ -307,6 +351,23 @@ async fn work(engine: &Arc<Engine>, lane: Lane, body: &str) {
                 tokio::time::sleep(delay).await;
             }
         }
+    }
+}
+
+/// An operator with all roles.
+pub(crate) fn colleague(name: &str) -> Operator {
+    Operator {
+        name: Subject::parse(name).unwrap(),
+        tenant: Tenant::default(),
+        roles: Role::ALL.to_vec(),
+    }
+}
+
+/// A reason for colleagues.
+pub(crate) fn because(reason: &str) -> Reasons {
+    Reasons {
+        colleagues: Some(reason.to_owned()),
+        customer: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod conversation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use baton_handoff::Operator;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Lane, Millis, Price, Stored, ToolRequest};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
@@ -46,7 +47,8 @@ struct Books {
     kept: BTreeMap<(String, String), (u64, String)>,
     /// Fences under which a turn was taken over only to be stopped.
     stopping: BTreeSet<(String, u64)>,
-    operators: BTreeSet<TaskId>,
+    /// The operators by their tasks.
+    operators: BTreeMap<TaskId, Operator>,
     /// Actions that an operator sent on their way: a message from before may be forgotten, there is a new one.
     sent_on: BTreeSet<ActionId>,
     /// How often an operator had an action tried again.
@@ -134,8 +136,8 @@ impl Audit {
     // --- what operators do ---
 
     /// This task is a person's: it may change what has ended.
-    pub(crate) fn decides(&self, task: TaskId) {
-        lock(&self.books).operators.insert(task);
+    pub(crate) fn decides(&self, task: TaskId, operator: &Operator) {
+        lock(&self.books).operators.insert(task, operator.clone());
     }
 
     /// The operator of this task decides by what this record says.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use baton_handoff::record::ActionRecord;
-use baton_handoff::{ActionPage, Decision, DecisionError, Engine, Shown};
+use baton_handoff::{ActionPage, Decision, DecisionError, Engine, Operator, Reasons, Shown};
 
 /// An action as an operator saw it.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ impl Card {
     pub(crate) async fn decide(
         &self,
         engine: &Arc<Engine>,
+        operator: &Operator,
         decision: Decision,
         as_if: Option<&str>,
         reason: &str,
@@ -29,9 +30,13 @@ impl Card {
         if let Some(other) = as_if {
             other.clone_into(&mut shown.arguments_hash);
         }
+        let reasons = Reasons {
+            colleagues: Some(reason.to_owned()),
+            customer: Some("it is so".to_owned()),
+        };
         engine
             .action(&self.action.id)
-            .decide(decision, &shown, reason)
+            .decide(decision, &shown, operator, reasons)
             .await
     }
 }

@@ -5,12 +5,49 @@ use std::sync::Arc;
 
 use baton_handoff::ports::StoreError;
 use baton_handoff::record::ActionState;
-use baton_handoff::{Decision, DecisionError, Engine, Settlement};
+use baton_handoff::{Decision, DecisionError, Engine, Operator, Role, Settlement, Subject, Tenant};
 
 use crate::desk::{Card, cards};
 use crate::oddities;
 use crate::town::Town;
 use crate::world::OUTSIDE;
+
+/// Above this amount an action needs two operators.
+pub(crate) const FOUR_EYES_ABOVE_CENTS: u64 = 60_000;
+
+/// An operator of the customers' tenant with all roles.
+pub(crate) fn colleague(name: &str) -> Operator {
+    Operator {
+        name: Subject::parse(name).expect("a name"),
+        tenant: Tenant::default(),
+        roles: Role::ALL.to_vec(),
+    }
+}
+
+/// Whose shift it is: one of two who may do everything, one who may do little, or one of another tenant.
+fn on_shift(town: &Town) -> Operator {
+    let world = &town.world;
+    if world.happens(100) {
+        let tenant = Tenant::parse("other").expect("a tenant");
+        return Operator {
+            tenant,
+            ..colleague("mallory")
+        };
+    }
+    if world.happens(200) {
+        let roles = vec![
+            Role::See,
+            Role::Approve {
+                up_to: Some(50_000),
+            },
+        ];
+        return Operator {
+            roles,
+            ..colleague("erin")
+        };
+    }
+    colleague(if world.happens(500) { "carl" } else { "dora" })
+}
 
 /// A shift that never ends.
 pub(crate) fn begin_shift(town: &Arc<Town>) {
@@ -30,9 +67,10 @@ pub(crate) fn begin_shift(town: &Arc<Town>) {
 
 async fn look(town: &Arc<Town>, process: usize, engine: &Arc<Engine>) {
     let world = &town.world;
-    town.audit.decides(world.current_task());
+    let operator = on_shift(town);
+    town.audit.decides(world.current_task(), &operator);
     for state in [ActionState::Proposed, ActionState::Unknown] {
-        let page = match engine.actions(state, None, 20).await {
+        let page = match engine.actions(&Tenant::default(), state, None, 20).await {
             Ok(page) => page,
             Err(StoreError::Damaged(what)) => {
                 return world.break_off(format!(
@@ -51,13 +89,14 @@ async fn look(town: &Arc<Town>, process: usize, engine: &Arc<Engine>) {
             };
             if world.happens(town.weather().hesitation) {
                 let (town, engine) = (town.clone(), engine.clone());
+                let operator = operator.clone();
                 world.clone().spawn(process, async move {
-                    town.audit.decides(town.world.current_task());
+                    town.audit.decides(town.world.current_task(), &operator);
                     town.world.sleep(town.world.below(60_000)).await;
-                    decide(&town, &engine, &shown, decision).await;
+                    decide(&town, &engine, &operator, &shown, decision).await;
                 });
             } else {
-                decide(town, engine, &shown, decision).await;
+                decide(town, engine, &operator, &shown, decision).await;
             }
         }
     }
@@ -87,19 +126,31 @@ fn judge(town: &Town, shown: &Card) -> Option<Decision> {
     }
 }
 
-async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, shown: &Card, decision: Decision) {
+async fn decide(
+    town: &Arc<Town>,
+    engine: &Arc<Engine>,
+    operator: &Operator,
+    shown: &Card,
+    decision: Decision,
+) {
     let world = &town.world;
     let id = &shown.action.id;
     let wrong = world.happens(100);
     let weather = town.weather();
     let reason = if world.happens(weather.oddities) {
-        oddities::text(world, weather.bulk.min(8_000))
+        oddities::text(world, weather.bulk.min(2_500))
     } else {
         "so it is".to_owned()
     };
     town.audit.shows(&shown.action);
     let decided = shown
-        .decide(engine, decision, wrong.then_some("another"), &reason)
+        .decide(
+            engine,
+            operator,
+            decision,
+            wrong.then_some("another"),
+            &reason,
+        )
         .await;
     match decided {
         Ok(_) if wrong => world.break_off(format!(
@@ -108,8 +159,11 @@ async fn decide(town: &Arc<Town>, engine: &Arc<Engine>, shown: &Card, decision: 
         Ok(_)
         | Err(
             DecisionError::NotFound
+            | DecisionError::Role(_)
+            | DecisionError::Reasons
             | DecisionError::Decided(_)
-            | DecisionError::Changed(..)
+            | DecisionError::Changed(_)
+            | DecisionError::ApprovedAlready
             | DecisionError::TooManyReports
             | DecisionError::Store(_),
         ) => {}

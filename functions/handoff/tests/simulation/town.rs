@@ -6,11 +6,12 @@ use std::time::Duration;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Delivery, Env, Lane, Millis, Queue};
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Executed, Ports};
+use baton_handoff::{Engine, EngineSettings, Executed, Ports};
 
 use crate::audit::Audit;
 use crate::ledger::{Ledger, SimTools};
 use crate::model::SimModel;
+use crate::operators::FOUR_EYES_ABOVE_CENTS;
 use crate::queue::{Post, SimQueue};
 use crate::records::Records;
 use crate::script::Script;
@@ -196,7 +197,11 @@ impl Town {
             env: env.clone(),
         };
         let team = lock(&self.team).clone();
-        lock(&self.processes)[process].engine = Some(Engine::new(team, ports));
+        let settings = EngineSettings {
+            four_eyes_above_cents: Some(FOUR_EYES_ABOVE_CENTS),
+            ..EngineSettings::default()
+        };
+        lock(&self.processes)[process].engine = Some(Engine::with(team, ports, settings));
         (env, queue)
     }
 

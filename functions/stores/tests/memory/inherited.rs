@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_handoff::Tenant;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Lane, Queue, Store};
 use baton_handoff::record::{ActionState, TurnRecord, TurnState, decode, keys};
@@ -55,7 +56,7 @@ async fn what_an_ended_process_left_is_gone_on_with_though_the_clock_was_set_bac
             tokio::spawn(async move { engine.action(&action).execute().await });
             while first
                 .engine
-                .actions(ActionState::Running, None, 1)
+                .actions(&Tenant::default(), ActionState::Running, None, 1)
                 .await
                 .unwrap()
                 .actions
@@ -83,7 +84,7 @@ async fn what_an_ended_process_left_is_gone_on_with_though_the_clock_was_set_bac
     }
     let done = second
         .engine
-        .actions(ActionState::Done, None, 10)
+        .actions(&Tenant::default(), ActionState::Done, None, 10)
         .await
         .unwrap();
     assert_eq!(done.actions.len(), 2, "{done:?}");

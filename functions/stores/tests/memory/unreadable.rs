@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_handoff::Tenant;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Change, Env as _, Key, Lane, Listing, Queue as _, Record, Store};
 use baton_handoff::record::{
@@ -188,14 +189,18 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
 
     let page = bench
         .engine
-        .actions(ActionState::Done, None, 10)
+        .actions(&Tenant::default(), ActionState::Done, None, 10)
         .await
         .unwrap();
     let ids: Vec<_> = page.actions.iter().map(|action| &action.id).collect();
     assert_eq!(ids, [&done]);
     let unreadable: Vec<_> = page.unreadable.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(unreadable, [damaged.to_string()]);
-    let summary = bench.engine.action_summary().await.unwrap();
+    let summary = bench
+        .engine
+        .action_summary(&Tenant::default())
+        .await
+        .unwrap();
     assert_eq!(summary.counts["done"], 2);
     let kept = store.get(&keys::action(&damaged)).await.unwrap().unwrap();
     assert!(decode::<serde_json::Value>(&kept).is_err());

@@ -15,7 +15,7 @@ use baton_handoff::record::{
     TurnState, conversations_with_agents, decode, keys,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Principal, Submission, View};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Submission, Tenant, View};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
 use baton_tools::office::BackOffice;
@@ -198,7 +198,11 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
             .unwrap();
         assert!(!history.unwrap().items.is_empty(), "{conversation}");
     }
-    let summary = opened.engine.action_summary().await.unwrap();
+    let summary = opened
+        .engine
+        .action_summary(&Tenant::default())
+        .await
+        .unwrap();
     let expected = [
         ("done", 4),
         ("proposed", 1),
@@ -209,7 +213,11 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
     ];
     assert_eq!(summary.counts, BTreeMap::from(expected));
     for state in ActionState::ALL {
-        let page = opened.engine.actions(state, None, 100).await.unwrap();
+        let page = opened
+            .engine
+            .actions(&Tenant::default(), state, None, 100)
+            .await
+            .unwrap();
         assert_eq!(page.actions.len(), summary.counts[state.as_str()]);
     }
     let orders = opened.office.orders(None, 100).await.unwrap();
@@ -230,7 +238,7 @@ async fn what_an_earlier_program_left_is_done_and_the_next_message_is_answered()
         work_off(engine, &queue, lane).await;
     }
     let unfinished = engine
-        .actions(ActionState::Running, None, 10)
+        .actions(&Tenant::default(), ActionState::Running, None, 10)
         .await
         .unwrap();
     assert!(unfinished.actions.is_empty(), "{:?}", unfinished.actions);

@@ -70,6 +70,9 @@ impl Accepted {
             holder: String::new(),
             result: None,
             reason: None,
+            reason_for_customer: None,
+            approvals: Vec::new(),
+            decided: None,
             receipt: 0,
         };
         let accept = Change::Create(keys::action(&id), record.record());

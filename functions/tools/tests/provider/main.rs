@@ -15,7 +15,10 @@ use baton_handoff::ports::{
 };
 use baton_handoff::record::ActionState;
 use baton_handoff::team::Team;
-use baton_handoff::{Decision, Engine, Executed, Overlap, Ports, Principal, Shown, Submission};
+use baton_handoff::{
+    Decision, Engine, Executed, Operator, Overlap, Ports, Principal, Reasons, Role, Shown, Subject,
+    Submission, Tenant,
+};
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
 use baton_tools::outside::{Outside, SystemNames};
@@ -175,20 +178,31 @@ async fn a_tool_of_a_new_kind_is_looked_up_priced_approved_and_carried_out_once(
     let shop = Shop::open();
     assert_eq!(shop.say("count").await, "0 of anvil were taken.");
 
+    let tenant = Tenant::default();
     // It is worth 10 dollars, by what the provider says.
     shop.say("take").await;
-    let waiting = shop.engine.actions(ActionState::Proposed, None, 10);
+    let waiting = shop
+        .engine
+        .actions(&tenant, ActionState::Proposed, None, 10);
     let waiting = waiting.await.unwrap().actions;
     let [action] = waiting.as_slice() else {
         panic!("{waiting:?}")
     };
     assert_eq!(action.amount_cents, Some(1_000));
     let (handle, shown) = (shop.engine.action(&action.id), Shown::of(action));
-    handle.decide(Decision::Approve, &shown, "").await.unwrap();
+    let carl = Operator {
+        name: Subject::parse("carl").unwrap(),
+        tenant: tenant.clone(),
+        roles: Role::ALL.to_vec(),
+    };
+    handle
+        .decide(Decision::Approve, &shown, &carl, Reasons::default())
+        .await
+        .unwrap();
 
     // The answer to the first try is lost, and the second one has the same key.
     assert_eq!(shop.work().await, 2);
-    let done = shop.engine.actions(ActionState::Done, None, 10);
+    let done = shop.engine.actions(&tenant, ActionState::Done, None, 10);
     let done = done.await.unwrap().actions;
     assert_eq!(
         done.first().unwrap().result.as_deref(),

@@ -48,6 +48,9 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             holder: String::new(),
             result: None,
             reason: None,
+            reason_for_customer: None,
+            approvals: Vec::new(),
+            decided: None,
             receipt: 0,
         };
         Change::Create(keys::action(&id), action.record())

@@ -9,9 +9,9 @@ use baton_chat::backend::Workers;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Issuers, Proxies, Strangers};
 use baton_chat::{App, Auth, Exposure, ModelInfo, router, serve};
-use baton_handoff::Ports;
 use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::{BackOfficeTools, Team};
+use baton_handoff::{Engine, EngineSettings, Operator, Ports, Role, Subject, Tenant};
 use baton_http::Secret;
 use baton_models::{Endpoint, ModelClient, ModelSettings, Retries};
 use baton_rehearsal::scripted::ScriptedModel;
@@ -44,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) origins: Vec<String>,
     pub(crate) strangers: Strangers,
     pub(crate) issuers: Issuers,
+    pub(crate) engine: EngineSettings,
 }
 
 impl Setup {
@@ -73,6 +74,7 @@ impl Setup {
             origins: Vec::new(),
             strangers: Strangers::Open,
             issuers: Issuers::default(),
+            engine: EngineSettings::default(),
         }
     }
 
@@ -108,6 +110,7 @@ struct Running {
     crashed: CancellationToken,
     served: JoinHandle<()>,
     base: String,
+    engine: Arc<Engine>,
 }
 
 impl House {
@@ -124,6 +127,19 @@ impl House {
     /// A customer's client, of this start of the server.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.running.as_ref().unwrap().base)
+    }
+
+    /// A client of an operator with these roles.
+    pub(crate) async fn operator(&self, name: &str, tenant: &str, roles: &[&str]) -> Client {
+        let roles = roles.iter().map(|role| Role::parse(role).unwrap());
+        let operator = Operator {
+            name: Subject::parse(name).unwrap(),
+            tenant: Tenant::parse(tenant).unwrap(),
+            roles: roles.collect(),
+        };
+        let engine = &self.running.as_ref().unwrap().engine;
+        let token = engine.add_operator(operator).await.unwrap();
+        self.client().with_operator(&token)
     }
 
     /// Host and port.
@@ -212,6 +228,7 @@ async fn run(setup: &Setup) -> Running {
         crashed: crashed.clone(),
     });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
+    let settings = setup.engine;
     let exposure = Arc::new(Exposure {
         origins: setup.origins.clone(),
     });
@@ -231,18 +248,17 @@ async fn run(setup: &Setup) -> Running {
             office: office.clone(),
             desk,
         });
-        let works = Workers::start(
-            team,
-            Ports {
-                store,
-                queue,
-                model,
-                tools,
-                env,
-            },
-        );
+        let ports = Ports {
+            store,
+            queue: queue.clone(),
+            model,
+            tools,
+            env,
+        };
+        let works = Workers::of(Engine::with(team, ports, settings), queue);
+        let engine = works.engine.clone();
         let app = App {
-            engine: works.engine.clone(),
+            engine: engine.clone(),
             exposure,
             auth,
             office,
@@ -268,14 +284,15 @@ async fn run(setup: &Setup) -> Running {
             serve::serve(listener, router(app), works.engine.clone(), bounds, ending).await;
             works.stop().await;
         });
-        (base, served)
+        (base, served, engine)
     });
-    let (base, served) = started.await.unwrap();
+    let (base, served, engine) = started.await.unwrap();
     Running {
         runtime,
         shutdown,
         crashed,
         served,
         base,
+        engine,
     }
 }

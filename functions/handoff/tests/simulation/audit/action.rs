@@ -3,8 +3,10 @@
 use baton_handoff::ports::{Change, Price, Stored};
 use baton_handoff::record::{ActionRecord, ActionState, decode};
 use baton_handoff::team::{Amount, Approval};
+use baton_handoff::{AuditDetails, AuditEntry, Operator, Role};
 
 use super::{Audit, Books, MOST_OPEN, SKEW};
+use crate::operators::FOUR_EYES_ABOVE_CENTS;
 use crate::town::TEAM;
 use crate::world::TaskId;
 
@@ -33,7 +35,7 @@ impl Audit {
         };
         match &before {
             None => self.check_acceptance(books, task, &after, changes),
-            Some(before) => self.check_transition(books, task, before, &after),
+            Some(before) => self.check_transition(books, task, before, &after, changes),
         }
         let waited = before.is_none_or(|before| {
             matches!(before.state, ActionState::Proposed | ActionState::Unknown)
@@ -123,9 +125,14 @@ impl Audit {
         task: TaskId,
         before: &ActionRecord,
         after: &ActionRecord,
+        changes: &[Change],
     ) {
         let id = &after.id;
-        let by_operator = books.operators.contains(&task);
+        let operator = books.operators.get(&task).cloned();
+        let by_operator = operator.is_some();
+        if let Some(operator) = operator {
+            self.check_decision(&operator, before, after, changes);
+        }
         let settled = before.state == ActionState::Unknown && by_operator;
         let steps = (before.state.as_str(), after.state.as_str());
         self.require(!before.state.is_terminal() || settled, || {
@@ -165,6 +172,63 @@ impl Audit {
         }
         self.require(!foreign, || {
             format!("{id} was written under the live claim of another worker")
+        });
+    }
+
+    /// A decision is one of an operator of the tenant with the role for it, two where the amount wants it, and has one entry in the
+    /// audit trail and one with its details.
+    fn check_decision(
+        &self,
+        operator: &Operator,
+        before: &ActionRecord,
+        after: &ActionRecord,
+        changes: &[Change],
+    ) {
+        let (id, name) = (&after.id, operator.name.as_str());
+        self.require(operator.tenant.as_str() == after.owner.tenant(), || {
+            format!("{name} of another tenant decided on {id}")
+        });
+        let may = match before.state {
+            ActionState::Proposed => operator.may_approve(before.amount_cents),
+            ActionState::Queued
+            | ActionState::Running
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown => operator.may(Role::Settle),
+        };
+        self.require(may, || format!("{name} decided on {id} without the role"));
+        let decided = after.decided.as_ref();
+        self.require(
+            decided.is_some_and(|decided| decided.by == operator.name),
+            || format!("{id} does not say that {name} decided"),
+        );
+        let approved = before.state == ActionState::Proposed && after.state == ActionState::Queued;
+        let amount = before.amount_cents;
+        if approved && amount.is_none_or(|cents| cents > FOUR_EYES_ABOVE_CENTS) {
+            let [first, second] = after.approvals.as_slice() else {
+                let count = after.approvals.len();
+                return self.require(false, || format!("{id} was approved by {count}, not two"));
+            };
+            self.require(first.by != second.by && second.by == operator.name, || {
+                format!("{id} was approved by {name} twice")
+            });
+        }
+        let created = changes.iter().filter_map(|change| match change {
+            Change::Create(key, record) if key.partition.starts_with("A#") => Some(record),
+            Change::Create(..) | Change::Replace(..) | Change::Remove(..) | Change::Require(..) => {
+                None
+            }
+        });
+        let (mut entries, mut details) = (0, 0);
+        for record in created {
+            let entry = serde_json::from_str::<AuditEntry>(&record.body);
+            entries +=
+                usize::from(entry.is_ok_and(|entry| entry.by.as_ref() == Some(&operator.name)));
+            let told = serde_json::from_str::<AuditDetails>(&record.body);
+            details += usize::from(told.is_ok_and(|told| told.action == *id));
+        }
+        self.require((entries, details) == (1, 1), || {
+            format!("the decision on {id} has {entries} entries and {details} details")
         });
     }
 }

@@ -6,10 +6,11 @@ use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::Millis;
 use baton_handoff::record::{ActionState, Meta, decode, keys};
 use baton_handoff::{
-    Decision, DecisionError, Engine, Executed, Overlap, Principal, Refusal, Submission,
+    Decision, DecisionError, Engine, Executed, Overlap, Principal, Refusal, Submission, Tenant,
 };
 
 use crate::desk::{Card, cards};
+use crate::operators::colleague;
 use crate::plain;
 use crate::script::{Reply, Script, Try};
 use crate::town::Town;
@@ -161,7 +162,10 @@ impl Stage {
     /// The one action that an operator is shown in this state.
     pub(super) fn shown(&self, state: ActionState) -> Card {
         let look = self.begin(2, move |engine| async move {
-            let page = engine.actions(state, None, 20).await.expect("a page");
+            let page = engine
+                .actions(&Tenant::default(), state, None, 20)
+                .await
+                .expect("a page");
             cards(page).pop()
         });
         let shown = self.end(&look);
@@ -171,7 +175,10 @@ impl Stage {
     /// All actions in this state, the last accepted first.
     pub(super) fn all(&self, state: ActionState) -> Vec<ActionId> {
         let look = self.begin(2, move |engine| async move {
-            let page = engine.actions(state, None, 20).await.expect("a page");
+            let page = engine
+                .actions(&Tenant::default(), state, None, 20)
+                .await
+                .expect("a page");
             cards(page)
                 .into_iter()
                 .map(|shown| shown.action.id)
@@ -188,9 +195,12 @@ impl Stage {
     ) -> Running<Result<(), DecisionError>> {
         let (town, shown) = (self.town.clone(), shown.clone());
         self.begin(process, move |engine| async move {
-            town.audit.decides(town.world.current_task());
+            let operator = colleague("carl");
+            town.audit.decides(town.world.current_task(), &operator);
             town.audit.shows(&shown.action);
-            let decided = shown.decide(&engine, decision, None, "so it is").await;
+            let decided = shown
+                .decide(&engine, &operator, decision, None, "so it is")
+                .await;
             decided.map(drop)
         })
     }

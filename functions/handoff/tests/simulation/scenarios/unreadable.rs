@@ -1,5 +1,6 @@
 //! One record that cannot be read hides nothing.
 
+use baton_handoff::Tenant;
 use baton_handoff::record::ActionState;
 
 use super::stage::Stage;
@@ -12,7 +13,9 @@ fn unreadable_records_hide_no_action_from_operators() {
     stage.say(&[&[("execute_order", r#"{"product":"A","price":1}"#)]]);
     let queued = stage.shown(ActionState::Queued);
     assert_eq!(queued.action.tool, "execute_order");
-    let summary = stage.begin(1, |engine| async move { engine.action_summary().await });
+    let summary = stage.begin(1, |engine| async move {
+        engine.action_summary(&Tenant::default()).await
+    });
     assert!(stage.end(&summary).is_ok());
 }
 
