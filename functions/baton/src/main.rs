@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod people;
 mod restore;
 
 use std::path::{Path, PathBuf};
@@ -51,16 +52,38 @@ enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Adds, lists and removes operators: colleagues at the desk
+    Operator {
+        #[command(subcommand)]
+        command: people::OperatorCommand,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+    },
+    /// Creates, lists and revokes API keys: programs of the company
+    Key {
+        #[command(subcommand)]
+        command: people::KeyCommand,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { team } => check::run(team),
         Command::Backup { copy, data } => {
-            settings(data).and_then(|settings| backup::run(&settings.data, &copy))
+            file_settings(data).and_then(|settings| backup::run(&settings.data, &copy))
         }
         Command::Restore { copy, data, undo } => {
-            settings(data).and_then(|settings| restore::run(&copy, &settings.data, undo))
+            file_settings(data).and_then(|settings| restore::run(&copy, &settings.data, undo))
+        }
+        Command::Operator { command, data } => {
+            settings(data).and_then(|settings| people::operator(&settings, command))
+        }
+        Command::Key { command, data } => {
+            settings(data).and_then(|settings| people::key(&settings, command))
         }
     };
     match done {
@@ -76,13 +99,18 @@ fn values() -> anyhow::Result<Values> {
     Ok(Values::from_environment(Some(Path::new(".env")))?)
 }
 
-/// The settings of a command that works on the SQLite file.
+/// The settings of a command that works on any store.
 fn settings(data: Option<PathBuf>) -> anyhow::Result<Settings> {
     let mut values = values()?;
     if let Some(data) = data {
         values.set("BATON_DATA", data.display().to_string());
     }
-    let settings = Settings::read(&values)?;
+    Ok(Settings::read(&values)?)
+}
+
+/// The settings of a command that works on the SQLite file.
+fn file_settings(data: Option<PathBuf>) -> anyhow::Result<Settings> {
+    let settings = settings(data)?;
     if let Some(cloud) = &settings.cloud {
         anyhow::bail!(
             "the records are in the DynamoDB table {}, not in a file: use the table's point-in-time recovery",

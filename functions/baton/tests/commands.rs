@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Change, Key, Record, Store as _};
 use baton_handoff::record::{ActionRecord, ActionState, decode, keys};
+use baton_handoff::{Engine, Role, Scope};
+use baton_setup::Services;
+use baton_setup::settings::{Settings, Values};
 use baton_stores::env::SystemEnv;
 use baton_stores::presence::Presence;
 use baton_stores::sqlite::SqliteStore;
@@ -59,6 +62,8 @@ impl Drop for Folder {
 struct Answer {
     succeeded: bool,
     said: String,
+    /// The result, for programs.
+    told: String,
 }
 
 impl From<Output> for Answer {
@@ -66,6 +71,7 @@ impl From<Output> for Answer {
         Self {
             succeeded: output.status.success(),
             said: String::from_utf8(output.stderr).unwrap(),
+            told: String::from_utf8(output.stdout).unwrap(),
         }
     }
 }
@@ -317,4 +323,134 @@ async fn an_interrupted_restore_leaves_nothing_in_the_next_one() {
     assert_eq!(notes(&data).await, 1);
     assert!(!folder.file("baton.db.restoring").exists());
     assert!(!folder.file("baton.db.restoring-wal").exists());
+}
+
+/// An engine on the file, as a server has one.
+async fn engine(file: &Path) -> (Arc<Engine>, Services) {
+    let mut values = Values::default();
+    values.set("BATON_DATA", file.display().to_string());
+    let services = Services::open(&Settings::read(&values).unwrap())
+        .await
+        .unwrap();
+    (services.engine(), services)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_added_listed_and_removed_and_the_token_is_told_once() {
+    let folder = Folder::new();
+    let data = folder.file("baton.db");
+    let run = |arguments: &[&str]| {
+        let all = [&["operator"], arguments, &["--data", "baton.db"]].concat();
+        folder.baton(&all)
+    };
+    let roles = ["--role", "see", "--role", "approve:500"];
+    let added = run(&[&["add", "carl", "--tenant", "shop"], roles.as_slice()].concat());
+    assert!(added.succeeded, "{added:?}");
+    let token = added.told.trim();
+    let (known, services) = engine(&data).await;
+    let operator = known.operator(token).await.unwrap().unwrap();
+    services.close().await;
+    assert_eq!(
+        (operator.name.as_str(), operator.tenant.as_str()),
+        ("carl", "shop")
+    );
+    assert_eq!(
+        operator.roles,
+        [
+            Role::See,
+            Role::Approve {
+                up_to: Some(50_000)
+            }
+        ]
+    );
+    let listed = run(&["list", "--tenant", "shop"]);
+    assert!(
+        listed.told.starts_with("carl\tsee,approve:500\tsince 2"),
+        "{listed:?}"
+    );
+    assert!(!listed.told.contains(token));
+    assert_eq!(run(&["list"]).told, "", "of another tenant");
+
+    assert!(run(&["remove", "carl"]).succeeded);
+    let (known, services) = engine(&data).await;
+    assert_eq!(known.operator(token).await.unwrap(), None);
+    services.close().await;
+    assert!(
+        run(&["list", "--tenant", "shop"])
+            .told
+            .contains("\tremoved 2")
+    );
+    let unknown = run(&["remove", "dora"]);
+    assert!(!unknown.succeeded && unknown.said.contains("there is no operator dora"));
+}
+
+#[test]
+fn an_operator_without_a_role_or_with_a_name_that_is_none_is_refused() {
+    let folder = Folder::new();
+    for (arguments, sentence) in [
+        (&["add", "carl"] as &[&str], "--role"),
+        (
+            &["add", "carl", "--role", "admin"],
+            "a role is see, approve",
+        ),
+        (&["add", "carl.x", "--role", "see"], "a name must match"),
+        (&["add", "operator", "--role", "see"], "choose another"),
+        (
+            &["add", "carl", "--role", "see", "--tenant", "a/b"],
+            "a tenant must match",
+        ),
+    ] {
+        let refused = folder.baton(&[&["operator"], arguments].concat());
+        assert!(
+            !refused.succeeded && refused.said.contains(sentence),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_created_listed_and_revoked_and_told_once() {
+    let folder = Folder::new();
+    let data = folder.file("baton.db");
+    let run = |arguments: &[&str]| {
+        let all = [&["key"], arguments, &["--data", "baton.db"]].concat();
+        folder.baton(&all)
+    };
+    let created = run(&[
+        "create",
+        "crm",
+        "--scope",
+        "chat",
+        "--scope",
+        "customers",
+        "--days",
+        "30",
+    ]);
+    assert!(created.succeeded, "{created:?}");
+    let secret = created.told.trim();
+    let (known, services) = engine(&data).await;
+    let key = known.key(secret).await.unwrap().unwrap();
+    assert_eq!(key.scopes, [Scope::Chat, Scope::Customers]);
+    let days = (key.expires_at.unwrap() - key.created_at) / 86_400_000;
+    services.close().await;
+    assert!((29..=30).contains(&days), "{days}");
+    let listed = run(&["list"]);
+    assert!(
+        listed.told.starts_with("crm\tchat,customers\tuntil 2"),
+        "{listed:?}"
+    );
+    assert!(!listed.told.contains(secret));
+
+    assert!(run(&["revoke", "crm"]).succeeded);
+    let (known, services) = engine(&data).await;
+    assert_eq!(known.key(secret).await.unwrap(), None);
+    services.close().await;
+    assert!(run(&["list"]).told.contains("\trevoked 2"));
+    assert!(!run(&["revoke", "crm"]).succeeded, "twice");
+    let bad = run(&["create", "crm", "--scope", "all"]);
+    assert!(
+        bad.said
+            .contains("a scope is one of chat, customers, sessions"),
+        "{bad:?}"
+    );
 }
