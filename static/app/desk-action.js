@@ -16,9 +16,12 @@ const AGAIN_MS = 3_000; // between two tries to follow the conversation
 
 export const stateName = (state) => (state === "all" ? t("all") : deskStrings[language].states[state] ?? state);
 
+const decisionName = (decision) => deskStrings[language].decisions[decision] ?? decision;
+
 /** The action that is looked at, and the decision on it. */
 export function Detail({ action, onBack, onDecided }) {
   const [reason, setReason] = useState("");
+  const [forCustomer, setForCustomer] = useState("");
   const [problem, setProblem] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const [doneAfter, setDoneAfter] = useState([]);
@@ -38,32 +41,43 @@ export function Detail({ action, onBack, onDecided }) {
     setBusy(true);
     setProblem(null);
     try {
-      await decide(action, decision, { reason: reason.trim(), outcome });
+      await decide(action, decision, { reason: reason.trim(), forCustomer: forCustomer.trim(), outcome });
       tell(t("decided"));
       setReason("");
+      setForCustomer("");
     } catch (error) {
-      setProblem(error.status === 409 || error.status === 412 ? t("decidedElsewhere") : error.detail ?? t(error.status ? "problem" : "unreachable"));
+      const told = error.detail ?? t(error.status ? "problem" : "unreachable");
+      // Who decided what, and when, is in the server's sentence.
+      setProblem(error.status === 409 ? `${t("decidedElsewhere")} (${told})` : told);
     }
     setBusy(false);
     return onDecided();
   };
 
+  const isFirst = action.state === "proposed" && action.approvals.length > 0;
   return html`<section class="detail" aria-labelledby="detail-name">
     <header><${IconButton} icon="back" class="back" label=${t("close")} onClick=${onBack} /><h2 id="detail-name" ref=${heading} tabindex="-1">${toolName(action.name)}</h2><span class="state" data-state=${action.state}>${stateName(action.state)}</span></header>
     <dl>${action.amount != null && html`<dt>${t("amount")}</dt><dd class="amount">${money(action.amount)}</dd>`}
       <dt>${t("arguments")}</dt><dd><${Value} value=${action.arguments} /></dd>
       ${action.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${action.result} /></dd>`}
-      ${action.reason && !String(action.result ?? "").includes(action.reason) && html`<dt>${t("reason")}</dt><dd>${action.reason}</dd>`}
+      ${action.approvals.map(({ by, at }, number) => html`<dt>${t(number ? "secondApproval" : "firstApproval")}</dt><dd>${by}, <time>${when(at)}</time></dd>`)}
+      ${action.decidedBy && !isFirst && html`<dt>${decisionName(action.decision)}</dt><dd>${action.decidedBy}, <time>${when(action.decidedAt)}</time></dd>`}
+      ${action.reason && html`<dt>${t("forColleagues")}</dt><dd>${action.reason}</dd>`}
+      ${action.reasonForCustomer && !String(action.result ?? "").includes(action.reasonForCustomer) && html`<dt>${t("forCustomer")}</dt><dd>${action.reasonForCustomer}</dd>`}
       ${action.attempts > 0 && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
       ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${when(action.at)}</time></dd>`}
       ${action.triedAt > 0 && html`<dt>${t("triedAt")}</dt><dd><time>${when(action.triedAt)}</time></dd>`}
       ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${when(action.expiresAt)}</time></dd>`}</dl>
+    ${problem && html`<p class="wrong" role="alert">${problem}</p>`}
     ${needsPerson(action) && html`<form class="decision" onSubmit=${(event) => event.preventDefault()}>
       ${action.state === "unknown" && html`<p class="banner"><${Icon} name="warn" />${t("settleText")}</p>`}
       ${doneAfter.length > 0 && html`<p class="note">${t("doneAfter")} ${doneAfter.map(({ tool }) => toolName(tool)).join(", ")}</p>`}
-      <label for="reason">${t("reason")}</label>
+      ${isFirst && html`<p class="note">${t("oneOfTwo", { name: action.approvals[0].by })}</p>`}
+      ${!isFirst && action.state === "proposed" && action.approvalsNeeded > 1 && html`<p class="note">${t("needsTwo")}</p>`}
+      <label for="reason">${t("forColleagues")}</label>
       <textarea id="reason" rows="2" maxlength="500" value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} aria-invalid=${problem === t("reasonNeeded")}></textarea>
-      ${problem && html`<p class="wrong" role="alert">${problem}</p>`}
+      <label for="reason-customer">${t("forCustomer")}</label>
+      <textarea id="reason-customer" rows="2" maxlength="500" value=${forCustomer} onInput=${(event) => setForCustomer(event.currentTarget.value)}></textarea>
       <div class="buttons">${action.state === "proposed"
         ? html`<button type="button" class="small-button danger" disabled=${isBusy} onClick=${make("reject")}>${t("reject")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("approve")}>${t("approve")}</button>`
         : html`<button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "retry")}>${t("settleRetry")}</button><button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "rejected")}>${t("settleRejected")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("settle", "done")}>${t("settleDone")}</button>`}</div>

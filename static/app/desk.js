@@ -14,15 +14,29 @@ import { applyTheme, memo } from "./ui.js";
 const LOOK_MS = 3_000; // how often the desk asks while somebody looks at it
 const MINUTE = 60_000;
 const TOKEN = "baton.operator"; // kept for this tab only
+const LINK = "#token="; // the link that the server prints at its start
 
 const NOTHING = { waiting: [], others: [], counts: {}, more: new Set(), since: 0, unreadable: [] };
 
 addStrings(deskStrings);
 
+/** The token of a link, taken out of the address bar at once: what stands there is seen, copied and kept. */
+function takeToken() {
+  if (!location.hash.startsWith(LINK)) return false;
+  let token = location.hash.slice(LINK.length);
+  history.replaceState(null, "", location.pathname + location.search);
+  try { token = decodeURIComponent(token); } catch { /* as it is */ }
+  if (!token) return false;
+  sessionStorage.setItem(TOKEN, token);
+  return true;
+}
+takeToken();
+
 function Desk() {
   const [told, setTold] = useState(null); // {waiting, others, counts, more, since, unreadable}
   const [many, setMany] = useState(PAGE); // rows that were asked for
-  const [gate, setGate] = useState(null); // null | token | wrong | off
+  const [gate, setGate] = useState(null); // null | token | wrong | role | off
+  const [name, setName] = useState(null); // the operator's
   const [isLive, setLive] = useState(true);
   const [tab, setTab] = useState("actions");
   const [books, setBooks] = useState({});
@@ -44,15 +58,21 @@ function Desk() {
       setLive(true);
     } catch (error) {
       if (!isLatest()) return;
-      if (error.status === 401 || error.status === 403) setGate(sessionStorage.getItem(TOKEN) ? "wrong" : "token");
+      if (error.status === 403) setGate("role");
+      else if (error.status === 401) setGate(sessionStorage.getItem(TOKEN) ? "wrong" : "token");
       else if (error.status === 404) setGate("off");
       else setLive(false);
     }
   };
   useEffect(() => {
     authorise(sessionStorage.getItem(TOKEN));
+    const linked = () => { if (takeToken()) enter(sessionStorage.getItem(TOKEN)); };
+    addEventListener("hashchange", linked);
     get("health").then((health) => setAgents(health.team?.agents ?? []), () => {});
+    return () => removeEventListener("hashchange", linked);
   }, []);
+  // Without the name nothing is missing but the name.
+  useEffect(() => { if (!gate) get("session").then((session) => setName(session.name), () => {}); }, [gate]);
   useEffect(() => {
     if (gate) return undefined;
     let timer = 0; // one look after the other, however long one takes
@@ -67,6 +87,8 @@ function Desk() {
   const enter = (token) => {
     sessionStorage.setItem(TOKEN, token);
     authorise(token);
+    setName(null);
+    get("session").then((session) => setName(session.name), () => {});
     look();
   };
   const leave = () => {
@@ -78,7 +100,7 @@ function Desk() {
   };
 
   if (gate === "off") return html`<main class="gate"><h1>${t("desk")}</h1><p>${t("deskOff")}</p></main>`;
-  if (gate) return html`<${Gate} isWrong=${gate === "wrong"} onEnter=${enter} />`;
+  if (gate) return html`<${Gate} problem=${{ wrong: "tokenWrong", role: "tokenRole" }[gate]} onEnter=${enter} />`;
   const { waiting, others, counts, more, since, unreadable } = told ?? NOTHING;
   const isWanted = (one) => filter === "all" || one.state === filter;
   const due = waiting.filter(isWanted);
@@ -93,6 +115,7 @@ function Desk() {
     <header class="desk-top"><h1>${t("desk")}</h1>
       <nav aria-label=${t("desk")}>${["actions", "orders", "refunds"].map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
       <span class="live" data-live=${isLive} role="status"><i class="dot"></i>${t(isLive ? "live" : "notLive")}</span>
+      ${name && html`<span class="operator">${name}</span>`}
       ${sessionStorage.getItem(TOKEN) && html`<button type="button" class="quiet-button" onClick=${leave}>${t("signOut")}</button>`}
     </header>
     ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && button("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
@@ -108,14 +131,14 @@ function Desk() {
     </main>`}`;
 }
 
-function Gate({ isWrong, onEnter }) {
+function Gate({ problem, onEnter }) {
   const field = useRef(null);
   useEffect(() => field.current.focus(), []);
   return html`<main class="gate"><h1>${t("desk")}</h1><p id="token-text">${t("tokenText")}</p>
     <form onSubmit=${(event) => { event.preventDefault(); if (field.current.value.trim()) onEnter(field.current.value.trim()); }}>
       <label for="token">${t("token")}</label>
-      <input ref=${field} id="token" type="password" autocomplete="current-password" aria-describedby="token-text" aria-invalid=${isWrong} />
-      ${isWrong && html`<p class="wrong" role="alert">${t("tokenWrong")}</p>`}
+      <input ref=${field} id="token" type="password" autocomplete="current-password" aria-describedby="token-text" aria-invalid=${Boolean(problem)} />
+      ${problem && html`<p class="wrong" role="alert">${t(problem)}</p>`}
       <button type="submit" class="small-button main">${t("enter")}</button>
     </form></main>`;
 }
