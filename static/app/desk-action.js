@@ -48,7 +48,7 @@ export function Detail({ action, onBack, onDecided }) {
     } catch (error) {
       const told = error.detail ?? t(error.status ? "problem" : "unreachable");
       // Who decided what, and when, is in the server's sentence.
-      setProblem(error.status === 409 ? `${t("decidedElsewhere")} (${told})` : told);
+      setProblem(error.status === 409 ? `${t("notRecorded")} ${told}` : told);
     }
     setBusy(false);
     return onDecided();

@@ -6,7 +6,7 @@ use axum::response::Response;
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::Millis;
-use baton_handoff::{AuditLine, Audited, AuditedDecision, Day, Decision, Role};
+use baton_handoff::{AuditLine, Audited, AuditedDecision, Day, Decision, Role, Scope};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -121,7 +121,7 @@ impl From<AuditLine> for Entry {
             } => Self {
                 event: "key_created",
                 name: Some(name.to_string()),
-                scopes: Some(scopes.into_iter().map(|scope| scope.as_str()).collect()),
+                scopes: Some(scopes.into_iter().map(Scope::as_str).collect()),
                 expires_at,
                 ..entry
             },

@@ -116,7 +116,7 @@ async fn axe_finds_nothing_on_the_desk() {
         let desk = browser.blank().await;
         desk.prefers("prefers-color-scheme", scheme).await;
         desk.is_sized(width, height, look == "phone").await;
-        desk.goto(&server.url("desk")).await;
+        desk.goto(&server.desk()).await;
         desk.shows(".action-row .state", "Needs approval").await;
         axe_finds_nothing(&desk, &format!("the desk, {look}")).await;
         desk.click(".action-row").await;

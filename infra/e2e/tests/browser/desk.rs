@@ -41,7 +41,7 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let customer = asked(&browser, &server).await;
     customer.screenshot("needs-approval").await;
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.shows(".action-row .state", "Needs approval").await;
     desk.screenshot("desk").await;
     desk.click(".action-row").await;
@@ -52,13 +52,12 @@ async fn a_refund_that_needs_approval_is_approved_at_the_desk_and_told_to_the_cu
     desk.shows(".beside .customer p", "Please refund my catapult")
         .await;
     desk.screenshot("desk-action").await;
-    desk.click("#reason").await;
-    desk.types("It does shoot backwards").await;
-    let books = browser.open(&server.url("desk")).await;
+    let books = browser.open(&server.desk()).await;
     books.press("Refunds").await;
     books.shows(".book .note", "Nothing here.").await;
     desk.press("Approve").await;
     desk.shows(".detail .state", "Done").await;
+    desk.shows_in(".detail dl", "Approvedoperator, ").await;
     // Whoever looks at the book sees it come.
     books.shows_in(".book tbody tr", "item_318205561").await;
     desk.shows(".action-row .state", "Done").await;
@@ -95,11 +94,17 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
     let model = refunds_a_catapult("I am sorry: my colleague said no.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
     let customer = asked(&browser, &server).await;
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.click(".action-row").await;
     desk.press("Reject").await;
-    desk.shows(".detail .wrong", "Please give a reason.").await;
+    desk.shows(".detail .wrong", "Please give a reason for colleagues.")
+        .await;
+    desk.shows("label[for=reason]", "For colleagues").await;
     desk.click("#reason").await;
+    desk.types("Third time this year").await;
+    desk.shows("label[for=reason-customer]", "For the customer")
+        .await;
+    desk.click("#reason-customer").await;
     desk.types("It was used at a wedding").await;
     desk.press("Reject").await;
     desk.shows(".detail .state", "Rejected").await;
@@ -115,6 +120,16 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
     assert!(
         told.contains("It was used at a wedding"),
         "the model is told why: {told}"
+    );
+    assert!(
+        !told.contains("Third time"),
+        "and not what is for colleagues: {told}"
+    );
+    desk.shows_in(".detail dl", "Third time this year").await;
+    assert!(
+        !customer
+            .eval::<bool>("document.body.textContent.includes('Third time')")
+            .await
     );
     desk.screenshot("desk-rejected").await;
     assert!(
@@ -132,7 +147,7 @@ async fn a_rejection_wants_a_reason_and_nothing_is_refunded() {
 async fn an_action_that_is_proposed_meanwhile_appears_by_itself() {
     let model = refunds_a_catapult("Never said.").await;
     let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.shows(".queue .note", "Nothing here.").await;
     let _customer = asked(&browser, &server).await;
     desk.shows(".action-row .state", "Needs approval").await;
@@ -177,6 +192,82 @@ async fn the_desk_asks_for_the_operators_token_and_keeps_it_for_this_tab_only() 
     desk.has(0, ".action-row").await;
     let other = browser.open(&server.url("desk")).await;
     other.shows("label[for=token]", "Operator token").await;
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn the_link_signs_in_and_leaves_no_token_in_the_address() {
+    let model = refunds_a_catapult("Never said.").await;
+    let (server, browser) = (Server::start(&model.url()).await, Browser::start().await);
+    let _customer = asked(&browser, &server).await;
+    let gate = browser.open(&server.url("desk")).await;
+    gate.shows("label[for=token]", "Operator token").await;
+    // The same tab, with the link typed into its address bar.
+    gate.eval::<bool>(&format!("(location.href = {}, true)", json!(server.desk())))
+        .await;
+    gate.shows(".action-row .state", "Needs approval").await;
+    let desk = browser.open(&server.desk()).await;
+    desk.shows(".action-row .state", "Needs approval").await;
+    desk.shows(".desk-top .operator", "operator").await;
+    for tab in [&gate, &desk] {
+        assert_eq!(
+            tab.eval::<String>("location.href").await,
+            server.url("desk")
+        );
+    }
+    desk.has_no_errors();
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn two_operators_approve_and_the_one_that_comes_too_late_is_told() {
+    let folder = Folder::new("four-eyes");
+    std::fs::write(folder.path().join(".env"), "BATON_FOUR_EYES_USD=500\n")
+        .expect("the settings can be written");
+    let model = refunds_a_catapult("Good news: 749 dollars are on their way.").await;
+    let server = Server::over(folder, &model.url()).await;
+    let browser = Browser::start().await;
+    let _customer = asked(&browser, &server).await;
+    let mut desks = Vec::new();
+    for name in ["Carl", "Dora", "Erin"] {
+        let roles = ["--role", "see", "--role", "approve"];
+        let token = server
+            .baton(&[&["operator", "add", name], roles.as_slice()].concat())
+            .await;
+        let desk = browser
+            .open(&server.url(&format!("desk#token={token}")))
+            .await;
+        desk.shows(".desk-top .operator", name).await;
+        desk.click(".action-row").await;
+        desk.shows(".decision > .note", "Two operators must approve this.")
+            .await;
+        desks.push(desk);
+    }
+    let [carl, dora, erin] = desks.as_slice() else {
+        panic!("three desks are open")
+    };
+    // Erin's page reads nothing new from now on.
+    erin.eval::<bool>(
+        "{ const send = fetch; window.fetch = (url, init) => (init?.method === 'POST' ? send(url, init) : new Promise(() => {})); true }",
+    )
+    .await;
+    carl.press("Approve").await;
+    let one = "Carl has approved this. Another operator must approve it too.";
+    for desk in [carl, dora] {
+        desk.shows(".decision > .note", one).await;
+        desk.shows(".detail .state", "Needs approval").await;
+    }
+    carl.press("Approve").await;
+    carl.shows_in(".detail .wrong", "you have approved this already")
+        .await;
+    carl.screenshot("desk-first-approval").await;
+    axe_finds_nothing(carl, "an action with one of two approvals").await;
+    dora.press("Approve").await;
+    dora.shows(".detail .state", "Done").await;
+    dora.shows_in(".detail dl", "First approvalCarl, ").await;
+    dora.shows_in(".detail dl", "Second approvalDora, ").await;
+    erin.press("Approve").await;
+    erin.shows_in(".detail .wrong", "Dora approved it").await;
 }
 
 /// A service without idempotency keys that reads one call and cuts the connection, and the team that calls it.
@@ -238,7 +329,7 @@ async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
             "outcome unclear, we are checking",
         )
         .await;
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.shows(".action-row .state", "Unknown").await;
     desk.click(".action-row").await;
     desk.shows_in(".decision .banner", "Nobody knows").await;
@@ -246,7 +337,8 @@ async fn what_nobody_knows_is_settled_at_the_desk_and_told_to_the_customer() {
     axe_finds_nothing(&desk, "an action that nobody knows the end of").await;
     desk.screenshot("desk-unknown").await;
     desk.press("It was done").await;
-    desk.shows(".detail .wrong", "Please give a reason.").await;
+    desk.shows(".detail .wrong", "Please give a reason for colleagues.")
+        .await;
     desk.click("#reason").await;
     desk.types("It is in their book").await;
     desk.press("It was done").await;

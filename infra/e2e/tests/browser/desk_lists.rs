@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use baton_handoff::Owner;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Change, Env, Store};
 use baton_handoff::record::{ActionRecord, ActionState, keys};
@@ -31,7 +32,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
         );
         let action = ActionRecord {
             id: id.clone(),
-            owner: baton_handoff::Owner::none(),
+            owner: Owner::none(),
             tool: "execute_refund".to_owned(),
             arguments: json!({"item_id": format!("{}-{number}", state.as_str())}).to_string(),
             amount_cents: Some(74_900),
@@ -67,7 +68,7 @@ async fn of_more_than_a_page_the_one_that_waits_longest_comes_first() {
     write_refunds(&folder, ActionState::Done, 70).await;
     let server = Server::over(folder, "rehearsal").await;
     let browser = Browser::start().await;
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.shows(".oldest", "Waiting longest: 2 hours ago").await;
     let first = "document.querySelector('.action-row .about').textContent.includes('proposed-0')";
     desk.until("the oldest comes first", first).await;
@@ -101,7 +102,7 @@ async fn an_old_action_that_was_just_decided_stays_in_view() {
     write_refunds(&folder, ActionState::Rejected, 60).await;
     let server = Server::over(folder, "rehearsal").await;
     let browser = Browser::start().await;
-    let desk = browser.open(&server.url("desk")).await;
+    let desk = browser.open(&server.desk()).await;
     desk.shows_in("[data-state=proposed] .count", "90").await;
     desk.click(".queue li:first-child .action-row").await;
     desk.shows_in(".detail dl", "proposed-0").await;
@@ -130,7 +131,7 @@ async fn on_a_small_phone_the_books_are_cards() {
     let (server, browser) = (Server::rehearsal().await, Browser::start().await);
     let desk = browser.blank().await;
     desk.is_sized(320, 640, true).await;
-    desk.goto(&server.url("desk")).await;
+    desk.goto(&server.desk()).await;
     desk.press("Orders").await;
     desk.shows_in(".book tbody", "Catapult").await;
     desk.screenshot("desk-orders-phone").await;

@@ -24,7 +24,7 @@ async fn a_german_browser_reads_german() {
         "de"
     );
     tab.screenshot("german").await;
-    tab.goto(&server.url("desk")).await;
+    tab.goto(&server.desk()).await;
     tab.shows("h1", "Leitstand").await;
     tab.has_no_errors();
 }

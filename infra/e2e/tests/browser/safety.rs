@@ -142,7 +142,7 @@ async fn what_a_customer_writes_and_a_tool_is_given_stays_text_on_both_pages() {
 
     let desk = browser.blank().await;
     desk.before_each_load(WATCH).await;
-    desk.goto(&server.url("desk")).await;
+    desk.goto(&server.desk()).await;
     desk.click(".action-row").await;
     desk.shows_in(".detail dl", HOSTILE).await;
     desk.shows(".beside .customer p", HOSTILE).await;

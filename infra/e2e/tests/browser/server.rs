@@ -53,6 +53,31 @@ impl Server {
         format!("http://{}/{path}", self.address)
     }
 
+    /// The desk, with the token that the server has made, as its link has it.
+    pub(crate) fn desk(&self) -> String {
+        let token = self.token().expect("the server has made a token");
+        self.url(&format!("desk#token={token}"))
+    }
+
+    fn token(&self) -> Option<String> {
+        let kept = std::fs::read_to_string(self.folder.path().join("operator"));
+        kept.ok().map(|token| token.trim().to_owned())
+    }
+
+    /// A command of `baton` on the server's data. Returns its result.
+    pub(crate) async fn baton(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(binary("baton"));
+        let run = command
+            .args(arguments)
+            .arg("--data")
+            .arg(data_file(&self.folder))
+            .current_dir(self.folder.path());
+        let output = run.output().await.expect("the command runs");
+        assert!(output.status.success(), "{output:?}");
+        let result = String::from_utf8(output.stdout).expect("it prints text");
+        result.trim().to_owned()
+    }
+
     /// As a power cut would.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.expect("the server can be killed");
@@ -81,7 +106,17 @@ impl Server {
         let mut socket = TcpStream::connect(&self.address)
             .await
             .expect("the server listens");
-        let request = format!("GET /{path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        let operators = ["actions", "orders", "refunds", "audit"];
+        let token = self
+            .token()
+            .filter(|_| operators.iter().any(|route| path.starts_with(route)));
+        let credential = token.map_or_else(String::new, |token| {
+            format!("Authorization: Bearer {token}\r\n")
+        });
+        let request = format!(
+            "GET /{path} HTTP/1.0\r\nHost: {}\r\n{credential}\r\n",
+            self.address
+        );
         socket
             .write_all(request.as_bytes())
             .await
