@@ -3,7 +3,9 @@
 use std::process::Output;
 
 use crate::backend::file_in;
-use crate::suite::support::{Folder, soon};
+use rustix::process::Signal;
+
+use crate::suite::support::{Folder, OPERATOR, soon};
 
 use super::local::{Local, command};
 
@@ -141,4 +143,62 @@ async fn without_a_model_the_rehearsal_answers_and_says_what_it_is() {
     assert!(!turn.answer().is_empty());
     let health = client.get("/health").await.json();
     assert_eq!(health["model"]["rehearsal"], true);
+}
+
+#[tokio::test]
+async fn the_first_start_makes_the_operators_secret_and_prints_the_link_with_it() {
+    let folder = Folder::new();
+    let file = file_in(&folder);
+    let without_a_token = || {
+        let mut command = command(&file, "rehearsal");
+        command.env_remove("BATON_OPERATOR_TOKEN");
+        command
+    };
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let server = Local::run(without_a_token()).await;
+        let kept = std::fs::read_to_string(file.with_file_name("operator")).unwrap();
+        let client = server.client().with_operator(kept.trim());
+        assert_eq!(client.get("/actions").await.status, 200);
+        for bare in ["/actions", "/orders", "/refunds"] {
+            let answer = client.fetch(client.bare("GET", bare)).await;
+            assert_eq!(answer.status, 401, "{bare}");
+        }
+        server.signal(Signal::TERM);
+        let log = server.ended().await.log;
+        let link = log
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("desk "))
+            .unwrap();
+        let (address, token) = link.trim().split_once("/desk#token=").unwrap();
+        assert!(address.starts_with("http://"), "{link}");
+        assert_eq!(token, kept.trim());
+        links.push(token.to_owned());
+    }
+    assert_eq!(links[0], links[1], "one secret for all starts");
+    assert!(links[0].len() >= 32);
+}
+
+#[tokio::test]
+async fn a_token_of_operators_that_could_be_guessed_is_refused() {
+    let folder = Folder::new();
+    let mut short = command(&file_in(&folder), "rehearsal");
+    short.env("BATON_OPERATOR_TOKEN", "swordfish");
+    let said = refused(short).await;
+    assert!(
+        said.contains("BATON_OPERATOR_TOKEN has fewer than 16 characters"),
+        "{said}"
+    );
+    assert!(!said.contains("swordfish"), "{said}");
+}
+
+#[tokio::test]
+async fn a_token_that_the_settings_give_is_not_printed() {
+    let folder = Folder::new();
+    let server = Local::start(&file_in(&folder), "rehearsal").await;
+    server.signal(Signal::TERM);
+    let log = server.ended().await.log;
+    assert!(log.contains("/desk"), "{log}");
+    assert!(!log.contains(OPERATOR), "{log}");
+    assert!(!file_in(&folder).with_file_name("operator").exists());
 }
