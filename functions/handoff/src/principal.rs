@@ -227,14 +227,13 @@ impl Principal {
     pub(crate) fn access(&self, owner: &Owner) -> Access {
         match self {
             Self::Open if owner.is_none() => Access::Speak,
-            Self::Open => Access::None,
             Self::Known { .. } if *owner == self.owner() => Access::Speak,
             Self::Known {
                 tenant,
                 kind: Kind::Operator,
                 ..
             } if owner.tenant() == tenant.as_str() => Access::Oversee,
-            Self::Known { .. } => Access::None,
+            Self::Open | Self::Known { .. } => Access::None,
         }
     }
 }

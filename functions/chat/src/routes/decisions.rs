@@ -6,8 +6,8 @@ use axum::response::Response;
 use baton_handoff::ids::ActionId;
 use baton_handoff::{Decision, DecisionError, Reasons, Settlement};
 use http::StatusCode;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use super::actions::{Shown, no_such_action, parse_id};
 use super::answers::uncached;
@@ -27,7 +27,8 @@ struct Decided {
     /// The `arguments_hash` of the action as it was shown.
     arguments_hash: String,
     /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    fence: u64,
+    #[cfg_attr(test, schema(value_type = u64))]
+    fence: Fence,
     /// For colleagues only: kept with the action and the audit trail; at most 2,000 bytes. A rejection needs it.
     reason: Option<String>,
     /// For the customer: a part of the result that the model and the customer get; at most 2,000 bytes.
@@ -41,7 +42,8 @@ struct Settled {
     /// The `arguments_hash` of the action as it was shown.
     arguments_hash: String,
     /// The `fence` of the action as it was shown. An action that was tried since has another one: 409.
-    fence: u64,
+    #[cfg_attr(test, schema(value_type = u64))]
+    fence: Fence,
     /// For colleagues only: kept with the action and the audit trail; at most 2,000 bytes. Needed.
     #[cfg_attr(test, schema(required = true, nullable = false, min_length = 1))]
     reason: Option<String>,
@@ -50,6 +52,17 @@ struct Settled {
     /// `retry` queues it again.
     #[cfg_attr(test, schema(required = true, nullable = false))]
     outcome: Option<Outcome>,
+}
+
+/// A number that callers cannot know by themselves, so that its absence is explained.
+struct Fence(u64);
+
+impl<'de> Deserialize<'de> for Fence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::deserialize(deserializer)?;
+        let missing = "missing field `fence`: the number that the action was shown with";
+        given.map(Self).ok_or_else(|| D::Error::custom(missing))
+    }
 }
 
 #[derive(Deserialize)]
@@ -204,7 +217,7 @@ async fn decide(
     };
     let shown = baton_handoff::Shown {
         arguments_hash: decided.arguments_hash,
-        fence: decided.fence,
+        fence: decided.fence.0,
     };
     match app
         .engine

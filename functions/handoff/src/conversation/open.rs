@@ -22,6 +22,10 @@ pub struct Conversation {
 }
 
 /// A conversation as its principal sees it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is returned"
+)]
 pub(super) enum Seen {
     /// There is none under this id.
     Nothing,

@@ -145,14 +145,13 @@ impl Engine {
     pub async fn key(&self, secret: &str) -> Result<Option<ApiKey>, StoreError> {
         let now = self.env.now();
         let hash = hash_of(secret);
-        let known = match self.keys.get(&hash, now) {
-            Some(known) => known,
-            None => {
-                let stored = self.store.get(&key_of(&hash)).await?;
-                let key: Option<ApiKey> = stored.as_ref().map(decode).transpose()?;
-                self.keys.keep(hash, key.clone(), now + STAYS, now);
-                key
-            }
+        let known = if let Some(known) = self.keys.get(&hash, now) {
+            known
+        } else {
+            let stored = self.store.get(&key_of(&hash)).await?;
+            let key: Option<ApiKey> = stored.as_ref().map(decode).transpose()?;
+            self.keys.keep(hash, key.clone(), now + STAYS, now);
+            key
         };
         Ok(known.filter(|key| key.is_live(now)))
     }

@@ -234,14 +234,13 @@ impl Engine {
             return Ok(None);
         }
         let now = self.env.now();
-        let known = match self.operators.get(&name.to_owned(), now) {
-            Some(known) => known,
-            None => {
-                let known = self.known_operator(name).await?.map(|(_, known)| known);
-                self.operators
-                    .keep(name.to_owned(), known.clone(), now + STAYS, now);
-                known
-            }
+        let known = if let Some(known) = self.operators.get(&name.to_owned(), now) {
+            known
+        } else {
+            let known = self.known_operator(name).await?.map(|(_, known)| known);
+            self.operators
+                .keep(name.to_owned(), known.clone(), now + STAYS, now);
+            known
         };
         // Hashes are compared, so that the duration tells nothing about the token.
         let known = known.filter(|known| known.hash == hash_of(token));

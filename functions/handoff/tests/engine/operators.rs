@@ -31,10 +31,10 @@ async fn proposed(play: &Play, price: Price) -> ActionRecord {
 }
 
 fn decision_of(line: &AuditLine) -> &AuditedDecision {
-    match &line.entry.event {
-        Audited::Decided(decision) => decision,
-        other => panic!("{other:?}"),
-    }
+    let Audited::Decided(decision) = &line.entry.event else {
+        panic!("{:?}", line.entry.event)
+    };
+    decision
 }
 
 async fn approve(play: &Play, name: &str, action: &ActionRecord) -> Result<(), DecisionError> {

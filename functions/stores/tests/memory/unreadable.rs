@@ -135,7 +135,7 @@ async fn a_conversation_that_cannot_be_read_hides_none_beside_it() {
         .unwrap();
     let page = bench
         .engine
-        .conversations_in(&baton_handoff::Tenant::default(), None, 10)
+        .conversations_in(&Tenant::default(), None, 10)
         .await
         .unwrap();
     let ids: Vec<_> = page
