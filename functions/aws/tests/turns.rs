@@ -194,9 +194,9 @@ async fn a_lookup_in_the_back_office_is_two_rounds_of_reads() {
     let table = Dynamo::start();
     let env: Arc<dyn Env> = Arc::new(SystemEnv);
     let store = store(&table).await;
-    // Writes the catalogue, and what somebody bought.
+    // Writes the catalogue.
     BackOffice::new(store.clone(), env.clone())
-        .orders(None, 1)
+        .orders(&baton_handoff::Tenant::default(), None, 1)
         .await
         .unwrap();
     let team = Team::acme();

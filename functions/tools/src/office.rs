@@ -1,13 +1,13 @@
 //! The embedded back office of ACME Inc.: catalogue, orders and refunds, in Baton's own store.
 //!
 //! It enforces rules that no prompt can change: an item is refunded once, the refund is the price paid, and one idempotency key
-//! has one outcome, ever. Knows the store as a port; never the caller or its reason.
-//!
-//! Customers have no identity yet: an item's number is enough for its refund, like a receipt.
+//! has one outcome, ever. A call reaches the orders of its conversation's owner and no other ones; see `reach`. Knows the store as
+//! a port; never the caller or its reason.
 
 mod acme;
 mod books;
 mod effects;
+mod reach;
 mod search;
 
 use std::fmt;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use baton_handoff::Tenant;
 use baton_handoff::history::Unreadable;
 use baton_handoff::ports::{
     CommitError, Cursor, Env, Index, Outcome, Price, Store, StoreError, ToolError, ToolRequest,
@@ -25,8 +26,6 @@ use serde::Deserialize;
 pub use books::{Entries, Order, Refund};
 
 use crate::outside::Outside;
-
-use books::{ORDERS, REFUNDS};
 
 /// How often seeding is tried while other processes do the same.
 const SEED_TRIES: usize = 8;
@@ -106,35 +105,36 @@ impl BackOffice {
         Self::new(outside.store.clone(), outside.env.clone())
     }
 
-    /// All orders, the newest first.
+    /// The orders of a tenant's customers, the newest first.
     pub async fn orders(
         &self,
+        tenant: &Tenant,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Entries<Order>, StoreError> {
         self.seed().await?;
-        self.entries(ORDERS, after, limit).await
+        self.entries(books::orders_of(tenant.as_str()), after, limit)
+            .await
     }
 
-    /// All refunds, the newest first.
+    /// The refunds of a tenant's customers, the newest first.
     pub async fn refunds(
         &self,
+        tenant: &Tenant,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Entries<Refund>, StoreError> {
-        self.entries(REFUNDS, after, limit).await
+        self.entries(books::refunds_of(tenant.as_str()), after, limit)
+            .await
     }
 
     async fn entries<T: for<'a> Deserialize<'a>>(
         &self,
-        list: &str,
+        list: String,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Entries<T>, StoreError> {
-        let page = self
-            .store
-            .index(&Index::Listed(list.to_owned()), after, limit)
-            .await?;
+        let page = self.store.index(&Index::Listed(list), after, limit).await?;
         let mut entries = Entries {
             entries: Vec::with_capacity(page.records.len()),
             unreadable: Vec::new(),
@@ -184,13 +184,16 @@ impl BackOffice {
 impl Tools for BackOffice {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
         match Call::read(request).map_err(ToolError::Refused)? {
-            Call::LookUp(asked) => self
-                .look_up(&asked.search_query, &request.conversation)
-                .await
-                .map_err(|error| {
-                    tracing::warn!(%error, "an item could not be looked up");
-                    ToolError::Unavailable("Items cannot be looked up at the moment.".to_owned())
-                }),
+            Call::LookUp(asked) => {
+                self.look_up(&asked.search_query, request)
+                    .await
+                    .map_err(|error| {
+                        tracing::warn!(%error, "an item could not be looked up");
+                        ToolError::Unavailable(
+                            "Items cannot be looked up at the moment.".to_owned(),
+                        )
+                    })
+            }
             Call::Order(_) | Call::Refund(_) => Err(ToolError::Refused(format!(
                 "{} is no lookup.",
                 request.tool.name
@@ -200,10 +203,7 @@ impl Tools for BackOffice {
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
         match Call::read(request) {
-            Ok(call) => {
-                self.act_once(&call, &request.conversation, idempotency_key)
-                    .await
-            }
+            Ok(call) => self.act_once(&call, request, idempotency_key).await,
             Err(sentence) => Outcome::Rejected(sentence),
         }
     }
@@ -213,7 +213,7 @@ impl Tools for BackOffice {
             Ok(Call::LookUp(_)) => Price::NoPrice,
             // More than 64 bits of cents is above every limit.
             Ok(Call::Order(purchase)) => Price::Known(purchase.price.saturating_mul(100)),
-            Ok(Call::Refund(refund)) => self.paid_for(&refund.item_id).await,
+            Ok(Call::Refund(refund)) => self.paid_for(&refund.item_id, request).await,
             Err(sentence) => Price::CannotTell(sentence),
         }
     }

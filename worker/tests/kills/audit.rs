@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use baton_handoff::Tenant;
 use baton_handoff::ids::{ConversationId, TurnNumber};
 use baton_handoff::ports::{Order, Range, Stored};
 use baton_handoff::record::keys::{self, TurnPart};
@@ -110,11 +111,11 @@ impl Journal {
 
 /// How often each thing was ordered and each item refunded by customers of this test.
 pub(crate) async fn books(front: &Front) -> (Counts, Counts) {
-    let office = &front.parts.office;
+    let (office, tenant) = (&front.parts.office, Tenant::default());
     let (mut orders, mut refunds) = (Counts::new(), Counts::new());
     let mut after = None;
     loop {
-        let page = office.orders(after.as_ref(), 200).await.unwrap();
+        let page = office.orders(&tenant, after.as_ref(), 200).await.unwrap();
         let entries = page.entries.into_iter();
         for order in entries.filter(|order| order.conversation.is_some()) {
             *orders.entry(order.product).or_default() += 1;
@@ -125,7 +126,7 @@ pub(crate) async fn books(front: &Front) -> (Counts, Counts) {
         }
     }
     loop {
-        let page = office.refunds(after.as_ref(), 200).await.unwrap();
+        let page = office.refunds(&tenant, after.as_ref(), 200).await.unwrap();
         for refund in page.entries {
             *refunds.entry(refund.item_id).or_default() += 1;
         }

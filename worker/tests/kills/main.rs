@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ids::{ConversationId, MessageId};
-use baton_handoff::{Engine, Overlap, Principal, Submission};
+use baton_handoff::{Engine, Overlap, Principal, Submission, Tenant};
 use baton_kit::dice::Dice;
 use baton_kit::script::clerk;
 use baton_rehearsal::scripted::ScriptedModel;
@@ -169,7 +169,12 @@ impl Front {
     }
 
     async fn ordered(&self, product: &str) -> Option<String> {
-        let newest = self.parts.office.orders(None, 100).await.unwrap();
+        let newest = self
+            .parts
+            .office
+            .orders(&Tenant::default(), None, 100)
+            .await
+            .unwrap();
         let mut orders = newest.entries.into_iter();
         orders
             .find(|order| order.product == product)

@@ -38,9 +38,11 @@ pub(crate) async fn orders(
     paging: Paging,
 ) -> Result<Response, ApiError> {
     must(&operator, Role::See)?;
-    let office = &app.office;
+    let (office, tenant) = (&app.office, &operator.tenant);
     let read = |after: Option<String>, limit| async move {
-        let orders = office.orders(after.map(Cursor).as_ref(), limit).await?;
+        let orders = office
+            .orders(tenant, after.map(Cursor).as_ref(), limit)
+            .await?;
         Ok(Round {
             values: orders.entries.into_iter().map(OrderEntry::from).collect(),
             unreadable: orders.unreadable,
@@ -69,9 +71,11 @@ pub(crate) async fn refunds(
     paging: Paging,
 ) -> Result<Response, ApiError> {
     must(&operator, Role::See)?;
-    let office = &app.office;
+    let (office, tenant) = (&app.office, &operator.tenant);
     let read = |after: Option<String>, limit| async move {
-        let refunds = office.refunds(after.map(Cursor).as_ref(), limit).await?;
+        let refunds = office
+            .refunds(tenant, after.map(Cursor).as_ref(), limit)
+            .await?;
         Ok(Round {
             values: refunds.entries.into_iter().map(RefundEntry::from).collect(),
             unreadable: refunds.unreadable,

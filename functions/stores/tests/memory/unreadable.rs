@@ -210,7 +210,7 @@ async fn an_action_that_cannot_be_read_hides_none_beside_it() {
 async fn an_order_that_cannot_be_read_hides_none_beside_it() {
     let (bench, store) = bench();
     let office = BackOffice::new(store.clone(), bench.clock.clone());
-    let before = office.orders(None, 10).await.unwrap();
+    let before = office.orders(&Tenant::default(), None, 10).await.unwrap();
     let damaged = &before.entries[1].item_id;
     let key = Key::new(format!("B#{damaged}"), "ORDER");
     let stored = store.get(&key).await.unwrap().unwrap();
@@ -222,7 +222,7 @@ async fn an_order_that_cannot_be_read_hides_none_beside_it() {
         .commit(vec![Change::Replace(key, stored.version, record)])
         .await
         .unwrap();
-    let after = office.orders(None, 10).await.unwrap();
+    let after = office.orders(&Tenant::default(), None, 10).await.unwrap();
     assert_eq!(after.entries.len(), before.entries.len() - 1);
     let unreadable: Vec<_> = after.unreadable.iter().map(|one| &one.id).collect();
     assert_eq!(unreadable, [damaged]);

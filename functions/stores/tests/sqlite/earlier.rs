@@ -220,8 +220,9 @@ async fn lists_and_histories_of_an_earlier_program_are_read() {
             .unwrap();
         assert_eq!(page.actions.len(), summary.counts[state.as_str()]);
     }
-    let orders = opened.office.orders(None, 100).await.unwrap();
-    let refunds = opened.office.refunds(None, 100).await.unwrap();
+    let tenant = Tenant::default();
+    let orders = opened.office.orders(&tenant, None, 100).await.unwrap();
+    let refunds = opened.office.refunds(&tenant, None, 100).await.unwrap();
     assert_eq!((orders.entries.len(), refunds.entries.len()), (7, 1));
 }
 

@@ -1,5 +1,6 @@
-//! The catalogue of ACME Inc., and the orders of its example customers.
+//! The catalogue of ACME Inc., and the example orders that each of its customers has.
 
+use baton_handoff::Owner;
 use baton_handoff::ports::{Change, Key, Millis, StoreError};
 
 use super::books::{self, CATALOGUE, Order, Product};
@@ -70,7 +71,27 @@ pub(super) fn marker() -> Key {
 /// The prefix of a catalogue's sort keys.
 pub(super) const PRODUCT: &str = "P#";
 
-/// Writes everything, once: one commit with its marker.
+/// The example orders, the same for every buyer. They are not read from the store, so no buyer can change those of another.
+pub(super) fn examples() -> impl Iterator<Item = Order> {
+    EXAMPLES
+        .into_iter()
+        .map(|(number, product, paid_cents, bought_at)| Order {
+            order_id: format!("order_{number}"),
+            item_id: format!("item_{number}"),
+            product: product.to_owned(),
+            paid_cents,
+            bought_at,
+            conversation: None,
+            owner: Owner::none(),
+        })
+}
+
+/// The example order of an item.
+pub(super) fn example(item_id: &str) -> Option<Order> {
+    examples().find(|order| order.item_id == item_id)
+}
+
+/// Writes everything, once: one commit with its marker. Operators see the examples in the list of orders.
 pub(super) fn seed() -> Result<Vec<Change>, StoreError> {
     let mut changes = vec![Change::Create(marker(), books::record(&"seeded")?)];
     for (number, (name, price_cents)) in (1_u32..).zip(PRODUCTS) {
@@ -83,15 +104,8 @@ pub(super) fn seed() -> Result<Vec<Change>, StoreError> {
         };
         changes.push(Change::Create(key, books::record(&product)?));
     }
-    for (number, product, paid_cents, bought_at) in EXAMPLES {
-        changes.extend(books::add_order(&Order {
-            order_id: format!("order_{number}"),
-            item_id: format!("item_{number}"),
-            product: product.to_owned(),
-            paid_cents,
-            bought_at,
-            conversation: None,
-        })?);
+    for order in examples() {
+        changes.extend(books::add_order(&order)?);
     }
     Ok(changes)
 }

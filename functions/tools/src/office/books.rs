@@ -1,18 +1,22 @@
 //! The records of the back office, and their keys.
 
+use baton_handoff::Owner;
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Cursor, Key, Listing, Millis, Record, StoreError, Stored};
 use serde::{Deserialize, Serialize};
 
-/// The list of all orders, by time.
-pub(super) const ORDERS: &str = "default/orders";
+use super::reach::{Buyer, Reach};
 
-/// The list of all refunds, by time.
-pub(super) const REFUNDS: &str = "default/refunds";
+/// The list of a tenant's orders, by time.
+pub(super) fn orders_of(tenant: &str) -> String {
+    format!("{tenant}/orders")
+}
 
-/// The partition with copies of the example orders, for searches.
-pub(super) const EXAMPLES: &str = "B#EXAMPLES";
+/// The list of a tenant's refunds, by time.
+pub(super) fn refunds_of(tenant: &str) -> String {
+    format!("{tenant}/refunds")
+}
 
 /// The partition of the catalogue.
 pub(super) const CATALOGUE: &str = "B#CATALOGUE";
@@ -36,6 +40,17 @@ pub struct Order {
     /// The conversation of the order; none for an example.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<ConversationId>,
+    /// The conversation's owner. Orders of earlier releases have none.
+    #[serde(default = "Owner::none", skip_serializing_if = "Owner::is_none")]
+    pub owner: Owner,
+}
+
+impl Order {
+    /// The buyer; none of an example, which every buyer has.
+    pub(super) fn buyer(&self) -> Option<Buyer> {
+        let conversation = self.conversation.as_ref()?;
+        Some(Buyer::of(&self.owner, conversation))
+    }
 }
 
 /// A refund: the whole price paid for an item.
@@ -53,6 +68,9 @@ pub struct Refund {
     pub refunded_at: Millis,
     /// The conversation of the request.
     pub conversation: ConversationId,
+    /// The conversation's owner. Refunds of earlier releases have none.
+    #[serde(default = "Owner::none", skip_serializing_if = "Owner::is_none")]
+    pub owner: Owner,
 }
 
 /// A product that can be ordered.
@@ -95,69 +113,110 @@ pub(super) fn order_key(item_id: &str) -> Key {
 }
 
 /// One key for each item, so that there is no second refund.
-pub(super) fn refund_key(item_id: &str) -> Key {
+fn refund_key(item_id: &str) -> Key {
     Key::new(format!("B#{item_id}"), "REFUND")
+}
+
+/// Every buyer has the example orders under the same numbers, and so has a key of its own for the refund of each.
+fn example_refund_key(buyer: &Buyer, item_id: &str) -> Key {
+    Key::new(format!("B#REFUNDED#{buyer}"), item_id)
+}
+
+/// The keys of which one has a record if the order was refunded: see [`shows_refund`].
+pub(super) fn refund_keys(order: &Order, reach: &Reach) -> Vec<Key> {
+    let item_id = order.item_id.as_str();
+    let mut keys = vec![refund_key(item_id)];
+    if order.buyer().is_none() {
+        keys.extend(
+            reach
+                .buyers()
+                .map(|buyer| example_refund_key(buyer, item_id)),
+        );
+    }
+    keys
+}
+
+/// Whether this record at one of the order's [`refund_keys`] is the order's refund. Earlier releases refunded an example once for
+/// all customers: that refund belongs to its own buyer alone.
+pub(super) fn shows_refund(
+    stored: &Stored,
+    order: &Order,
+    reach: &Reach,
+) -> Result<bool, StoreError> {
+    if order.buyer().is_some() || stored.key != refund_key(&order.item_id) {
+        return Ok(true);
+    }
+    let refund: Refund = read(stored)?;
+    let buyer = Buyer::of(&refund.owner, &refund.conversation);
+    Ok(reach.buyers().any(|reached| *reached == buyer))
 }
 
 pub(super) fn effect_key(idempotency_key: &str) -> Key {
     Key::new(format!("B#KEY#{idempotency_key}"), "ENDED")
 }
 
-/// The partition with copies of all orders, by time, for searches: one query reads the newest. The list of all orders would take
-/// a query of each of its shards and a read of each order. One partition takes some hundred orders a second; a business above
-/// that rate has its own back office.
-pub(super) const RECENT: &str = "B#RECENT";
-
-fn recent_key(order: &Order) -> Key {
-    Key::new(RECENT, format!("{:020}#{}", order.bought_at, order.item_id))
+/// The partition with copies of a buyer's orders, for searches.
+pub(super) fn bought_by(buyer: &Buyer) -> String {
+    format!("B#OF#{buyer}")
 }
 
-/// The partition with copies of the orders of one conversation, for searches.
-pub(super) fn bought_in(conversation: &ConversationId) -> String {
-    format!("B#OF#{conversation}")
+/// The prefix of the copies by time. Copies of earlier releases have the item's id alone.
+pub(super) const BY_TIME: &str = "#";
+
+/// The prefix of the copies of earlier releases, which knew no owners.
+pub(super) const BY_ITEM: &str = "item_";
+
+fn copy_key(buyer: &Buyer, order: &Order) -> Key {
+    let sort = format!("{BY_TIME}{:020}#{}", order.bought_at, order.item_id);
+    Key::new(bought_by(buyer), sort)
 }
 
-/// Writes an order, and its copies for searches.
+/// Writes an order, and its copy for searches.
 pub(super) fn add_order(order: &Order) -> Result<Vec<Change>, StoreError> {
     let copy = record(order)?;
-    let item_id = order.item_id.as_str();
-    let searched = match &order.conversation {
-        None => vec![Key::new(EXAMPLES, item_id)],
-        Some(conversation) => vec![
-            Key::new(bought_in(conversation), item_id),
-            recent_key(order),
-        ],
-    };
     let listed = Some(Listing {
-        group: ORDERS.to_owned(),
+        group: orders_of(order.owner.tenant()),
         rank: order.bought_at,
     });
     let original = Record {
         listed,
         ..copy.clone()
     };
-    let copies = searched
-        .into_iter()
-        .map(|key| Change::Create(key, copy.clone()));
-    Ok([Change::Create(order_key(item_id), original)]
+    let mut changes = vec![Change::Create(order_key(&order.item_id), original)];
+    if let Some(buyer) = order.buyer() {
+        changes.push(Change::Create(copy_key(&buyer, order), copy));
+    }
+    Ok(changes)
+}
+
+/// Writes the refund of an order, unless it has one. An example is refunded for all buyers that are the same customer, so that
+/// signing in does not give it back.
+pub(super) fn add_refund(
+    refund: &Refund,
+    order: &Order,
+    reach: &Reach,
+) -> Result<Vec<Change>, StoreError> {
+    let copy = record(refund)?;
+    let listed = Some(Listing {
+        group: refunds_of(refund.owner.tenant()),
+        rank: refund.refunded_at,
+    });
+    let original = Record {
+        listed,
+        ..copy.clone()
+    };
+    let item_id = order.item_id.as_str();
+    if order.buyer().is_some() {
+        return Ok(vec![Change::Create(refund_key(item_id), original)]);
+    }
+    let copies = reach.others.iter();
+    let copies = copies.map(|other| example_refund_key(other, item_id));
+    let copies = copies.map(|key| Change::Create(key, copy.clone()));
+    let own = example_refund_key(&reach.own, item_id);
+    Ok([Change::Create(own, original)]
         .into_iter()
         .chain(copies)
         .collect())
-}
-
-/// Writes a refund, unless the item has one.
-pub(super) fn add_refund(refund: &Refund) -> Result<Change, StoreError> {
-    let listed = Some(Listing {
-        group: REFUNDS.to_owned(),
-        rank: refund.refunded_at,
-    });
-    Ok(Change::Create(
-        refund_key(&refund.item_id),
-        Record {
-            listed,
-            ..record(refund)?
-        },
-    ))
 }
 
 /// An entry as a record of the current format.

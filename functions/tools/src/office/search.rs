@@ -3,22 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Key, Order as Sorting, Range, StoreError, Stored};
+use baton_handoff::ports::{Key, Order as Sorting, Range, StoreError, Stored, ToolRequest};
+use baton_handoff::text::visible_line;
+use futures_util::future::try_join_all;
 use serde_json::{Number, Value, json};
 
-use super::books::{self, CATALOGUE, EXAMPLES, Order, Product, RECENT};
+use super::books::{self, BY_ITEM, BY_TIME, CATALOGUE, Order, Product};
+use super::reach::{Buyer, Reach};
 use super::{BackOffice, acme};
 
 /// The most hits for a model: more would cost tokens and not help.
 const MOST_HITS: usize = 10;
 
-/// The newest orders of all conversations that are searched. Orders of this conversation and the examples are searched at any
-/// age.
-const RECENT_ORDERS: usize = 100;
+/// The newest orders of one buyer that are searched. Examples, and an order whose item is named, are found at any age.
+const NEWEST_ORDERS: usize = 100;
 
-/// The most orders of one conversation that are searched.
-const OWN_ORDERS: usize = 200;
+/// The most orders of one conversation that are searched of those that an earlier release has written.
+const EARLIER_ORDERS: usize = 200;
 
 /// More than the catalogue's records: its products and the marker.
 const CATALOGUE_RECORDS: usize = 1_000;
@@ -38,30 +39,31 @@ struct Hit {
 }
 
 enum Found {
-    Bought {
-        order: Order,
-        refunded: bool,
-        own: bool,
-    },
+    Bought { order: Order, refunded: bool },
     Sold(Product),
 }
 
-/// All searched records, from one round trip.
+/// All searched records.
 struct Searched {
+    reach: Reach,
     orders: Vec<Order>,
     products: Vec<Product>,
 }
 
 impl BackOffice {
     /// Hits as compact JSON, the best first: `{"items":[…]}`. Two round trips: the searched records, and the refunds among the
-    /// hits.
+    /// hits. One more for a customer that was a visitor before.
     pub(super) async fn look_up(
         &self,
         query: &str,
-        conversation: &ConversationId,
+        request: &ToolRequest,
     ) -> Result<String, StoreError> {
         let words = words_of(query);
-        let Searched { orders, products } = self.searched(&words, conversation).await?;
+        let Searched {
+            reach,
+            orders,
+            products,
+        } = self.searched(&words, request).await?;
         let mut hits = Vec::new();
         for order in orders {
             let score = score(&words, &order.product)
@@ -70,13 +72,11 @@ impl BackOffice {
                 } else {
                     0
                 };
-            let own = order.conversation.as_ref() == Some(conversation);
             hits.push(Hit {
                 score,
                 what: Found::Bought {
                     order,
                     refunded: false,
-                    own,
                 },
             });
         }
@@ -89,30 +89,37 @@ impl BackOffice {
         hits.retain(|hit| hit.score > 0 && hit.score * 2 > best);
         hits.sort_by_key(Hit::rank);
         hits.truncate(MOST_HITS);
-        self.mark_refunded(&mut hits).await?;
+        self.mark_refunded(&mut hits, &reach).await?;
         // Customers usually mean an item that can still be refunded.
         hits.sort_by_key(Hit::rank);
         let items: Vec<Value> = hits.iter().map(Hit::json).collect();
         Ok(json!({ "items": items }).to_string())
     }
 
-    async fn mark_refunded(&self, hits: &mut [Hit]) -> Result<(), StoreError> {
-        let mut bought: Vec<(Key, &mut bool)> = Vec::new();
+    async fn mark_refunded(&self, hits: &mut [Hit], reach: &Reach) -> Result<(), StoreError> {
+        let mut bought: Vec<(Vec<Key>, &Order, &mut bool)> = Vec::new();
         for hit in hits {
             match &mut hit.what {
-                Found::Bought {
-                    order, refunded, ..
-                } => bought.push((books::refund_key(&order.item_id), refunded)),
+                Found::Bought { order, refunded } => {
+                    bought.push((books::refund_keys(order, reach), order, refunded));
+                }
                 Found::Sold(_) => {}
             }
         }
         if bought.is_empty() {
             return Ok(());
         }
-        let keys: Vec<Key> = bought.iter().map(|(key, _)| key.clone()).collect();
-        let refunds = self.store.get_many(&keys).await?;
-        for ((_, refunded), refund) in bought.into_iter().zip(refunds) {
-            *refunded = refund.is_some();
+        let keys: Vec<Key> = bought.iter().flat_map(|(keys, ..)| keys.clone()).collect();
+        let mut found = self.store.get_many(&keys).await?.into_iter();
+        for (keys, order, refunded) in bought {
+            for stored in found.by_ref().take(keys.len()).flatten() {
+                let shows = books::shows_refund(&stored, order, reach);
+                // A refund that cannot be read is one.
+                *refunded |= shows.unwrap_or_else(|error| {
+                    tracing::error!(%error, "a refund cannot be read");
+                    true
+                });
+            }
         }
         Ok(())
     }
@@ -122,55 +129,59 @@ impl BackOffice {
     async fn searched(
         &self,
         words: &BTreeSet<String>,
-        conversation: &ConversationId,
+        request: &ToolRequest,
     ) -> Result<Searched, StoreError> {
-        let searched = self.search(words, conversation).await?;
+        let searched = self.search(words, request).await?;
         if let Some(searched) = searched {
             self.seeded.store(true, Ordering::Relaxed);
             return Ok(searched);
         }
         self.seed().await?;
-        let searched = self.search(words, conversation).await?;
+        let searched = self.search(words, request).await?;
         searched.ok_or_else(|| StoreError::Unavailable("the catalogue is not there".to_owned()))
     }
 
-    /// None until the catalogue and the examples are written.
+    /// None until the catalogue is written.
     async fn search(
         &self,
         words: &BTreeSet<String>,
-        conversation: &ConversationId,
+        request: &ToolRequest,
     ) -> Result<Option<Searched>, StoreError> {
-        let own = books::bought_in(conversation);
+        let own = Buyer::of(&request.owner, &request.conversation);
         let named = words.iter().filter(|word| books::may_be_item(word));
         let named: Vec<Key> = named
             .take(MOST_HITS)
             .map(|id| books::order_key(id))
             .collect();
-        let (own, examples, recent, catalogue, named) = futures_util::try_join!(
-            self.partition(&own, Sorting::Ascending, OWN_ORDERS),
-            self.partition(EXAMPLES, Sorting::Ascending, OWN_ORDERS),
-            self.partition(RECENT, Sorting::Descending, RECENT_ORDERS),
-            self.partition(CATALOGUE, Sorting::Ascending, CATALOGUE_RECORDS),
+        let (reach, newest, earlier, catalogue, named) = futures_util::try_join!(
+            self.reach(request),
+            self.newest(&own),
+            self.earlier(&own, request),
+            self.range(CATALOGUE, "", Sorting::Ascending, CATALOGUE_RECORDS),
             self.named(&named),
         )?;
-        let mut orders = BTreeMap::new();
-        for stored in own.iter().chain(&examples).chain(&recent).chain(&named) {
-            // An unreadable order does not hide the others.
-            match books::read::<Order>(stored) {
-                Ok(order) => {
-                    orders.insert(order.item_id.clone(), order);
-                }
-                Err(error) => tracing::error!(%error, "an order cannot be read"),
-            }
-        }
         if !catalogue.iter().any(|stored| stored.key == acme::marker()) {
             return Ok(None);
+        }
+        let others = try_join_all(reach.others.iter().map(|other| self.newest(other))).await?;
+        let mut orders = BTreeMap::new();
+        let bought = newest.iter().chain(&earlier).chain(&named);
+        for stored in bought.chain(others.iter().flatten()) {
+            // An unreadable order does not hide the others.
+            match books::read::<Order>(stored) {
+                Ok(order) if reach.has(&order) => {
+                    orders.insert(order.item_id.clone(), order);
+                }
+                Ok(_out_of_reach) => {}
+                Err(error) => tracing::error!(%error, "an order cannot be read"),
+            }
         }
         let products = catalogue
             .iter()
             .filter(|stored| stored.key.sort.starts_with(acme::PRODUCT));
         Ok(Some(Searched {
-            orders: orders.into_values().collect(),
+            reach,
+            orders: orders.into_values().chain(acme::examples()).collect(),
             products: products.map(books::read).collect::<Result<_, _>>()?,
         }))
     }
@@ -183,15 +194,32 @@ impl BackOffice {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn partition(
+    async fn newest(&self, buyer: &Buyer) -> Result<Vec<Stored>, StoreError> {
+        let partition = books::bought_by(buyer);
+        self.range(&partition, BY_TIME, Sorting::Descending, NEWEST_ORDERS)
+            .await
+    }
+
+    /// The orders that earlier releases have written for this conversation. They knew no owners.
+    async fn earlier(&self, own: &Buyer, request: &ToolRequest) -> Result<Vec<Stored>, StoreError> {
+        if !request.owner.is_none() {
+            return Ok(Vec::new());
+        }
+        let partition = books::bought_by(own);
+        self.range(&partition, BY_ITEM, Sorting::Ascending, EARLIER_ORDERS)
+            .await
+    }
+
+    async fn range(
         &self,
         partition: &str,
+        prefix: &str,
         order: Sorting,
         limit: usize,
     ) -> Result<Vec<Stored>, StoreError> {
         let range = Range {
             partition: partition.to_owned(),
-            prefix: String::new(),
+            prefix: prefix.to_owned(),
             after: None,
             order,
             limit,
@@ -201,26 +229,30 @@ impl BackOffice {
 }
 
 impl Hit {
-    /// Lowest first: best match, orders before products, not refunded first, orders of this conversation first, newest first.
+    /// Lowest first: best match, orders before products, not refunded first, examples last, newest first.
     fn rank(&self) -> (usize, bool, bool, bool, u64) {
         let worse = usize::MAX - self.score;
         match &self.what {
-            Found::Bought {
-                order,
-                refunded,
-                own,
-            } => (worse, false, *refunded, !own, u64::MAX - order.bought_at),
+            Found::Bought { order, refunded } => {
+                let is_example = order.buyer().is_none();
+                (
+                    worse,
+                    false,
+                    *refunded,
+                    is_example,
+                    u64::MAX - order.bought_at,
+                )
+            }
             Found::Sold(_) => (worse, true, false, false, 0),
         }
     }
 
     fn json(&self) -> Value {
         match &self.what {
-            Found::Bought {
-                order, refunded, ..
-            } => json!({
+            Found::Bought { order, refunded } => json!({
                 "item_id": order.item_id,
-                "product": order.product,
+                // Orders of earlier releases may have any name.
+                "product": visible_line(&order.product),
                 "kind": "order",
                 "order_id": order.order_id,
                 "paid_usd": usd(order.paid_cents),

@@ -1,12 +1,15 @@
 //! The back office keeps its rules, whoever calls how often, and whatever the store answers.
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
+mod owners;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Outcome, Price, Store, ToolRequest, Tools};
 use baton_handoff::team::Team;
+use baton_handoff::{Owner, Tenant};
 use baton_kit::conformance::{FaultyStore, TestClock};
 use baton_stores::memory::MemoryStore;
 use baton_tools::office::{BackOffice, Order, Refund};
@@ -24,14 +27,19 @@ fn office() -> Arc<BackOffice> {
 }
 
 fn request(tool: &str, arguments: &Value) -> ToolRequest {
+    request_of(&Owner::none(), "c1", tool, arguments)
+}
+
+/// A call in this conversation of this owner.
+fn request_of(owner: &Owner, conversation: &str, tool: &str, arguments: &Value) -> ToolRequest {
     static TEAM: LazyLock<Team> = LazyLock::new(Team::acme);
     let tool = Arc::clone(TEAM.tool(tool).unwrap());
     let arguments = Arc::new(tool.check(&arguments.to_string()).unwrap());
     ToolRequest {
         tool,
         arguments,
-        conversation: ConversationId::parse("c1").unwrap(),
-        owner: baton_handoff::Owner::none(),
+        conversation: ConversationId::parse(conversation).unwrap(),
+        owner: owner.clone(),
     }
 }
 
@@ -47,20 +55,29 @@ fn refund(item_id: &str) -> ToolRequest {
 }
 
 async fn look_up(office: &BackOffice, query: &str) -> Vec<Value> {
-    let text = office
-        .lookup(&request("look_up_item", &json!({ "search_query": query })))
-        .await
-        .unwrap();
-    let answer: Value = serde_json::from_str(&text).unwrap();
+    let request = request("look_up_item", &json!({ "search_query": query }));
+    items(&office.lookup(&request).await.unwrap())
+}
+
+fn items(text: &str) -> Vec<Value> {
+    let answer: Value = serde_json::from_str(text).unwrap();
     answer.get("items").unwrap().as_array().unwrap().clone()
 }
 
 async fn all_orders(office: &BackOffice) -> Vec<Order> {
-    office.orders(None, 1000).await.unwrap().entries
+    office
+        .orders(&Tenant::default(), None, 1000)
+        .await
+        .unwrap()
+        .entries
 }
 
 async fn all_refunds(office: &BackOffice) -> Vec<Refund> {
-    office.refunds(None, 1000).await.unwrap().entries
+    office
+        .refunds(&Tenant::default(), None, 1000)
+        .await
+        .unwrap()
+        .entries
 }
 
 fn done(outcome: Outcome) -> Value {
@@ -220,8 +237,10 @@ async fn amounts_are_what_moves() {
 #[tokio::test]
 async fn lists_go_on_page_by_page() {
     let office = office();
-    let first = office.orders(None, 3).await.unwrap();
-    let rest = office.orders(first.next.as_ref(), 3).await.unwrap();
+    let tenant = Tenant::default();
+    let first = office.orders(&tenant, None, 3).await.unwrap();
+    let after = first.next.as_ref();
+    let rest = office.orders(&tenant, after, 3).await.unwrap();
     assert_eq!(
         (first.entries.len(), rest.entries.len(), rest.next),
         (3, 2, None)
