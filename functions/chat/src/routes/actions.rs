@@ -219,7 +219,7 @@ struct InState {
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -290,7 +290,7 @@ async fn overview(app: &App, budget: &Budget, tenant: &Tenant) -> Result<Respons
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn one(
     State(app): State<App>,

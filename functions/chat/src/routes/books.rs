@@ -29,7 +29,7 @@ use crate::stream::budget::Budget;
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn orders(
     State(app): State<App>,
@@ -62,7 +62,7 @@ pub(crate) async fn orders(
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn refunds(
     State(app): State<App>,

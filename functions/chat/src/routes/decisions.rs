@@ -110,7 +110,7 @@ impl TryFrom<String> for Outcome {
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn approve(
     State(app): State<App>,
@@ -142,7 +142,7 @@ pub(crate) async fn approve(
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn reject(
     State(app): State<App>,
@@ -174,7 +174,7 @@ pub(crate) async fn reject(
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
-    security(("operator" = []), ()),
+    security(("operator" = [])),
 ))]
 pub(crate) async fn settle(
     State(app): State<App>,

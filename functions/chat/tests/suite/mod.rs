@@ -4,6 +4,7 @@
 //! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
 
 mod actions;
+mod buyers;
 mod contract;
 mod conversations;
 mod crashes;

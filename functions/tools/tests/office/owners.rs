@@ -99,6 +99,7 @@ impl Bench {
             body: body.to_string(),
             due_at: None,
             listed,
+            work: None,
             expires_at: None,
         };
         let change = Change::Create(Key::new(partition, sort), record);

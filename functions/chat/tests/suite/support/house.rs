@@ -30,8 +30,8 @@ use crate::backend::Backend;
 /// More than a lease and what comes on top of it.
 const PAST_THE_LEASE: Duration = Duration::from_secs(45);
 
-/// Signs the tokens of the tests' visitors.
-const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
+/// Signs the tokens of the tests' visitors and widgets.
+pub(crate) const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
 
 /// Everything that stays when a server is started again.
 pub(crate) struct Setup {

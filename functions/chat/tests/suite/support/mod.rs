@@ -16,7 +16,7 @@ pub(crate) use clock::Clock;
 pub(crate) use desk::Desk;
 pub(crate) use faults::{Commits, Faults};
 pub(crate) use folder::Folder;
-pub(crate) use house::{House, Setup};
+pub(crate) use house::{House, SESSIONS, Setup};
 pub(crate) use line::{Line, SseEvent, Turn};
 
 /// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
