@@ -117,7 +117,7 @@ impl Engine {
             if let Some(before) = before {
                 let before: Alias = decode(&before)?;
                 let is_same = before.customer == to;
-                self.remember_alias(&from, Some(before.customer));
+                self.remember_alias(&from, Some(before.customer), self.env.now());
                 return if is_same {
                     Ok(())
                 } else {
@@ -143,7 +143,7 @@ impl Engine {
             ];
             match self.store.commit(changes).await {
                 Ok(()) => {
-                    self.remember_alias(&from, Some(to));
+                    self.remember_alias(&from, Some(to), self.env.now());
                     return Ok(());
                 }
                 // Written or not: the next read shows it.
@@ -164,12 +164,14 @@ impl Engine {
         if owner.subject(Kind::Visitor).is_none() {
             return Ok(false);
         }
-        if let Some(known) = self.aliases.get(&owner, self.env.now()) {
+        // An answer that comes late is as old as the question.
+        let asked_at = self.env.now();
+        if let Some(known) = self.aliases.get(&owner, asked_at) {
             return Ok(known.is_some());
         }
         let customer = customer_of(&*self.store, &owner).await?;
         let signed_in = customer.is_some();
-        self.remember_alias(&owner, customer);
+        self.remember_alias(&owner, customer, asked_at);
         Ok(signed_in)
     }
 
@@ -196,7 +198,7 @@ impl Engine {
         let known = customer_of(&*self.store, owner).await?;
         let same = known.as_ref() == Some(&to);
         if known.is_some() {
-            self.remember_alias(owner, known);
+            self.remember_alias(owner, known, self.env.now());
         }
         Ok(same)
     }
@@ -207,13 +209,15 @@ impl Engine {
         known.is_some_and(|known| known == customer.owner())
     }
 
-    /// What a visitor became never changes; that it became nothing may change at any time.
-    fn remember_alias(&self, visitor: &Owner, customer: Option<Owner>) {
+    /// What a visitor became never changes; that it became nothing may change at any time, also while the answer is on its way.
+    fn remember_alias(&self, visitor: &Owner, customer: Option<Owner>, asked_at: Millis) {
         let now = self.env.now();
         let until = if customer.is_some() {
             Millis::MAX
+        } else if self.aliases.get(visitor, now).flatten().is_some() {
+            return;
         } else {
-            now + STAYS
+            asked_at + STAYS
         };
         self.aliases.keep(visitor.clone(), customer, until, now);
     }

@@ -8,7 +8,7 @@ use baton_handoff::{
     StopError, Subject, Tenant, View,
 };
 
-use crate::play::{Play, listen, message};
+use crate::play::{Play, a_minute_passes, listen, message};
 
 fn principal(kind: Kind, subject: &str) -> Principal {
     in_tenant("default", kind, subject)
@@ -176,6 +176,47 @@ async fn a_visitor_who_signs_in_keeps_the_conversations_and_the_visitor_opens_no
     let taken = play.engine.sign_in(&visitor, &bob).await;
     assert!(matches!(taken, Err(SignInError::Taken)));
     assert!(!reads(&play, &before, &bob).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_knows_a_visitor_lets_it_in_for_a_minute_after_it_signed_in_elsewhere() {
+    let play = Play::begin();
+    let visitor = principal(Kind::Visitor, "v1");
+    let ann = principal(Kind::Customer, "ann");
+    let id = begin(&play, &visitor).await;
+    let elsewhere = play.another();
+    elsewhere.engine.sign_in(&visitor, &ann).await.unwrap();
+    assert!(!reads(&elsewhere, &id, &visitor).await);
+    assert!(reads(&play, &id, &visitor).await);
+    a_minute_passes().await;
+    assert!(!reads(&play, &id, &visitor).await);
+    let said = say(&play, &id, &visitor).await;
+    assert_eq!(said.unwrap_err(), Refusal::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_customer_goes_on_at_once_where_a_process_still_knows_the_visitor() {
+    let play = Play::begin();
+    let visitor = principal(Kind::Visitor, "v1");
+    let ann = principal(Kind::Customer, "ann");
+    let id = begin(&play, &visitor).await;
+    let elsewhere = play.another();
+    elsewhere.engine.sign_in(&visitor, &ann).await.unwrap();
+    listen(&say(&play, &id, &ann).await.unwrap()).await;
+    assert!(!reads(&play, &id, &visitor).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_begun_by_its_real_id_is_its_beginners_alone() {
+    let carl = principal(Kind::Operator, "carl");
+    for (first, second) in [(&carl, &Principal::Open), (&Principal::Open, &carl)] {
+        let play = Play::begin();
+        let free = name("free");
+        listen(&say(&play, &free, first).await.unwrap()).await;
+        let said = say(&play, &free, second).await;
+        assert_eq!(said.unwrap_err(), Refusal::NotFound);
+        listen(&say(&play, &free, first).await.unwrap()).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
