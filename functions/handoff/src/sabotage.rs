@@ -72,11 +72,30 @@ mod switch {
         RolesIgnored,
         /// Both approvals of an action may be one operator's.
         OneMayApproveTwice,
+        /// The owner is compared with the caller at the first attempt only, as if a handler did it, and not for the version of
+        /// META that is written over.
+        OwnerCheckedOnce,
+        /// A remembered conversation is advanced for every caller.
+        OwnerOfWarmIgnored,
+        /// A stranger may read, stop and erase.
+        StrangersOversee,
+        /// A name means the same conversation to every owner.
+        NamesShared,
+        /// An id that Baton made, and that nobody has, begins a conversation.
+        MadeIdsBegin,
+        /// A sign-in writes over what another one has written since the first read.
+        AliasUnconditional,
+        /// A sign-in is written in two commits.
+        AliasHalf,
+        /// A visitor who has signed in is still let in.
+        VisitorStays,
+        /// That a visitor has not signed in is believed for as long as it is remembered, also when its customer asks.
+        OldNoBelieved,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 25] = [
+        pub const ALL: [Self; 34] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -102,6 +121,15 @@ mod switch {
             Self::TenantIgnored,
             Self::RolesIgnored,
             Self::OneMayApproveTwice,
+            Self::OwnerCheckedOnce,
+            Self::OwnerOfWarmIgnored,
+            Self::StrangersOversee,
+            Self::NamesShared,
+            Self::MadeIdsBegin,
+            Self::AliasUnconditional,
+            Self::AliasHalf,
+            Self::VisitorStays,
+            Self::OldNoBelieved,
         ];
     }
 

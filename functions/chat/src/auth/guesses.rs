@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::edge::address::Address;
 
 /// Over this time bad credentials are counted.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// How much later each further one is answered.
 const STEP: Duration = Duration::from_millis(50);

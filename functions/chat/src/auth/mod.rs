@@ -86,8 +86,10 @@ impl Identity {
     fn operator(operator: Operator) -> Self {
         Self {
             name: Some(operator.name.to_string()),
-            operator: Some(operator.clone()),
-            ..Self::of(operator.principal())
+            principal: operator.principal(),
+            operator: Some(operator),
+            scopes: None,
+            expires: None,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Engine {
         principal: &Principal,
     ) -> Conversation {
         let is_made = name.is_made();
-        let id = if is_made || principal.names_literally() {
+        let id = if is_made || principal.names_literally() || sabotage!(NamesShared) {
             name.clone()
         } else {
             ConversationId::named(&principal.owner(), name)
@@ -63,7 +63,7 @@ impl Engine {
             engine: self.clone(),
             id,
             principal: principal.clone(),
-            may_begin: !is_made,
+            may_begin: !is_made || sabotage!(MadeIdsBegin),
         }
     }
 }
@@ -95,17 +95,34 @@ impl Conversation {
             access = Access::Speak;
         }
         Ok(match access {
+            Access::None if sabotage!(StrangersOversee) => {
+                Seen::Open(version, meta, Access::Oversee)
+            }
             Access::None => Seen::Closed,
             Access::Oversee | Access::Speak => Seen::Open(version, meta, access),
         })
     }
 
+    /// Reads META at a further attempt of the same request: compares its owner anew, for META may be another one by now.
+    pub(super) async fn look_again(&self) -> Result<Seen, StoreError> {
+        if !sabotage!(OwnerCheckedOnce) {
+            return self.look().await;
+        }
+        let meta = read_meta(&*self.engine.store, &self.id).await?;
+        Ok(meta.map_or(Seen::Nothing, |(version, meta)| {
+            Seen::Open(version, meta, Access::Speak)
+        }))
+    }
+
     /// META and the last turns, as this process remembers them, if they tell that the principal may speak.
     pub(super) fn remembered(&self) -> Option<Warm> {
+        let memory = &self.engine.memory;
+        if sabotage!(OwnerOfWarmIgnored) {
+            return memory.take(&self.id);
+        }
         if !self.engine.surely_present(&self.principal) {
             return None;
         }
-        let memory = &self.engine.memory;
         memory.take_if(&self.id, |meta| {
             self.principal.access(&meta.owner) == Access::Speak
                 || self.engine.surely_became(&meta.owner, &self.principal)

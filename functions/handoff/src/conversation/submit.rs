@@ -115,7 +115,7 @@ impl Conversation {
             opening: None,
         };
         for attempt in 0..MAX_TRIES {
-            match self.try_take(submission, drives, &mut tries).await {
+            match self.try_take(submission, drives, attempt, &mut tries).await {
                 Ok(Some(taken)) => return Ok(taken),
                 Ok(None) => self.engine.back_off(attempt).await,
                 Err(Stop::Refused(refusal)) => return Err(refusal),
@@ -144,6 +144,7 @@ impl Conversation {
         &self,
         submission: &Submission,
         drives: bool,
+        attempt: u32,
         tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
         if drives
@@ -161,9 +162,17 @@ impl Conversation {
                 .record(submission, Some((version, meta)), Some(past), None, tries)
                 .await;
         }
+        // The owner is compared for the version of META that is written over, at every attempt.
+        let look = async {
+            if attempt == 0 {
+                self.look().await
+            } else {
+                self.look_again().await
+            }
+        };
         // Concurrent: on a store across a network three reads then take the time of one.
         let (seen, known, past) = futures_util::join!(
-            self.look(),
+            look,
             self.known_message(submission),
             read_turns(
                 &*self.engine.store,

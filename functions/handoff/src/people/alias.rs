@@ -114,8 +114,9 @@ impl Engine {
             let keys = [alias.clone(), visitors.clone()];
             let mut stored = self.store.get_many(&keys).await?.into_iter();
             let (before, known) = (stored.next().flatten(), stored.next().flatten());
-            if let Some(before) = before {
-                let before: Alias = decode(&before)?;
+            let overwrites = sabotage!(AliasUnconditional) && attempt > 0;
+            if let Some(before) = before.as_ref().filter(|_| !overwrites) {
+                let before: Alias = decode(before)?;
                 let is_same = before.customer == to;
                 self.remember_alias(&from, Some(before.customer), self.env.now());
                 return if is_same {
@@ -134,14 +135,23 @@ impl Engine {
                 at: self.env.now(),
             };
             let list = encode(&list);
-            let changes = vec![
-                Change::Create(alias.clone(), encode(&record)),
+            let mut changes = vec![
+                match &before {
+                    None => Change::Create(alias.clone(), encode(&record)),
+                    // Only a sign-in that overwrites gets here.
+                    Some(other) => Change::Replace(alias.clone(), other.version, encode(&record)),
+                },
                 match known {
                     Some(known) => Change::Replace(visitors.clone(), known.version, list),
                     None => Change::Create(visitors.clone(), list),
                 },
             ];
-            match self.store.commit(changes).await {
+            let second_half = changes.split_off(if sabotage!(AliasHalf) { 1 } else { 2 });
+            let mut committed = self.store.commit(changes).await;
+            if committed.is_ok() && !second_half.is_empty() {
+                committed = self.store.commit(second_half).await;
+            }
+            match committed {
                 Ok(()) => {
                     self.remember_alias(&from, Some(to), self.env.now());
                     return Ok(());
@@ -161,7 +171,7 @@ impl Engine {
     /// Whether this principal is a visitor that has signed in. The answer may be a minute old.
     pub(crate) async fn has_signed_in(&self, principal: &Principal) -> Result<bool, StoreError> {
         let owner = principal.owner();
-        if owner.subject(Kind::Visitor).is_none() {
+        if owner.subject(Kind::Visitor).is_none() || sabotage!(VisitorStays) {
             return Ok(false);
         }
         // An answer that comes late is as old as the question.
@@ -192,8 +202,10 @@ impl Engine {
         if to.subject(Kind::Customer).is_none() || owner.tenant() != to.tenant() {
             return Ok(false);
         }
-        if let Some(Some(known)) = self.aliases.get(owner, self.env.now()) {
-            return Ok(known == to);
+        match self.aliases.get(owner, self.env.now()) {
+            Some(Some(known)) => return Ok(known == to),
+            Some(None) if sabotage!(OldNoBelieved) => return Ok(false),
+            Some(None) | None => {}
         }
         let known = customer_of(&*self.store, owner).await?;
         let same = known.as_ref() == Some(&to);

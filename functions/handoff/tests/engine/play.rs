@@ -162,6 +162,7 @@ impl Play {
         )
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of a play, each once")]
     fn open(
         team: Arc<Team>,
         model: Arc<Script>,

@@ -2,6 +2,7 @@
 
 mod action;
 mod conversation;
+pub(crate) mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{ActionRecord, ActionState, Meta};
 use baton_handoff::team::ActionOrder;
 
+use self::people::People;
 use crate::town::TEAM;
 use crate::world::{TaskId, World, lock};
 
@@ -63,6 +65,7 @@ struct Books {
     too_large: BTreeSet<(String, TurnNumber)>,
     /// Where an action stands in the order of those that were sent on their way.
     places: BTreeMap<ActionId, u64>,
+    people: People,
 }
 
 impl Books {
@@ -316,6 +319,7 @@ impl Audit {
         before: &[Option<Stored>],
     ) {
         let mut books = lock(&self.books);
+        let mut about_people = false;
         for (change, before) in changes.iter().zip(before) {
             let (key, record) = match change {
                 Change::Create(key, record) | Change::Replace(key, _, record) => {
@@ -324,25 +328,40 @@ impl Audit {
                 Change::Remove(key, _) => (key, None),
                 Change::Require(..) => continue,
             };
-            let Some(conversation) = key.partition.strip_prefix("C#") else {
-                continue;
-            };
             let after = record.map(|record| Stored {
                 key: key.clone(),
                 version: 1,
                 record: record.clone(),
             });
+            let Some(conversation) = key.partition.strip_prefix("C#") else {
+                let (before, after) = (before.as_ref(), after.as_ref());
+                self.check_person(&mut books.people, &key.partition, before, after);
+                about_people = true;
+                continue;
+            };
             if key.sort == "META" {
-                self.check_meta(&mut books, process, conversation, after.as_ref(), changes);
+                self.check_meta(
+                    &mut books,
+                    (process, task),
+                    conversation,
+                    after.as_ref(),
+                    changes,
+                );
             } else if let Some((turn, part)) = parse_turn_part(&key.sort) {
                 match part {
-                    TurnPart::Turn => self.check_turn(
-                        &mut books,
-                        conversation,
-                        turn,
-                        before.as_ref(),
-                        after.as_ref(),
-                    ),
+                    TurnPart::Turn => {
+                        if let (None, Some(record)) = (before, &after) {
+                            let meta = books.metas.get(conversation);
+                            self.check_author(&books.people, task, meta, record);
+                        }
+                        self.check_turn(
+                            &mut books,
+                            conversation,
+                            turn,
+                            before.as_ref(),
+                            after.as_ref(),
+                        );
+                    }
                     TurnPart::Step(step) => self.check_step(
                         &mut books,
                         conversation,
@@ -365,6 +384,9 @@ impl Audit {
             } else if key.sort.starts_with("M#") && after.is_none() {
                 self.check_forgotten_message(&books, conversation, before.as_ref());
             }
+        }
+        if about_people {
+            self.check_agreement(&books.people);
         }
     }
 }

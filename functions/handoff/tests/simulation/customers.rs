@@ -10,6 +10,8 @@ use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::audit::people::Need;
+use crate::cast::{Venue, is_own_name};
 use crate::oddities;
 use crate::town::Town;
 use crate::weather::Weather;
@@ -27,6 +29,7 @@ pub(crate) enum Line {
 /// What one listener heard of a turn, connections that were lost and taken up again put together.
 #[derive(Debug)]
 pub(crate) struct Ear {
+    pub(crate) who: Principal,
     pub(crate) conversation: ConversationId,
     pub(crate) turn: TurnNumber,
     pub(crate) texts: BTreeMap<u32, String>,
@@ -39,8 +42,9 @@ pub(crate) struct Ear {
 }
 
 impl Ear {
-    fn new(conversation: ConversationId, turn: TurnNumber) -> Self {
+    fn new(who: Principal, conversation: ConversationId, turn: TurnNumber) -> Self {
         Self {
+            who,
             conversation,
             turn,
             texts: BTreeMap::new(),
@@ -105,6 +109,12 @@ pub(crate) struct Tally {
     pub(crate) interrupts: u64,
     pub(crate) double_sends: u64,
     pub(crate) regenerations: u64,
+    /// Attempts at what may be another's.
+    pub(crate) intrusions: u64,
+    /// Requests that found nothing.
+    pub(crate) turned_away: u64,
+    /// Answers to visitors that they are customers now.
+    pub(crate) sign_ins: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -113,6 +123,9 @@ impl std::ops::AddAssign for Tally {
         self.interrupts += other.interrupts;
         self.double_sends += other.double_sends;
         self.regenerations += other.regenerations;
+        self.intrusions += other.intrusions;
+        self.turned_away += other.turned_away;
+        self.sign_ins += other.sign_ins;
     }
 }
 
@@ -123,10 +136,13 @@ impl std::fmt::Display for Tally {
             interrupts,
             double_sends,
             regenerations,
+            intrusions,
+            turned_away,
+            sign_ins,
         } = self;
         write!(
             f,
-            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew"
+            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew, {intrusions} intrusions, {turned_away} messages turned away, {sign_ins} sign-ins"
         )
     }
 }
@@ -147,6 +163,7 @@ impl Customers {
             let customer = customers.clone();
             customers.spawn(async move { customer.write(number).await });
         }
+        customers.sign_in_some_time();
         customers
     }
 
@@ -162,10 +179,12 @@ impl Customers {
     async fn write(&self, number: u64) {
         let world = &self.town.world;
         let weather = self.town.weather();
+        let cast = self.town.cast();
         for message in 0..weather.messages {
             world.sleep(world.below(20_000)).await;
-            let conversation = format!("c{}", world.below(weather.conversations));
-            let mut text = format!("[{conversation}] {number}.{message}");
+            let venue = &cast.venues[world.index(cast.venues.len())];
+            let (from, called) = self.town.host_of(venue);
+            let mut text = format!("[{}] {number}.{message}", venue.id);
             if world.happens(weather.oddities) {
                 text.push_str(&oddities::text(world, weather.bulk.min(32_000)));
             }
@@ -173,11 +192,11 @@ impl Customers {
                 .happens(700)
                 .then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
             let twice = message_id.is_some() && world.happens(250);
-            let conversation = ConversationId::parse(&conversation).expect("an id");
             let overlap = self.overlap(&weather);
             let letter = Letter {
-                to: conversation.clone(),
-                from: Principal::Open,
+                id: venue.id.clone(),
+                called,
+                from: from.clone(),
                 message: Submission {
                     message: text,
                     message_id,
@@ -185,6 +204,9 @@ impl Customers {
                     overlap,
                 },
             };
+            if venue.hosts.len() > 1 && world.happens(500) {
+                self.race(venue, &letter);
+            }
             let impostor = twice && world.happens(weather.whims);
             if impostor {
                 // Another message under the same id: one of the two is refused.
@@ -218,8 +240,23 @@ impl Customers {
                 self.spawn(async move { customer.send(letter, impostor).await });
             }
             if world.happens(weather.whims / 4) {
-                self.regenerate_last(conversation);
+                self.regenerate_last(venue.id.clone(), from);
             }
+            if world.happens(weather.strangers) {
+                let (customer, words) = (self.clone(), format!("strange {number}.{message}"));
+                self.spawn(async move { customer.intrude(words).await });
+            }
+        }
+    }
+
+    /// All who may begin a conversation write to it at the same moment.
+    fn race(&self, venue: &Venue, letter: &Letter) {
+        for (number, host) in venue.hosts.iter().enumerate() {
+            let (customer, mut other) = (self.clone(), letter.clone());
+            other.from = host.clone();
+            other.message.message = format!("{} and {number}", other.message.message);
+            other.message.message_id = None;
+            self.spawn(async move { customer.send(other, false).await });
         }
     }
 
@@ -236,7 +273,7 @@ impl Customers {
     }
 
     /// Sends a message, again where that is safe, and listens to its turn. `contested`: another message has the same id.
-    async fn send(&self, letter: Letter, contested: bool) {
+    pub(crate) async fn send(&self, letter: Letter, contested: bool) {
         let world = &self.town.world;
         for _ in 0..10 {
             let Some((process, engine)) = self.town.any_process() else {
@@ -244,8 +281,9 @@ impl Customers {
                 continue;
             };
             let (lines, mut heard) = unbounded_channel();
-            let sent = letter.clone();
-            let handler = world.spawn(process, async move { take(&engine, sent, lines).await });
+            let (town, sent) = (self.town.clone(), letter.clone());
+            let taken = async move { take(&town, &engine, sent, lines).await };
+            let handler = world.spawn(process, taken);
             let answer = heard.recv().await;
             if world.happens(50) {
                 // The connection breaks; the turn must not care.
@@ -253,14 +291,14 @@ impl Customers {
             }
             match answer {
                 Some(Line::Accepted(turn)) => {
-                    let place = (letter.to.clone(), letter.message.message.clone());
+                    let place = (letter.id.clone(), letter.message.message.clone());
                     lock(&self.memory)
                         .turns
                         .entry(place)
                         .or_default()
                         .insert(turn);
-                    self.maybe_stop(&letter.to, turn);
-                    return self.listen(letter.to, turn, heard).await;
+                    self.maybe_stop(&letter.id, &letter.from, turn);
+                    return self.listen(letter.from, letter.id, turn, heard).await;
                 }
                 Some(Line::Refused(Refusal::MessageIdReused)) if contested => return,
                 Some(Line::Refused(Refusal::MessageIdReused)) => {
@@ -269,9 +307,11 @@ impl Customers {
                         letter.message.message
                     ));
                 }
-                Some(Line::Refused(
-                    Refusal::Busy { .. } | Refusal::TooManyWaiting | Refusal::NotFound,
-                )) => return,
+                Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
+                Some(Line::Refused(Refusal::NotFound)) => {
+                    lock(&self.memory).tally.turned_away += 1;
+                    return;
+                }
                 Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
                     return world.break_off(format!("{:?}: {refusal}", letter.message.message));
                 }
@@ -296,12 +336,13 @@ impl Customers {
     /// Listens to the end of a turn, over as many connections as it takes.
     pub(crate) async fn listen(
         &self,
+        who: Principal,
         conversation: ConversationId,
         turn: TurnNumber,
         mut lines: UnboundedReceiver<Line>,
     ) {
         let world = &self.town.world;
-        let mut ear = Ear::new(conversation.clone(), turn);
+        let mut ear = Ear::new(who, conversation, turn);
         loop {
             match lines.recv().await {
                 Some(Line::Event(event)) => {
@@ -328,14 +369,23 @@ impl Customers {
     fn follow(&self, ear: &mut Ear) -> UnboundedReceiver<Line> {
         let (lines, heard) = unbounded_channel();
         ear.resume = ear.position.map(Resume::after);
-        let (conversation, turn, after) = (ear.conversation.clone(), ear.turn, ear.position);
+        let (id, turn, after) = (ear.conversation.clone(), ear.turn, ear.position);
+        let (town, who) = (self.town.clone(), ear.who.clone());
         if let Some((process, engine)) = self.town.any_process() {
             self.town.world.spawn(process, async move {
                 // An error is a connection that breaks.
-                let conversation = engine.conversation(&conversation, &Principal::Open);
+                let asked = town.audit.asks(&who);
+                let conversation = town.open(&engine, &id, &who);
+                let let_in = || town.audit.let_in(&id, &asked, Need::Oversee, "follow");
                 let line = match conversation.follow(turn, after).await {
-                    Ok(Followed::Log(log)) => return relay(&log, &lines).await,
-                    Ok(Followed::NothingLeft(_)) => Line::NothingLeft,
+                    Ok(Followed::Log(log)) => {
+                        let_in();
+                        return relay(&log, &lines).await;
+                    }
+                    Ok(Followed::NothingLeft(_)) => {
+                        let_in();
+                        Line::NothingLeft
+                    }
                     Ok(Followed::NoSuchTurn) => Line::NoSuchTurn,
                     Err(_) => return,
                 };
@@ -349,17 +399,30 @@ impl Customers {
 /// A message with its address.
 #[derive(Clone)]
 pub(crate) struct Letter {
-    pub(crate) to: ConversationId,
+    /// The real id.
+    pub(crate) id: ConversationId,
+    /// What its sender calls it.
+    pub(crate) called: ConversationId,
     pub(crate) from: Principal,
     pub(crate) message: Submission,
 }
 
 /// What a server does about a message.
-pub(crate) async fn take(engine: &Arc<Engine>, letter: Letter, lines: UnboundedSender<Line>) {
+pub(crate) async fn take(
+    town: &Arc<Town>,
+    engine: &Arc<Engine>,
+    letter: Letter,
+    lines: UnboundedSender<Line>,
+) {
     let background = letter.message.background;
-    let conversation = engine.conversation(&letter.to, &letter.from);
+    let audit = &town.audit;
+    let asked = audit.asks(&letter.from);
+    let conversation = town.open(engine, &letter.called, &letter.from);
+    let id = conversation.id();
+    let theirs = is_own_name(&letter.called, &letter.from) || audit.hears(id, &asked);
     match conversation.submit(letter.message).await {
         Ok(accepted) => {
+            audit.let_in(id, &asked, Need::Speak, "speak");
             let _hung_up = lines.send(Line::Accepted(accepted.turn));
             if background {
                 // Whoever wants to hear it follows it.
@@ -368,6 +431,9 @@ pub(crate) async fn take(engine: &Arc<Engine>, letter: Letter, lines: UnboundedS
             relay(&accepted.log, &lines).await;
         }
         Err(refusal) => {
+            if theirs && refusal == Refusal::NotFound {
+                audit.turned_away(id, &asked, "speak");
+            }
             let _hung_up = lines.send(Line::Refused(refusal));
         }
     }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_handoff::Principal;
-use baton_handoff::ids::ConversationId;
+use baton_handoff::Kind;
 
 use crate::records::Blur;
 use crate::town::Town;
@@ -120,16 +119,24 @@ fn erase(town: Arc<Town>) {
     let Some((process, engine)) = town.any_process() else {
         return;
     };
-    let number = town.world.below(town.weather().conversations);
+    let cast = town.cast();
+    let Some(venue) = cast.venues.get(town.world.index(cast.venues.len())) else {
+        return;
+    };
+    let (mut who, mut called) = town.host_of(venue);
+    if town.world.happens(200) {
+        // An operator of its tenant may as well.
+        let mut operators = cast.of(Kind::Operator).into_iter();
+        let colleague = operators.find(|operator| operator.tenant() == who.tenant());
+        who = colleague.unwrap_or(who);
+        called = venue.id.clone();
+    }
     town.world.clone().spawn(process, async move {
-        let Ok(conversation) = ConversationId::parse(&format!("c{number}")) else {
-            return;
-        };
-        town.world.note(|| format!("{conversation} is erased"));
+        town.audit.asks(&who);
+        let conversation = town.open(&engine, &called, &who);
+        town.world
+            .note(|| format!("{} is erased", conversation.id()));
         // Nobody there, or not now: as a customer's request would end.
-        let _erased = engine
-            .conversation(&conversation, &Principal::Open)
-            .erase()
-            .await;
+        let _erased = conversation.erase().await;
     });
 }

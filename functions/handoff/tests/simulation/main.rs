@@ -31,6 +31,9 @@
 //! | stops, twice, late or from elsewhere, change nothing that is over; what a dead owner said is kept | `check_turn`, `check_kept` |
 //! | a listener, however often cut off, hears what is recorded, one start, one end and nothing behind it | `verdict::check_heard` |
 //! | nobody hears another conversation, and neither does the model | `verdict::check_heard`; `SimModel::check` |
+//! | a conversation is opened, written to, stopped and erased by its owner only, or the customer that it became | `Audit::let_in`, `check_owner`, `check_author` |
+//! | its owner never changes, finds it at every moment, and has it in its list | `check_owner`; `Audit::turned_away`; `plain::list_everything` |
+//! | a visitor becomes one customer, once, both records say so, and a minute later it opens nothing | `check_person`, `check_agreement`; `People::may` |
 //! | the model sees every call with its one result | `SimModel::check` |
 //!
 //! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.
@@ -60,6 +63,7 @@
 mod audit;
 #[cfg(feature = "sabotage")]
 mod broken;
+mod cast;
 mod chance;
 mod customers;
 mod desk;
@@ -75,7 +79,9 @@ mod run;
 mod scenarios;
 mod script;
 mod services;
+mod signing;
 mod store;
+mod strangers;
 mod town;
 mod verdict;
 mod weather;
@@ -183,6 +189,8 @@ fn survey() {
     let mut kinds: std::collections::BTreeMap<String, (u64, u64, String)> =
         std::collections::BTreeMap::new();
     run::watch_panics();
+    #[cfg(feature = "sabotage")]
+    broken::choose();
     let first = number_from("SIM_FROM").unwrap_or(0);
     for seed in first..first + number_from("SIM_SEEDS").unwrap_or(SEEDS) {
         if let Some(violation) = simulate(seed, false).violation {

@@ -46,6 +46,7 @@ pub(crate) fn ask_everywhere(town: &Arc<Town>, customers: &Customers) -> Result<
 
 async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer) {
     let world = &customer.town.world;
+    let from = customer.town.speaker(&conversation);
     for attempt in 0..10 {
         let Some((process, engine)) = customer.town.any_process() else {
             world.sleep(1_000).await;
@@ -59,14 +60,17 @@ async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer
             overlap: Overlap::Queue,
         };
         let letter = Letter {
-            to: conversation.clone(),
-            from: Principal::Open,
+            id: conversation.clone(),
+            called: conversation.clone(),
+            from: from.clone(),
             message,
         };
-        world.spawn(process, async move { take(&engine, letter, lines).await });
+        let town = customer.town.clone();
+        let taken = async move { take(&town, &engine, letter, lines).await };
+        world.spawn(process, taken);
         match heard.recv().await {
             Some(Line::Accepted(turn)) => {
-                customer.listen(conversation, turn, heard).await;
+                customer.listen(from, conversation, turn, heard).await;
                 *lock(answer) = Some(Ok(turn));
                 return;
             }
@@ -74,6 +78,43 @@ async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer
             Some(Line::Event(_) | Line::NothingLeft | Line::NoSuchTurn) | None => {}
         }
         world.sleep(500 << attempt).await;
+    }
+}
+
+/// Everybody's list has their own conversations, and those of the visitors that they were, and no other.
+pub(crate) fn list_everything(town: &Arc<Town>, customers: &Customers) -> Result<(), String> {
+    for who in &town.cast().people {
+        let listed: Arc<Mutex<Option<Vec<ConversationId>>>> = Arc::default();
+        let (there, asker, list) = (town.clone(), who.clone(), listed.clone());
+        customers.spawn(async move { *lock(&list) = list_of(&there, &asker).await });
+        let idle = || lock(&customers.memory).busy == 0;
+        town.world
+            .run_until(town.world.now() + PATIENCE, idle, |_| {});
+        let listed = lock(&listed).take();
+        let mut listed = listed.ok_or_else(|| format!("{} gets no list", who.owner()))?;
+        listed.sort();
+        let theirs = town.audit.list_of(who);
+        if listed != theirs {
+            return Err(format!(
+                "{} has the list {listed:?} and owns {theirs:?}",
+                who.owner()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// All pages of a list.
+async fn list_of(town: &Arc<Town>, who: &Principal) -> Option<Vec<ConversationId>> {
+    let (_, engine) = town.any_process()?;
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = engine.conversations(who, after, 2).await.ok()?;
+        listed.extend(page.conversations.into_iter().map(|one| one.id));
+        after = page.next;
+        if after.is_none() {
+            return Some(listed);
+        }
     }
 }
 

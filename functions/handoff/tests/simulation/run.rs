@@ -49,9 +49,11 @@ pub(crate) fn watch_panics() {
 
 pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     let town = Town::new(seed, prints);
-    let customers = Customers::arrive(&town);
     town.process_numbers()
         .for_each(|process| town.start(process));
+    // Before any process can be down.
+    town.cast();
+    let customers = Customers::arrive(&town);
     faults::gather(&town);
     let weather = town.weather();
     if !weather.no_operator {
@@ -112,6 +114,9 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
     if world.violation().is_none() {
         plain::ask_everywhere(town, customers)?;
         come_to_rest(town, customers, false)?;
+        // No index lags behind any more.
+        world.run_until(world.now() + SILENCE, || false, |_| {});
+        plain::list_everything(town, customers)?;
     }
     if world.violation().is_none() {
         verdict::check(town, &lock(&customers.memory))?;

@@ -3,8 +3,10 @@
 mod ambiguous;
 mod decisions;
 mod late;
+mod owners;
 mod prices;
 mod repeats;
+mod sign_in;
 mod stage;
 mod unreadable;
 mod usable;

@@ -53,11 +53,20 @@ impl Try {
     };
 }
 
-/// A commit to be disturbed: the next one of this process that brings an action into this state.
+/// What a commit is recognised by.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    /// It brings an action into this state.
+    Action(ActionState),
+    /// It writes a record whose partition begins so.
+    Partition(&'static str),
+}
+
+/// A commit to be disturbed: the next one of this process with this mark.
 #[derive(Debug, Clone, Copy)]
 struct Disturbance {
     process: usize,
-    state: ActionState,
+    mark: Mark,
     fate: Fate,
 }
 
@@ -90,17 +99,40 @@ pub(crate) struct Script {
     /// What becomes of the tries of actions, one after the other. Those behind the last work.
     pub(crate) tries: VecDeque<Try>,
     disturbances: Vec<Disturbance>,
+    /// The next record read from a partition that begins so comes so much later.
+    pub(crate) late_answer: Option<(&'static str, Millis)>,
     /// Everything else happens without faults.
     pub(crate) directs: bool,
 }
 
 impl Script {
     pub(crate) fn disturb(&mut self, process: usize, state: ActionState, fate: Fate) {
+        let mark = Mark::Action(state);
         self.disturbances.push(Disturbance {
             process,
-            state,
+            mark,
             fate,
         });
+    }
+
+    /// The same for the next commit of this process that writes to a partition that begins so.
+    pub(crate) fn disturb_writes(&mut self, process: usize, partition: &'static str, fate: Fate) {
+        let mark = Mark::Partition(partition);
+        self.disturbances.push(Disturbance {
+            process,
+            mark,
+            fate,
+        });
+    }
+
+    /// How much later what was read from this partition comes.
+    pub(crate) fn delay_of(&mut self, partition: &str) -> Option<Millis> {
+        let (of, delay) = self.late_answer?;
+        if !partition.starts_with(of) {
+            return None;
+        }
+        self.late_answer = None;
+        Some(delay)
     }
 
     pub(crate) fn fate_of(&mut self, process: usize, changes: &[Change]) -> Option<Fate> {
@@ -114,10 +146,15 @@ impl Script {
                 Change::Remove(..) | Change::Require(..) => false,
             })
         };
-        let at = self
-            .disturbances
-            .iter()
-            .position(|disturbance| disturbance.process == process && into(disturbance.state))?;
+        let at = self.disturbances.iter().position(|disturbance| {
+            let marked = match disturbance.mark {
+                Mark::Action(state) => into(state),
+                Mark::Partition(of) => changes
+                    .iter()
+                    .any(|change| change.key().partition.starts_with(of)),
+            };
+            disturbance.process == process && marked
+        })?;
         Some(self.disturbances.remove(at).fate)
     }
 }

@@ -112,36 +112,34 @@ impl SimStore {
     fn page_of(
         &self,
         index: &Index,
-        after: Option<&Cursor>,
+        after: Option<&IndexPosition>,
         limit: usize,
         faults: bool,
     ) -> IndexPage {
         let mut records = lock(&self.records);
         records.forget_old(self.world.now());
         let records = &*records;
-        let rank = |stored: &Stored| -> Option<u64> {
-            let number = IndexPosition::of(stored, index)?.number;
-            match index {
-                Index::Due(_) => Some(number),
-                Index::Listed(_) | Index::Work(_) => Some(u64::MAX - number),
-            }
+        let place = |IndexPosition { number, key }: &IndexPosition| {
+            let number = match index {
+                Index::Due(_) => *number,
+                Index::Listed(_) | Index::Work(_) => u64::MAX - number,
+            };
+            (number, key.clone())
         };
-        let mut found: Vec<(String, &Stored)> = records
+        let after = after.map(place);
+        let mut found: Vec<_> = records
             .as_indexed(&self.world, faults)
             .into_iter()
-            .filter_map(|stored| {
-                let Key { partition, sort } = &stored.key;
-                let place = format!("{:020}|{partition}|{sort}", rank(stored)?);
-                Some((place, stored))
-            })
-            .filter(|(place, _)| after.is_none_or(|after| *place > after.0))
+            .filter_map(|stored| Some((place(&IndexPosition::of(stored, index)?), stored)))
+            .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
             .collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more);
+        let last = found.last().filter(|_| more);
+        let next = last.and_then(|(_, stored)| IndexPosition::of(stored, index));
         IndexPage {
-            next: next.map(|(place, _)| Cursor(place.clone())),
+            next: next.map(|next| next.cursor(index)),
             records: found
                 .into_iter()
                 .map(|(_, stored)| records.show_in_index(stored))
@@ -225,6 +223,10 @@ impl Store for SimStore {
             let records = lock(&self.records);
             records.now.get(key).map(|stored| records.show(stored))
         };
+        let delay = lock(&self.script).delay_of(&key.partition);
+        if let Some(delay) = delay {
+            self.world.sleep(delay).await;
+        }
         self.travel().await;
         found.transpose()
     }
@@ -332,7 +334,8 @@ impl Store for SimStore {
     ) -> Result<IndexPage, StoreError> {
         self.reach().await?;
         let weather = self.weather();
-        let page = self.page_of(index, after, limit, !weather.calm);
+        let after = after.map(|after| IndexPosition::read(after, index));
+        let page = self.page_of(index, after.transpose()?.as_ref(), limit, !weather.calm);
         self.travel().await;
         Ok(page)
     }

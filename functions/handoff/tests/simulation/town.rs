@@ -1,6 +1,6 @@
 //! Everything of one simulation: the shared outside, and the processes that run Baton on it.
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use baton_handoff::ids::{ActionId, ConversationId};
@@ -9,6 +9,7 @@ use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Executed, Ports};
 
 use crate::audit::Audit;
+use crate::cast::Cast;
 use crate::ledger::{Ledger, SimTools};
 use crate::model::SimModel;
 use crate::operators::FOUR_EYES_ABOVE_CENTS;
@@ -59,6 +60,7 @@ pub(crate) struct Town {
     pub(crate) script: Arc<Mutex<Script>>,
     post: Arc<Mutex<Post>>,
     processes: Mutex<Vec<Process>>,
+    cast: OnceLock<Cast>,
     /// What processes that start are given.
     team: Mutex<Arc<Team>>,
 }
@@ -88,6 +90,7 @@ impl Town {
             audit,
             post: Arc::default(),
             processes: Mutex::new(processes),
+            cast: OnceLock::new(),
             world,
         })
     }
@@ -103,6 +106,14 @@ impl Town {
 
     pub(crate) fn engine(&self, process: usize) -> Option<Arc<Engine>> {
         lock(&self.processes)[process].engine.clone()
+    }
+
+    /// Everybody, once a process is there to tell the ids of their conversations.
+    pub(crate) fn cast(&self) -> &Cast {
+        self.cast.get_or_init(|| {
+            let engine = self.engine(1).expect("the first process has begun");
+            Cast::gather(&self.world, &self.weather(), &engine)
+        })
     }
 
     /// A process that is up, if any is.

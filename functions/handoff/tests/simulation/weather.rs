@@ -9,6 +9,12 @@ pub(crate) struct Weather {
     pub(crate) conversations: u64,
     pub(crate) customers: u64,
     pub(crate) messages: u64,
+    /// Somebody who tries something somewhere, after a message.
+    pub(crate) strangers: u64,
+    /// Visitors who sign in, some of them more than once.
+    pub(crate) sign_ins: u64,
+    /// More visitors who become one customer than may.
+    pub(crate) crowds: u64,
     /// In a calm there are no faults at all, and no sweeper either: nothing may depend on it then.
     pub(crate) calm: bool,
     /// After a poll, in one of 1,000,000 cases.
@@ -78,6 +84,9 @@ impl Weather {
             conversations: world.between(1, 3),
             customers: world.between(1, 3),
             messages: world.between(1, 4),
+            strangers: [0, 100, 300, 700][world.index(4)],
+            sign_ins: world.below(3),
+            crowds: 30,
             ..Self::default()
         };
         if world.happens(100) {

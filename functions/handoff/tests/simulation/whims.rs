@@ -10,20 +10,20 @@ use crate::world::lock;
 
 impl Customers {
     /// Presses stop some time after the turn was accepted, maybe again, and maybe on a turn that nobody has heard of.
-    pub(crate) fn maybe_stop(&self, conversation: &ConversationId, turn: TurnNumber) {
+    pub(crate) fn maybe_stop(&self, id: &ConversationId, who: &Principal, turn: TurnNumber) {
         let (world, whims) = (&self.town.world, self.town.weather().whims);
         if !world.happens(whims) {
             return;
         }
         for _ in 0..=world.below(2) {
-            let (customer, conversation) = (self.clone(), conversation.clone());
+            let (customer, conversation, who) = (self.clone(), id.clone(), who.clone());
             let turn = if world.happens(50) { turn + 1 } else { turn };
             lock(&self.memory).tally.stops += 1;
-            self.spawn(async move { customer.stop(conversation, turn).await });
+            self.spawn(async move { customer.stop(conversation, who, turn).await });
         }
     }
 
-    async fn stop(&self, conversation: ConversationId, turn: TurnNumber) {
+    async fn stop(&self, conversation: ConversationId, who: Principal, turn: TurnNumber) {
         let world = &self.town.world;
         world.sleep(self.moment()).await;
         for _ in 0..5 {
@@ -32,11 +32,11 @@ impl Customers {
                 continue;
             };
             let (answer, mut heard) = unbounded_channel();
-            let id = conversation.clone();
+            let (town, id, who) = (self.town.clone(), conversation.clone(), who.clone());
             world.note(|| format!("turn {turn} of {conversation} is to stop"));
             world.spawn(process, async move {
-                let _hung_up =
-                    answer.send(engine.conversation(&id, &Principal::Open).stop(turn).await);
+                town.audit.asks(&who);
+                let _hung_up = answer.send(engine.conversation(&id, &who).stop(turn).await);
             });
             match heard.recv().await {
                 Some(Ok(()) | Err(StopError::NotFound)) => return,
@@ -56,12 +56,12 @@ impl Customers {
     }
 
     /// Wants the last answer of the conversation anew, whatever it is by then.
-    pub(crate) fn regenerate_last(&self, conversation: ConversationId) {
+    pub(crate) fn regenerate_last(&self, conversation: ConversationId, who: Principal) {
         let customer = self.clone();
-        self.spawn(async move { customer.regenerate(conversation).await });
+        self.spawn(async move { customer.regenerate(conversation, who).await });
     }
 
-    async fn regenerate(&self, conversation: ConversationId) {
+    async fn regenerate(&self, conversation: ConversationId, who: Principal) {
         let world = &self.town.world;
         world.sleep(self.moment()).await;
         let Some((process, engine)) = self.town.any_process() else {
@@ -71,14 +71,11 @@ impl Customers {
             return;
         };
         let (lines, mut heard) = unbounded_channel();
-        let id = conversation.clone();
+        let (town, id, asker) = (self.town.clone(), conversation.clone(), who.clone());
         world.note(|| format!("turn {last} of {conversation} is wanted anew"));
         world.spawn(process, async move {
-            match engine
-                .conversation(&id, &Principal::Open)
-                .regenerate(last)
-                .await
-            {
+            town.audit.asks(&asker);
+            match engine.conversation(&id, &asker).regenerate(last).await {
                 Ok(accepted) => {
                     let _hung_up = lines.send(Line::Accepted(accepted.turn));
                     relay(&accepted.log, &lines).await;
@@ -94,8 +91,8 @@ impl Customers {
         });
         if let Some(Line::Accepted(turn)) = heard.recv().await {
             lock(&self.memory).tally.regenerations += 1;
-            self.maybe_stop(&conversation, turn);
-            self.listen(conversation, turn, heard).await;
+            self.maybe_stop(&conversation, &who, turn);
+            self.listen(who, conversation, turn, heard).await;
         }
     }
 }

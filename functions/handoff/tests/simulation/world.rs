@@ -89,6 +89,7 @@ pub(crate) struct World {
     hosts: Mutex<Vec<Host>>,
     polls: AtomicU64,
     violation: Mutex<Option<String>>,
+    badges: Mutex<BTreeMap<TaskId, usize>>,
     hash: AtomicU64,
     prints: AtomicBool,
 }
@@ -106,6 +107,7 @@ impl World {
             hosts: Mutex::new(vec![Host::default(); processes + 1]),
             polls: AtomicU64::new(0),
             violation: Mutex::default(),
+            badges: Mutex::default(),
             hash: AtomicU64::new(0xCBF2_9CE4_8422_2325),
             prints: AtomicBool::new(prints),
         })
@@ -212,8 +214,21 @@ impl World {
         drop(dead);
     }
 
+    /// The task of this moment, and all that it begins, are known by this number.
+    pub(crate) fn wear(&self, badge: usize) {
+        lock(&self.badges).insert(self.current_task(), badge);
+    }
+
+    /// The number by which a task is known, or was when it ended.
+    pub(crate) fn badge_of(&self, task: TaskId) -> Option<usize> {
+        lock(&self.badges).get(&task).copied()
+    }
+
     fn spawn_boxed(&self, process: usize, future: BoxFuture<'static, ()>) -> TaskId {
         let id = self.next_task.fetch_add(1, Ordering::Relaxed);
+        if let Some(badge) = self.badge_of(self.current_task()) {
+            lock(&self.badges).insert(id, badge);
+        }
         let waker = Waker::from(Arc::new(TaskWaker {
             ready: self.ready.clone(),
             process,

@@ -292,7 +292,9 @@ async fn data_that_others_may_read_or_replace_is_told_of_and_what_baton_made_is_
             std::fs::set_permissions(path, Permissions::from_mode(rights)).unwrap();
         };
         set(&inner, folder_rights);
-        file_rights.map(|rights| set(&file, rights));
+        if let Some(rights) = file_rights {
+            set(&file, rights);
+        }
         let lines = Logging::start(&file, &model.url()).await.lines().await;
         let said = lines.iter().map(|line| fields(line)["message"].clone());
         let said = said.filter_map(|message| Some(message.as_str()?.to_owned()));

@@ -7,12 +7,13 @@ use baton_handoff::record::{
 };
 
 use super::{Audit, Books, MOST_WAITING, SKEW};
+use crate::world::TaskId;
 
 impl Audit {
     pub(super) fn check_meta(
         &self,
         books: &mut Books,
-        process: usize,
+        (process, task): (usize, TaskId),
         conversation: &str,
         after: Option<&Stored>,
         changes: &[Change],
@@ -23,7 +24,9 @@ impl Audit {
                 .break_off(format!("META of {conversation} was removed"));
         };
         let now = self.world.now();
-        if let Some(before) = books.metas.get(conversation) {
+        let before = books.metas.get(conversation);
+        self.check_owner(&books.people, task, conversation, before, &after);
+        if let Some(before) = before {
             self.require(after.fence >= before.fence, || {
                 format!("the fence of {conversation} went back")
             });

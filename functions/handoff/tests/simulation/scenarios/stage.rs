@@ -247,6 +247,38 @@ impl Drop for Stage {
     }
 }
 
+impl Stage {
+    /// A message of this principal to this process.
+    pub(super) fn speak(
+        &self,
+        process: usize,
+        called: &str,
+        who: &Principal,
+    ) -> Running<Result<TurnNumber, Refusal>> {
+        let (town, who) = (self.town.clone(), who.clone());
+        let called = ConversationId::parse(called).expect("an id");
+        self.begin(process, move |engine| async move {
+            town.audit.asks(&who);
+            let conversation = town.open(&engine, &called, &who);
+            let message = Submission {
+                message: format!("[{}] please", conversation.id()),
+                message_id: None,
+                background: false,
+                overlap: Overlap::Queue,
+            };
+            let accepted = conversation.submit(message).await;
+            accepted.map(|accepted| accepted.turn)
+        })
+    }
+
+    /// The real id of what this principal calls so.
+    pub(super) fn id_of(&self, called: &str, who: &Principal) -> String {
+        let called = ConversationId::parse(called).expect("an id");
+        let conversation = self.engine(2).conversation(&called, who);
+        conversation.id().as_str().to_owned()
+    }
+}
+
 pub(super) fn conversation() -> ConversationId {
     ConversationId::parse("c0").expect("an id")
 }
