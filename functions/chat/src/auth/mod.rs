@@ -45,6 +45,9 @@ const METHODS: [&dyn Method; 5] = [
     &operator::TheSecret,
 ];
 
+/// The ways that a cookie may use. A browser sends it on its own, so no key and no operator's token stands in one.
+const METHODS_OF_COOKIES: [&dyn Method; 1] = [&session::OwnTokens];
+
 /// A way to authenticate.
 #[async_trait]
 trait Method: Send + Sync {
@@ -222,7 +225,7 @@ impl Caller {
         let known = identify(app, parts).await?;
         let is_stranger = known.is_none() && app.auth.strangers == Strangers::Visitors;
         if is_stranger && name.is_some() {
-            return Err(ApiError::new(
+            return Err(refused(
                 StatusCode::UNAUTHORIZED,
                 "a visitor's first message names no conversation; with BATON_AUTH=open ids can be chosen without a credential",
             ));
@@ -234,6 +237,12 @@ impl Caller {
                 Self::from_request_parts(parts, app).await
             };
         };
+        if identity.operator.is_some() {
+            return Err(refused(
+                StatusCode::FORBIDDEN,
+                "an operator does not speak as a customer",
+            ));
+        }
         let identity = chats(identity)?;
         let cookie = session::renewed(app, parts, &identity);
         Ok(Self { identity, cookie })
@@ -308,18 +317,21 @@ async fn identify(app: &App, parts: &Parts) -> Result<Option<Identity>, ApiError
         credential: found.text(),
         headers: &parts.headers,
     };
-    for method in METHODS {
+    let is_cookie = matches!(found, Credential::Cookie(_));
+    let methods: &[&dyn Method] = if is_cookie {
+        &METHODS_OF_COOKIES
+    } else {
+        &METHODS
+    };
+    for method in methods {
         match method.check(app, &asked).await {
             None => {}
             Some(Ok(identity)) => return Ok(Some(identity)),
-            Some(Err(denied)) => {
-                let is_cookie = matches!(found, Credential::Cookie(_));
-                return Err(deny(app, parts, denied, is_cookie).await);
-            }
+            Some(Err(denied)) => return Err(deny(app, parts, denied, is_cookie).await),
         }
     }
     let denied = Denied::Bad("the credential is of no known kind");
-    Err(deny(app, parts, denied, false).await)
+    Err(deny(app, parts, denied, is_cookie).await)
 }
 
 async fn deny(app: &App, parts: &Parts, denied: Denied, is_cookie: bool) -> ApiError {
