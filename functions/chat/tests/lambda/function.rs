@@ -63,6 +63,12 @@ impl Function {
         self.process = Some(Process::start(binary, &self.api, &settings));
     }
 
+    /// The file with everything. Its folder is there.
+    pub(crate) fn data(&self) -> PathBuf {
+        std::fs::create_dir_all(&self.folder).unwrap();
+        self.folder.join("baton.db")
+    }
+
     /// A request by the function's URL, with time enough.
     pub(crate) fn ask(&self, request: &Request) -> Answer {
         self.api.invoke(&request.by_url(), LONG)

@@ -11,6 +11,7 @@ mod crowd;
 mod ends;
 mod function;
 mod holds;
+mod matrix;
 mod mounted;
 mod page;
 #[expect(dead_code, reason = "shared with the tests of resuming")]

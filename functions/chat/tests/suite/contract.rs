@@ -90,13 +90,10 @@ async fn without_a_conversation_id_a_new_one_is_made_that_nobody_can_guess() {
     ] {
         let turn = client.send(&body).await.rest().await;
         assert_eq!(turn.number, 1);
-        assert!(
-            turn.conversation.len() == 32
-                && turn
-                    .conversation
-                    .bytes()
-                    .all(|byte| byte.is_ascii_hexdigit())
-        );
+        let digits = turn.conversation.strip_prefix("c_").unwrap();
+        // 128 bits, and six digits that check them.
+        assert_eq!(digits.len(), 32 + 6, "{digits}");
+        assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         ids.insert(turn.conversation);
     }
     assert_eq!(ids.len(), 3);

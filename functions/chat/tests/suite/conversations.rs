@@ -3,23 +3,30 @@
 use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
+use super::asking::{by_token, get, id_in, say};
+use super::matrix::open;
+use super::matrix::shared::Mode;
 use super::support::{Asked, Client, Commits, House, body, clerk, until};
 
 #[tokio::test]
 async fn the_list_shows_the_newest_first_in_pages() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let (house, _people) = open(Mode::Tokens, &model).await;
+    let (client, customer) = (house.client(), by_token("coyote"));
+    let mut begun = Vec::new();
     for number in 0..5 {
-        client
-            .say(&format!("c{number}"), &format!("hello from {number}"))
-            .await;
+        let hello = format!("hello from {number}");
+        begun.push(id_in(
+            &say(&client, &customer, &format!("c{number}"), &hello).await,
+        ));
     }
-    client.say("c1", "once more").await;
+    say(&client, &customer, "c1", "once more").await;
+    // Those of others are no part of it.
+    say(&client, &by_token("roadrunner"), "c1", "beep").await;
     let mut listed: Vec<Value> = Vec::new();
     let mut path = "/conversations?limit=2".to_owned();
     loop {
-        let page = client.get(&path).await.json();
+        let page = get(&client, &customer, &path).await.json();
         let conversations = page["conversations"].as_array().unwrap();
         assert!(conversations.len() <= 2);
         listed.extend(conversations.iter().cloned());
@@ -32,11 +39,19 @@ async fn the_list_shows_the_newest_first_in_pages() {
         .iter()
         .map(|conversation| conversation["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["c1", "c4", "c3", "c2", "c0"]);
+    let expected = [1, 4, 3, 2, 0].map(|number: usize| begun[number].as_str());
+    assert_eq!(ids, expected);
     assert_eq!(listed[0]["title"], "hello from 1");
     assert_eq!(listed[0]["turns"], 2);
     assert_eq!(listed[0]["agent"], "TriageAgent");
     assert_eq!(listed[0]["running"], Value::Null);
+    let refused = get(&client, &customer, "/conversations?after=nonsense").await;
+    assert_eq!(refused.status, 400, "{refused:?}");
+    // Without a credential the client keeps the ids.
+    let (house, _people) = open(Mode::Open, &model).await;
+    house.client().say("c", "hello").await;
+    let listed = house.client().get("/conversations").await.json();
+    assert_eq!(listed["conversations"], json!([]));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
 
 mod actions;
+mod asking;
 mod buyers;
 mod contract;
 mod conversations;
@@ -12,11 +13,15 @@ mod defects;
 mod failures;
 mod guard;
 mod load;
+mod matrix;
 mod operators;
 mod order;
 mod overlap;
 mod page;
+mod planted;
 mod refusals;
+mod relay;
+mod sessions;
 mod team;
 
 pub(crate) mod support;

@@ -74,24 +74,35 @@ impl Request {
     fn headers(&self, host: &str) -> Map<String, Value> {
         let own = [("host", host), ("x-forwarded-proto", "https")];
         let own = own.map(|(name, value)| (name.to_owned(), json!(value)));
-        let given = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name != "host")
-            .map(|(name, value)| (name.clone(), json!(value)));
-        own.into_iter().chain(given).collect()
+        let mut headers: Map<String, Value> = own.into_iter().collect();
+        let given = self.headers.iter();
+        for (name, value) in given.filter(|(name, _)| name != "host") {
+            // A function URL joins the values of headers that a request has twice.
+            let joined = match headers.get(name).and_then(Value::as_str) {
+                Some(before) => format!("{before},{value}"),
+                None => value.clone(),
+            };
+            headers.insert(name.clone(), joined.into());
+        }
+        headers
     }
 
     /// As a function URL passes it on.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
     pub fn by_url(&self) -> Value {
         let host = URL_HOST;
+        let mut headers = self.headers(host);
+        // Format 2.0 has cookies in a field of their own.
+        let cookies = headers.remove("cookie");
+        let cookies = cookies.as_ref().and_then(Value::as_str);
+        let cookies: Vec<&str> = cookies.map_or_else(Vec::new, |all| all.split("; ").collect());
         json!({
             "version": "2.0",
+            "cookies": cookies,
             "routeKey": "$default",
             "rawPath": self.path,
             "rawQueryString": self.query,
-            "headers": self.headers(host),
+            "headers": headers,
             "requestContext": {
                 "accountId": "anonymous",
                 "apiId": "abc",

@@ -1,0 +1,68 @@
+//! Refusals are alike: a sentence as JSON, and the same headers.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Reply;
+
+/// The headers of every refusal. HTTP adds those that [`lasting`] leaves out.
+const HEADERS: [&str; 6] = [
+    "cache-control",
+    "content-type",
+    "cross-origin-resource-policy",
+    "referrer-policy",
+    "vary",
+    "x-content-type-options",
+];
+
+/// What HTTP, a proxy or the moment adds.
+const OF_THE_MOMENT: [&str; 5] = [
+    "connection",
+    "content-length",
+    "date",
+    "transfer-encoding",
+    "x-request-id",
+];
+
+/// The reply without the headers that differ from one time to the next.
+pub(super) fn lasting(reply: &Reply) -> Reply {
+    let mut lasting = reply.clone();
+    lasting
+        .headers
+        .retain(|name, _| !OF_THE_MOMENT.contains(&name.as_str()));
+    lasting
+}
+
+/// A refusal has one sentence and the headers of every refusal; with 401 it names the scheme (RFC 6750, section 3). Returns the
+/// differences.
+pub(super) fn what_is_wrong(reply: &Reply) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+    let detail = body["detail"].as_str().unwrap_or_default();
+    if detail.is_empty() || body.as_object().is_none_or(|body| body.len() != 1) {
+        wrong.push("the body is not one sentence".to_owned());
+    }
+    let lasting = lasting(reply);
+    let mut names: BTreeSet<&str> = lasting.headers.keys().map(String::as_str).collect();
+    if reply.status == 401 {
+        // A cookie that is bad is taken away.
+        names.remove("set-cookie");
+        names.remove("www-authenticate");
+        if reply.header("www-authenticate") != "Bearer" {
+            wrong.push("no scheme is named".to_owned());
+        }
+    }
+    if names != BTreeSet::from(HEADERS) {
+        wrong.push(format!("its headers are {names:?}"));
+    }
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    ] {
+        if reply.header(name) != value {
+            wrong.push(format!("{name} is not {value}"));
+        }
+    }
+    wrong
+}

@@ -1,0 +1,91 @@
+//! Every route × every caller, in every mode.
+
+#[path = "../matrix/mod.rs"]
+pub(super) mod shared;
+
+use std::collections::BTreeMap;
+
+use baton_chat::settings::{Settings, Values};
+use baton_rehearsal::scripted::ScriptedModel;
+
+use self::shared::people::People;
+use self::shared::{Ask, Mode, Reply, Server, check, people, tokens};
+use super::support::{Client, House, OPERATOR, SESSIONS, Setup, clerk, soon};
+
+impl Server for Client {
+    async fn ask(&self, ask: &Ask) -> Reply {
+        let mut request = self.bare(&ask.method, &ask.path);
+        for (name, value) in &ask.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(body) = &ask.body {
+            request = request.json(body);
+        }
+        let response = soon("an answer", request.send()).await.unwrap();
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in response.headers() {
+            let value = value.to_str().unwrap().to_owned();
+            headers.entry(name.to_string()).or_default().push(value);
+        }
+        let status = response.status().as_u16();
+        let is_endless = headers
+            .get("content-type")
+            .is_some_and(|kind| kind == &["text/event-stream"]);
+        let body = if is_endless {
+            String::new()
+        } else {
+            soon("a body", response.text()).await.unwrap()
+        };
+        Reply {
+            status,
+            headers,
+            body,
+        }
+    }
+}
+
+/// A server in this mode with both issuers, and the keys and operators in its store.
+pub(super) async fn open(mode: Mode, model: &ScriptedModel) -> (House, People) {
+    open_for(mode, model, &[]).await
+}
+
+/// The same for pages of these origins.
+pub(super) async fn open_for(
+    mode: Mode,
+    model: &ScriptedModel,
+    origins: &[&str],
+) -> (House, People) {
+    let mut setup = Setup::new(model);
+    setup.origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+    let mut values = Values::default();
+    for (name, value) in tokens::settings() {
+        values.set(name, value);
+    }
+    values.set("BATON_AUTH", mode.setting().to_owned());
+    let settings = Settings::read(&values).unwrap();
+    (setup.strangers, setup.issuers) = (settings.strangers, settings.issuers);
+    let (store, queue) = setup.backend.open(setup.clock.clone()).await;
+    let people = people::make(store, queue, setup.clock.clone(), OPERATOR).await;
+    (setup.open().await, people)
+}
+
+async fn check_mode(mode: Mode) {
+    let model = ScriptedModel::responding(clerk).await;
+    let (house, people) = open(mode, &model).await;
+    check(&house.client(), mode, &people, SESSIONS).await;
+}
+
+#[tokio::test]
+async fn every_route_is_for_its_owner_where_strangers_are_welcome() {
+    check_mode(Mode::Open).await;
+}
+
+#[tokio::test]
+async fn every_route_is_for_its_owner_where_strangers_become_visitors() {
+    check_mode(Mode::Visitors).await;
+}
+
+#[tokio::test]
+async fn every_route_is_for_its_owner_where_strangers_are_refused() {
+    check_mode(Mode::Tokens).await;
+}
