@@ -2,7 +2,7 @@
 
     check.py PROGRAM FOLDER-OF-NODE-PACKAGES
 
-PROGRAM is the example `verify` of baton-chat, or `local`: see `Target`.
+PROGRAM is the server `local`: tokens are shown to its routes.
 """
 
 import base64
@@ -34,6 +34,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 # They warn of what is done here on purpose: weak keys, old names, `none`.
 warnings.simplefilter("ignore")
 
+OPERATOR = "the operator of this test"
 SECRET = "a secret of thirty-two bytes, ok"
 RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 PROGRAM, PACKAGES = sys.argv[1:]
@@ -95,34 +96,14 @@ class Issuer:
             return json.load(response)["access_token"]
 
 
-class Verify:
-    """The example `verify`: tokens in, statuses out."""
-
-    def __init__(self, **settings):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        environment |= {f"BATON_{name}": value for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [PROGRAM], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ask(self, *tokens):
-        """One answer for each token; all are asked at the same time."""
-        self.process.stdin.write(" ".join(tokens) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def end(self):
-        self.process.stdin.close()
-        assert self.process.wait(30) == 0
-
-
 class Server:
-    """The server `local`: a list of one's own conversations for a token."""
+    """The server `local`: a list of one's own conversations for a token. Strangers become visitors."""
 
     def __init__(self, **settings):
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory()
-        settings |= {"AUTH": "jwt", "ADDR": f"127.0.0.1:{self.port}", "DATA": f"{self.folder.name}/baton.db"}
+        settings = {"AUTH": "anonymous,jwt", "OPERATOR_TOKEN": OPERATOR, "LOG": "error"} | settings
+        settings |= {"ADDR": f"127.0.0.1:{self.port}", "DATA": f"{self.folder.name}/baton.db"}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         environment |= {f"BATON_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen([PROGRAM], env=environment, stdout=subprocess.DEVNULL)
@@ -134,10 +115,13 @@ class Server:
             assert time.monotonic() < until and self.process.poll() is None, "the server does not answer"
             time.sleep(0.05)
 
-    def status(self, token):
+    def request(self, method, path, token=None, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        connection.request("GET", "/conversations", headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body)
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         answer = {"status": response.status, "body": response.read().decode()}
         connection.close()
@@ -145,18 +129,27 @@ class Server:
             answer["retry_after"] = int(response.headers["Retry-After"])
         return answer
 
+    def status(self, token):
+        return self.request("GET", "/conversations", token)
+
+    def session(self, token):
+        return json.loads(self.request("GET", "/session", token)["body"])
+
+    def others_go_on(self):
+        """A visitor and the operator with the deployment's secret need no issuer."""
+        visitor = self.request("POST", "/chat/completions", body={"message": "hello"})
+        assert visitor["status"] == 200, visitor
+        operator = self.request("GET", "/actions", OPERATOR)
+        assert operator["status"] == 200, operator
+
     def ask(self, *tokens):
-        with concurrent.futures.ThreadPoolExecutor(50) as threads:
+        with concurrent.futures.ThreadPoolExecutor(100) as threads:
             return list(threads.map(self.status, tokens))
 
     def end(self):
         self.process.terminate()
         assert self.process.wait(30) == 0
         self.folder.cleanup()
-
-
-# The program that the tokens are shown to: `Server` as soon as its routes take JWTs.
-Target = Verify
 
 
 def by_pyjwt(header, claims, key):
@@ -321,7 +314,7 @@ def of_an_issuer():
     keys["weak"] = RSAKey.generate_key(1024, {"kid": "weak"})
     # Without `alg`, as Entra's keys are; the library refuses a weak key, so this one is published past it.
     issuer.ask("/control/publish", keys["weak"].as_dict(private=False))
-    target = Target(
+    target = Server(
         JWT_ISSUER=issuer.url,
         JWT_AUDIENCE="chat",
         JWT_TOOL_CLAIMS="plan",
@@ -336,23 +329,23 @@ def of_an_issuer():
     bad = 0
     for cases in (bad_claims, bad_headers, bad_forms):
         bad += check(target, 401, cases(issuer, keys))
-    # What is said of customers and operators.
+    # A customer's token never carries a role.
     header = {"alg": "ES256", "kid": "ES256"}
-    claims = claims_of(issuer.url, roles=["administer"], plan="gold", other="x")
+    claims = claims_of(issuer.url, roles=["see"], plan="gold", other="x")
     of_customer = by_pyjwt(header, claims, keys["ES256"])
     of_operator = by_pyjwt(header, claims | {"aud": "desk"}, keys["ES256"])
-    customer, operator = target.ask(of_customer, of_operator)
-    assert (customer["status"], operator["status"]) == (200, 200)
-    if "roles" in customer:
-        assert (customer["roles"], customer["claims"]) == ([], {"plan": "gold"}), customer
-        assert operator["roles"] == ["administer"], operator
+    both = of_customer, of_operator
+    kinds = [target.session(token)["kind"] for token in both]
+    assert kinds == ["customer", "operator"], kinds
+    statuses = [target.request("GET", "/actions", token)["status"] for token in both]
+    assert statuses == [403, 200], statuses
     target.end()
     print(f"{good} good tokens accepted, {bad} bad ones refused")
     return issuer, keys
 
 
 def rotation(issuer, keys):
-    target = Target(JWT_ISSUER=issuer.url, JWT_AUDIENCE="chat")
+    target = Server(JWT_ISSUER=issuer.url, JWT_AUDIENCE="chat")
     old = {"old": by_pyjwt({"alg": "ES256", "kid": "ES256"}, claims_of(issuer.url), keys["ES256"])}
     check(target, 200, old)
     before = issuer.fetches()
@@ -369,13 +362,14 @@ def rotation(issuer, keys):
     # Down: what is known goes on.
     issuer.stop()
     check(target, 200, first | old)
+    target.others_go_on()
     target.end()
     return old | first
 
 
 def down(issuer, tokens):
     """A start without the issuer: its tokens wait, those of the other issuer do not."""
-    target = Target(
+    target = Server(
         JWT_ISSUER=issuer.url,
         JWT_AUDIENCE="chat",
         OPERATOR_JWT_ISSUER="shop",
@@ -388,6 +382,7 @@ def down(issuer, tokens):
     expect(503, answers, tokens.keys())
     assert all(1 <= answer["retry_after"] <= 60 for answer in answers if "retry_after" in answer)
     check(target, 200, other)
+    target.others_go_on()
     issuer.start()
     until = time.monotonic() + 60
     while any(answer["status"] != 200 for answer in target.ask(*tokens.values())):
@@ -404,16 +399,17 @@ def hanging():
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        target = Target(JWT_ISSUER=url, JWT_AUDIENCE="chat")
+        target = Server(JWT_ISSUER=url, JWT_AUDIENCE="chat")
         key = ECKey.generate_key("P-256")
         token = by_pyjwt({"alg": "ES256", "kid": "k"}, claims_of(url), key)
         check(target, 503, {n: token for n in range(20)})
+        target.others_go_on()
         target.end()
     print("An issuer that never answers: 503")
 
 
 def of_a_secret():
-    target = Target(JWT_ISSUER="shop", JWT_AUDIENCE="chat", JWT_SECRET=SECRET)
+    target = Server(JWT_ISSUER="shop", JWT_AUDIENCE="chat", JWT_SECRET=SECRET)
     good, bad = {}, {}
     secret, other = OctKey.import_key(SECRET), OctKey.import_key("x" * 32)
     key = RSAKey.generate_key(2048)
