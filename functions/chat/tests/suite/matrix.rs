@@ -57,9 +57,18 @@ pub(super) async fn open_for(
 ) -> (House, People) {
     let mut setup = Setup::new(model);
     setup.origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+    open_with(mode, setup, &tokens::settings()).await
+}
+
+/// The same with these settings of issuers.
+pub(super) async fn open_with(
+    mode: Mode,
+    mut setup: Setup,
+    issuers: &[(&str, String)],
+) -> (House, People) {
     let mut values = Values::default();
-    for (name, value) in tokens::settings() {
-        values.set(name, value);
+    for (name, value) in issuers {
+        values.set(name, value.clone());
     }
     values.set("BATON_AUTH", mode.setting().to_owned());
     let settings = Settings::read(&values).unwrap();

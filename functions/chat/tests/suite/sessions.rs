@@ -11,9 +11,9 @@ use super::asking::{
 };
 use super::matrix::shared::Mode;
 use super::matrix::shared::callers::{Caller, Standing, cookie_of};
-use super::matrix::shared::tokens::{OF_CUSTOMERS, customer, now, signed, with};
-use super::matrix::{open, open_for};
-use super::support::clerk;
+use super::matrix::shared::tokens::{OF_CUSTOMERS, customer, now, signed, signed_as, with};
+use super::matrix::{open, open_for, open_with};
+use super::support::{Setup, clerk};
 
 #[tokio::test]
 async fn the_first_message_makes_a_visitor_whose_cookie_no_script_reads() {
@@ -311,4 +311,37 @@ async fn a_header_of_ours_is_stronger_than_the_usual_one() {
     );
     let spoken = id_in(&begin(&client, &for_customer("roadrunner")).await);
     assert_eq!(own(&client, &by_token("roadrunner")).await, [spoken]);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_stops_nobody_else() {
+    let model = ScriptedModel::responding(clerk).await;
+    // Nothing listens on this port.
+    let issuer = [
+        ("BATON_JWT_ISSUER", "http://127.0.0.1:9".to_owned()),
+        ("BATON_JWT_AUDIENCE", "chat".to_owned()),
+    ];
+    let (house, people) = open_with(Mode::Visitors, Setup::new(&model), &issuer).await;
+    let client = house.client();
+    let claims = with(customer("coyote"), "iss", "http://127.0.0.1:9");
+    let token = signed_as(
+        &json!({ "alg": "ES256", "kid": "k" }),
+        &claims,
+        OF_CUSTOMERS,
+    );
+    let late = get(&client, &bearer(&token), "/conversations").await;
+    assert_eq!(late.status, 503, "{late:?}");
+    let seconds: u64 = late.headers["retry-after"][0].parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{late:?}");
+    let (visitor, conversation) = visitor(&client).await;
+    assert_eq!(own(&client, &visitor).await, [conversation]);
+    let service = and(&bearer(&people.shop), "x-baton-customer", "coyote");
+    let of_service = id_in(&begin(&client, &service).await);
+    let wanted = json!({ "subject": "coyote" });
+    let widget = token_in(&session(&client, &bearer(&people.shop), wanted).await);
+    assert_eq!(own(&client, &bearer(&widget)).await, [of_service]);
+    for operator in [&people.operator, &people.operators[1]] {
+        let listed = get(&client, operator, "/actions").await;
+        assert_eq!(listed.status, 200, "{}: {listed:?}", operator.name);
+    }
 }
