@@ -90,7 +90,7 @@ async fn sigterm_leaves_one_whole_file() {
     let client = server.client();
     for _ in 0..3 {
         assert_eq!(client.say("c", "hello").await.status(), "committed");
-        assert_eq!(client.get("/conversations").await.status, 200);
+        assert_eq!(client.get("/conversations/c").await.status, 200);
     }
     server.signal(Signal::TERM);
     assert!(server.ended().await.success);
