@@ -3,9 +3,10 @@
 use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 
-use super::asking::{by_token, get, id_in, say, visitor};
+use super::asking::{begin, by_token, get, id_in, own, say, visitor};
 use super::matrix::open;
 use super::matrix::shared::Mode;
+use super::matrix::shared::callers::Caller;
 use super::support::clerk;
 
 const CARD: &str = "my card is 4111 1111 1111 1111";
@@ -92,4 +93,30 @@ async fn two_hundred_guesses_find_nothing_of_others() {
     assert!(!mine.body.contains("4111"), "{mine:?}");
     let history = get(&client, &guesser, "/conversations/user-1").await;
     assert!(!history.body.contains("4111"), "{history:?}");
+}
+
+#[tokio::test]
+async fn a_conversation_without_an_owner_is_opened_without_a_credential_or_by_operators() {
+    let model = ScriptedModel::responding(clerk).await;
+    let (house, people) = open(Mode::Open, &model).await;
+    let client = house.client();
+    let nobody = Caller::nobody();
+    let made = id_in(&begin(&client, &nobody).await);
+    let named = id_in(&say(&client, &nobody, "c", "hello").await);
+    assert_eq!(named, "c");
+    let coyote = by_token("coyote");
+    for id in [&made, &named] {
+        let path = format!("/conversations/{id}");
+        assert_eq!(get(&client, &nobody, &path).await.status, 200);
+        assert_eq!(get(&client, &people.operator, &path).await.status, 200);
+        assert_eq!(get(&client, &coyote, &path).await.status, 404);
+    }
+    // The same name is another conversation for a customer, which is closed to the name and the id alone.
+    let of_coyote = id_in(&say(&client, &coyote, "c", CARD).await);
+    for id in ["c", &of_coyote] {
+        let history = get(&client, &nobody, &format!("/conversations/{id}")).await;
+        assert!(!history.body.contains("4111"), "{id}: {history:?}");
+    }
+    assert_eq!(own(&client, &coyote).await, [of_coyote]);
+    assert_eq!(own(&client, &nobody).await, [] as [String; 0]);
 }
