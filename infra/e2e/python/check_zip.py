@@ -121,6 +121,7 @@ def starts(data, name):
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "BATON_TABLE": "t",
+            "BATON_AUTH": "open",
             "BATON_QUEUE_URL": "http://a",
             "BATON_TURNS_QUEUE_URL": "http://b",
             "BATON_MODEL_URL": "http://127.0.0.1:9/v1",

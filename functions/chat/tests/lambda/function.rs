@@ -46,6 +46,8 @@ impl Function {
         let settings = vec![
             ("BATON_MODEL_URL", model.url()),
             ("BATON_MODEL", "scripted".to_owned()),
+            // The tests choose the names of conversations.
+            ("BATON_AUTH", "open".to_owned()),
             ("BATON_DATA", folder.join("baton.db").display().to_string()),
         ];
         Self {

@@ -22,7 +22,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Starts the program with the settings that the template gives it, and nothing else.
+    /// Starts the program with the settings that the template gives it, and `open`: the test chooses the names of conversations.
     pub(crate) async fn start(
         program: &str,
         table: &str,
@@ -34,6 +34,7 @@ impl Function {
         if settings["BATON_MODEL_URL"] == template::MODEL_URL {
             settings.insert("BATON_MODEL_URL".to_owned(), rehearsal().await);
         }
+        settings.insert("BATON_AUTH".to_owned(), "open".to_owned());
         let folder = std::env::var_os("BATON_FUNCTIONS")
             .map(PathBuf::from)
             .expect("BATON_FUNCTIONS is the folder of the programs; ./infra/test template sets it");
