@@ -192,7 +192,8 @@ impl Session {
     }
 }
 
-/// Makes a visitor, a widget's token for a service, or signs a visitor in as the customer that asks.
+/// Makes a visitor, a widget's token for a service, or signs a visitor in as the customer that asks. A stranger that becomes a
+/// visitor gets the cookie too: a page can then name its first conversation, and send its first message again safely.
 pub(crate) async fn make(
     app: &App,
     parts: &mut Parts,
@@ -207,7 +208,12 @@ pub(crate) async fn make(
                 "there are no visitors here: BATON_AUTH is open",
             ));
         }
-        return visitor_in(app, Tenant::default());
+        let session = visitor_in(app, Tenant::default())?;
+        let cookie = session
+            .token
+            .as_ref()
+            .map(|token| cookie::given(&parts.headers, token));
+        return Ok(Session { cookie, ..session });
     };
     match identity.principal.kind() {
         Some(Kind::Service) => for_service(app, &identity, wanted),

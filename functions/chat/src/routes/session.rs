@@ -90,7 +90,7 @@ pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<Res
 
 /// Makes a session, or signs a visitor in.
 ///
-/// Without a credential it makes a visitor, where visitors are welcome. With a service's key it makes the token that the
+/// Without a credential it makes a visitor, where visitors are welcome, and gives it the cookie as well as the token. With a service's key it makes the token that the
 /// company's server gives to its page, for 5 to 15 minutes. With a customer's credential the visitor of the cookie, or of
 /// `visitor`, becomes this customer, who keeps its conversations; once, and for ever.
 #[cfg_attr(test, utoipa::path(

@@ -23,5 +23,6 @@ mod refusals;
 mod relay;
 mod sessions;
 mod team;
+mod visitors;
 
 pub(crate) mod support;
