@@ -126,6 +126,9 @@ async fn forward(State(front): State<Arc<Front>>, request: HttpRequest) -> Respo
         let value = value.as_str().expect("AWS takes one value of a header");
         response = response.header(name, value);
     }
+    for cookie in prelude["cookies"].as_array().into_iter().flatten() {
+        response = response.header("set-cookie", cookie.as_str().unwrap());
+    }
     let body = stream::unfold(answer, |mut answer: Answer| async move {
         match answer.try_next().await {
             Ok(bytes) => bytes.map(|bytes| (Ok(bytes), answer)),
