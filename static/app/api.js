@@ -2,7 +2,12 @@
 
 import { SseParser } from "./sse.js";
 
-const BASE = new URL(".", globalThis.location?.href ?? "http://localhost/");
+const HERE = globalThis.location?.href ?? "http://localhost/";
+const named = globalThis.document?.querySelector("meta[name=baton-api]")?.content;
+const BASE = new URL(named ? `${named.replace(/\/$/, "")}/` : ".", HERE);
+
+/** Whether the page comes from elsewhere (`<meta name="baton-api" content="https://chat.example">` names the server). */
+export const isElsewhere = BASE.origin !== new URL(HERE).origin;
 
 /** The server says every 10 s that it is there; a stream that is silent for longer than this was cut. */
 const SILENCE_MS = 30_000;
@@ -14,7 +19,7 @@ const PAUSE_MAX_MS = 10_000;
 const OFFLINE_MS = 600_000;
 
 /** The server answered, and its answer is no. `status` says what to do next. */
-class Refused extends Error {
+export class Refused extends Error {
   constructor(status, detail) {
     super(detail || `HTTP ${status}`);
     this.name = "Refused";
@@ -26,18 +31,22 @@ class Refused extends Error {
 }
 
 let token = null;
-/** Sends the operator's token with every request from now on. */
-export const authorise = (bearer) => { token = bearer || null; };
+let renew = null;
+/** Sends this token with every request from now on. `again()`: whether a request that was refused with 401 is worth another try. */
+export const authorise = (bearer, again = null) => { token = bearer || null; renew = again; };
 
 export const path = (...parts) => parts.map(encodeURIComponent).join("/");
 
-async function request(method, route, { body, headers = {}, signal } = {}) {
+async function request(method, route, options) {
+  const { body, headers = {}, signal, isLast = route === "session" } = options;
+  const used = token;
   const response = await fetch(new URL(route, BASE), {
     method, signal, cache: "no-store", redirect: "error",
     headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (response.ok) return response;
+  if (response.status === 401 && renew && !isLast && (used !== token || (await renew()))) return request(method, route, { ...options, isLast: true });
   const text = await response.text().catch(() => "");
   let detail = null;
   try { detail = JSON.parse(text).detail; } catch { /* not ours: a proxy's page */ }
@@ -53,7 +62,7 @@ export const get = (route, accept) => send("GET", route, undefined, accept);
 
 /**
  * Events of a stream, `{type, position, …}`, until it ends or is cut. The first thing yielded is `{type: "opened",
- * status, turn}`. Throws `Refused`, or the network's error.
+ * status, turn, conversation}`. Throws `Refused`, or the network's error.
  */
 export async function* stream(method, route, { body, after, signal }) {
   const cut = new AbortController();
@@ -64,7 +73,7 @@ export async function* stream(method, route, { body, after, signal }) {
     const response = await request(method, route, { body, headers, signal: AbortSignal.any([signal, cut.signal]) });
     const isStream = response.headers.get("Content-Type")?.startsWith("text/event-stream") ?? false;
     const turn = Number(response.headers.get("X-Turn")) || null;
-    yield { type: "opened", status: response.status, turn };
+    yield { type: "opened", status: response.status, turn, conversation: response.headers.get("X-Conversation-Id") };
     if (!isStream) return;
     const parser = new SseParser();
     const reader = response.body.getReader();

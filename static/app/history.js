@@ -52,7 +52,7 @@ export function merge(state, history) {
   const newest = told.at(-1)?.number ?? 0;
   const older = history.before == null ? [] : state.turns.filter((turn) => turn.number != null && turn.number < told[0]?.number);
   const rest = state.turns.filter((turn) => (turn.number == null ? !ids.has(turn.messageId) : !numbers.has(turn.number) && turn.number > newest));
-  return { ...state, agent: history.agent, before: older.length ? state.before : history.before, turns: [...older, ...merged, ...rest] };
+  return { ...state, agent: history.agent, title: history.title, before: older.length ? state.before : history.before, turns: [...older, ...merged, ...rest] };
 }
 
 /** The state with what was said before its first turn. */

@@ -1,7 +1,6 @@
 // The customer's page: assembles the parts and keeps the address (#/c/ID), the list and the open session together.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/vendor.js";
-import { Announcer } from "./announcer.js";
 import { get } from "./api.js";
 import { Composer } from "./composer.js";
 import { isOver, isRunning } from "./conversation.js";
@@ -12,15 +11,21 @@ import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
 import { Transcript } from "./transcript.js";
 import { Banner, Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
+import { identity, onIdentity, resumed, who } from "./who.js";
 
-const announcer = new Announcer(document.getElementById("announcements"));
+// Before the first answer there is nothing to announce.
+let announcer = null;
+async function announce(event) {
+  announcer ??= import("./announcer.js").then(({ Announcer }) => new Announcer(document.getElementById("announcements")));
+  await announcer.then((it) => it.hear(event), () => { announcer = null; });
+}
 
 const NOBODY = []; // always the same one, so that nothing is drawn again for it
 
 const idInAddress = () => /^#\/c\/([A-Za-z0-9_-]{1,128})$/.exec(location.hash)?.[1] ?? null;
 
 function Page() {
-  const [id, setId] = useState(() => idInAddress() ?? newId());
+  const [name, setName] = useState(() => idInAddress() ?? resumed ?? newId());
   const [, redraw] = useState(0);
   const [health, setHealth] = useState(null);
   const told = useRef([]);
@@ -28,41 +33,60 @@ function Page() {
   const [drawer, setDrawer] = useState(false);
   const [theme, setTheme] = useState(storage.theme);
   const [removing, setRemoving] = useState(false);
-  const [tellsGone, setTellsGone] = useState(false); // until something else is opened, written or dismissed
-  const session = useSession(id, () => redraw((count) => count + 1));
+  const [lost, setLost] = useState(null); // {why, isCarried}: until something else is opened, written or dismissed
+  const [me, setMe] = useState(identity);
+  const session = useSession(name, () => redraw((count) => count + 1));
+  const { id } = session; // the server's, once it has given one
   const online = useOnline();
   const { state } = session;
   const agents = health?.team?.agents ?? NOBODY;
   const hasBegun = state.turns.length > 0;
 
   const relist = () => setList(joinLists(told.current, storage.conversations()));
+  // Without an owner there is no list: then it is what this browser remembers.
+  const readList = () => identity()?.kind && get("conversations").then((answer) => { told.current = answer.conversations.concat(answer.unreadable); relist(); }).catch(() => {});
   useEffect(() => {
-    get("health").then((health) => { setHealth(health); return health.lists_conversations && get("conversations"); })
-      .then((answer) => { told.current = answer?.conversations.concat(answer.unreadable) ?? []; relist(); }).catch(() => {});
+    get("health").then(setHealth).catch(() => {});
+    onIdentity(() => {
+      const me = identity();
+      if (!me) return;
+      if (me.kind || me.strangers !== "open") storage.serverLists();
+      setMe(me);
+      relist();
+      readList();
+    });
+    who().catch(() => {});
     relist();
     storage.onListChanged(relist);
-    addEventListener("hashchange", () => { setTellsGone(false); setId(idInAddress() ?? newId()); });
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && who().then(readList, () => {}));
+    addEventListener("hashchange", () => {
+      if (location.hash.startsWith("#token=")) return location.reload(); // a sign-in
+      setLost(null);
+      setName(idInAddress() ?? newId());
+    });
   }, []);
 
   // The address and the list learn of a conversation with its first message, and of every change that they show.
   const newest = state.turns.at(-1);
   useEffect(() => {
-    if (!hasBegun) return;
-    if (idInAddress() !== id) history.replaceState(null, "", `#/c/${id}`);
+    const { id } = session; // it may have got its name since it was drawn
+    if (hasBegun && idInAddress() !== id) history.replaceState(null, "", `#/c/${id}`);
+    storage.savePlace({ id, hash: location.hash });
+    if (!hasBegun || !me) return;
     const known = storage.conversations().find((one) => one.id === id);
-    const title = state.turns.find((turn) => turn.message)?.message.slice(0, 80) ?? "";
+    const title = state.title || (state.turns.find((turn) => turn.message)?.message.slice(0, 80) ?? "");
     if (!known && session.isLoading) return;
     storage.remember(id, { title: known?.title || title, agent: state.agent, at: newest && !isOver(newest) ? Date.now() : known?.at ?? Date.now() });
     relist();
-  }, [id, hasBegun, state.agent, newest?.key, newest?.status]);
+  }, [id, hasBegun, state.agent, newest?.key, newest?.status, me?.kind]);
 
   useEffect(() => { document.title = [state.agent && agentName(state.agent), health?.team?.name ?? t("title")].filter(Boolean).join(" · "); }, [state.agent, health]);
 
   const begin = () => {
     setDrawer(false);
-    setTellsGone(false);
+    setLost(null);
     if (location.hash) location.hash = "";
-    else setId(newId());
+    else setName(newId());
   };
   // What was deleted is nowhere any more, not behind the browser's back button either.
   const leave = (next) => {
@@ -70,15 +94,17 @@ function Page() {
     told.current = told.current.filter((one) => one.id !== id);
     relist();
     history.replaceState(null, "", location.pathname + location.search);
-    setId(next);
+    setName(next);
   };
-  // Deleted in another tab or on another device: what is being written here goes on in a new one.
+  // Deleted in another tab or on another device, or not this customer's: what is being written here goes on in a new one.
   useEffect(() => {
     if (!session.isGone) return;
     const next = newId();
+    const isCarried = storage.outbox(id).length > 0;
+    if (isCarried) storage.rename(id, next);
     storage.saveDraft(next, document.getElementById("message").value);
     setRemoving(false);
-    setTellsGone(true);
+    setLost({ why: session.isGone, isCarried });
     leave(next);
   }, [session.isGone]);
   const remove = async () => {
@@ -93,7 +119,7 @@ function Page() {
 
   return html`
     <a class="skip" href="#message" onClick=${(event) => { event.preventDefault(); document.getElementById("message").focus(); }}>${t("skip")}</a>
-    <${Sidebar} list=${list} current=${id} agents=${agents} theme=${theme} isOpen=${drawer} onClose=${() => setDrawer(false)} onOpen=${() => setDrawer(false)} onNew=${begin}
+    <${Sidebar} list=${list} current=${id} agents=${agents} theme=${theme} name=${me?.name} isOpen=${drawer} onClose=${() => setDrawer(false)} onOpen=${() => setDrawer(false)} onNew=${begin}
       onTheme=${() => { const next = nextTheme(theme); setTheme(next); storage.saveTheme(next); applyTheme(next); }} />
     ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
     <main>
@@ -105,25 +131,26 @@ function Page() {
       </header>
       <div class="notices" role="status">
         ${!online ? html`<p class="notice">${t("offline")}</p>` : session.connection === "reconnecting" && html`<p class="notice">${t("reconnecting")}</p>`}
-        ${tellsGone && !hasBegun && html`<p class="notice">${t("gone")} <button type="button" class="quiet-button" onClick=${() => setTellsGone(false)}>${t("dismiss")}</button></p>`}
+        ${me?.hasEnded ? html`<p class="notice">${t("ended")} ${t("signIn")}</p>` : me && !me.kind && me.strangers === "refused" && html`<p class="notice">${t("signIn")}</p>`}
+        ${lost && (!hasBegun || lost.isCarried) && html`<p class="notice">${t(lost.why)} <button type="button" class="quiet-button" onClick=${() => setLost(null)}>${t("dismiss")}</button></p>`}
       </div>
-      ${session.problem && html`<${Banner} class="wide" message=${session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}>
+      ${session.problem && html`<${Banner} class="wide" message=${session.problem.status === 401 ? t("signIn") : session.problem.message ?? t(session.problem.status ? "problem" : "unreachable")}>
         ${session.problem.again && html`<button type="button" class="small-button" onClick=${session.problem.again}>${t("tryAgain")}</button>`}
         <${IconButton} icon="close" label=${t("dismiss")} onClick=${() => session.dismiss()} /><//>`}
-      <${Transcript} key=${id} session=${session} state=${state} agents=${agents}>
+      <${Transcript} key=${name} session=${session} state=${state} agents=${agents}>
         ${!hasBegun && (session.isLoading && storage.conversations().some((one) => one.id === id) ? html`<p class="note">${t("loading")}</p>` : html`<${Welcome} team=${health?.team} onAsk=${(question) => session.send(question)} />`)}
       <//>
-      <${Composer} key=${id} session=${session} running=${state.turns.find((turn) => turn.status === "running") ?? state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
+      <${Composer} key=${name} session=${session} running=${state.turns.find((turn) => turn.status === "running") ?? state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
     </main>
     ${removing && html`<${Dialog} title=${t("removeTitle")} onClose=${() => setRemoving(false)}><p>${t("removeText")}</p>
       <div class="buttons"><button type="button" class="small-button" onClick=${() => setRemoving(false)}>${t("cancel")}</button><button type="button" class="small-button danger" onClick=${remove}>${t("remove")}</button></div><//>`}`;
 }
 
-function useSession(id, changed) {
+function useSession(name, changed) {
   const held = useRef(null);
-  if (held.current?.id !== id) {
+  if (held.current?.name !== name) {
     held.current?.close();
-    held.current = new Session(id, { isNew: id !== idInAddress(), changed: () => held.current?.id === id && changed(), told: (event) => announcer.hear(event) });
+    held.current = new Session(name, { isNew: name !== idInAddress(), changed: () => held.current?.name === name && changed(), told: announce });
   }
   return held.current;
 }

@@ -5,26 +5,37 @@ import { get, path, pause, send, stream } from "./api.js";
 import { empty, endsStream, find, isOver, isRunning, reduce } from "./conversation.js";
 import { newId } from "./names.js";
 import * as storage from "./storage.js";
+import { begin, signedIn } from "./who.js";
 
 const TRIES = 12; // with the pauses below about a minute and a half, then a person decides
 const EARLIER = 200; // turns at once
 
 export class Session {
-  /** `isNew`: nobody else can know it. `changed()` after each change of state, `told(event)` for each live event. */
+  /**
+   * `isNew`: nobody else can know the id. `changed()` after each change of state, `told(event)` for each live event. Where the server
+   * gives the conversation an id of its own, `id` becomes that one; `name` stays.
+   */
   constructor(id, { isNew, changed, told }) {
     this.id = id;
+    this.name = id;
+    this.#isNew = isNew;
+    this.#isOwn = isNew || storage.isOwn(id);
     this.state = empty(id);
     this.connection = "ok"; // ok | reconnecting | lost
     this.problem = null; // {message, again()}: of the conversation, not of one turn
     this.isLoading = !isNew;
-    this.isGone = false; // deleted elsewhere
+    this.isGone = null; // gone: deleted elsewhere | notYours: another's, or never begun
     this.#changed = changed;
     this.#told = told;
-    this.#channel.addEventListener("message", ({ data }) => data.conversation === id && this.#hear(data));
+    this.#channel.addEventListener("message", ({ data }) => [this.id, id].includes(data.conversation) && this.#hear(data));
     document.addEventListener("visibilitychange", this.#seen);
-    if (!isNew) this.#load();
+    if (isNew) this.#sendWaiting();
+    else this.#load();
   }
 
+  #isNew;
+  #isOwn; // or else nothing is sent before the server has shown the conversation: the id may be of somebody that waits for our words
+  #opening = null;
   #changed;
   #told;
   #channel = new BroadcastChannel("baton"); // the other tabs of this browser
@@ -55,7 +66,7 @@ export class Session {
   /** `key` of a message that could not be delivered: with the same id it cannot arrive twice. */
   send(message, overlap, key = newId()) {
     const entry = { key, message, overlap };
-    storage.post(this.id, entry);
+    storage.post(this.id, this.#isOwn ? entry : { ...entry, isHeld: true });
     this.#apply({ type: "sent", ...entry });
     this.#deliver(entry);
   }
@@ -108,28 +119,43 @@ export class Session {
 
   async #load() {
     try {
-      await this.#history();
-      this.isLoading = false;
+      await this.#open();
     } catch (error) {
-      if (error.status !== 404) {
-        if (this.#closing.signal.aborted) return;
-        this.isLoading = false;
-        this.complain(error, () => { this.isLoading = true; this.#load(); });
-        return;
-      }
-      this.isLoading = false; // deleted, or not begun
-      if (!storage.outbox(this.id).length && storage.conversations().some((one) => one.id === this.id)) return this.#gone();
+      if (this.#closing.signal.aborted) return;
+      this.isLoading = false;
+      if (error.status !== 404) return this.complain(error, () => { this.isLoading = true; this.#load(); });
+      if (!this.#isOwn) return this.#gone("notYours");
+      if (!storage.outbox(this.id).length) return this.#gone(); // it was begun here
     }
+    this.isLoading = false;
+    this.#sendWaiting();
+    this.#changed();
+  }
+
+  async #open() {
+    await signedIn();
+    await (this.#opening ??= this.#history().finally(() => { this.#opening = null; }));
+    this.#isOwn = true;
+  }
+
+  #sendWaiting() {
     for (const { key, message, overlap } of storage.outbox(this.id)) {
       if (this.state.turns.some((turn) => turn.messageId === key && turn.number != null)) storage.delivered(this.id, key);
       else this.send(message, overlap, key);
     }
+  }
+
+  #rename(id) {
+    if (!id || id === this.id) return;
+    storage.rename(this.id, id);
+    this.id = id;
     this.#changed();
   }
 
   // Only who comes back, or was cut off, needs to read histories: a first visit does not load how.
   async #history() {
     const [{ merge }, history] = await Promise.all([import("./history.js"), get(path("conversations", this.id))]);
+    this.#rename(history.id);
     this.#flush();
     this.state = merge(this.state, history);
     this.#followRunning();
@@ -160,31 +186,37 @@ export class Session {
     }
   }
 
-  // Nothing of it is shown any more; but a message on its way begins it anew.
-  #gone() {
+  // Nothing of it is shown any more. A message on its way begins one's own anew; another's is left with it.
+  #gone(why = "gone") {
     if (this.#isErasing) return;
     this.#flush();
-    const turns = this.state.turns.filter((turn) => turn.status === "sending");
+    const turns = why === "gone" ? this.state.turns.filter((turn) => turn.status === "sending") : [];
     this.state = { ...empty(this.id), turns };
-    this.isGone = !turns.length;
+    this.isGone = turns.length ? null : why;
     this.#changed();
   }
 
   // --- streams
 
   // Sends until the server has the message; then the turn is followed to its end.
-  async #deliver({ key, message, overlap }) {
+  async #deliver(entry) {
+    const { key, message, overlap } = entry;
     if (this.#streams.has(key)) return;
     this.#streams.set(key, null);
     try {
       for (let tries = 0; ; tries += 1) {
         try {
+          if (!this.#isOwn) await this.#open();
+          await begin();
+          if (this.#closing.signal.aborted) return;
+          storage.post(this.id, entry); // not held any more
           const body = { message, conversation_id: this.id, message_id: key, ...(overlap ? { overlap } : {}) };
           for await (const event of this.#watched(stream("POST", "chat/completions", { body, signal: this.#closing.signal }))) {
             if (event.type !== "opened") {
               if (this.#take(event, { key }) === "over") return;
               continue;
             }
+            this.#rename(event.conversation);
             this.#accepted(key, event.turn);
             if (this.#isBehind(event.turn)) break;
           }
@@ -192,6 +224,7 @@ export class Session {
         } catch (error) {
           if (this.#closing.signal.aborted) return;
           if (this.#number(key) != null) break; // it was accepted and then cut
+          if (error.status === 404 && !(this.#isNew && this.id === this.name)) return this.#gone("notYours");
           if (error.isFinal || tries >= TRIES) return this.#refused(key, error);
           await this.#pause(tries);
         }
@@ -215,7 +248,7 @@ export class Session {
   }
 
   #refused(key, error) {
-    if (error.isFinal && error.status !== 429) storage.delivered(this.id, key);
+    if (error.isFinal && error.status !== 429 && error.status !== 401) storage.delivered(this.id, key);
     this.#connected("ok");
     this.#apply({ type: "unsent", key, error: { status: error.status, message: error.detail ?? null } });
   }

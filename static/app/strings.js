@@ -21,7 +21,8 @@ const en = {
   exportMarkdown: "Export as text", exportJson: "Export as data", print: "Print", remove: "Delete", removeTitle: "Delete this conversation?",
   removeText: "Its messages are erased. Orders, refunds and accepted actions stay.", cancel: "Cancel",
   untitled: "New conversation", theme: "Appearance: {theme}", auto: "automatic", light: "light", dark: "dark", draft: "Draft",
-  conversation: "Conversation",
+  conversation: "Conversation", notYours: "This conversation is not yours, or it is gone. A new one begins here.",
+  signedIn: "Signed in as {name}", signIn: "Please sign in to go on.", ended: "Your sign-in has ended. What you wrote is kept.",
 };
 
 const de = {
@@ -47,7 +48,8 @@ const de = {
   print: "Drucken", remove: "Löschen", removeTitle: "Diese Unterhaltung löschen?",
   removeText: "Ihre Nachrichten werden gelöscht. Bestellungen, Erstattungen und angenommene Aktionen bleiben.",
   cancel: "Abbrechen", untitled: "Neue Unterhaltung", theme: "Darstellung: {theme}", auto: "automatisch", light: "hell", dark: "dunkel",
-  draft: "Entwurf", conversation: "Unterhaltung",
+  draft: "Entwurf", conversation: "Unterhaltung", notYours: "Diese Unterhaltung ist nicht deine, oder es gibt sie nicht mehr. Hier beginnt eine neue.",
+  signedIn: "Angemeldet als {name}", signIn: "Bitte melde dich an, um fortzufahren.", ended: "Deine Anmeldung ist abgelaufen. Was du geschrieben hast, bleibt erhalten.",
 };
 
 export const LANGUAGES = { en, de };

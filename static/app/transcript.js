@@ -95,7 +95,7 @@ const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) 
 
 function Unsent({ turn, session }) {
   const { status, message } = turn.error ?? {};
-  const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : message ?? (status === undefined ? t("unreachable") : t("problem"));
+  const sentence = status === 429 ? t("tooMany") : status === 413 ? t("tooLong") : status === 401 ? t("signIn") : message ?? (status === undefined ? t("unreachable") : t("problem"));
   return html`<${Banner} message=${`${t("unsent")} ${sentence}`}>
     <button type="button" class="small-button" onClick=${() => session.send(turn.message, undefined, turn.key)}>${t("tryAgain")}</button>
     <button type="button" class="quiet-button" onClick=${() => session.discard(turn)}>${t("discard")}</button><//>`;

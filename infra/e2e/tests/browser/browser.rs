@@ -41,6 +41,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With more flags.
+    pub(crate) async fn with(flags: &[&str]) -> Self {
         let executable = std::env::var_os("BATON_CHROMIUM")
             .map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
         assert!(
@@ -58,7 +63,7 @@ impl Browser {
             .window_size(1280, 800)
             .launch_timeout(PATIENCE)
             .request_timeout(ANSWER)
-            .args(FLAGS)
+            .args(FLAGS.iter().chain(flags).copied())
             .build()
             .expect("the browser is configured");
         let (chromium, mut handler) = chromiumoxide::Browser::launch(config)

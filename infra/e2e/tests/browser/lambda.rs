@@ -30,15 +30,17 @@ struct Function {
 
 impl Function {
     async fn start(model: &ScriptedModel) -> Self {
-        Self::with_life(model, LONG).await
+        Self::with(model, "anonymous", LONG).await
     }
 
-    async fn with_life(model: &ScriptedModel, life: Duration) -> Self {
+    /// `auth`: as `BATON_AUTH`.
+    async fn with(model: &ScriptedModel, auth: &str, life: Duration) -> Self {
         let folder = Folder::new("lambda");
         let api = Api::start().await;
         let settings = [
             ("BATON_MODEL_URL", model.url()),
             ("BATON_MODEL", "scripted".to_owned()),
+            ("BATON_AUTH", auth.to_owned()),
             (
                 "BATON_DATA",
                 folder.path().join("baton.db").display().to_string(),
@@ -131,7 +133,9 @@ async fn by_a_function_url_an_answer_is_stopped_and_two_tabs_agree() {
         says("And this."),
     ])
     .await;
-    let (function, browser) = (Function::start(&model).await, Browser::start().await);
+    // Two browsers have one conversation only where it has no owner.
+    let function = Function::with(&model, "open", LONG).await;
+    let browser = Browser::start().await;
     let other = Browser::start().await;
     let first = browser.open(&function.url("")).await;
     first.says("Tell me of anvils").await;
@@ -170,7 +174,7 @@ async fn an_answer_that_outlives_its_invocation_is_followed_to_its_end() {
         move |_: &Captured| stream().says(BEGIN).gate(&gate).says(END)
     })
     .await;
-    let function = Function::with_life(&model, SHORT).await;
+    let function = Function::with(&model, "anonymous", SHORT).await;
     let browser = Browser::start().await;
     let tab = browser.blank().await;
     tab.before_each_load(KEEP_REQUESTS).await;

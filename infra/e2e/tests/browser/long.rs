@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use baton_handoff::Owner;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Env, Store, Usage};
 use baton_handoff::record::{Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
@@ -64,7 +65,7 @@ async fn write_history(folder: &Folder, name: &str) {
         store.commit(records.collect()).await.unwrap();
     }
     let meta = Meta {
-        owner: baton_handoff::Owner::none(),
+        owner: Owner::none(),
         title: "Question 1".to_owned(),
         agent: "TriageAgent".to_owned(),
         created_at: now,

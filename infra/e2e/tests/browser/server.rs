@@ -14,6 +14,7 @@ use crate::folder::Folder;
 
 pub(crate) struct Server {
     model_url: String,
+    settings: Vec<(&'static str, String)>,
     address: String,
     folder: Folder,
     child: Child,
@@ -26,6 +27,14 @@ impl Server {
         Self::over(Folder::new("data"), model_url).await
     }
 
+    /// With these settings besides.
+    pub(crate) async fn with(model_url: &str, settings: &[(&'static str, &str)]) -> Self {
+        let owned = settings
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        Self::run(Folder::new("data"), model_url, owned.collect()).await
+    }
+
     /// With the rehearsal model, as fast as it speaks.
     pub(crate) async fn rehearsal() -> Self {
         Self::start("rehearsal").await
@@ -33,10 +42,15 @@ impl Server {
 
     /// Over a folder that may already hold a data file (see [`data_file`]).
     pub(crate) async fn over(folder: Folder, model_url: &str) -> Self {
+        Self::run(folder, model_url, Vec::new()).await
+    }
+
+    async fn run(folder: Folder, model_url: &str, settings: Vec<(&'static str, String)>) -> Self {
         let log = Arc::new(Mutex::new(String::new()));
-        let (child, address) = run(folder.path(), "127.0.0.1:0", model_url, &log).await;
+        let (child, address) = run(folder.path(), "127.0.0.1:0", model_url, &settings, &log).await;
         Self {
             model_url: model_url.to_owned(),
+            settings,
             address,
             folder,
             child,
@@ -89,6 +103,7 @@ impl Server {
             self.folder.path(),
             &self.address,
             &self.model_url,
+            &self.settings,
             &self.log,
         )
         .await;
@@ -167,6 +182,7 @@ async fn run(
     folder: &Path,
     address: &str,
     model_url: &str,
+    settings: &[(&'static str, String)],
     log: &Arc<Mutex<String>>,
 ) -> (Child, String) {
     let mut command = Command::new(binary("local"));
@@ -181,6 +197,7 @@ async fn run(
         .env("BATON_DATA", folder.join("baton.db"))
         .env("BATON_MODEL_URL", model_url)
         .env("BATON_REHEARSAL_DELAY_MS", "1")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);

@@ -58,6 +58,13 @@ impl Tab {
         self.has_arrived().await;
     }
 
+    /// Follows a link to another place in this page, such as `/c/ID`.
+    pub(crate) async fn goes_to(&self, place: &str) {
+        let _there: bool = self
+            .eval(&format!("(location.hash = {}, true)", json!(place)))
+            .await;
+    }
+
     pub(crate) async fn reload(&self) {
         let _left: bool = self
             .eval("(window.left = true, location.reload(), true)")
