@@ -313,7 +313,6 @@ async fn identify(app: &App, parts: &Parts) -> Result<Option<Identity>, ApiError
         Ok(Some(found)) => found,
         Err(reason) => return Err(deny(app, parts, Denied::Bad(reason), false).await),
     };
-    let is_cookie = matches!(found, Credential::Cookie(_));
     let asked = Asked {
         credential: found.text(),
         headers: &parts.headers,

@@ -78,7 +78,7 @@ async fn every_route_of_the_function_is_for_its_owner() {
     let mut function = Function::of(Api::start().await, &model);
     let people = {
         let env: Arc<dyn Env> = Arc::new(SystemEnv);
-        let store = Arc::new(SqliteStore::open(&function.data(), env.clone()).unwrap());
+        let store = Arc::new(SqliteStore::open(function.data(), env.clone()).unwrap());
         let queue = Arc::new(store.queue());
         people::make(store, queue, env, OPERATOR).await
     };

@@ -271,6 +271,7 @@ impl Row {
     }
 
     /// The status of a caller that is not the right one.
+    #[expect(clippy::match_same_arms, reason = "each line is a rule")]
     pub(super) fn expected(&self, standing: Standing, mode: Mode) -> Vec<u16> {
         let status = match (&self.gate, standing) {
             (Gate::Everyone, _) => 200,

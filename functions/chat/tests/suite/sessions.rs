@@ -52,11 +52,11 @@ async fn the_first_message_makes_a_visitor_whose_cookie_no_script_reads() {
     listed.sort();
     assert_eq!(listed, both);
     // More than half of its life later the cookie is renewed with the next message, and the old one is still good.
-    house.time_passes(Duration::from_secs(201 * 86_400));
+    house.time_passes(Duration::from_hours(201 * 24));
     let renewed = begin(&client, &visitor).await;
     let newer = cookie_of(&renewed).unwrap();
     let newer = Caller::new("the same", Standing::Other, &[("cookie", &newer)]);
-    house.time_passes(Duration::from_secs(200 * 86_400));
+    house.time_passes(Duration::from_hours(200 * 24));
     assert_eq!(own(&client, &newer).await.len(), 3);
     let old = get(&client, &visitor, "/conversations").await;
     assert_eq!(old.status, 401);
@@ -205,7 +205,10 @@ async fn a_visitor_who_signs_in_keeps_its_conversations_and_its_cookie_opens_not
         "{signed_in:?}"
     );
     assert_eq!(get(&client, &coyote, &path).await.status, 200);
-    assert_eq!(own(&client, &coyote).await, [conversation.clone()]);
+    assert_eq!(
+        own(&client, &coyote).await,
+        std::slice::from_ref(&conversation)
+    );
     let goes_on = json!({ "message": "and on", "conversation_id": conversation });
     let second = post(&client, &coyote, goes_on.clone()).await;
     assert_eq!(second.headers["x-turn"], ["2"]);
@@ -300,7 +303,11 @@ async fn a_header_of_ours_is_stronger_than_the_usual_one() {
     let roadrunner = format!("Bearer {}", signed(&customer("roadrunner"), OF_CUSTOMERS));
     for usual in [signature, &roadrunner, "Basic dTpw", "Bearer nonsense"] {
         let both = and(&ours, "authorization", usual);
-        assert_eq!(own(&client, &both).await, [conversation.clone()], "{usual}");
+        assert_eq!(
+            own(&client, &both).await,
+            std::slice::from_ref(&conversation),
+            "{usual}"
+        );
     }
     // A service acts for the customer that it names, and for no other.
     let for_customer = |name: &str| and(&bearer(&people.shop), "x-baton-customer", name);

@@ -95,7 +95,7 @@ impl Request {
         // Format 2.0 has cookies in a field of their own.
         let cookies = headers.remove("cookie");
         let cookies = cookies.as_ref().and_then(Value::as_str);
-        let cookies: Vec<&str> = cookies.map_or_else(Vec::new, |all| all.split("; ").collect());
+        let cookies = cookies.map(|all| all.split("; ").collect::<Vec<_>>());
         json!({
             "version": "2.0",
             "cookies": cookies,
