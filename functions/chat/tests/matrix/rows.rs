@@ -224,6 +224,11 @@ pub(super) fn all() -> Vec<Row> {
             ..operators("GET", "/actions", "see", &[200])
         },
         operators("GET", "/actions/{id}", "see", &[200]),
+        operators("GET", "/desk/conversations", "see", &[200]),
+        Row {
+            query: "?day=2026-01-01",
+            ..operators("GET", "/audit", "administer", &[200])
+        },
         operators("GET", "/orders", "see", &[200]),
         operators("GET", "/refunds", "see", &[200]),
         // The first of them decides.
