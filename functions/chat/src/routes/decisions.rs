@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::ActionId;
-use baton_handoff::{Decision, DecisionError, Reasons, Settlement};
+use baton_handoff::{Decision, DecisionError, Reasons, Role, Settlement};
 use http::StatusCode;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
@@ -14,6 +14,7 @@ use super::answers::uncached;
 use super::input::{Path, read_object};
 use super::operator::Operator;
 use crate::app::App;
+use crate::auth::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -118,6 +119,7 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    must_approve(&operator)?;
     let (id, decided) = read(&id, request).await?;
     decide(&app, &operator, &id, Decision::Approve, decided).await
 }
@@ -150,6 +152,7 @@ pub(crate) async fn reject(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    must_approve(&operator)?;
     let (id, decided) = read(&id, request).await?;
     decide(&app, &operator, &id, Decision::Reject, decided).await
 }
@@ -182,6 +185,7 @@ pub(crate) async fn settle(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    must(&operator, Role::Settle)?;
     let (id, settled): (_, Settled) = read(&id, request).await?;
     let outcome = match settled.outcome {
         Some(Outcome::Done) => Settlement::Done,
@@ -196,6 +200,16 @@ pub(crate) async fn settle(
         reason_for_customer: settled.reason_for_customer,
     };
     decide(&app, &operator, &id, Decision::Settle(outcome), decided).await
+}
+
+/// Refuses an operator that may approve nothing before any look at the action, so that the answer does not say whether there is
+/// one. Up to which amount an operator may approve is known with the action only.
+fn must_approve(operator: &baton_handoff::Operator) -> Result<(), ApiError> {
+    let mut roles = operator.roles.iter();
+    if roles.any(|role| matches!(role, Role::Approve { .. })) {
+        return Ok(());
+    }
+    must(operator, Role::Approve { up_to: None })
 }
 
 async fn read<T: DeserializeOwned>(id: &str, request: Request) -> Result<(ActionId, T), ApiError> {

@@ -39,7 +39,7 @@ async fn an_operator_does_what_its_roles_allow_and_is_told_which_one_is_missing(
     for decision in ["approve", "reject"] {
         let refused = sees.decide(&shown, decision).await;
         assert_eq!(refused.status, 403);
-        assert_eq!(refused.detail(), "this needs the role approve:749");
+        assert_eq!(refused.detail(), "that needs the role approve");
     }
     let trail = sees.get(&today()).await;
     assert_eq!(
