@@ -2,17 +2,17 @@
 
 use baton_rehearsal::scripted::{ScriptedModel, says};
 
-use crate::suite::support::{House, body};
+use crate::suite::support::{Server, body};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_write_any_more_says_that_it_is_not_ready() {
     let model = ScriptedModel::responding(|_| says("Hello!")).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     assert_eq!(client.say("c", "hello").await.status(), "committed");
     assert_eq!(client.get("/health").await.status, 200);
 
-    house.break_thread("sqlite-writer");
+    server.break_thread("sqlite-writer");
     for _ in 0..2 {
         let refused = client
             .post("/chat/completions", &body("c", "hello again"))

@@ -15,7 +15,7 @@ use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
 use serde_json::Value;
 
-use self::shared::{Ask, Mode, Reply, Server, check, people, tokens};
+use self::shared::{Ask, Asks, Mode, Reply, check, people, tokens};
 use crate::function::Function;
 
 const OPERATOR: &str = "an operator of the tests";
@@ -24,7 +24,7 @@ const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
 /// Bad credentials are answered late: in one invocation after the other they would take minutes.
 const AT_ONCE: usize = 128;
 
-impl Server for Function {
+impl Asks for Function {
     async fn ask(&self, ask: &Ask) -> Reply {
         let mut request = Request::new(&ask.method, &ask.path);
         for (name, value) in &ask.headers {

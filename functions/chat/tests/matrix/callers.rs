@@ -11,7 +11,7 @@ use super::tokens::{
     OF_CUSTOMERS, OF_OPERATORS, claims_of, customer, now, operator, signed, signed_as, tampered,
     with,
 };
-use super::{Ask, Mode, Reply, Server};
+use super::{Ask, Asks, Mode, Reply};
 
 /// The customer who is the owner, in the modes in which it is one.
 const OWNER: &str = "coyote";
@@ -77,7 +77,7 @@ fn bearer(token: &str) -> String {
 }
 
 /// The owner in this mode.
-pub(crate) async fn owner(server: &impl Server, mode: Mode, people: &People) -> Caller {
+pub(crate) async fn owner(server: &impl Asks, mode: Mode, people: &People) -> Caller {
     match mode {
         Mode::Open => Caller::acting("the owner", Standing::Other, &people.shop, OWNER),
         Mode::Tokens => {
@@ -101,7 +101,7 @@ pub(crate) fn cookie_of(reply: &Reply) -> Option<String> {
 
 /// Every caller but the owner. `sessions`: the secret of the server's own tokens.
 pub(crate) async fn all(
-    server: &impl Server,
+    server: &impl Asks,
     people: &People,
     owner: &Caller,
     sessions: &str,
@@ -134,7 +134,7 @@ pub(crate) async fn all(
 }
 
 /// The token of a new visitor.
-async fn visitors_token(server: &impl Server, key: &str) -> String {
+async fn visitors_token(server: &impl Asks, key: &str) -> String {
     let service = Caller::bearer("a service", Standing::Other, key);
     let ask = Ask::new("POST", "/session", &service).json(json!({}));
     let reply = server.ask(&ask).await;

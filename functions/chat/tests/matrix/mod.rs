@@ -1,7 +1,7 @@
 //! Every route, asked by every kind of caller. Only the owner and operators with the right role get through; all others learn
 //! nothing, not even whether the conversation or the action exists.
 //!
-//! Knows neither the server nor its store: a test brings a [`Server`], and [`people`] for its store. The routes come from the
+//! Knows neither the server nor its store: a test brings a [`Asks`], and [`people`] for its store. The routes come from the
 //! document that the server serves, which a test of the crate compares with the route table. A route without a row fails.
 
 pub(crate) mod callers;
@@ -100,12 +100,12 @@ impl Reply {
 }
 
 /// Answers requests.
-pub(crate) trait Server {
+pub(crate) trait Asks {
     async fn ask(&self, ask: &Ask) -> Reply;
 }
 
 /// Asks every route in the name of every caller.
-pub(crate) async fn check(server: &impl Server, mode: Mode, people: &People, sessions: &str) {
+pub(crate) async fn check(server: &impl Asks, mode: Mode, people: &People, sessions: &str) {
     every_route_has_a_row(server).await;
     let owner = callers::owner(server, mode, people).await;
     let target = target(server, &owner, people).await;
@@ -123,7 +123,7 @@ pub(crate) async fn check(server: &impl Server, mode: Mode, people: &People, ses
     assert_ne!(action["state"], "proposed", "nobody could decide: {action}");
 }
 
-async fn every_route_has_a_row(server: &impl Server) {
+async fn every_route_has_a_row(server: &impl Asks) {
     let ask = Ask::new("GET", "/openapi.json", &Caller::nobody());
     let document = server.ask(&ask).await.json();
     let paths = document["paths"].as_object().unwrap();
@@ -148,7 +148,7 @@ async fn every_route_has_a_row(server: &impl Server) {
 }
 
 /// A conversation of the owner with an action that waits for approval.
-async fn target(server: &impl Server, owner: &Caller, people: &People) -> Target {
+async fn target(server: &impl Asks, owner: &Caller, people: &People) -> Target {
     let (conversation, _) = say(
         server,
         owner,
@@ -184,7 +184,7 @@ async fn target(server: &impl Server, owner: &Caller, people: &People) -> Target
 }
 
 /// Says something. Returns the conversation and the turn.
-async fn say(server: &impl Server, caller: &Caller, message: Value) -> (String, String) {
+async fn say(server: &impl Asks, caller: &Caller, message: Value) -> (String, String) {
     let ask = Ask::new("POST", "/chat/completions", caller).json(message);
     let reply = server.ask(&ask).await;
     assert_eq!(
@@ -197,12 +197,7 @@ async fn say(server: &impl Server, caller: &Caller, message: Value) -> (String, 
 }
 
 /// What the owner and an operator see.
-async fn seen(
-    server: &impl Server,
-    owner: &Caller,
-    people: &People,
-    target: &Target,
-) -> [Value; 3] {
+async fn seen(server: &impl Asks, owner: &Caller, people: &People, target: &Target) -> [Value; 3] {
     let read = async |path: String, caller: &Caller| {
         let reply = server.ask(&Ask::new("GET", &path, caller)).await;
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
@@ -216,7 +211,7 @@ async fn seen(
 }
 
 /// Every row in the name of every caller that must not get through, or gets something of its own.
-async fn strangers(server: &impl Server, mode: Mode, callers: &[Caller], target: &Target) {
+async fn strangers(server: &impl Asks, mode: Mode, callers: &[Caller], target: &Target) {
     let missing = Target::missing();
     let rows = rows::all();
     let cells = rows
@@ -247,7 +242,7 @@ async fn strangers(server: &impl Server, mode: Mode, callers: &[Caller], target:
 
 /// One row in the name of one stranger. Returns what is wrong with the answer, too. `targets`: the owner's, and one of nothing.
 async fn cell(
-    server: &impl Server,
+    server: &impl Asks,
     mode: Mode,
     row: &Row,
     caller: &Caller,
@@ -297,7 +292,7 @@ async fn cell(
 }
 
 /// A method that a path does not know is refused before any look at the credential or the record.
-async fn no_method_tells_anything(server: &impl Server, callers: &[Caller], target: &Target) {
+async fn no_method_tells_anything(server: &impl Asks, callers: &[Caller], target: &Target) {
     let rows = rows::all();
     let rows = rows.iter().filter(|row| row.route.contains("{id}"));
     for row in rows {
@@ -319,7 +314,7 @@ async fn no_method_tells_anything(server: &impl Server, callers: &[Caller], targ
 }
 
 /// Every row in the name of its owner and of the operators with the role for it.
-async fn the_right_ones(server: &impl Server, owner: &Caller, callers: &[Caller], target: &Target) {
+async fn the_right_ones(server: &impl Asks, owner: &Caller, callers: &[Caller], target: &Target) {
     for row in rows::all() {
         let operators = callers.iter().filter(|caller| row.lets(caller.standing));
         let owner = row.is_of_owners().then_some(owner);

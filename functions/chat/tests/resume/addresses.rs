@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
 use crate::pair::pair;
-use crate::suite::support::{House, body};
+use crate::suite::support::{Server, body};
 
 #[tokio::test]
 async fn a_turn_in_the_background_is_answered_and_can_be_followed_on_any_server() {
@@ -43,8 +43,8 @@ async fn a_turn_in_the_background_is_answered_and_can_be_followed_on_any_server(
 #[tokio::test]
 async fn every_question_about_a_turn_has_an_explicit_answer() {
     let model = ScriptedModel::responding(|_| says("Hello.")).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let first = client.say("c", "one").await;
     let second = client.say("c", "two").await;
     let (first_last, second_last) = (
@@ -88,8 +88,8 @@ async fn every_question_about_a_turn_has_an_explicit_answer() {
 #[tokio::test]
 async fn a_position_inside_a_letter_loses_nothing_of_it() {
     let model = ScriptedModel::responding(|_| says("Grüße")).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "hello").await;
     for (offset, rest) in [(2, "üße"), (3, "üße"), (4, "ße"), (5, "ße"), (6, "e")] {
         let followed = client.follow("c", 1, &format!("1.1.1.{offset}")).await;

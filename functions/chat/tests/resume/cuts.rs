@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::hearing::{Format, Heard, Way};
 use crate::proxy::{Fate, Proxy};
-use crate::suite::support::{Asked, House};
+use crate::suite::support::{Asked, Server};
 
 /// Every so many bytes of a running turn's answer it is cut.
 const STRIDE: usize = 3;
@@ -46,11 +46,11 @@ fn brief(asked: &Captured) -> Answer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorded_answer_that_is_cut_at_any_byte_in_any_way_is_resumed_to_its_end() {
     let model = ScriptedModel::responding(brief).await;
-    let house = House::open(&model).await;
-    house.client().say("c", "my band snapped").await;
+    let server = Server::open(&model).await;
+    server.client().say("c", "my band snapped").await;
     let mut cuts = 0;
     for format in Format::ALL {
-        let proxy = Proxy::to(house.address()).await;
+        let proxy = Proxy::to(server.address()).await;
         let way = Way::through(&proxy);
         let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;
         assert_eq!(
@@ -66,7 +66,7 @@ async fn a_recorded_answer_that_is_cut_at_any_byte_in_any_way_is_resumed_to_its_
             Format::Sse => 1,
         };
         let clients = (0..CLIENTS)
-            .map(|_| cut_everywhere(house.address(), &uncut, (format, fates), &next, length));
+            .map(|_| cut_everywhere(server.address(), &uncut, (format, fates), &next, length));
         join_all(clients).await;
         cuts += length * fates;
     }
@@ -109,9 +109,9 @@ async fn cut_everywhere(
 #[tokio::test]
 async fn a_client_that_is_cut_on_every_connection_gets_it_all_piece_by_piece() {
     let model = ScriptedModel::responding(band).await;
-    let house = House::open(&model).await;
-    house.client().say("c", "my band snapped").await;
-    let proxy = Proxy::to(house.address()).await;
+    let server = Server::open(&model).await;
+    server.client().say("c", "my band snapped").await;
+    let proxy = Proxy::to(server.address()).await;
     let way = Way::through(&proxy);
     for format in Format::ALL {
         let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;
@@ -163,10 +163,10 @@ async fn gated(gates: Gates) -> ScriptedModel {
 async fn a_running_turn_that_is_cut_at_any_byte_is_resumed_to_its_end() {
     let gates = Gates::default();
     let model = gated(gates.clone()).await;
-    let house = House::open(&model).await;
+    let server = Server::open(&model).await;
     let mut cuts = 0;
     for format in Format::ALL {
-        let proxy = Proxy::to(house.address()).await;
+        let proxy = Proxy::to(server.address()).await;
         let way = Way::through(&proxy);
         let customer = format!("uncut-{format:?}");
         gates.of(&customer).open();
@@ -177,7 +177,7 @@ async fn a_running_turn_that_is_cut_at_any_byte_is_resumed_to_its_end() {
         let length = proxy.carried();
         let next = AtomicUsize::new(0);
         let clients =
-            (0..CLIENTS).map(|_| cut_live(house.address(), &gates, &uncut, format, &next, length));
+            (0..CLIENTS).map(|_| cut_live(server.address(), &gates, &uncut, format, &next, length));
         join_all(clients).await;
         cuts += length / STRIDE;
     }
@@ -237,9 +237,9 @@ async fn cut_live(
 #[tokio::test]
 async fn a_turn_that_fails_is_resumed_like_any_other() {
     let model = ScriptedModel::responding(|_| status(401)).await;
-    let house = House::open(&model).await;
-    house.client().say("c", "hello").await;
-    let proxy = Proxy::to(house.address()).await;
+    let server = Server::open(&model).await;
+    server.client().say("c", "hello").await;
+    let proxy = Proxy::to(server.address()).await;
     let way = Way::through(&proxy);
     for format in Format::ALL {
         let uncut = Heard::of_turn(format, "c", 1).hear_out(&way).await;

@@ -4,7 +4,7 @@ use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::Value;
 
 use crate::pair::pair;
-use crate::suite::support::{Client, House, Setup, body, clerk, soon};
+use crate::suite::support::{Client, Server, Setup, body, clerk, soon};
 
 /// A second tab.
 struct Tab {
@@ -85,8 +85,8 @@ async fn a_second_tab_hears_turn_after_turn_whichever_server_runs_them() {
         Tab::open(&here.client(), "").await,
         Tab::open(&there.client(), "").await,
     ];
-    for (number, house) in (2..6).zip([&here, &there].into_iter().cycle()) {
-        house.client().say("c", &format!("m{number}")).await;
+    for (number, server) in (2..6).zip([&here, &there].into_iter().cycle()) {
+        server.client().say("c", &format!("m{number}")).await;
         for tab in &mut tabs {
             let (turn, text, _) = tab.turn().await;
             assert_eq!((turn, text), (number, format!("You said: m{number}")));
@@ -101,8 +101,8 @@ async fn a_second_tab_hears_of_a_turn_as_soon_as_it_begins() {
     let model = ScriptedModel::start([says("One."), slow("Two"), slow("Three")]).await;
     let setup = Setup::new(&model);
     setup.clock.hold_long_waits();
-    let house = setup.open().await;
-    let client = house.client();
+    let server = setup.open().await;
+    let client = server.client();
     client.say("c", "one").await;
     let mut tab = Tab::open(&client, "").await;
     let mut two = client.send(&body("c", "two")).await;
@@ -120,8 +120,8 @@ async fn a_second_tab_hears_of_a_turn_as_soon_as_it_begins() {
 #[tokio::test]
 async fn a_second_tab_that_comes_back_gets_what_it_missed() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "one").await;
     let mut tab = Tab::open(&client, "").await;
     client.say("c", "two").await;
@@ -142,13 +142,13 @@ async fn a_second_tab_that_comes_back_gets_what_it_missed() {
 async fn a_second_tab_hears_of_an_action_that_ends_late() {
     let model = ScriptedModel::responding(clerk).await;
     let impatient = [("patience_seconds = 10", "patience_seconds = 1")];
-    let house = Setup::new(&model).with_team(&impatient).open().await;
-    let client = house.client();
-    house.desk().hold_actions();
+    let server = Setup::new(&model).with_team(&impatient).open().await;
+    let client = server.client();
+    server.desk().hold_actions();
     let pending = client.say("c", "order anvil 30").await;
     assert_eq!(pending.status(), "committed");
     let mut tab = Tab::open(&client, "").await;
-    house.desk().let_in();
+    server.desk().let_in();
     let events = tab.until("turn_completed").await;
     let ended: Vec<_> = events
         .iter()
@@ -163,8 +163,8 @@ async fn a_second_tab_hears_of_an_action_that_ends_late() {
 #[tokio::test]
 async fn a_second_tab_is_told_that_all_was_erased_and_hears_on() {
     let model = ScriptedModel::responding(|_| says("Hello.")).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     assert_eq!(client.get("/conversations/c/events").await.status, 404);
     client.say("c", "my secret").await;
     let mut tab = Tab::open(&client, "").await;

@@ -118,10 +118,10 @@ async fn a_turn_whose_owner_crashes_again_and_again_is_told_to_its_end_on_the_ot
     assert_eq!(heard.text(), expected);
     assert_eq!(heard.resets, CRASHES);
     there.rise().await;
-    for house in [&here, &there] {
-        assert_eq!(recorded(&house.client(), 1).await, expected);
+    for server in [&here, &there] {
+        assert_eq!(recorded(&server.client(), 1).await, expected);
         let uncut = Heard::of_turn(Format::Sse, "c", 1);
-        let uncut = uncut.hear_out(&Way::to(house.address())).await;
+        let uncut = uncut.hear_out(&Way::to(server.address())).await;
         assert_eq!(uncut.pieces, heard.pieces);
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::Barrier;
 
 use crate::hearing::{Format, Heard, Way};
-use crate::suite::support::{House, body, soon};
+use crate::suite::support::{Server, body, soon};
 
 const LISTENERS: usize = 200;
 
@@ -16,10 +16,10 @@ async fn two_hundred_listeners_hear_the_same_turn() {
     let gate = Gate::new();
     let text = "word ".repeat(40);
     let model = ScriptedModel::start([stream().says("So: ").gate(&gate).says(&text)]).await;
-    let house = House::open(&model).await;
-    let mut first = house.client().send(&body("c", "hello")).await;
+    let server = Server::open(&model).await;
+    let mut first = server.client().send(&body("c", "hello")).await;
     assert_eq!(first.next().await.unwrap().content.message, "So: ");
-    let way = Way::to(house.address());
+    let way = Way::to(server.address());
     let arrived = Barrier::new(LISTENERS + 1);
     let listen = async |number: usize| {
         let mut heard = Heard::of_turn(Format::ALL[number % 2], "c", 1);
@@ -49,14 +49,14 @@ async fn a_listener_that_does_not_read_slows_nobody_and_gets_it_all_when_it_read
     let gate = Gate::new();
     let model =
         ScriptedModel::start([stream().says("So: ").gate(&gate).says(&"ha ".repeat(WORDS))]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut first = client.send(&body("c", "hello")).await;
     assert_eq!(first.next().await.unwrap().content.message, "So: ");
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
     let mut slow = socket
-        .connect(house.address().parse().unwrap())
+        .connect(server.address().parse().unwrap())
         .await
         .unwrap();
     let request = "GET /conversations/c/turns/1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n";

@@ -4,9 +4,9 @@ use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
 use crate::pair::pair;
-use crate::suite::support::{Asked, House, body};
+use crate::suite::support::{Asked, Server, body};
 
-async fn gated() -> (ScriptedModel, Gate, House, House) {
+async fn gated() -> (ScriptedModel, Gate, Server, Server) {
     let gate = Gate::new();
     let at = gate.clone();
     let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
@@ -23,8 +23,8 @@ async fn messages_to_two_servers_are_answered_in_order_one_at_a_time() {
     let (model, gate, here, there) = gated().await;
     let messages = ["first", "second", "third", "fourth"];
     let mut streams = Vec::new();
-    for (message, house) in messages.iter().zip([&here, &there].into_iter().cycle()) {
-        streams.push(house.client().send(&body("c", message)).await);
+    for (message, server) in messages.iter().zip([&here, &there].into_iter().cycle()) {
+        streams.push(server.client().send(&body("c", message)).await);
     }
     gate.open();
     for (message, stream) in messages.iter().zip(streams) {
@@ -88,8 +88,8 @@ async fn the_same_message_id_attaches_to_the_live_stream_on_any_server() {
     let mut first = here.client().send(&named).await;
     assert_eq!(first.next().await.unwrap().content.message, "echo ");
     let mut again = Vec::new();
-    for house in [&here, &there] {
-        let mut stream = house.client().send(&named).await;
+    for server in [&here, &there] {
+        let mut stream = server.client().send(&named).await;
         // The turn is at the gate: this is the live stream.
         assert_eq!(stream.next().await.unwrap().content.message, "echo ");
         again.push(stream);

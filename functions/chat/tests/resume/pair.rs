@@ -5,13 +5,13 @@ use std::sync::Arc;
 use baton_rehearsal::scripted::ScriptedModel;
 
 use crate::backend::Backend;
-use crate::suite::support::{Clock, Desk, House, Setup};
+use crate::suite::support::{Clock, Server, Setup, ToolFaults};
 
 /// Two running servers. A turn is run by the one that took its message, unless that one is gone.
-pub(crate) async fn pair(model: &ScriptedModel) -> (House, House) {
+pub(crate) async fn pair(model: &ScriptedModel) -> (Server, Server) {
     let backend = Backend::fresh();
     let clock = Arc::new(Clock::default());
-    let desk = Desk::new();
+    let desk = ToolFaults::new();
     let setup = || Setup {
         backend: backend.clone(),
         clock: clock.clone(),

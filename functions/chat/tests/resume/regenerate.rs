@@ -7,7 +7,7 @@ use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says};
 use serde_json::{Value, json};
 
 use crate::pair::pair;
-use crate::suite::support::{Asked, Client, House, Turn, body, clerk};
+use crate::suite::support::{Asked, Client, Server, Turn, body, clerk};
 
 async fn regenerate(client: &Client, turn: u32) -> Turn {
     let path = format!("/conversations/c/turns/{turn}/regenerate");
@@ -65,8 +65,8 @@ async fn an_answer_that_is_regenerated_is_replaced_for_the_model_and_kept_for_pe
 #[tokio::test]
 async fn people_read_the_question_once_and_which_answer_was_replaced_on_every_page() {
     let model = ScriptedModel::start([says("Red."), says("Blue."), says("Sure.")]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "which colour?").await;
     regenerate(&client, 1).await;
     client.say("c", "sure?").await;
@@ -96,13 +96,13 @@ async fn people_read_the_question_once_and_which_answer_was_replaced_on_every_pa
 #[tokio::test]
 async fn a_regenerated_answer_refers_to_the_action_that_was_done() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let first = client.say("c", "order anvil 30").await;
     let again = regenerate(&client, 1).await;
     assert_eq!(again.seen(), first.seen());
     assert_eq!(orders(&client).await, 1);
-    assert_eq!(house.desk().tries().len(), 1);
+    assert_eq!(server.desk().tries().len(), 1);
 }
 
 /// Orders something only when it is asked for the second time.
@@ -124,8 +124,8 @@ async fn a_regenerated_answer_does_nothing_that_the_old_one_did_not_do() {
         second_thought(asked, asked_before.fetch_add(1, Ordering::SeqCst))
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     assert_eq!(
         client.say("c", "perhaps an anvil").await.answer(),
         "Nothing then."
@@ -133,15 +133,15 @@ async fn a_regenerated_answer_does_nothing_that_the_old_one_did_not_do() {
     let again = regenerate(&client, 1).await;
     assert_eq!(again.status(), "committed", "{again:?}");
     assert_eq!(orders(&client).await, 0);
-    assert!(house.desk().tries().is_empty());
+    assert!(server.desk().tries().is_empty());
     assert_eq!(client.items_of("c", "action").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
 async fn an_answer_that_is_asked_for_again_twice_is_regenerated_once() {
     let model = ScriptedModel::start([says("First."), says("Second."), says("Third.")]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "Say something").await;
     let again = regenerate(&client, 1).await;
     assert_eq!(again.text(), "Second.");
@@ -158,8 +158,8 @@ async fn only_the_last_answer_can_be_regenerated_and_only_when_it_is_over() {
         other => says(&format!("echo {other}")),
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "one").await;
     let mut hung = client.send(&body("c", "hang")).await;
     assert_eq!(hung.next().await.unwrap().content.message, "Wait ");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_rehearsal::scripted::{Captured, Gate, ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
-use super::support::{Asked, Client, House, Setup, body, clerk, until};
+use super::support::{Asked, Client, Server, Setup, body, clerk, until};
 
 /// The most that a refund may be without approval is 500 USD; this one was 749.
 const CATAPULT: &str = "item_318205561";
@@ -32,8 +32,8 @@ async fn refunds(client: &Client) -> Vec<Value> {
 #[tokio::test]
 async fn an_order_is_executed_and_its_result_told() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let turn = client.say("c", "order anvil 30").await;
     let ordered = orders(&client).await;
     assert_eq!(ordered.len(), 1);
@@ -57,13 +57,13 @@ async fn an_order_is_executed_and_its_result_told() {
 #[tokio::test]
 async fn a_refund_is_executed_once_when_its_answer_is_lost() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.desk().lose_answers(2);
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.desk().lose_answers(2);
     let turn = client.say("c", &format!("refund {UNICYCLE}")).await;
     assert!(turn.answer().contains("\"refunded_usd\""), "{turn:?}");
     assert_eq!(refunds(&client).await.len(), 1);
-    let tries = house.desk().tries();
+    let tries = server.desk().tries();
     assert_eq!(tries.len(), 3);
     assert!(
         tries.iter().all(|tried| *tried == tries[0]),
@@ -86,10 +86,10 @@ async fn the_same_call_twice_in_a_turn_is_one_action() {
         says("Refunded."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "refund please").await.answer();
-    assert_eq!(house.desk().tries().len(), 1);
+    assert_eq!(server.desk().tries().len(), 1);
     assert_eq!(refunds(&client).await.len(), 1);
     assert_eq!(client.items_of("c", "action").await.len(), 1);
     // Both calls get the result of the one action.
@@ -101,8 +101,8 @@ async fn the_same_call_twice_in_a_turn_is_one_action() {
 #[tokio::test]
 async fn the_same_wish_in_a_later_turn_is_a_new_action_and_the_caps_decide() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let refund = format!("refund {UNICYCLE}");
     assert!(
         client
@@ -122,24 +122,24 @@ async fn the_same_wish_in_a_later_turn_is_a_new_action_and_the_caps_decide() {
 #[tokio::test]
 async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of_its_own() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = Setup::new(&model)
+    let server = Setup::new(&model)
         .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
         .open()
         .await;
-    let client = house.client();
-    house.desk().hold_actions();
+    let client = server.client();
+    server.desk().hold_actions();
     let turn = client.say("c", "order anvil 30").await;
     assert!(
         turn.answer().starts_with("Accepted and pending"),
         "{turn:?}"
     );
-    house.desk().came(1).await;
+    server.desk().came(1).await;
     let action = &client.items_of("c", "action").await[0];
     assert_eq!(action["state"], "running");
     assert_eq!(client.say("c", "hello").await.answer(), "You said: hello");
     assert_eq!(orders(&client).await, [] as [Value; 0]);
 
-    house.desk().let_in();
+    server.desk().let_in();
     client.turn_ends("c", 3).await;
     let told = client.said("c").await.pop().unwrap();
     assert_eq!((told.0, told.1.as_str()), (3, "agent"));
@@ -170,16 +170,16 @@ async fn a_late_result_is_told_in_the_turn_that_runs() {
         _ => clerk(asked),
     })
     .await;
-    let house = Setup::new(&model)
+    let server = Setup::new(&model)
         .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
         .open()
         .await;
-    let client = house.client();
-    house.desk().hold_actions();
+    let client = server.client();
+    server.desk().hold_actions();
     client.say("c", "order anvil 30").await.answer();
     let waits = client.send(&body("c", "wait")).await;
     gate.reached().await;
-    house.desk().let_in();
+    server.desk().let_in();
     until("the action's end", async || {
         client.actions("done").await.pop()
     })
@@ -209,8 +209,8 @@ async fn a_late_result_is_told_in_the_turn_that_runs() {
 #[tokio::test]
 async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_approved() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let turn = client.say("c", &format!("refund {CATAPULT}")).await;
     assert!(
         turn.answer()
@@ -219,15 +219,15 @@ async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_appr
     );
     assert_eq!(refunds(&client).await.len(), 0);
 
-    let house = house.restart().await;
-    let client = house.client();
+    let server = server.restart().await;
+    let client = server.client();
     let proposed = client.actions("proposed").await;
     assert_eq!(proposed.len(), 1);
     assert_eq!(proposed[0]["arguments"]["item_id"], CATAPULT);
     let mut other = proposed[0].clone();
     other["arguments_hash"] = json!("0");
     assert_eq!(client.decide(&other, "approve").await.status, 409);
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
 
     assert_eq!(client.decide(&proposed[0], "approve").await.status, 200);
     client.turn_ends("c", 2).await;
@@ -242,14 +242,14 @@ async fn a_refund_above_the_limit_waits_for_a_person_and_is_told_when_it_is_appr
             "a decision is taken once"
         );
     }
-    assert_eq!(house.desk().tries().len(), 1);
+    assert_eq!(server.desk().tries().len(), 1);
 }
 
 #[tokio::test]
 async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client
         .say("c", &format!("refund {CATAPULT}"))
         .await
@@ -269,7 +269,7 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
         told.contains("Rejected, nothing was done") && told.contains("as the shop wants it"),
         "{told}"
     );
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
     let rejected = &client.actions("rejected").await[0];
     assert_eq!(rejected["reason"], "as the test wants it");
     let mut by_id = client.action(&proposed).await;
@@ -281,13 +281,13 @@ async fn a_refund_that_a_person_rejects_is_told_and_never_done() {
 #[tokio::test]
 async fn an_operator_sees_how_many_actions_there_are_and_how_long_they_wait() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let empty = client.get("/actions").await.json();
     assert_eq!(empty["counts"]["proposed"], 0);
     assert_eq!(empty["oldest_waiting_ms"], json!({}));
 
-    house.desk().lose_answers(1);
+    server.desk().lose_answers(1);
     client
         .say("c", &format!("refund {UNICYCLE}"))
         .await
@@ -296,7 +296,7 @@ async fn an_operator_sees_how_many_actions_there_are_and_how_long_they_wait() {
         .say("c", &format!("refund {CATAPULT}"))
         .await
         .answer();
-    house.time_passes(Duration::from_hours(2));
+    server.time_passes(Duration::from_hours(2));
     client
         .say("d", &format!("refund {CATAPULT}"))
         .await
@@ -323,8 +323,8 @@ async fn an_operator_sees_how_many_actions_there_are_and_how_long_they_wait() {
 #[tokio::test]
 async fn a_decision_about_what_was_shown_before_another_try_is_refused() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client
         .say("c", &format!("refund {CATAPULT}"))
         .await
@@ -347,25 +347,25 @@ async fn a_decision_about_what_was_shown_before_another_try_is_refused() {
 #[tokio::test]
 async fn a_refund_whose_price_cannot_be_told_waits_for_a_person() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.desk().hide_prices();
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.desk().hide_prices();
     let turn = client.say("c", &format!("refund {UNICYCLE}")).await;
     assert!(
         turn.answer().contains("a colleague has to approve"),
         "{turn:?}"
     );
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
 }
 
 #[tokio::test]
 async fn a_refund_that_has_no_price_waits_for_a_person() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let turn = house.client().say("c", "refund item_1").await;
+    let server = Server::open(&model).await;
+    let turn = server.client().say("c", "refund item_1").await;
     assert!(
         turn.answer().contains("a colleague has to approve"),
         "{turn:?}"
     );
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
 }

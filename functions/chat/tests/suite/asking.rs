@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::matrix::shared::callers::{Caller, Standing, cookie_of};
 use super::matrix::shared::tokens::{OF_CUSTOMERS, customer, signed};
-use super::matrix::shared::{Ask, Reply, Server};
+use super::matrix::shared::{Ask, Asks, Reply};
 use super::support::Client;
 
 /// A customer with a token of the company's issuer.

@@ -7,7 +7,7 @@ use baton_chat::settings::Strangers;
 use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says};
 use serde_json::{Map, Value, json};
 
-use super::support::{Asked, Client, Clock, House, Line, SESSIONS, Setup, Turn, body, clerk};
+use super::support::{Asked, Client, Clock, Line, SESSIONS, Server, Setup, Turn, body, clerk};
 
 const UNICYCLE: &str = "item_132612938";
 
@@ -58,12 +58,12 @@ impl Buyer<'_> {
     }
 }
 
-async fn open(strangers: Strangers) -> (ScriptedModel, House) {
+async fn open(strangers: Strangers) -> (ScriptedModel, Server) {
     let model = ScriptedModel::responding(clerk_who_finds).await;
     let mut setup = Setup::new(&model);
     setup.strangers = strangers;
-    let house = setup.open().await;
-    (model, house)
+    let server = setup.open().await;
+    (model, server)
 }
 
 async fn visitor(client: &Client) -> String {
@@ -142,8 +142,8 @@ async fn an_order_stays_with_its_buyer(client: &Client, ann: &Buyer<'_>, bob: &B
 
 #[tokio::test]
 async fn an_order_stays_with_its_conversation_where_there_are_no_owners() {
-    let (_model, house) = open(Strangers::Open).await;
-    let client = house.client();
+    let (_model, server) = open(Strangers::Open).await;
+    let client = server.client();
     let in_conversation = |conversation| Buyer {
         client: &client,
         conversation,
@@ -155,8 +155,8 @@ async fn an_order_stays_with_its_conversation_where_there_are_no_owners() {
 
 #[tokio::test]
 async fn an_order_stays_with_its_visitor_though_another_calls_its_conversation_the_same() {
-    let (_model, house) = open(Strangers::Visitors).await;
-    let client = house.client();
+    let (_model, server) = open(Strangers::Visitors).await;
+    let client = server.client();
     let (ann, bob) = (visitor(&client).await, visitor(&client).await);
     let [ann, bob] = [ann, bob].map(|token| Buyer {
         client: &client,
@@ -169,8 +169,8 @@ async fn an_order_stays_with_its_visitor_though_another_calls_its_conversation_t
 #[tokio::test]
 async fn the_example_works_for_every_visitor_once() {
     for strangers in [Strangers::Open, Strangers::Visitors] {
-        let (_model, house) = open(strangers).await;
-        let client = house.client();
+        let (_model, server) = open(strangers).await;
+        let client = server.client();
         for conversation in ["c", "d", "e"] {
             let token = match strangers {
                 Strangers::Visitors => Some(visitor(&client).await),
@@ -198,8 +198,8 @@ async fn the_example_works_for_every_visitor_once() {
 
 #[tokio::test]
 async fn a_visitor_that_signs_in_keeps_its_orders_and_its_refunds() {
-    let (_model, house) = open(Strangers::Visitors).await;
-    let client = house.client();
+    let (_model, server) = open(Strangers::Visitors).await;
+    let client = server.client();
     let token = visitor(&client).await;
     let before = Buyer {
         client: &client,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::support::{Asked, House, Line, SseEvent, body, clerk, soon};
+use super::support::{Asked, Line, Server, SseEvent, body, clerk, soon};
 
 #[tokio::test]
 async fn a_turn_is_one_json_object_a_line() {
@@ -17,8 +17,8 @@ async fn a_turn_is_one_json_object_a_line() {
         says("It says \"boom\".\n"),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let answer = house
+    let server = Server::open(&model).await;
+    let answer = server
         .client()
         .post("/chat/completions", &body("c", "help"))
         .await;
@@ -40,8 +40,8 @@ async fn a_turn_is_one_json_object_a_line() {
 #[tokio::test]
 async fn the_headers_say_what_it_is_and_that_nobody_may_keep_it() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let cases = [
         ("", "application/x-ndjson"),
         ("*/*", "application/x-ndjson"),
@@ -80,8 +80,8 @@ async fn the_headers_say_what_it_is_and_that_nobody_may_keep_it() {
 #[tokio::test]
 async fn without_a_conversation_id_a_new_one_is_made_that_nobody_can_guess() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut ids = BTreeSet::new();
     for body in [
         json!({ "message": "a" }),
@@ -109,8 +109,8 @@ async fn every_word_is_sent_before_the_model_says_the_next_one() {
             answer.says(&format!("word{at} ")).gate(gate)
         });
     let model = ScriptedModel::start([answer]).await;
-    let house = House::open(&model).await;
-    let mut listening = house.client().send(&body("c", "hello")).await;
+    let server = Server::open(&model).await;
+    let mut listening = server.client().send(&body("c", "hello")).await;
     for (at, gate) in gates.iter().enumerate() {
         assert_eq!(
             listening.next().await.unwrap().content.message,
@@ -126,8 +126,8 @@ async fn every_word_is_sent_before_the_model_says_the_next_one() {
 async fn every_chunk_on_the_wire_holds_whole_lines() {
     let long = "ä€😀 ".repeat(2_000);
     let model = ScriptedModel::start([says("One two three. ").says(&long)]).await;
-    let house = House::open(&model).await;
-    let chunks = raw_chunks(&house, &body("c", "hello")).await;
+    let server = Server::open(&model).await;
+    let chunks = raw_chunks(&server, &body("c", "hello")).await;
     assert!(chunks.len() > 1);
     let mut text = String::new();
     for chunk in chunks {
@@ -150,8 +150,8 @@ async fn a_client_that_splits_lines_itself_reads_the_same_from_any_cut() {
         says("Hallo."),
     ])
     .await;
-    let house = House::open(&model).await;
-    let whole = raw_chunks(&house, &body("c", "hello")).await.concat();
+    let server = Server::open(&model).await;
+    let whole = raw_chunks(&server, &body("c", "hello")).await.concat();
     let read = |size: usize| {
         let (mut shown, mut unread) = (Vec::new(), Vec::new());
         for piece in whole.as_bytes().chunks(size) {
@@ -180,8 +180,8 @@ async fn a_client_that_splits_lines_itself_reads_the_same_from_any_cut() {
 }
 
 /// The chunks of the response's chunked coding, as they stand on the wire.
-async fn raw_chunks(house: &House, body: &Value) -> Vec<String> {
-    let mut socket = TcpStream::connect(house.address()).await.unwrap();
+async fn raw_chunks(server: &Server, body: &Value) -> Vec<String> {
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
     let body = body.to_string();
     let request = format!(
         "POST /chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\
@@ -223,8 +223,8 @@ async fn the_same_as_typed_events_in_order_with_one_that_ends_the_stream() {
         says("Ordered.").costs(30, 6),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let events = house.client().events_of("c", "an anvil please").await;
+    let server = Server::open(&model).await;
+    let events = server.client().events_of("c", "an anvil please").await;
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
     let expected = [
         "turn_started",
@@ -296,8 +296,8 @@ async fn the_same_as_typed_events_in_order_with_one_that_ends_the_stream() {
 #[tokio::test]
 async fn a_failed_turn_ends_its_typed_events_with_one_failure() {
     let model = ScriptedModel::start([says("Well, ").finishes("content_filter")]).await;
-    let house = House::open(&model).await;
-    let events = house.client().events_of("c", "hello").await;
+    let server = Server::open(&model).await;
+    let events = server.client().events_of("c", "hello").await;
     let last = &events.last().unwrap().data;
     assert_eq!(events.last().unwrap().name, "turn_failed");
     assert_eq!(last["code"], "content_filtered");
@@ -316,12 +316,12 @@ async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
         says("What can I sell you?"),
     ])
     .await;
-    let house = House::open(&model).await;
-    let live = house.client().say("c", "hello").await;
+    let server = Server::open(&model).await;
+    let live = server.client().say("c", "hello").await;
     // From the log of this server, and from the journal alone.
-    let house = house.restart().await;
+    let server = server.restart().await;
     for (seen, line) in (1..).zip(&live.lines) {
-        let rest = house.client().follow("c", 1, &line.id).await;
+        let rest = server.client().follow("c", 1, &line.id).await;
         let missed: String = live.lines[seen..]
             .iter()
             .map(|line| line.content.message.as_str())
@@ -338,7 +338,7 @@ async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
             }
         }
     }
-    let whole = house.client().follow("c", 1, "").await.unwrap();
+    let whole = server.client().follow("c", 1, "").await.unwrap();
     assert_eq!(whole.seen(), live.seen());
 }
 
@@ -346,11 +346,11 @@ async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
 async fn a_second_listener_hears_the_beginning_and_what_comes() {
     let gate = Gate::new();
     let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("two.")]).await;
-    let house = House::open(&model).await;
-    let mut first = house.client().send(&body("c", "hello")).await;
+    let server = Server::open(&model).await;
+    let mut first = server.client().send(&body("c", "hello")).await;
     assert_eq!(first.next().await.unwrap().content.message, "One ");
     let follower = tokio::spawn({
-        let client = house.client();
+        let client = server.client();
         async move { client.follow("c", 1, "").await.unwrap() }
     });
     gate.open();
@@ -365,8 +365,8 @@ async fn a_second_listener_hears_the_beginning_and_what_comes() {
 #[tokio::test]
 async fn every_answer_about_a_turn_names_it_and_may_not_be_kept() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let request = client
         .request("POST", "/chat/completions")
         .header("prefer", "Respond-Async; wait=10");

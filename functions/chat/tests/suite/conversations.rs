@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::asking::{by_token, get, id_in, say};
 use super::matrix::open;
 use super::matrix::shared::Mode;
-use super::support::{Asked, Client, Commits, House, body, clerk, until};
+use super::support::{Asked, Client, Commits, Server, body, clerk, until};
 
 #[tokio::test]
 async fn the_list_shows_the_newest_first_in_pages() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Tokens, &model).await;
-    let (client, customer) = (house.client(), by_token("coyote"));
+    let (server, _people) = open(Mode::Tokens, &model).await;
+    let (client, customer) = (server.client(), by_token("coyote"));
     let mut begun = Vec::new();
     for number in 0..5 {
         let hello = format!("hello from {number}");
@@ -48,9 +48,9 @@ async fn the_list_shows_the_newest_first_in_pages() {
     let refused = get(&client, &customer, "/conversations?after=nonsense").await;
     assert_eq!(refused.status, 400, "{refused:?}");
     // Without a credential the client keeps the ids.
-    let (house, _people) = open(Mode::Open, &model).await;
-    house.client().say("c", "hello").await;
-    let listed = house.client().get("/conversations").await.json();
+    let (server, _people) = open(Mode::Open, &model).await;
+    server.client().say("c", "hello").await;
+    let listed = server.client().get("/conversations").await.json();
     assert_eq!(listed["conversations"], json!([]));
 }
 
@@ -63,8 +63,8 @@ async fn the_history_tells_who_said_and_did_what() {
         says("Refunded."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "my rubber band snapped").await;
     let items = client.items("c").await;
     let short = |item: &Value| {
@@ -94,15 +94,15 @@ async fn the_history_tells_who_said_and_did_what() {
         "turn committed",
     ];
     assert_eq!(items.iter().map(short).collect::<Vec<_>>(), expected);
-    let house = house.restart().await;
-    assert_eq!(house.client().items("c").await, items);
+    let server = server.restart().await;
+    assert_eq!(server.client().items("c").await, items);
 }
 
 #[tokio::test]
 async fn the_history_of_a_long_conversation_comes_in_pages() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     for number in 1..=7 {
         client.say("c", &format!("m{number}")).await;
     }
@@ -153,8 +153,8 @@ async fn pages(client: &Client, turns: usize) -> (Vec<Value>, usize) {
 #[tokio::test]
 async fn pages_of_any_length_put_together_are_what_the_export_tells() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut last = 0;
     for number in 1..=5 {
         last = client.say("c", &format!("m{number}")).await.number;
@@ -191,8 +191,8 @@ async fn a_page_is_short_and_a_turn_that_is_longer_is_a_page_of_its_own() {
         }
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     for message in [
         "short", "long", "long", "long", "long", "longest", "short", "short",
     ] {
@@ -216,8 +216,8 @@ async fn a_page_is_short_and_a_turn_that_is_longer_is_a_page_of_its_own() {
 #[tokio::test]
 async fn an_export_is_json_or_markdown_that_nobody_can_forge() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "# Refunded\norder").await;
     let exported = client.get("/conversations/c/export").await;
     assert_eq!(
@@ -270,8 +270,8 @@ async fn an_export_is_json_or_markdown_that_nobody_can_forge() {
 #[tokio::test]
 async fn an_erased_conversation_is_gone_and_its_id_goes_on_with_new_turn_numbers() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "my secret").await;
     client.say_as("m-1", "c", "another").await;
     let erased = client
@@ -303,16 +303,16 @@ async fn an_erased_conversation_is_gone_and_its_id_goes_on_with_new_turn_numbers
     assert_eq!(client.said("c").await.len(), 2);
     let export = client.get("/conversations/c/export").await.json();
     assert_eq!(export["items"], Value::Array(client.items("c").await));
-    let house = house.restart().await;
-    assert_eq!(house.client().say("c", "again").await.number, 4);
+    let server = server.restart().await;
+    assert_eq!(server.client().say("c", "again").await.number, 4);
 }
 
 #[tokio::test]
 async fn erasing_ends_the_turn_that_runs() {
     let gate = Gate::new();
     let model = ScriptedModel::start([stream().says("One ").gate(&gate).says("two.")]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut running = client.send(&body("c", "hello")).await;
     assert_eq!(running.next().await.unwrap().content.message, "One ");
     assert_eq!(
@@ -337,8 +337,8 @@ async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
         other => says(&format!("echo {other}")),
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut running = client.send(&body("c", "long")).await;
     assert_eq!(running.next().await.unwrap().content.message, "One ");
     for _ in 0..2 {
@@ -363,11 +363,11 @@ async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
 #[tokio::test]
 async fn an_erased_message_s_id_is_free_before_its_records_are_gone() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say_as("m-1", "c", "one").await;
     client.say_as("m-2", "c", "two").await;
-    house.faults().let_commits(Commits::KeepMessageIds);
+    server.faults().let_commits(Commits::KeepMessageIds);
     let erase = client.request("DELETE", "/conversations/c");
     assert_eq!(client.fetch(erase).await.status, 204);
     let same = client.say_as("m-1", "c", "one").await;
@@ -377,7 +377,7 @@ async fn an_erased_message_s_id_is_free_before_its_records_are_gone() {
         (other.number, other.answer().as_str()),
         (4, "You said: else")
     );
-    house.faults().let_commits(Commits::Work);
+    server.faults().let_commits(Commits::Work);
     assert_eq!(client.say_as("m-1", "c", "one").await.number, 3);
     assert_eq!(client.say_as("m-2", "c", "else").await.number, 4);
 }

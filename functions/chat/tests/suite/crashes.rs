@@ -2,37 +2,37 @@
 
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 
-use super::support::{Asked, Commits, House, body, clerk, soon, until};
+use super::support::{Asked, Commits, Server, body, clerk, soon, until};
 
 #[tokio::test]
 async fn no_byte_reaches_the_client_before_its_message_is_recorded() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.faults().let_commits(Commits::Wait);
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.faults().let_commits(Commits::Wait);
     let sent = tokio::spawn({
         let client = client.clone();
         async move { client.send(&body("c", "hello")).await.rest().await }
     });
     // The model is asked meanwhile, and could have answered.
-    house.faults().commit_waits().await;
+    server.faults().commit_waits().await;
     model.arrived(1).await;
     assert!(!sent.is_finished());
-    house.faults().let_commits(Commits::Work);
+    server.faults().let_commits(Commits::Work);
     assert_eq!(sent.await.unwrap().answer(), "You said: hello");
 }
 
 #[tokio::test]
 async fn a_message_that_cannot_be_recorded_is_a_503_and_leaves_nothing() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.faults().let_commits(Commits::Fail);
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.faults().let_commits(Commits::Fail);
     let refused = client.post("/chat/completions", &body("c", "hello")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.detail(), "the conversation could not be saved");
     assert!(!refused.header("retry-after").is_empty());
-    house.faults().let_commits(Commits::Work);
+    server.faults().let_commits(Commits::Work);
     assert_eq!(client.items("c").await.len(), 0);
     let turn = client.say("c", "hello again").await;
     assert_eq!(
@@ -44,9 +44,9 @@ async fn a_message_that_cannot_be_recorded_is_a_503_and_leaves_nothing() {
 #[tokio::test]
 async fn a_message_that_loses_every_race_is_a_503_that_says_when_to_come_again() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.faults().let_commits(Commits::LoseRaces);
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.faults().let_commits(Commits::LoseRaces);
     let refused = client.post("/chat/completions", &body("c", "hello")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(
@@ -54,7 +54,7 @@ async fn a_message_that_loses_every_race_is_a_503_that_says_when_to_come_again()
         "too many requests write to this conversation at once"
     );
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
-    house.faults().let_commits(Commits::Work);
+    server.faults().let_commits(Commits::Work);
     assert_eq!(client.items("c").await.len(), 0);
     assert_eq!(client.say("c", "hello").await.number, 1);
 }
@@ -68,14 +68,14 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
         _ => clerk(asked),
     })
     .await;
-    let mut house = House::open(&model).await;
-    let client = house.client();
+    let mut server = Server::open(&model).await;
+    let client = server.client();
     assert_eq!(client.say("c", "before").await.answer(), "You said: before");
     let mut named = body("c", "cut");
     named["message_id"] = "m-2".into();
     let mut cut = client.send(&named).await;
     assert_eq!(cut.next().await.unwrap().content.message, "Half ");
-    house.crash();
+    server.crash();
     let heard = cut.until_cut().await;
     assert!(
         !heard.iter().any(|line| line.content.kind == "done"),
@@ -83,8 +83,8 @@ async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     );
 
     gate.open();
-    house.rise().await;
-    let client = house.client();
+    server.rise().await;
+    let client = server.client();
     let again = client.say_as("m-2", "c", "cut").await;
     assert_eq!((again.number, again.answer().as_str()), (2, "Half of it."));
     // Who goes on behind the last line is told that its step is said anew.
@@ -112,18 +112,18 @@ async fn a_turn_that_a_crash_cut_goes_on_without_anybody_asking() {
     let at = gate.clone();
     let model =
         ScriptedModel::responding(move |_| stream().says("Half of ").gate(&at).says("it.")).await;
-    let mut house = House::open(&model).await;
-    let mut cut = house.client().send(&body("c", "hello")).await;
+    let mut server = Server::open(&model).await;
+    let mut cut = server.client().send(&body("c", "hello")).await;
     assert_eq!(cut.next().await.unwrap().content.message, "Half ");
-    house.crash();
+    server.crash();
     gate.open();
-    house.rise().await;
+    server.rise().await;
     assert_eq!(
-        house.client().turn_ends("c", 1).await["status"],
+        server.client().turn_ends("c", 1).await["status"],
         "committed"
     );
     assert_eq!(
-        house.client().said("c").await.pop().unwrap().2,
+        server.client().said("c").await.pop().unwrap().2,
         "Half of it."
     );
 }
@@ -131,17 +131,17 @@ async fn a_turn_that_a_crash_cut_goes_on_without_anybody_asking() {
 #[tokio::test]
 async fn an_action_that_a_crash_cut_is_done_once() {
     let model = ScriptedModel::responding(clerk).await;
-    let mut house = House::open(&model).await;
-    house.desk().hold_actions();
+    let mut server = Server::open(&model).await;
+    server.desk().hold_actions();
     let mut named = body("c", "order anvil 30");
     named["message_id"] = "m-1".into();
-    let cut = house.client().send(&named).await;
-    house.desk().came(1).await;
-    house.crash();
+    let cut = server.client().send(&named).await;
+    server.desk().came(1).await;
+    server.crash();
     cut.until_cut().await;
-    house.desk().let_in();
-    house.rise().await;
-    let client = house.client();
+    server.desk().let_in();
+    server.rise().await;
+    let client = server.client();
     let turn = client.say_as("m-1", "c", "order anvil 30").await;
     assert!(turn.answer().contains("order_id"), "{turn:?}");
     let orders = client.get("/orders").await.json();
@@ -153,7 +153,7 @@ async fn an_action_that_a_crash_cut_is_done_once() {
         .count();
     assert_eq!(ordered, 1);
     assert_eq!(client.items_of("c", "action").await.len(), 1);
-    let tries = house.desk().tries();
+    let tries = server.desk().tries();
     assert!(tries.iter().all(|tried| tried.1 == tries[0].1), "{tries:?}");
 }
 
@@ -166,16 +166,16 @@ async fn messages_that_waited_when_the_server_crashed_are_answered_in_order() {
         other => says(&format!("echo {other}")),
     })
     .await;
-    let mut house = House::open(&model).await;
-    let client = house.client();
+    let mut server = Server::open(&model).await;
+    let client = server.client();
     let mut cut = Vec::new();
     for message in ["first", "second", "third"] {
         cut.push(client.send(&body("c", message)).await);
     }
-    house.crash();
+    server.crash();
     gate.open();
-    house.rise().await;
-    let client = house.client();
+    server.rise().await;
+    let client = server.client();
     client.turn_ends("c", 3).await;
     let said = client.said("c").await;
     let texts: Vec<_> = said
@@ -201,23 +201,26 @@ async fn a_store_that_fails_midway_ends_the_stream_with_the_word_that_the_turn_g
     let at = gate.clone();
     let model =
         ScriptedModel::responding(move |_| stream().says("All ").gate(&at).says("done.")).await;
-    let mut house = House::open(&model).await;
-    let client = house.client();
+    let mut server = Server::open(&model).await;
+    let client = server.client();
     let mut listening = client.send(&body("c", "hello")).await;
     assert_eq!(listening.next().await.unwrap().content.message, "All ");
-    house.faults().let_commits(Commits::Fail);
+    server.faults().let_commits(Commits::Fail);
     gate.open();
     let turn = soon("the end of the stream", listening.rest()).await;
     // Not "failed": the store has the turn as running, and whoever is told that it failed asks for the same once more.
     assert_eq!(turn.seen(), ["All done.", "done: running"]);
-    house.faults().let_commits(Commits::Work);
-    house.crash();
-    house.rise().await;
+    server.faults().let_commits(Commits::Work);
+    server.crash();
+    server.rise().await;
     assert_eq!(
-        house.client().turn_ends("c", 1).await["status"],
+        server.client().turn_ends("c", 1).await["status"],
         "committed"
     );
-    assert_eq!(house.client().said("c").await.pop().unwrap().2, "All done.");
+    assert_eq!(
+        server.client().said("c").await.pop().unwrap().2,
+        "All done."
+    );
     assert_eq!(model.requests()[0].customer(), "hello");
 }
 
@@ -227,11 +230,11 @@ async fn a_panic_while_a_message_is_taken_ends_no_other_turn() {
     let at = gate.clone();
     let model =
         ScriptedModel::responding(move |_| stream().says("All ").gate(&at).says("is well.")).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut listening = client.send(&body("c", "hello")).await;
     assert_eq!(listening.next().await.unwrap().content.message, "All ");
-    house.break_dice();
+    server.break_dice();
     // With an id of its own, so that the first random number is drawn where the message is taken.
     let request = client
         .request("POST", "/chat/completions")
@@ -254,16 +257,16 @@ async fn a_turn_whose_owners_died_beside_it_is_not_failed_for_that() {
         other => says(&format!("echo {other}")),
     })
     .await;
-    let mut house = House::open(&model).await;
+    let mut server = Server::open(&model).await;
     let mut cut = Vec::new();
     for conversation in ["c", "d"] {
-        cut.push(house.client().send(&body(conversation, "dies")).await);
+        cut.push(server.client().send(&body(conversation, "dies")).await);
     }
     // As often as owners of a bystander died in one step in a real crash loop. Each owner asks the model.
     for _ in 0..6 {
         let asked = model.requests().len();
-        house.crash();
-        house.rise().await;
+        server.crash();
+        server.rise().await;
         until("the next owner", async || {
             (model.requests().len() > asked).then_some(())
         })
@@ -271,7 +274,7 @@ async fn a_turn_whose_owners_died_beside_it_is_not_failed_for_that() {
     }
     gate.open();
     for conversation in ["c", "d"] {
-        let end = house.client().turn_ends(conversation, 1).await;
+        let end = server.client().turn_ends(conversation, 1).await;
         assert_eq!(end["status"], "committed", "{conversation}");
     }
     drop(cut);

@@ -5,7 +5,7 @@
 use baton_rehearsal::scripted::{Gate, ScriptedModel, calls, says, stream};
 use serde_json::json;
 
-use super::support::{Asked, House, body};
+use super::support::{Asked, Server, body};
 
 #[tokio::test]
 async fn a_client_that_leaves_shifts_no_reply_to_another() {
@@ -16,8 +16,8 @@ async fn a_client_that_leaves_shifts_no_reply_to_another() {
         other => says(&format!("Said to {other}.")),
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
 
     let mut leaver = client.send(&body("leaver", "leaves")).await;
     assert_eq!(leaver.next().await.unwrap().content.message, "Said ");
@@ -45,8 +45,8 @@ async fn two_hand_offs_in_one_response_answer_once() {
         .calls("transfer_to_sales_agent", "{}")
         .calls("transfer_to_issues_and_repairs", "{}");
     let model = ScriptedModel::start([both, says("Sales here."), says("Sales still.")]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
 
     let turn = client.say("c", "hello").await;
     let seen = [
@@ -86,8 +86,8 @@ async fn a_tool_and_a_hand_off_in_one_response_leave_no_call_without_result() {
         says("Fine."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
 
     let turn = client.say("c", "my unicycle").await;
     assert_eq!(turn.answer(), "Triage here.");
@@ -113,8 +113,8 @@ async fn hand_offs_cannot_loop_without_end() {
         }
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
 
     let turn = client.say("c", "loop").await;
     assert_eq!(turn.error(), Some("hand_off_limit"));
@@ -131,8 +131,8 @@ async fn hand_offs_cannot_loop_without_end() {
 async fn two_messages_at_once_on_one_conversation_lose_nothing() {
     let model =
         ScriptedModel::responding(|asked| says(&format!("echo {}", asked.customer()))).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
 
     let say = |number: usize| {
         let client = client.clone();

@@ -8,7 +8,7 @@ use baton_rehearsal::scripted::{Answer, ScriptedModel, drops, hangs, json, says,
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::support::{Asked, Commits, House, Setup};
+use super::support::{Asked, Commits, Server, Setup};
 
 /// What a service does, in words and as an answer, and the code that the customer's client gets.
 type Fault = (&'static str, fn() -> Answer, &'static str);
@@ -100,8 +100,8 @@ async fn every_model_failure_ends_the_stream_with_an_error_line_and_a_done_line(
     let mut setup = Setup::new(&model);
     setup.model.patience.first_byte = Duration::from_millis(1_500);
     setup.model.patience.silence = Duration::from_millis(1_500);
-    let house = setup.open().await;
-    let client = house.client();
+    let server = setup.open().await;
+    let client = server.client();
 
     // All at once: no failure may hold up another conversation.
     let play = |(number, (name, _, code)): (usize, Fault)| {
@@ -156,10 +156,10 @@ async fn a_model_that_nobody_serves_ends_the_stream_too() {
         .local_addr()
         .unwrap()
         .port();
-    let house = Setup::of_url(format!("http://127.0.0.1:{port}/v1"))
+    let server = Setup::of_url(format!("http://127.0.0.1:{port}/v1"))
         .open()
         .await;
-    let turn = house.client().say("c", "hello").await;
+    let turn = server.client().say("c", "hello").await;
     assert_eq!(turn.seen(), ["error: model_unreachable", "done: failed"]);
 }
 
@@ -170,8 +170,8 @@ async fn a_failure_says_nothing_of_its_cause_to_the_customer() {
         json!({ "error": { "message": "deployment acme-internal-7 has no quota" } }),
     );
     let model = ScriptedModel::start([secret]).await;
-    let house = Setup::new(&model).open().await;
-    let turn = house.client().say("c", "hello").await;
+    let server = Setup::new(&model).open().await;
+    let turn = server.client().say("c", "hello").await;
     assert_eq!(turn.error(), Some("model_refused"));
     assert!(!format!("{turn:?}").contains("acme-internal-7"));
 }
@@ -190,8 +190,8 @@ async fn malformed_arguments_and_unknown_tools_are_answered_to_the_model() {
         says("Go on."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = Setup::new(&model).open().await;
-    let client = house.client();
+    let server = Setup::new(&model).open().await;
+    let client = server.client();
 
     assert_eq!(client.say("c", "hello").await.answer(), "I see.");
     let results = model.requests()[2].results();
@@ -212,21 +212,21 @@ async fn malformed_arguments_and_unknown_tools_are_answered_to_the_model() {
         results[3].starts_with("execute_refund was not called: "),
         "{results:?}"
     );
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
     assert_eq!(client.say("c", "and?").await.answer(), "Go on.");
 }
 
 #[tokio::test]
 async fn a_turn_that_loses_every_race_to_begin_is_left_to_others() {
     let model = ScriptedModel::start([says("First."), says("Second.")]).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "hello").await;
-    house.faults().let_commits(Commits::LoseLeases);
+    server.faults().let_commits(Commits::LoseLeases);
     let path = "/conversations/c/turns/1/regenerate";
     let left = client.post(path, &json!({})).await;
     assert_eq!(left.status, 200);
     assert!(left.body.contains("running"), "{left:?}");
-    house.faults().let_commits(Commits::Work);
+    server.faults().let_commits(Commits::Work);
     assert_eq!(client.follow("c", 2, "").await.unwrap().answer(), "Second.");
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::support::{Answer, Client, House, Setup, body, clerk, soon};
+use super::support::{Answer, Client, Server, Setup, body, clerk, soon};
 
 const OPERATOR_ROUTES: [(&str, &str); 8] = [
     ("GET", "/audit?day=2026-01-31"),
@@ -28,7 +28,7 @@ const OPERATOR_ROUTES: [(&str, &str); 8] = [
     ),
 ];
 
-async fn exposed(model: &ScriptedModel, origins: &[&str]) -> House {
+async fn exposed(model: &ScriptedModel, origins: &[&str]) -> Server {
     let mut setup = Setup::new(model);
     setup.origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
     setup.open().await
@@ -56,8 +56,8 @@ fn carries_the_guards_headers(answer: &Answer) {
 #[tokio::test]
 async fn a_rebound_name_reaches_no_route() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = exposed(&model, &["https://chat.example"]).await;
-    let client = house.client();
+    let server = exposed(&model, &["https://chat.example"]).await;
+    let client = server.client();
     for route in [
         ("GET", "/"),
         ("GET", "/openapi.json"),
@@ -86,8 +86,8 @@ async fn a_rebound_name_reaches_no_route() {
 }
 
 /// What the server answers to these bytes, to the end of the connection.
-async fn answer_to(house: &House, request: &str) -> String {
-    let mut socket = TcpStream::connect(house.address()).await.unwrap();
+async fn answer_to(server: &Server, request: &str) -> String {
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let read = socket.read_to_string(&mut answer);
@@ -98,7 +98,7 @@ async fn answer_to(house: &House, request: &str) -> String {
 #[tokio::test]
 async fn health_answers_a_balancer_by_whatever_name_and_version_it_asks() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = exposed(&model, &["https://chat.example"]).await;
+    let server = exposed(&model, &["https://chat.example"]).await;
     let close = "connection: close\r\n\r\n";
     for asked in [
         "HTTP/1.0\r\n\r\n".to_owned(),
@@ -109,24 +109,24 @@ async fn health_answers_a_balancer_by_whatever_name_and_version_it_asks() {
         "HTTP/1.0\r\nhost: chat.example\r\n\r\n".to_owned(),
     ] {
         for method in ["GET", "HEAD"] {
-            let answer = answer_to(&house, &format!("{method} /health {asked}")).await;
+            let answer = answer_to(&server, &format!("{method} /health {asked}")).await;
             let status = answer.lines().next().unwrap();
             assert!(status.ends_with(" 200 OK"), "{method} {asked}: {answer}");
         }
-        let other = answer_to(&house, &format!("GET /openapi.json {asked}")).await;
+        let other = answer_to(&server, &format!("GET /openapi.json {asked}")).await;
         let is_known = asked.contains("chat.example") || asked.contains("10.1.2.3");
         assert_eq!(other.contains(" 200 OK"), is_known, "{asked}: {other}");
     }
     // A browser on another site is told nothing.
     let asked = format!("HTTP/1.1\r\nhost: evil.example\r\norigin: http://x.example\r\n{close}");
-    let answer = answer_to(&house, &format!("GET /health {asked}")).await;
+    let answer = answer_to(&server, &format!("GET /health {asked}")).await;
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test]
 async fn a_request_whose_host_can_be_read_in_two_ways_reaches_no_route() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
+    let server = Server::open(&model).await;
     let end = "connection: close\r\n\r\n";
     for (target, headers, status) in [
         ("/", "host: localhost\r\n", 200),
@@ -146,7 +146,7 @@ async fn a_request_whose_host_can_be_read_in_two_ways_reaches_no_route() {
         ("/", "host: localhost\r\norigin: https://localhost\r\n", 403),
     ] {
         let asked = format!("GET {target} HTTP/1.1\r\n{headers}{end}");
-        let answer = answer_to(&house, &asked).await;
+        let answer = answer_to(&server, &asked).await;
         let expected = format!("HTTP/1.1 {status} ");
         assert!(answer.starts_with(&expected), "{asked}: {answer}");
     }
@@ -155,8 +155,8 @@ async fn a_request_whose_host_can_be_read_in_two_ways_reaches_no_route() {
 #[tokio::test]
 async fn another_site_may_link_to_an_answer_and_not_embed_it() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let embedded = [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-mode", "no-cors"),
@@ -177,8 +177,8 @@ async fn another_site_may_link_to_an_answer_and_not_embed_it() {
 #[tokio::test]
 async fn another_site_may_not_call_unless_it_is_listed() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = exposed(&model, &["https://chat.example"]).await;
-    let client = house.client();
+    let server = exposed(&model, &["https://chat.example"]).await;
+    let client = server.client();
     for origin in ["http://evil.example", "null", "https://chat.example.evil"] {
         let request = client
             .request("POST", "/chat/completions")
@@ -221,8 +221,8 @@ async fn another_site_may_not_call_unless_it_is_listed() {
 async fn operator_routes_need_a_token_wherever_the_server_is_and_whatever_is_said_of_the_host() {
     let model = ScriptedModel::responding(clerk).await;
     for origins in [&[] as &[&str], &["https://chat.example"]] {
-        let house = exposed(&model, origins).await;
-        let client = house.client();
+        let server = exposed(&model, origins).await;
+        let client = server.client();
         for route in OPERATOR_ROUTES {
             for headers in [
                 &[] as &[(&str, &str)],

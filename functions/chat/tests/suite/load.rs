@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 
-use super::support::{Asked, House, body};
+use super::support::{Asked, Server, body};
 
 const CONVERSATIONS: usize = 512;
 const TURNS: usize = 3;
@@ -19,8 +19,8 @@ fn answer_to(message: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_512_conversations_never_mix() {
     let model = ScriptedModel::responding(|asked| says(&answer_to(&asked.customer()))).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let talk = |number: usize| {
         let client = client.clone();
         tokio::spawn(async move {
@@ -56,8 +56,8 @@ async fn nobody_waits_for_100_streams_that_hang() {
         other => says(&format!("echo {other}")),
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut hanging = Vec::new();
     for number in 0..100 {
         let mut stream = client.send(&body(&format!("hang{number}"), "hang")).await;

@@ -9,10 +9,10 @@ use baton_chat::settings::{Settings, Values};
 use baton_rehearsal::scripted::ScriptedModel;
 
 use self::shared::people::People;
-use self::shared::{Ask, Mode, Reply, Server, check, people, tokens};
-use super::support::{Client, House, OPERATOR, SESSIONS, Setup, clerk, soon};
+use self::shared::{Ask, Asks, Mode, Reply, check, people, tokens};
+use super::support::{Client, OPERATOR, SESSIONS, Server, Setup, clerk, soon};
 
-impl Server for Client {
+impl Asks for Client {
     async fn ask(&self, ask: &Ask) -> Reply {
         let mut request = self.bare(&ask.method, &ask.path);
         for (name, value) in &ask.headers {
@@ -45,7 +45,7 @@ impl Server for Client {
 }
 
 /// A server in this mode with both issuers, and the keys and operators in its store.
-pub(super) async fn open(mode: Mode, model: &ScriptedModel) -> (House, People) {
+pub(super) async fn open(mode: Mode, model: &ScriptedModel) -> (Server, People) {
     open_for(mode, model, &[]).await
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn open_for(
     mode: Mode,
     model: &ScriptedModel,
     origins: &[&str],
-) -> (House, People) {
+) -> (Server, People) {
     let mut setup = Setup::new(model);
     setup.origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
     open_with(mode, setup, &tokens::settings()).await
@@ -65,7 +65,7 @@ pub(super) async fn open_with(
     mode: Mode,
     mut setup: Setup,
     issuers: &[(&str, String)],
-) -> (House, People) {
+) -> (Server, People) {
     let mut values = Values::default();
     for (name, value) in issuers {
         values.set(name, value.clone());
@@ -80,8 +80,8 @@ pub(super) async fn open_with(
 
 async fn check_mode(mode: Mode) {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, people) = open(mode, &model).await;
-    check(&house.client(), mode, &people, SESSIONS).await;
+    let (server, people) = open(mode, &model).await;
+    check(&server.client(), mode, &people, SESSIONS).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use baton_handoff::{Day, EngineSettings};
 use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::{Value, json};
 
-use super::support::{Client, House, Setup, clerk, until};
+use super::support::{Client, Server, Setup, clerk, until};
 
 /// A refund of 749 US dollars: it needs approval.
 const CATAPULT: &str = "refund item_318205561";
@@ -30,11 +30,11 @@ fn today() -> String {
 #[tokio::test]
 async fn an_operator_does_what_its_roles_allow_and_is_told_which_one_is_missing() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let shown = proposed(&house.client()).await;
+    let server = Server::open(&model).await;
+    let shown = proposed(&server.client()).await;
     let path = format!("/actions/{}", shown["id"].as_str().unwrap());
 
-    let sees = house.operator("sam", "default", &["see"]).await;
+    let sees = server.operator("sam", "default", &["see"]).await;
     assert_eq!(sees.get(&path).await.status, 200);
     for decision in ["approve", "reject"] {
         let refused = sees.decide(&shown, decision).await;
@@ -47,7 +47,7 @@ async fn an_operator_does_what_its_roles_allow_and_is_told_which_one_is_missing(
         (403, "that needs the role administer".to_owned())
     );
 
-    let low = house
+    let low = server
         .operator("lou", "default", &["approve:748", "settle"])
         .await;
     assert_eq!(low.decide(&shown, "approve").await.status, 403);
@@ -59,7 +59,7 @@ async fn an_operator_does_what_its_roles_allow_and_is_told_which_one_is_missing(
             "{path}"
         );
     }
-    let high = house
+    let high = server
         .operator("ann", "default", &["see", "approve:749"])
         .await;
     let approved = high.decide(&shown, "approve").await;
@@ -70,10 +70,10 @@ async fn an_operator_does_what_its_roles_allow_and_is_told_which_one_is_missing(
 #[tokio::test]
 async fn an_operator_of_another_tenant_finds_no_action_and_no_entry() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let shown = proposed(&house.client()).await;
+    let server = Server::open(&model).await;
+    let shown = proposed(&server.client()).await;
     let all = ["see", "approve", "settle", "administer"];
-    let stranger = house.operator("mallory", "other", &all).await;
+    let stranger = server.operator("mallory", "other", &all).await;
     assert_eq!(stranger.actions("proposed").await, [] as [Value; 0]);
     let overview = stranger.get("/actions").await.json();
     assert_eq!(overview["counts"]["proposed"], 0);
@@ -83,7 +83,7 @@ async fn an_operator_of_another_tenant_finds_no_action_and_no_entry() {
     for decision in ["approve", "reject"] {
         assert_eq!(stranger.decide(&shown, decision).await.status, 404);
     }
-    house.client().decide(&shown, "approve").await;
+    server.client().decide(&shown, "approve").await;
     let entries = stranger.get(&today()).await.json()["entries"].clone();
     assert_eq!(entries.as_array().unwrap().len(), 1, "its own: {entries}");
 }
@@ -96,9 +96,13 @@ async fn two_operators_approve_above_the_amount_and_the_late_one_is_told() {
         four_eyes_above_cents: Some(70_000),
         ..EngineSettings::default()
     };
-    let house = setup.open().await;
-    let carl = house.operator("Carl", "default", &["see", "approve"]).await;
-    let dora = house.operator("Dora", "default", &["see", "approve"]).await;
+    let server = setup.open().await;
+    let carl = server
+        .operator("Carl", "default", &["see", "approve"])
+        .await;
+    let dora = server
+        .operator("Dora", "default", &["see", "approve"])
+        .await;
     let shown = proposed(&carl).await;
     assert_eq!(shown["approvals_needed"], 2);
     let plain = json!({ "arguments_hash": shown["arguments_hash"], "fence": shown["fence"] });
@@ -119,7 +123,7 @@ async fn two_operators_approve_above_the_amount_and_the_late_one_is_told() {
     let stale = dora.post(&path, &plain).await;
     assert_eq!(stale.status, 409);
     assert!(stale.detail().contains("Carl approved it "), "{stale:?}");
-    assert_eq!(house.desk().tries(), []);
+    assert_eq!(server.desk().tries(), []);
     assert_eq!(
         dora.decide(&once, "approve").await.json()["state"],
         "queued"
@@ -135,8 +139,8 @@ async fn two_operators_approve_above_the_amount_and_the_late_one_is_told() {
 #[tokio::test]
 async fn the_audit_trail_tells_each_decision_in_pages_until_the_day_ends() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut shown = Vec::new();
     for conversation in ["c", "d"] {
         client.say(conversation, CATAPULT).await.answer();
@@ -187,8 +191,8 @@ async fn a_reason_for_colleagues_is_in_no_byte_that_a_customer_gets_and_in_no_re
 {
     const CANARY: &str = "c4nary";
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let shown = proposed(&client).await;
     let path = format!("/actions/{}/reject", shown["id"].as_str().unwrap());
     let decided = json!({

@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{ScriptedModel, calls, says, stream};
 use serde_json::{Value, json};
 
-use super::support::{Asked, Client, House, Setup, body, until};
+use super::support::{Asked, Client, Server, Setup, body, until};
 
 const UNICYCLE: &str = "item_132612938";
 
@@ -39,8 +39,8 @@ async fn there_and_back_again_does_all_three() {
         says("Ordered."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "three orders").await.answer();
     let ordered = orders(&client).await;
     let products: Vec<_> = ordered.iter().map(|order| &order["product"]).collect();
@@ -60,16 +60,16 @@ async fn actions_of_one_response_are_carried_out_in_their_order_whatever_the_fir
         says("Ordered."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     // The answers are lost: the first one is tried again, and the others wait for that.
-    house.desk().lose_answers(2);
+    server.desk().lose_answers(2);
     client.say("c", "four orders").await.answer();
     until("the last of the actions", async || {
         (client.actions("done").await.len() == 4).then_some(())
     })
     .await;
-    let mut keys: Vec<_> = house
+    let mut keys: Vec<_> = server
         .desk()
         .tries()
         .into_iter()
@@ -98,12 +98,12 @@ async fn a_lookup_behind_an_action_finds_what_the_action_did() {
         says("Refunded."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    house.desk().hold_actions();
+    let server = Server::open(&model).await;
+    let client = server.client();
+    server.desk().hold_actions();
     let listening = client.send(&body("c", "refund, then look")).await;
-    house.desk().came(1).await;
-    house.desk().let_in();
+    server.desk().came(1).await;
+    server.desk().let_in();
     listening.rest().await.answer();
     let results = model.requests()[2].results();
     assert!(results[1].contains("\"refunded\":true"), "{results:?}");
@@ -125,12 +125,12 @@ async fn a_lookup_behind_an_action_that_takes_longer_says_that_it_is_pending() {
         says("Soon."),
     ];
     let model = ScriptedModel::start(script).await;
-    let house = Setup::new(&model)
+    let server = Setup::new(&model)
         .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
         .open()
         .await;
-    house.desk().hold_actions();
-    house.client().say("c", "refund, then look").await.answer();
+    server.desk().hold_actions();
+    server.client().say("c", "refund, then look").await.answer();
     let results = model.requests()[2].results();
     assert!(
         results[1].contains("\"refunded\":false")
@@ -157,12 +157,12 @@ async fn a_conversation_has_32_open_actions_at_most_and_its_model_is_told_so() {
         })
     })
     .await;
-    let house = Setup::new(&model)
+    let server = Setup::new(&model)
         .with_team(&[("patience_seconds = 10", "patience_seconds = 0")])
         .open()
         .await;
-    let client = house.client();
-    house.desk().hold_actions();
+    let client = server.client();
+    server.desk().hold_actions();
     for round in ["one", "two"] {
         let answer = client.say("c", &format!("orders {round}")).await.answer();
         assert!(answer.starts_with("Accepted and pending"), "{answer}");

@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::json;
 
-use super::support::{Asked, House, Setup, body};
+use super::support::{Asked, Server, Setup, body};
 
 /// A model that echoes, and holds the answer to `first` at the gate.
 async fn gated() -> (ScriptedModel, Gate) {
@@ -20,8 +20,8 @@ async fn gated() -> (ScriptedModel, Gate) {
 #[tokio::test]
 async fn messages_wait_for_the_running_turn_and_are_answered_in_order() {
     let (model, gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut streams = Vec::new();
     for message in ["first", "second", "third", "fourth"] {
         streams.push((message, client.send(&body("c", message)).await));
@@ -39,8 +39,8 @@ async fn messages_wait_for_the_running_turn_and_are_answered_in_order() {
 #[tokio::test]
 async fn eight_messages_wait_and_the_next_one_is_told_to_come_later() {
     let (model, gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut streams = vec![client.send(&body("c", "first")).await];
     for number in 0..8 {
         streams.push(client.send(&body("c", &format!("m{number}"))).await);
@@ -71,8 +71,8 @@ async fn eight_messages_wait_and_the_next_one_is_told_to_come_later() {
 #[tokio::test]
 async fn a_client_that_does_not_want_to_wait_is_told_what_to_follow() {
     let (model, gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let first = client.send(&body("c", "first")).await;
     let mut hasty = body("c", "hasty");
     hasty["overlap"] = json!("reject");
@@ -96,8 +96,8 @@ async fn a_client_that_does_not_want_to_wait_is_told_what_to_follow() {
 #[tokio::test]
 async fn the_same_message_id_is_the_same_turn_while_it_runs_and_afterwards() {
     let (model, gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut named = body("c", "first");
     named["message_id"] = json!("m-1");
     let mut first = client.send(&named).await;
@@ -121,10 +121,10 @@ async fn the_same_message_id_is_the_same_turn_while_it_runs_and_afterwards() {
 #[tokio::test]
 async fn the_same_message_id_survives_a_restart() {
     let (model, _gate) = gated().await;
-    let house = House::open(&model).await;
-    let before = house.client().say_as("m-1", "c", "hello").await;
-    let house = house.restart().await;
-    let after = house.client().say_as("m-1", "c", "hello").await;
+    let server = Server::open(&model).await;
+    let before = server.client().say_as("m-1", "c", "hello").await;
+    let server = server.restart().await;
+    let after = server.client().say_as("m-1", "c", "hello").await;
     assert_eq!((after.number, after.seen()), (before.number, before.seen()));
     assert_eq!(model.requests().len(), 1);
 }
@@ -132,8 +132,8 @@ async fn the_same_message_id_survives_a_restart() {
 #[tokio::test]
 async fn the_same_message_id_with_another_message_is_refused() {
     let (model, _gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let request = |message: &str| {
         client
             .request("POST", "/chat/completions")
@@ -155,8 +155,8 @@ async fn the_same_message_id_with_another_message_is_refused() {
 #[tokio::test]
 async fn a_message_in_the_background_is_answered_without_a_listener() {
     let (model, _gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let request = client
         .request("POST", "/chat/completions")
         .header("prefer", "respond-async");
@@ -184,8 +184,8 @@ async fn a_message_that_interrupts_stops_the_running_turn() {
     let setup = Setup::new(&model);
     // The turn hears of it at once, not by its next look.
     setup.clock.hold_long_waits();
-    let house = setup.open().await;
-    let client = house.client();
+    let server = setup.open().await;
+    let client = server.client();
     let mut first = client.send(&body("c", "first")).await;
     assert_eq!(first.next().await.unwrap().content.message, "echo ");
     let mut urgent = body("c", "urgent");
@@ -200,8 +200,8 @@ async fn a_message_that_interrupts_stops_the_running_turn() {
 #[tokio::test]
 async fn a_message_that_interrupts_comes_instead_of_those_that_wait() {
     let (model, _gate) = gated().await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut first = client.send(&body("c", "first")).await;
     assert_eq!(first.next().await.unwrap().content.message, "echo ");
     let mut waiting = Vec::new();

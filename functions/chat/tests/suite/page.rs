@@ -3,13 +3,13 @@
 use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::Value;
 
-use super::support::{House, clerk};
+use super::support::{Server, clerk};
 
 #[tokio::test]
 async fn the_page_is_served_and_may_load_nothing_but_its_own_files() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     for path in ["/", "/desk"] {
         let page = client.get(path).await;
         assert_eq!(page.status, 200, "{path}");
@@ -30,8 +30,8 @@ async fn the_page_is_served_and_may_load_nothing_but_its_own_files() {
 #[tokio::test]
 async fn every_file_that_the_page_names_is_there() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let page = client.get("/").await.body;
     let named = page
         .split(['"', '\''])
@@ -75,8 +75,8 @@ async fn every_file_that_the_page_names_is_there() {
 #[tokio::test]
 async fn a_copy_is_known_by_its_tag_however_it_is_written() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let asked = |headers: &[(&str, &str)]| {
         let request = client.request("GET", "/");
         client.fetch(headers.iter().fold(request, |request, (name, value)| {
@@ -111,11 +111,11 @@ async fn a_copy_is_known_by_its_tag_however_it_is_written() {
 #[tokio::test]
 async fn the_description_of_the_interface_names_paths_that_exist() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
-    let served = client.get("/openapi.json").await;
-    assert_eq!(served.header("content-type"), "application/json");
-    let document = served.json();
+    let server = Server::open(&model).await;
+    let client = server.client();
+    let answer = client.get("/openapi.json").await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    let document = answer.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
     let paths = document["paths"].as_object().unwrap();
     for path in [
@@ -165,8 +165,8 @@ fn braces_out(path: &str) -> String {
 #[tokio::test]
 async fn health_says_ready_and_what_serves() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let health = house.client().get("/health").await;
+    let server = Server::open(&model).await;
+    let health = server.client().get("/health").await;
     assert_eq!(health.status, 200);
     let health = health.json();
     assert_eq!(

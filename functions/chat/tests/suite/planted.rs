@@ -15,8 +15,8 @@ const CARD: &str = "my card is 4111 1111 1111 1111";
 async fn the_maker_of_a_link_never_reads_what_another_types_below_it() {
     for mode in [Mode::Visitors, Mode::Tokens] {
         let model = ScriptedModel::responding(clerk).await;
-        let (house, _people) = open(mode, &model).await;
-        let client = house.client();
+        let (server, _people) = open(mode, &model).await;
+        let client = server.client();
         let (maker, guest) = match mode {
             Mode::Visitors => (visitor(&client).await.0, visitor(&client).await.0),
             Mode::Open | Mode::Tokens => (by_token("maker"), by_token("guest")),
@@ -60,8 +60,8 @@ async fn the_maker_of_a_link_never_reads_what_another_types_below_it() {
 #[tokio::test]
 async fn two_hundred_guesses_find_nothing_of_others() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Visitors, &model).await;
-    let client = house.client();
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
     for number in 1..=5 {
         id_in(
             &say(
@@ -98,8 +98,8 @@ async fn two_hundred_guesses_find_nothing_of_others() {
 #[tokio::test]
 async fn a_conversation_without_an_owner_is_opened_without_a_credential_or_by_operators() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, people) = open(Mode::Open, &model).await;
-    let client = house.client();
+    let (server, people) = open(Mode::Open, &model).await;
+    let client = server.client();
     let nobody = Caller::nobody();
     let made = id_in(&begin(&client, &nobody).await);
     let named = id_in(&say(&client, &nobody, "c", "hello").await);

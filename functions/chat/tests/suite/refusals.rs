@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::support::{Asked, House, body, clerk, soon};
+use super::support::{Asked, Server, body, clerk, soon};
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_a_400() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let long = "x".repeat(129);
     let cases: [(&[u8], &str); 19] = [
         (b"", "the body is not valid JSON"),
@@ -82,8 +82,8 @@ async fn a_body_that_is_not_json_is_a_400() {
 #[tokio::test]
 async fn what_is_too_large_is_a_413_and_what_just_fits_is_answered() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let message = |bytes: usize| body("c", &"x".repeat(bytes));
     assert_eq!(
         client
@@ -119,8 +119,8 @@ fn escaped(message: &str) -> String {
 #[tokio::test]
 async fn a_message_of_32_kb_fits_however_it_is_escaped() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     for character in ["ж", "\u{1}x", "€", "🙂"] {
         let message = character.repeat(32 * 1024 / character.len());
         let send = |message: &str| {
@@ -144,9 +144,9 @@ async fn a_message_of_32_kb_fits_however_it_is_escaped() {
 #[tokio::test]
 async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
+    let server = Server::open(&model).await;
     let refused = async |target: &str, header: &str| {
-        let mut socket = TcpStream::connect(house.address()).await.unwrap();
+        let mut socket = TcpStream::connect(server.address()).await.unwrap();
         let head = format!(
             "{target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\
              {header}\r\n\r\n"
@@ -177,8 +177,8 @@ async fn a_body_that_says_that_it_is_too_large_is_not_waited_for() {
 #[tokio::test]
 async fn a_path_that_ends_in_a_slash_is_the_one_without_below_any_prefix() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "hello").await;
     for (method, path, whole) in [
         ("GET", "/health/", "health"),
@@ -202,8 +202,8 @@ async fn a_path_that_ends_in_a_slash_is_the_one_without_below_any_prefix() {
 #[tokio::test]
 async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     client.say("c", "hello").await;
     let cases = [
         ("GET", "/nowhere", 404),
@@ -271,8 +271,8 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
 #[tokio::test]
 async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let (approve, settle) = ("approve", "settle");
     let cases = [
         (approve, "", "the body is not valid JSON"),
@@ -341,8 +341,8 @@ async fn a_decision_that_is_not_one_is_a_400_in_a_sentence() {
 #[tokio::test]
 async fn what_is_wrong_with_an_address_is_said_in_a_sentence() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let number = "must be a whole number that is not too large";
     for (path, sentence) in [
         ("/conversations?limit=many", format!("limit {number}")),
@@ -374,8 +374,8 @@ async fn what_is_wrong_with_an_address_is_said_in_a_sentence() {
 #[tokio::test]
 async fn a_path_that_cannot_be_decoded_is_refused_in_json() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     for (method, path) in [
         ("GET", "/conversations/%ff"),
         ("DELETE", "/conversations/%ff"),
@@ -393,8 +393,8 @@ async fn a_path_that_cannot_be_decoded_is_refused_in_json() {
 #[tokio::test]
 async fn a_compressed_body_is_refused_before_it_is_read_as_something_else() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let sent = |coding: &str| {
         let request = client
             .request("POST", "/chat/completions")
@@ -411,8 +411,8 @@ async fn a_compressed_body_is_refused_before_it_is_read_as_something_else() {
 #[tokio::test]
 async fn an_expectation_that_nobody_meets_is_refused() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let sent = |expected: &str| {
         let request = client
             .request("POST", "/chat/completions")
@@ -428,8 +428,8 @@ async fn an_expectation_that_nobody_meets_is_refused() {
 #[tokio::test]
 async fn a_wrong_key_in_a_header_is_a_mistake_beside_an_id_in_the_body_too() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     let mut said = body("c", "hello");
     said["message_id"] = json!("m1");
     let say = |key: &'static str| {

@@ -5,7 +5,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use baton_rehearsal::scripted::ScriptedModel;
 
-use super::support::{Client, House, OPERATOR, clerk};
+use super::support::{Client, OPERATOR, Server, clerk};
 
 /// Passes connections on, byte for byte. Returns its address.
 async fn relay(to: &str) -> String {
@@ -26,9 +26,9 @@ async fn relay(to: &str) -> String {
 #[tokio::test]
 async fn a_relay_on_this_machine_opens_no_route_of_operators() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = House::open(&model).await;
-    house.client().say("c", "refund item_318205561").await;
-    let client = Client::new(&relay(house.address()).await);
+    let server = Server::open(&model).await;
+    server.client().say("c", "refund item_318205561").await;
+    let client = Client::new(&relay(server.address()).await);
     let document = client.get("/openapi.json").await.json();
     let paths = document["paths"].as_object().unwrap();
     let of_operators = paths.iter().flat_map(|(path, methods)| {

@@ -18,8 +18,8 @@ use super::support::{Setup, clerk};
 #[tokio::test]
 async fn the_first_message_makes_a_visitor_whose_cookie_no_script_reads() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open_for(Mode::Visitors, &model, &["https://chat.example"]).await;
-    let client = house.client();
+    let (server, _people) = open_for(Mode::Visitors, &model, &["https://chat.example"]).await;
+    let client = server.client();
     let here = begin(&client, &Caller::nobody()).await;
     let cookie = here.headers["set-cookie"].join("\n");
     let (value, flags) = cookie.split_once("; ").unwrap();
@@ -52,11 +52,11 @@ async fn the_first_message_makes_a_visitor_whose_cookie_no_script_reads() {
     listed.sort();
     assert_eq!(listed, both);
     // More than half of its life later the cookie is renewed with the next message, and the old one is still good.
-    house.time_passes(Duration::from_hours(201 * 24));
+    server.time_passes(Duration::from_hours(201 * 24));
     let renewed = begin(&client, &visitor).await;
     let newer = cookie_of(&renewed).unwrap();
     let newer = Caller::new("the same", Standing::Other, &[("cookie", &newer)]);
-    house.time_passes(Duration::from_hours(200 * 24));
+    server.time_passes(Duration::from_hours(200 * 24));
     assert_eq!(own(&client, &newer).await.len(), 3);
     let old = get(&client, &visitor, "/conversations").await;
     assert_eq!(old.status, 401);
@@ -69,8 +69,8 @@ async fn the_first_message_makes_a_visitor_whose_cookie_no_script_reads() {
 #[tokio::test]
 async fn a_first_message_without_a_credential_chooses_no_name() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Visitors, &model).await;
-    let client = house.client();
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
     let named = json!({ "message": "hello", "conversation_id": "c" });
     let refused = post(&client, &Caller::nobody(), named).await;
     assert_eq!(refused.status, 401);
@@ -87,8 +87,8 @@ async fn a_session_says_who_asks_and_how_strangers_are_treated() {
         (Mode::Tokens, "refused", 401),
     ] {
         let model = ScriptedModel::responding(clerk).await;
-        let (house, people) = open(mode, &model).await;
-        let client = house.client();
+        let (server, people) = open(mode, &model).await;
+        let client = server.client();
         let nobody = get(&client, &Caller::nobody(), "/session").await.json();
         let none =
             json!({ "kind": null, "name": null, "expires_at": null, "strangers": strangers });
@@ -123,8 +123,8 @@ async fn a_session_says_who_asks_and_how_strangers_are_treated() {
 #[tokio::test]
 async fn a_service_makes_tokens_of_customers_for_5_to_15_minutes() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, people) = open(Mode::Tokens, &model).await;
-    let client = house.client();
+    let (server, people) = open(Mode::Tokens, &model).await;
+    let client = server.client();
     let service = bearer(&people.sessions);
     let wanted =
         |minutes: u64| json!({ "subject": "coyote", "name": "Wile E.", "minutes": minutes });
@@ -159,7 +159,7 @@ async fn a_service_makes_tokens_of_customers_for_5_to_15_minutes() {
         (&shown["kind"], &shown["name"]),
         (&json!("customer"), &json!("Wile E."))
     );
-    house.time_passes(Duration::from_mins(7));
+    server.time_passes(Duration::from_mins(7));
     assert_eq!(get(&client, &widget, "/conversations").await.status, 401);
 }
 
@@ -167,8 +167,8 @@ async fn a_service_makes_tokens_of_customers_for_5_to_15_minutes() {
 async fn a_widgets_token_is_refused_in_a_page_of_another_origin() {
     let model = ScriptedModel::responding(clerk).await;
     let (shop, other) = ("https://shop.example", "https://other.example");
-    let (house, people) = open_for(Mode::Tokens, &model, &[shop, other]).await;
-    let client = house.client();
+    let (server, people) = open_for(Mode::Tokens, &model, &[shop, other]).await;
+    let client = server.client();
     let wanted = json!({ "subject": "coyote", "origin": shop });
     let made = session(&client, &bearer(&people.shop), wanted).await;
     let widget = bearer(&token_in(&made));
@@ -188,8 +188,8 @@ async fn a_widgets_token_is_refused_in_a_page_of_another_origin() {
 #[tokio::test]
 async fn a_visitor_who_signs_in_keeps_its_conversations_and_its_cookie_opens_nothing() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Visitors, &model).await;
-    let client = house.client();
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
     let (visitor, conversation) = visitor(&client).await;
     let cookie = visitor.headers[0].1.clone();
     let path = format!("/conversations/{conversation}");
@@ -242,8 +242,8 @@ async fn a_visitor_who_signs_in_keeps_its_conversations_and_its_cookie_opens_not
 #[tokio::test]
 async fn a_visitor_who_signs_in_twice_at_once_becomes_one_customer() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Visitors, &model).await;
-    let client = house.client();
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
     for _ in 0..8 {
         let (visitor, conversation) = visitor(&client).await;
         let (_, cookie) = &visitor.headers[0];
@@ -271,8 +271,8 @@ async fn a_visitor_who_signs_in_twice_at_once_becomes_one_customer() {
 #[tokio::test]
 async fn a_customer_signs_in_as_sixteen_visitors_at_most() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, _people) = open(Mode::Visitors, &model).await;
-    let client = house.client();
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
     let coyote = by_token("coyote");
     for number in 1..=17 {
         let visitor = token_in(&session(&client, &Caller::nobody(), json!({})).await);
@@ -290,8 +290,8 @@ async fn a_customer_signs_in_as_sixteen_visitors_at_most() {
 #[tokio::test]
 async fn a_header_of_ours_is_stronger_than_the_usual_one() {
     let model = ScriptedModel::responding(clerk).await;
-    let (house, people) = open(Mode::Tokens, &model).await;
-    let client = house.client();
+    let (server, people) = open(Mode::Tokens, &model).await;
+    let client = server.client();
     let token = signed(&customer("coyote"), OF_CUSTOMERS);
     let ours = Caller::new(
         "ours",
@@ -328,8 +328,8 @@ async fn an_issuer_that_is_down_stops_nobody_else() {
         ("BATON_JWT_ISSUER", "http://127.0.0.1:9".to_owned()),
         ("BATON_JWT_AUDIENCE", "chat".to_owned()),
     ];
-    let (house, people) = open_with(Mode::Visitors, Setup::new(&model), &issuer).await;
-    let client = house.client();
+    let (server, people) = open_with(Mode::Visitors, Setup::new(&model), &issuer).await;
+    let client = server.client();
     let claims = with(customer("coyote"), "iss", "http://127.0.0.1:9");
     let token = signed_as(
         &json!({ "alg": "ES256", "kid": "k" }),

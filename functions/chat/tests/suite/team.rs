@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{ScriptedModel, calls, says, stream};
 use serde_json::json;
 
-use super::support::{Asked, House, Setup};
+use super::support::{Asked, Server, Setup};
 
 const LOOKUP: &str =
     "description = \"Finds the id of a product or of something that the customer bought.\"";
@@ -19,8 +19,8 @@ async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
         }
     })
     .await;
-    let house = House::open(&model).await;
-    let client = house.client();
+    let server = Server::open(&model).await;
+    let client = server.client();
     assert_eq!(client.say("c", "hello").await.answer(), "Triage.");
     let handed_over = client.say("c", "sales please").await;
     let seen = [
@@ -32,8 +32,8 @@ async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
     assert_eq!(handed_over.seen(), seen);
     assert_eq!(client.say("c", "hello").await.answer(), "Sales.");
     assert_eq!(client.say("other", "hello").await.answer(), "Triage.");
-    let house = house.restart().await;
-    let client = house.client();
+    let server = server.restart().await;
+    let client = server.client();
     assert_eq!(client.say("c", "hello").await.answer(), "Sales.");
     assert_eq!(client.say("c", "back please").await.answer(), "Triage.");
     assert_eq!(client.say("c", "hello").await.answer(), "Triage.");
@@ -54,8 +54,8 @@ async fn a_model_is_shown_whole_turns_within_the_budget() {
         triage_looks_up,
         ("window_tokens = 8000", "window_tokens = 600"),
     ]);
-    let house = setup.open().await;
-    let client = house.client();
+    let server = setup.open().await;
+    let client = server.client();
     for number in 0..10 {
         client
             .say("c", &format!("m{number} {}", "please ".repeat(20)))
@@ -108,13 +108,13 @@ async fn parallel_calls_are_looked_up_side_by_side_and_answered_in_their_places(
         says("Found."),
     ])
     .await;
-    let house = House::open(&model).await;
-    house.desk().hold_lookups();
-    let client = house.client();
+    let server = Server::open(&model).await;
+    server.desk().hold_lookups();
+    let client = server.client();
     let said = tokio::spawn(async move { client.say("c", "two things broke").await });
     // Both are at the door before either is let in.
-    house.desk().came(2).await;
-    house.desk().let_in();
+    server.desk().came(2).await;
+    server.desk().let_in();
     assert_eq!(said.await.unwrap().answer(), "Found.");
     let request = &model.requests()[2];
     let results = request
@@ -137,12 +137,12 @@ async fn a_lookup_that_takes_too_long_is_told_as_such_and_the_turn_goes_on() {
     ];
     let model = ScriptedModel::start(script).await;
     let quick = format!("{LOOKUP}\ntimeout_seconds = 1");
-    let house = Setup::new(&model)
+    let server = Setup::new(&model)
         .with_team(&[(LOOKUP, &quick)])
         .open()
         .await;
-    house.desk().hold_lookups();
-    let client = house.client();
+    server.desk().hold_lookups();
+    let client = server.client();
     assert_eq!(
         client.say("c", "my unicycle").await.answer(),
         "I cannot look it up now."
@@ -168,8 +168,8 @@ async fn steps_cannot_go_on_without_end() {
         ("tools = []", "tools = [\"look_up_item\"]"),
         ("steps = 24", "steps = 4"),
     ];
-    let house = Setup::new(&model).with_team(&changes).open().await;
-    let client = house.client();
+    let server = Setup::new(&model).with_team(&changes).open().await;
+    let client = server.client();
     let turn = client.say("c", "search").await;
     assert_eq!(
         (turn.error(), turn.status()),
@@ -189,9 +189,9 @@ async fn a_lookup_that_breaks_off_is_tried_once_more_and_only_once() {
             says("I see."),
         ];
         let model = ScriptedModel::start(script).await;
-        let house = House::open(&model).await;
-        house.desk().break_off_lookups(broken_off);
-        house.client().say("c", "my unicycle").await.answer();
+        let server = Server::open(&model).await;
+        server.desk().break_off_lookups(broken_off);
+        server.client().say("c", "my unicycle").await.answer();
         let results = model.requests()[2].results();
         assert_eq!(results[0].contains("item_id"), found, "{results:?}");
     }

@@ -4,9 +4,9 @@ use baton_chat::settings::Strangers;
 use baton_rehearsal::scripted::ScriptedModel;
 use serde_json::json;
 
-use super::support::{House, Setup, clerk};
+use super::support::{Server, Setup, clerk};
 
-async fn with_visitors(model: &ScriptedModel) -> House {
+async fn with_visitors(model: &ScriptedModel) -> Server {
     let mut setup = Setup::new(model);
     setup.strangers = Strangers::Visitors;
     setup.open().await
@@ -15,8 +15,8 @@ async fn with_visitors(model: &ScriptedModel) -> House {
 #[tokio::test]
 async fn a_stranger_with_a_session_may_name_its_first_conversation_and_repeat_its_first_message() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = with_visitors(&model).await;
-    let client = house.client();
+    let server = with_visitors(&model).await;
+    let client = server.client();
     let first = json!({"conversation_id": "mine", "message": "hello", "message_id": "m1"});
     assert_eq!(client.post("/chat/completions", &first).await.status, 401);
 
@@ -41,8 +41,8 @@ async fn a_stranger_with_a_session_may_name_its_first_conversation_and_repeat_it
 #[tokio::test]
 async fn a_cookie_that_is_no_token_at_all_is_ended_with_its_refusal() {
     let model = ScriptedModel::responding(clerk).await;
-    let house = with_visitors(&model).await;
-    let client = house.client();
+    let server = with_visitors(&model).await;
+    let client = server.client();
     for bad in ["rubbish", "a.b.c", ""] {
         let request = client.bare("GET", "/session");
         let answer = client

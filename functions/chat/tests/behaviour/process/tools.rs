@@ -16,7 +16,7 @@ use crate::suite::support::{Asked, Folder, until};
 
 use super::local::{Local, command};
 
-const TOKEN: &str = "t0ken-of-the-house";
+const TOKEN: &str = "t0ken-of-the-server";
 
 /// A restaurant's service, as its owner would write it: one booking per idempotency key.
 #[derive(Default)]

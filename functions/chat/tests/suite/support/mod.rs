@@ -2,22 +2,22 @@
 
 mod client;
 mod clock;
-mod desk;
 mod faults;
 mod folder;
-mod house;
 mod line;
+mod server;
+mod tool_faults;
 
 use std::time::Duration;
 
 pub(crate) use baton_kit::script::{Asked, clerk};
 pub(crate) use client::{Answer, Client, OPERATOR, body};
 pub(crate) use clock::Clock;
-pub(crate) use desk::Desk;
 pub(crate) use faults::{Commits, Faults};
 pub(crate) use folder::Folder;
-pub(crate) use house::{House, SESSIONS, Setup};
 pub(crate) use line::{Line, SseEvent, Turn};
+pub(crate) use server::{SESSIONS, Server, Setup};
+pub(crate) use tool_faults::ToolFaults;
 
 /// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);

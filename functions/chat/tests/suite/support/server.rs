@@ -22,9 +22,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, OPERATOR};
-use super::desk::Attended;
 use super::faults::Faulty;
-use super::{Clock, Desk, Faults, soon};
+use super::tool_faults::FaultyTools;
+use super::{Clock, Faults, ToolFaults, soon};
 use crate::backend::Backend;
 
 /// More than a lease and what comes on top of it.
@@ -39,7 +39,7 @@ pub(crate) struct Setup {
     pub(crate) team: Arc<Team>,
     pub(crate) backend: Backend,
     pub(crate) clock: Arc<Clock>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: Arc<ToolFaults>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) origins: Vec<String>,
     pub(crate) strangers: Strangers,
@@ -69,7 +69,7 @@ impl Setup {
             team: Arc::new(Team::acme()),
             backend: Backend::fresh(),
             clock: Arc::default(),
-            desk: Desk::new(),
+            desk: ToolFaults::new(),
             faults: Arc::default(),
             origins: Vec::new(),
             strangers: Strangers::Open,
@@ -93,13 +93,13 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn open(self) -> House {
-        House::start(self).await
+    pub(crate) async fn open(self) -> Server {
+        Server::start(self).await
     }
 }
 
 /// A running server.
-pub(crate) struct House {
+pub(crate) struct Server {
     setup: Setup,
     running: Option<Running>,
 }
@@ -113,7 +113,7 @@ struct Running {
     engine: Arc<Engine>,
 }
 
-impl House {
+impl Server {
     /// The ACME team with this model.
     pub(crate) async fn open(model: &ScriptedModel) -> Self {
         Setup::new(model).open().await
@@ -152,7 +152,7 @@ impl House {
             .unwrap()
     }
 
-    pub(crate) fn desk(&self) -> &Desk {
+    pub(crate) fn desk(&self) -> &ToolFaults {
         &self.setup.desk
     }
 
@@ -205,7 +205,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Server {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.runtime.shutdown_background();
@@ -244,7 +244,7 @@ async fn run(setup: &Setup) -> Running {
     let started = runtime.spawn(async move {
         let model = ModelClient::new(&model, env.clone()).unwrap();
         let office = Arc::new(BackOffice::new(store.clone(), env.clone()));
-        let tools = Arc::new(Attended {
+        let tools = Arc::new(FaultyTools {
             office: office.clone(),
             desk,
         });

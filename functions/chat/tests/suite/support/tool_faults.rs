@@ -8,7 +8,7 @@ use baton_tools::office::BackOffice;
 use tokio::sync::watch;
 
 /// What happens at the door. Outlives restarts of the server.
-pub(crate) struct Desk {
+pub(crate) struct ToolFaults {
     calls: Mutex<Vec<(String, String)>>,
     state: watch::Sender<State>,
 }
@@ -23,7 +23,7 @@ struct State {
     came: usize,
 }
 
-impl Desk {
+impl ToolFaults {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             calls: Mutex::default(),
@@ -111,13 +111,13 @@ impl Desk {
 }
 
 /// The office of one start of the server, behind the desk.
-pub(crate) struct Attended {
+pub(crate) struct FaultyTools {
     pub(crate) office: Arc<BackOffice>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: Arc<ToolFaults>,
 }
 
 #[async_trait]
-impl Tools for Attended {
+impl Tools for FaultyTools {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
         self.desk.enter(|state| state.lookups_held).await;
         if self.desk.breaks_off_lookup() {
