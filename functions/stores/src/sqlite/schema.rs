@@ -23,9 +23,13 @@ const MIGRATIONS: &[&str] = &[WORK_LISTS];
 ///
 /// | before | then |
 /// | --- | --- |
-/// | `actions:STATE` | work `default/actions/STATE`, at the same rank |
+/// | `actions:STATE` | work `TENANT/actions/STATE`, at the same rank |
 /// | `conversations:local` | work `default/conversations/agents`, by `created_at`; the owner `local` has no list |
+/// | `conversations:OWNER` | `OWNER/conversations`, and work `TENANT/conversations/agents` by `created_at` |
 /// | `B#ORDERS`, `B#REFUNDS` | `default/orders`, `default/refunds` |
+///
+/// Version 1 knows the owner `local` only, and so no tenant but `default`. It writes the name of another owner where version 2 began
+/// the conversation.
 ///
 /// `STRICT` refuses a rank that is no integer, and one such record would then keep the whole file from being opened. So the rank
 /// of a body that cannot be read stays.
@@ -34,20 +38,36 @@ macro_rules! rename_lists {
         concat!(
             "UPDATE records SET
                 work_group = CASE
-                    WHEN list_group GLOB 'actions:*' THEN 'default/actions/' || substr(list_group, 9)
-                    WHEN list_group = 'conversations:local' THEN 'default/conversations/agents' END,
+                    WHEN list_group GLOB 'actions:*' THEN iif(json_valid(body),
+                        iif(json_type(body, '$.owner') = 'text' AND instr(json_extract(body, '$.owner'), '/') > 0,
+                            substr(json_extract(body, '$.owner'), 1, instr(json_extract(body, '$.owner'), '/') - 1), 'default'),
+                        'default') || '/actions/' || substr(list_group, 9)
+                    WHEN list_group = 'conversations:local' THEN 'default/conversations/agents'
+                    WHEN list_group GLOB 'conversations:*/*'
+                        THEN substr(list_group, 15, instr(list_group, '/') - 15) || '/conversations/agents' END,
                 work_rank = CASE
                     WHEN list_group GLOB 'actions:*' THEN list_rank
-                    WHEN list_group = 'conversations:local' THEN iif(json_valid(body),
+                    WHEN list_group GLOB 'conversations:*' THEN iif(json_valid(body),
                         iif(typeof(json_extract(body, '$.created_at')) = 'integer' AND json_extract(body, '$.created_at') >= 0,
                             json_extract(body, '$.created_at'), list_rank),
                         list_rank) END,
-                list_rank = CASE WHEN list_group IN ('B#ORDERS', 'B#REFUNDS') THEN list_rank END,
-                list_group = CASE list_group WHEN 'B#ORDERS' THEN 'default/orders' WHEN 'B#REFUNDS' THEN 'default/refunds' END
+                list_rank = CASE WHEN list_group IN ('B#ORDERS', 'B#REFUNDS') OR list_group GLOB 'conversations:*/*' THEN list_rank END,
+                list_group = CASE
+                    WHEN list_group = 'B#ORDERS' THEN 'default/orders'
+                    WHEN list_group = 'B#REFUNDS' THEN 'default/refunds'
+                    WHEN list_group GLOB 'conversations:*/*' THEN substr(list_group, 15) || '/conversations' END
                 WHERE ",
             $records,
             ";"
         )
+    };
+}
+
+/// The records that version 1 has listed.
+macro_rules! is_of_version_1 {
+    () => {
+        "(new.list_group GLOB 'actions:*' OR new.list_group GLOB 'conversations:*/*'
+            OR new.list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS'))"
     };
 }
 
@@ -62,14 +82,14 @@ const WORK_LISTS: &str = concat!(
             OR list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')"
     ),
     "CREATE INDEX records_work ON records (work_group, work_rank, partition, sort) WHERE work_group IS NOT NULL;
-    CREATE TRIGGER records_inserted_by_version_1 AFTER INSERT ON records
-        WHEN new.list_group GLOB 'actions:*' OR new.list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')
-        BEGIN ",
+    CREATE TRIGGER records_inserted_by_version_1 AFTER INSERT ON records WHEN ",
+    is_of_version_1!(),
+    " BEGIN ",
     rename_lists!("partition = new.partition AND sort = new.sort"),
     " END;
-    CREATE TRIGGER records_updated_by_version_1 AFTER UPDATE OF list_group ON records
-        WHEN new.list_group GLOB 'actions:*' OR new.list_group IN ('conversations:local', 'B#ORDERS', 'B#REFUNDS')
-        BEGIN ",
+    CREATE TRIGGER records_updated_by_version_1 AFTER UPDATE OF list_group ON records WHEN ",
+    is_of_version_1!(),
+    " BEGIN ",
     rename_lists!("partition = new.partition AND sort = new.sort"),
     " END;"
 );
@@ -114,6 +134,9 @@ CREATE INDEX messages_sender ON messages (lane, sender, round);
 /// How long a connection waits for another process before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// And for one that migrates the file while this one opens it: a million records took 20 s.
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(1);
+
 /// How often it looks meanwhile. SQLite's own handler sleeps up to 100 ms, and a process that writes all the time then never
 /// leaves a gap that another one meets.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -150,6 +173,13 @@ fn apply(db: &mut Connection, migrations: &[&str]) -> Result<()> {
     if version(db)? >= newest {
         return Ok(());
     }
+    db.busy_handler(Some(wait_for_migration))?;
+    let applied = apply_alone(db, migrations, newest);
+    db.busy_handler(Some(wait_for_other_process))?;
+    applied
+}
+
+fn apply_alone(db: &mut Connection, migrations: &[&str], newest: i32) -> Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     // Read again under the lock: another process may have been faster.
     let found = version(&transaction)?;
@@ -191,7 +221,15 @@ pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
 }
 
 fn wait_for_other_process(tries: i32) -> bool {
-    if LOOK_EVERY * tries.unsigned_abs() >= PATIENCE {
+    wait(tries, PATIENCE)
+}
+
+fn wait_for_migration(tries: i32) -> bool {
+    wait(tries, MIGRATION_PATIENCE)
+}
+
+fn wait(tries: i32, patience: Duration) -> bool {
+    if LOOK_EVERY * tries.unsigned_abs() >= patience {
         return false;
     }
     in_place(|| std::thread::sleep(LOOK_EVERY));
@@ -297,6 +335,14 @@ mod tests {
         create(&new).unwrap();
         assert_eq!(shape(&earlier), shape(&new));
         std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_migration_of_another_process_is_awaited_for_longer_than_a_write() {
+        let tries = |patience: Duration| i32::try_from(patience.as_millis()).unwrap();
+        assert!(!wait_for_other_process(tries(PATIENCE)));
+        assert!(wait_for_migration(tries(PATIENCE)));
+        assert!(!wait_for_migration(tries(MIGRATION_PATIENCE)));
     }
 
     #[test]

@@ -211,6 +211,37 @@ async fn what_a_program_of_version_1_writes_meanwhile_is_in_the_new_lists() {
     );
 }
 
+#[tokio::test]
+async fn what_a_program_of_version_1_writes_of_an_owner_that_it_does_not_know_stays_with_the_owner()
+{
+    let folder = Folder::new();
+    let file = earlier_file(&folder);
+    let earlier = Connection::open(&file).unwrap();
+    let mut insert = earlier.prepare(INSERT).unwrap();
+    let store = open(&file);
+    let ann = r#"{"owner":"acme/customer/a/b","created_at":77}"#;
+    let odd = r#"{"owner":{"a":"/"}}"#;
+    for (sort, body, list) in [
+        ("META", ann, "conversations:acme/customer/a/b"),
+        ("T#0000000001#A#1", ann, "actions:queued"),
+        ("T#0000000001#A#2", odd, "actions:done"),
+    ] {
+        insert
+            .execute(params!["C#owned", sort, body, list, 99])
+            .unwrap();
+    }
+    let listed = Index::Listed("acme/customer/a/b/conversations".to_owned());
+    let listed = store.index(&listed, None, 9).await.unwrap().records;
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].record.listed.as_ref().unwrap().rank, 99);
+    let conversations = in_list(&store, conversations_with_agents("acme")).await;
+    assert_eq!(conversations[0].record.work.as_ref().unwrap().rank, 77);
+    let queued = in_list(&store, actions_in("acme", ActionState::Queued)).await;
+    assert_eq!(queued.len(), 1);
+    let done = in_list(&store, actions_in(DEFAULT_TENANT, ActionState::Done)).await;
+    assert!(done.iter().any(|stored| stored.key.partition == "C#owned"));
+}
+
 /// Enough rows for a migration that takes a while.
 const MANY: u32 = 20_000;
 
