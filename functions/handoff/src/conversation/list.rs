@@ -11,7 +11,7 @@ use crate::ids::ConversationId;
 use crate::people::alias::same_owners;
 use crate::ports::{Cursor, Index, IndexPosition, Millis, StoreError, Stored};
 use crate::principal::{Kind, Owner, Principal, Tenant};
-use crate::record::{Unreadable, conversations_of, conversations_with_agents, decode};
+use crate::record::{Meta, Unreadable, conversations_of, conversations_with_agents, decode};
 
 /// A page of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -60,7 +60,8 @@ impl Engine {
         })
     }
 
-    /// The conversations of a tenant, the newest first by their begin: for operators.
+    /// The conversations of a tenant, the newest first by their begin: for operators. A page may have fewer than `limit`, or none, and
+    /// still be followed by another one.
     pub async fn conversations_in(
         &self,
         tenant: &Tenant,
@@ -180,7 +181,9 @@ fn summaries(records: &[Stored]) -> SummaryPage {
             .strip_prefix("C#")
             .and_then(|id| ConversationId::parse(id).ok());
         let Some(id) = id else { continue };
-        match decode(stored) {
+        match decode::<Meta>(stored) {
+            // A program of before that erased it knew one list only, and left it in this one.
+            Ok(meta) if !meta.has_turns() => {}
             Ok(meta) => page.conversations.push(summary(id, &meta)),
             Err(error) => page.unreadable.push(Unreadable {
                 id: id.to_string(),

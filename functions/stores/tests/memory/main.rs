@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
 mod engine;
+mod erased;
 mod health;
 mod inherited;
 mod races;
