@@ -6,6 +6,7 @@
 
 mod commit;
 mod item;
+mod scan;
 mod search;
 mod table;
 
@@ -32,6 +33,7 @@ use crate::failure::{Busy, Failure};
 use crate::patience::{LONGEST, Patience};
 use commit::Request;
 use item::Item;
+pub use scan::Scanned;
 
 /// The most pages without a visible record in one read: expired records that DynamoDB has not deleted yet.
 const MAX_EMPTY_PAGES: usize = 100;

@@ -3,7 +3,8 @@
 //! ```text
 //! DynamoStore ─▶ item (records as attributes) ─▶ conditions
 //!      ├─▶ commit (one write, or one transaction) ─▶ failure (the meaning of an answer) ─▶ patience (attempts, pauses)
-//!      ├─▶ search (the two indexes, over shards) ─▶ cursor
+//!      ├─▶ search (the indexes, over shards) ─▶ cursor
+//!      ├─▶ scan (all items, for an operator's work on the table)
 //!      └─▶ table (its definition, for tests and development; the deployed one is in infra/template.yaml)
 //! SqsQueue
 //! read_secrets (Secrets Manager, once at the start)
@@ -23,7 +24,7 @@ mod sqs;
 
 pub use aws_config::SdkConfig;
 pub use connect::{config, local_config, use_default_chain};
-pub use dynamo::DynamoStore;
+pub use dynamo::{DynamoStore, Scanned};
 pub use https::{Https, HttpsError};
 pub use secrets::{SecretError, read_secrets};
 pub use sqs::{QueueUrls, SqsQueue};

@@ -1,6 +1,7 @@
 //! The records of a conversation, and their keys. Knows JSON; never the store.
 
 mod action;
+mod before;
 mod decision;
 pub(crate) mod journal;
 pub mod keys;
@@ -13,6 +14,7 @@ mod turn;
 
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
 pub use action::{ActionApproval, ActionRecord, ActionState, Decided, actions_in};
+pub use before::{Lists, lists_of};
 pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};

@@ -5,6 +5,7 @@
 //! a port; never the caller or its reason.
 
 mod acme;
+mod before;
 mod books;
 mod effects;
 mod reach;
@@ -23,6 +24,7 @@ use baton_handoff::ports::{
 };
 use serde::Deserialize;
 
+pub use before::renamed_list;
 pub use books::{Entries, Order, Refund};
 
 use crate::outside::Outside;

@@ -24,8 +24,8 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 pub(super) const SHARDS: u8 = 8;
 
 /// The attributes of a position in each list: the key of the list's index.
-const LISTED: [&str; 2] = ["list_shard", "list_rank"];
-const WORK: [&str; 2] = ["work_shard", "work_rank"];
+pub(super) const LISTED: [&str; 2] = ["list_shard", "list_rank"];
+pub(super) const WORK: [&str; 2] = ["work_shard", "work_rank"];
 
 /// Whether DynamoDB accepts such a key.
 pub(super) fn can_be(key: &Key) -> bool {

@@ -30,7 +30,7 @@ impl IndexPosition {
     }
 
     /// The position alone: `NUMBER.PARTITION.SORT`, keys in hexadecimal.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let (partition, sort) = (
             hex(self.key.partition.as_bytes()),
             hex(self.key.sort.as_bytes()),
@@ -39,7 +39,7 @@ impl IndexPosition {
     }
 
     /// Reads what [`Self::text`] has made.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         let number = parts
             .next()?
