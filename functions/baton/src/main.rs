@@ -2,9 +2,11 @@
 
 mod backup;
 mod check;
+mod migrate;
 mod people;
 mod restore;
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,6 +54,21 @@ enum Command {
         #[arg(long)]
         undo: bool,
     },
+    /// Moves the records that an earlier release wrote into the lists of this one, after an update
+    ///
+    /// For a table, after all functions and servers were updated. May run beside them, be interrupted and be repeated. A file needs no such
+    /// command: each program that opens it brings it up to date.
+    Migrate {
+        /// The most records a second that it reads
+        #[arg(long, default_value = "200")]
+        rate: NonZeroU32,
+        /// A position that an interrupted migration has printed
+        #[arg(long)]
+        from: Option<String>,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Adds, lists and removes operators: colleagues at the desk
     Operator {
         #[command(subcommand)]
@@ -78,6 +95,9 @@ fn main() -> ExitCode {
         }
         Command::Restore { copy, data, undo } => {
             file_settings(data).and_then(|settings| restore::run(&copy, &settings.data, undo))
+        }
+        Command::Migrate { rate, from, data } => {
+            settings(data).and_then(|settings| migrate::run(&settings, rate, from.as_deref()))
         }
         Command::Operator { command, data } => {
             settings(data).and_then(|settings| people::operator(&settings, command))

@@ -454,3 +454,23 @@ async fn a_key_is_created_listed_and_revoked_and_told_once() {
         "{bad:?}"
     );
 }
+
+#[test]
+fn a_file_of_before_is_migrated_by_opening_it_and_migrate_says_so() {
+    let folder = Folder::new();
+    let before =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../stores/tests/fixtures/b43035b/all.db");
+    fs::copy(before, folder.file("before.db")).unwrap();
+    for _ in 0..2 {
+        let answer = folder.baton(&["migrate", "--data", "before.db"]);
+        assert!(answer.succeeded, "{answer:?}");
+        assert!(
+            answer.said.contains("before.db is up to date"),
+            "{answer:?}"
+        );
+    }
+    let missing = folder.baton(&["migrate", "--data", "none.db"]);
+    assert!(!missing.succeeded);
+    assert!(missing.said.contains("there is no file"), "{missing:?}");
+    assert!(!folder.file("none.db").exists());
+}

@@ -4,11 +4,14 @@
 //! environment, .env, flags, secrets ─▶ settings ─▶ services ─▶ records   a store and its queue, by a list of openers
 //!                                                     ├──────▶ models    the client of a model service, or the rehearsal model
 //!                                                     └──────▶ tools     back office, services behind HTTP
+//! settings ─▶ migrate   the lists of a table that an earlier release wrote
 //! ```
 
 mod check;
 mod kept_secret;
 pub mod log;
+#[cfg(feature = "aws")]
+mod migrate;
 mod records;
 mod services;
 pub mod settings;
@@ -16,6 +19,8 @@ pub mod signals;
 
 pub use check::{Report, check};
 pub use kept_secret::secret_beside;
+#[cfg(feature = "aws")]
+pub use migrate::{Counts, ListMigration};
 #[cfg(feature = "aws")]
 pub use services::function_settings;
 pub use services::{ModelInfo, Services, check_team, use_default_chain};

@@ -15,7 +15,7 @@ use baton_handoff::ports::{Env, Queue, Store};
 use futures_util::future::BoxFuture;
 
 #[cfg(feature = "aws")]
-pub(crate) use cloud::{read_secrets, use_default_chain};
+pub(crate) use cloud::{read_secrets, table, use_default_chain};
 
 use crate::settings::Settings;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use baton_aws::{DynamoStore, QueueUrls, SqsQueue};
+use baton_aws::{DynamoStore, QueueUrls, SdkConfig, SqsQueue};
 use baton_handoff::ports::Env;
 use futures_util::FutureExt as _;
 
@@ -27,13 +27,24 @@ pub(super) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Op
     Ok(Some(opened.boxed()))
 }
 
-fn open_now(cloud: Cloud, env: Arc<dyn Env>) -> anyhow::Result<Records> {
+fn config(cloud: &Cloud) -> anyhow::Result<Arc<SdkConfig>> {
     let config = baton_aws::config()?;
     anyhow::ensure!(
         config.region().is_some(),
         "BATON_TABLE={} is set, and AWS_REGION is not",
         cloud.table
     );
+    Ok(config)
+}
+
+/// The table alone, for work on the table itself.
+pub(crate) fn table(cloud: &Cloud, env: Arc<dyn Env>) -> anyhow::Result<DynamoStore> {
+    let config = config(cloud)?;
+    Ok(DynamoStore::new(&config, cloud.table.as_str(), env))
+}
+
+fn open_now(cloud: Cloud, env: Arc<dyn Env>) -> anyhow::Result<Records> {
+    let config = config(&cloud)?;
     let urls = QueueUrls {
         actions: cloud.actions_url,
         turns: cloud.turns_url,
