@@ -80,7 +80,13 @@ Times are milliseconds since 1970.";
         page::file,
         page::desk,
     ),
-    components(schemas(events::Line, events::Events, values::TurnEvents, values::Markdown)),
+    components(schemas(
+        events::Line,
+        events::Events,
+        values::After,
+        values::TurnEvents,
+        values::Markdown
+    )),
     modifiers(&Security, &Refusals, &Layers),
 )]
 struct Document;
