@@ -19,6 +19,9 @@ use tokio::sync::{mpsc, watch};
 /// Ends a test that would hang; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Signs the tokens of the tests' visitors.
+pub(crate) const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
+
 /// An action of IAM and the resource of the template that it is done to.
 pub(crate) type Call = (String, String);
 
@@ -187,9 +190,9 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
             let secret = match id {
                 "OperatorSecret" => json!({"BATON_OPERATOR_TOKEN": "an operator of the tests"}),
                 "SessionSecret" => {
-                    json!({"BATON_SESSION_SECRET": "a secret of the tests with 32 bytes or more"})
+                    json!({"BATON_SESSION_SECRET": SESSIONS})
                 }
-                "ToolSecret" => json!({"TABLES_TOKEN": "t0ken"}),
+                "ToolSecret" => json!({"TABLES_TOKEN": "a t0ken of the tests"}),
                 _ => json!({}),
             };
             json!({ "SecretString": secret.to_string() })

@@ -131,11 +131,21 @@ pub(crate) fn message(conversation: &str, text: &str) -> Value {
 
 /// Says something and hears the answer to its end.
 pub(crate) async fn say(chat: &mut Function, conversation: &str, text: &str) {
+    say_with(chat, &[], conversation, text).await;
+}
+
+/// The same with these headers.
+pub(crate) async fn say_with(
+    chat: &mut Function,
+    headers: &[(&str, &str)],
+    conversation: &str,
+    text: &str,
+) {
     let answer = chat
         .ask(request(
             "POST",
             "/chat/completions",
-            &[],
+            headers,
             Some(&message(conversation, text)),
         ))
         .await;

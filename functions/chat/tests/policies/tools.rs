@@ -95,7 +95,7 @@ async fn a_team_of_a_layer_calls_its_service_with_its_secret() {
     };
     let mut chat = start("chat", "ChatFunction").await;
     say(&mut chat, "c", "Is there a table?").await;
-    assert_eq!(*shown.lock().unwrap(), ["Bearer t0ken"]);
+    assert_eq!(*shown.lock().unwrap(), ["Bearer a t0ken of the tests"]);
     // Without the variable it would not have started.
     let mut worker = start("worker", "WorkerFunction").await;
     worker.ask(json!({"source": "baton.sweep"})).await;

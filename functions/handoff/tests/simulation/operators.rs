@@ -24,13 +24,25 @@ pub(crate) fn colleague(name: &str) -> Operator {
     }
 }
 
-/// Whose shift it is: one of two who may do everything, one who may do little, or one of another tenant.
-fn on_shift(town: &Town) -> Operator {
+/// The other one of the two tenants.
+fn other(tenant: &Tenant) -> Tenant {
+    if *tenant == Tenant::default() {
+        Tenant::parse("other").expect("a tenant")
+    } else {
+        Tenant::default()
+    }
+}
+
+/// Whose shift it is at this tenant's desk: one of two who may do everything, one who may do little, or one of the other tenant.
+fn on_shift(town: &Town, tenant: &Tenant) -> Operator {
     let world = &town.world;
+    let colleague = |name| Operator {
+        tenant: tenant.clone(),
+        ..colleague(name)
+    };
     if world.happens(100) {
-        let tenant = Tenant::parse("other").expect("a tenant");
         return Operator {
-            tenant,
+            tenant: other(tenant),
             ..colleague("mallory")
         };
     }
@@ -67,10 +79,14 @@ pub(crate) fn begin_shift(town: &Arc<Town>) {
 
 async fn look(town: &Arc<Town>, process: usize, engine: &Arc<Engine>) {
     let world = &town.world;
-    let operator = on_shift(town);
+    let mut tenant = Tenant::default();
+    if world.happens(400) {
+        tenant = other(&tenant);
+    }
+    let operator = on_shift(town, &tenant);
     town.audit.decides(world.current_task(), &operator);
     for state in [ActionState::Proposed, ActionState::Unknown] {
-        let page = match engine.actions(&Tenant::default(), state, None, 20).await {
+        let page = match engine.actions(&tenant, state, None, 20).await {
             Ok(page) => page,
             Err(StoreError::Damaged(what)) => {
                 return world.break_off(format!(
