@@ -1,4 +1,4 @@
-//! The principal behind a request: its credential is found, checked by one of the [`METHODS`], and never taken for none when it is
+//! The principal behind a request: its credential is found, checked by one of the `METHODS`, and never taken for none when it is
 //! bad.
 //!
 //! ```text
