@@ -17,7 +17,7 @@ use baton_handoff::ports::{
     Stored, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Principal, Submission};
+use baton_handoff::{Engine, Overlap, Ports, Principal, Seen, Submission};
 use baton_kit::cloud::Dynamo;
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{ScriptedModel, says};
@@ -151,7 +151,7 @@ impl Bench {
             .await
             .unwrap()
             .log;
-        let mut seen = 0;
+        let mut seen = Seen::default();
         while !log.has_ended() {
             ((), seen, _) = log.read(seen, |_| ()).await;
         }

@@ -9,6 +9,7 @@ pub(crate) mod holder;
 pub(crate) mod hub;
 pub(crate) mod lease;
 mod left_out;
+pub(crate) mod log;
 mod next;
 pub(crate) mod progress;
 mod send;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::TurnNumber;
-use baton_handoff::{Resume, TurnLog};
+use baton_handoff::{Resume, Seen, TurnLog};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -70,7 +70,7 @@ pub(super) struct Listener {
 /// A turn's log, and how far it is read.
 struct Reading {
     log: Arc<TurnLog>,
-    seen: usize,
+    seen: Seen,
     /// Of a listener that came back: the position that it has, and what it lacks.
     resume: Option<(Position, Resume)>,
 }
@@ -95,7 +95,7 @@ impl Listener {
     pub(super) fn listen_to(&mut self, log: Arc<TurnLog>, after: Option<Position>) {
         self.turn = Some(Reading {
             log,
-            seen: 0,
+            seen: Seen::default(),
             resume: after.map(|after| (after, Resume::after(after))),
         });
     }
@@ -139,9 +139,9 @@ impl Listener {
         };
         let encoder = &mut *self.encoder;
         let (last, is_over) = (&mut self.last, &mut self.is_over);
-        let (out, now_seen, has_ended) = log.read_now(*seen, |events| {
-            let mut out = BytesMut::with_capacity(events.len() * 128);
-            for event in events {
+        let (out, now_seen, has_ended) = log.read_now(*seen, |unread| {
+            let mut out = BytesMut::with_capacity(unread.count() * 128);
+            unread.for_each(|event| {
                 read(event);
                 match resume {
                     None => encoder.event(&mut out, event),
@@ -149,11 +149,9 @@ impl Listener {
                         encode_missing(encoder, &mut out, resume, event, *after);
                     }
                 }
-            }
-            if let Some(newest) = events.last() {
-                *last = newest.position;
-                *is_over = matches!(newest.kind, EventKind::TurnContinues);
-            }
+                *last = event.position;
+                *is_over = matches!(event.kind, EventKind::TurnContinues);
+            });
             out
         });
         *seen = now_seen;

@@ -6,7 +6,7 @@ use super::message::{Overlap, Stop, Submission};
 use super::open::Conversation;
 use crate::drive::catch_up::catch_up;
 use crate::drive::holder::Claim;
-use crate::drive::hub::TurnLog;
+use crate::drive::log::TurnLog;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, CommitError, Message, StoreError};
 use crate::principal::Access;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::open::Conversation;
 use crate::drive;
-use crate::drive::hub::{TurnLog, Watch};
+use crate::drive::hub::Watch;
+use crate::drive::log::TurnLog;
 use crate::event::{ActionFinished, Event, Position};
 use crate::ids::TurnNumber;
 use crate::ports::{Millis, StoreError};

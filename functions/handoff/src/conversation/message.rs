@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::drive::hub::TurnLog;
+use crate::drive::log::TurnLog;
 use crate::ids::{MessageId, TurnNumber, hex};
 use crate::ports::StoreError;
 use crate::record::size::MESSAGE;

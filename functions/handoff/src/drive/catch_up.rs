@@ -1,6 +1,6 @@
 //! Brings events of other processes to the listeners of this one: from the journal, and from the stored text of a running turn.
 
-use crate::drive::hub::TurnLog;
+use crate::drive::log::TurnLog;
 use crate::engine::Engine;
 use crate::event::{Event, EventKind};
 use crate::failure::FailureCode;

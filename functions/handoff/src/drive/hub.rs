@@ -1,7 +1,4 @@
-//! The turns that run in this process, and their listeners.
-//!
-//! A turn appends its events to one log; every listener reads the log at its own pace. So a slow listener never slows the turn,
-//! any number of listeners is fine, and a late listener gets the earlier events too. The size of one turn bounds the log.
+//! The conversations that tasks of this process advance, wait for or watch, and the logs of their turns.
 //! Nothing here is durable: after a crash the journal serves.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,159 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::event::{Event, EventKind, Position};
+use super::log::{TurnLog, wait};
+use crate::event::EventKind;
 use crate::ids::{ConversationId, TurnNumber};
 
 /// A mutex that is poisoned guards plain data here: a panic between two statements leaves it whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The events of one turn that this process runs or waits for.
-#[derive(Debug, Default)]
-pub struct TurnLog {
-    state: Mutex<LogState>,
-    changed: Notify,
-    over: Notify,
-}
-
-/// Events that a log makes room for at once, at least.
-const LEAST_ROOM: usize = 16;
-
-#[derive(Debug, Default)]
-struct LogState {
-    events: Vec<Event>,
-    ended: bool,
-}
-
-impl TurnLog {
-    /// The log of a turn that is over.
-    pub(crate) fn of(events: Vec<Event>) -> Self {
-        let ended = events.last().is_some_and(|last| last.kind.ends_stream());
-        Self {
-            state: Mutex::new(LogState { events, ended }),
-            changed: Notify::new(),
-            over: Notify::new(),
-        }
-    }
-
-    /// Appends an event. A log that has ended takes no more events.
-    pub fn push(&self, event: Event) {
-        {
-            let mut state = lock(&self.state);
-            if state.ended {
-                return;
-            }
-            let last = state.events.last().map(|last| last.position.step);
-            if last > Some(event.position.step) && !event.kind.ends_stream() {
-                // A new owner of the turn answers the calls of its last step anew. Listeners here have seen a later step. If
-                // their log ended at an earlier position, they would receive that step again without a reset.
-                return;
-            }
-            state.ended = event.kind.ends_stream();
-            if state.events.len() == state.events.capacity() {
-                // By a quarter, not by doubling: with thousands of open turns the unused half would be most of their memory.
-                let more = (state.events.len() / 4).max(LEAST_ROOM);
-                state.events.reserve_exact(more);
-            }
-            state.events.push(event);
-            if state.ended {
-                self.over.notify_waiters();
-            }
-        }
-        self.changed.notify_waiters();
-    }
-
-    /// Appends the events that `news` finds after the last one, under the lock: several tasks may bring the journal's events at
-    /// once.
-    pub(crate) fn bring_up(&self, news: impl FnOnce(Option<Position>) -> Vec<Event>) {
-        {
-            let mut state = lock(&self.state);
-            if state.ended {
-                return;
-            }
-            for event in news(state.events.last().map(|event| event.position)) {
-                state.ended = event.kind.ends_stream();
-                state.events.push(event);
-                if state.ended {
-                    self.over.notify_waiters();
-                    break;
-                }
-            }
-        }
-        self.changed.notify_waiters();
-    }
-
-    /// Ends the log after the last event that its listeners have.
-    pub(crate) fn end(&self, turn: TurnNumber, kind: EventKind) {
-        let last = self.last_position().unwrap_or(Position {
-            turn,
-            step: 0,
-            fence: 0,
-            offset: 0,
-        });
-        let position = Position {
-            offset: last.offset.saturating_add(kind.room()),
-            ..last
-        };
-        self.push(Event {
-            position,
-            agent: Arc::from(""),
-            kind,
-        });
-    }
-
-    /// Whether the log has its last event.
-    pub fn has_ended(&self) -> bool {
-        lock(&self.state).ended
-    }
-
-    /// The position of the last event.
-    pub(crate) fn last_position(&self) -> Option<Position> {
-        lock(&self.state).events.last().map(|event| event.position)
-    }
-
-    /// Hands the events after the first `seen` ones to `read` as soon as there are any. Returns the number of events and whether
-    /// the log has ended.
-    pub async fn read<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
-        self.news(seen).await;
-        self.read_now(seen, read)
-    }
-
-    /// Resolves when there is an event after the first `seen` ones.
-    pub async fn news(&self, seen: usize) {
-        wait(&self.changed, || lock(&self.state).events.len() > seen).await;
-    }
-
-    /// Resolves when the log has its last event.
-    pub async fn ended(&self) {
-        wait(&self.over, || self.has_ended()).await;
-    }
-
-    /// Hands the events after the first `seen` ones to `read`; none if there are none.
-    pub fn read_now<R>(&self, seen: usize, read: impl FnOnce(&[Event]) -> R) -> (R, usize, bool) {
-        let state = lock(&self.state);
-        let news = state.events.get(seen..).unwrap_or_default();
-        (read(news), state.events.len(), state.ended)
-    }
-}
-
-/// Waits until `is_so` holds. The task that makes it hold notifies.
-async fn wait(changed: &Notify, is_so: impl Fn() -> bool) {
-    loop {
-        // Mostly so after a change: to register and to take that back costs more than to look.
-        if is_so() {
-            return;
-        }
-        let change = changed.notified();
-        let mut change = std::pin::pin!(change);
-        // Registered before the check, so that no change between the check and the wait is missed.
-        change.as_mut().enable();
-        if is_so() {
-            return;
-        }
-        change.await;
-    }
 }
 
 #[derive(Debug, Default)]
@@ -425,26 +276,6 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-
-    #[test]
-    fn a_log_never_goes_back_to_an_earlier_step_but_to_its_end() {
-        let said = |step, kind| Event {
-            position: Position {
-                turn: 1,
-                step,
-                fence: 1,
-                offset: 1,
-            },
-            agent: Arc::from(""),
-            kind,
-        };
-        let log = TurnLog::default();
-        log.push(said(2, EventKind::TextDelta("a".to_owned())));
-        log.push(said(1, EventKind::TextDelta("b".to_owned())));
-        assert_eq!(log.last_position().map(|last| last.step), Some(2));
-        log.push(said(1, EventKind::TurnContinues));
-        assert!(log.has_ended());
-    }
 
     #[test]
     fn a_dropped_watch_frees_its_entry() {

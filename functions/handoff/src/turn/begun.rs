@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::drive::holder::Claim;
-use crate::drive::hub::TurnLog;
+use crate::drive::log::TurnLog;
 use crate::failure::FailureCode;
 use crate::ports::{ModelError, ModelStream};
 use crate::record::Meta;

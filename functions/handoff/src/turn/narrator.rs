@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::recorder::Recorder;
-use crate::drive::hub::TurnLog;
+use crate::drive::log::TurnLog;
 use crate::event::{Event, EventKind, Position};
 use crate::ids::TurnNumber;
 use crate::record::CallResult;

@@ -12,8 +12,8 @@ use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
     Accepted, AuditLine, Conversation, Day, Decision, DecisionError, Engine, EngineSettings,
-    Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal, Resume, Role, Shown,
-    Subject, Submission, Tenant, TurnLog, View,
+    Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal, Resume, Role, Seen,
+    Shown, Subject, Submission, Tenant, TurnLog, Unread, View,
 };
 use tokio::time::Instant;
 
@@ -382,9 +382,9 @@ pub(crate) async fn listen(accepted: &Accepted) -> Heard {
 
 /// Resolves once the turn has come to such an event.
 pub(crate) async fn until(accepted: &Accepted, is: impl Fn(&EventKind) -> bool) {
-    let mut seen = 0;
+    let mut seen = Seen::default();
     loop {
-        let found = |events: &[Event]| events.iter().any(|event| is(&event.kind));
+        let found = |unread: Unread<'_>| unread.to_vec().iter().any(|event| is(&event.kind));
         let (found, now, ended) = accepted.log.read(seen, found).await;
         if found {
             return;
@@ -395,9 +395,9 @@ pub(crate) async fn until(accepted: &Accepted, is: impl Fn(&EventKind) -> bool) 
 }
 
 async fn read(log: &TurnLog) -> Vec<Event> {
-    let (mut all, mut seen) = (Vec::new(), 0);
+    let (mut all, mut seen) = (Vec::new(), Seen::default());
     loop {
-        let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;
+        let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
         all.extend(events);
         if ended {
             return all;

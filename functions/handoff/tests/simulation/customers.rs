@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use baton_handoff::TurnLog;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
+use baton_handoff::{Seen, TurnLog};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::audit::people::Need;
@@ -440,9 +440,9 @@ pub(crate) async fn take(
 }
 
 pub(crate) async fn relay(log: &TurnLog, lines: &UnboundedSender<Line>) {
-    let mut seen = 0;
+    let mut seen = Seen::default();
     loop {
-        let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;
+        let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
         seen = now;
         for event in events {
             let _hung_up = lines.send(Line::Event(event));

@@ -7,7 +7,7 @@ mod shelf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_handoff::event::{Event, EventKind};
+use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{
     CallDelta, FinishReason, Lane, Message, Model, ModelChunk, ModelError, ModelRequest,
@@ -16,8 +16,8 @@ use baton_handoff::ports::{
 use baton_handoff::record::ActionState;
 use baton_handoff::team::Team;
 use baton_handoff::{
-    Decision, Engine, Executed, Operator, Overlap, Ports, Principal, Reasons, Role, Shown, Subject,
-    Submission, Tenant,
+    Decision, Engine, Executed, Operator, Overlap, Ports, Principal, Reasons, Role, Seen, Shown,
+    Subject, Submission, Tenant,
 };
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
@@ -143,9 +143,9 @@ impl Shop {
         let id = ConversationId::parse("c").unwrap();
         let conversation = self.engine.conversation(&id, &Principal::Open);
         let log = conversation.submit(submission).await.unwrap().log;
-        let (mut text, mut seen) = (String::new(), 0);
+        let (mut text, mut seen) = (String::new(), Seen::default());
         loop {
-            let (events, now, ended) = log.read(seen, <[Event]>::to_vec).await;
+            let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
             for event in events {
                 if let EventKind::TextDelta(more) = event.kind {
                     text.push_str(&more);
