@@ -14,11 +14,12 @@ use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
 use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
-use crate::people::alias::Aliases;
-use crate::people::key::Keys;
-use crate::people::operator::Operators;
-use crate::people::trail::PseudonymKeys;
+use crate::people::pseudonym::Pseudonyms;
+use crate::people::remembered::Remembered;
 use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
+use crate::principal::Owner;
+use crate::record::api_key::ApiKey;
+use crate::record::operator::KnownOperator;
 use crate::team::{Agent, Team};
 use crate::turn::told::RESULTS_ARE_DATA;
 
@@ -74,10 +75,14 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
-    pub(crate) aliases: Aliases,
-    pub(crate) keys: Keys,
-    pub(crate) operators: Operators,
-    pub(crate) pseudonym_keys: PseudonymKeys,
+    /// Which visitors have signed in, as far as this process knows.
+    pub(crate) aliases: Remembered<Owner, Option<Owner>>,
+    /// The API keys that it has seen lately, by hash.
+    pub(crate) keys: Remembered<String, Option<ApiKey>>,
+    /// The operators that it has seen lately, by name.
+    pub(crate) operators: Remembered<String, Option<KnownOperator>>,
+    /// The keys of pseudonyms that it knows, by tenant.
+    pub(crate) pseudonym_keys: Remembered<String, Pseudonyms>,
     /// The agents' instructions, shared by all turns; otherwise each open turn would hold a copy.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
@@ -121,10 +126,10 @@ impl Engine {
             memory: Memory::default(),
             probe: Probe::default(),
             sweeps: Sweeps::default(),
-            aliases: Aliases::default(),
-            keys: Keys::default(),
-            operators: Operators::default(),
-            pseudonym_keys: PseudonymKeys::default(),
+            aliases: Remembered::default(),
+            keys: Remembered::default(),
+            operators: Remembered::default(),
+            pseudonym_keys: Remembered::default(),
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),

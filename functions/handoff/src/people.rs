@@ -2,9 +2,9 @@
 //! audit trail of what operators do.
 
 pub(crate) mod alias;
-pub(crate) mod audit;
 pub(crate) mod key;
 pub(crate) mod operator;
+pub(crate) mod pseudonym;
 pub(crate) mod remembered;
 pub(crate) mod trail;
 

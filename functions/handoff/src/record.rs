@@ -1,12 +1,15 @@
-//! The records of a conversation, and their keys. Knows JSON; never the store.
+//! The records of conversations and of people, and their keys. Knows JSON; never the store.
 
 mod action;
+pub(crate) mod api_key;
+pub(crate) mod audit;
 mod before;
 mod decision;
 pub(crate) mod journal;
 pub mod keys;
 mod message;
 mod meta;
+pub(crate) mod operator;
 pub(crate) mod size;
 mod step;
 mod stored;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::people::operator::Role;
 use crate::ports::{Millis, StoreError};
 use crate::principal::Subject;
+use crate::record::operator::Role;
 use crate::record::{ActionRecord, ActionState, Decision};
 
 /// A reason, in bytes; it is kept with the action and with the audit trail.

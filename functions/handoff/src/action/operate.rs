@@ -4,10 +4,10 @@
 use super::Action;
 pub use super::decision::{DecisionError, News, Reasons, Shown};
 use crate::engine::{Engine, MAX_TRIES};
-use crate::people::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision};
-use crate::people::operator::{Operator, Role};
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
+use crate::record::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision};
 use crate::record::journal::{read_action, read_meta};
+use crate::record::operator::{Operator, Role};
 use crate::record::{
     ActionApproval, ActionRecord, ActionState, Decided, Decision, RESEND, Settlement, decode, keys,
     size,

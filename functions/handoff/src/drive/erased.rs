@@ -2,8 +2,8 @@
 
 use crate::engine::Engine;
 use crate::ids::ConversationId;
-use crate::people::audit;
 use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
+use crate::record::audit;
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
 use crate::turn::recorder;
 

@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::STAYS;
-use super::remembered::Remembered;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ports::{Change, CommitError, Key, Millis, Store, StoreError};
 use crate::principal::{Kind, Owner, Principal, Subject};
@@ -42,9 +41,6 @@ struct Alias {
 struct Visitors {
     visitors: Vec<Subject>,
 }
-
-/// Which visitors have signed in, as far as this process knows.
-pub(crate) type Aliases = Remembered<Owner, Option<Owner>>;
 
 fn alias_key(visitor: &Owner) -> Option<Key> {
     let subject = visitor.subject(Kind::Visitor)?;

@@ -1,16 +1,15 @@
 //! API keys of the company's own programs. Only a hash of a key is stored.
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::audit::Audited;
-use super::remembered::Remembered;
 use super::{CreateError, STAYS};
 use crate::engine::Engine;
 use crate::ids::hex;
-use crate::ports::{Change, CommitError, Cursor, Index, Key, Listing, Millis, Record, StoreError};
+use crate::ports::{Change, CommitError, Cursor, Index, Millis, StoreError};
 use crate::principal::{Subject, Tenant};
-use crate::record::{decode, encode};
+use crate::record::api_key::{ApiKey, Scope, api_keys_of, key_of};
+use crate::record::audit::Audited;
+use crate::record::decode;
 
 /// The beginning of every API key, so that a leaked one is recognised.
 const PREFIX: &str = "bt_live_";
@@ -18,87 +17,8 @@ const PREFIX: &str = "bt_live_";
 /// Keys of one tenant that are listed at once.
 const PAGE: usize = 100;
 
-/// A thing that a key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Speak in conversations of its own, and read them.
-    Chat,
-    /// Act for a customer of its tenant, whom the request names.
-    Customers,
-    /// Make tokens for widgets.
-    Sessions,
-}
-
-impl Scope {
-    /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Customers, Self::Sessions];
-
-    /// The scope on the wire and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Customers => "customers",
-            Self::Sessions => "sessions",
-        }
-    }
-
-    /// The scope of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-}
-
-/// `K#hash`, `KEY`: an API key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiKey {
-    /// Its name, unique in practice: it names the service in records and logs.
-    pub name: Subject,
-    /// Its tenant.
-    pub tenant: Tenant,
-    /// What it may be used for.
-    pub scopes: Vec<Scope>,
-    /// When it was made. Milliseconds since 1970.
-    pub created_at: Millis,
-    /// When it ends. Milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Millis>,
-    /// When it was revoked. Milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Millis>,
-}
-
-/// The keys that this process has seen lately, by hash.
-pub(crate) type Keys = Remembered<String, Option<ApiKey>>;
-
-/// The list of a tenant's keys, newest first.
-fn keys_of(tenant: &Tenant) -> String {
-    format!("{tenant}/keys")
-}
-
-fn key_of(hash: &str) -> Key {
-    Key::new(format!("K#{hash}"), "KEY")
-}
-
 fn hash_of(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
-}
-
-impl ApiKey {
-    fn record(&self) -> Record {
-        Record {
-            listed: Some(Listing {
-                group: keys_of(&self.tenant),
-                rank: self.created_at,
-            }),
-            ..encode(self)
-        }
-    }
-
-    /// Whether it is usable at this moment.
-    pub fn is_live(&self, now: Millis) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
-    }
 }
 
 impl Engine {
@@ -166,7 +86,7 @@ impl Engine {
         tenant: &Tenant,
         after: Option<String>,
     ) -> Result<(Vec<ApiKey>, Option<String>), StoreError> {
-        let index = Index::Listed(keys_of(tenant));
+        let index = Index::Listed(api_keys_of(tenant));
         let after = after.map(Cursor);
         let page = self.store.index(&index, after.as_ref(), PAGE).await?;
         let keys = page.records.iter().filter_map(|stored| {
@@ -182,7 +102,7 @@ impl Engine {
     /// # Errors
     /// The store's.
     pub async fn revoke_key(&self, tenant: &Tenant, name: &str) -> Result<usize, CreateError> {
-        let index = Index::Listed(keys_of(tenant));
+        let index = Index::Listed(api_keys_of(tenant));
         let (mut after, mut revoked) = (None, 0);
         loop {
             let page = self.store.index(&index, after.as_ref(), PAGE).await?;

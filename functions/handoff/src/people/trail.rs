@@ -3,19 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::audit::{AuditDetails, AuditEntry, Audited, Day, details_key, partition};
-use super::remembered::Remembered;
+use super::pseudonym::Pseudonyms;
 use crate::engine::Engine;
-use crate::ids::hex;
 use crate::ports::limits::{HIGHEST_NUMBER, SORT_BYTES};
 use crate::ports::{Change, CommitError, Key, Order, Range, StoreError};
 use crate::principal::Tenant;
+use crate::record::audit::{AuditDetails, AuditEntry, Audited, Day, details_key, partition};
 use crate::record::{Unreadable, decode, encode};
-
-/// Hexadecimal digits of a pseudonym: 128 bits.
-const DIGITS: usize = 32;
 
 /// How often the making of a tenant's key is tried: a lost race is won by the winner's key.
 const TRIES: usize = 3;
@@ -29,6 +24,12 @@ pub struct AuditLine {
     pub details: Option<AuditDetails>,
 }
 
+/// `A#tenant`, `KEY`: the key of a tenant's pseudonyms.
+#[derive(Clone, Serialize, Deserialize)]
+struct PseudonymKey {
+    secret: String,
+}
+
 /// A part of a day's trail, in the order of time.
 #[derive(Debug, Clone, Default)]
 pub struct AuditPage {
@@ -38,38 +39,6 @@ pub struct AuditPage {
     pub unreadable: Vec<Unreadable>,
     /// For the next page, when more may follow.
     pub next: Option<String>,
-}
-
-/// `A#tenant`, `KEY`: the key of a tenant's pseudonyms.
-#[derive(Clone, Serialize, Deserialize)]
-struct PseudonymKey {
-    secret: String,
-}
-
-/// The keys that this process knows, by tenant.
-pub(crate) type PseudonymKeys = Remembered<String, Pseudonyms>;
-
-/// Makes pseudonyms of one tenant.
-#[derive(Clone)]
-pub(crate) struct Pseudonyms(Arc<str>);
-
-impl std::fmt::Debug for Pseudonyms {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Pseudonyms")
-    }
-}
-
-impl Pseudonyms {
-    /// The pseudonym of a name: the same each time, and of use to nobody without the key.
-    pub(crate) fn of(&self, name: &str) -> String {
-        let mut hasher = Sha256::new();
-        hasher.update(self.0.as_bytes());
-        hasher.update([0]);
-        hasher.update(name.as_bytes());
-        let mut digits = hex(&hasher.finalize());
-        digits.truncate(DIGITS);
-        digits
-    }
 }
 
 impl Engine {

@@ -7,11 +7,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::Scope;
-use super::operator::Role;
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Change, Key, Millis};
 use crate::principal::Subject;
+use crate::record::api_key::Scope;
+use crate::record::operator::Role;
 use crate::record::{Decision, encode};
 
 const DAY: Millis = 86_400_000;
