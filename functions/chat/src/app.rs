@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::auth::Auth;
+use crate::auth::checks::Auth;
 use baton_handoff::Engine;
 use baton_setup::ModelInfo;
 use baton_setup::settings::Proxies;

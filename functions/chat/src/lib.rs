@@ -26,6 +26,6 @@ pub mod serve;
 pub mod stream;
 
 pub use app::{App, Exposure};
-pub use auth::Auth;
+pub use auth::checks::Auth;
 pub use baton_setup::{ModelInfo, settings};
 pub use router::router;

@@ -1,15 +1,17 @@
 //! The one router: every path of the HTTP interface, for every server.
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{self, MethodRouter};
 use axum::{Extension, Router};
 use http::{Method, StatusCode, Uri};
 
 use crate::app::{App, MAX_BODY};
+use crate::edge::address::Address;
 use crate::edge::error::ApiError;
-use crate::edge::{address, announced, guard, trace};
+use crate::edge::{announced, guard, trace};
 use crate::routes::{
     actions, audit, books, completions, conversations, decisions, health, page, session, turns,
 };
@@ -87,13 +89,23 @@ pub fn router(app: App) -> Router {
         ))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
-            address::note,
+            note_address,
         ))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             trace::request,
         ))
         .with_state(app)
+}
+
+/// Notes the address of the request, where it is known, among the request's extensions.
+async fn note_address(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let address = Address::of(request.extensions(), request.headers(), &app.proxies);
+    if let Some(address) = address {
+        tracing::trace!(%address, "the client's address");
+        request.extensions_mut().insert(address);
+    }
+    next.run(request).await
 }
 
 /// Redirects a path that ends in a slash to the path without it, by a relative reference, which is right below any prefix of a

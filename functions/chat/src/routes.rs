@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderName};
 
 use self::input::Query;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::caller::Caller;
 use crate::edge::error::ApiError;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use baton_handoff::{Engine, Kind, Principal, Scope, Subject};
 use http::HeaderName;
 
-use super::{Asked, Denied, Identity, Method};
+use super::denied::Denied;
+use super::identity::Identity;
+use super::method::{Asked, Method};
 use crate::app::App;
 
 /// The customer for whom a service acts.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use crate::edge::guard::is_loopback_host;
+use crate::edge::authority::is_loopback_host;
 
 /// Its name over HTTPS. Browsers take a cookie with this prefix only for the whole host and only over HTTPS.
 const NAME: &str = "__Host-baton";

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use baton_handoff::{Kind, Operator, Principal, Role, Subject, Tenant};
 
+use super::denied::Denied;
+use super::identity::Identity;
 use super::jwt::Verified;
-use super::{Asked, Denied, Identity, Method};
+use super::method::{Asked, Method};
 use crate::app::App;
 
 pub(super) struct Issuers;

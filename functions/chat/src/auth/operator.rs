@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use baton_handoff::{Engine, Operator, Role, Subject, Tenant};
 use sha2::{Digest, Sha256};
 
-use super::{Asked, Denied, Identity, Method};
+use super::denied::Denied;
+use super::identity::Identity;
+use super::method::{Asked, Method};
 use crate::app::App;
 
 /// The name of the operator with the deployment's secret.

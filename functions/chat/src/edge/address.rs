@@ -9,13 +9,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr as _;
 use std::sync::Once;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use baton_setup::settings::Proxies;
 use http::{Extensions, HeaderMap, HeaderName, header};
-
-use crate::app::App;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const CLOUDFRONT_VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
@@ -78,16 +73,6 @@ impl fmt::Display for Address {
             IpAddr::V6(ip) => write!(f, "{ip}/64"),
         }
     }
-}
-
-/// Notes the address of the request, where it is known, among the request's extensions.
-pub(crate) async fn note(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let address = Address::of(request.extensions(), request.headers(), &app.proxies);
-    if let Some(address) = address {
-        tracing::trace!(%address, "the client's address");
-        request.extensions_mut().insert(address);
-    }
-    next.run(request).await
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {

@@ -230,11 +230,6 @@ impl Exposure {
     }
 }
 
-/// Whether the value of a `Host` header is a name of this machine for itself.
-pub(crate) fn is_loopback_host(host: &str) -> bool {
-    Authority::parse(host).is_some_and(|host| host.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

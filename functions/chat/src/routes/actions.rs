@@ -18,7 +18,7 @@ use super::answers::{json_page, uncached, written};
 use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::app::App;
-use crate::auth::must;
+use crate::auth::caller::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::input::Query;
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::app::App;
-use crate::auth::must;
+use crate::auth::caller::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::operator::{Entries, Operator, Paging, Round, page};
 use crate::app::App;
-use crate::auth::must;
+use crate::auth::caller::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};

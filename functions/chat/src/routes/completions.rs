@@ -12,7 +12,7 @@ use super::answers::{insert, name_turn, stream_response, uncached};
 use super::input::read_object;
 use super::turn_reference;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::caller::Caller;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;

@@ -16,7 +16,7 @@ use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page};
 use super::{last_position, open};
 use crate::app::App;
-use crate::auth::{Caller, must};
+use crate::auth::caller::{Caller, must};
 use crate::edge::accept::wanted;
 use crate::edge::error::ApiError;
 #[cfg(test)]

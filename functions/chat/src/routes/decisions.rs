@@ -14,7 +14,7 @@ use super::answers::uncached;
 use super::input::{Path, read_object};
 use super::operator::Operator;
 use crate::app::App;
-use crate::auth::must;
+use crate::auth::caller::must;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;

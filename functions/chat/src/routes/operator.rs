@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::answers::{json_page, unwritable, written};
 use super::input::Query;
 use crate::app::App;
-use crate::auth;
+use crate::auth::caller::operator;
 use crate::edge::error::ApiError;
 use crate::stream::budget::Budget;
 
@@ -31,7 +31,7 @@ impl FromRequestParts<App> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        auth::operator(app, parts).await.map(Self)
+        operator(app, parts).await.map(Self)
     }
 }
 

@@ -14,7 +14,7 @@ use super::completions::answer;
 use super::input::{Path, Query};
 use super::{last_position, open};
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::caller::Caller;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;

@@ -1,0 +1,39 @@
+//! What a good credential proves.
+
+use baton_handoff::{Operator, Principal, Scope};
+
+/// The identity that a credential proves.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) principal: Principal,
+    /// A name for people.
+    pub(super) name: Option<String>,
+    /// The roles, if it is an operator.
+    pub(super) operator: Option<Operator>,
+    /// What its key may be used for, if it is a service.
+    pub(super) scopes: Option<Vec<Scope>>,
+    /// The end of the credential, in seconds since 1970, where it has one.
+    pub(super) expires: Option<u64>,
+}
+
+impl Identity {
+    pub(super) fn of(principal: Principal) -> Self {
+        Self {
+            principal,
+            name: None,
+            operator: None,
+            scopes: None,
+            expires: None,
+        }
+    }
+
+    pub(super) fn operator(operator: Operator) -> Self {
+        Self {
+            name: Some(operator.name.to_string()),
+            principal: operator.principal(),
+            operator: Some(operator),
+            scopes: None,
+            expires: None,
+        }
+    }
+}
