@@ -1,7 +1,9 @@
 //! Refusals shared by several operations.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{ToResponse, ToSchema as _};
+use utoipa::{IntoResponses, ToResponse, ToSchema as _};
 
 use super::headers::header_ref;
 use crate::edge::error::Error;
@@ -38,10 +40,39 @@ refusals! {
     CannotExpect: "The `Expect` header asks for more than `100-continue`.";
     OtherHost: "The `Host` header names neither this machine nor an origin of `BATON_ORIGINS`.";
     MessageIdReused: "The message id was used for another message.";
+    DecidedOtherwise: "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
+        when. Read the action again.";
     TooManyWaiting: "Eight messages of this conversation wait already.", "Retry-After" = "RetryAfter";
     Internal: "A record cannot be read.";
     Unavailable: "The store cannot be reached, the server is ending, or too many long answers are being read slowly. \
         The same message may be sent again, safely with a message id.", "Retry-After" = "RetryAfter";
+}
+
+macro_rules! groups {
+    ($($name:ident: $doc:literal [$($status:literal = $refusal:ident),*];)*) => {
+        $(
+            #[doc = $doc]
+            pub(crate) enum $name {}
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    let refusals = [$(($status, stringify!($refusal))),*];
+                    let named = refusals.into_iter().map(|(status, refusal)| {
+                        (status.to_owned(), Ref::from_response_name(refusal).into())
+                    });
+                    named.collect()
+                }
+            }
+        )*
+    };
+}
+
+groups! {
+    OfLists: "The refusals of every list." ["400" = BadRequest, "500" = Internal, "503" = Unavailable];
+    OfReads: "The refusals of a look at one thing."
+        ["400" = BadRequest, "404" = NotFound, "500" = Internal, "503" = Unavailable];
+    OfDecisions: "The refusals of a decision on an action."
+        ["400" = BadRequest, "404" = NotFound, "409" = DecidedOtherwise, "500" = Internal, "503" = Unavailable];
 }
 
 fn refusal(description: &str, headers: &[(&str, &str)]) -> RefOr<Response> {

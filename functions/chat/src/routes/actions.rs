@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::answers::{json_page, uncached, written};
 use super::input::{Path, Query};
-use super::operator::{Entries, Operator, Paging, Round, page};
+use super::operator::{Entries, Operator, Paging, Round, page, page_of};
 use crate::app::App;
 use crate::auth::caller::must;
 use crate::edge::error::ApiError;
@@ -149,28 +149,9 @@ impl Shown {
     }
 }
 
-/// Actions in one state, newest first.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-struct ActionPage {
-    #[cfg_attr(test, schema(value_type = Vec<Shown>))]
-    actions: Vec<Box<RawValue>>,
-    /// Actions of this page whose record cannot be read: damaged, or of a newer release.
-    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
-    unreadable: Vec<Unreadable>,
-    /// For `after`; null at the end.
-    #[cfg_attr(test, schema(required = true))]
-    next: Option<String>,
-}
-
-impl From<Entries> for ActionPage {
-    fn from(entries: Entries) -> Self {
-        Self {
-            actions: entries.values,
-            unreadable: entries.unreadable,
-            next: entries.next,
-        }
-    }
+page_of! {
+    /// Actions in one state, newest first.
+    ActionPage { actions: Shown }
 }
 
 /// The newest actions of each state.
@@ -214,10 +195,7 @@ struct InState {
     params(InState, Paging),
     responses(
         (status = 200, description = "A part of the list with `state`; the overview without it.", body = inline(Listed)),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]
@@ -285,10 +263,7 @@ async fn overview(app: &App, budget: &Budget, tenant: &Tenant) -> Result<Respons
     params(("id" = values::ActionId, Path)),
     responses(
         (status = 200, description = "The action as it is now.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]

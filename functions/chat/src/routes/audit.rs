@@ -3,16 +3,14 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::Millis;
 use baton_handoff::{AuditLine, Audited, AuditedDecision, Day, Decision, Role, Scope};
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::input::Query;
-use super::operator::{Entries, Operator, Paging, Round, page};
+use super::operator::{Entries, Operator, Paging, Round, page, page_of};
 use crate::app::App;
 use crate::auth::caller::must;
 use crate::edge::error::ApiError;
@@ -161,28 +159,9 @@ impl DecisionEntry {
     }
 }
 
-/// A part of a day's audit trail, in the order of time.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-struct AuditTrail {
-    #[cfg_attr(test, schema(value_type = Vec<Entry>))]
-    entries: Vec<Box<RawValue>>,
-    /// Entries of this page that cannot be read: damaged, or of a newer release.
-    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
-    unreadable: Vec<Unreadable>,
-    /// For `after`; null at the end.
-    #[cfg_attr(test, schema(required = true))]
-    next: Option<String>,
-}
-
-impl From<Entries> for AuditTrail {
-    fn from(entries: Entries) -> Self {
-        Self {
-            entries: entries.values,
-            unreadable: entries.unreadable,
-            next: entries.next,
-        }
-    }
+page_of! {
+    /// A part of a day's audit trail, in the order of time.
+    AuditTrail { entries: Entry }
 }
 
 #[cfg(test)]
@@ -203,9 +182,7 @@ struct OfDay {
     params(OfDay, Paging),
     responses(
         (status = 200, description = "A part of the day's trail.", body = AuditTrail),
-        (status = 400, response = refusals::BadRequest),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfLists,
     ),
     security(("operator" = [])),
 ))]

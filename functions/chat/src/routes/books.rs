@@ -4,14 +4,12 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::Role;
-use baton_handoff::history::Unreadable;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Cursor, Millis};
 use baton_tools::office::{Order, Refund};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use super::operator::{Entries, Operator, Paging, Round, page};
+use super::operator::{Entries, Operator, Paging, Round, page, page_of};
 use crate::app::App;
 use crate::auth::caller::must;
 use crate::edge::error::ApiError;
@@ -25,9 +23,7 @@ use crate::stream::budget::Budget;
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = OrderPage),
-        (status = 400, response = refusals::BadRequest),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfLists,
     ),
     security(("operator" = [])),
 ))]
@@ -58,9 +54,7 @@ pub(crate) async fn orders(
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = RefundPage),
-        (status = 400, response = refusals::BadRequest),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfLists,
     ),
     security(("operator" = [])),
 ))]
@@ -143,50 +137,12 @@ impl From<Refund> for RefundEntry {
     }
 }
 
-/// A part of the list of orders.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-struct OrderPage {
-    #[cfg_attr(test, schema(value_type = Vec<OrderEntry>))]
-    orders: Vec<Box<RawValue>>,
-    /// Orders of this page whose record cannot be read: damaged, or of a newer release.
-    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
-    unreadable: Vec<Unreadable>,
-    /// For `after`; null at the end.
-    #[cfg_attr(test, schema(required = true))]
-    next: Option<String>,
+page_of! {
+    /// A part of the list of orders.
+    OrderPage { orders: OrderEntry }
 }
 
-impl From<Entries> for OrderPage {
-    fn from(entries: Entries) -> Self {
-        Self {
-            orders: entries.values,
-            unreadable: entries.unreadable,
-            next: entries.next,
-        }
-    }
-}
-
-/// A part of the list of refunds.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-struct RefundPage {
-    #[cfg_attr(test, schema(value_type = Vec<RefundEntry>))]
-    refunds: Vec<Box<RawValue>>,
-    /// Refunds of this page whose record cannot be read: damaged, or of a newer release.
-    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
-    unreadable: Vec<Unreadable>,
-    /// For `after`; null at the end.
-    #[cfg_attr(test, schema(required = true))]
-    next: Option<String>,
-}
-
-impl From<Entries> for RefundPage {
-    fn from(entries: Entries) -> Self {
-        Self {
-            refunds: entries.values,
-            unreadable: entries.unreadable,
-            next: entries.next,
-        }
-    }
+page_of! {
+    /// A part of the list of refunds.
+    RefundPage { refunds: RefundEntry }
 }

@@ -1,19 +1,18 @@
 //! Conversations as people read them: the list, one history, export, erase.
 
+use std::num::NonZero;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::Role;
 use baton_handoff::event::Position;
-use baton_handoff::history::Unreadable;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::answers::{json_page, stream_response, uncached, written};
 use super::export::{self, Form};
 use super::input::{Path, Query};
-use super::operator::{Entries, Operator, Paging, Round, page};
+use super::operator::{Entries, Operator, Paging, Round, page, page_of};
 use super::{last_position, open};
 use crate::app::App;
 use crate::auth::caller::{Caller, must};
@@ -29,28 +28,9 @@ use crate::stream::sse;
 const TURNS: usize = 50;
 const MOST_TURNS: usize = 500;
 
-/// A part of the list of conversations.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-struct SummaryPage {
-    #[cfg_attr(test, schema(value_type = Vec<values::Summary>))]
-    conversations: Vec<Box<RawValue>>,
-    /// Conversations of this page whose record cannot be read: damaged, or of a newer release.
-    #[cfg_attr(test, schema(value_type = Vec<values::Unreadable>))]
-    unreadable: Vec<Unreadable>,
-    /// For `after`; null at the end.
-    #[cfg_attr(test, schema(required = true))]
-    next: Option<String>,
-}
-
-impl From<Entries> for SummaryPage {
-    fn from(entries: Entries) -> Self {
-        Self {
-            conversations: entries.values,
-            unreadable: entries.unreadable,
-            next: entries.next,
-        }
-    }
+page_of! {
+    /// A part of the list of conversations.
+    SummaryPage { conversations: values::Summary }
 }
 
 #[cfg(test)]
@@ -76,9 +56,7 @@ struct Turns {
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = SummaryPage),
-        (status = 400, response = refusals::BadRequest),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfLists,
     ),
 ))]
 pub(crate) async fn list(
@@ -105,9 +83,7 @@ pub(crate) async fn list(
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = SummaryPage),
-        (status = 400, response = refusals::BadRequest),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfLists,
     ),
     security(("operator" = [])),
 ))]
@@ -136,10 +112,7 @@ pub(crate) async fn list_all(
     params(("id" = values::ConversationId, Path), Turns),
     responses(
         (status = 200, description = "The turns, oldest first.", body = values::History),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn history(
@@ -151,8 +124,8 @@ pub(crate) async fn history(
 ) -> Result<Response, ApiError> {
     let conversation = open(&app, &caller, &id)?;
     let before: Option<u32> = query.number("before")?;
-    let turns: Option<usize> = query.number("turns")?;
-    let turns = turns.unwrap_or(TURNS).clamp(1, MOST_TURNS);
+    let turns: Option<NonZero<usize>> = query.number("turns")?;
+    let turns = turns.map_or(TURNS, |turns| turns.get().min(MOST_TURNS));
     let (conversation, view) = (&conversation, caller.view());
     let make = || async move {
         let history = conversation.history(before, turns, view).await?;
@@ -171,10 +144,7 @@ pub(crate) async fn history(
     params(("id" = values::ConversationId, Path), super::LastEvent, super::Behind),
     responses(
         (status = 200, response = streams::ConversationStream),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn events(
@@ -234,10 +204,7 @@ pub(crate) async fn erase(
             content((values::History = "application/json"), (values::Markdown = "text/markdown")),
             headers(("Content-Disposition" = String, description = "An attachment with a name."))
         ),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn export(

@@ -11,13 +11,11 @@ use serde::{Deserialize, Deserializer};
 
 use super::actions::{Shown, no_such_action, parse_id};
 use super::answers::uncached;
-use super::input::{Path, read_object};
+use super::input::{Path, read_object, whole};
 use super::operator::Operator;
 use crate::app::App;
 use crate::auth::caller::must;
 use crate::edge::error::ApiError;
-#[cfg(test)]
-use crate::edge::error::Error;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
 
@@ -60,7 +58,7 @@ struct Fence(u64);
 
 impl<'de> Deserialize<'de> for Fence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let given = Option::deserialize(deserializer)?;
+        let given = whole(deserializer)?;
         let missing = "missing field `fence`: the number that the action was shown with";
         given.map(Self).ok_or_else(|| D::Error::custom(missing))
     }
@@ -101,15 +99,7 @@ impl TryFrom<String> for Outcome {
     request_body = Decided,
     responses(
         (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
-                when. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfDecisions,
     ),
     security(("operator" = [])),
 ))]
@@ -134,15 +124,7 @@ pub(crate) async fn approve(
     request_body = Decided,
     responses(
         (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
-                when. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfDecisions,
     ),
     security(("operator" = [])),
 ))]
@@ -167,15 +149,7 @@ pub(crate) async fn reject(
     request_body = Settled,
     responses(
         (status = 200, description = "The action after the decision.", body = Shown),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
-                when. Read the action again."
-        ),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfDecisions,
     ),
     security(("operator" = [])),
 ))]

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
 };
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::app::MAX_BODY;
 use crate::edge::announced::too_large;
@@ -60,14 +60,14 @@ impl Query {
         }
     }
 
-    /// A number that is not negative and fits its type.
+    /// A number that fits its type: from 0, or from 1 for a type without zero.
     pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.text(name)? else {
             return Ok(None);
         };
         value.parse().map(Some).map_err(|_| {
             ApiError::bad_request(format!(
-                "{name} must be a whole number that is not too large"
+                "{name} must be a whole number that is neither too small nor too large"
             ))
         })
     }
@@ -95,6 +95,26 @@ pub(super) async fn read_object<T: DeserializeOwned>(
         let field = error.path().to_string();
         ApiError::bad_request(sentence(&field, &error.into_inner().to_string()))
     })
+}
+
+/// A whole number, however it is written: to JSON Schema `1.0` is one too.
+pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let refused = || D::Error::custom("must be a whole number");
+    let given = Option::<Number>::deserialize(deserializer).map_err(|_| refused())?;
+    given
+        .map(|number| {
+            let number = number.as_u64().or_else(|| exact(number.as_f64()?));
+            number.ok_or_else(refused)
+        })
+        .transpose()
+}
+
+/// The whole number that this float is. From 2⁵³ on a float does not say which one was meant.
+fn exact(float: f64) -> Option<u64> {
+    let is_whole = (0.0..9_007_199_254_740_992.0).contains(&float) && float.fract() == 0.0;
+    is_whole
+        .then(|| float.abs().to_string().parse().ok())
+        .flatten()
 }
 
 /// Of two values of one name a proxy or a filter may have read the one, and we would read the other (RFC 8259, section 4).
@@ -168,7 +188,6 @@ fn sentence(field: &str, message: &str) -> String {
         return format!("{name} is missing{hint}");
     }
     match message.rsplit_once(", expected ") {
-        Some((_, "u64")) => format!("{field} must be a whole number"),
         Some((_, expected)) => format!("{field} must be {expected}"),
         // From our own types: "must …".
         None => format!("{field} {message}"),
@@ -244,6 +263,29 @@ mod tests {
     use futures_util::stream;
 
     use super::*;
+
+    #[test]
+    fn a_number_is_whole_however_it_is_written() {
+        let read = |text: &str| {
+            let value: Value = serde_json::from_str(text).unwrap();
+            whole(value).map_err(|error| error.to_string())
+        };
+        for (text, number) in [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("70e-1", Some(7)),
+            ("1e3", Some(1_000)),
+            ("-0.0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("null", None),
+        ] {
+            assert_eq!(read(text), Ok(number), "{text}");
+        }
+        for text in ["7.5", "-1", "-1.0", "1e16", "1e300", "\"7\"", "[]", "true"] {
+            let refused = Err("must be a whole number".to_owned());
+            assert_eq!(read(text), refused, "{text}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {

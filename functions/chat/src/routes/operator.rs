@@ -1,5 +1,7 @@
 //! Shared parts of operator routes: access, and lists in pages.
 
+use std::num::NonZero;
+
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use baton_handoff::history::Unreadable;
@@ -61,13 +63,13 @@ impl FromRequestParts<App> for Paging {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let query = Query::from_request_parts(parts, app).await?;
-        let limit: Option<usize> = query.number("limit")?;
+        let limit: Option<NonZero<usize>> = query.number("limit")?;
         Ok(Self {
             after: query
                 .text("after")?
                 .filter(|after| !after.is_empty())
                 .map(str::to_owned),
-            limit: limit.unwrap_or(ENTRIES).clamp(1, MOST_ENTRIES),
+            limit: limit.map_or(ENTRIES, |limit| limit.get().min(MOST_ENTRIES)),
         })
     }
 }
@@ -129,6 +131,36 @@ impl Entries {
         self.unreadable.extend(other.unreadable);
     }
 }
+
+/// A page of a list as it is answered.
+macro_rules! page_of {
+    ($(#[$about:meta])* $name:ident { $entries:ident: $($entry:ident)::+ }) => {
+        $(#[$about])*
+        #[derive(serde::Serialize)]
+        #[cfg_attr(test, derive(utoipa::ToSchema))]
+        struct $name {
+            #[cfg_attr(test, schema(value_type = Vec<$($entry)::+>))]
+            $entries: Vec<Box<serde_json::value::RawValue>>,
+            /// Entries of this page whose record cannot be read: damaged, or of a newer release.
+            #[cfg_attr(test, schema(value_type = Vec<crate::openapi::values::Unreadable>))]
+            unreadable: Vec<baton_handoff::history::Unreadable>,
+            /// For `after`; null at the end.
+            #[cfg_attr(test, schema(required = true))]
+            next: Option<String>,
+        }
+
+        impl From<$crate::routes::operator::Entries> for $name {
+            fn from(entries: $crate::routes::operator::Entries) -> Self {
+                Self {
+                    $entries: entries.values,
+                    unreadable: entries.unreadable,
+                    next: entries.next,
+                }
+            }
+        }
+    };
+}
+pub(super) use page_of;
 
 /// A page of a list.
 pub(super) async fn page<P, F>(

@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use super::answers::uncached;
-use super::input::read_object;
+use super::input::{read_object, whole};
 use crate::app::App;
 use crate::auth::session::{Session, Wanted, look, make};
 use crate::edge::error::ApiError;
@@ -28,6 +28,7 @@ struct Asked {
     /// For a service: the only origin whose pages may use the token.
     origin: Option<String>,
     /// For a service: how long the token is valid.
+    #[serde(deserialize_with = "whole")]
     #[cfg_attr(test, schema(minimum = 5, maximum = 15, default = 10))]
     minutes: Option<u64>,
     /// For a customer: the token of the visitor that signs in, where the browser has it in no cookie.

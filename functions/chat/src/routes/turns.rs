@@ -38,10 +38,7 @@ use crate::stream::listener::{self, encode_rest};
                 ("X-Turn" = values::TurnNumber, description = "The turn. Always sent."),
             )
         ),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn events(
@@ -85,10 +82,7 @@ pub(crate) async fn events(
     params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path)),
     responses(
         (status = 202, description = "Asked for; the turn's stream ends with `turn_stopped`, unless it was over before."),
-        (status = 400, response = refusals::BadRequest),
-        (status = 404, response = refusals::NotFound),
-        (status = 500, response = refusals::Internal),
-        (status = 503, response = refusals::Unavailable),
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn stop(

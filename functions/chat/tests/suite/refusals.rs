@@ -343,10 +343,12 @@ async fn what_is_wrong_with_an_address_is_said_in_a_sentence() {
     let model = ScriptedModel::responding(clerk).await;
     let server = Server::open(&model).await;
     let client = server.client();
-    let number = "must be a whole number that is not too large";
+    let number = "must be a whole number that is neither too small nor too large";
     for (path, sentence) in [
         ("/conversations?limit=many", format!("limit {number}")),
         ("/conversations?limit=-1", format!("limit {number}")),
+        ("/conversations?limit=0", format!("limit {number}")),
+        ("/conversations/c?turns=0", format!("turns {number}")),
         ("/orders?limit=1&limit=2", "limit is given twice".to_owned()),
         (
             "/conversations/c?before=4294967296",
