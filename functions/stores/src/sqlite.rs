@@ -16,6 +16,7 @@ mod open;
 mod queue;
 mod records;
 mod rendezvous;
+mod residue;
 mod rights;
 mod schema;
 mod store;

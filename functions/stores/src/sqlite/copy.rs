@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::open::{self, OpenError, beside};
+use super::residue::MARK;
 use crate::presence;
 
 /// Files that earlier restores may have left.
@@ -120,10 +121,11 @@ pub fn visit_newer(
     let mut newer = db
         .prepare(
             "SELECT partition, sort, body FROM main.records AS now WHERE NOT EXISTS (SELECT 1 FROM copy.records AS then_ \
-             WHERE then_.partition = now.partition AND then_.sort = now.sort AND then_.version >= now.version)",
+             WHERE then_.partition = now.partition AND then_.sort = now.sort AND then_.version >= now.version) \
+             AND partition != ?1",
         )
         .map_err(failed)?;
-    let mut rows = newer.query(params![]).map_err(failed)?;
+    let mut rows = newer.query(params![MARK]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         visitor(

@@ -10,6 +10,8 @@ use rusqlite::{
 use baton_handoff::ports::IndexPosition;
 use baton_handoff::ports::limits::{Bounds, HIGHEST_NUMBER};
 
+use super::residue;
+
 /// Expired records that one purge removes: well under a millisecond of the writer's time for small ones.
 const PURGED_AT_ONCE: usize = 100;
 
@@ -70,13 +72,20 @@ pub(super) fn apply(db: &Connection, changes: &[Change], now: Millis) -> Result<
             Found::Version(_, way) => way,
         });
     }
+    let mut removed = false;
     for (change, way) in changes.iter().zip(ways) {
         match (change, way) {
             (Change::Create(key, record), _) => put(db, key, 1, record, way)?,
             (Change::Replace(key, version, record), _) => put(db, key, version + 1, record, way)?,
             (Change::Remove(..), Way::Insert) | (Change::Require(..), _) => {}
-            (Change::Remove(key, _), _) => remove(db, key)?,
+            (Change::Remove(key, _), _) => {
+                remove(db, key)?;
+                removed = true;
+            }
         }
+    }
+    if removed {
+        residue::mark(db)?;
     }
     Ok(true)
 }

@@ -134,6 +134,9 @@ CREATE INDEX messages_sender ON messages (lane, sender, round);
 /// How long a connection waits for another process before it gives up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// And for what may fail.
+const BRIEFLY: Duration = Duration::from_millis(20);
+
 /// And for one that migrates the file while this one opens it: a million records took 20 s.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(1);
 
@@ -214,10 +217,22 @@ pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     // A connection has the log open from its first read on, and until then another one that closes may remove it.
     db.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "full")?;
+    // A removed record must not be readable in the file; see `residue`.
+    db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     // Negative for KiB; positive would be pages.
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))
+}
+
+/// For what is tried again anyway: waits no longer than other work of the thread may.
+pub(super) fn wait_briefly(db: &Connection) -> Result<()> {
+    db.busy_handler(Some(|tries| wait(tries, BRIEFLY)))
+}
+
+/// The patience of every connection.
+pub(super) fn wait_as_usual(db: &Connection) -> Result<()> {
+    db.busy_handler(Some(wait_for_other_process))
 }
 
 fn wait_for_other_process(tries: i32) -> bool {

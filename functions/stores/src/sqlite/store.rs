@@ -87,6 +87,10 @@ impl Store for SqliteStore {
     async fn commit(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         limits::check(&changes)?;
         let is_empty = changes.is_empty();
+        let removes = |change: &Change| matches!(change, Change::Remove(..));
+        if changes.iter().any(removes) {
+            self.database.writer.will_remove();
+        }
         let applied = self
             .database
             .writer

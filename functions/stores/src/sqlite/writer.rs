@@ -15,6 +15,7 @@ use super::fault::{FileName, WriteError};
 use super::identity::Identity;
 use super::mailbox::{Mailbox, Taken};
 use super::neighbours::{Lookout, Neighbours};
+use super::residue::{self, Residue};
 use super::{open, records};
 
 /// Jobs that may wait before a caller must wait for room.
@@ -80,6 +81,7 @@ pub(super) struct Writer {
     jobs: Arc<Jobs>,
     file: FileName,
     fails: Arc<AtomicBool>,
+    removes: Arc<AtomicBool>,
     ended: watch::Receiver<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -117,6 +119,7 @@ impl Writer {
         let jobs = Arc::new(Jobs::new(ROOM));
         let (end, ended) = watch::channel(false);
         let fails = Arc::new(AtomicBool::new(false));
+        let removes = Arc::new(AtomicBool::new(false));
         let writer_thread = WriterThread {
             db,
             env,
@@ -125,6 +128,8 @@ impl Writer {
             lookout: Lookout::new(Arc::clone(&neighbours)),
             neighbours,
             fails: Arc::clone(&fails),
+            removes: Arc::clone(&removes),
+            residue: Residue::none(),
             jobs: Arc::clone(&jobs),
             end,
             purge_at: Instant::now(),
@@ -136,6 +141,7 @@ impl Writer {
             jobs,
             file,
             fails,
+            removes,
             ended,
             thread: Some(thread),
         })
@@ -176,6 +182,11 @@ impl Writer {
         self.fails.load(Ordering::Relaxed)
     }
 
+    /// The next job removes records: what they leave in the file must go too.
+    pub(super) fn will_remove(&self) {
+        self.removes.store(true, Ordering::Relaxed);
+    }
+
     /// Accepts no more jobs, and returns when all accepted ones are answered.
     pub(super) async fn close(&self) {
         self.jobs.close();
@@ -204,6 +215,8 @@ struct WriterThread {
     neighbours: Arc<Neighbours>,
     lookout: Lookout,
     fails: Arc<AtomicBool>,
+    removes: Arc<AtomicBool>,
+    residue: Residue,
     jobs: Arc<Jobs>,
     end: watch::Sender<bool>,
     purge_at: Instant,
@@ -228,7 +241,9 @@ impl WriterThread {
             if crowded {
                 std::thread::sleep(GATHER);
             }
-            let patience = thread.purge_at.saturating_duration_since(Instant::now());
+            let next = thread.residue.due().unwrap_or(thread.purge_at);
+            let next = next.min(thread.purge_at);
+            let patience = next.saturating_duration_since(Instant::now());
             let taken = thread.jobs.take(&mut batch, BATCH, patience);
             crowded = batch.len() > 1;
             match taken {
@@ -236,8 +251,18 @@ impl WriterThread {
                 Taken::Nothing => {}
                 Taken::Closed => return thread.finish(),
             }
+            if thread.removes.swap(false, Ordering::Relaxed) {
+                thread.residue.removed();
+            }
             if thread.purge_at <= Instant::now() {
                 thread.purge();
+            }
+            if thread
+                .residue
+                .due()
+                .is_some_and(|due| due <= Instant::now())
+            {
+                thread.overwrite();
             }
         }
     }
@@ -312,18 +337,20 @@ impl WriterThread {
     }
 
     /// Leaves one whole file: the log is written into it, and closing removes the log unless another process has the file open.
-    fn finish(self) {
-        let end = || {
+    fn finish(mut self) {
+        let mut end = || {
             self.identity.check_names()?;
+            let overwritten = self.residue.finish(&mut self.db)?;
             self.db.busy_timeout(PATIENCE_AT_END)?;
-            self.db
-                .pragma_update_and_check(None, "wal_checkpoint", "truncate", |row| {
-                    row.get::<_, bool>(0)
-                })
+            let emptied = residue::empty_log(&self.db)?;
+            if emptied && overwritten {
+                residue::unmark(&self.db)?;
+            }
+            Ok::<_, rusqlite::Error>(emptied)
         };
         match end() {
-            Ok(false) => {}
-            Ok(true) => {
+            Ok(true) => {}
+            Ok(false) => {
                 tracing::warn!(
                     "other processes have the file open: a part of it stays in its log (-wal)"
                 );
@@ -338,11 +365,22 @@ impl WriterThread {
         }
     }
 
+    /// One step against what removed records have left in the file.
+    fn overwrite(&mut self) {
+        let neighbours = Arc::clone(&self.neighbours);
+        let check = || self.identity.check_names();
+        let done = neighbours.beside(|| self.residue.step(&mut self.db, check));
+        if let Err(error) = done {
+            tracing::warn!(%error, "what removed records left in the file could not be overwritten; it is tried again");
+        }
+    }
+
     fn purge(&mut self) {
         let now = self.env.now();
         let cleared = self
             .identity
             .check_names()
+            .and_then(|()| self.residue.look(&self.db))
             .and_then(|()| self.neighbours.beside(|| records::purge(&self.db, now)));
         let pause = match &cleared {
             Ok(records::Purged::More) => PURGE_MORE,

@@ -4,6 +4,7 @@
 mod backup;
 mod blocked;
 mod earlier;
+mod erased;
 mod files;
 mod folder;
 mod lists;
