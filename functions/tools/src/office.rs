@@ -8,6 +8,8 @@ mod acme;
 mod before;
 mod books;
 mod effects;
+mod erased;
+mod owner;
 mod reach;
 mod search;
 
@@ -19,13 +21,14 @@ use async_trait::async_trait;
 use baton_handoff::Tenant;
 use baton_handoff::history::Unreadable;
 use baton_handoff::ports::{
-    CommitError, Cursor, Env, Index, Outcome, Price, Store, StoreError, ToolError, ToolRequest,
-    Tools,
+    CommitError, Cursor, Env, Forgotten, Index, Outcome, Price, Store, StoreError, ToolError,
+    ToolRequest, Tools,
 };
 use serde::Deserialize;
 
 pub use before::renamed_list;
 pub use books::{Entries, Order, Refund};
+pub use owner::Books;
 
 use crate::outside::Outside;
 
@@ -218,5 +221,10 @@ impl Tools for BackOffice {
             Ok(Call::Refund(refund)) => self.paid_for(&refund.item_id, request).await,
             Err(sentence) => Price::CannotTell(sentence),
         }
+    }
+
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), ToolError> {
+        let done = self.forget_all(forgotten).await;
+        done.map_err(|error| ToolError::Unavailable(error.to_string()))
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Outcome, Price, Provider, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Forgotten, Outcome, Price, Provider, ToolError, ToolRequest, Tools};
 use baton_handoff::team::{BackOfficeTools, Team};
 
 use crate::http_tools::{HttpProvider, HttpTools};
@@ -93,5 +93,13 @@ impl Tools for Toolbox {
             Ok(place) => place.price(request).await,
             Err(sentence) => Price::CannotTell(sentence),
         }
+    }
+
+    /// A team of today may lack a tool that an earlier one had, so all providers are asked.
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), ToolError> {
+        for (_, tools) in &self.places {
+            tools.forget(forgotten).await?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::ids::ConversationId;
-use crate::ports::{Change, CommitError, Order, Range, StoreError, Stored};
+use crate::ports::{Change, CommitError, Forgotten, Order, Range, StoreError, Stored};
 use crate::record::audit;
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
 use crate::turn::recorder;
@@ -18,16 +18,23 @@ pub(super) async fn remove(
     version: u64,
     mut meta: Meta,
 ) -> Result<Option<(u64, Meta)>, StoreError> {
-    let mut left = false;
-    for prefix in ["M#", "E#", "T#"] {
-        let partition = keys::partition(conversation);
-        left |= remove_range(engine, partition, prefix, &meta).await?;
-    }
-    // After the actions: a decision on one that is open adds details.
     let tenant = meta.owner.tenant();
     let pseudonym = engine.pseudonyms(tenant).await?.of(conversation.as_str());
     let details = audit::details_partition(tenant, &pseudonym);
-    left |= remove_range(engine, details, "", &meta).await?;
+    let mut forgotten = Forgotten {
+        conversation: conversation.clone(),
+        owner: meta.owner.clone(),
+        pseudonym: ConversationId::parse(&pseudonym)
+            .map_err(|error| StoreError::Damaged(error.to_string()))?,
+        keys: Vec::new(),
+    };
+    let mut left = false;
+    for prefix in ["M#", "E#", "T#"] {
+        let partition = keys::partition(conversation);
+        left |= remove_range(engine, partition, prefix, &meta, &mut forgotten).await?;
+    }
+    // After the actions: a decision on one that is open adds details.
+    left |= remove_range(engine, details, "", &meta, &mut forgotten).await?;
     meta.erasing = left;
     if left {
         meta.due_at = engine.env.now() + recheck_after(meta.late_failures);
@@ -44,6 +51,7 @@ async fn remove_range(
     partition: String,
     prefix: &str,
     meta: &Meta,
+    forgotten: &mut Forgotten,
 ) -> Result<bool, StoreError> {
     let mut left = false;
     let mut after = None;
@@ -59,13 +67,16 @@ async fn remove_range(
         let mut changes = Vec::new();
         for stored in &page.records {
             match fate(stored, meta) {
-                Fate::Goes => {
+                Fate::Goes(key) => {
+                    forgotten.keys.extend(key);
                     changes.push(Change::Remove(stored.key.clone(), Some(stored.version)));
                 }
                 Fate::StaysUntilItEnds => left = true,
                 Fate::Stays => {}
             }
         }
+        // Before the actions go: only they know the keys.
+        forget(engine, forgotten).await?;
         if !changes.is_empty() {
             match engine.store.commit(changes).await {
                 Ok(()) => {}
@@ -83,9 +94,20 @@ async fn remove_range(
     }
 }
 
+/// Has the tools forget the words of these actions.
+async fn forget(engine: &Engine, forgotten: &mut Forgotten) -> Result<(), StoreError> {
+    if forgotten.keys.is_empty() {
+        return Ok(());
+    }
+    let done = engine.tools.forget(forgotten).await;
+    forgotten.keys.clear();
+    done.map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
 /// The decision about a record.
 enum Fate {
-    Goes,
+    /// An action with its idempotency key.
+    Goes(Option<String>),
     StaysUntilItEnds,
     Stays,
 }
@@ -113,10 +135,10 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         return Fate::Stays;
     }
     let Some((_, keys::TurnPart::Action(_))) = keys::parse_turn_part(sort) else {
-        return Fate::Goes;
+        return Fate::Goes(None);
     };
     match decode::<ActionRecord>(stored) {
-        Ok(action) if action.state.is_terminal() => Fate::Goes,
+        Ok(action) if action.state.is_terminal() => Fate::Goes(Some(action.idempotency_key())),
         Ok(_) => Fate::StaysUntilItEnds,
         Err(error) => {
             // The action may be open, and its effect must not be forgotten.
@@ -162,10 +184,13 @@ mod tests {
             "T#0000000002#S#0001",
             "E#0000000002#0001#000000000001#0000000000",
         ] {
-            assert!(matches!(fate_of(sort, "damaged"), Fate::Goes), "{sort}");
+            assert!(
+                matches!(fate_of(sort, "damaged"), Fate::Goes(None)),
+                "{sort}"
+            );
         }
         let before = r#"{"turn":2,"hash":""}"#;
-        assert!(matches!(fate_of("M#m", before), Fate::Goes));
+        assert!(matches!(fate_of("M#m", before), Fate::Goes(None)));
         // An action may be open, and its effect must not be forgotten; nor may the acceptance of a message.
         for sort in ["T#0000000002#A#0123", "M#m"] {
             let damaged = fate_of(sort, "damaged");

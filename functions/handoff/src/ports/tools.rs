@@ -22,6 +22,19 @@ pub struct ToolRequest {
     pub owner: Owner,
 }
 
+/// Ended actions of a conversation that was erased.
+#[derive(Debug, Clone)]
+pub struct Forgotten {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Its owner.
+    pub owner: Owner,
+    /// Stands for the conversation wherever a record of it must stay.
+    pub pseudonym: ConversationId,
+    /// The idempotency keys of the actions.
+    pub keys: Vec<String>,
+}
+
 /// A failed lookup; the model receives the sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ToolError {
@@ -75,4 +88,10 @@ pub trait Tools: Send + Sync {
 
     /// The amount that an action moves, for approval limits. Limits fail closed: only [`Price::Known`] can be under one.
     async fn price(&self, request: &ToolRequest) -> Price;
+
+    /// Removes the words of these actions from records of Baton's own: arguments, results, reasons. Amounts stay, and each key keeps
+    /// its one outcome. Called again until it succeeds, and then perhaps once more. Other services keep what they were sent.
+    async fn forget(&self, _: &Forgotten) -> Result<(), ToolError> {
+        Ok(())
+    }
 }

@@ -113,13 +113,18 @@ pub(super) fn order_key(item_id: &str) -> Key {
 }
 
 /// One key for each item, so that there is no second refund.
-fn refund_key(item_id: &str) -> Key {
+pub(super) fn refund_key(item_id: &str) -> Key {
     Key::new(format!("B#{item_id}"), "REFUND")
 }
 
 /// Every buyer has the example orders under the same numbers, and so has a key of its own for the refund of each.
-fn example_refund_key(buyer: &Buyer, item_id: &str) -> Key {
-    Key::new(format!("B#REFUNDED#{buyer}"), item_id)
+pub(super) fn example_refund_key(buyer: &Buyer, item_id: &str) -> Key {
+    Key::new(refunded_by(buyer), item_id)
+}
+
+/// The partition with a buyer's refunds of examples.
+pub(super) fn refunded_by(buyer: &Buyer) -> String {
+    format!("B#REFUNDED#{buyer}")
 }
 
 /// The keys of which one has a record if the order was refunded: see [`shows_refund`].
@@ -134,6 +139,15 @@ pub(super) fn refund_keys(order: &Order, reach: &Reach) -> Vec<Key> {
         );
     }
     keys
+}
+
+/// The keys where refunds of an item may be, for an erasure.
+pub(super) fn all_refund_keys(item_id: &str, is_example: bool, reach: &Reach) -> Vec<Key> {
+    let examples = reach.buyers().filter(|_| is_example);
+    let examples = examples.map(|buyer| example_refund_key(buyer, item_id));
+    std::iter::once(refund_key(item_id))
+        .chain(examples)
+        .collect()
 }
 
 /// Whether this record at one of the order's [`refund_keys`] is the order's refund. Earlier releases refunded an example once for
@@ -169,6 +183,28 @@ pub(super) const BY_ITEM: &str = "item_";
 fn copy_key(buyer: &Buyer, order: &Order) -> Key {
     let sort = format!("{BY_TIME}{:020}#{}", order.bought_at, order.item_id);
     Key::new(bought_by(buyer), sort)
+}
+
+/// The keys of an order's copies for searches, of this release and of earlier ones.
+pub(super) fn copy_keys(order: &Order) -> Vec<Key> {
+    let keys = |buyer: Buyer| {
+        let earlier = Key::new(bought_by(&buyer), order.item_id.as_str());
+        [copy_key(&buyer, order), earlier]
+    };
+    order.buyer().map(keys).into_iter().flatten().collect()
+}
+
+/// The prefix of erased orders among those of an owner: no search reads them.
+const ACCOUNT: &str = "ACCOUNT#";
+
+/// Keeps an order whose words were erased among those of its owner. Without an owner nobody could ask for it.
+pub(super) fn account(order: &Order) -> Result<Option<Change>, StoreError> {
+    let Some(buyer) = order.buyer().filter(|_| !order.owner.is_none()) else {
+        return Ok(None);
+    };
+    let sort = format!("{ACCOUNT}{:020}#{}", order.bought_at, order.item_id);
+    let key = Key::new(bought_by(&buyer), sort);
+    Ok(Some(Change::Create(key, record(order)?)))
 }
 
 /// Writes an order, and its copy for searches.

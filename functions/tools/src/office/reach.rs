@@ -18,11 +18,16 @@ pub(super) struct Buyer(String);
 impl Buyer {
     /// The buyer of what is ordered in this conversation of this owner.
     pub(super) fn of(owner: &Owner, conversation: &ConversationId) -> Self {
-        Self(if owner.is_none() {
-            conversation.to_string()
+        if owner.is_none() {
+            Self(conversation.to_string())
         } else {
-            owner.to_string()
-        })
+            Self::named(owner)
+        }
+    }
+
+    /// An owner with a name.
+    pub(super) fn named(owner: &Owner) -> Self {
+        Self(owner.to_string())
     }
 }
 
@@ -56,7 +61,15 @@ impl Reach {
 impl BackOffice {
     /// The reach of a call. Costs no read without an owner, and one for most owners.
     pub(super) async fn reach(&self, request: &ToolRequest) -> Result<Reach, StoreError> {
-        let (owner, conversation) = (&request.owner, &request.conversation);
+        self.reach_of(&request.owner, &request.conversation).await
+    }
+
+    /// The reach of a conversation of this owner.
+    pub(super) async fn reach_of(
+        &self,
+        owner: &Owner,
+        conversation: &ConversationId,
+    ) -> Result<Reach, StoreError> {
         let own = Buyer::of(owner, conversation);
         let same = if owner.is_none() {
             Vec::new()

@@ -1,6 +1,7 @@
 //! The back office keeps its rules, whoever calls how often, and whatever the store answers.
 #![expect(clippy::unwrap_used, reason = "all of this is test code")]
 
+mod erased;
 mod owners;
 
 use std::collections::BTreeSet;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_handoff::ports::{
-    Change, Key, Listing, Model, ModelError, ModelRequest, ModelStream, Outcome, Price, Record,
-    Store, ToolError, ToolRequest, Tools,
+    Change, Key, Listing, Model, ModelError, ModelRequest, ModelStream, Order, Outcome, Price,
+    Range, Record, Store, Stored, ToolError, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, Kind, Owner, Ports, Principal, Subject, Tenant};
@@ -18,16 +18,16 @@ use serde_json::{Value, json};
 
 use crate::{UNICYCLE, done, items, request_of};
 
-fn principal(tenant: &str, kind: Kind, subject: &str) -> Principal {
+pub(crate) fn principal(tenant: &str, kind: Kind, subject: &str) -> Principal {
     let tenant = Tenant::parse(tenant).unwrap();
     Principal::new(tenant, kind, Subject::parse(subject).unwrap())
 }
 
-fn visitor(subject: &str) -> Principal {
+pub(crate) fn visitor(subject: &str) -> Principal {
     principal("default", Kind::Visitor, subject)
 }
 
-fn customer(subject: &str) -> Principal {
+pub(crate) fn customer(subject: &str) -> Principal {
     principal("default", Kind::Customer, subject)
 }
 
@@ -43,14 +43,14 @@ impl Model for Silent {
     }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     clock: Arc<TestClock>,
-    store: Arc<dyn Store>,
-    office: Arc<BackOffice>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) office: Arc<BackOffice>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock::new());
         Self::on(Arc::new(MemoryStore::new(clock.clone())), clock)
     }
@@ -69,7 +69,7 @@ impl Bench {
         Self::on(store, self.clock.clone())
     }
 
-    fn buyer(&self, principal: &Principal, conversation: &str) -> Buyer {
+    pub(crate) fn buyer(&self, principal: &Principal, conversation: &str) -> Buyer {
         Buyer {
             office: self.office.clone(),
             owner: principal.owner(),
@@ -106,6 +106,18 @@ impl Bench {
         self.store.commit(vec![change]).await.unwrap();
     }
 
+    /// The records of a partition.
+    pub(crate) async fn range(&self, partition: &str) -> Vec<Stored> {
+        let range = Range {
+            partition: partition.to_owned(),
+            prefix: String::new(),
+            after: None,
+            order: Order::Ascending,
+            limit: 1000,
+        };
+        self.store.range(&range).await.unwrap().records
+    }
+
     async fn refunds(&self, tenant: &str) -> usize {
         let tenant = Tenant::parse(tenant).unwrap();
         let refunds = self.office.refunds(&tenant, None, 1000).await.unwrap();
@@ -115,24 +127,24 @@ impl Bench {
 
 /// The calls of one conversation.
 #[derive(Clone)]
-struct Buyer {
-    office: Arc<BackOffice>,
-    owner: Owner,
-    conversation: String,
+pub(crate) struct Buyer {
+    pub(crate) office: Arc<BackOffice>,
+    pub(crate) owner: Owner,
+    pub(crate) conversation: String,
 }
 
 impl Buyer {
-    fn request(&self, tool: &str, arguments: &Value) -> ToolRequest {
+    pub(crate) fn request(&self, tool: &str, arguments: &Value) -> ToolRequest {
         request_of(&self.owner, &self.conversation, tool, arguments)
     }
 
-    async fn look_up(&self, query: &str) -> String {
+    pub(crate) async fn look_up(&self, query: &str) -> String {
         let request = self.request("look_up_item", &json!({ "search_query": query }));
         self.office.lookup(&request).await.unwrap()
     }
 
     /// The number of the item.
-    async fn buys(&self, product: &str, key: &str) -> String {
+    pub(crate) async fn buys(&self, product: &str, key: &str) -> String {
         let request = self.request(
             "execute_order",
             &json!({ "product": product, "price": 499 }),
@@ -141,25 +153,25 @@ impl Buyer {
         bought.get("item_id").unwrap().as_str().unwrap().to_owned()
     }
 
-    async fn refund(&self, item_id: &str, key: &str) -> Outcome {
+    pub(crate) async fn refund(&self, item_id: &str, key: &str) -> Outcome {
         let request = self.request("execute_refund", &json!({ "item_id": item_id }));
         self.office.act(&request, key).await
     }
 
-    async fn price(&self, item_id: &str) -> Price {
+    pub(crate) async fn price(&self, item_id: &str) -> Price {
         let request = self.request("execute_refund", &json!({ "item_id": item_id }));
         self.office.price(&request).await
     }
 
     /// Whether the first hit of the search was refunded.
-    async fn sees_refunded(&self, query: &str) -> bool {
+    pub(crate) async fn sees_refunded(&self, query: &str) -> bool {
         let found = items(&self.look_up(query).await);
         let refunded = found.first().unwrap().get("refunded");
         refunded.unwrap().as_bool().unwrap()
     }
 }
 
-fn is_refused_as_refunded(outcome: &Outcome) -> bool {
+pub(crate) fn is_refused_as_refunded(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Rejected(sentence) if sentence.contains("already"))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_tools::office::BackOffice;
 use tokio::sync::watch;
 
@@ -145,5 +145,9 @@ impl Tools for FaultyTools {
             return Price::CannotTell("the books are away".to_owned());
         }
         self.office.price(request).await
+    }
+
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), ToolError> {
+        self.office.forget(forgotten).await
     }
 }
