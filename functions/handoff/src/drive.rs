@@ -12,6 +12,7 @@ mod left_out;
 pub(crate) mod log;
 mod next;
 pub(crate) mod progress;
+pub(crate) mod retention;
 mod send;
 pub(crate) mod sweep;
 pub(crate) mod warm;

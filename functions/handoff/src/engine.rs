@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use self::probe::Probe;
 use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
+use crate::drive::retention::{Retention, Round, Tenants};
 use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
 use crate::people::pseudonym::Pseudonyms;
@@ -52,6 +53,8 @@ pub struct EngineSettings {
     /// Above this amount, in US cents, and where the amount is unknown, an action needs the approval of two operators. None: one
     /// is enough.
     pub four_eyes_above_cents: Option<u64>,
+    /// How long records are kept.
+    pub retention: Retention,
 }
 
 impl Default for EngineSettings {
@@ -59,6 +62,7 @@ impl Default for EngineSettings {
         Self {
             lease: Duration::from_millis(LEASE),
             four_eyes_above_cents: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -90,6 +94,9 @@ pub struct Engine {
     pub(crate) suspects: Arc<Semaphore>,
     lease: Millis,
     pub(crate) four_eyes_above_cents: Option<u64>,
+    pub(crate) retention: Retention,
+    pub(crate) round: Round,
+    pub(crate) tenants: Tenants,
 }
 
 /// The agent's instructions from the team file, and what holds for every agent.
@@ -135,6 +142,9 @@ impl Engine {
             suspects: Arc::new(Semaphore::new(1)),
             lease: millis(settings.lease),
             four_eyes_above_cents: settings.four_eyes_above_cents,
+            retention: settings.retention,
+            round: Round::default(),
+            tenants: Tenants::default(),
         })
     }
 

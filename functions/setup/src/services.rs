@@ -93,6 +93,7 @@ impl Services {
             engine: EngineSettings {
                 lease: settings.lease,
                 four_eyes_above_cents: settings.four_eyes_above_cents,
+                retention: settings.retention,
             },
             stop,
         })

@@ -7,6 +7,7 @@ mod model;
 mod names;
 mod networks;
 mod operators;
+mod retention;
 mod values;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use baton_handoff::Retention;
 use baton_http::Secret;
 use baton_tools::outside::Network;
 
@@ -74,6 +76,8 @@ pub struct Settings {
     pub operator_token: Option<Secret>,
     /// Above this amount in US cents, and where it is unknown, an action needs the approval of two operators.
     pub four_eyes_above_cents: Option<u64>,
+    /// How long records are kept.
+    pub retention: Retention,
     /// Further origins that browsers may call from.
     pub origins: Vec<String>,
     /// The log filter: a level, or levels of crates and modules.
@@ -144,6 +148,7 @@ impl Settings {
             &LEASE_BOUNDS,
         ));
         let proxies = bad.note(networks::proxies(values));
+        let retention = bad.note(retention::read(values));
         let cloud = bad.note(cloud::read(values));
         // Set in every environment that AWS itself starts, and in no other.
         let routed_by_aws = values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some();
@@ -158,11 +163,17 @@ impl Settings {
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
             (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
-            (Some(issuers), Some(strangers), Some(session_secret), Some(operators)),
+            (
+                Some(issuers),
+                Some(strangers),
+                Some(session_secret),
+                Some(operators),
+                Some(retention),
+            ),
         ) = (
             (addr, model, origins, static_dir, connections),
             (idle, drain, tool_networks, lease, cloud, proxies),
-            (issuers, strangers, session_secret, operators),
+            (issuers, strangers, session_secret, operators, retention),
         )
         else {
             return Err(bad.into_one());
@@ -177,6 +188,7 @@ impl Settings {
             session_secret,
             operator_token: operators.token,
             four_eyes_above_cents: operators.four_eyes_above_cents,
+            retention,
             origins,
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir,

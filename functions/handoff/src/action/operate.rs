@@ -223,7 +223,8 @@ impl Action {
             reason: reasons.colleagues,
             reason_for_customer: reasons.customer,
         };
-        Ok(entry.added(tenant, random, Some(&details)))
+        let kept = self.engine.retention.audit;
+        Ok(entry.added(tenant, random, Some(&details), kept))
     }
 
     /// The conversation's META after the decision. A queued action gets its place in the order now. An action with an unknown

@@ -93,6 +93,9 @@ impl Conversation {
             if !committed {
                 return Ok(None);
             }
+            if version.is_none() {
+                self.engine.note_tenant(meta.owner.tenant());
+            }
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
                 tracing::debug!(%conversation, %error, "listeners learn of a stopped turn by the next poll only");
@@ -110,6 +113,9 @@ impl Conversation {
         let committed = self.confirm_beside(changes, &claim, number, tries).await?;
         if !committed {
             return Ok(None);
+        }
+        if version.is_none() {
+            self.engine.note_tenant(meta.owner.tenant());
         }
         let opening = tries.opening.take().map(|(_, opening)| opening);
         let log = self.engine.hub.log(conversation, number);

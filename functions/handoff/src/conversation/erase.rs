@@ -4,7 +4,7 @@ use super::open::Conversation;
 use crate::engine::MAX_TRIES;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
-use crate::record::keys;
+use crate::record::{Meta, keys};
 
 /// Why a conversation was not erased.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,8 +19,13 @@ pub enum EraseError {
 
 impl Conversation {
     /// Makes all turns so far unreadable at once and removes their records soon after. A running turn loses its lease and stops.
-    /// Accepted actions stay until they end. Orders and refunds stay, because they are accounts.
+    /// Accepted actions stay until they end. Of orders and refunds the amounts stay, because they are accounts, and no words.
     pub async fn erase(&self) -> Result<(), EraseError> {
+        self.erase_if(|_| true).await
+    }
+
+    /// The same, if META is so at that moment; else there is nothing to erase.
+    pub(crate) async fn erase_if(&self, may: impl Fn(&Meta) -> bool) -> Result<(), EraseError> {
         // Turns that our unconfirmed attempt has erased, if it was written. Later turns are not part of this request.
         let mut unconfirmed = None;
         for attempt in 0..MAX_TRIES {
@@ -34,7 +39,7 @@ impl Conversation {
                 self.erased();
                 return Ok(());
             }
-            if !meta.has_turns() {
+            if !meta.has_turns() || !may(&meta) {
                 return Err(EraseError::NotFound);
             }
             meta.erased_below = meta.next_turn;

@@ -67,6 +67,9 @@ impl Engine {
                 break;
             }
         }
+        if let Err(error) = self.erase_unused().await {
+            tracing::warn!(%error, "conversations that are kept no longer could not be erased; the next sweep tries again");
+        }
         Ok(swept)
     }
 

@@ -81,7 +81,12 @@ impl Engine {
             by: None,
             event,
         };
-        entry.added(tenant.as_str(), self.env.random(), None)
+        entry.added(
+            tenant.as_str(),
+            self.env.random(),
+            None,
+            self.retention.audit,
+        )
     }
 
     /// A part of the audit trail of a tenant's day.

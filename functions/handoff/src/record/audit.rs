@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ActionId, TurnNumber};
-use crate::ports::{Change, Key, Millis};
+use crate::ports::{Change, Key, Millis, Record};
 use crate::principal::Subject;
 use crate::record::api_key::Scope;
 use crate::record::operator::Role;
@@ -185,19 +185,29 @@ pub(crate) fn turn_of_details(sort: &str) -> Option<TurnNumber> {
 }
 
 impl AuditEntry {
-    /// The parts of a commit that add the entry to its tenant's trail.
+    /// The parts of a commit that add the entry to its tenant's trail, where it is kept for so long.
     pub(crate) fn added(
         &self,
         tenant: &str,
         random: u128,
         details: Option<&AuditDetails>,
+        kept: Option<Millis>,
     ) -> Vec<Change> {
+        let expires_at = kept.map(|kept| self.at + kept);
         let sort = format!("{:015}-{random:032x}", self.at);
         let key = Key::new(partition(tenant, &Day::of(self.at)), sort.clone());
-        let mut changes = vec![Change::Create(key, encode(self))];
+        let record = Record {
+            expires_at,
+            ..encode(self)
+        };
+        let mut changes = vec![Change::Create(key, record)];
         if let (Audited::Decided(decision), Some(details)) = (&self.event, details) {
             let key = details_key(tenant, decision, &sort);
-            changes.push(Change::Create(key, encode(details)));
+            let record = Record {
+                expires_at,
+                ..encode(details)
+            };
+            changes.push(Change::Create(key, record));
         }
         changes
     }

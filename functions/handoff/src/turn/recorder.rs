@@ -23,9 +23,6 @@ const BATCH_BYTES: usize = 4 * 1024;
 /// turns at once.
 const BEAT: Millis = 100;
 
-/// Batches serve listeners that lost their connection; a day is long for that.
-const LIFE: Millis = 24 * 3_600_000;
-
 /// `E#turn#step#fence#offset`: a batch of text.
 #[derive(Debug, Serialize, Deserialize)]
 struct Batch {
@@ -134,7 +131,7 @@ impl Recorder {
             text,
             results: std::mem::take(&mut said.results),
         };
-        let expires_at = Some(engine.env.now() + LIFE);
+        let expires_at = Some(engine.env.now() + engine.retention.events);
         Some((
             key,
             Record {

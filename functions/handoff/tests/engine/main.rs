@@ -8,6 +8,7 @@
 
 mod actions;
 mod conversations;
+mod kept;
 mod model;
 mod operators;
 mod owners;

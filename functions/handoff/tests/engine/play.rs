@@ -149,7 +149,8 @@ impl Play {
         self.beside(EngineSettings::default())
     }
 
-    fn beside(&self, settings: EngineSettings) -> Self {
+    /// Another process on the same records, with these settings.
+    pub(crate) fn beside(&self, settings: EngineSettings) -> Self {
         Self::open(
             self.team.clone(),
             self.model.clone(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Delivery, Env, Lane, Millis, Outcome, Price, Queue, QueueError, ToolError, ToolRequest, Tools,
+    Delivery, Env, Forgotten, Lane, Millis, Outcome, Price, Queue, QueueError, ToolError,
+    ToolRequest, Tools,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -22,6 +23,8 @@ pub(crate) struct Shop {
     price: Mutex<Price>,
     found: Mutex<Result<String, ToolError>>,
     outcome: Mutex<Outcome>,
+    forgets: Mutex<Result<(), ToolError>>,
+    forgotten: Mutex<Vec<String>>,
 }
 
 impl Default for Shop {
@@ -31,6 +34,8 @@ impl Default for Shop {
             price: Mutex::new(Price::Known(1_000)),
             found: Mutex::new(Ok("The item is i-1.".to_owned())),
             outcome: Mutex::new(Outcome::Done("It is done.".to_owned())),
+            forgets: Mutex::new(Ok(())),
+            forgotten: Mutex::default(),
         }
     }
 }
@@ -56,6 +61,16 @@ impl Shop {
         *self.outcome.lock().unwrap() = outcome;
     }
 
+    /// Whether actions can be forgotten from now on.
+    pub(crate) fn set_forgets(&self, forgets: Result<(), ToolError>) {
+        *self.forgets.lock().unwrap() = forgets;
+    }
+
+    /// The keys of forgotten actions.
+    pub(crate) fn forgotten(&self) -> Vec<String> {
+        self.forgotten.lock().unwrap().clone()
+    }
+
     /// How many effects there were.
     pub(crate) fn effects(&self) -> u32 {
         self.effects.lock().unwrap().values().sum()
@@ -78,6 +93,13 @@ impl Tools for Shop {
 
     async fn price(&self, _request: &ToolRequest) -> Price {
         self.price.lock().unwrap().clone()
+    }
+
+    async fn forget(&self, forgotten: &Forgotten) -> Result<(), ToolError> {
+        self.forgets.lock().unwrap().clone()?;
+        let keys = forgotten.keys.iter().cloned();
+        self.forgotten.lock().unwrap().extend(keys);
+        Ok(())
     }
 }
 

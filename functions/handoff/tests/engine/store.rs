@@ -27,6 +27,16 @@ impl Records {
         keys.map(|key| key.sort.clone()).collect()
     }
 
+    /// Keys and bodies of all records.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let records = self.lock();
+        let texts = records.values().map(|stored| {
+            let Key { partition, sort } = &stored.key;
+            format!("{partition} {sort} {}", stored.record.body)
+        });
+        texts.collect()
+    }
+
     fn holds(records: &BTreeMap<Key, Stored>, change: &Change) -> bool {
         let version = records.get(change.key()).map(|stored| stored.version);
         match change {
