@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod customer;
 mod migrate;
 mod people;
 mod restore;
@@ -69,6 +70,30 @@ enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// Writes all that one customer has as JSON, one object a line: conversations, orders, refunds, visitors
+    Export {
+        #[command(flatten)]
+        who: customer::Who,
+        /// A file to make [default: standard output]
+        #[arg(long)]
+        to: Option<PathBuf>,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Erases all that one customer has; of orders and refunds the amounts stay, under a pseudonym
+    ///
+    /// May run beside servers and be repeated. Actions that have not ended keep their records until then.
+    Erase {
+        #[command(flatten)]
+        who: customer::Who,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Adds, lists and removes operators: colleagues at the desk
     Operator {
         #[command(subcommand)]
@@ -98,6 +123,12 @@ fn main() -> ExitCode {
         }
         Command::Migrate { rate, from, data } => {
             settings(data).and_then(|settings| migrate::run(&settings, rate, from.as_deref()))
+        }
+        Command::Export { who, to, data } => {
+            settings(data).and_then(|settings| customer::export(&settings, &who, to))
+        }
+        Command::Erase { who, yes, data } => {
+            settings(data).and_then(|settings| customer::erase(&settings, &who, yes))
         }
         Command::Operator { command, data } => {
             settings(data).and_then(|settings| people::operator(&settings, command))

@@ -7,6 +7,7 @@ use anyhow::Context;
 use baton_handoff::{ApiKey, Day, Engine, KnownOperator, Operator, Role, Scope, Subject, Tenant};
 use baton_setup::settings::Settings;
 use baton_setup::{Services, use_default_chain};
+use baton_tools::office::BackOffice;
 use clap::Subcommand;
 
 /// The operator with the deployment's own secret has this name.
@@ -182,7 +183,7 @@ fn operator_line(known: &KnownOperator) -> String {
     format!("{}\t{}\t{state}", operator.name, roles.join(","))
 }
 
-fn key_line(key: &ApiKey, now: u64) -> String {
+pub(crate) fn key_line(key: &ApiKey, now: u64) -> String {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let state = match (key.revoked_at, key.expires_at) {
         (Some(at), _) => format!("revoked {}", Day::of(at)),
@@ -199,10 +200,18 @@ fn print(line: &str) {
     println!("{line}");
 }
 
-/// Runs a command on the store of these settings, beside a running server or without one.
+/// Runs a command that needs the engine alone.
 fn with_engine(
     settings: &Settings,
     command: impl AsyncFnOnce(Arc<Engine>) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    with_services(settings, async move |engine, _| command(engine).await)
+}
+
+/// Runs a command on the store of these settings, beside a running server or without one.
+pub(crate) fn with_services(
+    settings: &Settings,
+    command: impl AsyncFnOnce(Arc<Engine>, Arc<BackOffice>) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -211,7 +220,7 @@ fn with_engine(
     runtime.block_on(async {
         use_default_chain(settings).await?;
         let services = Services::open(settings).await?;
-        let done = command(services.engine()).await;
+        let done = command(services.engine(), services.office.clone()).await;
         services.close().await;
         done
     })

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Change, Key, Record, Store as _};
 use baton_handoff::record::{ActionRecord, ActionState, decode, keys};
-use baton_handoff::{Engine, Role, Scope};
+use baton_handoff::{Engine, Kind, Overlap, Principal, Role, Scope, Subject, Submission, Tenant};
 use baton_setup::Services;
 use baton_setup::settings::{Settings, Values};
 use baton_stores::env::SystemEnv;
@@ -473,4 +473,74 @@ fn a_file_of_before_is_migrated_by_opening_it_and_migrate_says_so() {
     assert!(!missing.succeeded);
     assert!(missing.said.contains("there is no file"), "{missing:?}");
     assert!(!folder.file("none.db").exists());
+}
+
+/// The services on the file that the program takes in this folder.
+async fn services(folder: &Folder) -> Services {
+    let mut values = Values::default();
+    values.set("BATON_DATA", folder.file(".baton/baton.db").display().to_string());
+    Services::open(&Settings::read(&values).unwrap())
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_of_a_customer_is_exported_and_erased_and_nothing_of_others() {
+    let folder = Folder::new();
+    let opened = services(&folder).await;
+    let engine = opened.engine();
+    let who = |kind, name| Principal::new(Tenant::default(), kind, Subject::parse(name).unwrap());
+    let (visitor, ann) = (
+        who(Kind::Visitor, "v-1"),
+        who(Kind::Customer, "ann@example.com"),
+    );
+    for (principal, words) in [
+        (&visitor, "words of a visitor"),
+        (&who(Kind::Customer, "bob"), "words of bob"),
+        (&ann, "words of ann"),
+    ] {
+        if *principal == ann {
+            engine.sign_in(&visitor, &ann).await.unwrap();
+        }
+        let message = Submission {
+            message: words.to_owned(),
+            message_id: None,
+            overlap: Overlap::Queue,
+            background: false,
+        };
+        let accepted = engine.begin(principal).submit(message).await.unwrap();
+        accepted.log.ended().await;
+    }
+    opened.close().await;
+
+    let exported = folder.baton(&["export", "ann@example.com"]);
+    assert!(exported.succeeded, "{exported:?}");
+    for words in ["words of ann", "words of a visitor", r#""record":"named""#] {
+        assert!(exported.told.contains(words), "{exported:?}");
+    }
+    assert!(!exported.told.contains("bob"), "{exported:?}");
+    let to = folder.baton(&["export", "ann@example.com", "--to", "ann.ndjson"]);
+    assert!(to.succeeded && to.told.is_empty(), "{to:?}");
+    assert_eq!(
+        fs::read_to_string(folder.file("ann.ndjson")).unwrap(),
+        exported.told
+    );
+
+    let unasked = folder.baton(&["erase", "ann@example.com"]);
+    assert!(!unasked.succeeded, "{unasked:?}");
+    let erased = folder.baton(&["erase", "ann@example.com", "--yes"]);
+    assert!(erased.succeeded, "{erased:?}");
+    let again = folder.baton(&["export", "ann@example.com"]);
+    assert_eq!(again.told.lines().count(), 1, "{again:?}");
+    let bobs = folder.baton(&["export", "bob"]);
+    assert!(bobs.told.contains("words of bob"), "{bobs:?}");
+    for file in fs::read_dir(folder.file(".baton")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        for gone in ["words of ann", "words of a visitor", "ann@example.com"] {
+            let found = bytes
+                .windows(gone.len())
+                .any(|part| part == gone.as_bytes());
+            assert!(!found, "{gone} is left");
+        }
+    }
 }

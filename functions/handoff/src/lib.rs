@@ -55,6 +55,7 @@ pub use engine::probe::Health;
 pub use engine::{Engine, EngineSettings, Ports};
 pub use people::CreateError;
 pub use people::alias::{SignInError, same_owners};
+pub use people::possessions::{ErasedAll, Possessed};
 pub use people::trail::{AuditLine, AuditPage};
 pub use principal::{BadName, Kind, Owner, Principal, Subject, Tenant};
 pub use record::api_key::{ApiKey, Scope};

@@ -1,9 +1,10 @@
-//! The principals that the store knows: visitors that became customers, API keys, operators; and the
+//! The principals that the store knows: visitors that became customers, API keys, operators; all that an owner has; and the
 //! audit trail of what operators do.
 
 pub(crate) mod alias;
 pub(crate) mod key;
 pub(crate) mod operator;
+pub(crate) mod possessions;
 pub(crate) mod pseudonym;
 pub(crate) mod remembered;
 pub(crate) mod trail;

@@ -257,6 +257,11 @@ impl Owner {
         )))
     }
 
+    /// The owner of records that stay after all else of this one was erased: nobody.
+    pub(crate) fn erased(&self, pseudonym: &str) -> Self {
+        Self(Arc::from(format!("{}/erased/{pseudonym}", self.tenant())))
+    }
+
     /// Whether there is no owner.
     pub fn is_none(&self) -> bool {
         &*self.0 == NO_OWNER

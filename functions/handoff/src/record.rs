@@ -21,7 +21,7 @@ pub use before::{Lists, lists_of};
 pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
-pub(crate) use meta::{RECHECK, recheck_after};
+pub(crate) use meta::{RECHECK, erased_of, recheck_after};
 pub use step::{AcceptedAction, CallResult, EndedAction, LateResult, StepRecord, ToolOutcome};
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};

@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::STAYS;
 use crate::engine::{Engine, MAX_TRIES};
-use crate::ports::{Change, CommitError, Key, Millis, Store, StoreError};
+use crate::ports::{Change, CommitError, Key, Millis, Order, Range, Store, StoreError, Stored};
 use crate::principal::{Kind, Owner, Principal, Subject};
 use crate::record::{decode, encode};
 
 /// Visitors of one customer.
 const MOST_VISITORS: usize = 16;
+
+/// Records of one owner that are read at once.
+const PAGE: usize = 100;
 
 /// Why a visitor did not become a customer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,6 +55,32 @@ fn visitors_key(customer: &Owner) -> Option<Key> {
     let subject = customer.subject(Kind::Customer)?;
     let partition = format!("P#{}#{subject}", customer.tenant());
     Some(Key::new(partition, "VISITORS"))
+}
+
+/// The records under an owner's own name: which customer a visitor became, and all of a customer's partition.
+pub(super) async fn records_of(
+    store: &dyn Store,
+    owner: &Owner,
+) -> Result<Vec<Stored>, StoreError> {
+    let Some(key) = alias_key(owner).or_else(|| visitors_key(owner)) else {
+        return Ok(Vec::new());
+    };
+    let mut range = Range {
+        partition: key.partition,
+        prefix: String::new(),
+        after: None,
+        order: Order::Ascending,
+        limit: PAGE,
+    };
+    let mut records = Vec::new();
+    loop {
+        let page = store.range(&range).await?;
+        range.after = page.records.last().map(|last| last.key.sort.clone());
+        records.extend(page.records);
+        if !page.more || range.after.is_none() {
+            return Ok(records);
+        }
+    }
 }
 
 /// The owners whose conversations and orders are this owner's: itself, and for a customer the visitors that it was.

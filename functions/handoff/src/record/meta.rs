@@ -26,6 +26,11 @@ pub fn conversations_of(owner: &Owner) -> String {
     format!("{owner}/conversations")
 }
 
+/// The list of an owner's conversations that were erased, of which META stays.
+pub(crate) fn erased_of(owner: &Owner) -> String {
+    format!("{owner}/erased")
+}
+
 /// The list of a tenant's conversations that the agents have, newest first.
 pub fn conversations_with_agents(tenant: &str) -> String {
     format!("{tenant}/conversations/agents")
@@ -154,9 +159,12 @@ impl Meta {
             None => None,
         };
         // A conversation without an owner is in no owner's list.
-        let is_listed = self.has_turns() && !self.owner.is_none();
-        let listed = is_listed.then(|| Listing {
-            group: conversations_of(&self.owner),
+        let listed = (!self.owner.is_none()).then(|| Listing {
+            group: if self.has_turns() {
+                conversations_of(&self.owner)
+            } else {
+                erased_of(&self.owner)
+            },
             rank: self.last_activity,
         });
         let work = self.has_turns().then(|| Listing {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::ToolError;
 use baton_handoff::record::ActionState;
-use baton_handoff::{EngineSettings, Kind, Principal, Retention, Subject, Tenant, View};
+use baton_handoff::{
+    EngineSettings, Kind, Principal, Retention, Subject, Tenant, View, same_owners,
+};
 
 use crate::model::{calls, says};
 use crate::play::{CONVERSATION, Play, a_minute_passes, listen, message};
@@ -112,4 +114,44 @@ async fn the_records_of_an_action_go_only_when_its_tool_has_forgotten_it() {
     a_minute_passes().await;
     assert_eq!(play.records.keys_of(CONVERSATION), ["META"]);
     assert_eq!(play.shop.forgotten(), [action.idempotency_key()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_record_names_a_customer_of_whom_all_was_erased() {
+    let play = Play::begin();
+    let ann = in_tenant("default", Kind::Customer, "ann@example.com");
+    let before = in_tenant("default", Kind::Visitor, "ann-before");
+    let earlier = begin(&play, &before).await;
+    play.engine.sign_in(&before, &ann).await.unwrap();
+    let own = begin(&play, &ann).await;
+    // One that she erased herself.
+    let gone = begin(&play, &ann).await;
+    play.engine.conversation(&gone, &ann).erase().await.unwrap();
+    a_minute_passes().await;
+    let bob = in_tenant("default", Kind::Customer, "bob");
+    let other = begin(&play, &bob).await;
+
+    let owner = ann.owner();
+    let owners = same_owners(&**play.engine.store(), &owner).await.unwrap();
+    assert_eq!(owners.len(), 2);
+    for owner in &owners {
+        let done = play.engine.erase_conversations(owner).await.unwrap();
+        assert_eq!(done.open, []);
+    }
+    play.engine.erase_name(&owner).await.unwrap();
+    let left = play.records.texts();
+    let named = left.iter().filter(|text| text.contains("ann"));
+    assert_eq!(named.collect::<Vec<_>>(), Vec::<&String>::new());
+    for id in [&earlier, &own, &gone] {
+        assert_eq!(play.records.keys_of(id.as_str()), ["META"]);
+        assert!(!exists(&play, id, &ann).await);
+    }
+    assert!(exists(&play, &other, &bob).await);
+    // The name is free again, and opens nothing of before.
+    let anew = begin(&play, &ann).await;
+    let possessed = play.engine.possessed_by(&owner).await.unwrap();
+    assert_eq!(
+        (possessed.conversations, possessed.erased),
+        (vec![anew], vec![])
+    );
 }
