@@ -13,11 +13,11 @@ use async_trait::async_trait;
 use baton_aws::{DynamoStore, local_config};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{
-    Change, CommitError, Cursor, Env, Index, IndexPage, Key, Page, Range, Store, StoreError,
-    Stored, ToolRequest, Tools,
+    CallContext, Change, CommitError, Cursor, Env, Index, IndexPage, Key, Page, Range, Store,
+    StoreError, Stored, ToolRequest, Tools,
 };
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Overlap, Ports, Principal, Seen, Submission};
+use baton_handoff::{Engine, Overlap, Owner, Ports, Principal, Seen, Submission};
 use baton_kit::cloud::Dynamo;
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{ScriptedModel, says};
@@ -208,8 +208,7 @@ async fn a_lookup_in_the_back_office_is_two_rounds_of_reads() {
         let request = ToolRequest {
             arguments: Arc::new(tool.check(&arguments).unwrap()),
             tool,
-            conversation: ConversationId::parse("c").unwrap(),
-            owner: baton_handoff::Owner::none(),
+            context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
         };
         let found = office.lookup(&request).await.unwrap();
         let rounds = counted.rounds.load(SeqCst);

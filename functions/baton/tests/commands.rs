@@ -253,6 +253,7 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
     let action = ActionRecord {
         id: id.clone(),
         owner: baton_handoff::Owner::none(),
+        speaker: baton_handoff::Speaker::default(),
         tool: "execute_refund".to_owned(),
         arguments: "{}".to_owned(),
         amount_cents: None,
@@ -478,7 +479,10 @@ fn a_file_of_before_is_migrated_by_opening_it_and_migrate_says_so() {
 /// The services on the file that the program takes in this folder.
 async fn services(folder: &Folder) -> Services {
     let mut values = Values::default();
-    values.set("BATON_DATA", folder.file(".baton/baton.db").display().to_string());
+    values.set(
+        "BATON_DATA",
+        folder.file(".baton/baton.db").display().to_string(),
+    );
     Services::open(&Settings::read(&values).unwrap())
         .await
         .unwrap()

@@ -13,9 +13,10 @@ use std::time::Duration;
 use self::tries::{Ended, FIRST_RETRY};
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ActionId;
-use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
+use crate::ports::{CallContext, Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
 use crate::record::journal::{read_action, read_actions, read_meta};
 use crate::record::{ActionRecord, ActionState, Meta, RESEND, keys, size};
+use crate::trace::Span;
 
 /// When the sweeper rechecks an action that waits for an earlier one. The end of the earlier action sends it at once; this covers
 /// a lost message.
@@ -389,11 +390,16 @@ impl Action {
     fn request_of(&self, action: &ActionRecord) -> Option<ToolRequest> {
         let tool = self.engine.team.tool(&action.tool)?.clone();
         let arguments = Arc::new(tool.check(&action.arguments).ok()?);
+        let (conversation, turn) = (action.id.conversation.clone(), action.id.turn);
         Some(ToolRequest {
             tool,
             arguments,
-            conversation: action.id.conversation.clone(),
-            owner: action.owner.clone(),
+            context: CallContext {
+                speaker: action.speaker.clone(),
+                approved_by: action.approved_by().cloned(),
+                span: Span::of_action(&action.id),
+                ..CallContext::new(action.owner.clone(), conversation, turn)
+            },
         })
     }
 }

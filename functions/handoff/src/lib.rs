@@ -34,8 +34,10 @@ pub mod ports;
 mod principal;
 pub mod record;
 mod shown;
+mod speaker;
 pub mod team;
 pub mod text;
+pub mod trace;
 mod turn;
 
 pub use action::list::{ActionPage, ActionSummary};
@@ -63,6 +65,7 @@ pub use record::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision, BadD
 pub use record::operator::{BadRole, KnownOperator, Operator, Role};
 pub use record::{Decision, Settlement};
 pub use shown::View;
+pub use speaker::{Claims, MOST_CLAIMS, Speaker};
 pub use turn::replay::Resume;
 
 /// A conversation as people read it.

@@ -20,6 +20,6 @@ pub use store::{
     Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store,
     StoreError, Stored,
 };
-pub use tools::{Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
+pub use tools::{CallContext, Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
 
 pub use crate::team::Provider;

@@ -91,11 +91,13 @@ mod switch {
         VisitorStays,
         /// That a visitor has not signed in is believed for as long as it is remembered, also when its customer asks.
         OldNoBelieved,
+        /// A tool is called although the tool that must come before has not succeeded.
+        AfterIgnored,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 34] = [
+        pub const ALL: [Self; 35] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -130,6 +132,7 @@ mod switch {
             Self::AliasHalf,
             Self::VisitorStays,
             Self::OldNoBelieved,
+            Self::AfterIgnored,
         ];
     }
 

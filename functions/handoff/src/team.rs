@@ -29,6 +29,7 @@
 //! identity = ["item_id"]           # what makes two calls of a turn the same action; all arguments if left out
 //! timeout_seconds = 10
 //! approval = { above_usd = 500 }   # or "always" or "never"
+//! verified = true                  # only for customers who have signed in
 //! show = ["item_id"]               # what customers see of its calls: "name", these members, or "all"
 //!
 //! [tool.parameters.item_id]        # the JSON Schema of one parameter: required, unless it has
@@ -42,6 +43,7 @@
 //! reached, every tool is used. Whether every schema compiles is asked for apart, by [`Team::compile_all`].
 
 mod acme;
+mod after;
 mod arguments;
 mod assemble;
 mod canonical;
@@ -76,6 +78,7 @@ use provider::take_sections;
 use crate::ports::ToolDefinition;
 
 pub use acme::{BACK_OFFICE, BackOfficeTools};
+pub use after::{After, Earlier, Mark, Same};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use mistake::{Located, TeamError};
 #[cfg(test)]

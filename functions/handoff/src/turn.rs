@@ -6,6 +6,7 @@ mod ask;
 pub(crate) mod begun;
 mod calls;
 mod commits;
+mod conditions;
 pub(crate) mod late;
 mod narrator;
 mod play;

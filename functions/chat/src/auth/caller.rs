@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use baton_handoff::ids::ConversationId;
-use baton_handoff::{Conversation, Operator, Principal, Role, Scope, View};
+use baton_handoff::{Claims, Conversation, Operator, Principal, Role, Scope, View};
 use baton_setup::settings::Strangers;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -79,6 +79,11 @@ impl Caller {
 
     pub(crate) fn principal(&self) -> &Principal {
         &self.identity.principal
+    }
+
+    /// The claims that tools may be given.
+    pub(crate) fn claims(&self) -> Claims {
+        self.identity.claims.clone()
     }
 
     /// Opens the conversation that the caller calls by this name. Of operators it needs the role to see it.

@@ -1,6 +1,6 @@
 //! What a good credential proves.
 
-use baton_handoff::{Operator, Principal, Scope};
+use baton_handoff::{Claims, Operator, Principal, Scope};
 
 /// The identity that a credential proves.
 #[derive(Debug, Clone)]
@@ -8,6 +8,8 @@ pub(super) struct Identity {
     pub(super) principal: Principal,
     /// A name for people.
     pub(super) name: Option<String>,
+    /// The claims that tools may be given.
+    pub(super) claims: Claims,
     /// The roles, if it is an operator.
     pub(super) operator: Option<Operator>,
     /// What its key may be used for, if it is a service.
@@ -21,6 +23,7 @@ impl Identity {
         Self {
             principal,
             name: None,
+            claims: Claims::default(),
             operator: None,
             scopes: None,
             expires: None,
@@ -32,6 +35,7 @@ impl Identity {
             name: Some(operator.name.to_string()),
             principal: operator.principal(),
             operator: Some(operator),
+            claims: Claims::default(),
             scopes: None,
             expires: None,
         }

@@ -1,7 +1,7 @@
 //! JWTs of the company's issuers: one for customers, one for operators. A customer's token never carries a role.
 
 use async_trait::async_trait;
-use baton_handoff::{Kind, Operator, Principal, Role, Subject, Tenant};
+use baton_handoff::{Claims, Kind, Operator, Principal, Role, Subject, Tenant};
 
 use super::denied::Denied;
 use super::identity::Identity;
@@ -57,6 +57,8 @@ pub(super) fn customer(verified: &Verified) -> Result<Identity, Denied> {
     let (tenant, subject) = names(verified)?;
     Ok(Identity {
         name: verified.name.clone(),
+        // They were bounded when the token was checked.
+        claims: Claims::new(verified.claims.clone()).unwrap_or_default(),
         expires: Some(verified.expires),
         ..Identity::of(Principal::new(tenant, Kind::Customer, subject))
     })

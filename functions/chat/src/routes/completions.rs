@@ -137,6 +137,7 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         Some(name) => caller.open(&app, name)?,
         None => app.engine.begin(caller.principal()),
     };
+    let opened = opened.with_claims(caller.claims());
     let conversation = opened.id();
     // Read also where the body is stronger: a wrong one is a client's mistake all the same.
     let key = idempotency_key(&parts.headers)?;

@@ -115,7 +115,9 @@ mod tests {
 
     use super::*;
     use crate::ids::{ActionId, ConversationId};
+    use crate::ports::CallContext;
     use crate::principal::Owner;
+    use crate::speaker::Speaker;
     use crate::team::{Service, Team};
 
     const HOUR: Millis = 3_600_000;
@@ -143,8 +145,7 @@ description = "Books."
         ToolRequest {
             arguments: Arc::new(tool.check("{}").unwrap()),
             tool,
-            conversation: ConversationId::parse("c").unwrap(),
-            owner: Owner::none(),
+            context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
         }
     }
 
@@ -152,6 +153,7 @@ description = "Books."
         ActionRecord {
             id: ActionId::new(ConversationId::parse("c").unwrap(), 1, "book", "{}", 0),
             owner: Owner::none(),
+            speaker: Speaker::default(),
             tool: "book".to_owned(),
             arguments: "{}".to_owned(),
             amount_cents: None,

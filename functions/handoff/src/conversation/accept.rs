@@ -12,6 +12,7 @@ use crate::ports::{Change, CommitError, Message, StoreError};
 use crate::principal::Access;
 use crate::record::journal::{JournaledTurn, visible};
 use crate::record::{MessageRecord, Meta, Origin, TurnRecord, decode, keys};
+use crate::speaker::Speaker;
 use crate::turn::begun::{Begun, Opening};
 use crate::turn::{request, window};
 
@@ -63,6 +64,7 @@ impl Conversation {
         }
         let turn = TurnRecord {
             message_id: submission.message_id.clone(),
+            speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
             receipt: tries.receipt,
             ..TurnRecord::accepted(Origin::Customer, submission.message.clone(), now)
         };

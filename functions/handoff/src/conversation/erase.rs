@@ -50,6 +50,7 @@ impl Conversation {
             meta.waiting.clear();
             meta.pending_reports.clear();
             meta.stop = None;
+            meta.satisfied.clear();
             // An owner finds another fence at its next write, and stops.
             meta.fence += 1;
             meta.running = None;

@@ -10,6 +10,7 @@ use crate::ports::StoreError;
 use crate::principal::{Access, Principal};
 use crate::record::Meta;
 use crate::record::journal::read_meta;
+use crate::speaker::Claims;
 
 /// One conversation, opened in a principal's name. Opening reads nothing, and the conversation need not exist yet.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct Conversation {
     pub(super) engine: Arc<Engine>,
     pub(super) id: ConversationId,
     pub(super) principal: Principal,
+    /// The principal's claims for tools.
+    pub(super) claims: Claims,
     /// Whether it may be begun under this id. An id that Baton made names a conversation that exists.
     may_begin: bool,
 }
@@ -42,6 +45,7 @@ impl Engine {
             engine: self.clone(),
             id: ConversationId::made(self.env.random()),
             principal: principal.clone(),
+            claims: Claims::default(),
             may_begin: true,
         }
     }
@@ -63,6 +67,7 @@ impl Engine {
             engine: self.clone(),
             id,
             principal: principal.clone(),
+            claims: Claims::default(),
             may_begin: !is_made || sabotage!(MadeIdsBegin),
         }
     }
@@ -132,6 +137,13 @@ impl Conversation {
     /// Whether the principal may begin the conversation under its id.
     pub(super) fn may_begin(&self) -> bool {
         self.may_begin
+    }
+
+    /// The same with the principal's claims, which are recorded with each of its messages.
+    #[must_use]
+    pub fn with_claims(mut self, claims: Claims) -> Self {
+        self.claims = claims;
+        self
     }
 
     /// Its id.

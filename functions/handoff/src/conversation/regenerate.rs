@@ -57,7 +57,10 @@ impl Conversation {
             let number = meta.next_turn;
             let now = self.engine.env.now();
             let origin = Origin::Regenerated { of };
-            let record = TurnRecord::accepted(origin, old.record.message, now);
+            let record = TurnRecord {
+                speaker: old.record.speaker,
+                ..TurnRecord::accepted(origin, old.record.message, now)
+            };
             meta.next_turn += 1;
             meta.last_activity = now;
             meta.waiting.push(number);

@@ -111,7 +111,12 @@ impl Driver<'_> {
         meta.next_turn += 1;
         meta.last_activity = now;
         meta.waiting.push(number);
-        let turn = TurnRecord::accepted(Origin::LateResult, String::new(), now);
+        // In the name in which the latest of them was accepted.
+        let latest = ended.into_iter().max_by_key(|(action, _)| action.id.turn);
+        let turn = TurnRecord {
+            speaker: latest.map(|(action, _)| action.speaker).unwrap_or_default(),
+            ..TurnRecord::accepted(Origin::LateResult, String::new(), now)
+        };
         let changes = vec![
             Change::Replace(keys::meta(conversation), version, meta.record()),
             Change::Create(keys::turn(conversation, number), turn.record()),

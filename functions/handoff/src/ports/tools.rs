@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ids::ConversationId;
-use crate::principal::Owner;
+use crate::ids::{ConversationId, TurnNumber};
+use crate::principal::{Owner, Subject};
+use crate::speaker::Speaker;
 use crate::team::{Arguments, Tool};
+use crate::trace::{Span, TraceId};
 
 /// One call with checked arguments.
 #[derive(Debug, Clone)]
@@ -16,10 +18,45 @@ pub struct ToolRequest {
     pub tool: Arc<Tool>,
     /// Arguments that the tool's schema accepts.
     pub arguments: Arc<Arguments>,
-    /// The conversation of the call.
-    pub conversation: ConversationId,
+    /// What else the tool may know.
+    pub context: CallContext,
+}
+
+/// What a tool may know of a call besides its arguments. Filled by code: a model neither sees nor chooses it.
+#[derive(Debug, Clone)]
+pub struct CallContext {
     /// The owner of the conversation: a tool reaches nothing of another owner. Without an owner that is the conversation alone.
     pub owner: Owner,
+    /// The conversation of the call.
+    pub conversation: ConversationId,
+    /// The turn of the call.
+    pub turn: TurnNumber,
+    /// The principal in whose name the turn runs.
+    pub speaker: Speaker,
+    /// The operator who approved the action.
+    pub approved_by: Option<Subject>,
+    /// The place of the call in the turn's trace.
+    pub span: Span,
+}
+
+impl CallContext {
+    /// A turn of a conversation, in its owner's name.
+    pub fn new(owner: Owner, conversation: ConversationId, turn: TurnNumber) -> Self {
+        let trace = TraceId::of(&conversation, turn);
+        Self {
+            owner,
+            conversation,
+            turn,
+            speaker: Speaker::default(),
+            approved_by: None,
+            span: Span::of_lookup(trace, 0, ""),
+        }
+    }
+
+    /// The verified customer.
+    pub fn customer(&self) -> Option<&str> {
+        self.speaker.verified(&self.owner)
+    }
 }
 
 /// Ended actions of a conversation that was erased.

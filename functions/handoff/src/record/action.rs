@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::decision::Decision;
+use super::decision::{Decision, Settlement};
 use super::stored::encode;
 use crate::ids::{ActionId, hex};
 use crate::ports::{Listing, Millis, Record};
 use crate::principal::{Owner, Subject};
+use crate::speaker::Speaker;
 
 /// When a queue message that no worker took counts as lost.
 pub(crate) const RESEND: Millis = 5_000;
@@ -97,6 +98,10 @@ pub struct ActionRecord {
     pub id: ActionId,
     /// The owner of the conversation.
     pub owner: Owner,
+    /// The principal in whose name it was accepted, where the owner does not say it all: the turn's, kept here because an erasure
+    /// removes the turn first, and because a worker reads nothing else.
+    #[serde(default, skip_serializing_if = "Speaker::is_owner")]
+    pub speaker: Speaker,
     /// The tool.
     pub tool: String,
     /// Canonical arguments, JSON.
@@ -189,6 +194,15 @@ impl ActionRecord {
         if !self.state.is_terminal() {
             self.tried_before = true;
             self.first_try_at.get_or_insert(self.accepted_at);
+        }
+    }
+
+    /// The operator by whose decision it runs.
+    pub(crate) fn approved_by(&self) -> Option<&Subject> {
+        let decided = self.decided.as_ref()?;
+        match decided.decision {
+            Decision::Approve | Decision::Settle(Settlement::Retry) => Some(&decided.by),
+            Decision::Reject | Decision::Settle(Settlement::Done | Settlement::Rejected) => None,
         }
     }
 

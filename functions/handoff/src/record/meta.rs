@@ -7,6 +7,7 @@ use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
 use crate::principal::Owner;
+use crate::team::Mark;
 
 /// When META is due again while an action is open. The worker that ends the action notifies the conversation at once; this covers
 /// a lost message.
@@ -88,6 +89,9 @@ pub struct Meta {
     /// The action at that place. None if it, and so every earlier one, is known to have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_placed: Option<ActionId>,
+    /// Marks of earlier successes that tools with `after` need, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub satisfied: Vec<Mark>,
     /// When these actions must be read again, in case one has ended.
     #[serde(rename = "look_at", default)]
     pub due_at: Millis,
@@ -119,6 +123,7 @@ impl Meta {
             pending_reports: Vec::new(),
             places: 0,
             last_placed: None,
+            satisfied: Vec::new(),
             due_at: 0,
             late_failures: 0,
             erased_below: 0,

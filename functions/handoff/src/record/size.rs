@@ -39,6 +39,10 @@ pub(crate) const OPEN_ACTIONS: usize = 32;
 /// The same with actions that an operator settled, whose end is reported once more.
 pub(crate) const PENDING_REPORTS: usize = 64;
 
+/// Marks of successes that tools with `after` need, of one conversation. The oldest is forgotten first: then the earlier tool has to
+/// be called again.
+pub(crate) const MARKS: usize = 32;
+
 /// The bytes of a text inside a JSON string.
 pub(crate) fn stored_len(text: &str) -> usize {
     text.bytes().map(stored_len_of_byte).sum()
@@ -94,6 +98,7 @@ mod tests {
         EndedAction, LateResult, Meta, Origin, Partial, Running, Settlement, StepRecord,
         ToolOutcome, TurnRecord, TurnState,
     };
+    use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
     #[test]
     fn the_stored_length_is_what_json_takes() {
@@ -167,6 +172,15 @@ mod tests {
         Principal::new(tenant, Kind::Customer, subject).owner()
     }
 
+    fn largest_speaker() -> Speaker {
+        let claim = "c".repeat(MOST_CLAIMS - 8);
+        Speaker {
+            customer: Some(Subject::parse(&"\"".repeat(255)).unwrap()),
+            claims: Claims::new(serde_json::Map::from_iter([("c".to_owned(), claim.into())]))
+                .unwrap(),
+        }
+    }
+
     fn largest_meta() -> Meta {
         let mut meta = Meta::new(largest_owner(), "a".repeat(64), Millis::MAX);
         meta.title = "\u{1}".repeat(80);
@@ -181,6 +195,8 @@ mod tests {
         meta.waiting = vec![u32::MAX; 9];
         meta.pending_reports = (0..PENDING_REPORTS).map(action_id).collect();
         meta.last_placed = Some(action_id(0));
+        let mark = crate::team::Mark::largest();
+        meta.satisfied = vec![mark; MARKS];
         meta
     }
 
@@ -193,6 +209,7 @@ mod tests {
         ActionRecord {
             id: action_id(number),
             owner: largest_owner(),
+            speaker: largest_speaker(),
             tool: "t".repeat(64),
             arguments: "1".repeat(4 * ARGUMENTS),
             amount_cents: Some(u64::MAX),
@@ -230,6 +247,7 @@ mod tests {
         assert!(meta <= 32 * 1024, "META takes {meta}");
 
         let mut turn = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);
+        turn.speaker = largest_speaker();
         turn.state = TurnState::Failed;
         turn.failure = Some(FailureCode::RecoveredTooOften);
         turn.message_id = Some(MessageId::parse(&"m".repeat(128)).unwrap());

@@ -7,6 +7,7 @@ use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::{MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
+use crate::speaker::Speaker;
 
 /// The state of a turn. Only META says whether it is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,10 @@ pub struct TurnRecord {
     /// The client's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<MessageId>,
+    /// The principal in whose name it runs, where the conversation's owner does not say it all. A late result's turn has that of the
+    /// action, a regenerated one that of the turn it replaces.
+    #[serde(default, skip_serializing_if = "Speaker::is_owner")]
+    pub speaker: Speaker,
     /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
@@ -106,6 +111,7 @@ impl TurnRecord {
             origin,
             message,
             message_id: None,
+            speaker: Speaker::default(),
             receipt: 0,
             accepted_at: now,
             ended_at: None,

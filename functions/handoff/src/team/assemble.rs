@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use toml::Spanned;
 
+use super::after;
 use super::check::Source;
 use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
@@ -35,7 +36,9 @@ impl Team {
         }
         let places = agent_places(&file.agents)?;
         all_used(&file.tools, &file.agents)?;
+        let after_places = after::places(&file.tools);
         let tools = declare_tools(file.tools, sections, providers)?;
+        after::check_all(&tools, &after_places)?;
         let mut agents = BTreeMap::new();
         for agent in file.agents {
             let agent = Agent::assemble(agent, &tools, &places)?;

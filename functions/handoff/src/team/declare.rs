@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::Spanned;
 
+use super::after::After;
 use super::file::{ApprovalFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::parameters::{Parameters, read_parameters};
@@ -65,6 +66,8 @@ impl Tool {
             }
         }
         let show = Show::declare(&name, file.show)?;
+        let after = file.after.map(Spanned::into_inner);
+        let after = after.map(|after| After::declare(&name, &parameters, after));
         let retry = retry(declared.retries.key_life, file.retry_minutes)?;
         Ok(Self {
             identity: identity(&name, file.kind, &parameters, file.identity)?,
@@ -76,6 +79,8 @@ impl Tool {
             kind: file.kind,
             runs: Runs::new(provider.name(), declared),
             approval,
+            verified: file.verified,
+            after: after.transpose()?,
             show,
             defaults: parameters.defaults,
             schema: parameters.schema,

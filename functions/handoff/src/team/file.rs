@@ -68,6 +68,8 @@ pub(super) const TOOL_KEYS: &[&str] = &[
     "approval",
     "order",
     "retry_minutes",
+    "verified",
+    "after",
     "show",
 ];
 
@@ -88,7 +90,31 @@ pub(super) struct ToolFile {
     pub(super) order: Option<Spanned<ActionOrder>>,
     pub(super) retry_minutes: Option<Spanned<i64>>,
     #[serde(default)]
+    pub(super) verified: bool,
+    pub(super) after: Option<Spanned<AfterFile>>,
+    #[serde(default)]
     pub(super) show: ShowFile,
+}
+
+/// What must have happened before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct AfterFile {
+    pub(super) tool: Spanned<String>,
+    #[serde(default)]
+    pub(super) same: Vec<Spanned<SameFile>>,
+}
+
+pub(super) enum SameFile {
+    Argument(String),
+    Result { argument: String, result: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct SameResultFile {
+    argument: String,
+    result: String,
 }
 
 /// How much of a tool's calls customers see.
@@ -135,6 +161,30 @@ impl<'de> Deserialize<'de> for ApprovalFile {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalFile, A::Error> {
                 AboveFile::deserialize(MapAccessDeserializer::new(map)).map(ApprovalFile::Above)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for SameFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = SameFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a name or { argument = "NAME", result = "/FIELD" }"#)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SameFile, E> {
+                Ok(SameFile::Argument(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SameFile, A::Error> {
+                let SameResultFile { argument, result } =
+                    SameResultFile::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(SameFile::Result { argument, result })
             }
         }
         deserializer.deserialize_any(Reader)

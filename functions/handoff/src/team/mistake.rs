@@ -160,6 +160,23 @@ pub(super) enum Mistake {
     )]
     AmountParameter { tool: String, parameter: String },
 
+    #[error("tool {tool:?} is after {earlier:?}, and no tool has that name")]
+    AfterUnknown { tool: String, earlier: String },
+    #[error("tool {tool:?} is after itself, so it could never be called")]
+    AfterItself { tool: String },
+    #[error(
+        "after of tool {tool:?} names {argument:?}, which is not a parameter that every call of {of:?} has"
+    )]
+    AfterArgument {
+        tool: String,
+        argument: String,
+        of: String,
+    },
+    #[error(
+        "after of tool {tool:?} names the result {pointer:?}, which is not a JSON Pointer such as /customer/id"
+    )]
+    AfterPointer { tool: String, pointer: String },
+
     #[error("tool {tool:?} has no section that says where it runs")]
     NoProvider { tool: String },
     #[error("tool {tool:?} has [tool.{first}] and [tool.{second}]; it runs in one place")]

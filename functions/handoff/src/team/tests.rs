@@ -1,6 +1,7 @@
 //! The team file and its tools, through the public interface of the module.
 
 mod acme;
+mod after;
 mod arguments;
 mod declared;
 mod mistakes;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::after::After;
 use super::arguments::Arguments;
 use super::canonical::canonical;
 use super::provider::Runs;
@@ -33,6 +34,10 @@ pub struct Tool {
     pub order: ActionOrder,
     /// How long an action is tried, from its first try on.
     pub retry: Duration,
+    /// Whether only a verified customer may have it called.
+    pub verified: bool,
+    /// What must have happened before.
+    pub after: Option<After>,
     /// How much of its calls customers see.
     pub show: Show,
     /// Values for top-level parameters that the model left out.
@@ -101,6 +106,13 @@ impl Tool {
     /// or an amount that moves.
     pub(crate) fn is_once_a_turn(&self) -> bool {
         !self.identity.is_empty() || matches!(self.approval, Approval::Above { .. })
+    }
+
+    /// Whether every checked call has this argument.
+    pub(super) fn always_has(&self, argument: &str) -> bool {
+        let required = self.parameters().get("required").and_then(Value::as_array);
+        self.defaults.contains_key(argument)
+            || required.is_some_and(|names| names.iter().any(|name| name == argument))
     }
 
     /// The JSON Schema of the arguments, always of type `object`.

@@ -24,6 +24,8 @@ impl Play<'_> {
             turn,
             only,
             accepted: self.accepted_in(steps),
+            context: self.context(),
+            steps: steps.len(),
         };
         calls::plan(self.engine, &self.agent, &self.claim, scope, calls)
     }
@@ -68,6 +70,7 @@ impl Play<'_> {
             self.narrator.hand_to(&to.name);
         }
         self.results = results;
+        self.note_successes();
     }
 
     /// Recovery: an earlier owner recorded the last step, and the results of its calls are unknown. They are answered again:
@@ -83,7 +86,10 @@ impl Play<'_> {
         );
         let before = self.steps.get(..self.steps.len() - 1).unwrap_or_default();
         let planned = self.plan_behind(before, &step.calls);
-        let planned = calls::planned_by(step, planned);
+        let mut planned = calls::planned_by(step, planned);
+        // The journal says which actions are accepted; lookups are called again.
+        self.refuse_unmet(&mut planned, |plan| matches!(plan, Planned::Lookup(_)))
+            .await;
         for accepted in step
             .actions
             .iter()

@@ -14,13 +14,14 @@ use crate::drive::holder::Claim;
 use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
-use crate::ports::{Millis, Price, ToolCall, ToolError, ToolRequest};
+use crate::ports::{CallContext, Millis, Price, ToolCall, ToolError, ToolRequest};
 use crate::principal::Owner;
 use crate::record::{
     APPROVAL_LIFE, ActionRecord, ActionState, CallResult, EndedAction, RESEND, StepRecord,
     ToolOutcome, size,
 };
 use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
+use crate::trace::{Span, TraceId};
 
 /// The pause before the one repeat of a broken lookup: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;
@@ -47,6 +48,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) only: Option<&'a [&'a ActionId]>,
     /// The actions accepted so far, in the order of their acceptance.
     pub(crate) accepted: Vec<Accepted>,
+    /// What tools may know of the turn's calls.
+    pub(crate) context: CallContext,
+    /// The turn's steps before these calls.
+    pub(crate) steps: usize,
 }
 
 /// An accepted action of a turn.
@@ -177,16 +182,20 @@ fn plan_call(
             } else {
                 tool.identity_of(&arguments)
             };
-            let request = ToolRequest {
+            let mut request = ToolRequest {
                 tool: tool.clone(),
                 arguments: Arc::new(arguments),
-                conversation: claim.conversation.clone(),
-                owner: claim.owner.clone(),
+                context: scope.context.clone(),
             };
             match tool.kind {
-                ToolKind::Lookup => Planned::Lookup(request),
+                ToolKind::Lookup => {
+                    let trace = TraceId::of(&claim.conversation, request.context.turn);
+                    request.context.span = Span::of_lookup(trace, scope.steps, &call.id);
+                    Planned::Lookup(request)
+                }
                 ToolKind::Action => {
                     let id = scope.action(&claim.conversation, tool, &identity);
+                    request.context.span = Span::of_action(&id);
                     match scope.only {
                         Some(only) if !only.contains(&&id) => Planned::Wrong(NOT_AGAIN.to_owned()),
                         Some(_) | None => Planned::Action(id, request),
@@ -236,6 +245,7 @@ pub(crate) async fn new_actions(
         ActionRecord {
             id,
             owner: owner.clone(),
+            speaker: request.context.speaker.clone(),
             tool: request.tool.name.clone(),
             arguments: request.arguments.canonical().to_owned(),
             amount_cents: match price {

@@ -1,6 +1,7 @@
 //! The commits of a turn's owner: a step with its accepted actions, and the turn's end.
 
 use super::calls::{self, Planned};
+use super::conditions;
 use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
@@ -39,6 +40,7 @@ impl Play<'_> {
     ) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
         let mut planned = self.plan(&step.calls);
+        self.refuse_unmet(&mut planned, |_| true).await;
         let meta = self.lease.meta().await;
         let owner = self.claim.owner.clone();
         let room = size::OPEN_ACTIONS.saturating_sub(meta.pending_reports.len());
@@ -63,6 +65,7 @@ impl Play<'_> {
             );
             meta.pending_reports
                 .extend(new.iter().map(|action| action.id.clone()));
+            conditions::remember(meta, &self.new_marks);
             meta.due_at = self.engine.env.now() + RECHECK;
             if let Some(running) = &mut meta.running {
                 running.recoveries = 0;
@@ -86,6 +89,7 @@ impl Play<'_> {
             }
         }
         self.lease.commit(change).await?;
+        self.new_marks.clear();
 
         self.narrator.text_is_recorded();
         step.calls
@@ -152,6 +156,7 @@ impl Play<'_> {
                     &step.late_results,
                 );
             }
+            conditions::remember(meta, &self.new_marks);
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);
             meta.late_failures = match (record.origin, record.state) {

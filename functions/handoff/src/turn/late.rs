@@ -8,24 +8,28 @@ use crate::engine::Engine;
 use crate::ids::ActionId;
 use crate::ports::StoreError;
 use crate::record::journal::read_actions;
-use crate::record::{ActionState, CallResult, LateResult, Meta, size};
+use crate::record::{ActionRecord, ActionState, CallResult, LateResult, Meta, size};
 
 impl Play<'_> {
     /// The results of ended actions that the model still knows as pending.
-    pub(super) async fn late_results(&self) -> Result<Vec<LateResult>, StoreError> {
+    pub(super) async fn late_results(&mut self) -> Result<Vec<LateResult>, StoreError> {
         let mut pending_reports = self.lease.meta().await.pending_reports;
         pending_reports.sort_unstable();
         pending_reports.dedup();
         pending_reports.retain(|id| !ends_in(&self.results).any(|ended| ended == id));
-        ended_actions(self.engine, &pending_reports).await
+        let ended = ended_actions(self.engine, &pending_reports).await?;
+        for (action, _) in &ended {
+            self.note_late_success(action);
+        }
+        Ok(ended.into_iter().map(|(_, late)| late).collect())
     }
 }
 
-/// The late results of the ended ones among these actions: as many as fit one request, at least one.
+/// The ended ones among these actions with their late results: as many as fit one request, at least one.
 pub(crate) async fn ended_actions(
     engine: &Engine,
     ids: &[ActionId],
-) -> Result<Vec<LateResult>, StoreError> {
+) -> Result<Vec<(ActionRecord, LateResult)>, StoreError> {
     let mut ended = Vec::new();
     let mut room = size::LATE_RESULTS;
     for action in read_actions(&*engine.store, ids).await? {
@@ -40,12 +44,13 @@ pub(crate) async fn ended_actions(
             break;
         }
         room = room.saturating_sub(taken);
-        ended.push(LateResult {
-            action: action.id,
-            tool: action.tool,
+        let late = LateResult {
+            action: action.id.clone(),
+            tool: action.tool.clone(),
             state: action.state,
             result,
-        });
+        };
+        ended.push((action, late));
     }
     Ok(ended)
 }

@@ -14,7 +14,7 @@ use crate::failure::FailureCode;
 use crate::ids::ActionId;
 use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, CallResult, LateResult, StepRecord, TurnRecord};
-use crate::team::Agent;
+use crate::team::{Agent, Mark};
 
 pub(super) struct Play<'a> {
     pub(super) engine: &'a Engine,
@@ -39,6 +39,8 @@ pub(super) struct Play<'a> {
     pub(super) results: Vec<CallResult>,
     /// The actions with pending reports when those results were gathered.
     pub(super) pending_reports: Vec<ActionId>,
+    /// Marks of successes that the next commit records.
+    pub(super) new_marks: Vec<Mark>,
     pub(super) end_at_once: Option<EndAtOnce>,
     pub(super) kept: String,
 }
@@ -80,6 +82,7 @@ impl<'a> Play<'a> {
             late_results: Vec::new(),
             results: Vec::new(),
             pending_reports: Vec::new(),
+            new_marks: Vec::new(),
             actions: turn.actions,
             record: turn.record,
             steps: Vec::with_capacity(turn.steps.len()),

@@ -209,6 +209,7 @@ mod tests {
             origin: Origin::Customer,
             message: message.to_owned(),
             message_id: None,
+            speaker: crate::speaker::Speaker::default(),
             receipt: 0,
             accepted_at: 0,
             ended_at: None,

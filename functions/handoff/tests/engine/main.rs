@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod conditions;
 mod conversations;
 mod kept;
 mod model;

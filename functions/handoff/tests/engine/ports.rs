@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    Delivery, Env, Forgotten, Lane, Millis, Outcome, Price, Queue, QueueError, ToolError,
-    ToolRequest, Tools,
+    CallContext, Delivery, Env, Forgotten, Lane, Millis, Outcome, Price, Queue, QueueError,
+    ToolError, ToolRequest, Tools,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -25,6 +25,8 @@ pub(crate) struct Shop {
     outcome: Mutex<Outcome>,
     forgets: Mutex<Result<(), ToolError>>,
     forgotten: Mutex<Vec<String>>,
+    /// What it was told of each call, with the tool.
+    told: Mutex<Vec<(String, CallContext)>>,
 }
 
 impl Default for Shop {
@@ -36,6 +38,7 @@ impl Default for Shop {
             outcome: Mutex::new(Outcome::Done("It is done.".to_owned())),
             forgets: Mutex::new(Ok(())),
             forgotten: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 }
@@ -71,6 +74,18 @@ impl Shop {
         self.forgotten.lock().unwrap().clone()
     }
 
+    fn hear(&self, request: &ToolRequest) {
+        let told = (request.tool.name.clone(), request.context.clone());
+        self.told.lock().unwrap().push(told);
+    }
+
+    /// What it was told of each call of this tool.
+    pub(crate) fn told(&self, tool: &str) -> Vec<CallContext> {
+        let told = self.told.lock().unwrap();
+        let of_tool = told.iter().filter(|(named, _)| named == tool);
+        of_tool.map(|(_, context)| context.clone()).collect()
+    }
+
     /// How many effects there were.
     pub(crate) fn effects(&self) -> u32 {
         self.effects.lock().unwrap().values().sum()
@@ -79,12 +94,14 @@ impl Shop {
 
 #[async_trait]
 impl Tools for Shop {
-    async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
+        self.hear(request);
         self.found.lock().unwrap().clone()
     }
 
     /// Knows no keys: a second try would be a second effect, and a test would count it.
-    async fn act(&self, _request: &ToolRequest, idempotency_key: &str) -> Outcome {
+    async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
+        self.hear(request);
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut effects = self.effects.lock().unwrap();
         *effects.entry(idempotency_key.to_owned()).or_default() += 1;

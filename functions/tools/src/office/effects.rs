@@ -118,8 +118,8 @@ impl BackOffice {
             product: product.to_owned(),
             paid_cents: purchase.price * 100,
             bought_at: self.env.now(),
-            conversation: Some(request.conversation.clone()),
-            owner: request.owner.clone(),
+            conversation: Some(request.context.conversation.clone()),
+            owner: request.context.owner.clone(),
         };
         let result = json!({
             "order_id": order.order_id,
@@ -162,8 +162,8 @@ impl BackOffice {
             refunded_cents: order.paid_cents,
             reason: asked.reason.clone(),
             refunded_at: self.env.now(),
-            conversation: request.conversation.clone(),
-            owner: request.owner.clone(),
+            conversation: request.context.conversation.clone(),
+            owner: request.context.owner.clone(),
         };
         let result = json!({
             "item_id": refund.item_id,

@@ -61,7 +61,8 @@ impl Reach {
 impl BackOffice {
     /// The reach of a call. Costs no read without an owner, and one for most owners.
     pub(super) async fn reach(&self, request: &ToolRequest) -> Result<Reach, StoreError> {
-        self.reach_of(&request.owner, &request.conversation).await
+        let context = &request.context;
+        self.reach_of(&context.owner, &context.conversation).await
     }
 
     /// The reach of a conversation of this owner.

@@ -147,7 +147,7 @@ impl BackOffice {
         words: &BTreeSet<String>,
         request: &ToolRequest,
     ) -> Result<Option<Searched>, StoreError> {
-        let own = Buyer::of(&request.owner, &request.conversation);
+        let own = Buyer::of(&request.context.owner, &request.context.conversation);
         let named = words.iter().filter(|word| books::may_be_item(word));
         let named: Vec<Key> = named
             .take(MOST_HITS)
@@ -202,7 +202,7 @@ impl BackOffice {
 
     /// The orders that earlier releases have written for this conversation. They knew no owners.
     async fn earlier(&self, own: &Buyer, request: &ToolRequest) -> Result<Vec<Stored>, StoreError> {
-        if !request.owner.is_none() {
+        if !request.context.owner.is_none() {
             return Ok(Vec::new());
         }
         let partition = books::bought_by(own);

@@ -421,8 +421,11 @@ async fn a_tool_that_calls_nobody_is_not_called() {
     let request = baton_handoff::ports::ToolRequest {
         arguments: std::sync::Arc::new(tool.check("{\"search_query\": \"x\"}").unwrap()),
         tool,
-        conversation: baton_handoff::ids::ConversationId::parse("c").unwrap(),
-        owner: baton_handoff::Owner::none(),
+        context: baton_handoff::ports::CallContext::new(
+            baton_handoff::Owner::none(),
+            baton_handoff::ids::ConversationId::parse("c").unwrap(),
+            1,
+        ),
     };
     let told = baton_handoff::ports::Tools::lookup(&*tools, &request).await;
     assert_eq!(

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use baton_handoff::Owner;
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Outcome, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{CallContext, Outcome, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::MemoryStore;
@@ -174,8 +175,7 @@ impl Booking {
         ToolRequest {
             tool,
             arguments: Arc::new(arguments),
-            conversation: ConversationId::parse("c").unwrap(),
-            owner: baton_handoff::Owner::none(),
+            context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
         }
     }
 

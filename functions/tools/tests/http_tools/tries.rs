@@ -54,6 +54,7 @@ impl Accepted {
         let record = ActionRecord {
             id: id.clone(),
             owner: baton_handoff::Owner::none(),
+            speaker: baton_handoff::Speaker::default(),
             tool: "book".to_owned(),
             arguments: arguments.to_owned(),
             amount_cents: None,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Outcome, Price, Store, ToolRequest, Tools};
+use baton_handoff::ports::{CallContext, Outcome, Price, Store, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Owner, Tenant};
 use baton_kit::conformance::{FaultyStore, TestClock};
@@ -39,8 +39,11 @@ fn request_of(owner: &Owner, conversation: &str, tool: &str, arguments: &Value) 
     ToolRequest {
         tool,
         arguments,
-        conversation: ConversationId::parse(conversation).unwrap(),
-        owner: owner.clone(),
+        context: CallContext::new(
+            owner.clone(),
+            ConversationId::parse(conversation).unwrap(),
+            1,
+        ),
     }
 }
 

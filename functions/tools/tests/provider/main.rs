@@ -10,14 +10,14 @@ use std::time::Duration;
 use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{
-    CallDelta, FinishReason, Lane, Message, Model, ModelChunk, ModelError, ModelRequest,
-    ModelStream, Queue, ToolRequest, Tools,
+    CallContext, CallDelta, FinishReason, Lane, Message, Model, ModelChunk, ModelError,
+    ModelRequest, ModelStream, Queue, ToolRequest, Tools,
 };
 use baton_handoff::record::ActionState;
 use baton_handoff::team::Team;
 use baton_handoff::{
-    Decision, Engine, Executed, Operator, Overlap, Ports, Principal, Reasons, Role, Seen, Shown,
-    Subject, Submission, Tenant,
+    Decision, Engine, Executed, Operator, Overlap, Owner, Ports, Principal, Reasons, Role, Seen,
+    Shown, Subject, Submission, Tenant,
 };
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
@@ -218,8 +218,7 @@ async fn tools_of_other_kinds_go_where_they_went_before() {
     let request = ToolRequest {
         arguments: Arc::new(tool.check(r#"{"search_query":"unicycle"}"#).unwrap()),
         tool,
-        conversation: ConversationId::parse("c").unwrap(),
-        owner: baton_handoff::Owner::none(),
+        context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
     };
     let found = shop.tools.lookup(&request).await.unwrap();
     assert!(found.contains("item_132612938"), "{found}");

@@ -33,6 +33,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
         let action = ActionRecord {
             id: id.clone(),
             owner: Owner::none(),
+            speaker: baton_handoff::Speaker::default(),
             tool: "execute_refund".to_owned(),
             arguments: json!({"item_id": format!("{}-{number}", state.as_str())}).to_string(),
             amount_cents: Some(74_900),
