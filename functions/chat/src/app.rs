@@ -34,6 +34,8 @@ pub struct App {
     pub model: Arc<ModelInfo>,
     /// The embedded back office, for the lists of orders and refunds.
     pub office: Arc<BackOffice>,
+    /// The public keys of the tokens that tools' services get, as a JWK set.
+    pub tool_keys: Arc<str>,
     /// Whether the page's files may be sent compressed. A proxy in front of a function strips the header for that.
     pub compress: bool,
     /// A folder with the page instead of the embedded one, for working on it.

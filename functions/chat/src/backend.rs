@@ -9,6 +9,7 @@ use baton_handoff::team::Team;
 use baton_handoff::{Engine, Ports};
 use baton_setup::{ModelInfo, Services, check_team};
 use baton_tools::office::BackOffice;
+use baton_tools::tokens::ToolTokens;
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +68,8 @@ pub struct Backend {
     pub office: Arc<BackOffice>,
     /// The model's description for people.
     pub model: ModelInfo,
+    /// The public keys of the tokens that tools' services get.
+    pub tool_keys: String,
     services: Services,
     workers: Option<Workers>,
 }
@@ -102,6 +105,7 @@ impl Backend {
             engine,
             office: services.office.clone(),
             model: services.model_info.clone(),
+            tool_keys: ToolTokens::key_set(services.tool_tokens.as_ref()),
             services,
             workers,
         }

@@ -17,7 +17,8 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
 use crate::routes::{
-    actions, audit, books, completions, conversations, decisions, health, page, session, turns,
+    actions, audit, books, completions, conversations, decisions, health, keys, page, session,
+    turns,
 };
 
 /// What a reader needs to know before any route.
@@ -75,6 +76,7 @@ Times are milliseconds since 1970.";
         health::health,
         session::read,
         session::create,
+        keys::key_set,
         page::openapi,
         page::index,
         page::file,
@@ -110,7 +112,7 @@ impl Modify for Security {
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/desk" | "/health" | "/openapi.json" | "/static/{file}"
+        "/" | "/desk" | "/health" | "/.well-known/jwks.json" | "/openapi.json" | "/static/{file}"
     )
 }
 
@@ -172,8 +174,9 @@ impl Modify for Layers {
                     refuse("415", "NotJson");
                     refuse("417", "CannotExpect");
                 }
-                // The page and this document may be cached.
+                // The page, public keys and this document may be cached.
                 let is_kept = path == "/openapi.json"
+                    || path == "/.well-known/jwks.json"
                     || operation
                         .parameters
                         .iter()

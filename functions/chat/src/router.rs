@@ -13,7 +13,8 @@ use crate::edge::address::Address;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::routes::{
-    actions, audit, books, completions, conversations, decisions, health, page, session, turns,
+    actions, audit, books, completions, conversations, decisions, health, keys, page, session,
+    turns,
 };
 use crate::stream::budget::Budget;
 
@@ -33,7 +34,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 25] {
+pub(crate) fn routes() -> [Route; 26] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -59,6 +60,7 @@ pub(crate) fn routes() -> [Route; 25] {
         get("/orders", books::orders),
         get("/refunds", books::refunds),
         get("/health", health::health),
+        get("/.well-known/jwks.json", keys::key_set),
         get("/openapi.json", page::openapi),
         get("/", page::index),
         get("/static/{*file}", page::file),

@@ -10,6 +10,7 @@ pub(crate) mod decisions;
 mod export;
 pub(crate) mod health;
 mod input;
+pub(crate) mod keys;
 mod markdown;
 mod operator;
 pub(crate) mod page;

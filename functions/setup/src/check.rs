@@ -46,7 +46,7 @@ pub fn check(values: &Values) -> Report {
     if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
         // Tools are prepared and not called, so any store will do.
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
-        if let Err(error) = toolbox(&team, &settings, &env, &store) {
+        if let Err(error) = toolbox(&team, &settings, &env, &store, None) {
             note(error);
         }
         if let Err(error) = team.compile_all() {

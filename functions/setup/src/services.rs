@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Model, Store, Tools};
+use baton_handoff::ports::{Env, Model, Provider, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
+use baton_tools::http_tools::HttpProvider;
 use baton_tools::office::BackOffice;
 use baton_tools::outside::{Outside, SystemNames};
+use baton_tools::tokens::ToolTokens;
 use baton_tools::toolbox::{KINDS, Toolbox, providers};
 use tokio_util::sync::CancellationToken;
 
+use crate::kept_secret::secret_beside;
 use crate::records::{self, Records};
 #[cfg(any(feature = "aws", test))]
 use crate::settings::Values;
-use crate::settings::{ModelChoice, Settings};
+use crate::settings::{ModelChoice, Settings, ToolTokenSettings};
 
 /// The model's description for people.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct Services {
     pub office: Arc<BackOffice>,
     /// The description of the model.
     pub model_info: ModelInfo,
+    /// Signs the tokens that tools' services get.
+    pub tool_tokens: Option<Arc<ToolTokens>>,
     records: Records,
     model: Arc<dyn Model>,
     tools: Arc<dyn Tools>,
@@ -78,7 +83,9 @@ impl Services {
         let records = opening.await?;
         check_lease(settings.lease, records.longest_answer)?;
         let team = Arc::new(team.await.context("reading the team panicked")??);
-        let tools = toolbox(&team, settings, &records.env, &records.store)?;
+        let tool_tokens = tool_tokens(&team, settings, &*records.env)?;
+        let signer = tool_tokens.clone();
+        let tools = toolbox(&team, settings, &records.env, &records.store, signer)?;
         let (model, model_info) = model
             .await
             .context("building the model's client panicked")??;
@@ -87,6 +94,7 @@ impl Services {
             team,
             office,
             model_info,
+            tool_tokens,
             records,
             model,
             tools: Arc::new(tools),
@@ -195,10 +203,12 @@ pub(crate) fn toolbox(
     settings: &Settings,
     env: &Arc<dyn Env>,
     store: &Arc<dyn Store>,
+    tokens: Option<Arc<ToolTokens>>,
 ) -> anyhow::Result<Toolbox> {
     let outside = Outside {
         store: store.clone(),
         env: env.clone(),
+        tokens,
         variables: &|name| settings.values.get(name).map(str::to_owned),
         networks: settings.tool_networks.clone(),
         plain_hosts: settings.values.plain_hosts(),
@@ -206,6 +216,28 @@ pub(crate) fn toolbox(
         names: Arc::new(SystemNames),
     };
     Toolbox::open(KINDS, team, &outside).map_err(anyhow::Error::from_boxed)
+}
+
+/// The signer of the tokens that tools' services get, where the team has such tools. Beside a file a missing secret is made at the
+/// first start. The instances of a function need theirs from the settings, because each must sign with the published key; without
+/// one they send no tokens.
+fn tool_tokens(
+    team: &Team,
+    settings: &Settings,
+    env: &dyn Env,
+) -> anyhow::Result<Option<Arc<ToolTokens>>> {
+    let ToolTokenSettings { issuer, secrets } = &settings.tool_tokens;
+    let calls_out = team
+        .tools()
+        .any(|tool| tool.runs.provider == HttpProvider.name());
+    let secrets = match (secrets, &settings.cloud) {
+        (Some(secrets), _) => secrets.clone(),
+        (None, None) if calls_out => secret_beside(&settings.data, "tool-token", env)?,
+        (None, _) => return Ok(None),
+    };
+    let tokens = ToolTokens::new(issuer, secrets.expose());
+    let tokens = tokens.context("the secret of tool tokens cannot be used")?;
+    Ok(Some(Arc::new(tokens)))
 }
 
 async fn build_model(

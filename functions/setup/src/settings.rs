@@ -8,6 +8,7 @@ mod names;
 mod networks;
 mod operators;
 mod retention;
+mod tools;
 mod values;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub use jwt::{Issuers, JwtAlgorithm, JwtSettings, KeySource};
 pub use model::ModelChoice;
 pub(crate) use names::unknown;
 pub use networks::Proxies;
+pub use tools::ToolTokenSettings;
 pub use values::Values;
 
 /// A setting that cannot be used, in one sentence.
@@ -94,6 +96,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// Further private networks that tools may call.
     pub tool_networks: Vec<Network>,
+    /// The tokens that tools' services get.
+    pub tool_tokens: ToolTokenSettings,
     /// The source of the variables for headers of a team's tools.
     pub values: Values,
     /// How long an owner keeps a conversation without a renewal.
@@ -150,6 +154,7 @@ impl Settings {
         let proxies = bad.note(networks::proxies(values));
         let retention = bad.note(retention::read(values));
         let cloud = bad.note(cloud::read(values));
+        let tool_tokens = bad.note(tools::read(values));
         // Set in every environment that AWS itself starts, and in no other.
         let routed_by_aws = values.get("AWS_LAMBDA_INITIALIZATION_TYPE").is_some();
         // Where origins are named, a proxy is in front, and everybody behind it.
@@ -169,11 +174,19 @@ impl Settings {
                 Some(session_secret),
                 Some(operators),
                 Some(retention),
+                Some(tool_tokens),
             ),
         ) = (
             (addr, model, origins, static_dir, connections),
             (idle, drain, tool_networks, lease, cloud, proxies),
-            (issuers, strangers, session_secret, operators, retention),
+            (
+                issuers,
+                strangers,
+                session_secret,
+                operators,
+                retention,
+                tool_tokens,
+            ),
         )
         else {
             return Err(bad.into_one());
@@ -197,6 +210,7 @@ impl Settings {
             drain,
             proxies,
             tool_networks,
+            tool_tokens,
             values: values.clone(),
             lease,
             cloud,

@@ -26,6 +26,7 @@ mod declared;
 mod error;
 mod exchange;
 mod file;
+mod known;
 mod secrets;
 mod target;
 #[cfg(test)]
@@ -36,16 +37,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use baton_handoff::ports::{Env, Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{CallContext, Env, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 pub use declare::HttpProvider;
 pub use error::HttpToolsError;
 
 use crate::outside::Outside;
+use crate::tokens::{Claims, ToolTokens};
 
 use call::{HttpBody, HttpMethod};
 use declared::Declared;
@@ -54,10 +56,17 @@ use exchange::{Body, Exchange, Line, Question};
 /// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Says in whose name the call is made. Not `Authorization`, which carries the service's own credential.
+const BATON_TOKEN: HeaderName = HeaderName::from_static("baton-token");
+
 /// Calls the services of a team's tools.
 pub struct HttpTools {
     declared: BTreeMap<String, Declared>,
     line: Line,
+    tokens: Option<Arc<ToolTokens>>,
     env: Arc<dyn Env>,
 }
 
@@ -92,14 +101,16 @@ impl HttpTools {
         Ok(Self {
             declared,
             line,
+            tokens: outside.tokens.clone(),
             env: outside.env.clone(),
         })
     }
 
-    /// The HTTP call of a request. Err is a sentence for the model.
+    /// The HTTP call of a request. Err is a sentence for the model. `key`: the idempotency key of an action.
     fn question<'a>(
         &'a self,
         request: &'a ToolRequest,
+        key: Option<&str>,
     ) -> Result<(&'a Declared, Question<'a>), String> {
         let name = request.tool.name.as_str();
         let declared = self
@@ -109,17 +120,44 @@ impl HttpTools {
         let call = &declared.call;
         let nothing = Map::new();
         let arguments = request.arguments.as_value().as_object().unwrap_or(&nothing);
-        let url = target::target(&declared.origin, call, arguments)
-            .map_err(|why| format!("{name} was not called: {why}."))?;
+        let context = &request.context;
+        let not_called = |why: String| format!("{name} was not called: {why}.");
+        let url = target::target(&declared.origin, call, arguments, context).map_err(not_called)?;
         let body = match call.body {
             HttpBody::None => None,
-            HttpBody::Arguments => Some(request.arguments.canonical().to_owned()),
+            HttpBody::Arguments if call.body_fields.is_empty() => {
+                Some(request.arguments.canonical().to_owned())
+            }
+            HttpBody::Arguments => {
+                let mut body = arguments.clone();
+                for (field, template) in &call.body_fields {
+                    body.insert(field.clone(), template.value(context).map_err(not_called)?);
+                }
+                Some(Value::Object(body).to_string())
+            }
         };
+        let mut headers = declared.headers.clone();
+        for (header, template) in &declared.filled {
+            let value = template.header(context).map_err(not_called)?;
+            headers.insert(header, value);
+        }
+        // Also sent to a service declared without keys: it is harmless, and may help in the service's log.
+        if let Some(key) = key.and_then(|key| HeaderValue::try_from(key).ok()) {
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        if let Ok(span) = HeaderValue::try_from(context.span.to_string()) {
+            headers.insert(TRACEPARENT, span);
+        }
+        let token = self.token(declared, context, key);
+        if let Some(mut value) = token.as_deref().and_then(|t| HeaderValue::try_from(t).ok()) {
+            value.set_sensitive(true);
+            headers.insert(BATON_TOKEN, value);
+        }
         let question = Question {
             tool: name,
             method: method(call.method),
             url,
-            headers: declared.headers.clone(),
+            headers,
             body,
             allow_private: call.allow_private,
             timeout: request.tool.timeout,
@@ -127,13 +165,31 @@ impl HttpTools {
         Ok((declared, question))
     }
 
+    /// A token for one attempt: the service recognises an attempt of an action by its key.
+    fn token(
+        &self,
+        declared: &Declared,
+        context: &CallContext,
+        key: Option<&str>,
+    ) -> Option<String> {
+        let tokens = self.tokens.as_ref().filter(|_| declared.takes_tokens)?;
+        let random = || format!("{:032x}", self.env.random());
+        Some(tokens.sign(&Claims {
+            audience: &declared.origin.origin().ascii_serialization(),
+            id: &key.map_or_else(random, str::to_owned),
+            context,
+            now: self.env.now() / 1000,
+        }))
+    }
+
     /// Calls the service, and removes our own secrets from its answer before it is passed on.
     async fn ask(&self, declared: &Declared, question: Question<'_>) -> Exchange {
+        let token = question.headers.get(BATON_TOKEN).cloned();
         let mut exchange = self.line.ask(question).await;
         if let Exchange::Answered(answer) = &mut exchange
             && let Body::Whole(text) = &mut answer.body
         {
-            *text = declared.without_secrets(text);
+            *text = declared.without_secrets(text, token.as_ref());
         }
         exchange
     }
@@ -142,20 +198,16 @@ impl HttpTools {
 #[async_trait]
 impl Tools for HttpTools {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
-        let (declared, question) = self.question(request).map_err(ToolError::Refused)?;
+        let (declared, question) = self.question(request, None).map_err(ToolError::Refused)?;
         let exchange = self.ask(declared, question).await;
         verdict::lookup(&request.tool.name, exchange)
     }
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
-        let (declared, mut question) = match self.question(request) {
+        let (declared, question) = match self.question(request, Some(idempotency_key)) {
             Ok(ready) => ready,
             Err(sentence) => return Outcome::Rejected(sentence),
         };
-        // Also sent to a service declared without keys: it is harmless, and may help in the service's log.
-        if let Ok(key) = HeaderValue::try_from(idempotency_key) {
-            question.headers.insert(IDEMPOTENCY_KEY, key);
-        }
         let exchange = self.ask(declared, question).await;
         verdict::action(exchange, request.tool.runs.retries.has_keys, self.env.now())
     }

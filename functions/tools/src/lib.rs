@@ -4,4 +4,5 @@
 pub mod http_tools;
 pub mod office;
 pub mod outside;
+pub mod tokens;
 pub mod toolbox;

@@ -14,12 +14,16 @@ pub use names::{Names, SystemNames};
 pub(crate) use address::Class;
 pub(crate) use names::Pinned;
 
+use crate::tokens::ToolTokens;
+
 /// The resources of tools.
 pub struct Outside<'a> {
     /// For tools with their own records.
     pub store: Arc<dyn Store>,
     /// Time and randomness.
     pub env: Arc<dyn Env>,
+    /// Signs the tokens that services get; none are sent without it.
+    pub tokens: Option<Arc<ToolTokens>>,
     /// The value of an environment variable, for secrets.
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// Private networks that every tool may reach; the team file may allow more for a tool.

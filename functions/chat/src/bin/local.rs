@@ -135,6 +135,7 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
         proxies: Arc::new(settings.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
+        tool_keys: Arc::from(backend.tool_keys.as_str()),
         compress: true,
         static_dir: settings.static_dir.as_deref().map(Arc::from),
     };

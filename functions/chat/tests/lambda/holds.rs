@@ -145,6 +145,7 @@ impl Instance {
                 rehearsal: false,
             }),
             office: self.office.clone(),
+            tool_keys: Arc::from(r#"{"keys":[]}"#),
             compress: false,
             static_dir: None,
         }

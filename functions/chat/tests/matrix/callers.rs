@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::people::{People, ROLES};
 use super::tokens::{
-    OF_CUSTOMERS, OF_OPERATORS, claims_of, customer, now, operator, signed, signed_as, tampered,
-    with,
+    OF_CUSTOMERS, OF_OPERATORS, claims_of, customer, for_a_tool, now, operator, signed, signed_as,
+    tampered, with,
 };
 use super::{Ask, Asks, Mode, Reply};
 
@@ -281,7 +281,7 @@ fn bad(people: &People, visitor: &str, sessions: &str) -> Vec<Caller> {
             &by_mint(sessions, Kind::Widget, now() - 120),
         ),
         // Made for tools that are called, and never for us.
-        bad("a tool's token", &by_mint(sessions, Kind::Tool, soon)),
+        bad("a tool's token", &for_a_tool(OWNER)),
         bad(
             "a visitor's token with another subject",
             &tampered(visitor, &with(claims_of(visitor), "sub", OWNER)),

@@ -120,6 +120,7 @@ fn operators(
 pub(super) fn all() -> Vec<Row> {
     vec![
         everyone("/health"),
+        everyone("/.well-known/jwks.json"),
         everyone("/openapi.json"),
         everyone("/"),
         everyone("/desk"),

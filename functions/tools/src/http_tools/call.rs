@@ -1,7 +1,12 @@
 //! The HTTP call of a tool, parsed and checked. Executed elsewhere.
 //! Knows templates and names only; never a socket, an address or the value of an environment variable.
 
+use std::collections::BTreeMap;
+
+use reqwest::Url;
 use serde::Deserialize;
+
+use super::known::{Known, Template};
 
 /// One HTTP call, as declared in the team file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub(super) struct HttpCall {
     pub(super) headers: Vec<(String, HeaderValueSource)>,
     /// The request's body.
     pub(super) body: HttpBody,
+    /// Members of the body beside the arguments, filled by code.
+    pub(super) body_fields: BTreeMap<String, Template>,
     /// The query added to the address.
     pub(super) query: HttpQuery,
     /// Whether the host may be a private or loopback address.
@@ -67,6 +74,8 @@ pub(super) enum HttpQuery {
 pub(super) enum HeaderValueSource {
     /// The team file itself.
     Literal(String),
+    /// The team file, with places that code fills at each call.
+    Template(Template),
     /// An environment variable, so that no secret is in the team file.
     Environment {
         /// The variable's name.
@@ -92,6 +101,8 @@ pub(super) enum UrlPart {
     Text(String),
     /// Replaced by the argument of this name, percent-encoded.
     Parameter(String),
+    /// Replaced by what Baton knows of the call, percent-encoded.
+    Known(Known),
 }
 
 impl UrlTemplate {
@@ -132,7 +143,7 @@ impl UrlTemplate {
     pub(super) fn literal_bytes(&self) -> usize {
         let literal = self.parts.iter().map(|part| match part {
             UrlPart::Text(text) => text.len(),
-            UrlPart::Parameter(_) => 0,
+            UrlPart::Parameter(_) | UrlPart::Known(_) => 0,
         });
         self.origin.len() + literal.sum::<usize>()
     }
@@ -140,9 +151,32 @@ impl UrlTemplate {
     /// The parameters in the address, in their order.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
-            UrlPart::Text(_) => None,
+            UrlPart::Text(_) | UrlPart::Known(_) => None,
             UrlPart::Parameter(name) => Some(name.as_str()),
         })
+    }
+
+    /// The names of the address's own query parameters whose values code fills: no argument may be added under one of them.
+    pub(super) fn filled_names(&self) -> Vec<String> {
+        // No address has this character.
+        const FILLED: char = '\0';
+        let whole = self.parts.iter().fold(String::new(), |mut whole, part| {
+            match part {
+                UrlPart::Text(text) => whole.push_str(text),
+                UrlPart::Parameter(_) => {}
+                UrlPart::Known(_) => whole.push(FILLED),
+            }
+            whole
+        });
+        let (_, query) = whole.split_once('?').unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| pair.contains(FILLED));
+        let names = pairs.filter_map(|pair| pair.split('=').next());
+        let decoded = names.filter_map(|name| {
+            let url = Url::parse(&format!("http://host/?{name}")).ok()?;
+            let (name, _) = url.query_pairs().next()?;
+            Some(name.into_owned())
+        });
+        decoded.collect()
     }
 }
 
@@ -188,7 +222,10 @@ fn split_parameters(mut rest: &str) -> Result<Vec<UrlPart>, String> {
         if !text.is_empty() {
             parts.push(UrlPart::Text(text.to_owned()));
         }
-        parts.push(UrlPart::Parameter(name.to_owned()));
+        parts.push(match Known::parse(name) {
+            Some(known) => UrlPart::Known(known),
+            None => UrlPart::Parameter(name.to_owned()),
+        });
         rest = tail;
     }
     if rest.contains('}') {

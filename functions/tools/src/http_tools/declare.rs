@@ -9,8 +9,11 @@ use std::time::Duration;
 use baton_handoff::team::{Declared, Draft, Located, Provider, Retries, ToolKind, in_range};
 use toml::Spanned;
 
-use super::call::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlTemplate};
+use super::call::{
+    HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
+};
 use super::file::{HeaderFile, HttpFile, KeyRemembers};
+use super::known::{Known, Template};
 
 /// The usual limit of servers for the first line of a request.
 const MAX_URL_BYTES: usize = 8 * 1024;
@@ -23,12 +26,14 @@ const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
 /// Headers that the client or the protocol sets; two of one kind would contradict each other.
 const RESERVED_HEADERS: &[&str] = &[
     "accept-encoding",
+    "baton-token",
     "connection",
     "content-length",
     "expect",
     "host",
     "idempotency-key",
     "te",
+    "traceparent",
     "trailer",
     "transfer-encoding",
     "upgrade",
@@ -117,10 +122,12 @@ impl HttpCall {
     fn declare(draft: &Draft<'_>, file: HttpFile) -> Result<Self, Located> {
         let url = url(draft, &file.url)?;
         let tool = draft.name;
+        let body = body(tool, file.method, file.body)?;
         Ok(Self {
             method: file.method,
             headers: headers(tool, file.headers)?,
-            body: body(tool, file.method, file.body)?,
+            body_fields: body_fields(draft, body, file.body_fields)?,
+            body,
             query: query(draft, &url, file.query)?,
             url,
             allow_private: file.allow_private,
@@ -135,7 +142,8 @@ fn url(draft: &Draft<'_>, file: &Spanned<String>) -> Result<UrlTemplate, Located
     for parameter in url.parameters() {
         if !draft.has_parameter(parameter) {
             return Err(bad(format!(
-                "needs {{{parameter}}}, which is not a parameter of it"
+                "needs {{{parameter}}}, which is not a parameter of it, nor {}",
+                Known::NAMES
             )));
         }
         if !draft.is_always_there(parameter) {
@@ -146,6 +154,16 @@ fn url(draft: &Draft<'_>, file: &Spanned<String>) -> Result<UrlTemplate, Located
         if let Some(what) = draft.may_be(parameter, &["array", "object", "null"]) {
             return Err(bad(format!(
                 "needs {{{parameter}}}, which may be {what}; an address takes texts, numbers and truth values"
+            )));
+        }
+    }
+    for part in &url.parts {
+        if let UrlPart::Known(known) = part
+            && draft.has_parameter(&known.name())
+        {
+            return Err(bad(format!(
+                "needs {{{}}}, which Baton fills in itself, and a parameter of the tool has that name",
+                known.name()
             )));
         }
     }
@@ -190,7 +208,14 @@ fn query(
         let sent = draft
             .parameters()
             .filter(|name| url.parameters().all(|named| named != *name));
+        let filled = url.filled_names();
         for parameter in sent {
+            if filled.iter().any(|name| name == parameter) {
+                let sentence = format!(
+                    "query = \"arguments\" of tool {tool:?} would send {parameter:?} beside the one that Baton fills in"
+                );
+                return Err(Located::new(sentence, query.span()));
+            }
             if let Some(what) = draft.may_be(parameter, &["array", "object"]) {
                 let sentence = format!(
                     "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may be {what}; a query takes texts, \
@@ -203,6 +228,31 @@ fn query(
     Ok(query.into_inner())
 }
 
+/// Members of the body that code fills. None has the name of a parameter, which the model fills.
+fn body_fields(
+    draft: &Draft<'_>,
+    body: HttpBody,
+    files: BTreeMap<String, Spanned<String>>,
+) -> Result<BTreeMap<String, Template>, Located> {
+    let tool = draft.name;
+    let mut fields = BTreeMap::new();
+    for (name, file) in files {
+        let bad = |reason: &str| {
+            let sentence = format!("the body field {name:?} of tool {tool:?} {reason}");
+            Located::new(sentence, file.span())
+        };
+        if body == HttpBody::None {
+            return Err(bad("has no body to stand in; use body = \"arguments\""));
+        }
+        if draft.has_parameter(&name) {
+            return Err(bad("has the name of a parameter, which the model fills"));
+        }
+        let template = Template::parse(file.get_ref()).map_err(|reason| bad(&reason))?;
+        fields.insert(name, template);
+    }
+    Ok(fields)
+}
+
 fn headers(
     tool: &str,
     files: BTreeMap<String, Spanned<HeaderFile>>,
@@ -212,7 +262,7 @@ fn headers(
         let at = file.span();
         let is_twice = |(known, _): &(String, _)| known.eq_ignore_ascii_case(&name);
         let value = if headers.iter().any(is_twice) {
-            Err("is there twice; the case of its letters means nothing")
+            Err("is there twice; the case of its letters means nothing".to_owned())
         } else {
             header(&name, file.into_inner())
         };
@@ -228,48 +278,43 @@ fn headers(
 }
 
 /// Err completes the sentence "header … of tool …".
-fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, &'static str> {
+fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, String> {
     // RFC 9110, section 5.6.2: the characters of a token.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err("has a name that HTTP does not allow");
+        return Err("has a name that HTTP does not allow".to_owned());
     }
     if RESERVED_HEADERS
         .iter()
         .any(|reserved| name.eq_ignore_ascii_case(reserved))
     {
-        return Err("is set by Baton itself");
+        return Err("is set by Baton itself".to_owned());
     }
     let is_text = |text: &str| {
         text.bytes()
             .all(|byte| byte == b' ' || byte.is_ascii_graphic())
     };
     match value {
-        HeaderFile::Literal(text) if has_parameter(&text) => {
-            Err("has a parameter in braces, and only a URL has parameters")
+        HeaderFile::Literal(text) if is_text(&text) => {
+            let template = Template::parse(&text)?;
+            Ok(if template.is_literal() {
+                HeaderValueSource::Literal(text)
+            } else {
+                HeaderValueSource::Template(template)
+            })
         }
-        HeaderFile::Literal(text) if is_text(&text) => Ok(HeaderValueSource::Literal(text)),
-        HeaderFile::Literal(_) => Err("has a value that is not printable ASCII"),
+        HeaderFile::Literal(_) => Err("has a value that is not printable ASCII".to_owned()),
         HeaderFile::Environment(from) if !is_text(&from.prefix) => {
-            Err("has a prefix that is not printable ASCII")
+            Err("has a prefix that is not printable ASCII".to_owned())
         }
-        HeaderFile::Environment(from) if !is_variable(&from.env) => {
-            Err("names an environment variable that is not made of letters, digits and _")
-        }
+        HeaderFile::Environment(from) if !is_variable(&from.env) => Err(
+            "names an environment variable that is not made of letters, digits and _".to_owned(),
+        ),
         HeaderFile::Environment(from) => Ok(HeaderValueSource::Environment {
             variable: from.env,
             prefix: from.prefix,
         }),
     }
-}
-
-/// A `{name}` as in URLs; JSON in a header has quotes there.
-fn has_parameter(text: &str) -> bool {
-    let mut opened = text.split('{').skip(1);
-    opened.any(|rest| {
-        rest.split_once('}')
-            .is_some_and(|(name, _)| is_variable(name))
-    })
 }
 
 fn is_variable(name: &str) -> bool {

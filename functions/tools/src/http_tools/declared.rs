@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::call::{HeaderValueSource, HttpBody, HttpCall};
 use super::error::HttpToolsError;
+use super::known::Template;
 use super::secrets::Secrets;
 use crate::outside::Outside;
 
@@ -21,6 +22,10 @@ pub(super) struct Declared {
     /// Scheme, host and port.
     pub(super) origin: Url,
     pub(super) headers: HeaderMap,
+    /// Headers whose values are filled at each call.
+    pub(super) filled: Vec<(HeaderName, Template)>,
+    /// Whether the service gets a token of ours: not in clear text to another machine.
+    pub(super) takes_tokens: bool,
     /// Values that a service may echo and that no model must see.
     secrets: Secrets,
 }
@@ -35,10 +40,13 @@ impl Declared {
             tool: tool.name.clone(),
             reason: error.to_string(),
         })?;
+        let takes_tokens = baton_http::may_carry_secrets(origin.as_str(), &outside.plain_hosts);
         let mut declared = Self {
             call: call.clone(),
             origin,
             headers: HeaderMap::new(),
+            filled: Vec::new(),
+            takes_tokens,
             secrets: Secrets::default(),
         };
         declared.headers.insert(
@@ -68,7 +76,15 @@ impl Declared {
             header: name.to_owned(),
             reason,
         };
+        let known_name = || {
+            HeaderName::try_from(name)
+                .map_err(|_| bad("has a name that HTTP does not allow".to_owned()))
+        };
         let value = match source {
+            HeaderValueSource::Template(template) => {
+                self.filled.push((known_name()?, template.clone()));
+                return Ok(());
+            }
             HeaderValueSource::Literal(text) => HeaderValue::try_from(text.as_str())
                 .map_err(|_| bad("has a value that HTTP does not allow".to_owned()))?,
             HeaderValueSource::Environment { variable, prefix } => {
@@ -89,7 +105,7 @@ impl Declared {
                          not be taken out of what the service answers; a value that is no secret belongs in the team file"
                     )));
                 }
-                if !baton_http::may_carry_secrets(self.origin.as_str(), &outside.plain_hosts) {
+                if !self.takes_tokens {
                     return Err(bad(format!(
                         "would send the environment variable {variable} without TLS; use https://, or name the host in \
                          BATON_PLAIN_HTTP"
@@ -99,9 +115,7 @@ impl Declared {
                 value
             }
         };
-        let name = HeaderName::try_from(name)
-            .map_err(|_| bad("has a name that HTTP does not allow".to_owned()))?;
-        self.headers.insert(name, value);
+        self.headers.insert(known_name()?, value);
         Ok(())
     }
 
@@ -110,9 +124,14 @@ impl Declared {
         literal_address(&self.origin)
     }
 
-    /// The text without the values that came from the environment.
-    pub(super) fn without_secrets(&self, text: &str) -> String {
-        self.secrets.hide(text)
+    /// The text without the values that came from the environment, and without the token that was sent.
+    pub(super) fn without_secrets(&self, text: &str, token: Option<&HeaderValue>) -> String {
+        let text = self.secrets.hide(text);
+        match token.and_then(|token| token.to_str().ok()) {
+            // No encoding of JSON or URLs changes its characters.
+            Some(token) => text.replace(token, "…"),
+            None => text,
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct HttpFile {
     pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
     pub(super) body: Option<Spanned<HttpBody>>,
     pub(super) query: Option<Spanned<HttpQuery>>,
+    #[serde(default)]
+    pub(super) body_fields: BTreeMap<String, Spanned<String>>,
     pub(super) idempotency_keys: Option<Spanned<bool>>,
     pub(super) key_life_minutes: Option<Spanned<i64>>,
     pub(super) key_remembers: Option<Spanned<KeyRemembers>>,

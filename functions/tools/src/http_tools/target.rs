@@ -1,6 +1,7 @@
 //! Builds the URL of a call from the declared address and the call's arguments. The host is the declaration's; an argument fills
 //! its own place and cannot leave it.
 
+use baton_handoff::ports::CallContext;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
@@ -14,6 +15,7 @@ pub(super) fn target(
     origin: &Url,
     call: &HttpCall,
     arguments: &Map<String, Value>,
+    context: &CallContext,
 ) -> Result<Url, String> {
     let mut path = String::new();
     let mut query = None;
@@ -33,6 +35,12 @@ pub(super) fn target(
                 encode(&text, &mut path);
             }
             (UrlPart::Parameter(name), Some(query)) => encode(&text_of(name, arguments)?, query),
+            (UrlPart::Known(known), None) => {
+                let text = known.text(context)?;
+                check_segment(&known.to_string(), &text)?;
+                encode(&text, &mut path);
+            }
+            (UrlPart::Known(known), Some(query)) => encode(&known.text(context)?, query),
         }
     }
     match call.query {
@@ -60,9 +68,10 @@ fn add_arguments(
     query: &mut Option<String>,
 ) -> Result<(), String> {
     let query = query.get_or_insert_default();
+    let filled = call.url.filled_names();
     for (name, value) in arguments {
         let named = call.url.parameters().any(|parameter| parameter == name);
-        if named || value.is_null() {
+        if named || value.is_null() || filled.contains(name) {
             continue;
         }
         if !query.is_empty() && !query.ends_with('&') {

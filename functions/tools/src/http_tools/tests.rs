@@ -171,7 +171,7 @@ fn a_url_must_be_http_with_a_literal_host() {
 fn a_url_needs_parameters_that_are_always_there() {
     assert_url_mistake(
         "https://example.com/{chair}",
-        "needs {chair}, which is not a parameter of it",
+        "needs {chair}, which is not a parameter of it, nor one of {customer.id}, {customer.claims.NAME}, {conversation.id} and {turn}",
     );
     assert_url_mistake(
         "https://example.com/{note}",
@@ -463,7 +463,8 @@ fn a_header_is_there_once_and_has_no_parameters() {
     );
     assert_http_mistake(
         &header("X-Table = \"no {table}\""),
-        "team.toml:52: header \"X-Table\" of tool \"book\" has a parameter in braces, and only a URL has parameters.",
+        "team.toml:52: header \"X-Table\" of tool \"book\" has {table}, which is not one of {customer.id}, {customer.claims.NAME}, \
+         {conversation.id} and {turn}; a parameter stands in the URL or in the body.",
     );
     runs(&header("X-Json = '{\"a\": {}}'"));
 }
@@ -477,4 +478,71 @@ fn keys_that_are_forgotten_within_one_attempt_are_reported() {
          tried again."
     );
     assert!(parse(&booking("timeout_seconds = 60", http)).is_ok());
+}
+
+#[test]
+fn a_misspelt_name_of_what_baton_knows_is_reported() {
+    let known = "one of {customer.id}, {customer.claims.NAME}, {conversation.id} and {turn}";
+    for name in [
+        "customer",
+        "customer.ids",
+        "customer.claims.",
+        "conversation",
+        "turn.id",
+    ] {
+        let url = format!("https://example.com/{{{name}}}");
+        assert_url_mistake(
+            &url,
+            &format!("needs {{{name}}}, which is not a parameter of it, nor {known}"),
+        );
+        let not_ours = format!(
+            "has {{{name}}}, which is not {known}; a parameter stands in the URL or in the body"
+        );
+        let post = "method = \"POST\"\nurl = \"https://example.com\"";
+        assert_http_mistake(
+            &format!("{post}\nheaders = {{ X-A = \"x {{{name}}}\" }}"),
+            &format!("team.toml:52: header \"X-A\" of tool \"book\" {not_ours}."),
+        );
+        assert_http_mistake(
+            &format!("{post}\n[tool.http.body_fields]\na = \"{{{name}}}\""),
+            &format!("team.toml:53: the body field \"a\" of tool \"book\" {not_ours}."),
+        );
+    }
+}
+
+#[test]
+fn no_parameter_stands_for_what_baton_knows() {
+    let turn = booking(
+        "",
+        "method = \"POST\"\nurl = \"https://example.com/{turn}\"",
+    );
+    let turn = turn.replace("usd = {", "turn = {");
+    assert_eq!(
+        error_of(&turn),
+        "team.toml:51: the URL of tool \"book\" needs {turn}, which Baton fills in itself, and a parameter of the tool has that name."
+    );
+    assert_http_mistake(
+        "method = \"POST\"\nurl = \"https://example.com\"\n[tool.http.body_fields]\nnote = \"{customer.id}\"",
+        "team.toml:53: the body field \"note\" of tool \"book\" has the name of a parameter, which the model fills.",
+    );
+    assert_http_mistake(
+        "method = \"POST\"\nurl = \"https://example.com?%6Eote={customer.id}\"\nquery = \"arguments\"\nbody = \"none\"",
+        "team.toml:52: query = \"arguments\" of tool \"book\" would send \"note\" beside the one that Baton fills in.",
+    );
+    assert_http_mistake(
+        "method = \"GET\"\nurl = \"https://example.com\"\n[tool.http.body_fields]\na = \"{turn}\"",
+        "team.toml:53: the body field \"a\" of tool \"book\" has no body to stand in; use body = \"arguments\".",
+    );
+    for name in ["Baton-Token", "Traceparent"] {
+        assert_http_mistake(
+            &format!(
+                "method = \"GET\"\nurl = \"https://example.com\"\nheaders = {{ {name} = \"x\" }}"
+            ),
+            &format!("team.toml:52: header {name:?} of tool \"book\" is set by Baton itself."),
+        );
+    }
+    assert_url_mistake(
+        "https://{customer.id}.example.com/",
+        "must name its host literally, without a parameter",
+    );
 }

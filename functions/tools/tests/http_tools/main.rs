@@ -8,6 +8,7 @@
 mod addresses;
 mod answers;
 mod asking;
+mod known;
 mod secure;
 mod service;
 mod support;

@@ -17,6 +17,8 @@ pub(crate) enum Does {
     SaysBytes(Vec<u8>),
     /// Hangs up and reads nothing.
     HangsUpUnread,
+    /// Answers with the headers of the request.
+    Echoes,
     /// Reads the request and hangs up.
     HangsUp,
     /// Reads the request, writes this, and does nothing more.
@@ -94,6 +96,11 @@ impl Service {
         Self::start(move |_| Does::Says(answer.clone())).await
     }
 
+    /// One that says what it was asked.
+    pub(crate) async fn echoing() -> Self {
+        Self::start(|_| Does::Echoes).await
+    }
+
     /// The requests that were read.
     pub(crate) fn came(&self) -> Vec<Came> {
         self.came.borrow().clone()
@@ -136,10 +143,19 @@ async fn attend(mut socket: TcpStream, does: Does, tell: Arc<watch::Sender<Vec<C
     let Some(request) = read(&mut socket).await else {
         return;
     };
+    let headers = request.headers.iter();
+    let echo: Vec<_> = headers
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
     tell.send_modify(|came| came.push(request));
     // Whoever asked may be gone, which is what some tests are about.
     match does {
         Does::HangsUp | Does::HangsUpUnread => {}
+        Does::Echoes => {
+            let text = answer("200 OK", "content-type: text/plain\r\n", &echo.join("\n"));
+            let _gone = socket.write_all(text.as_bytes()).await;
+            let _gone = socket.shutdown().await;
+        }
         Does::Says(text) => {
             let _gone = socket.write_all(text.as_bytes()).await;
             let _gone = socket.shutdown().await;

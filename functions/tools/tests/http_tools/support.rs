@@ -14,6 +14,7 @@ use baton_kit::conformance::TestClock;
 use baton_stores::memory::MemoryStore;
 use baton_tools::http_tools::{HttpTools, HttpToolsError};
 use baton_tools::outside::{Names, Network, Outside};
+use baton_tools::tokens::ToolTokens;
 use baton_tools::toolbox::{KINDS, providers};
 use serde_json::{Value, json};
 
@@ -57,12 +58,25 @@ impl Names for Script {
     }
 }
 
+const CLOSED: &str = r#"[tool.parameters]
+table = { type = "string", default = "T1" }
+guests = { type = "integer", optional = true }
+note = { type = ["string", "null"], optional = true }
+more = { optional = true }"#;
+
+const OPEN: &str = r#"[tool.schema]
+type = "object"
+properties = { table = { type = "string" } }"#;
+
 /// A tool `book` with the text parameter `table` and the optional ones `guests`, `note` and `more`.
 pub(crate) struct Setup {
     pub(crate) kind: &'static str,
     pub(crate) timeout_seconds: u32,
     /// The lines of `[tool.http]`.
     pub(crate) http: String,
+    /// Whether arguments are taken that the schema does not name.
+    pub(crate) open_schema: bool,
+    pub(crate) tokens: Option<Arc<ToolTokens>>,
     pub(crate) variables: Vec<(&'static str, &'static str)>,
     pub(crate) networks: Vec<&'static str>,
     pub(crate) names: Arc<Script>,
@@ -76,6 +90,8 @@ impl Setup {
             // Long enough for a busy machine to make a connection in a third of it.
             timeout_seconds: 15,
             http: http.into(),
+            open_schema: false,
+            tokens: None,
             variables: Vec::new(),
             networks: vec!["127.0.0.1"],
             names: Script::of(&[&["127.0.0.1"]]),
@@ -106,16 +122,15 @@ kind = "{}"
 description = "Books a table."
 timeout_seconds = {}
 
-[tool.parameters]
-table = {{ type = "string", default = "T1" }}
-guests = {{ type = "integer", optional = true }}
-note = {{ type = ["string", "null"], optional = true }}
-more = {{ optional = true }}
+{}
 
 [tool.http]
 {}
 "#,
-            self.kind, self.timeout_seconds, self.http
+            self.kind,
+            self.timeout_seconds,
+            if self.open_schema { OPEN } else { CLOSED },
+            self.http
         );
         Team::parse("team.toml", &text, &providers(KINDS)).unwrap()
     }
@@ -134,6 +149,7 @@ more = {{ optional = true }}
         let outside = Outside {
             store: Arc::new(MemoryStore::new(clock.clone())),
             env: clock.clone(),
+            tokens: self.tokens.clone(),
             variables: &variables,
             networks: networks.collect(),
             plain_hosts: vec!["plain.example".to_owned()],
@@ -145,6 +161,7 @@ more = {{ optional = true }}
             team,
             tools: Arc::new(tools),
             clock,
+            context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
         })
     }
 
@@ -166,6 +183,8 @@ pub(crate) struct Booking {
     pub(crate) team: Arc<Team>,
     pub(crate) tools: Arc<HttpTools>,
     pub(crate) clock: Arc<TestClock>,
+    /// What the tool may know of the calls.
+    pub(crate) context: CallContext,
 }
 
 impl Booking {
@@ -175,7 +194,7 @@ impl Booking {
         ToolRequest {
             tool,
             arguments: Arc::new(arguments),
-            context: CallContext::new(Owner::none(), ConversationId::parse("c").unwrap(), 1),
+            context: self.context.clone(),
         }
     }
 

@@ -109,6 +109,7 @@ impl Shop {
         let outside = Outside {
             store: store.clone(),
             env: clock.clone(),
+            tokens: None,
             variables: &|_| None,
             networks: Vec::new(),
             plain_hosts: Vec::new(),

@@ -26,19 +26,16 @@ pub enum Kind {
     Visitor,
     /// A widget in a page of another origin.
     Widget,
-    /// A tool, to act for a customer.
-    Tool,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Visitor, Self::Widget, Self::Tool];
+    const ALL: [Self; 2] = [Self::Visitor, Self::Widget];
 
     /// The type in the header of its tokens, and the label of its key.
     fn typ(self) -> &'static str {
         match self {
             Self::Visitor => "baton-visitor+jwt",
             Self::Widget => "baton-widget+jwt",
-            Self::Tool => "baton-tool+jwt",
         }
     }
 
@@ -46,7 +43,6 @@ impl Kind {
         match self {
             Self::Visitor => "baton:visitor",
             Self::Widget => "baton:widget",
-            Self::Tool => "baton:tool",
         }
     }
 }
@@ -104,7 +100,7 @@ pub enum NotSigned {
 
 /// Signs and checks our own tokens.
 pub struct Mint {
-    pairs: [Pair; 3],
+    pairs: [Pair; 2],
     env: Arc<dyn Env>,
 }
 
@@ -132,19 +128,18 @@ impl Mint {
                 checking: DecodingKey::from_secret(key.as_ref()).map_err(|_| WeakSecret)?,
             })
         };
-        let [visitor, widget, tool] = Kind::ALL;
+        let [visitor, widget] = Kind::ALL;
         Ok(Self {
-            pairs: [pair(visitor)?, pair(widget)?, pair(tool)?],
+            pairs: [pair(visitor)?, pair(widget)?],
             env,
         })
     }
 
     fn pair(&self, kind: Kind) -> &Pair {
-        let [visitor, widget, tool] = &self.pairs;
+        let [visitor, widget] = &self.pairs;
         match kind {
             Kind::Visitor => visitor,
             Kind::Widget => widget,
-            Kind::Tool => tool,
         }
     }
 

@@ -5,7 +5,7 @@
 //!     │  └──▶ claims   what the settings demand of the claims, and what they say
 //!     └─────▶ keys     the issuer's keys: cached, refreshed, by id
 //!               └─▶ fetch ─▶ key_set   discovery and key set over HTTP; the keys that may be used
-//! mint ─────▶ token    tokens of visitors, widgets and tools
+//! mint ─────▶ token    tokens of visitors and widgets
 //! provider             signatures by ring, for both
 //! ```
 //!

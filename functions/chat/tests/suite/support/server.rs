@@ -262,6 +262,7 @@ async fn run(setup: &Setup) -> Running {
             exposure,
             auth,
             office,
+            tool_keys: Arc::from(r#"{"keys":[]}"#),
             proxies: Arc::new(Proxies::None),
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),

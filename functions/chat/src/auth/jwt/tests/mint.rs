@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::{Claims, Kind, Mint, NotSigned, Refusal, WeakSecret};
 use super::support::{Clock, NOW, SECRET, encode, secret_token, with_secret};
 
-const KINDS: [Kind; 3] = [Kind::Visitor, Kind::Widget, Kind::Tool];
+const KINDS: [Kind; 2] = [Kind::Visitor, Kind::Widget];
 const OTHER_KIND: Refusal = Refusal::Invalid("the token is of another kind");
 const WRONG: Refusal = Refusal::Invalid("the signature of the token is wrong");
 
@@ -138,7 +138,7 @@ fn what_would_be_refused_is_not_signed() {
     let signed = |change: fn(&mut Claims)| {
         let mut claims = claims();
         change(&mut claims);
-        mint.sign(Kind::Tool, &claims)
+        mint.sign(Kind::Widget, &claims)
     };
     for change in [
         (|claims| claims.subject = String::new()) as fn(&mut Claims),

@@ -1,0 +1,55 @@
+//! The tokens that tools' services get: who signs them, with which secrets.
+
+use baton_http::Secret;
+use baton_tools::tokens::ToolTokens;
+
+use super::{BadSetting, Values};
+
+/// The claim `iss`, unless set.
+const ISSUER: &str = "baton";
+
+/// The signer of tools' tokens.
+#[derive(Debug, Clone)]
+pub struct ToolTokenSettings {
+    /// The claim `iss`.
+    pub issuer: String,
+    /// One secret, or two while keys are changed: the first signs, both are published.
+    pub secrets: Option<Secret>,
+}
+
+/// Reads `BATON_TOOL_TOKEN_ISSUER` and `BATON_TOOL_TOKEN_SECRET`.
+pub(super) fn read(values: &Values) -> Result<ToolTokenSettings, BadSetting> {
+    let get = |name| values.get(name);
+    let issuer = get("BATON_TOOL_TOKEN_ISSUER").unwrap_or(ISSUER).to_owned();
+    let secrets = get("BATON_TOOL_TOKEN_SECRET");
+    if let Some(secrets) = secrets {
+        ToolTokens::new(&issuer, secrets)
+            .map_err(|error| BadSetting::new(format!("BATON_TOOL_TOKEN_SECRET: {error}")))?;
+    }
+    Ok(ToolTokenSettings {
+        issuer,
+        secrets: secrets.map(Secret::new),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weak_secret_is_refused_and_none_is_printed() {
+        const SECRET: &str = "0123456789abcdef0123456789abcdef";
+        let read_of = |secret: &str| {
+            let mut values = Values::default();
+            values.set("BATON_TOOL_TOKEN_SECRET", secret.to_owned());
+            read(&values)
+        };
+        let settings = read_of(&format!("{SECRET},{SECRET}")).unwrap();
+        assert_eq!(settings.issuer, "baton");
+        assert!(!format!("{settings:?}").contains(SECRET));
+        assert_eq!(
+            read_of("short").unwrap_err().to_string(),
+            "BATON_TOOL_TOKEN_SECRET: a secret has fewer than 32 bytes; make one with: openssl rand -hex 32"
+        );
+    }
+}
