@@ -27,8 +27,8 @@ impl Work for EngineWork {
             },
             Lane::Turns => match ConversationId::parse(body) {
                 Ok(conversation) => {
-                    self.0.look_after(&conversation).await;
-                    Verdict::Ack
+                    let later = self.0.look_after(&conversation).await;
+                    later.map_or(Verdict::Ack, Verdict::Later)
                 }
                 Err(_) => never(lane),
             },

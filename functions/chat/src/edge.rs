@@ -5,6 +5,7 @@ pub(crate) mod accept;
 pub(crate) mod address;
 pub(crate) mod announced;
 pub(crate) mod authority;
+pub(crate) mod bounds;
 pub(crate) mod deadline;
 pub(crate) mod error;
 pub(crate) mod guard;

@@ -10,6 +10,7 @@ use http::{Method, StatusCode, Uri};
 
 use crate::app::{App, MAX_BODY};
 use crate::edge::address::Address;
+use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::routes::{
@@ -85,6 +86,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(announced::check))
         .layer(Extension(Budget::default()))
+        .layer(Extension(Places::new(app.engine.bounds())))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,

@@ -24,7 +24,24 @@ use http::{HeaderMap, HeaderName};
 use self::input::Query;
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
+
+/// A place for one more stream of this caller.
+fn stream_place(
+    places: &Places,
+    caller: &Caller,
+    conversation: &Conversation,
+    purpose: Purpose,
+) -> Result<StreamPlace, ApiError> {
+    let purpose = if caller.is_operator() {
+        Purpose::Operator
+    } else {
+        purpose
+    };
+    let address = caller.counted().address;
+    Ok(places.stream(purpose, &conversation.party(), address)?)
+}
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

@@ -4,6 +4,7 @@ mod socket;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +20,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::edge::address::Peer;
+use crate::edge::error::RefusedOverBound;
 use socket::{Flight, MAX_HEAD, Paced, Socket};
 
 /// How long running turns may take to end when the server is asked to end.
@@ -47,6 +49,9 @@ const IDLE_POLL: Duration = Duration::from_millis(10);
 
 /// After an error of `accept` (usually: out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often idle connections are asked to make room while another one waits.
+const CROWDED: Duration = Duration::from_millis(250);
 
 /// The limits of connections.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +82,8 @@ struct Connections {
     router: Router,
     idle: Duration,
     slots: Arc<Semaphore>,
+    /// A connection waits for a slot.
+    crowded: Arc<Notify>,
     tasks: TaskTracker,
     ending: Ending,
 }
@@ -93,6 +100,7 @@ pub async fn serve(
         router,
         idle: bounds.idle,
         slots: Arc::new(Semaphore::new(bounds.connections)),
+        crowded: Arc::default(),
         tasks: TaskTracker::new(),
         ending,
     };
@@ -125,24 +133,54 @@ impl Connections {
         }
     }
 
-    /// Waits for a free slot first: connections above the limit wait in the kernel's queue.
+    /// Waits for a free slot first: connections above the limit wait in the kernel's queue, and those that are idle make room for
+    /// them.
     async fn accept(
         &self,
         listener: &TcpListener,
-    ) -> std::io::Result<(TcpStream, IpAddr, Option<tokio::sync::OwnedSemaphorePermit>)> {
-        // The semaphore is never closed.
-        let slot = self.slots.clone().acquire_owned().await.ok();
+    ) -> std::io::Result<(TcpStream, IpAddr, Option<OwnedSemaphorePermit>)> {
+        let slot = self.slot().await;
         let (socket, peer) = listener.accept().await?;
         Ok((socket, peer.ip(), slot))
+    }
+
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        let mut slot = pin!(self.slots.clone().acquire_owned());
+        loop {
+            tokio::select! {
+                biased;
+                // The semaphore is never closed.
+                slot = &mut slot => return slot.ok(),
+                () = std::future::ready(()) => self.crowded.notify_waiters(),
+            }
+            if let Ok(slot) = tokio::time::timeout(CROWDED, &mut slot).await {
+                return slot.ok();
+            }
+        }
+    }
+
+    /// Resolves when a connection is to end behind the answer that it gives, if it gives one.
+    async fn ends(&self, flight: &Flight) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.ending.closing.cancelled() => return,
+                () = self.crowded.notified() => {}
+            }
+            if flight.is_idle() {
+                return;
+            }
+        }
     }
 
     /// Answers the requests of one connection to its end.
     async fn carry(self, socket: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
         let flight = Arc::new(Flight::default());
         let socket = Socket::new(socket, flight.clone(), self.idle);
-        let (router, leaving) = (self.router, self.ending.leaving);
+        let (router, leaving) = (self.router.clone(), self.ending.leaving.clone());
+        let flights = flight.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let flight = flight.begin();
+            let flight = flights.begin();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let answer = answer(router.clone(), request, leaving.clone());
@@ -151,7 +189,7 @@ impl Connections {
                 Ok::<_, Infallible>(answered.map(|body| Paced { body, flight }))
             }
         });
-        let mut connection = std::pin::pin!(
+        let mut connection = pin!(
             http1::Builder::new()
                 // The socket has its own time-outs: one limit for both heads and idle connections does not suffice.
                 .header_read_timeout(None)
@@ -160,7 +198,7 @@ impl Connections {
                 .serve_connection(TokioIo::new(socket), service)
         );
         // Polled only when it was woken itself, not with every word that is written.
-        let mut closing = FuturesUnordered::from_iter([self.ending.closing.cancelled()]);
+        let mut closing = FuturesUnordered::from_iter([self.ends(&flight)]);
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
@@ -186,8 +224,10 @@ async fn answer(
     }
     let answered = router.oneshot(request).await;
     let mut response = answered.unwrap_or_else(|never| match never {});
-    if leaving.is_cancelled() {
-        // The client opens its next connection elsewhere.
+    let is_refused = response.extensions().get::<RefusedOverBound>().is_some();
+    if is_refused || leaving.is_cancelled() {
+        // A client that is over a bound must not keep the connection from others. When the server ends, the client opens its next
+        // connection elsewhere.
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

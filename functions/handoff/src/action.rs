@@ -22,6 +22,9 @@ use crate::trace::Span;
 /// a lost message.
 const HELD_UP: Millis = 30_000;
 
+/// When the message of an action comes again for which its tool had no place.
+const NO_PLACE: Duration = Duration::from_secs(2);
+
 /// The result of a queue message of an action, for its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Executed {
@@ -96,6 +99,13 @@ impl Action {
             return self
                 .finish(version, action, ActionState::Unknown, reason)
                 .await;
+        };
+        let Some(_place) = self
+            .engine
+            .tool_places
+            .enter(&self.engine.bounds, &action.tool)
+        else {
+            return Ok(Executed::Later(NO_PLACE));
         };
         // Reads the clock again: the read of the earlier action may have taken longer than the key lives.
         let now = self.engine.env.now();

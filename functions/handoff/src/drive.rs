@@ -1,6 +1,7 @@
 //! Advances a conversation: begins the next turn, recovers the turn of a dead owner, and stops when no turn waits.
 //! Each process has at most one driver for a conversation; the lease decides between processes.
 
+pub(crate) mod admission;
 mod begin;
 pub(crate) mod catch_up;
 mod driver;
@@ -19,9 +20,11 @@ pub(crate) mod warm;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use admission::Place;
 use driver::{Driver, LONGEST_PAUSE, Next};
 
 use crate::engine::{Engine, MAX_TRIES};
@@ -36,37 +39,56 @@ use self::warm::Warm;
 /// The first pause before a conversation that another process owns is read again.
 const FIRST_PAUSE: Millis = 100;
 
+/// When a worker looks again after a conversation whose turn found no place.
+const NO_PLACE: Duration = Duration::from_secs(2);
+
+/// Why a driver has left its conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing is left to do here, or others do it.
+    Done,
+    /// Too many turns run here, and nobody listens.
+    Full,
+}
+
 /// How many store failures in a row end the logs of the listeners.
 const MAX_FAILURES: u32 = 6;
 
 impl Engine {
-    /// Advances a conversation unless a driver of this process does. For workers, and after a change of the conversation.
-    pub async fn look_after(self: &Arc<Self>, conversation: &ConversationId) {
-        if self.hub.start_driving(conversation) {
-            drive(self.clone(), conversation.clone(), None).await;
+    /// Advances a conversation unless a driver of this process does. For workers, and after a change of the conversation. `Some`:
+    /// too many turns run here; it wants to be looked after again after this time.
+    pub async fn look_after(self: &Arc<Self>, conversation: &ConversationId) -> Option<Duration> {
+        if !self.hub.start_driving(conversation) {
+            return None;
+        }
+        match drive(self.clone(), conversation.clone(), None, None).await {
+            Left::Done => None,
+            Left::Full => Some(NO_PLACE),
         }
     }
 }
 
-/// Works until nothing is left to do. The caller has marked itself as the driver.
+/// Works until nothing is left to do. The caller has marked itself as the driver. `place`: for the next turn.
 pub(crate) async fn drive(
     engine: Arc<Engine>,
     conversation: ConversationId,
     begun: Option<Box<Begun>>,
-) {
+    place: Option<Place>,
+) -> Left {
     let driver = Driver {
         engine: &engine,
         conversation: &conversation,
     };
-    let work = AssertUnwindSafe(driver.run(begun)).catch_unwind();
-    if work.await.is_err() {
+    let work = AssertUnwindSafe(driver.run(begun, place)).catch_unwind();
+    work.await.unwrap_or_else(|_panic| {
         tracing::error!(%conversation, "a driver panicked; the sweeper will find the conversation");
         engine.hub.abandon(&conversation);
-    }
+        Left::Done
+    })
 }
 
 impl Driver<'_> {
-    async fn run(&self, mut begun: Option<Box<Begun>>) {
+    async fn run(&self, mut begun: Option<Box<Begun>>, mut place: Option<Place>) -> Left {
         let (engine, conversation) = (self.engine, self.conversation);
         let mut pause = FIRST_PAUSE;
         let mut failures = 0;
@@ -78,14 +100,15 @@ impl Driver<'_> {
                 let warm = turn::run(engine, begun).await;
                 engine.hub.forget_ended_log(conversation, turn);
                 if warm.is_some_and(|warm| self.rests(warm, seen)) {
-                    return;
+                    return Left::Done;
                 }
             }
             if engine.is_draining() || engine.hub.is_given_up(conversation) {
-                return self.leave().await;
+                self.leave().await;
+                return Left::Done;
             }
             let seen = engine.hub.pokes(conversation);
-            match Box::pin(self.next()).await {
+            match Box::pin(self.next(&mut place)).await {
                 Ok(Next::Run(next)) => {
                     begun = Some(next);
                     (pause, failures, lost) = (FIRST_PAUSE, 0, 0);
@@ -93,7 +116,7 @@ impl Driver<'_> {
                 Ok(Next::Recheck) if lost >= MAX_TRIES => {
                     tracing::error!(%conversation, "a conversation was left after too many lost races; the sweeper will find it");
                     engine.hub.abandon(conversation);
-                    return;
+                    return Left::Done;
                 }
                 Ok(Next::Recheck) => {
                     engine.back_off(lost).await;
@@ -105,7 +128,21 @@ impl Driver<'_> {
                     if engine.hub.logs_of(conversation).is_empty()
                         && engine.hub.stop_driving(conversation, seen) =>
                 {
-                    return;
+                    return Left::Done;
+                }
+                // Nor here: a worker that waited for a place would hold up the messages of other owners.
+                Ok(Next::Full(_))
+                    if engine.hub.logs_of(conversation).is_empty()
+                        && engine.hub.stop_driving(conversation, seen) =>
+                {
+                    return Left::Full;
+                }
+                Ok(Next::Full(party)) => {
+                    tokio::select! {
+                        biased;
+                        () = engine.given_up(conversation) => {}
+                        free = engine.admission.wait(&party) => place = Some(free),
+                    }
                 }
                 Ok(Next::Wait(until)) => {
                     self.wait(until.min(engine.env.now() + pause)).await;
@@ -114,14 +151,14 @@ impl Driver<'_> {
                 }
                 Ok(Next::Nothing) => {
                     if engine.hub.stop_driving(conversation, seen) {
-                        return;
+                        return Left::Done;
                     }
                 }
                 Err(error) if failures >= MAX_FAILURES => {
                     tracing::error!(%conversation, %error, "a conversation was given up; the sweeper will find it");
                     // Accepted turns stay accepted, and the next owner goes on with them.
                     engine.hub.abandon(conversation);
-                    return;
+                    return Left::Done;
                 }
                 Err(error) => {
                     tracing::warn!(%conversation, %error, "a conversation could not be advanced; its driver tries again");

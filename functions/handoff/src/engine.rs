@@ -10,6 +10,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 use self::probe::Probe;
+use crate::bounds::Bounds;
+use crate::bounds::places::ToolPlaces;
+use crate::bounds::rates::Rates;
+use crate::drive::admission::Admission;
 use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
 use crate::drive::retention::{Retention, Round, Tenants};
@@ -55,6 +59,10 @@ pub struct EngineSettings {
     pub four_eyes_above_cents: Option<u64>,
     /// How long records are kept.
     pub retention: Retention,
+    /// What owners, addresses and all together may take.
+    pub bounds: Bounds,
+    /// Whether this process is one of many that each see few requests, as the instances of a function do.
+    pub is_one_of_many: bool,
 }
 
 impl Default for EngineSettings {
@@ -63,6 +71,8 @@ impl Default for EngineSettings {
             lease: Duration::from_millis(LEASE),
             four_eyes_above_cents: None,
             retention: Retention::default(),
+            bounds: Bounds::default(),
+            is_one_of_many: false,
         }
     }
 }
@@ -92,6 +102,11 @@ pub struct Engine {
     draining: watch::Sender<bool>,
     /// One permit: for a turn that is suspected of killing its owners.
     pub(crate) suspects: Arc<Semaphore>,
+    pub(crate) bounds: Bounds,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) rates: Rates,
+    pub(crate) tool_places: Arc<ToolPlaces>,
+    pub(crate) is_one_of_many: bool,
     lease: Millis,
     pub(crate) four_eyes_above_cents: Option<u64>,
     pub(crate) retention: Retention,
@@ -140,6 +155,11 @@ impl Engine {
             instructions,
             draining: watch::Sender::new(false),
             suspects: Arc::new(Semaphore::new(1)),
+            bounds: settings.bounds,
+            admission: Admission::new(settings.bounds),
+            rates: Rates::default(),
+            tool_places: Arc::default(),
+            is_one_of_many: settings.is_one_of_many,
             lease: millis(settings.lease),
             four_eyes_above_cents: settings.four_eyes_above_cents,
             retention: settings.retention,
@@ -176,6 +196,16 @@ impl Engine {
     /// How many conversations this process advances or waits for.
     pub fn busy(&self) -> usize {
         self.hub.len()
+    }
+
+    /// How many turns run in this process.
+    pub fn running(&self) -> u64 {
+        self.admission.running()
+    }
+
+    /// What owners, addresses and all together may take.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// Gives up every running turn at its next await: its listeners are asked to follow it, and any other process may go on.

@@ -23,6 +23,7 @@
 pub mod sabotage;
 
 mod action;
+mod bounds;
 mod conversation;
 mod drive;
 mod engine;
@@ -43,6 +44,8 @@ mod turn;
 pub use action::list::{ActionPage, ActionSummary};
 pub use action::operate::{DecisionError, News, Reasons, Shown};
 pub use action::{Action, Executed};
+pub use bounds::counts::Counts;
+pub use bounds::{Bound, Bounds, OverBound, Party, Scope as BoundScope};
 pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};
 pub use conversation::message::{Accepted, Overlap, Refusal, Submission};

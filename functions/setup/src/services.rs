@@ -102,6 +102,8 @@ impl Services {
                 lease: settings.lease,
                 four_eyes_above_cents: settings.four_eyes_above_cents,
                 retention: settings.retention,
+                bounds: settings.bounds,
+                is_one_of_many: settings.routed_by_aws,
             },
             stop,
         })

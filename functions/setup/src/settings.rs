@@ -1,6 +1,7 @@
 //! All settings, read from the environment in this one place. A wrong value is reported at the start, in one clear sentence.
 
 mod auth;
+mod bounds;
 mod cloud;
 mod jwt;
 mod model;
@@ -16,7 +17,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use baton_handoff::Retention;
+use baton_handoff::{Bound, Bounds, Retention};
 use baton_http::Secret;
 use baton_tools::outside::Network;
 
@@ -88,6 +89,8 @@ pub struct Settings {
     pub static_dir: Option<PathBuf>,
     /// The most open connections.
     pub connections: usize,
+    /// What owners, addresses and all may take.
+    pub bounds: Bounds,
     /// How long a connection may be idle between two requests.
     pub idle: Duration,
     /// How long `/health` answers 503 before the server refuses requests, once it is asked to end.
@@ -112,6 +115,12 @@ pub struct Settings {
 /// million.
 const CONNECTIONS: usize = 16_384;
 const CONNECTION_BOUNDS: RangeInclusive<usize> = 1..=1_000_000;
+
+/// Turns take at most this part of the descriptors.
+const TURNS_PART: u64 = 3;
+
+/// Descriptors for the store, the log, the runtime and the listener.
+const KEPT_DESCRIPTORS: u64 = 64;
 
 /// How long an owner keeps a conversation without a renewal, unless set. The least is the store's, see [`crate::Services`]; a
 /// lease above ten minutes has no use.
@@ -165,6 +174,7 @@ impl Settings {
             .as_ref()
             .and_then(|issuers| bad.note(auth::read(values, on_loopback, issuers)));
         let session_secret = bad.note(auth::session_secret(values));
+        let bounds = bad.note(bounds::read(values, on_loopback));
         let (
             (Some(addr), Some(model), Some(origins), Some(static_dir), Some(connections)),
             (Some(idle), Some(drain), Some(tool_networks), Some(lease), Some(cloud), Some(proxies)),
@@ -175,6 +185,7 @@ impl Settings {
                 Some(operators),
                 Some(retention),
                 Some(tool_tokens),
+                Some(bounds),
             ),
         ) = (
             (addr, model, origins, static_dir, connections),
@@ -186,6 +197,7 @@ impl Settings {
                 operators,
                 retention,
                 tool_tokens,
+                bounds,
             ),
         )
         else {
@@ -206,6 +218,7 @@ impl Settings {
             log: values.get("BATON_LOG").unwrap_or("info").to_owned(),
             static_dir,
             connections,
+            bounds,
             idle,
             drain,
             proxies,
@@ -216,6 +229,19 @@ impl Settings {
             cloud,
             routed_by_aws,
         })
+    }
+
+    /// Fits connections and bounds into so many descriptors. A turn may need two, for its model and for a tool, and a connection
+    /// one; some are kept for files and for accepting.
+    pub fn fit_to(&mut self, descriptors: u64) {
+        let turns = descriptors / TURNS_PART;
+        self.bounds = self.bounds.at_most(Bound::TurnsAll, turns);
+        let turns = self.bounds.of(Bound::TurnsAll).min(turns);
+        let left = descriptors.saturating_sub(2 * turns + KEPT_DESCRIPTORS);
+        let connections = usize::try_from(left).unwrap_or(usize::MAX);
+        self.connections = self.connections.min(connections).max(1);
+        let streams = u64::try_from(self.connections).unwrap_or(u64::MAX);
+        self.bounds = self.bounds.at_most(Bound::StreamsAll, streams);
     }
 
     /// Reads all settings for a function or a pool, which must not answer customers from a file or a script by mistake: the model
@@ -417,6 +443,19 @@ mod tests {
         for (pairs, sentence) in cases {
             assert_eq!(read(pairs).unwrap_err(), sentence);
         }
+    }
+
+    #[test]
+    fn few_descriptors_leave_room_for_all_that_needs_one() {
+        let mut settings = read(&[]).unwrap();
+        settings.fit_to(2_000);
+        assert_eq!(settings.bounds.of(Bound::TurnsAll), 666);
+        assert_eq!(settings.connections, 2_000 - 2 * 666 - 64);
+        assert_eq!(settings.bounds.of(Bound::StreamsAll), 604);
+        let mut settings = read(&[]).unwrap();
+        settings.fit_to(1_000_000);
+        assert_eq!(settings.bounds, Bounds::default());
+        assert_eq!(settings.connections, 16_384);
     }
 
     #[test]

@@ -176,6 +176,7 @@ impl Launcher {
         command
             .env("BATON_ADDR", addr.to_string())
             .env("BATON_DATA", data)
+            .env("BATON_BOUNDS", "off")
             .env("BATON_LOG", "warn");
         Server::start("Baton", command, addr, &self.file("log")).await
     }

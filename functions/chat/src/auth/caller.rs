@@ -11,8 +11,9 @@ use http::{HeaderValue, StatusCode, header};
 use super::denied::{needed, refused};
 use super::identity::Identity;
 use super::methods::identify;
-use super::own_tokens;
 use crate::app::App;
+use crate::edge::address::Address;
+use crate::edge::bounds::Counted;
 use crate::edge::error::ApiError;
 
 /// The principal of a request to routes of customers.
@@ -20,6 +21,8 @@ pub(crate) struct Caller {
     identity: Identity,
     /// The cookie of a visitor that this request has made, or whose cookie would end soon.
     cookie: Option<HeaderValue>,
+    /// The client's address, where it counts.
+    address: Option<Address>,
 }
 
 impl FromRequestParts<App> for Caller {
@@ -27,15 +30,9 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         match identify(app, parts).await? {
-            Some(identity) => Ok(Self {
-                identity: chats(identity)?,
-                cookie: None,
-            }),
+            Some(identity) => Ok(Self::new(app, parts, chats(identity)?)),
             None => match app.auth.strangers {
-                Strangers::Open => Ok(Self {
-                    identity: Identity::of(Principal::Open),
-                    cookie: None,
-                }),
+                Strangers::Open => Ok(Self::new(app, parts, Identity::of(Principal::Open))),
                 Strangers::Visitors | Strangers::Refused => Err(needed()),
             },
         }
@@ -43,38 +40,32 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
-    /// The caller of a request that may begin a conversation: where visitors are welcome, one without a credential becomes a
-    /// visitor. `name`: the client's own name for the conversation.
-    pub(crate) async fn who_begins(
-        app: &App,
-        parts: &mut Parts,
-        name: Option<&ConversationId>,
-    ) -> Result<Self, ApiError> {
-        let known = identify(app, parts).await?;
-        let is_stranger = known.is_none() && app.auth.strangers == Strangers::Visitors;
-        if is_stranger && name.is_some() {
-            return Err(refused(
-                StatusCode::UNAUTHORIZED,
-                "a visitor's first message names no conversation; with BATON_AUTH=open ids can be chosen without a credential",
-            ));
+    pub(super) fn new(app: &App, parts: &Parts, identity: Identity) -> Self {
+        let counts = identity.scopes.is_none() && identity.operator.is_none();
+        Self {
+            identity,
+            cookie: None,
+            address: address_of(app, parts).filter(|_| counts),
         }
-        let Some(identity) = known else {
-            return if is_stranger {
-                let (identity, cookie) = own_tokens::new_visitor(app, parts)?;
-                Ok(Self { identity, cookie })
-            } else {
-                Self::from_request_parts(parts, app).await
-            };
-        };
-        if identity.operator.is_some() {
-            return Err(refused(
-                StatusCode::FORBIDDEN,
-                "an operator does not speak as a customer",
-            ));
+    }
+
+    /// The same caller, whose answer gives it a cookie.
+    pub(super) fn with_cookie(self, cookie: Option<HeaderValue>) -> Self {
+        Self { cookie, ..self }
+    }
+
+    /// What its requests count as.
+    pub(crate) fn counted(&self) -> Counted {
+        let owner = self.identity.principal.owner();
+        Counted {
+            owner: (!owner.is_none()).then_some(owner),
+            address: self.address,
         }
-        let identity = chats(identity)?;
-        let cookie = own_tokens::renewed(app, parts, &identity);
-        Ok(Self { identity, cookie })
+    }
+
+    /// Whether it is an operator.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.identity.operator.is_some()
     }
 
     pub(crate) fn principal(&self) -> &Principal {
@@ -116,6 +107,12 @@ impl Caller {
     }
 }
 
+/// The client's address, where addresses count: in `open` they do not.
+pub(super) fn address_of(app: &App, parts: &Parts) -> Option<Address> {
+    let address = parts.extensions.get::<Address>().copied();
+    address.filter(|_| app.auth.strangers != Strangers::Open)
+}
+
 /// Refuses an operator without this role.
 pub(crate) fn must(operator: &Operator, role: Role) -> Result<(), ApiError> {
     if operator.may(role) {
@@ -141,7 +138,7 @@ pub(crate) async fn operator(app: &App, parts: &mut Parts) -> Result<Operator, A
 }
 
 /// Whether this identity may use the routes of customers: a service may with the scope for it.
-fn chats(identity: Identity) -> Result<Identity, ApiError> {
+pub(super) fn chats(identity: Identity) -> Result<Identity, ApiError> {
     let may = identity
         .scopes
         .as_ref()

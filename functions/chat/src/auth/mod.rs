@@ -11,6 +11,7 @@
 //! A new way to authenticate is a file with a `Method`, and a line in `METHODS` in `methods.rs`.
 
 mod api_key;
+pub(crate) mod asking;
 pub(crate) mod caller;
 pub(crate) mod checks;
 mod cookie;

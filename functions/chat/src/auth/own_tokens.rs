@@ -1,11 +1,12 @@
 //! Tokens of Baton's own: those of anonymous visitors and of widgets.
 
 use async_trait::async_trait;
-use baton_handoff::{Kind, Principal, Subject, Tenant};
+use baton_handoff::{Bound, Kind, Principal, Subject, Tenant};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Map;
 
+use super::caller::address_of;
 use super::denied::{Denied, needed, refused};
 use super::identity::Identity;
 use super::jwt::{Claims, Kind as TokenKind, Mint, Verified};
@@ -119,12 +120,22 @@ pub(super) fn nobody_yet(app: &App, tenant: Tenant) -> Result<Principal, ApiErro
     Ok(Principal::new(tenant, Kind::Visitor, subject))
 }
 
+/// Counts one more visitor of the client's address.
+pub(super) fn count_visitor(app: &App, parts: &Parts) -> Result<(), ApiError> {
+    if let Some(address) = address_of(app, parts) {
+        app.engine
+            .count(Bound::VisitorsAddress, &address.to_string())?;
+    }
+    Ok(())
+}
+
 /// Makes a visitor of a request without a credential. The answer carries its cookie.
 pub(super) fn new_visitor(
     app: &App,
     parts: &Parts,
 ) -> Result<(Identity, Option<HeaderValue>), ApiError> {
     let principal = nobody_yet(app, Tenant::default())?;
+    count_visitor(app, parts)?;
     let token = visitors_token(app, &principal, now(app) + cookie::LIFE)?;
     let cookie = HeaderValue::from_str(&cookie::given(&parts.headers, &token)).ok();
     Ok((Identity::of(principal), cookie))

@@ -12,7 +12,7 @@ use super::denied::{Denied, refused};
 use super::identity::Identity;
 use super::jwt::{Claims, Kind as TokenKind};
 use super::methods::identify;
-use super::own_tokens::{mint, nobody_yet, now, unsigned, visitor, visitors_token};
+use super::own_tokens::{count_visitor, mint, nobody_yet, now, unsigned, visitor, visitors_token};
 use crate::app::App;
 use crate::edge::error::ApiError;
 
@@ -89,6 +89,7 @@ pub(crate) async fn make(
                 "there are no visitors here: BATON_AUTH is open",
             ));
         }
+        count_visitor(app, parts)?;
         let session = visitor_in(app, Tenant::default())?;
         let cookie = session
             .token

@@ -51,9 +51,11 @@ fn run() -> anyhow::Result<()> {
     if !take_flags(&mut values)? {
         return Ok(());
     }
-    let settings = Settings::read(&values)?;
+    let mut settings = Settings::read(&values)?;
     log::start(&settings.log)?;
-    raise_descriptor_limit();
+    if let Some(descriptors) = raise_descriptor_limit() {
+        settings.fit_to(descriptors);
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         runtime.worker_threads(worker_threads());
@@ -105,13 +107,15 @@ fn take_flags(values: &mut Values) -> anyhow::Result<bool> {
 }
 
 /// Each open stream is a descriptor; the usual soft limit of 1,024 exists for programs that use `select`.
-fn raise_descriptor_limit() {
+/// Returns the limit; `None` if there is none.
+fn raise_descriptor_limit() -> Option<u64> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open descriptors could not be raised");
     }
+    getrlimit(Resource::Nofile).current
 }
 
 async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::ports::StoreError;
-use baton_handoff::{EraseError, Refusal};
+use baton_handoff::{BoundScope, EraseError, OverBound, Refusal};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -21,7 +21,12 @@ pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    is_over_bound: bool,
 }
+
+/// Marks the answer to a request that was over a bound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusedOverBound;
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
@@ -29,6 +34,7 @@ impl ApiError {
             status,
             detail: detail.into(),
             headers: Vec::new(),
+            is_over_bound: false,
         }
     }
 
@@ -55,8 +61,7 @@ impl ApiError {
             Refusal::NotFound => Self::not_found(detail),
             Refusal::Busy { turn } => Self::new(StatusCode::CONFLICT, detail)
                 .with_header(header::LOCATION, &location(*turn)),
-            Refusal::TooManyWaiting => Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
-                .with_header(header::RETRY_AFTER, "5"),
+            Refusal::OverBound(over) => Self::from(*over),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             // Without Retry-After: a repeat will not help.
@@ -69,6 +74,22 @@ impl ApiError {
     }
 }
 
+impl From<OverBound> for ApiError {
+    fn from(over: OverBound) -> Self {
+        let status = match over.bound.scope() {
+            BoundScope::One | BoundScope::Address => StatusCode::TOO_MANY_REQUESTS,
+            BoundScope::All => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        tracing::debug!(bound = over.bound.name(), "a request was over a bound");
+        let seconds = over.retry_after.as_millis().div_ceil(1000).max(1);
+        Self {
+            is_over_bound: true,
+            ..Self::new(status, over.to_string())
+        }
+        .with_header(header::RETRY_AFTER, &seconds.to_string())
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let detail = self.detail;
@@ -76,6 +97,9 @@ impl IntoResponse for ApiError {
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.is_over_bound {
+            response.extensions_mut().insert(RefusedOverBound);
+        }
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);
         }

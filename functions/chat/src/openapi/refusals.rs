@@ -42,9 +42,10 @@ refusals! {
     MessageIdReused: "The message id was used for another message.";
     DecidedOtherwise: "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
         when. Read the action again.";
-    TooManyWaiting: "Eight messages of this conversation wait already.", "Retry-After" = "RetryAfter";
+    OverBound: "Over a bound of the owner, the conversation or the address; `detail` names it. Nothing was done.", "Retry-After" = "RetryAfter";
     Internal: "A record cannot be read.";
-    Unavailable: "The store cannot be reached, the server is ending, or too many long answers are being read slowly. \
+    Unavailable: "The store cannot be reached, the server is ending, too many long answers are being read slowly, or a bound of all is \
+        reached, which `detail` names. \
         The same message may be sent again, safely with a message id.", "Retry-After" = "RetryAfter";
 }
 
@@ -71,6 +72,8 @@ groups! {
     OfLists: "The refusals of every list." ["400" = BadRequest, "500" = Internal, "503" = Unavailable];
     OfReads: "The refusals of a look at one thing."
         ["400" = BadRequest, "404" = NotFound, "500" = Internal, "503" = Unavailable];
+    OfStreams: "The refusals of a stream."
+        ["400" = BadRequest, "404" = NotFound, "429" = OverBound, "500" = Internal, "503" = Unavailable];
     OfDecisions: "The refusals of a decision on an action."
         ["400" = BadRequest, "404" = NotFound, "409" = DecidedOtherwise, "500" = Internal, "503" = Unavailable];
 }

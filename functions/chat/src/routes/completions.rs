@@ -1,10 +1,11 @@
 //! `POST /chat/completions`: takes a message and streams the answer.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::ids::{ConversationId, MessageId};
 use baton_handoff::text::is_blank;
-use baton_handoff::{Accepted, Overlap, Submission};
+use baton_handoff::{Accepted, Bound, Overlap, Submission};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
 
@@ -12,7 +13,8 @@ use super::answers::{insert, name_turn, stream_response, uncached};
 use super::input::read_object;
 use super::turn_reference;
 use crate::app::App;
-use crate::auth::caller::Caller;
+use crate::auth::asking::Asking;
+use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -21,6 +23,9 @@ use crate::openapi::{refusals, streams, values};
 use crate::stream::Format;
 use crate::stream::formats::negotiate;
 use crate::stream::listener;
+
+/// The first turn of a conversation: numbers are never used twice.
+const FIRST_TURN: u32 = 1;
 
 /// A message, in bytes.
 const MAX_MESSAGE: usize = 32 * 1024;
@@ -121,21 +126,35 @@ struct Headers {
             headers(("Location" = values::TurnEvents, description = "Where the running turn's events are."))
         ),
         (status = 422, response = refusals::MessageIdReused),
-        (status = 429, response = refusals::TooManyWaiting),
+        (status = 429, response = refusals::OverBound),
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
 ))]
-pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn create(
+    State(app): State<App>,
+    Extension(places): Extension<Places>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let format = negotiate(&parts.headers);
+    let asking = Asking::of(&app, &mut parts).await?;
+    let counted = asking.counted();
+    counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
     let said: Said = read_object(&parts.headers, body).await?;
     check_message(&said.message)?;
     let name = said.conversation_id.as_ref();
-    let caller = Caller::who_begins(&app, &mut parts, name).await?;
-    let opened = match name {
-        Some(name) => caller.open(&app, name)?,
-        None => app.engine.begin(caller.principal()),
+    let caller = asking.caller(&app, &parts, name)?;
+    let counted = caller.counted();
+    let (by_owner, by_address) = (Bound::ConversationsOwner, Bound::ConversationsAddress);
+    let begins = counted.would_fit(&app.engine, by_owner, by_address);
+    let opened = match (name, begins) {
+        (None, begins) => {
+            begins?;
+            app.engine.begin(caller.principal())
+        }
+        (Some(name), Ok(())) => caller.open(&app, name)?,
+        (Some(name), Err(over)) => caller.open(&app, name)?.not_begun_over(over),
     };
     let opened = opened.with_claims(caller.claims());
     let conversation = opened.id();
@@ -152,23 +171,37 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
         },
         background,
     };
+    let turn = places.turn(counted.address)?;
+    let stream = if background {
+        None
+    } else {
+        Some(places.stream(Purpose::Turn, &opened.party(), counted.address)?)
+    };
     let accepted = opened.submit(submission).await.map_err(|refusal| {
         ApiError::from_refusal(&refusal, |turn| turn_reference(conversation, turn))
     })?;
-    let mut response = answer(accepted, conversation, format, background);
+    turn.hold(&accepted, background);
+    if accepted.turn == FIRST_TURN {
+        // Another one that came at the same time may have taken the last place. The message is recorded all the same.
+        let _over = counted.count(&app.engine, by_owner, by_address);
+    }
+    let mut response = answer(accepted, conversation, format, stream);
     caller.remember(&mut response);
     Ok(response)
 }
 
-/// The stream of an accepted turn, or its address.
+/// The stream of an accepted turn, which has this place; or its address.
 pub(super) fn answer(
     accepted: Accepted,
     conversation: &ConversationId,
     format: &Format,
-    background: bool,
+    place: Option<StreamPlace>,
 ) -> Response {
     let turn = accepted.turn;
-    let mut response = if background {
+    let mut response = if let Some(place) = place {
+        let body = listener::turn(accepted.log, turn, (format.encoder)(conversation), None);
+        place.hold(stream_response(body, format))
+    } else {
         let mut response = uncached(StatusCode::ACCEPTED);
         insert(
             &mut response,
@@ -181,11 +214,6 @@ pub(super) fn answer(
             "respond-async",
         );
         response
-    } else {
-        stream_response(
-            listener::turn(accepted.log, turn, (format.encoder)(conversation), None),
-            format,
-        )
     };
     name_turn(&mut response, conversation, turn);
     response

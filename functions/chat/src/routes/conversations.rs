@@ -13,10 +13,11 @@ use super::answers::{json_page, stream_response, uncached, written};
 use super::export::{self, Form};
 use super::input::{Path, Query};
 use super::operator::{Entries, Operator, Paging, Round, page, page_of};
-use super::{last_position, open};
+use super::{last_position, open, stream_place};
 use crate::app::App;
 use crate::auth::caller::{Caller, must};
 use crate::edge::accept::wanted;
+use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
@@ -144,11 +145,12 @@ pub(crate) async fn history(
     params(("id" = values::ConversationId, Path), super::LastEvent, super::Behind),
     responses(
         (status = 200, response = streams::ConversationStream),
-        refusals::OfReads,
+        refusals::OfStreams,
     ),
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    Extension(places): Extension<Places>,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -159,13 +161,14 @@ pub(crate) async fn events(
         .map(|after| after.parse::<Position>())
         .transpose()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let place = stream_place(&places, &caller, &conversation, Purpose::Follow)?;
     let pulse = conversation
         .pulse()
         .await?
         .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
     let body = stream_of::events(app.engine.clone(), conversation, &pulse, after);
-    Ok(stream_response(body, &sse::FORMAT))
+    Ok(place.hold(stream_response(body, &sse::FORMAT)))
 }
 
 /// Erases what was said.

@@ -103,6 +103,7 @@ pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<Res
         (status = 401, response = refusals::BadCredential),
         (status = 403, response = refusals::Forbidden),
         (status = 409, body = Error, description = "The visitor has become another customer, or is of another tenant."),
+        (status = 429, response = refusals::OverBound),
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),

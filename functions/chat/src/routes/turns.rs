@@ -1,20 +1,22 @@
 //! One turn: its events again, and on to its end.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
-use baton_handoff::{CannotRegenerate, Followed, Role, StopError};
+use baton_handoff::{Bound, CannotRegenerate, Followed, Role, StopError};
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
 use super::answers::{name_turn, stream_response, uncached};
 use super::completions::answer;
 use super::input::{Path, Query};
-use super::{last_position, open};
+use super::{last_position, open, stream_place};
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -38,11 +40,12 @@ use crate::stream::listener::{self, encode_rest};
                 ("X-Turn" = values::TurnNumber, description = "The turn. Always sent."),
             )
         ),
-        refusals::OfReads,
+        refusals::OfStreams,
     ),
 ))]
 pub(crate) async fn events(
     State(app): State<App>,
+    Extension(places): Extension<Places>,
     caller: Caller,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
@@ -55,8 +58,12 @@ pub(crate) async fn events(
         .transpose()?;
     let format = negotiate(&headers);
     let mut encoder = (format.encoder)(conversation.id());
+    let place = stream_place(&places, &caller, &conversation, Purpose::Turn)?;
     let mut response = match conversation.follow(turn, after).await? {
-        Followed::Log(log) => stream_response(listener::turn(log, turn, encoder, after), format),
+        Followed::Log(log) => place.hold(stream_response(
+            listener::turn(log, turn, encoder, after),
+            format,
+        )),
         Followed::NothingLeft(end) => {
             let mut rest = BytesMut::new();
             if let Some(after) = after {
@@ -111,28 +118,34 @@ pub(crate) async fn stop(
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
         (status = 409, body = Error, description = "It is not the last turn, it is not over, or it has no message."),
+        (status = 429, response = refusals::OverBound),
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),
     ),
 ))]
 pub(crate) async fn regenerate(
     State(app): State<App>,
+    Extension(places): Extension<Places>,
     caller: Caller,
     Path((id, turn)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (conversation, turn) = (open(&app, &caller, &id)?, parse_turn(&turn)?);
+    let counted = caller.counted();
+    counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
+    let turn_place = places.turn(counted.address)?;
+    let place = stream_place(&places, &caller, &conversation, Purpose::Turn)?;
     match conversation.regenerate(turn).await {
-        Ok(accepted) => Ok(answer(
-            accepted,
-            conversation.id(),
-            negotiate(&headers),
-            false,
-        )),
+        Ok(accepted) => {
+            turn_place.hold(&accepted, false);
+            let format = negotiate(&headers);
+            Ok(answer(accepted, conversation.id(), format, Some(place)))
+        }
         Err(CannotRegenerate::NotFound) => Err(ApiError::not_found("no such turn")),
         Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
             Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
         }
+        Err(CannotRegenerate::OverBound(over)) => Err(over.into()),
         Err(CannotRegenerate::Store(error)) => Err(error.into()),
     }
 }

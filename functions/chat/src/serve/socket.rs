@@ -55,6 +55,11 @@ pub(super) struct Flight {
 }
 
 impl Flight {
+    /// Whether a further request is waited for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0 && !self.busy.load(Ordering::Relaxed)
+    }
+
     /// A request came.
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         self.busy.store(true, Ordering::Relaxed);

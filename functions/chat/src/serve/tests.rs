@@ -32,6 +32,7 @@ impl Client {
             router,
             idle: IDLE,
             slots: Arc::new(Semaphore::new(1)),
+            crowded: Arc::default(),
             tasks: TaskTracker::new(),
             ending,
         };
@@ -224,6 +225,7 @@ async fn a_body_is_read_no_faster_than_the_socket_takes_it() {
         router,
         idle: IDLE,
         slots: Arc::new(Semaphore::new(1)),
+        crowded: Arc::default(),
         tasks: TaskTracker::new(),
         ending: Ending::default(),
     };
@@ -292,6 +294,7 @@ async fn a_request_knows_the_other_end_of_its_socket() {
         router: Router::new().route("/", get(peer)),
         idle: IDLE,
         slots: Arc::new(Semaphore::new(1)),
+        crowded: Arc::default(),
         tasks: TaskTracker::new(),
         ending: Ending::default(),
     };

@@ -5,6 +5,7 @@
 
 mod actions;
 mod asking;
+mod bounds;
 mod buyers;
 mod contract;
 mod conversations;

@@ -52,7 +52,7 @@ async fn eight_messages_wait_and_the_next_one_is_told_to_come_later() {
     assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
     assert_eq!(
         refused.detail(),
-        "too many messages of this conversation wait already"
+        "too many messages of this conversation wait already (waiting.conversation is 8)"
     );
     gate.open();
     for stream in streams {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::message::{Overlap, Stop, Submission};
 use super::open::Conversation;
+use crate::drive::admission::Place;
 use crate::drive::catch_up::catch_up;
 use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
@@ -27,6 +28,8 @@ pub(super) struct Tries {
     pub(super) unconfirmed: Vec<TurnNumber>,
     /// The model call that the last attempt began, with its request. A further attempt uses it if the request is the same.
     pub(super) opening: Option<(Vec<Message>, Opening)>,
+    /// The place of the turn, if it begins at once.
+    pub(super) place: Option<Place>,
 }
 
 /// A message that is recorded.
@@ -139,6 +142,7 @@ impl Conversation {
             end_at_once: None,
             kept: String::new(),
             suspect: None,
+            place: tries.place.take(),
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
     }

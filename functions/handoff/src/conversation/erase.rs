@@ -87,8 +87,8 @@ impl Conversation {
     fn erased(&self) {
         drop(self.engine.memory.take(&self.id));
         let (engine, conversation) = (self.engine.clone(), self.id.clone());
-        self.engine.env.spawn(Box::pin(
-            async move { engine.look_after(&conversation).await },
-        ));
+        self.engine.env.spawn(Box::pin(async move {
+            let _later = engine.look_after(&conversation).await;
+        }));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::open::Conversation;
 use crate::drive;
+use crate::drive::admission::Place;
 use crate::drive::hub::Watch;
 use crate::drive::log::TurnLog;
 use crate::event::{ActionFinished, Event, Position};
@@ -68,7 +69,7 @@ impl Conversation {
             return Ok(Followed::NoSuchTurn);
         };
         if turn.record.state == TurnState::Accepted {
-            return Ok(Followed::Log(self.listen(number)));
+            return Ok(Followed::Log(self.listen(number, None)));
         }
         let mut events = replay::events(&self.engine.team, &turn);
         if replay::events_after(&events, after).is_empty()
@@ -133,13 +134,14 @@ impl Conversation {
     }
 
     /// The log of a turn that is not over. Drives the turn on if no task of this process does.
-    pub(super) fn listen(&self, number: TurnNumber) -> Arc<TurnLog> {
+    pub(super) fn listen(&self, number: TurnNumber, place: Option<Place>) -> Arc<TurnLog> {
         let log = self.engine.hub.log(&self.id, number);
         if self.engine.hub.start_driving(&self.id) {
             let (engine, conversation) = (self.engine.clone(), self.id.clone());
-            self.engine
-                .env
-                .spawn(Box::pin(drive::drive(engine, conversation, None)));
+            self.engine.env.spawn(Box::pin(async move {
+                // With a listener it waits for a place.
+                let _left = drive::drive(engine, conversation, None, place).await;
+            }));
         }
         log
     }

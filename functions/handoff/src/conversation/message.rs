@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::bounds::OverBound;
 use crate::drive::log::TurnLog;
 use crate::ids::{MessageId, TurnNumber, hex};
 use crate::ports::StoreError;
@@ -62,9 +63,9 @@ pub enum Refusal {
         /// The turn to follow.
         turn: TurnNumber,
     },
-    /// Too many turns wait already.
-    #[error("too many messages of this conversation wait already")]
-    TooManyWaiting,
+    /// It would be over a bound.
+    #[error(transparent)]
+    OverBound(#[from] OverBound),
     /// The message id was used for another message.
     #[error("this message id was used for another message")]
     MessageIdReused,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::bounds::{OverBound, Party};
 use crate::drive::warm::Warm;
 use crate::engine::Engine;
 use crate::ids::ConversationId;
@@ -22,6 +23,8 @@ pub struct Conversation {
     pub(super) claims: Claims,
     /// Whether it may be begun under this id. An id that Baton made names a conversation that exists.
     may_begin: bool,
+    /// Why it may not be begun now, if its principal has begun too many.
+    pub(super) too_many: Option<OverBound>,
 }
 
 /// A conversation as its principal sees it.
@@ -47,6 +50,7 @@ impl Engine {
             principal: principal.clone(),
             claims: Claims::default(),
             may_begin: true,
+            too_many: None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Engine {
             principal: principal.clone(),
             claims: Claims::default(),
             may_begin: !is_made || sabotage!(MadeIdsBegin),
+            too_many: None,
         }
     }
 }
@@ -144,6 +149,20 @@ impl Conversation {
     pub fn with_claims(mut self, claims: Claims) -> Self {
         self.claims = claims;
         self
+    }
+
+    /// The same conversation; if it does not exist, it is not begun.
+    #[must_use]
+    pub fn not_begun_over(self, bound: OverBound) -> Self {
+        Self {
+            too_many: Some(bound),
+            ..self
+        }
+    }
+
+    /// Whom its bounds count.
+    pub fn party(&self) -> Party {
+        Party::of(&self.principal.owner(), &self.id)
     }
 
     /// Its id.

@@ -4,6 +4,7 @@
 use super::follow::Followed;
 use super::message::Accepted;
 use super::open::Conversation;
+use crate::bounds::OverBound;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
@@ -23,6 +24,9 @@ pub enum CannotRegenerate {
     /// The turn did not begin with a customer's message.
     #[error("this turn answered no message of the customer")]
     NoMessage,
+    /// It would be over a bound.
+    #[error(transparent)]
+    OverBound(#[from] OverBound),
     /// The store failed; a later attempt may succeed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -31,6 +35,12 @@ pub enum CannotRegenerate {
 impl Conversation {
     /// Begins a turn that replaces `turn`. A repeated request returns that same turn, even when the first response was lost.
     pub async fn regenerate(&self, turn: TurnNumber) -> Result<Accepted, CannotRegenerate> {
+        // While another task drives the conversation, the last turn is not over; or it was, and this is a repeated request.
+        let mut place = if self.engine.hub.is_driving(&self.id) {
+            None
+        } else {
+            Some(self.engine.admission.enter(self.party())?)
+        };
         for attempt in 0..MAX_TRIES {
             let (meta, old) = futures_util::join!(
                 self.meta(Access::Speak),
@@ -72,7 +82,7 @@ impl Conversation {
                 Ok(()) => {
                     return Ok(Accepted {
                         turn: number,
-                        log: self.listen(number),
+                        log: self.listen(number, place.take()),
                     });
                 }
                 // If it was written, the next read finds it.

@@ -1,6 +1,7 @@
 //! Accepts a customer's message: records it as a turn, and begins the turn at once when the conversation is idle.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
@@ -9,7 +10,9 @@ use super::accept::{Taken, Tries};
 use super::follow::Followed;
 use super::message::{Accepted, Overlap, Refusal, Stop, Submission};
 use super::open::{Conversation, Seen};
+use crate::bounds::{Bound, Bounds};
 use crate::drive;
+use crate::drive::admission::Place;
 use crate::drive::warm::Warm;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
@@ -20,8 +23,8 @@ use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, decode, keys};
 use crate::turn::window;
 
-/// Turns that may wait behind the running one.
-const MAX_WAITING: usize = 8;
+/// When a message may be sent again that found too many others waiting.
+const WAIT_FOR_A_TURN: Duration = Duration::from_secs(5);
 
 impl Conversation {
     /// Records the message and has it answered, even if the caller goes away.
@@ -61,7 +64,16 @@ impl Conversation {
         let (engine, conversation) = (&self.engine, &self.id);
         let drives = drives_since.is_some();
         // Boxed, here and where a turn runs: a task is as large as its largest part for as long as the answer streams.
-        let taken = Box::pin(self.take_with_retries(&submission, drives)).await;
+        // Where another task drives the conversation, the message waits for the turn that runs.
+        let place = if drives || submission.background {
+            engine.admission.enter(self.party()).map(Some)
+        } else {
+            Ok(None)
+        };
+        let taken = match place {
+            Ok(place) => Box::pin(self.take_with_retries(&submission, place, drives)).await,
+            Err(over) => Err(over.into()),
+        };
         let begun = match taken {
             Ok(Taken::Begun(begun, turn, log)) => {
                 // Followers of the conversation read it when this driver started, before the new turn.
@@ -93,16 +105,18 @@ impl Conversation {
             }
         };
         if drives {
-            drive::drive(engine.clone(), conversation.clone(), begun).await;
+            // With a listener it waits for a place.
+            let _left = drive::drive(engine.clone(), conversation.clone(), begun, None).await;
         } else if !submission.background {
             // Another driver may have read META before our commit, and may have left since.
-            engine.look_after(conversation).await;
+            let _left = engine.look_after(conversation).await;
         }
     }
 
     async fn take_with_retries(
         &self,
         submission: &Submission,
+        place: Option<Place>,
         drives: bool,
     ) -> Result<Taken, Refusal> {
         #[expect(
@@ -113,6 +127,7 @@ impl Conversation {
             receipt: self.engine.env.random() as u32,
             unconfirmed: Vec::new(),
             opening: None,
+            place,
         };
         for attempt in 0..MAX_TRIES {
             match self.try_take(submission, drives, attempt, &mut tries).await {
@@ -183,7 +198,10 @@ impl Conversation {
         );
         let meta = match seen? {
             Seen::Open(version, meta, Access::Speak) => Some((version, meta)),
-            Seen::Nothing if self.may_begin() => None,
+            Seen::Nothing if self.may_begin() => match self.too_many {
+                Some(over) => return Err(Stop::Refused(over.into())),
+                None => None,
+            },
             Seen::Nothing | Seen::Closed | Seen::Open(..) => {
                 return Err(Stop::Refused(Refusal::NotFound));
             }
@@ -211,7 +229,7 @@ impl Conversation {
             .as_ref()
             .is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
-            refuse_overlap(meta, submission.overlap)?;
+            refuse_overlap(meta, submission.overlap, &self.engine.bounds)?;
         }
         let past = if idle && drives { Some(past?) } else { None };
         self.record(submission, meta, past, stale, tries).await
@@ -263,7 +281,8 @@ impl Known {
     }
 }
 
-fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
+fn refuse_overlap(meta: &Meta, overlap: Overlap, bounds: &Bounds) -> Result<(), Stop> {
+    let most = bounds.of(Bound::WaitingConversation);
     let last = meta
         .waiting
         .last()
@@ -273,8 +292,9 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap) -> Result<(), Stop> {
         Overlap::Reject => Err(Stop::Refused(Refusal::Busy {
             turn: last.unwrap_or_default(),
         })),
-        Overlap::Queue if meta.waiting.len() >= MAX_WAITING => {
-            Err(Stop::Refused(Refusal::TooManyWaiting))
+        Overlap::Queue if meta.waiting.len() as u64 >= most => {
+            let over = bounds.over(Bound::WaitingConversation, WAIT_FOR_A_TURN);
+            Err(Stop::Refused(over.into()))
         }
         Overlap::Queue | Overlap::Interrupt => Ok(()),
     }

@@ -1,7 +1,9 @@
 //! Begins a waiting turn, or recovers the turn of a dead owner.
 
+use super::admission::Place;
 use super::catch_up;
 use super::driver::{Driver, Next};
+use crate::bounds::Party;
 use crate::failure::FailureCode;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
@@ -18,8 +20,17 @@ impl Driver<'_> {
         mut meta: Meta,
         number: TurnNumber,
         end_at_once: Option<EndAtOnce>,
+        place: &mut Option<Place>,
     ) -> Result<Next, StoreError> {
         let conversation = self.conversation;
+        // A turn that only ends asks no model.
+        if place.is_none() && end_at_once.is_none() {
+            let party = Party::of(&meta.owner, conversation);
+            match self.engine.admission.enter(party.clone()) {
+                Ok(free) => *place = Some(free),
+                Err(_) => return Ok(Next::Full(party)),
+            }
+        }
         let fence_before = meta.fence;
         let claim = self.engine.claim(conversation, &mut meta, number);
         let change = Change::Replace(keys::meta(conversation), version, meta.record());
@@ -100,6 +111,7 @@ impl Driver<'_> {
             end_at_once,
             kept,
             suspect: None,
+            place: place.take(),
         })))
     }
 

@@ -1,5 +1,6 @@
 //! One conversation and the engine that advances it.
 
+use crate::bounds::Party;
 use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::ports::Millis;
@@ -19,6 +20,8 @@ pub(super) enum Next {
     Run(Box<Begun>),
     /// Another process owns the conversation until then.
     Wait(Millis),
+    /// No turn of this party may run here now.
+    Full(Party),
     /// Another task or process wrote in between.
     Recheck,
     Nothing,

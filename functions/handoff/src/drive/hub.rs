@@ -207,6 +207,12 @@ impl Hub {
         !std::mem::replace(&mut slot.driving, true)
     }
 
+    /// Whether this process has a driver for the conversation.
+    pub(crate) fn is_driving(&self, conversation: &ConversationId) -> bool {
+        let slots = lock(&self.slots);
+        slots.get(conversation).is_some_and(|slot| slot.driving)
+    }
+
     /// How often the conversation was poked. A driver remembers it before it reads META.
     pub(crate) fn pokes(&self, conversation: &ConversationId) -> u64 {
         lock(&self.slots)

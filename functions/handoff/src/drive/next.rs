@@ -1,5 +1,6 @@
 //! Decides the next step of a conversation.
 
+use super::admission::Place;
 use super::catch_up;
 use super::driver::{Driver, LONGEST_PAUSE, Next};
 use super::erased;
@@ -24,7 +25,7 @@ const MAX_HANDED_OVER: u32 = 16;
 
 impl Driver<'_> {
     /// Decides the next step, and takes the lease for it.
-    pub(super) async fn next(&self) -> Result<Next, StoreError> {
+    pub(super) async fn next(&self, place: &mut Option<Place>) -> Result<Next, StoreError> {
         let conversation = self.conversation;
         let Some((version, meta)) = read_meta(&*self.engine.store, conversation).await? else {
             return Ok(Next::Nothing);
@@ -57,19 +58,21 @@ impl Driver<'_> {
                 } else {
                     None
                 };
-                let begun = self.begin(version, meta, turn, end_at_once).await?;
+                let begun = self.begin(version, meta, turn, end_at_once, place).await?;
                 return Ok(match begun {
                     Next::Run(mut begun) => {
                         begun.suspect = suspect;
                         Next::Run(begun)
                     }
-                    other @ (Next::Wait(_) | Next::Recheck | Next::Nothing) => other,
+                    other @ (Next::Wait(_) | Next::Full(_) | Next::Recheck | Next::Nothing) => {
+                        other
+                    }
                 });
             }
             None => {}
         }
         if let Some(turn) = meta.waiting.first().copied() {
-            return self.begin(version, meta, turn, None).await;
+            return self.begin(version, meta, turn, None, place).await;
         }
         let due = meta.due_at <= self.engine.env.now();
         if !(meta.erasing && due) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::drive::admission::Place;
 use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
 use crate::failure::FailureCode;
@@ -30,6 +31,8 @@ pub(crate) struct Begun {
     pub(crate) kept: String,
     /// A permit, because owners of the turn died: no other such turn runs in this process meanwhile.
     pub(crate) suspect: Option<OwnedSemaphorePermit>,
+    /// Its place among the turns that run. None if it ends at once.
+    pub(crate) place: Option<Place>,
 }
 
 /// Why a turn must end without another step.

@@ -5,7 +5,9 @@ use super::conditions;
 use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
+use crate::bounds::Bound;
 use crate::drive::lease::Trouble;
+use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ports::{Change, Usage};
@@ -43,7 +45,7 @@ impl Play<'_> {
         self.refuse_unmet(&mut planned, |_| true).await;
         let meta = self.lease.meta().await;
         let owner = self.claim.owner.clone();
-        let room = size::OPEN_ACTIONS.saturating_sub(meta.pending_reports.len());
+        let room = open_actions(self.engine).saturating_sub(meta.pending_reports.len());
         let new = calls::new_actions(
             self.engine,
             &self.agent,
@@ -188,6 +190,7 @@ impl Play<'_> {
         if record.usage != Usage::default() {
             self.narrator.tell(EventKind::Usage(record.usage));
         }
+        self.place = None;
         self.narrator.tell(match (record.state, record.failure) {
             (TurnState::Stopped, _) => EventKind::TurnStopped,
             (_, Some(code)) => EventKind::TurnFailed(code),
@@ -220,6 +223,12 @@ impl Play<'_> {
             text,
         })
     }
+}
+
+/// How many actions of a conversation may be open. A record has room for so many at most.
+fn open_actions(engine: &Engine) -> usize {
+    let set = usize::try_from(engine.bounds.of(Bound::ActionsConversation));
+    set.unwrap_or(size::OPEN_ACTIONS).min(size::OPEN_ACTIONS)
 }
 
 /// `actions`: the actions that the turn had before, and the new ones.

@@ -6,6 +6,7 @@ use super::begun::{Begun, EndAtOnce, Opening};
 use super::narrator::Narrator;
 use super::request::{active_agent, first_speaker};
 use super::window;
+use crate::drive::admission::Place;
 use crate::drive::holder::Claim;
 use crate::drive::lease::Lease;
 use crate::engine::Engine;
@@ -43,6 +44,8 @@ pub(super) struct Play<'a> {
     pub(super) new_marks: Vec<Mark>,
     pub(super) end_at_once: Option<EndAtOnce>,
     pub(super) kept: String,
+    /// Left before the turn's last event: a client that has it may send its next message.
+    pub(super) place: Option<Place>,
 }
 
 impl<'a> Play<'a> {
@@ -60,6 +63,7 @@ impl<'a> Play<'a> {
             opening,
             end_at_once,
             kept,
+            place,
             suspect: _,
             meta_version: _,
         } = *begun;
@@ -90,6 +94,7 @@ impl<'a> Play<'a> {
             past,
             end_at_once,
             kept,
+            place,
         };
         for step in turn.steps {
             play.restore(step);

@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod bounds;
 mod conditions;
 mod conversations;
 mod kept;

@@ -11,9 +11,9 @@ use baton_handoff::ports::{Env as _, Lane};
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
-    Accepted, AuditLine, Conversation, Day, Decision, DecisionError, Engine, EngineSettings,
-    Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal, Resume, Role, Seen,
-    Shown, Subject, Submission, Tenant, TurnLog, Unread, View,
+    Accepted, AuditLine, Bounds, Conversation, Day, Decision, DecisionError, Engine,
+    EngineSettings, Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal,
+    Resume, Role, Seen, Shown, Subject, Submission, Tenant, TurnLog, Unread, View,
 };
 use tokio::time::Instant;
 
@@ -135,6 +135,22 @@ impl Play {
         let play = one.beside(settings);
         play.hire();
         play
+    }
+
+    /// Another process on the same records, with these bounds.
+    pub(crate) fn with_bounds(&self, bounds: Bounds) -> Self {
+        self.beside(EngineSettings {
+            bounds,
+            ..EngineSettings::default()
+        })
+    }
+
+    /// Another process on the same records, one of many.
+    pub(crate) fn one_of_many(&self) -> Self {
+        self.beside(EngineSettings {
+            is_one_of_many: true,
+            ..EngineSettings::default()
+        })
     }
 
     /// A process with workers.
@@ -345,7 +361,9 @@ async fn work(engine: &Arc<Engine>, lane: Lane, body: &str) {
     match lane {
         Lane::Turns => {
             let conversation = ConversationId::parse(body).unwrap();
-            engine.look_after(&conversation).await;
+            while let Some(delay) = engine.look_after(&conversation).await {
+                tokio::time::sleep(delay).await;
+            }
         }
         Lane::Actions => {
             let action = engine.action(&ActionId::parse(body).unwrap());

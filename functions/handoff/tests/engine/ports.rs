@@ -27,6 +27,8 @@ pub(crate) struct Shop {
     forgotten: Mutex<Vec<String>>,
     /// What it was told of each call, with the tool.
     told: Mutex<Vec<(String, CallContext)>>,
+    /// A tool whose service never answers.
+    silent: Mutex<Option<String>>,
 }
 
 impl Default for Shop {
@@ -39,6 +41,7 @@ impl Default for Shop {
             forgets: Mutex::new(Ok(())),
             forgotten: Mutex::default(),
             told: Mutex::default(),
+            silent: Mutex::default(),
         }
     }
 }
@@ -86,6 +89,11 @@ impl Shop {
         of_tool.map(|(_, context)| context.clone()).collect()
     }
 
+    /// From now on the service of this tool does not answer.
+    pub(crate) fn silence(&self, tool: &str) {
+        *self.silent.lock().unwrap() = Some(tool.to_owned());
+    }
+
     /// How many effects there were.
     pub(crate) fn effects(&self) -> u32 {
         self.effects.lock().unwrap().values().sum()
@@ -102,6 +110,10 @@ impl Tools for Shop {
     /// Knows no keys: a second try would be a second effect, and a test would count it.
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {
         self.hear(request);
+        let is_silent = self.silent.lock().unwrap().as_ref() == Some(&request.tool.name);
+        if is_silent {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut effects = self.effects.lock().unwrap();
         *effects.entry(idempotency_key.to_owned()).or_default() += 1;

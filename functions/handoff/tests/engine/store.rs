@@ -37,6 +37,13 @@ impl Records {
         texts.collect()
     }
 
+    /// The partitions whose names begin so.
+    pub(crate) fn partitions(&self, begin: &str) -> Vec<String> {
+        let records = self.lock();
+        let names = records.keys().map(|key| key.partition.clone());
+        names.filter(|name| name.starts_with(begin)).collect()
+    }
+
     fn holds(records: &BTreeMap<Key, Stored>, change: &Change) -> bool {
         let version = records.get(change.key()).map(|stored| stored.version);
         match change {

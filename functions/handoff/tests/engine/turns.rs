@@ -5,7 +5,7 @@ use baton_handoff::failure::FailureCode;
 use baton_handoff::history::Item;
 use baton_handoff::ports::ModelErrorKind;
 use baton_handoff::record::ToolOutcome;
-use baton_handoff::{Overlap, Refusal, Submission};
+use baton_handoff::{Bound, Overlap, Refusal, Submission};
 
 use crate::model::{calls, fails, says, says_and_waits};
 use crate::play::{Play, listen, message, until};
@@ -135,7 +135,10 @@ async fn messages_wait_in_their_order_and_at_most_eight_of_them() {
         waiting.push(play.submit(message(&number.to_string())).await.unwrap());
     }
     let refused = play.submit(message("10")).await.unwrap_err();
-    assert_eq!(refused, Refusal::TooManyWaiting);
+    let Refusal::OverBound(over) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(over.bound, Bound::WaitingConversation);
     gate.open();
     assert_eq!(listen(&first).await.text(), "first");
     assert_eq!(listen(&waiting[0]).await.text(), "second");

@@ -307,7 +307,7 @@ impl Customers {
                         letter.message.message
                     ));
                 }
-                Some(Line::Refused(Refusal::Busy { .. } | Refusal::TooManyWaiting)) => return,
+                Some(Line::Refused(Refusal::Busy { .. } | Refusal::OverBound(_))) => return,
                 Some(Line::Refused(Refusal::NotFound)) => {
                     lock(&self.memory).tally.turned_away += 1;
                     return;

@@ -350,8 +350,7 @@ impl Worker {
             Lane::Turns => {
                 self.engine
                     .look_after(&ConversationId::parse(body).ok()?)
-                    .await;
-                None
+                    .await
             }
         }
     }

@@ -85,6 +85,7 @@ impl Customers {
                     CannotRegenerate::NotFound
                     | CannotRegenerate::NotTheLast
                     | CannotRegenerate::NoMessage
+                    | CannotRegenerate::OverBound(_)
                     | CannotRegenerate::Store(_),
                 ) => {}
             }

@@ -45,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) strangers: Strangers,
     pub(crate) issuers: Issuers,
     pub(crate) engine: EngineSettings,
+    pub(crate) proxies: Proxies,
 }
 
 impl Setup {
@@ -75,6 +76,7 @@ impl Setup {
             strangers: Strangers::Open,
             issuers: Issuers::default(),
             engine: EngineSettings::default(),
+            proxies: Proxies::None,
         }
     }
 
@@ -229,6 +231,7 @@ async fn run(setup: &Setup) -> Running {
     });
     let (team, model, desk) = (setup.team.clone(), setup.model.clone(), setup.desk.clone());
     let settings = setup.engine;
+    let proxies = Arc::new(setup.proxies.clone());
     let exposure = Arc::new(Exposure {
         origins: setup.origins.clone(),
     });
@@ -263,7 +266,7 @@ async fn run(setup: &Setup) -> Running {
             auth,
             office,
             tool_keys: Arc::from(r#"{"keys":[]}"#),
-            proxies: Arc::new(Proxies::None),
+            proxies,
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),
                 rehearsal: false,
