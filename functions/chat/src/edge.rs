@@ -1,5 +1,5 @@
 //! The edge of the HTTP interface: which requests are admitted, from which address they come, how they are traced and refused, and
-//! shared headers. Knows no route and no stream.
+//! shared headers; and the bounds of streams and addresses. Knows no route.
 
 pub(crate) mod accept;
 pub(crate) mod address;

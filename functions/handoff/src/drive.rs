@@ -135,6 +135,9 @@ impl Driver<'_> {
                     if engine.hub.logs_of(conversation).is_empty()
                         && engine.hub.stop_driving(conversation, seen) =>
                 {
+                    if sabotage!(FullForgotten) {
+                        return Left::Done;
+                    }
                     return Left::Full;
                 }
                 Ok(Next::Full(party)) => {

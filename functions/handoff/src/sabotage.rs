@@ -93,11 +93,15 @@ mod switch {
         OldNoBelieved,
         /// A tool is called although the tool that must come before has not succeeded.
         AfterIgnored,
+        /// An accepted turn begins without a place.
+        PlaceNotAwaited,
+        /// A worker forgets the conversation whose turn found no place.
+        FullForgotten,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 35] = [
+        pub const ALL: [Self; 37] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -133,6 +137,8 @@ mod switch {
             Self::VisitorStays,
             Self::OldNoBelieved,
             Self::AfterIgnored,
+            Self::PlaceNotAwaited,
+            Self::FullForgotten,
         ];
     }
 

@@ -18,7 +18,56 @@ pub(crate) fn stream_end(longest: Duration) -> Instant {
 /// How long a stream may last in which nothing happens, where each stream holds an invocation, and the time of a function.
 const LONGEST_IDLE: Duration = Duration::from_mins(1);
 
-/// How long a stream of this request may last in which nothing happens; `None` where it costs next to nothing.
-pub(crate) fn longest_idle() -> Option<Duration> {
-    STREAMS_END.try_with(|_| LONGEST_IDLE).ok()
+/// How long nothing has happened in a stream.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    /// How long it may be; `None` where an idle stream costs next to nothing.
+    longest: Option<Duration>,
+    until: Option<Instant>,
+}
+
+impl Idle {
+    /// For a stream of this request.
+    pub(crate) fn here() -> Self {
+        Self {
+            longest: STREAMS_END.try_with(|_| LONGEST_IDLE).ok(),
+            until: None,
+        }
+    }
+
+    /// Something happens.
+    pub(crate) fn end(&mut self) {
+        self.until = None;
+    }
+
+    /// Whether nothing has happened for too long.
+    pub(crate) fn is_over(&mut self) -> bool {
+        let Some(longest) = self.longest else {
+            return false;
+        };
+        let now = Instant::now();
+        now >= *self.until.get_or_insert(now + longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_stream_of_a_function_is_over_after_a_minute_and_one_of_a_server_never() {
+        let end = Instant::now() + Duration::from_hours(1);
+        let mut here = STREAMS_END.sync_scope(end, Idle::here);
+        let mut server = Idle::here();
+        for second in 0..60 {
+            assert!(!here.is_over(), "{second}");
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(here.is_over());
+        assert!(!server.is_over());
+        here.end();
+        assert!(!here.is_over());
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert!(here.is_over());
+    }
 }

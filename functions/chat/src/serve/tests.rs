@@ -288,6 +288,37 @@ async fn a_connection_does_not_wait_for_its_reader_for_ever_nor_keep_much_for_it
 }
 
 #[tokio::test]
+async fn an_idle_connection_makes_room_for_one_that_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Connections {
+        router: Router::new().route("/hello", get(async || "hello")),
+        idle: IDLE,
+        slots: Arc::new(Semaphore::new(1)),
+        crowded: Arc::default(),
+        tasks: TaskTracker::new(),
+        ending: Ending::default(),
+    };
+    tokio::spawn(async move { connections.accept_all(&listener).await });
+    let hello = async |socket: &mut TcpStream| {
+        socket.write_all(GET.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        while !heard.ends_with(b"hello") {
+            heard.push(socket.read_u8().await.unwrap());
+        }
+    };
+    let both = async {
+        let mut first = TcpStream::connect(address).await.unwrap();
+        hello(&mut first).await;
+        let mut second = TcpStream::connect(address).await.unwrap();
+        hello(&mut second).await;
+        assert_eq!(first.read(&mut [0]).await.unwrap(), 0, "it was closed");
+    };
+    // Sooner than the first one would have been closed for being idle.
+    tokio::time::timeout(IDLE / 2, both).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_knows_the_other_end_of_its_socket() {
     let peer = async |Extension(peer): Extension<Peer>| format!("{peer:?}");
     let connections = Connections {

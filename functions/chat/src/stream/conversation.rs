@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use baton_handoff::event::{Event, EventKind, Position};
@@ -12,11 +11,10 @@ use baton_handoff::ports::StoreError;
 use baton_handoff::{Conversation, Engine, Followed, Pulse};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use tokio::time::Instant;
 
 use super::listener::{Listener, begin_of};
 use super::sse;
-use crate::edge::deadline::longest_idle;
+use crate::edge::deadline::Idle;
 
 /// How often the store is read for changes by other instances, in milliseconds.
 const POLL: u64 = 2_000;
@@ -30,10 +28,8 @@ struct Follower {
     resume: Option<Position>,
     /// Turns below this number were erased, and the client knows that or never saw them.
     erased_below: TurnNumber,
-    /// When the next turn must have begun, where an idle stream is not to last.
-    idle_until: Option<Instant>,
-    /// How long it may be idle.
-    longest_idle: Option<Duration>,
+    /// How long no turn has run.
+    idle: Idle,
     /// Ended actions that the client knows of; most of them from the events of turns.
     ended: Vec<ActionId>,
 }
@@ -53,8 +49,7 @@ pub(crate) fn events(
         listener: Listener::new(encoder, after.unwrap_or_else(|| begin_of(turn))),
         turn,
         resume: after,
-        idle_until: None,
-        longest_idle: longest_idle(),
+        idle: Idle::here(),
         // A client that saw events of turns erased since is told of that first.
         erased_below: after.map_or(pulse.erased_below, |after| {
             after.turn.min(pulse.erased_below)
@@ -78,7 +73,7 @@ impl Follower {
                 return Some(self.listener.hand_over());
             }
             let bytes = if self.listener.is_listening() {
-                self.idle_until = None;
+                self.idle.end();
                 let ended = &mut self.ended;
                 let read = |event: &Event| {
                     if let EventKind::ActionFinished(action) = &event.kind {
@@ -87,7 +82,8 @@ impl Follower {
                 };
                 self.listener.next(read).await
             } else {
-                if self.is_idle_for_too_long() {
+                // The client comes back, names the last event that it has, and misses nothing.
+                if self.idle.is_over() {
                     return Some(self.listener.hand_over());
                 }
                 match self.poll().await {
@@ -103,17 +99,6 @@ impl Follower {
             }
         }
         None
-    }
-
-    /// Whether no turn has run for so long that the client is to come back. It names the last event that it has, and misses nothing.
-    fn is_idle_for_too_long(&mut self) -> bool {
-        let now = Instant::now();
-        let until = self.longest_idle.map(|longest| now + longest);
-        let until = *self.idle_until.get_or_insert(match until {
-            Some(until) => until,
-            None => return false,
-        });
-        now >= until
     }
 
     /// Looks for a turn to follow, and for events outside of turns.

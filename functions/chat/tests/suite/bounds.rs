@@ -8,7 +8,7 @@ use http::StatusCode;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::support::{Answer, Client, Server, Setup, body, until};
+use super::support::{Answer, Asked, Client, Server, Setup, body, until};
 
 /// A model that waits for the gate where the customer says `wait`.
 async fn gated() -> (ScriptedModel, Gate) {

@@ -127,9 +127,9 @@ impl Rates {
             return None;
         }
         let wait = if here < limit {
-            fits_after(length, before, limit - 1 - here).saturating_sub(past)
+            fits_at(length, before, limit - here).saturating_sub(past)
         } else {
-            length - past + fits_after(length, here, limit.saturating_sub(1))
+            length - past + fits_at(length, here, limit)
         };
         Some(Duration::from_millis(wait.max(1)))
     }
@@ -162,13 +162,12 @@ impl Rates {
     }
 }
 
-/// How long after the begin of a window, in milliseconds, only `left` of the `before` ones of the window before it still count.
-fn fits_after(length: Millis, before: u64, left: u64) -> Millis {
-    if left >= before {
+/// From which millisecond of a window on fewer than `room` of the `before` ones of the window before it still count.
+fn fits_at(length: Millis, before: u64, room: u64) -> Millis {
+    if room > before {
         return 0;
     }
-    // As the division in `wait` rounds down, one more millisecond never matters.
-    length - length.saturating_mul(left) / before.max(1)
+    length + 1 - length.saturating_mul(room).div_ceil(before)
 }
 
 impl Engine {

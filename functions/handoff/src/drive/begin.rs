@@ -24,7 +24,7 @@ impl Driver<'_> {
     ) -> Result<Next, StoreError> {
         let conversation = self.conversation;
         // A turn that only ends asks no model.
-        if place.is_none() && end_at_once.is_none() {
+        if place.is_none() && end_at_once.is_none() && !sabotage!(PlaceNotAwaited) {
             let party = Party::of(&meta.owner, conversation);
             match self.engine.admission.enter(party.clone()) {
                 Ok(free) => *place = Some(free),

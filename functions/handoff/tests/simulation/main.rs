@@ -19,6 +19,7 @@
 //! | only recorded ids are sent, only messages of ended actions are acked | `Audit::sent`, `acked` |
 //! | a service without keys is called at most once | `Ledger::departs` |
 //! | every accepted action and turn ends once faults stop | `run::come_to_rest` by `Audit::unrest`; `verdict::check_turns` |
+//! | no process runs more turns than it may | `SimModel::begin_call` |
 //! | no conversation can be made unusable: then a plain message is answered | `plain::ask_everywhere` |
 //! | a commit that is refused is not tried again, and open actions are bounded | `Audit::refused`, `check_acceptance` |
 //! | a record that cannot be read hides none beside it | `operators::look`; relics stand before all that is due |

@@ -1,11 +1,13 @@
 //! A model that says and calls what comes to its mind, fails in every way there is, and checks what it is asked.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use baton_handoff::ports::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
     ModelStream, Usage,
 };
+use baton_handoff::{Bound, Bounds};
 use futures_util::future::BoxFuture;
 
 use crate::oddities;
@@ -27,7 +29,12 @@ const KINDS: [ModelErrorKind; 11] = [
     ModelErrorKind::Reported,
 ];
 
+/// The model as one process asks it.
 pub(crate) struct SimModel {
+    /// What this process may do at once.
+    pub(crate) bounds: Bounds,
+    /// Its calls that are not over.
+    pub(crate) running: Arc<AtomicU64>,
     pub(crate) world: Arc<World>,
     pub(crate) weather: Arc<Mutex<Weather>>,
     pub(crate) script: Arc<Mutex<Script>>,
@@ -49,6 +56,7 @@ impl Model for SimModel {
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
         Box::pin(async move {
+            let call = self.begin_call();
             self.world.sleep(self.world.below(300)).await;
             let faults = lock(&self.weather).model_faults;
             if self.world.happens(faults) {
@@ -57,6 +65,7 @@ impl Model for SimModel {
             let parts = self.compose(&request, faults);
             let world = self.world.clone();
             let stream = futures_util::stream::unfold(parts.into_iter(), move |mut parts| {
+                let _until_its_end = &call;
                 let world = world.clone();
                 async move {
                     world.sleep(world.below(40)).await;
@@ -75,7 +84,28 @@ impl Model for SimModel {
     }
 }
 
+/// A call of the model, until it is dropped.
+struct Call(Arc<AtomicU64>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl SimModel {
+    /// A turn asks once at a time: there are no more calls than turns that may run.
+    fn begin_call(&self) -> Call {
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        let most = self.bounds.of(Bound::TurnsAll);
+        if running > most {
+            self.world.break_off(format!(
+                "a process asks the model {running} times at once, and may run {most} turns"
+            ));
+        }
+        Call(self.running.clone())
+    }
+
     fn error(&self) -> ModelError {
         ModelError::new(KINDS[self.world.index(KINDS.len())], "simulated")
     }

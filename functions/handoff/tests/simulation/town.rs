@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Delivery, Env, Lane, Millis, Queue};
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, EngineSettings, Executed, Ports};
+use baton_handoff::{Bound, Bounds, Engine, EngineSettings, Executed, Ports};
 
 use crate::audit::Audit;
 use crate::cast::Cast;
@@ -182,6 +182,10 @@ impl Town {
             audit: audit.clone(),
             process,
         });
+        let bounds = match weather_now.few_turns {
+            0 => Bounds::default(),
+            few => Bounds::default().with(Bound::TurnsAll, few),
+        };
         let ports = Ports {
             store: Arc::new(SimStore {
                 world: world.clone(),
@@ -193,6 +197,8 @@ impl Town {
             }),
             queue: queue.clone(),
             model: Arc::new(SimModel {
+                bounds,
+                running: Arc::default(),
                 world: world.clone(),
                 weather: weather.clone(),
                 script: self.script.clone(),
@@ -210,6 +216,7 @@ impl Town {
         let team = lock(&self.team).clone();
         let settings = EngineSettings {
             four_eyes_above_cents: Some(FOUR_EYES_ABOVE_CENTS),
+            bounds,
             ..EngineSettings::default()
         };
         lock(&self.processes)[process].engine = Some(Engine::with(team, ports, settings));

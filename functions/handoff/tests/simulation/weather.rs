@@ -62,6 +62,8 @@ pub(crate) struct Weather {
     pub(crate) relics: u64,
     /// The team is another one after some time: agents and tools are gone.
     pub(crate) new_team: bool,
+    /// How many turns a process may run at once; 0: more than there are.
+    pub(crate) few_turns: u64,
     /// The model only says one sentence.
     pub(crate) plain: bool,
 }
@@ -87,6 +89,7 @@ impl Weather {
             strangers: [0, 100, 300, 700][world.index(4)],
             sign_ins: world.below(3),
             crowds: 30,
+            few_turns: [0, 0, 1, 2][world.index(4)],
             ..Self::default()
         };
         if world.happens(100) {
