@@ -36,7 +36,7 @@ class Model:
                 await self.answer(writer, asked["messages"])
             finally:
                 self.running -= 1
-        except (OSError, asyncio.IncompleteReadError, StopIteration):
+        except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError, StopIteration):
             pass
         finally:
             writer.close()

@@ -66,7 +66,7 @@ async def attack(local, is_full):
         most = max(most, open_now)
         try:
             await reader.read()
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             pass
         finally:
             open_now -= 1
