@@ -7,6 +7,9 @@ answered at once.
 import asyncio
 import json
 
+# A model that says nothing for 30 s is given up.
+WORD_SECONDS = 8
+
 
 class Model:
     """Runs on a free port of loopback."""
@@ -33,7 +36,7 @@ class Model:
             self.running += 1
             self.most = max(self.most, self.running)
             try:
-                await self.answer(writer, asked["messages"])
+                await self.answer(reader, writer, asked["messages"])
             finally:
                 self.running -= 1
         except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError, StopIteration):
@@ -41,7 +44,7 @@ class Model:
         finally:
             writer.close()
 
-    async def answer(self, writer, messages):
+    async def answer(self, reader, writer, messages):
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
         last = messages[-1]
         said = last["content"] if last["role"] == "user" else ""
@@ -53,11 +56,23 @@ class Model:
         else:
             self.chunk(writer, {"content": "Well. "}, None)
             await writer.drain()
-            if words[:1] == ["hold"]:
-                await self.let_go.wait()
+            if words[:1] == ["hold"] and not await self.holds(writer, reader):
+                return
             self.chunk(writer, {}, "stop")
         writer.write(b"data: [DONE]\n\n")
         await writer.drain()
+
+    async def holds(self, writer, reader):
+        """Says a word now and then until the attack lets go; False if the caller hangs up."""
+        waits = [asyncio.create_task(self.let_go.wait()), asyncio.create_task(reader.read(1))]
+        done = set()
+        while not done:
+            done, _ = await asyncio.wait(waits, timeout=WORD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                self.chunk(writer, {"content": "And "}, None)
+        for one in waits:
+            one.cancel()
+        return waits[0] in done
 
     @staticmethod
     def chunk(writer, delta, finish):
