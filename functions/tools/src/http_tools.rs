@@ -1,5 +1,5 @@
 //! Tools that call a service, as declared in the team file's `[tool.http]`.
-//! Knows HTTP and addresses; never the caller or earlier attempts of an action.
+//! Knows HTTP, addresses and what the request says of the customer; never earlier attempts of an action.
 //!
 //! A model chooses arguments only. The declaration sets scheme, host and port; an argument fills its place in path,
 //! query or body. The host is resolved once per call, its addresses are checked, and the client connects to those; it follows no
@@ -17,6 +17,7 @@
 //! | no connection | tried again | tried again | error |
 //! | cut or late after that | tried again | unknown | error |
 //! | no allowed address | rejected | rejected | error |
+//! | a value of the customer is not known | rejected | rejected | error |
 //!
 //! `Retry-After` is passed on with an outcome that is tried again.
 

@@ -1,6 +1,7 @@
 //! Executes a response's calls: each gets its result, and the winning hand-off happens.
 
 use super::calls::{self, Accepted, Planned, Scope};
+use super::conditions::Conditions;
 use super::play::{Play, hand_offs_in};
 use super::replay;
 use crate::ports::ToolCall;
@@ -8,12 +9,18 @@ use crate::record::{AcceptedAction, ActionState, Origin, StepRecord};
 use crate::team::ActionOrder;
 
 impl Play<'_> {
-    pub(super) fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
-        self.plan_behind(&self.steps, calls)
+    pub(super) async fn plan(&self, calls: &[ToolCall]) -> Vec<Planned> {
+        let conditions = self.conditions(&[]).await;
+        self.plan_behind(&self.steps, calls, conditions)
     }
 
     /// Classifies these calls, which follow the steps that the turn had before.
-    fn plan_behind(&self, steps: &[StepRecord], calls: &[ToolCall]) -> Vec<Planned> {
+    fn plan_behind(
+        &self,
+        steps: &[StepRecord],
+        calls: &[ToolCall],
+        conditions: Conditions<'_>,
+    ) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
         let (turn, only) = match self.record.origin {
             Origin::Customer | Origin::LateResult => (self.number, None),
@@ -26,6 +33,7 @@ impl Play<'_> {
             accepted: self.accepted_in(steps),
             context: self.context(),
             steps: steps.len(),
+            conditions,
         };
         calls::plan(self.engine, &self.agent, &self.claim, scope, calls)
     }
@@ -85,11 +93,9 @@ impl Play<'_> {
             replay::offset_behind_calls(step),
         );
         let before = self.steps.get(..self.steps.len() - 1).unwrap_or_default();
-        let planned = self.plan_behind(before, &step.calls);
-        let mut planned = calls::planned_by(step, planned);
-        // The journal says which actions are accepted; lookups are called again.
-        self.refuse_unmet(&mut planned, |plan| matches!(plan, Planned::Lookup(_)))
-            .await;
+        let conditions = self.conditions(&step.actions).await;
+        let planned = self.plan_behind(before, &step.calls, conditions);
+        let planned = calls::planned_by(step, planned);
         for accepted in step
             .actions
             .iter()

@@ -6,6 +6,7 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::conditions::Conditions;
 use super::replay::result_events;
 use super::window;
 use crate::action::tries::given_up_after;
@@ -52,6 +53,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) context: CallContext,
     /// The turn's steps before these calls.
     pub(crate) steps: usize,
+    /// What the calls may rely on.
+    pub(crate) conditions: Conditions<'a>,
 }
 
 /// An accepted action of a turn.
@@ -187,6 +190,10 @@ fn plan_call(
                 arguments: Arc::new(arguments),
                 context: scope.context.clone(),
             };
+            // Before it gets an id: what is refused lies between no two other actions.
+            if let Some(sentence) = scope.conditions.refusal(call, &request) {
+                return Planned::Wrong(sentence);
+            }
             match tool.kind {
                 ToolKind::Lookup => {
                     let trace = TraceId::of(&claim.conversation, request.context.turn);

@@ -41,8 +41,7 @@ impl Play<'_> {
         mut step: StepRecord,
     ) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
-        let mut planned = self.plan(&step.calls);
-        self.refuse_unmet(&mut planned, |_| true).await;
+        let mut planned = self.plan(&step.calls).await;
         let meta = self.lease.meta().await;
         let owner = self.claim.owner.clone();
         let room = open_actions(self.engine).saturating_sub(meta.pending_reports.len());

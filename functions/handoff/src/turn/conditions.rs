@@ -1,10 +1,9 @@
 //! What code asks before a call may run: a verified customer, and the success of another tool before. What cannot be told is
 //! refused. Successes are marks in META, written by the commit that records their results.
 
-use super::calls::Planned;
 use super::play::Play;
-use crate::ports::{CallContext, ToolRequest};
-use crate::record::{ActionRecord, ActionState, Meta, ToolOutcome, size};
+use crate::ports::{CallContext, ToolCall, ToolRequest};
+use crate::record::{AcceptedAction, ActionRecord, ActionState, Meta, ToolOutcome, size};
 use crate::team::{Earlier, Mark, Same};
 
 impl Play<'_> {
@@ -17,25 +16,11 @@ impl Play<'_> {
         }
     }
 
-    /// Refuses the calls among these that may not run.
-    pub(super) async fn refuse_unmet(
-        &self,
-        planned: &mut [Planned],
-        among: impl Fn(&Planned) -> bool,
-    ) {
-        let has_condition =
-            |request: &ToolRequest| request.tool.verified || request.tool.after.is_some();
-        if !planned.iter().filter_map(requested).any(has_condition) {
-            return;
-        }
-        let marks = self.lease.meta().await.satisfied;
-        let has = |mark: &Mark| marks.contains(mark) || self.new_marks.contains(mark);
-        for plan in planned.iter_mut().filter(|plan| among(plan)) {
-            let refused = requested(plan).and_then(|request| refusal(request, &has));
-            if let Some(sentence) = refused {
-                *plan = Planned::Wrong(sentence);
-            }
-        }
+    /// What this turn's next calls may rely on. `accepted`: those of them that the journal has accepted already.
+    pub(super) async fn conditions<'b>(&self, accepted: &'b [AcceptedAction]) -> Conditions<'b> {
+        let mut marks = self.lease.meta().await.satisfied;
+        marks.extend(self.new_marks.iter().cloned());
+        Conditions { marks, accepted }
     }
 
     /// The marks of the last step's calls that succeeded.
@@ -90,14 +75,23 @@ pub(super) fn remember(meta: &mut Meta, new: &[Mark]) {
     meta.satisfied.drain(..surplus);
 }
 
-fn requested(plan: &Planned) -> Option<&ToolRequest> {
-    match plan {
-        Planned::Lookup(request) | Planned::Action(_, request) => Some(request),
-        Planned::HandOff(_) | Planned::NotTransferred | Planned::Wrong(_) => None,
+/// What the calls of a response may rely on.
+pub(crate) struct Conditions<'a> {
+    marks: Vec<Mark>,
+    accepted: &'a [AcceptedAction],
+}
+
+impl Conditions<'_> {
+    /// Why the call may not run, as a sentence for the model. What is accepted stays so.
+    pub(super) fn refusal(&self, call: &ToolCall, request: &ToolRequest) -> Option<String> {
+        let is_accepted = self.accepted.iter().any(|one| one.call == call.id);
+        if is_accepted {
+            return None;
+        }
+        refusal(request, |mark| self.marks.contains(mark))
     }
 }
 
-/// Why the call may not run, as a sentence for the model.
 fn refusal(request: &ToolRequest, has: impl Fn(&Mark) -> bool) -> Option<String> {
     let ToolRequest {
         tool,

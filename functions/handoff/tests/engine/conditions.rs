@@ -243,3 +243,28 @@ async fn an_erased_conversation_remembers_no_success() {
     play.say("my anvil broke").await;
     assert_eq!(play.shop.effects(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_lies_between_no_two_other_actions() {
+    let order = ("execute_order", r#"{"product":"anvil","price":5}"#);
+    let play = Play::with_team(&[
+        (KIND, AFTER),
+        (
+            "entry = \"TriageAgent\"",
+            "entry = \"IssuesAndRepairsAgent\"",
+        ),
+        (
+            "tools = [\"look_up_item\", \"execute_refund\"]",
+            "tools = [\"look_up_item\", \"execute_refund\", \"execute_order\"]",
+        ),
+    ]);
+    play.hire();
+    play.model.will([
+        calls(&[order]),
+        calls(&[REFUND]),
+        calls(&[order]),
+        says(&["Ordered."]),
+    ]);
+    play.say("an anvil, please").await;
+    assert_eq!(play.shop.effects(), 1);
+}
