@@ -7,12 +7,12 @@ pub(crate) mod people;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use baton_handoff::Operator;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::{Change, Key, Lane, Millis, Price, Stored, ToolRequest};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{ActionRecord, ActionState, Meta};
 use baton_handoff::team::ActionOrder;
+use baton_handoff::{Operator, Owner, Subject};
 
 use self::people::People;
 use crate::town::TEAM;
@@ -63,9 +63,21 @@ struct Books {
     shown: BTreeMap<(TaskId, ActionId), u64>,
     /// Turns of which something was too large for the store.
     too_large: BTreeSet<(String, TurnNumber)>,
+    /// Lookups that succeeded, as an action that comes after them must find them.
+    looked_up: BTreeSet<Success>,
     /// Where an action stands in the order of those that were sent on their way.
     places: BTreeMap<ActionId, u64>,
     people: People,
+}
+
+/// A success of a tool: for whom, where, and with which arguments.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Success {
+    conversation: ConversationId,
+    owner: Owner,
+    customer: Option<Subject>,
+    tool: String,
+    arguments: String,
 }
 
 impl Books {
@@ -268,6 +280,19 @@ impl Audit {
             format!("{} was called before {ahead:?}", action.id)
         });
         Some(action)
+    }
+
+    /// A lookup has succeeded; the engine may never record it.
+    pub(crate) fn looked_up(&self, request: &ToolRequest) {
+        let (context, arguments) = (&request.context, request.arguments.canonical());
+        let success = Success {
+            conversation: context.conversation.clone(),
+            owner: context.owner.clone(),
+            customer: context.speaker.customer.clone(),
+            tool: request.tool.name.clone(),
+            arguments: arguments.to_owned(),
+        };
+        lock(&self.books).looked_up.insert(success);
     }
 
     /// Somebody wants to know what a call is worth, and is told.

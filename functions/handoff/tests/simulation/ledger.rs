@@ -236,6 +236,23 @@ impl SimTools {
         })
     }
 
+    async fn look_up(&self) -> Result<String, ToolError> {
+        self.world.sleep(self.world.below(50)).await;
+        if let Some(result) = lock(&self.script).result.clone() {
+            return Ok(result);
+        }
+        if self.goes_wrong() {
+            if self.world.happens(200) {
+                std::future::pending::<()>().await;
+            }
+            return Err(ToolError::Unavailable("not found".to_owned()));
+        }
+        if self.is_odd() {
+            return Ok(self.odd_text());
+        }
+        Ok("item-1".to_owned())
+    }
+
     fn unsure(&self, request: &ToolRequest) -> Outcome {
         if has_keys(request) || self.world.happens(200) {
             let asked = self
@@ -251,21 +268,12 @@ impl SimTools {
 
 #[async_trait]
 impl Tools for SimTools {
-    async fn lookup(&self, _request: &ToolRequest) -> Result<String, ToolError> {
-        self.world.sleep(self.world.below(50)).await;
-        if let Some(result) = lock(&self.script).result.clone() {
-            return Ok(result);
+    async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
+        let found = self.look_up().await;
+        if found.is_ok() {
+            self.audit.looked_up(request);
         }
-        if self.goes_wrong() {
-            if self.world.happens(200) {
-                std::future::pending::<()>().await;
-            }
-            return Err(ToolError::Unavailable("not found".to_owned()));
-        }
-        if self.is_odd() {
-            return Ok(self.odd_text());
-        }
-        Ok("item-1".to_owned())
+        found
     }
 
     async fn act(&self, request: &ToolRequest, idempotency_key: &str) -> Outcome {

@@ -13,6 +13,7 @@
 //! | refunded ≤ paid | `verdict::check`, by the service's own accounts |
 //! | no effect without acceptance, no acceptance without its step | `Audit::acts`, `check_acceptance` |
 //! | what is over its limit, has no price or cannot be priced waits for a person | `check_acceptance` |
+//! | no action before the success of the tool that it comes after, with the same arguments, for the same customer | `check_acceptance` |
 //! | what needs approval is not executed without it, and a decision is about what was shown | `check_transition`; `operators::decide` |
 //! | a decision is one of the tenant's operators with the role for it, of two above an amount, and is told once in the audit trail | `check_decision` |
 //! | no call and no write under another's live claim; what has ended stays | `Audit::acts`, `check_transition` |

@@ -5,7 +5,7 @@ use baton_handoff::record::{ActionRecord, ActionState, decode};
 use baton_handoff::team::{Amount, Approval};
 use baton_handoff::{AuditDetails, AuditEntry, Operator, Role};
 
-use super::{Audit, Books, MOST_OPEN, SKEW};
+use super::{Audit, Books, MOST_OPEN, SKEW, Success};
 use crate::operators::FOUR_EYES_ABOVE_CENTS;
 use crate::town::TEAM;
 use crate::world::TaskId;
@@ -76,6 +76,12 @@ impl Audit {
                 )
             },
         );
+        self.require(Self::comes_after(books, action), || {
+            format!(
+                "{} was accepted before the tool that it comes after had succeeded",
+                action.id
+            )
+        });
         let conversation = action.id.conversation.as_str();
         // What a person has tried again was accepted before, and may come back while this is being accepted.
         let open = books.actions.values().filter(|other| {
@@ -91,6 +97,21 @@ impl Audit {
                 action.id
             )
         });
+    }
+
+    /// Whether the earlier tool, where there must be one, had succeeded with these arguments: both have one alone, of one name.
+    fn comes_after(books: &Books, action: &ActionRecord) -> bool {
+        let tool = TEAM.tool(&action.tool);
+        let Some(after) = tool.and_then(|tool| tool.after.as_ref()) else {
+            return true;
+        };
+        books.looked_up.contains(&Success {
+            conversation: action.id.conversation.clone(),
+            owner: action.owner.clone(),
+            customer: action.speaker.customer.clone(),
+            tool: after.tool.clone(),
+            arguments: action.arguments.clone(),
+        })
     }
 
     /// Whether a person has to agree: what is over the limit, what has no price, and what nobody could price.
