@@ -1,8 +1,8 @@
 //! The events of one turn, for any number of listeners.
 //!
 //! A turn appends its events; every listener reads at its own pace. So a slow listener never slows the turn, and a late listener
-//! gets the earlier events too. Adjacent pieces of text are kept as one text with the offsets at which they end: an answer takes
-//! little more memory than its text. The size of one turn bounds the log. Nothing here is durable: after a crash the journal
+//! gets the earlier events too. Adjacent pieces of text are kept as one text, with the places where the last of them begin: an
+//! answer takes little more memory than its text. The size of one turn bounds the log. Nothing here is durable: after a crash the journal
 //! serves.
 
 mod entry;

@@ -2,9 +2,9 @@
 
 use crate::event::{Event, EventKind, Position};
 
-/// The pieces of one text that are kept apart. When there are more, each two become one: only listeners that have not read them
-/// notice, and they get the same text in fewer pieces.
-pub(super) const MAX_PIECES: usize = 1024;
+/// The pieces of one text that are kept apart at least: the last ones. A listener that lacks more gets the text before them as one
+/// piece, which costs less to write than many.
+pub(super) const PIECES: usize = 64;
 
 /// Bytes that a text of several pieces makes room for at once, at least.
 const LEAST_TEXT: usize = 256;
@@ -13,8 +13,8 @@ const LEAST_TEXT: usize = 256;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) event: Event,
-    /// Of a text in several pieces: the offset of each piece but the last.
-    pub(super) ends: Vec<u32>,
+    /// Of a text in several pieces: the offsets at which the last ones begin.
+    pub(super) begins: Vec<u32>,
 }
 
 /// The events that a listener has not read yet.
@@ -29,7 +29,7 @@ impl Entry {
     pub(super) fn of(event: Event) -> Self {
         Self {
             event,
-            ends: Vec::new(),
+            begins: Vec::new(),
         }
     }
 
@@ -55,31 +55,28 @@ impl Entry {
             // By a quarter, not by doubling: with thousands of open turns the unused half would be most of their memory.
             text.reserve_exact(more.len().max(text.len() / 4).max(LEAST_TEXT));
         }
-        let is_first = text.is_empty();
+        let was_empty = text.is_empty();
         text.push_str(more);
         self.event.position = next;
-        if is_first {
+        if was_empty {
             return None;
         }
-        if self.ends.len() + 1 >= MAX_PIECES {
-            let mut is_odd = false;
-            self.ends.retain(|_| {
-                is_odd = !is_odd;
-                !is_odd
-            });
+        if self.begins.len() >= 2 * PIECES {
+            self.begins.drain(..PIECES);
         }
-        self.ends.push(last.offset);
+        self.begins.push(last.offset);
         None
-    }
-
-    /// The number of pieces behind this offset.
-    fn pieces_after(&self, offset: u32) -> usize {
-        self.ends.len() - self.ends.partition_point(|end| *end <= offset) + 1
     }
 
     /// The whole event if it is in one piece.
     fn whole(&self) -> Option<&Event> {
-        self.ends.is_empty().then_some(&self.event)
+        self.begins.is_empty().then_some(&self.event)
+    }
+
+    /// Where pieces behind this offset begin.
+    fn begins_after(&self, offset: u32) -> &[u32] {
+        let read = self.begins.partition_point(|begin| *begin <= offset);
+        self.begins.get(read..).unwrap_or_default()
     }
 
     /// Hands each piece of the text behind this offset to `read`.
@@ -99,9 +96,7 @@ impl Entry {
             kind: EventKind::TextDelta(String::new()),
         };
         let mut from = offset.max(begin);
-        let unread = self.ends.partition_point(|end| *end <= from);
-        let ends = self.ends.get(unread..).unwrap_or_default();
-        for &to in ends.iter().chain([&end]) {
+        for &to in self.begins_after(from).iter().chain([&end]) {
             piece.position.offset = to;
             piece.kind = EventKind::TextDelta(slice(from, to).to_owned());
             read(&piece);
@@ -113,8 +108,10 @@ impl Entry {
 impl Unread<'_> {
     /// The number of events.
     pub fn count(self) -> usize {
-        let grown = self.grown.map_or(0, |(entry, has)| entry.pieces_after(has));
-        let rest = self.entries.iter().map(|entry| entry.ends.len() + 1);
+        let grown = self
+            .grown
+            .map_or(0, |(entry, has)| entry.begins_after(has).len() + 1);
+        let rest = self.entries.iter().map(|entry| entry.begins.len() + 1);
         grown + rest.sum::<usize>()
     }
 
