@@ -39,7 +39,7 @@ The address and the headers of a request may have 64 KiB together; more is 431, 
 may call it only if they are named in `BATON_ORIGINS`; such requests, preflights included, are answered with the usual \
 `Access-Control-*` headers.
 
-Times are milliseconds since 1970.";
+Times are milliseconds since 1970. Parameters of a query that are not named here are ignored.";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -168,7 +168,12 @@ impl Modify for Layers {
                     refuse("401", "BadCredential");
                 }
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
-                    body.required = Some(Required::True);
+                    let is_optional = operation.operation_id.as_deref() == Some("makeSession");
+                    body.required = Some(if is_optional {
+                        Required::False
+                    } else {
+                        Required::True
+                    });
                     refuse("408", "TooSlow");
                     refuse("413", "TooLarge");
                     refuse("415", "NotJson");

@@ -110,7 +110,8 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::BadCursor => Self::bad_request(error.to_string()),
+            // A cursor names a place in a list, as an id names a record.
+            StoreError::BadCursor => Self::not_found(error.to_string()),
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "a request failed on the store");
                 Self::new(

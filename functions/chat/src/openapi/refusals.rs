@@ -69,8 +69,7 @@ macro_rules! groups {
 }
 
 groups! {
-    OfLists: "The refusals of every list." ["400" = BadRequest, "500" = Internal, "503" = Unavailable];
-    OfReads: "The refusals of a look at one thing."
+    OfReads: "The refusals of a look at one thing or at a list."
         ["400" = BadRequest, "404" = NotFound, "500" = Internal, "503" = Unavailable];
     OfStreams: "The refusals of a stream."
         ["400" = BadRequest, "404" = NotFound, "429" = OverBound, "500" = Internal, "503" = Unavailable];

@@ -78,6 +78,23 @@ fn every_route_is_described_and_nothing_else_is() {
     assert_eq!(described, routes.collect());
 }
 
+#[test]
+fn every_request_body_is_an_object() {
+    let document: Value = serde_json::from_str(&written()).unwrap();
+    let mut bodies = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let body = &item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(schema) = body.as_str() else {
+            assert_eq!(item["post"].get("requestBody"), None, "{path}");
+            continue;
+        };
+        let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+        assert_eq!(schema["type"], "object", "{path}: {schema}");
+        bodies += 1;
+    }
+    assert!(bodies >= 4, "{bodies}");
+}
+
 /// Checks that the value matches the schema and has no field outside of it.
 fn assert_fits(value: &Value, schema: &str) {
     let document: Value = serde_json::from_str(&written()).unwrap();

@@ -182,7 +182,7 @@ struct OfDay {
     params(OfDay, Paging),
     responses(
         (status = 200, description = "A part of the day's trail.", body = AuditTrail),
-        refusals::OfLists,
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]

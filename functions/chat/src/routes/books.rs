@@ -23,7 +23,7 @@ use crate::stream::budget::Budget;
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = OrderPage),
-        refusals::OfLists,
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]
@@ -54,7 +54,7 @@ pub(crate) async fn orders(
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = RefundPage),
-        refusals::OfLists,
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]

@@ -57,7 +57,7 @@ struct Turns {
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = SummaryPage),
-        refusals::OfLists,
+        refusals::OfReads,
     ),
 ))]
 pub(crate) async fn list(
@@ -84,7 +84,7 @@ pub(crate) async fn list(
     params(Paging),
     responses(
         (status = 200, description = "A part of the list.", body = SummaryPage),
-        refusals::OfLists,
+        refusals::OfReads,
     ),
     security(("operator" = [])),
 ))]

@@ -21,7 +21,7 @@ use crate::openapi::{refusals, values};
 
 /// An operator's approval or rejection.
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Decision))]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = DecisionOnAction))]
 struct Decided {
     /// The `arguments_hash` of the action as it was shown.
     arguments_hash: String,

@@ -40,7 +40,7 @@ impl FromRequestParts<App> for Operator {
 /// Which page of a list is wanted.
 #[cfg_attr(test, derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 pub(crate) struct Paging {
-    /// The `next` of the page that was read last.
+    /// The `next` of the page that was read last; any other text is 404.
     #[cfg_attr(test, param(value_type = String, required = false))]
     after: Option<String>,
     /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.

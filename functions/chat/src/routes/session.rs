@@ -96,7 +96,7 @@ pub(crate) async fn read(State(app): State<App>, request: Request) -> Result<Res
 /// `visitor`, becomes this customer, who keeps its conversations; once, and for ever.
 #[cfg_attr(test, utoipa::path(
     post, path = "/session", operation_id = "makeSession", tag = "chat",
-    request_body = Option<Asked>,
+    request_body = Asked,
     responses(
         (status = 200, description = "The session.", body = Shown),
         (status = 400, response = refusals::BadRequest),

@@ -221,7 +221,7 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         ("GET", "/conversations/c/turns/1/events?after=here", 400),
         ("GET", "/conversations/c/turns/1/events?after=2.1.1.1", 400),
         ("GET", "/conversations?limit=many", 400),
-        ("GET", "/orders?after=nonsense", 400),
+        ("GET", "/orders?after=nonsense", 404),
         ("GET", "/actions?state=lost", 400),
         ("GET", "/chat/completions", 405),
         ("PUT", "/chat/completions", 405),
