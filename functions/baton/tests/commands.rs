@@ -257,6 +257,8 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
         tool: "execute_refund".to_owned(),
         arguments: "{}".to_owned(),
         amount_cents: None,
+        over: None,
+        confirmation: None,
         agent: "Issues".to_owned(),
         state: ActionState::Queued,
         accepted_at: 1000,

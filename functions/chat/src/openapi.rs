@@ -17,8 +17,8 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
 use crate::routes::{
-    actions, audit, books, completions, conversations, decisions, health, keys, page, session,
-    turns,
+    actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
+    session, turns,
 };
 
 /// What a reader needs to know before any route.
@@ -64,6 +64,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         turns::events,
         turns::stop,
         turns::regenerate,
+        confirm::confirm,
         conversations::events,
         actions::list,
         actions::one,
@@ -87,6 +88,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         events::Events,
         values::After,
         values::TurnEvents,
+        values::ConversationEvents,
         values::Markdown
     )),
     modifiers(&Security, &Refusals, &Layers),

@@ -14,8 +14,8 @@ use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::routes::{
-    actions, audit, books, completions, conversations, decisions, health, keys, page, session,
-    turns,
+    actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
+    session, turns,
 };
 use crate::stream::budget::Budget;
 
@@ -35,7 +35,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 26] {
+pub(crate) fn routes() -> [Route; 27] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -47,6 +47,10 @@ pub(crate) fn routes() -> [Route; 26] {
         post(
             "/conversations/{id}/turns/{turn}/regenerate",
             turns::regenerate,
+        ),
+        post(
+            "/conversations/{id}/actions/{action}/confirm",
+            confirm::confirm,
         ),
         get("/conversations/{id}/events", conversations::events),
         get("/session", session::read),

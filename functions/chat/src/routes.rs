@@ -5,6 +5,7 @@ mod answers;
 pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod completions;
+pub(crate) mod confirm;
 pub(crate) mod conversations;
 pub(crate) mod decisions;
 mod export;

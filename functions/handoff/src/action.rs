@@ -1,6 +1,7 @@
 //! An action after its acceptance: a worker claims it, tries it and records the outcome. The turn waits for that for a while.
 //! The record decides; a queue message is only a hint to read it.
 
+pub(crate) mod confirm;
 mod decision;
 pub(crate) mod list;
 pub(crate) mod operate;

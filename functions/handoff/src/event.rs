@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
-use crate::ports::Usage;
+use crate::ports::{Millis, Usage};
 use crate::record::{ActionState, ToolOutcome};
 
 /// The position of an event: `TURN.STEP.FENCE.OFFSET`.
@@ -93,6 +93,8 @@ pub enum EventKind {
     ToolFinished(Box<ToolFinished>),
     /// An action was accepted and waits for its execution.
     ActionQueued(Box<ActionQueued>),
+    /// The customer is asked to confirm an action.
+    ConfirmationAsked(Box<ConfirmationAsked>),
     /// An action has ended.
     ActionFinished(Box<ActionFinished>),
     /// Another agent is active now.
@@ -162,6 +164,23 @@ pub struct ActionQueued {
     pub state: ActionState,
 }
 
+/// The customer is asked to confirm an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmationAsked {
+    /// The action.
+    pub action: ActionId,
+    /// The tool's name.
+    pub name: String,
+    /// The question.
+    pub title: String,
+    /// The arguments that the customer agrees to, a JSON object.
+    pub shown: String,
+    /// What an answer is bound to.
+    pub arguments_hash: String,
+    /// Until when it can be answered. Milliseconds since 1970.
+    pub expires_at: Millis,
+}
+
 /// An action has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionFinished {
@@ -193,6 +212,7 @@ impl EventKind {
             | Self::ToolCalled { .. }
             | Self::ToolFinished { .. }
             | Self::ActionQueued { .. }
+            | Self::ConfirmationAsked { .. }
             | Self::ActionFinished { .. }
             | Self::HandedOff { .. }
             | Self::Usage(_)
@@ -219,6 +239,7 @@ impl EventKind {
             | Self::ToolCalled { .. }
             | Self::ToolFinished { .. }
             | Self::ActionQueued { .. }
+            | Self::ConfirmationAsked { .. }
             | Self::ActionFinished { .. }
             | Self::HandedOff { .. }
             | Self::Usage(_)
@@ -239,6 +260,7 @@ impl EventKind {
             | Self::ToolCalled(_)
             | Self::ToolFinished(_)
             | Self::ActionQueued(_)
+            | Self::ConfirmationAsked(_)
             | Self::ActionFinished(_)
             | Self::HandedOff(_)
             | Self::Usage(_)

@@ -186,6 +186,15 @@ impl ActionId {
         })
     }
 
+    /// The id of these parts, as a record keeps them.
+    pub(crate) fn known(conversation: ConversationId, turn: TurnNumber, hash: &str) -> Self {
+        Self {
+            conversation,
+            turn,
+            hash: Arc::from(hash),
+        }
+    }
+
     /// The part that distinguishes the actions of one turn.
     pub fn hash(&self) -> &str {
         &self.hash

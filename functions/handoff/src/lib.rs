@@ -30,6 +30,7 @@ mod engine;
 pub mod event;
 pub mod failure;
 pub mod ids;
+mod money;
 mod people;
 pub mod ports;
 mod principal;
@@ -41,11 +42,13 @@ pub mod text;
 pub mod trace;
 mod turn;
 
+pub use action::confirm::Stale;
 pub use action::list::{ActionPage, ActionSummary};
 pub use action::operate::{DecisionError, News, Reasons, Shown};
 pub use action::{Action, Executed};
 pub use bounds::counts::Counts;
 pub use bounds::{Bound, Bounds, OverBound, Party, Scope as BoundScope};
+pub use conversation::confirm::CannotConfirm;
 pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};
 pub use conversation::message::{Accepted, Overlap, Refusal, Submission};
@@ -74,7 +77,7 @@ pub use turn::replay::Resume;
 /// A conversation as people read it.
 pub mod history {
     pub use crate::conversation::export::{Export, ExportError};
-    pub use crate::conversation::history::{History, Item, Role, Summary};
+    pub use crate::conversation::history::{History, Item, Role, ShownCard, Summary};
     pub use crate::conversation::list::SummaryPage;
     pub use crate::record::Unreadable;
 }

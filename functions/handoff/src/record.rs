@@ -4,6 +4,7 @@ mod action;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 mod before;
+mod confirmation;
 mod decision;
 pub(crate) mod journal;
 pub mod keys;
@@ -11,6 +12,7 @@ mod message;
 mod meta;
 pub(crate) mod operator;
 pub(crate) mod size;
+mod spent;
 mod step;
 mod stored;
 mod turn;
@@ -18,14 +20,20 @@ mod turn;
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
 pub use action::{ActionApproval, ActionRecord, ActionState, Decided, actions_in};
 pub use before::{Lists, lists_of};
+pub use confirmation::{Answer, Confirmation, OpenCard};
 pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
 pub(crate) use meta::{RECHECK, erased_of, recheck_after};
-pub use step::{AcceptedAction, CallResult, EndedAction, LateResult, StepRecord, ToolOutcome};
+pub(crate) use spent::day_of;
+pub use spent::{Counted, DaySpent, Share, Spent};
+pub use step::{
+    AcceptedAction, CallResult, EndedAction, LateResult, NotAccepted, RefusedCall, StepRecord,
+    ToolOutcome,
+};
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};
-pub use turn::{Origin, Partial, TurnRecord, TurnState};
+pub use turn::{AnsweredCard, Origin, Partial, TurnRecord, TurnState};
 
 /// The tenant of all requests that name none, and of all records of before.
 pub const DEFAULT_TENANT: &str = "default";

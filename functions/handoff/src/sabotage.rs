@@ -97,11 +97,27 @@ mod switch {
         PlaceNotAwaited,
         /// A worker forgets the conversation whose turn found no place.
         FullForgotten,
+        /// A limit is checked against sums that were read before, and not those that the commit writes over.
+        LimitOutsideOfCommit,
+        /// An attempt that may have been written counts its amounts once more.
+        CountedTwice,
+        /// A yes counts for whatever arguments the action has.
+        YesOfAnyArguments,
+        /// A card stays open although its tool was proposed anew.
+        CardNotWithdrawn,
+        /// A card can be answered when its time is over.
+        CardNeverExpires,
+        /// An operator may approve an action before its customer has confirmed it.
+        ApprovedBeforeCustomer,
+        /// An operator may answer a customer's card.
+        StrangersConfirm,
+        /// What ends without effect stays counted.
+        NeverGivenBack,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 37] = [
+        pub const ALL: [Self; 45] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -139,6 +155,14 @@ mod switch {
             Self::AfterIgnored,
             Self::PlaceNotAwaited,
             Self::FullForgotten,
+            Self::LimitOutsideOfCommit,
+            Self::CountedTwice,
+            Self::YesOfAnyArguments,
+            Self::CardNotWithdrawn,
+            Self::CardNeverExpires,
+            Self::ApprovedBeforeCustomer,
+            Self::StrangersConfirm,
+            Self::NeverGivenBack,
         ];
     }
 

@@ -28,7 +28,7 @@
 //! description = "Refunds an item."
 //! identity = ["item_id"]           # what makes two calls of a turn the same action; all arguments if left out
 //! timeout_seconds = 10
-//! approval = { above_usd = 500 }   # or "always" or "never"
+//! approval = { above_usd = 500 }   # or "always", "never", "customer"
 //! verified = true                  # only for customers who have signed in
 //! show = ["item_id"]               # what customers see of its calls: "name", these members, or "all"
 //!
@@ -48,9 +48,11 @@ mod arguments;
 mod assemble;
 mod canonical;
 mod check;
+mod confirm;
 mod declare;
 mod file;
 mod mistake;
+mod money;
 mod parameters;
 mod provider;
 mod schema;
@@ -80,7 +82,10 @@ use crate::ports::ToolDefinition;
 pub use acme::{BACK_OFFICE, BackOfficeTools};
 pub use after::{After, Earlier, Mark, Same};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
+pub use confirm::Confirm;
+pub(crate) use confirm::dollars;
 pub use mistake::{Located, TeamError};
+pub use money::{MoneyLimit, Over};
 #[cfg(test)]
 pub(crate) use provider::tests::Service;
 pub use provider::{Declared, Draft, Provider, Retries, Runs};
@@ -102,6 +107,7 @@ pub struct Team {
     entry_agent: Arc<Agent>,
     agents: BTreeMap<String, Arc<Agent>>,
     tools: BTreeMap<String, Arc<Tool>>,
+    money_limits: money::MoneyLimits,
     source: Source,
 }
 
@@ -203,6 +209,16 @@ impl Team {
     /// The tool of this name; hand-offs are no tools.
     pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.get(name)
+    }
+
+    /// The limit on the money that actions of this tool move.
+    pub fn money_limit(&self, tool: &str) -> Option<&MoneyLimit> {
+        self.money_limits.get(tool).map(|limit| &**limit)
+    }
+
+    /// Whether a limit has sums of a day.
+    pub(crate) fn has_day_limits(&self) -> bool {
+        self.money_limits.values().any(|limit| limit.has_days())
     }
 
     /// All tools, by name.

@@ -1,6 +1,7 @@
 //! One turn: from the user's message to the terminal event, step by step, each step recorded before its effects.
 //! Knows ports only; never HTTP, AWS or the clock.
 
+mod acceptance;
 mod answer;
 mod ask;
 pub(crate) mod begun;

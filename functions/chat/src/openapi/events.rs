@@ -5,8 +5,8 @@
 use utoipa::ToSchema;
 
 use super::values::{
-    ActionId, ActionState, ConversationId, FailureCode, MessageId, Position, ToolOutcome,
-    TurnNumber,
+    ActionId, ActionState, ConversationId, FailureCode, MessageId, Milliseconds, Position,
+    ToolOutcome, TurnNumber,
 };
 
 /// One line of a stream in lines.
@@ -37,6 +37,15 @@ enum Content {
     /// Text of that step is said anew: forget what came of it.
     #[schema(title = "ResetLine")]
     Reset { message: String, step: u32 },
+    /// The customer is asked to confirm an action; `message` is the whole question.
+    #[schema(title = "ConfirmLine")]
+    Confirm {
+        message: String,
+        action: ActionId,
+        /// What an answer is bound to.
+        arguments_hash: String,
+        expires_at: Milliseconds,
+    },
     /// The last line. `running`: this stream ends before the turn does, follow it.
     #[schema(title = "DoneLine")]
     Done {
@@ -69,6 +78,8 @@ pub(super) struct Events {
     tool_finished: ToolFinished,
     #[schema(required = false)]
     action_queued: ActionQueued,
+    #[schema(required = false)]
+    confirmation_asked: ConfirmationAsked,
     #[schema(required = false)]
     action_finished: ActionFinished,
     #[schema(required = false)]
@@ -163,6 +174,25 @@ struct ActionQueued {
     /// The tool.
     name: String,
     state: ActionState,
+}
+
+/// The customer is asked to confirm an action.
+#[derive(ToSchema)]
+struct ConfirmationAsked {
+    #[serde(flatten)]
+    base: EventBase,
+    action: ActionId,
+    /// The tool.
+    name: String,
+    /// The question.
+    title: String,
+    /// The arguments that the customer agrees to.
+    #[schema(value_type = Object)]
+    fields: serde_json::Value,
+    /// What an answer is bound to.
+    arguments_hash: String,
+    /// Until when it can be answered.
+    expires_at: Milliseconds,
 }
 
 /// An action has ended.

@@ -146,6 +146,10 @@ pub(super) enum Item {
         /// What the tool shows of the result or the reason. Null where it shows nothing.
         #[schema(required = true)]
         result: Option<String>,
+        /// The customer's card, where the action has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<ShownCard>, nullable = false)]
+        confirmation: Option<history::ShownCard>,
     },
     /// How a turn stands or ended; the last item of each turn.
     #[schema(title = "TurnItem")]
@@ -186,6 +190,36 @@ pub(super) enum Item {
         #[schema(nullable = false)]
         milliseconds: Option<u64>,
     },
+}
+
+/// The card by which the customer confirms an action. Open while it has no answer and the action is `proposed`.
+#[derive(Serialize, ToSchema)]
+#[serde(remote = "history::ShownCard")]
+#[schema(as = Card)]
+struct ShownCard {
+    /// The question.
+    title: String,
+    /// The arguments that the customer agrees to.
+    #[schema(value_type = Object)]
+    fields: serde_json::Value,
+    /// What an answer is bound to.
+    arguments_hash: String,
+    /// Until when it can be answered.
+    #[schema(value_type = Milliseconds)]
+    expires_at: ports::Millis,
+    /// What became of it.
+    #[schema(value_type = Option<Answer>, required = true)]
+    answer: Option<record::Answer>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its shape is read")]
+enum Answer {
+    Yes,
+    No,
+    Expired,
+    Withdrawn,
 }
 
 #[derive(Serialize, ToSchema)]

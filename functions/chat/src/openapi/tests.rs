@@ -3,14 +3,14 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use baton_handoff::event::{
-    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolCalled, ToolFinished,
-    TurnStarted,
+    ActionFinished, ActionQueued, ConfirmationAsked, Event, EventKind, HandedOff, Position,
+    ToolCalled, ToolFinished, TurnStarted,
 };
 use baton_handoff::failure::FailureCode;
-use baton_handoff::history::{History, Item, Role, Summary};
+use baton_handoff::history::{History, Item, Role, ShownCard, Summary};
 use baton_handoff::ids::{ActionId, ConversationId, MessageId};
 use baton_handoff::ports::Usage;
-use baton_handoff::record::{ActionState, ToolOutcome};
+use baton_handoff::record::{ActionState, Answer, ToolOutcome};
 use bytes::BytesMut;
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
@@ -163,6 +163,14 @@ fn all_kinds() -> Vec<EventKind> {
             name: "execute_refund".into(),
             state: ActionState::Proposed,
         })),
+        EventKind::ConfirmationAsked(Box::new(ConfirmationAsked {
+            action: action(),
+            name: "execute_refund".into(),
+            title: "Refund of $749.00?".into(),
+            shown: r#"{"item_id":"i-1"}"#.into(),
+            arguments_hash: "00".into(),
+            expires_at: 1,
+        })),
         finished(None),
         finished(Some("refunded")),
         EventKind::HandedOff(Box::new(HandedOff {
@@ -212,7 +220,7 @@ fn every_line_that_is_encoded_is_described() {
         assert_fits(&line["content"], "Line/properties/content");
         kinds.insert(line["content"]["type"].as_str().unwrap().to_owned());
     }
-    let known = ["done", "error", "function", "reset", "string"];
+    let known = ["confirm", "done", "error", "function", "reset", "string"];
     assert!(kinds.iter().eq(known), "{kinds:?}");
 }
 
@@ -275,6 +283,13 @@ fn every_item_of_a_history_is_described() {
         arguments: call.map(|_| "{}".into()),
         state: ActionState::Queued,
         result: call.map(|_| "refunded".into()),
+        confirmation: call.map(|_| ShownCard {
+            title: "Refund of $749.00?".into(),
+            fields: json!({ "item_id": "i-1" }),
+            arguments_hash: "00".into(),
+            expires_at: 1,
+            answer: Some(Answer::Yes),
+        }),
     };
     let items = vec![
         message(None),

@@ -41,6 +41,7 @@ values! {
     TurnNumber: "Counted from 1 in each conversation, never used twice." = integer(1).maximum(Some(u32::MAX));
     Milliseconds: "Since 1970." = integer(0);
     TurnEvents: "Where a turn's events are, as seen from `/chat/completions`: `../conversations/{id}/turns/{turn}/events`." = text().format(Some(SchemaFormat::Custom("uri-reference".to_owned())));
+    ConversationEvents: "Where a conversation's events are, as seen from the request: `../../events`." = text().format(Some(SchemaFormat::Custom("uri-reference".to_owned())));
     Markdown: "For people." = text();
     Decision: "An operator's." = text().enum_values(Some(handoff::Decision::ALL.map(handoff::Decision::as_str)));
     AuditEvent: "What was done." = text().enum_values(Some(["decided", "key_created", "key_revoked", "operator_added", "operator_removed"]));

@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use baton_handoff::history::Unreadable;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::ports::Millis;
-use baton_handoff::record::{ActionApproval, ActionRecord, ActionState};
+use baton_handoff::record::{ActionApproval, ActionRecord, ActionState, Answer};
 use baton_handoff::{Decision, Engine, Role, Tenant};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,6 +43,13 @@ pub(super) struct Shown {
     /// What it moves, in US cents, where a person may have to decide on it and the amount can be told.
     #[cfg_attr(test, schema(required = true))]
     amount_cents: Option<u64>,
+    /// Why a limit on money wants an approval; null where none does.
+    #[cfg_attr(test, schema(required = true))]
+    over: Option<String>,
+    /// The customer's yes that it needs before an operator's, or needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
+    confirmation: Option<Asked>,
     /// Goes with a decision.
     arguments_hash: String,
     #[cfg_attr(test, schema(value_type = values::ActionState))]
@@ -87,6 +94,20 @@ pub(super) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schema(nullable = false))]
     done_after: Option<Vec<Later>>,
+}
+
+/// What the customer was asked about an action.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Asked {
+    /// The question.
+    title: String,
+    /// `yes`, `no`, `expired` or `withdrawn`; null while the card is open.
+    #[cfg_attr(test, schema(required = true))]
+    answer: Option<&'static str>,
+    /// When, in milliseconds since 1970.
+    #[cfg_attr(test, schema(value_type = Option<u64>, required = true))]
+    answered_at: Option<Millis>,
 }
 
 /// An operator's approval of an action that needs two.
@@ -134,6 +155,12 @@ impl Shown {
             agent: action.agent,
             tool: action.tool,
             amount_cents: action.amount_cents,
+            over: action.over,
+            confirmation: action.confirmation.map(|card| Asked {
+                title: card.title,
+                answer: card.answer.map(Answer::as_str),
+                answered_at: card.answered_at,
+            }),
             state: action.state,
             accepted_at: action.accepted_at,
             expires_at: (action.state == ActionState::Proposed).then_some(action.due_at),

@@ -223,7 +223,8 @@ async fn decide(
             error @ (DecisionError::OtherArguments
             | DecisionError::Decided(_)
             | DecisionError::Changed(_)
-            | DecisionError::ApprovedAlready),
+            | DecisionError::ApprovedAlready
+            | DecisionError::CustomerFirst),
         ) => Err(ApiError::new(StatusCode::CONFLICT, error.to_string())),
         Err(error @ DecisionError::TooManyReports) => {
             let refusal = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());

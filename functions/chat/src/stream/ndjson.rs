@@ -1,7 +1,7 @@
 //! The original's lines: `{"content": {"type": …, "message": …}, "id": …}`. Its clients print unknown types as text, so every
 //! line has a `message` that is fit to be shown, or empty.
 
-use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::event::{ConfirmationAsked, Event, EventKind, Position};
 use baton_handoff::failure::FailureCode;
 use bytes::{BufMut, BytesMut};
 
@@ -74,6 +74,7 @@ fn write(out: &mut BytesMut, event: &Event) {
             "",
             &format!(r#","step":{step}"#),
         ),
+        EventKind::ConfirmationAsked(asked) => confirm(out, event.position, asked),
         EventKind::TurnCompleted => done(out, event.position, "committed"),
         EventKind::TurnFailed(code) => failed(out, event.position, *code),
         EventKind::TurnStopped => done(out, event.position, "stopped"),
@@ -92,6 +93,16 @@ fn behind(end: Position) -> Position {
         offset: end.offset.saturating_add(1),
         ..end
     }
+}
+
+/// A whole sentence, which clients print that know nothing of cards.
+fn confirm(out: &mut BytesMut, position: Position, asked: &ConfirmationAsked) {
+    let more = format!(
+        r#","action":"{}","arguments_hash":"{}","expires_at":{}"#,
+        asked.action, asked.arguments_hash, asked.expires_at
+    );
+    let message = format!("{}\nPlease confirm.", asked.title);
+    line(out, position, "confirm", &message, &more);
 }
 
 fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {

@@ -7,6 +7,7 @@ use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::encoder::{Encoder, Format};
 
@@ -87,6 +88,14 @@ enum Fields<'a> {
         call: &'a str,
         name: &'a str,
         state: &'a str,
+    },
+    Asked {
+        action: String,
+        name: &'a str,
+        title: &'a str,
+        fields: Value,
+        arguments_hash: &'a str,
+        expires_at: u64,
     },
     Ended {
         action: String,
@@ -169,6 +178,18 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
                 call: &event.call,
                 name: &event.name,
                 state: event.state.as_str(),
+            },
+        ),
+        EventKind::ConfirmationAsked(event) => (
+            "confirmation_asked",
+            Fields::Asked {
+                action: event.action.to_string(),
+                name: &event.name,
+                title: &event.title,
+                // JSON, written by us.
+                fields: serde_json::from_str(&event.shown).unwrap_or_default(),
+                arguments_hash: &event.arguments_hash,
+                expires_at: event.expires_at,
             },
         ),
         EventKind::ActionFinished(event) => (

@@ -199,6 +199,19 @@ pub(super) fn all() -> Vec<Row> {
             &[],
             &[200],
         ),
+        // It asks for no confirmation, which only its owner learns.
+        Row {
+            body: |target| {
+                let hash = &target.decision["arguments_hash"];
+                Some(json!({ "arguments_hash": hash, "yes": true }))
+            },
+            ..owners(
+                "POST",
+                "/conversations/{id}/actions/{action}/confirm",
+                &[],
+                &[409],
+            )
+        },
         Row {
             body: |target| {
                 Some(json!({ "message": "hello", "conversation_id": target.conversation }))
@@ -249,6 +262,7 @@ impl Row {
         };
         let path = self.route.replace("{file}", "icon.svg") + self.query;
         let path = path.replace("{id}", id).replace("{turn}", &target.turn);
+        let path = path.replace("{action}", &target.action);
         let ask = Ask::new(self.method, &path, caller);
         match (self.body)(target) {
             Some(body) => ask.json(body),

@@ -7,6 +7,7 @@ mod actions;
 mod asking;
 mod bounds;
 mod buyers;
+mod confirm;
 mod contract;
 mod conversations;
 mod crashes;

@@ -71,6 +71,9 @@ pub enum DecisionError {
     /// Its state does not allow this decision.
     #[error("this cannot be decided: {0}")]
     Decided(News),
+    /// Its customer was asked and has not answered.
+    #[error("the customer must confirm this first, and has not answered yet")]
+    CustomerFirst,
     /// The operator's approval is one of two already.
     #[error("you have approved this already; another operator must approve it too")]
     ApprovedAlready,

@@ -145,6 +145,9 @@ impl Action {
         if approves && approved_before && !sabotage!(OneMayApproveTwice) {
             return Err(DecisionError::ApprovedAlready);
         }
+        if before.waits_for_customer() && approves && !sabotage!(ApprovedBeforeCustomer) {
+            return Err(DecisionError::CustomerFirst);
+        }
         if before.fence != shown.fence && !sabotage!(DecisionNotBound) {
             return Err(DecisionError::Changed(News::of(before, now)));
         }
@@ -245,7 +248,13 @@ impl Action {
             return Ok(Vec::new());
         };
         let told_again = before == ActionState::Unknown && action.id.turn >= meta.erased_below;
-        if !ordered && !told_again {
+        let approved = before == ActionState::Proposed && action.state == ActionState::Queued;
+        let mut changes = Vec::new();
+        if approved {
+            changes = self.engine.count_approved(&mut meta, action).await?;
+        }
+        let counted = approved && self.engine.team.money_limit(&action.tool).is_some();
+        if !ordered && !told_again && !counted {
             return Ok(Vec::new());
         }
         let key = keys::meta(conversation);
@@ -259,7 +268,8 @@ impl Action {
         if ordered {
             meta.place(action);
         }
-        Ok(vec![Change::Replace(key, version, meta.record())])
+        changes.push(Change::Replace(key, version, meta.record()));
+        Ok(changes)
     }
 
     async fn send_decided(&self, action: &ActionRecord) {

@@ -157,6 +157,8 @@ description = "Books."
             tool: "book".to_owned(),
             arguments: "{}".to_owned(),
             amount_cents: None,
+            over: None,
+            confirmation: None,
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: ACCEPTED,

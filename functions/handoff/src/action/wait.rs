@@ -5,6 +5,7 @@ use crate::ids::ActionId;
 use crate::ports::{Millis, millis};
 use crate::record::ActionState;
 use crate::record::journal::read_action;
+use crate::turn::window;
 
 /// The first and the longest pause between two polls of an action that another process may be executing.
 const FIRST_PAUSE: Millis = 100;
@@ -26,9 +27,14 @@ pub(crate) async fn wait_for(engine: &Engine, id: &ActionId) -> (ActionState, St
             Ok(Some((_, action))) if action.state.is_terminal() => {
                 return (action.state, action.result.unwrap_or_default());
             }
-            // An operator decides, which takes longer than a customer waits.
+            // A person decides, which takes longer than a customer waits.
             Ok(Some((_, action))) if action.state == ActionState::Proposed => {
-                return (action.state, String::new());
+                let asked = if action.waits_for_customer() {
+                    window::ASKED
+                } else {
+                    ""
+                };
+                return (action.state, asked.to_owned());
             }
             Ok(Some((_, action))) => last = action.state,
             Ok(None) => {}

@@ -12,7 +12,7 @@ use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, CommitError, Message, StoreError};
 use crate::principal::Access;
 use crate::record::journal::{JournaledTurn, visible};
-use crate::record::{MessageRecord, Meta, Origin, TurnRecord, decode, keys};
+use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::speaker::Speaker;
 use crate::turn::begun::{Begun, Opening};
 use crate::turn::{request, window};
@@ -65,7 +65,9 @@ impl Conversation {
         if meta.title.is_empty() {
             meta.title = title(&submission.message);
         }
+        let typed = self.typed_answer(&mut meta, &submission.message).await?;
         let turn = TurnRecord {
+            answers: typed.as_ref().map(|typed| typed.card.clone()),
             message_id: submission.message_id.clone(),
             speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
             receipt: tries.receipt,
@@ -85,6 +87,11 @@ impl Conversation {
             meta.waiting.push(number);
         }
         let interrupts = !ends.is_empty();
+        let mut answered = None;
+        if let Some(mut typed) = typed {
+            ends.append(&mut typed.changes);
+            answered = Some(typed.action);
+        }
         let mut changes = acceptance(
             conversation,
             submission,
@@ -94,13 +101,14 @@ impl Conversation {
         );
         changes.append(&mut ends);
         let (Some(claim), Some(past)) = (claim, past) else {
-            let committed = self.confirm(changes, number, None, tries).await?;
+            let committed = self.written(changes, number, None, tries).await?;
             if !committed {
                 return Ok(None);
             }
             if version.is_none() {
                 self.engine.note_tenant(meta.owner.tenant());
             }
+            self.send_typed(answered.as_deref()).await;
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
                 tracing::debug!(%conversation, %error, "listeners learn of a stopped turn by the next poll only");
@@ -115,13 +123,14 @@ impl Conversation {
         };
         let past = visible(past, &meta);
         self.open(&meta, &past, &turn, tries);
-        let committed = self.confirm_beside(changes, &claim, number, tries).await?;
+        let committed = self.written_beside(changes, &claim, number, tries).await?;
         if !committed {
             return Ok(None);
         }
         if version.is_none() {
             self.engine.note_tenant(meta.owner.tenant());
         }
+        self.send_typed(answered.as_deref()).await;
         let opening = tries.opening.take().map(|(_, opening)| opening);
         let log = self.engine.hub.log(conversation, number);
         let turn = JournaledTurn {
@@ -145,6 +154,13 @@ impl Conversation {
             place: tries.place.take(),
         };
         Ok(Some(Taken::Begun(Box::new(begun), number, log)))
+    }
+
+    /// Sends the action that a message confirmed. If this process ends before, the sweep sends it.
+    async fn send_typed(&self, action: Option<&ActionRecord>) {
+        if let Some(action) = action {
+            self.engine.send_answered(action).await;
+        }
     }
 
     /// The turn that an earlier attempt did record. Another process may run it by now.
@@ -206,7 +222,7 @@ impl Conversation {
     }
 
     /// Commits while the model call starts.
-    async fn confirm_beside(
+    async fn written_beside(
         &self,
         changes: Vec<Change>,
         claim: &Claim,
@@ -214,10 +230,10 @@ impl Conversation {
         tries: &mut Tries,
     ) -> Result<bool, Stop> {
         let Some((asked, mut call)) = tries.opening.take() else {
-            return self.confirm(changes, number, Some(claim), tries).await;
+            return self.written(changes, number, Some(claim), tries).await;
         };
         let (committed, call) = {
-            let commit = self.confirm(changes, number, Some(claim), tries);
+            let commit = self.written(changes, number, Some(claim), tries);
             let mut commit = std::pin::pin!(commit);
             tokio::select! {
                biased;
@@ -233,7 +249,7 @@ impl Conversation {
     }
 
     /// Whether the acceptance is written and the caller owns the turn. `false`: read META again.
-    async fn confirm(
+    async fn written(
         &self,
         changes: Vec<Change>,
         number: TurnNumber,

@@ -49,6 +49,11 @@ impl Conversation {
             meta.agent = self.engine.team.entry_agent().name.clone();
             meta.waiting.clear();
             meta.pending_reports.clear();
+            meta.cards.clear();
+            // Erased actions are not reported: what they have moved so far stays counted.
+            for spent in meta.spent.values_mut() {
+                spent.open.clear();
+            }
             meta.stop = None;
             meta.satisfied.clear();
             // An owner finds another fence at its next write, and stops.

@@ -1,6 +1,7 @@
 //! A conversation as people read it: messages by agent, tool calls with results, hand-offs, actions.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::open::Conversation;
 use crate::failure::FailureCode;
@@ -9,8 +10,8 @@ use crate::ports::{Millis, StoreError, ToolCall, Usage};
 use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, JournaledTurn, ReadTurn, read_piece};
 use crate::record::{
-    ActionRecord, ActionState, CallResult, Meta, Origin, StepRecord, ToolOutcome, TurnRecord,
-    TurnState, decode, keys,
+    ActionRecord, ActionState, Answer, CallResult, Meta, Origin, StepRecord, ToolOutcome,
+    TurnRecord, TurnState, decode, keys,
 };
 use crate::shown::{Reader, View};
 
@@ -80,6 +81,9 @@ pub enum Item {
         state: ActionState,
         /// The part that the reader sees of the result or the reason.
         result: Option<String>,
+        /// The customer's card.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        confirmation: Option<ShownCard>,
     },
     /// The state or the end of a turn.
     Turn {
@@ -111,6 +115,21 @@ pub enum Item {
         #[serde(skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
     },
+}
+
+/// The card by which the customer confirms an action.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownCard {
+    /// The question.
+    pub title: String,
+    /// The arguments on it.
+    pub fields: Value,
+    /// What an answer is bound to.
+    pub arguments_hash: String,
+    /// Until when it can be answered. Milliseconds since 1970.
+    pub expires_at: Millis,
+    /// What became of it. None: it is open, if the action is proposed.
+    pub answer: Option<Answer>,
 }
 
 /// The author of a text.
@@ -388,5 +407,13 @@ fn action_item(reader: Reader<'_>, turn: &JournaledTurn, action: &ActionRecord) 
         arguments: reader.arguments(&action.tool, &action.arguments),
         state: action.state,
         result: action.result.as_ref().and_then(shown),
+        confirmation: action.confirmation.as_ref().map(|card| ShownCard {
+            title: card.title.clone(),
+            // JSON, written by us.
+            fields: serde_json::from_str(&card.shown).unwrap_or_default(),
+            arguments_hash: action.arguments_hash(),
+            expires_at: card.expires_at,
+            answer: card.answer,
+        }),
     }
 }

@@ -7,7 +7,7 @@ use super::catch_up::catch_up;
 use super::holder::Claim;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::TurnNumber;
-use crate::ports::{Change, CommitError, Millis, StoreError};
+use crate::ports::{Change, CommitError, Key, Millis, StoreError, Stored};
 use crate::record::journal::read_meta;
 use crate::record::{Meta, keys};
 
@@ -43,6 +43,26 @@ pub(crate) enum Interrupted {
     Trouble(Trouble),
 }
 
+/// How often records beside META are read again while the store is away.
+const READ_AGAIN: u32 = 3;
+
+/// Whether a commit can do without the records beside META.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It has an answer without them.
+    Wanted,
+    /// Not while the store is away. A record that cannot be decoded is left alone, now as later.
+    Required,
+}
+
+/// Records that a commit depends on beside META.
+pub(crate) enum Beside {
+    /// As they are, in the order of their keys.
+    Read(Vec<Option<Stored>>),
+    /// They could not be read.
+    Unknown,
+}
+
 enum Seen {
     Ours,
     Stop,
@@ -74,12 +94,29 @@ impl<'a> Lease<'a> {
         &self,
         change: impl Fn(&mut Meta) -> Vec<Change>,
     ) -> Result<(), Trouble> {
+        self.commit_beside(&[], Need::Wanted, |meta, _| change(meta))
+            .await
+    }
+
+    /// The same, where `change` depends on records at these keys too, and replaces or requires each of them that it depends on.
+    /// They are read before the first attempt and again after a conflict. [`Beside::Unknown`]: the first read failed.
+    ///
+    /// An unconfirmed attempt may be written late. The records are read before META then: where both are unchanged `change`
+    /// decides the same once more, and where one of them has changed the earlier attempt was written, which META tells, or never
+    /// will be.
+    pub(crate) async fn commit_beside(
+        &self,
+        keys: &[Key],
+        need: Need,
+        mut change: impl FnMut(&mut Meta, &Beside) -> Vec<Change>,
+    ) -> Result<(), Trouble> {
+        let mut beside = self.read_beside(keys, need).await?;
         let mut held = self.held.lock().await;
         let mut trouble = String::new();
         for attempt in 0..MAX_TRIES {
             let mut meta = held.meta.clone();
             self.renew(&mut meta);
-            let mut changes = change(&mut meta);
+            let mut changes = change(&mut meta, &beside);
             changes.push(Change::Replace(
                 keys::meta(&self.claim.conversation),
                 held.version,
@@ -105,12 +142,25 @@ impl<'a> Lease<'a> {
                     trouble = error.to_string();
                 }
             }
+            if let (false, Beside::Read(read)) = (keys.is_empty(), &mut beside) {
+                match self.engine.store.get_many(keys).await {
+                    Ok(now) => *read = now,
+                    Err(error) => {
+                        trouble = error.to_string();
+                        self.engine.back_off(attempt).await;
+                        continue;
+                    }
+                }
+            }
             match read_meta(&*self.engine.store, &self.claim.conversation).await {
                 Ok(Some((version, now))) if self.was_applied(&meta, &now) => {
                     *held = Held { version, meta: now };
                     return Ok(());
                 }
-                Ok(Some((version, now))) if self.is_ours(&now) => {
+                Ok(Some((version, mut now))) if self.is_ours(&now) => {
+                    if sabotage!(CountedTwice) {
+                        now.spent = meta.spent;
+                    }
                     if version == held.version {
                         // Another record than META caused the conflict: pause before the next attempt.
                         self.engine.back_off(attempt).await;
@@ -127,6 +177,41 @@ impl<'a> Lease<'a> {
         Err(Trouble::Store(format!(
             "a commit of the conversation's owner kept failing: {trouble}"
         )))
+    }
+
+    async fn read_beside(&self, keys: &[Key], need: Need) -> Result<Beside, Trouble> {
+        if keys.is_empty() {
+            return Ok(Beside::Read(Vec::new()));
+        }
+        let mut attempt = 0;
+        loop {
+            match self.engine.store.get_many(keys).await {
+                Ok(read) => return Ok(Beside::Read(read)),
+                Err(StoreError::Unavailable(_)) if attempt < READ_AGAIN => {
+                    self.engine.back_off(attempt).await;
+                    attempt += 1;
+                }
+                Err(error @ StoreError::Unavailable(_)) if need == Need::Required => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "records that a commit depends on could not be read");
+                    return Ok(Beside::Unknown);
+                }
+            }
+        }
+    }
+
+    /// Reads META again: what was committed before some moment is in it then.
+    pub(crate) async fn refresh(&self) -> Result<(), Trouble> {
+        let mut held = self.held.lock().await;
+        match read_meta(&*self.engine.store, &self.claim.conversation).await? {
+            Some((version, meta)) if self.is_ours(&meta) => {
+                *held = Held { version, meta };
+                Ok(())
+            }
+            Some(_) | None => Err(Trouble::Lost),
+        }
     }
 
     /// Whether the present META is our own commit. Each write of an owner has its own number, and only the owner of the fence

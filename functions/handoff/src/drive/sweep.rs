@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
 use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
 use crate::record::journal::read_action;
-use crate::record::{ActionRecord, ActionState, Meta, RESEND, decode};
+use crate::record::{ActionRecord, ActionState, Answer, Meta, RESEND, decode};
 
 /// The most records that one sweep sends; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
@@ -208,8 +208,12 @@ impl Engine {
             stored.version
         };
         if action.state == ActionState::Proposed {
-            action.state = ActionState::Rejected;
-            action.result = Some("Nobody approved it in time.".to_owned());
+            if action.waits_for_customer() {
+                action.end_by(Answer::Expired, self.env.now());
+            } else {
+                action.state = ActionState::Rejected;
+                action.result = Some("Nobody approved it in time.".to_owned());
+            }
             // The version decides: an earlier decision stands.
             let change = Change::Replace(stored.key.clone(), version, action.record());
             let _decided = self.store.commit(vec![change]).await;

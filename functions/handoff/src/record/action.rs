@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::confirmation::{Answer, Confirmation};
 use super::decision::{Decision, Settlement};
 use super::stored::encode;
 use crate::ids::{ActionId, hex};
@@ -109,6 +110,12 @@ pub struct ActionRecord {
     /// The amount it moves, in US cents, where it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_cents: Option<u64>,
+    /// Why a limit on money wants an operator's approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
+    /// The customer's yes that it needs, or needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Box<Confirmation>>,
     /// The agent that called.
     pub agent: String,
     /// Its state.
@@ -168,6 +175,22 @@ impl ActionRecord {
                 rank: self.accepted_at,
             }),
             ..encode(self)
+        }
+    }
+
+    /// Whether the customer must confirm it first. No operator approves it before.
+    pub fn waits_for_customer(&self) -> bool {
+        let card = self.confirmation.as_ref();
+        self.state == ActionState::Proposed && card.is_some_and(|card| card.answer.is_none())
+    }
+
+    /// The end of an action that nobody agreed to in time, or whose card was declined or withdrawn.
+    pub(crate) fn end_by(&mut self, answer: Answer, now: Millis) {
+        self.state = ActionState::Rejected;
+        self.result = Some(answer.result().to_owned());
+        if let Some(card) = &mut self.confirmation {
+            card.answer = Some(answer);
+            card.answered_at = Some(now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::Key;
+use crate::principal::Owner;
 
 /// The partition of a conversation.
 pub fn partition(conversation: &ConversationId) -> String {
@@ -42,6 +43,16 @@ pub fn action(action: &ActionId) -> Key {
         partition(&action.conversation),
         format!("{}#A#{}", turn_prefix(action.turn), action.hash()),
     )
+}
+
+/// What an owner's actions have moved on a day under limits on money.
+pub(crate) fn spent_by(owner: &Owner, day: u32) -> Key {
+    Key::new(format!("L#{owner}#{day}"), "SPENT")
+}
+
+/// A share of what all actions of a tenant have moved on a day. An owner has a slash in it, and a tenant has none.
+pub(crate) fn spent_in(tenant: &str, day: u32, share: u32) -> Key {
+    Key::new(format!("L#{tenant}#{day}#{share}"), "SPENT")
 }
 
 /// Whether this is the sort key of an action.

@@ -1,8 +1,12 @@
 //! The state of a conversation.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::action::ActionRecord;
+use super::confirmation::OpenCard;
+use super::spent::Spent;
 use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
@@ -83,6 +87,12 @@ pub struct Meta {
     /// Accepted actions whose end must still be reported to the model.
     #[serde(rename = "untold", default, skip_serializing_if = "Vec::is_empty")]
     pub pending_reports: Vec<ActionId>,
+    /// What its actions have moved, by the names of limits on money.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<String, Spent>,
+    /// The cards that its customer may confirm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<OpenCard>,
     /// The last assigned place in the order of this conversation's actions.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub places: u64,
@@ -121,6 +131,8 @@ impl Meta {
             waiting: Vec::new(),
             stop: None,
             pending_reports: Vec::new(),
+            spent: BTreeMap::new(),
+            cards: Vec::new(),
             places: 0,
             last_placed: None,
             satisfied: Vec::new(),
@@ -142,9 +154,15 @@ impl Meta {
 
     /// The end of this action was reported to the model: it is not reported again, and no action waits for it.
     pub(crate) fn has_ended(&mut self, action: &ActionId) {
+        self.close_card(action);
         if self.last_placed.as_ref() == Some(action) {
             self.last_placed = None;
         }
+    }
+
+    /// Nobody confirms this action any more.
+    pub(crate) fn close_card(&mut self, action: &ActionId) {
+        self.cards.retain(|card| !card.is(action));
     }
 
     /// The turns visible to readers.

@@ -43,6 +43,12 @@ pub(crate) const PENDING_REPORTS: usize = 64;
 /// be called again.
 pub(crate) const MARKS: usize = 32;
 
+/// Actions that one turn may accept, in all its steps.
+pub(crate) const ACTIONS_IN_TURN: usize = 16;
+
+/// The question and the arguments on a customer's card, as stored.
+pub(crate) const CARD: usize = 4 * 1024;
+
 /// The bytes of a text inside a JSON string.
 pub(crate) fn stored_len(text: &str) -> usize {
     text.bytes().map(stored_len_of_byte).sum()
@@ -91,12 +97,14 @@ mod tests {
     use super::*;
     use crate::failure::FailureCode;
     use crate::ids::{ActionId, ConversationId, MessageId};
+    use crate::money::MOST_OPEN;
     use crate::ports::{Millis, ToolCall, Usage};
     use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
-        AcceptedAction, ActionApproval, ActionRecord, ActionState, CallResult, Decided, Decision,
-        EndedAction, LateResult, Meta, Origin, Partial, Running, Settlement, StepRecord,
-        ToolOutcome, TurnRecord, TurnState,
+        AcceptedAction, ActionApproval, ActionRecord, ActionState, Answer, CallResult,
+        Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, LateResult, Meta,
+        NotAccepted, OpenCard, Origin, Partial, RefusedCall, Running, Settlement, Share, Spent,
+        StepRecord, ToolOutcome, TurnRecord, TurnState,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
@@ -147,6 +155,11 @@ mod tests {
             call: worst(CALL_NAME),
             action: action_id(number),
             state: ActionState::Proposed,
+            asks: true,
+        });
+        let refused = (0..MAX_CALLS).map(|_| RefusedCall {
+            call: worst(CALL_NAME),
+            why: NotAccepted::TooLongToShow,
         });
         let late = LateResult {
             action: action_id(0),
@@ -160,6 +173,7 @@ mod tests {
             text: worst(RESPONSE_TEXT),
             calls: calls.collect(),
             actions: actions.collect(),
+            refused: refused.collect(),
             results: (0..MAX_CALLS).map(results).collect(),
             late_results: vec![late],
             usage: Usage::default(),
@@ -197,6 +211,28 @@ mod tests {
         meta.last_placed = Some(action_id(0));
         let mark = crate::team::Mark::largest();
         meta.satisfied = vec![mark; MARKS];
+        let hash = "0".repeat(32);
+        for limit in 0..8_usize {
+            let counted = (0..MOST_OPEN / 8).map(|_| Counted {
+                turn: u32::MAX,
+                hash: hash.clone(),
+                cents: u64::MAX,
+                day: u32::MAX,
+            });
+            let spent = Spent {
+                cents: u64::MAX,
+                open: counted.collect(),
+            };
+            meta.spent.insert(format!("{limit:032}"), spent);
+        }
+        meta.cards = (0..OPEN_ACTIONS)
+            .map(|_| OpenCard {
+                turn: u32::MAX,
+                hash: hash.clone(),
+                tool: "t".repeat(64),
+                passed: true,
+            })
+            .collect();
         meta
     }
 
@@ -213,6 +249,15 @@ mod tests {
             tool: "t".repeat(64),
             arguments: "1".repeat(4 * ARGUMENTS),
             amount_cents: Some(u64::MAX),
+            over: Some("o".repeat(300)),
+            confirmation: Some(Box::new(Confirmation {
+                title: worst(CARD / 2),
+                shown: worst(CARD / 2),
+                expires_at: Millis::MAX,
+                approval: true,
+                answer: Some(Answer::Withdrawn),
+                answered_at: Some(Millis::MAX),
+            })),
             agent: "a".repeat(64),
             state: ActionState::Rejected,
             accepted_at: Millis::MAX,
@@ -275,9 +320,22 @@ mod tests {
             .sum();
         let step = largest_step().record().body.len();
         let meta = largest_meta().record().body.len();
-        let bytes = step + meta + actions + arguments;
+        // The cards that the new ones withdraw: question, shown arguments, arguments, and the frame of an action.
+        let withdrawn = (OPEN_ACTIONS - MAX_CALLS) * (3 * CARD + 4 * 1024);
+        // Sums of a customer's day and of the shares of the tenant's, and two of each of the day before.
+        let mut day = DaySpent::default();
+        for limit in 0..8 {
+            let share = Share {
+                cents: u64::MAX,
+                moved: i64::MIN,
+            };
+            day.0.insert(format!("{limit:032}"), share);
+        }
+        let days = 1 + 8 + 2;
+        let days = days * day.record(1).body.len();
+        let bytes = step + meta + actions + arguments + withdrawn + days;
         assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");
-        const { assert!(2 + MAX_CALLS < 64) };
+        const { assert!(2 + OPEN_ACTIONS + 1 + 8 + 2 < 64) };
 
         // A message that interrupts: its commit ends the waiting turns.
         let waiting = TurnRecord::accepted(Origin::Customer, worst(6 * MESSAGE), Millis::MAX);

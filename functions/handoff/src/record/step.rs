@@ -83,6 +83,32 @@ pub struct AcceptedAction {
     pub action: ActionId,
     /// The state in which it was accepted.
     pub state: ActionState,
+    /// Its customer was asked to confirm it.
+    #[serde(default, skip_serializing_if = "super::stored::is_false")]
+    pub asks: bool,
+}
+
+/// Why a call of an action tool is no action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotAccepted {
+    /// Too many actions of the conversation are pending.
+    TooManyOpen,
+    /// Its turn has as many actions as a turn may have.
+    TooManyInTurn,
+    /// A limit on money refuses it.
+    OverLimit,
+    /// Its arguments are too long for a customer to confirm.
+    TooLongToShow,
+}
+
+/// A call that was no action, where it is not for the number of pending ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedCall {
+    /// The model's id of the call.
+    pub call: String,
+    /// Why.
+    pub why: NotAccepted,
 }
 
 /// `T#turn#S#step`: the journal, one whole model response.
@@ -99,6 +125,9 @@ pub struct StepRecord {
     /// The actions of these calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<AcceptedAction>,
+    /// The calls that a limit refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedCall>,
     /// The results of the previous step, in their order of completion.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,

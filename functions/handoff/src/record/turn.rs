@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::step::CallResult;
 use super::stored::encode;
 use crate::failure::FailureCode;
-use crate::ids::{MessageId, TurnNumber};
+use crate::ids::{ActionId, MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
 use crate::speaker::Speaker;
 
@@ -59,6 +59,17 @@ pub struct Partial {
     pub text: String,
 }
 
+/// The card that a customer's message answered, word for word as the team file lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredCard {
+    /// The action.
+    pub action: ActionId,
+    /// Its tool.
+    pub tool: String,
+    /// Whether the customer confirmed it.
+    pub yes: bool,
+}
+
 /// `T#turn`: a turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnRecord {
@@ -75,6 +86,9 @@ pub struct TurnRecord {
     /// action, a regenerated one that of the turn it replaces.
     #[serde(default, skip_serializing_if = "Speaker::is_owner")]
     pub speaker: Speaker,
+    /// The card that the message answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnsweredCard>,
     /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
@@ -112,6 +126,7 @@ impl TurnRecord {
             message,
             message_id: None,
             speaker: Speaker::default(),
+            answers: None,
             receipt: 0,
             accepted_at: now,
             ended_at: None,

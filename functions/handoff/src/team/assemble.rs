@@ -15,7 +15,7 @@ use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::provider::{Provider, Section};
 use super::tool::Tool;
-use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, not_empty};
+use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, money, not_empty};
 use crate::ports::ToolDefinition;
 
 /// The most function definitions in one request to the OpenAI API.
@@ -39,6 +39,7 @@ impl Team {
         let after_places = after::places(&file.tools);
         let tools = declare_tools(file.tools, sections, providers)?;
         after::check_all(&tools, &after_places)?;
+        let money_limits = money::declare(file.money_limits, &tools)?;
         let mut agents = BTreeMap::new();
         for agent in file.agents {
             let agent = Agent::assemble(agent, &tools, &places)?;
@@ -54,6 +55,7 @@ impl Team {
             entry_agent,
             agents,
             tools,
+            money_limits,
             source,
         })
     }

@@ -7,8 +7,10 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::after::After;
-use super::file::{ApprovalFile, ToolFile};
+use super::confirm::Confirm;
+use super::file::{ApprovalFile, ConfirmFile, OperatorFile, ToolFile};
 use super::mistake::{Located, Mistake};
+use super::money::MOST_DOLLARS;
 use super::parameters::{Parameters, read_parameters};
 use super::provider::{Draft, Provider, Runs, Section, provider_of};
 use super::show::Show;
@@ -45,18 +47,40 @@ impl Tool {
             name: &name,
             kind: file.kind,
             timeout,
-            at,
+            at: at.clone(),
             parameters: &parameters,
             section: sections.first(),
             providers,
         })?;
+        let named = amount(&name, file.kind, declared.prices, &parameters, file.amount)?;
+        let asks = file.approval.as_ref().map(|file| file.get_ref().customer);
         let approval = match file.approval {
             Some(approval) => {
-                let (prices, noun) = (declared.prices, provider.noun());
-                approve(&name, file.kind, prices, noun, &parameters, approval)?
+                let noun = provider.noun();
+                approve(
+                    &name,
+                    file.kind,
+                    named.as_ref(),
+                    noun,
+                    &parameters,
+                    approval,
+                )?
             }
             None => Approval::Never,
         };
+        let amount = match &approval {
+            Approval::Above { amount, .. } => Some(amount.clone()),
+            Approval::Never | Approval::Always => named,
+        };
+        let asks = asks.unwrap_or_default();
+        let confirm = confirm(
+            &name,
+            &at,
+            &parameters,
+            amount.is_some(),
+            asks,
+            file.confirm,
+        )?;
         if file.kind == ToolKind::Lookup {
             let order = file.order.as_ref().map(|order| ("order", order.span()));
             let retry = file.retry_minutes.as_ref();
@@ -81,6 +105,8 @@ impl Tool {
             approval,
             verified: file.verified,
             after: after.transpose()?,
+            confirm,
+            amount,
             show,
             defaults: parameters.defaults,
             schema: parameters.schema,
@@ -122,10 +148,66 @@ fn identity(
     Ok(names.into_iter().map(Spanned::into_inner).collect())
 }
 
-fn approve(
+/// The source of a call's amount, as far as the tool itself names one.
+fn amount(
     tool: &str,
     kind: ToolKind,
     prices: bool,
+    parameters: &Parameters,
+    named: Option<Spanned<String>>,
+) -> Result<Option<Amount>, Located> {
+    let Some(named) = named else {
+        return Ok((prices && kind == ToolKind::Action).then_some(Amount::Provider));
+    };
+    let at = named.span();
+    let (tool, parameter) = (tool.to_owned(), named.into_inner());
+    if kind == ToolKind::Lookup {
+        let key = "amount";
+        return Err(Mistake::ForActionsOnly { tool, key }.at(at));
+    }
+    if prices || !is_amount(parameters, &parameter) {
+        return Err(Mistake::NoAmount { tool, parameter }.at(at));
+    }
+    Ok(Some(Amount::Parameter(parameter)))
+}
+
+/// Whether every call has a whole number under this name.
+fn is_amount(parameters: &Parameters, name: &str) -> bool {
+    let kind = parameters
+        .property(name)
+        .and_then(|property| property.get("type"));
+    kind.and_then(Value::as_str) == Some("integer") && parameters.is_always_there(name)
+}
+
+fn confirm(
+    tool: &str,
+    at: &std::ops::Range<usize>,
+    parameters: &Parameters,
+    has_amount: bool,
+    asks: bool,
+    file: Option<Spanned<ConfirmFile>>,
+) -> Result<Option<Confirm>, Located> {
+    match (asks, file) {
+        (false, None) => Ok(None),
+        (true, Some(file)) => {
+            let file = file.into_inner();
+            Confirm::declare(tool, parameters, has_amount, file).map(Some)
+        }
+        (true, None) => {
+            let tool = tool.to_owned();
+            Err(Mistake::ConfirmMissing { tool }.at(at.clone()))
+        }
+        (false, Some(file)) => {
+            let tool = tool.to_owned();
+            Err(Mistake::ConfirmUnused { tool }.at(file.span()))
+        }
+    }
+}
+
+fn approve(
+    tool: &str,
+    kind: ToolKind,
+    named: Option<&Amount>,
     noun: &'static str,
     parameters: &Parameters,
     file: Spanned<ApprovalFile>,
@@ -138,23 +220,25 @@ fn approve(
         }
         .at(at));
     }
-    let above = match file.into_inner() {
-        ApprovalFile::Never => return Ok(Approval::Never),
-        ApprovalFile::Always => return Ok(Approval::Always),
-        ApprovalFile::Above(above) => above,
+    let ApprovalFile { operator, .. } = file.into_inner();
+    let above = match operator {
+        OperatorFile::Never => return Ok(Approval::Never),
+        OperatorFile::Always => return Ok(Approval::Always),
+        OperatorFile::Above(above) => above,
     };
     let tool = tool.to_owned();
-    let amount = match (prices, above.amount) {
-        (true, None) => Amount::Provider,
-        (true, Some(_)) => return Err(Mistake::AmountKnown { tool, noun }.at(at)),
-        (false, None) => return Err(Mistake::AmountMissing { tool, noun }.at(at)),
-        (false, Some(parameter)) => {
-            let kind = parameters
-                .property(&parameter)
-                .and_then(|property| property.get("type"));
-            if kind.and_then(Value::as_str) != Some("integer")
-                || !parameters.is_always_there(&parameter)
-            {
+    let amount = match (named, above.amount) {
+        (Some(named), None) => named.clone(),
+        (Some(Amount::Provider), Some(_)) => {
+            return Err(Mistake::AmountKnown { tool, noun }.at(at));
+        }
+        (Some(Amount::Parameter(_)), Some(_)) => {
+            let noun = "the key `amount` of the tool";
+            return Err(Mistake::AmountKnown { tool, noun }.at(at));
+        }
+        (None, None) => return Err(Mistake::AmountMissing { tool, noun }.at(at)),
+        (None, Some(parameter)) => {
+            if !is_amount(parameters, &parameter) {
                 return Err(Mistake::AmountParameter { tool, parameter }.at(at));
             }
             Amount::Parameter(parameter)
@@ -163,7 +247,7 @@ fn approve(
     let dollars = in_range(
         "above_usd",
         Some(Spanned::new(at, above.above_usd)),
-        (0, 1_000_000_000),
+        (0, MOST_DOLLARS),
     )?;
     Ok(Approval::Above {
         limit_cents: dollars.unwrap_or_default() * 100,

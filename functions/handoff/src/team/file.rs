@@ -9,6 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Table};
 
+use super::money::Over;
 use super::tool::{ActionOrder, ToolKind};
 
 #[derive(Deserialize)]
@@ -24,6 +25,21 @@ pub(super) struct TeamFile {
     pub(super) agents: Vec<AgentFile>,
     #[serde(default, rename = "tool")]
     pub(super) tools: Vec<ToolFile>,
+    #[serde(default, rename = "limit")]
+    pub(super) money_limits: Vec<MoneyLimitFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct MoneyLimitFile {
+    pub(super) name: Spanned<String>,
+    pub(super) tools: Vec<Spanned<String>>,
+    pub(super) action_usd: Option<Spanned<i64>>,
+    pub(super) conversation_usd: Option<Spanned<i64>>,
+    pub(super) customer_day_usd: Option<Spanned<i64>>,
+    pub(super) tenant_day_usd: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) over: Over,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,6 +82,8 @@ pub(super) const TOOL_KEYS: &[&str] = &[
     "identity",
     "timeout_seconds",
     "approval",
+    "amount",
+    "confirm",
     "order",
     "retry_minutes",
     "verified",
@@ -87,6 +105,9 @@ pub(super) struct ToolFile {
     pub(super) identity: Vec<Spanned<String>>,
     pub(super) timeout_seconds: Option<Spanned<i64>>,
     pub(super) approval: Option<Spanned<ApprovalFile>>,
+    /// The parameter with the amount that a call moves.
+    pub(super) amount: Option<Spanned<String>>,
+    pub(super) confirm: Option<Spanned<ConfirmFile>>,
     pub(super) order: Option<Spanned<ActionOrder>>,
     pub(super) retry_minutes: Option<Spanned<i64>>,
     #[serde(default)]
@@ -126,10 +147,32 @@ pub(super) enum ShowFile {
     All,
 }
 
-pub(super) enum ApprovalFile {
+/// Who must agree before an action runs.
+#[derive(Default)]
+pub(super) struct ApprovalFile {
+    pub(super) customer: bool,
+    pub(super) operator: OperatorFile,
+}
+
+#[derive(Default)]
+pub(super) enum OperatorFile {
+    #[default]
     Never,
     Always,
     Above(AboveFile),
+}
+
+/// The card by which the customer agrees.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct ConfirmFile {
+    pub(super) title: Spanned<String>,
+    pub(super) show: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) yes: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) no: Vec<Spanned<String>>,
+    pub(super) minutes: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -148,19 +191,49 @@ impl<'de> Deserialize<'de> for ApprovalFile {
             type Value = ApprovalFile;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#""never", "always" or { above_usd = NUMBER }"#)
+                f.write_str(
+                    r#""never", "always", { above_usd = NUMBER }, "customer" or ["customer", "operator"]"#,
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ApprovalFile, E> {
-                match text {
-                    "never" => Ok(ApprovalFile::Never),
-                    "always" => Ok(ApprovalFile::Always),
-                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
-                }
+                let (customer, operator) = match text {
+                    "never" => (false, OperatorFile::Never),
+                    "always" | "operator" => (false, OperatorFile::Always),
+                    "customer" => (true, OperatorFile::Never),
+                    other => {
+                        return Err(E::invalid_value(serde::de::Unexpected::Str(other), &self));
+                    }
+                };
+                Ok(ApprovalFile { customer, operator })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalFile, A::Error> {
-                AboveFile::deserialize(MapAccessDeserializer::new(map)).map(ApprovalFile::Above)
+                let above = AboveFile::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ApprovalFile {
+                    customer: false,
+                    operator: OperatorFile::Above(above),
+                })
+            }
+
+            /// The customer first, and then an operator.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ApprovalFile, A::Error> {
+                use serde::de::{Error as _, Unexpected};
+                let (first, second): (Option<ApprovalFile>, Option<ApprovalFile>) =
+                    (list.next_element()?, list.next_element()?);
+                let more: Option<ApprovalFile> = list.next_element()?;
+                match (first, second, more) {
+                    (Some(first), second, None)
+                        if first.customer
+                            && second.as_ref().is_none_or(|second| !second.customer) =>
+                    {
+                        Ok(ApprovalFile {
+                            customer: true,
+                            operator: second.unwrap_or_default().operator,
+                        })
+                    }
+                    _ => Err(A::Error::invalid_value(Unexpected::Seq, &self)),
+                }
             }
         }
         deserializer.deserialize_any(Reader)

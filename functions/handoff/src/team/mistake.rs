@@ -177,6 +177,47 @@ pub(super) enum Mistake {
     )]
     AfterPointer { tool: String, pointer: String },
 
+    #[error(
+        "amount of tool {tool:?} names {parameter:?}, which is not a required parameter of type integer"
+    )]
+    NoAmount { tool: String, parameter: String },
+
+    #[error("limit {name:?} has a name that is not 1 to 32 letters, digits, _ and -")]
+    LimitName { name: String },
+    #[error("two limits have the name {name:?}")]
+    LimitTwice { name: String },
+    #[error("this is one limit too many: a team has {most} at most")]
+    TooManyLimits { most: usize },
+    #[error(
+        "limit {name:?} limits nothing; it needs tools, and action_usd, conversation_usd, customer_day_usd or tenant_day_usd"
+    )]
+    LimitEmpty { name: String },
+    #[error("limit {limit:?} names the tool {tool:?}, and no tool has that name")]
+    LimitTool { limit: String, tool: String },
+    #[error(
+        "limit {limit:?} names the tool {tool:?}, whose calls have no known amount; name the parameter with it by amount = \"PARAMETER\" in the tool"
+    )]
+    LimitAmount { limit: String, tool: String },
+    #[error("tool {tool:?} is in the limits {first:?} and {second:?}; it can be in one")]
+    LimitedTwice {
+        first: String,
+        second: String,
+        tool: String,
+    },
+
+    #[error("tool {tool:?} needs confirm = {{ title = \"…\" }}, since its customer is asked")]
+    ConfirmMissing { tool: String },
+    #[error("tool {tool:?} has confirm, and its approval asks no customer")]
+    ConfirmUnused { tool: String },
+    #[error("the title of confirm of tool {tool:?} has a brace without the other one")]
+    TitleBrackets { tool: String },
+    #[error("confirm of tool {tool:?} names {name:?}, which no call of it is certain to have")]
+    TitleName { tool: String, name: String },
+    #[error(
+        "confirm of tool {tool:?} has the word {word:?}, which is empty or both a yes and a no"
+    )]
+    ConfirmWord { tool: String, word: String },
+
     #[error("tool {tool:?} has no section that says where it runs")]
     NoProvider { tool: String },
     #[error("tool {tool:?} has [tool.{first}] and [tool.{second}]; it runs in one place")]

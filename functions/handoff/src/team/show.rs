@@ -50,7 +50,7 @@ impl Show {
 }
 
 impl Field {
-    fn parse(tool: &str, name: Spanned<String>) -> Result<Self, Located> {
+    pub(super) fn parse(tool: &str, name: Spanned<String>) -> Result<Self, Located> {
         let at = name.span();
         let field = not_empty(name, || format!("a name in show of tool {tool:?}"))?;
         // RFC 6901, section 3: `~` begins an escape, and there are two of them.

@@ -5,6 +5,7 @@ mod after;
 mod arguments;
 mod declared;
 mod mistakes;
+mod money;
 mod schemas;
 mod show;
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::after::After;
 use super::arguments::Arguments;
 use super::canonical::canonical;
+use super::confirm::Confirm;
 use super::provider::Runs;
 use super::schema::{Problem, Schema};
 use super::show::Show;
@@ -30,6 +31,10 @@ pub struct Tool {
     pub runs: Runs,
     /// Whether an operator must approve first; lookups never need that.
     pub approval: Approval,
+    /// How the customer is asked to confirm first. None: the customer is not asked.
+    pub confirm: Option<Confirm>,
+    /// The source of a call's amount. None: it has none.
+    pub amount: Option<Amount>,
     /// Whether its actions wait for earlier ones of their conversation.
     pub order: ActionOrder,
     /// How long an action is tried, from its first try on.
@@ -105,7 +110,9 @@ impl Tool {
     /// Whether a turn has only one action of an identity, whatever lies between two calls. So where the file names the identity,
     /// or an amount that moves.
     pub(crate) fn is_once_a_turn(&self) -> bool {
-        !self.identity.is_empty() || matches!(self.approval, Approval::Above { .. })
+        !self.identity.is_empty()
+            || matches!(self.approval, Approval::Above { .. })
+            || matches!(self.amount, Some(Amount::Parameter(_)))
     }
 
     /// Whether every checked call has this argument.

@@ -8,10 +8,11 @@ use super::play::Play;
 use super::request::{messages, request};
 use super::response::{Broken, Response};
 use super::window;
+use crate::action::wait::wait_for;
 use crate::drive::lease::Trouble;
 use crate::failure::FailureCode;
 use crate::ports::{Message, Millis};
-use crate::record::{Origin, StepRecord};
+use crate::record::{AnsweredCard, Origin, StepRecord};
 
 /// The longest time for a response, even if its stream never pauses.
 const LONGEST_RESPONSE: Millis = 10 * 60 * 1_000;
@@ -25,6 +26,7 @@ impl Play<'_> {
         let opening = if let Some(opening) = opening {
             opening
         } else {
+            self.await_confirmed().await;
             self.late_results = self.late_results().await?;
             let late = self.reported.iter().chain(&self.late_results);
             let messages = self.conversation();
@@ -53,10 +55,22 @@ impl Play<'_> {
             text: self.narrator.text(),
             calls: response.calls,
             actions: Vec::new(),
+            refused: Vec::new(),
             results: std::mem::take(&mut self.results),
             late_results: std::mem::take(&mut self.late_results),
             usage: response.usage,
         }))
+    }
+
+    /// The customer's message confirmed an action: its result should be in the answer.
+    async fn await_confirmed(&self) {
+        if let Some(AnsweredCard {
+            action, yes: true, ..
+        }) = &self.record.answers
+            && self.steps.is_empty()
+        {
+            wait_for(self.engine, action).await;
+        }
     }
 
     /// The past and this turn so far, as messages for the model, without instructions. Built anew for each step: most turns have

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, Shared, join_all};
+use futures_util::future::{BoxFuture, Shared};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::acceptance::sentence;
 use super::conditions::Conditions;
 use super::replay::result_events;
 use super::window;
@@ -15,13 +16,11 @@ use crate::drive::holder::Claim;
 use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
-use crate::ports::{CallContext, Millis, Price, ToolCall, ToolError, ToolRequest};
-use crate::principal::Owner;
+use crate::ports::{CallContext, Millis, ToolCall, ToolError, ToolRequest};
 use crate::record::{
-    APPROVAL_LIFE, ActionRecord, ActionState, CallResult, EndedAction, RESEND, StepRecord,
-    ToolOutcome, size,
+    ActionState, CallResult, EndedAction, NotAccepted, StepRecord, ToolOutcome, size,
 };
-use crate::team::{ActionOrder, Agent, Amount, Approval, Tool, ToolKind};
+use crate::team::{ActionOrder, Agent, Tool, ToolKind};
 use crate::trace::{Span, TraceId};
 
 /// The pause before the one repeat of a broken lookup: as long as the back-off of so many lost races.
@@ -106,10 +105,6 @@ impl Scope<'_> {
 const NOT_AGAIN: &str = "Not done: this answer replaces an earlier one, and only what that one did may be referred to. \
      Ask the customer to say it again in a new message.";
 
-/// The result when the conversation has too many unfinished actions.
-const TOO_MANY_OPEN: &str = "Not done: too many earlier actions of this conversation are still pending. Tell the customer so, and \
-     that it can be asked for again when some of them are finished.";
-
 /// Classifies each call.
 pub(crate) fn plan(
     engine: &Engine,
@@ -150,7 +145,11 @@ pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Pl
             .find(|accepted| accepted.call == call.id)
         {
             Some(accepted) => *id = accepted.action.clone(),
-            None => *plan = Planned::Wrong(TOO_MANY_OPEN.to_owned()),
+            None => {
+                let refused = step.refused.iter().find(|refused| refused.call == call.id);
+                let why = refused.map_or(NotAccepted::TooManyOpen, |refused| refused.why);
+                *plan = Planned::Wrong(sentence(why).to_owned());
+            }
         }
     }
     planned
@@ -211,127 +210,6 @@ fn plan_call(
             }
         }
     }
-}
-
-/// The records of a response's actions that are new in the turn, at most `room` of them. Further ones are not accepted, and the
-/// results of their calls say so.
-pub(crate) async fn new_actions(
-    engine: &Engine,
-    agent: &Agent,
-    owner: &Owner,
-    planned: &mut [Planned],
-    known: &[ActionRecord],
-    room: usize,
-) -> Vec<ActionRecord> {
-    let mut new: Vec<(ActionId, ToolRequest)> = Vec::new();
-    for plan in planned {
-        let Planned::Action(id, request) = plan else {
-            continue;
-        };
-        if known.iter().any(|action| action.id == *id) || new.iter().any(|(known, _)| known == id) {
-            continue;
-        }
-        if new.len() >= room && !sabotage!(UntoldUnbounded) {
-            tracing::warn!(
-                tool = request.tool.name,
-                "an action was not accepted: too many are open"
-            );
-            *plan = Planned::Wrong(TOO_MANY_OPEN.to_owned());
-            continue;
-        }
-        new.push((id.clone(), request.clone()));
-    }
-    let prices = join_all(new.iter().map(|(_, request)| price(engine, request))).await;
-    let now = engine.env.now();
-    let accepted = new.into_iter().zip(prices).map(|((id, request), price)| {
-        let (state, due_at) = if needs_approval(&request.tool.approval, &price) {
-            (ActionState::Proposed, now + APPROVAL_LIFE)
-        } else {
-            (ActionState::Queued, now + RESEND)
-        };
-        ActionRecord {
-            id,
-            owner: owner.clone(),
-            speaker: request.context.speaker.clone(),
-            tool: request.tool.name.clone(),
-            arguments: request.arguments.canonical().to_owned(),
-            amount_cents: match price {
-                Price::Known(cents) => Some(cents),
-                Price::NoPrice | Price::CannotTell(_) => None,
-            },
-            agent: agent.name.clone(),
-            state,
-            accepted_at: now,
-            due_at,
-            attempts: 0,
-            first_try_at: None,
-            tried_before: false,
-            place: 0,
-            after: None,
-            fence: 0,
-            holder: String::new(),
-            result: None,
-            reason: None,
-            reason_for_customer: None,
-            approvals: Vec::new(),
-            decided: None,
-            receipt: 0,
-        }
-    });
-    accepted.collect()
-}
-
-fn needs_approval(approval: &Approval, price: &Price) -> bool {
-    match approval {
-        Approval::Never => false,
-        Approval::Always => true,
-        Approval::Above { limit_cents, .. } => match price {
-            Price::Known(cents) => cents > limit_cents,
-            // A limit that cannot be checked must not be exceeded.
-            Price::NoPrice | Price::CannotTell(_) => !sabotage!(PriceUnknownIsFree),
-        },
-    }
-}
-
-/// The amount that a call moves. Only asked for where an operator may have to approve.
-async fn price(engine: &Engine, request: &ToolRequest) -> Price {
-    let amount = match &request.tool.approval {
-        Approval::Never => return Price::NoPrice,
-        Approval::Always => &Amount::Provider,
-        Approval::Above { amount, .. } => amount,
-    };
-    let price = match amount {
-        Amount::Provider => tokio::select! {
-            biased;
-            price = engine.tools.price(request) => price,
-            () = engine.sleep(given_up_after(request)) => Price::CannotTell("it took too long".to_owned()),
-        },
-        Amount::Parameter(name) => request
-            .arguments
-            .as_value()
-            .get(name)
-            .and_then(dollars_as_cents)
-            .map_or(Price::NoPrice, Price::Known),
-    };
-    if let Price::CannotTell(reason) = &price {
-        tracing::warn!(tool = request.tool.name, %reason, "an action could not be priced; an operator must approve it");
-    }
-    price
-}
-
-/// The amount in US dollars that a parameter names, rounded up, so that a fraction cannot slip under the limit. A negative amount
-/// has no price: an operator must judge it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, and negative amounts are sorted out before"
-)]
-fn dollars_as_cents(value: &serde_json::Value) -> Option<u64> {
-    if let Some(dollars) = value.as_u64() {
-        return Some(dollars.saturating_mul(100));
-    }
-    let dollars = value.as_f64().filter(|dollars| *dollars >= 0.0)?;
-    Some((dollars * 100.0).ceil() as u64)
 }
 
 /// The state of an action when its turn stopped waiting for it.

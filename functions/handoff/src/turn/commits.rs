@@ -1,21 +1,19 @@
 //! The commits of a turn's owner: a step with its accepted actions, and the turn's end.
 
-use super::calls::{self, Planned};
+use super::acceptance::{Acceptance, Accepted};
+use super::calls::Planned;
 use super::conditions;
 use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
-use crate::bounds::Bound;
-use crate::drive::lease::Trouble;
-use crate::engine::Engine;
+use crate::drive::lease::{Beside, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ports::{Change, Usage};
 use crate::record::{
     AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, RECHECK, StepRecord,
-    TurnState, keys, recheck_after, size,
+    TurnState, keys, recheck_after,
 };
-use crate::team::ActionOrder;
 
 /// How a run of a turn ended.
 pub(super) enum Ending {
@@ -36,36 +34,30 @@ pub(super) enum Rest {
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. No action runs before it.
-    pub(super) async fn record_step(
-        &mut self,
-        mut step: StepRecord,
-    ) -> Result<Vec<Planned>, Trouble> {
+    pub(super) async fn record_step(&mut self, step: StepRecord) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
-        let mut planned = self.plan(&step.calls).await;
-        let meta = self.lease.meta().await;
+        let planned = self.plan(&step.calls).await;
         let owner = self.claim.owner.clone();
-        let room = open_actions(self.engine).saturating_sub(meta.pending_reports.len());
-        let new = calls::new_actions(
-            self.engine,
-            &self.agent,
-            &owner,
-            &mut planned,
-            &self.actions,
-            room,
-        )
-        .await;
-        step.actions = accepted_actions(&step, &planned, &[&self.actions, &new]);
+        let ends = self.ends(&step.results, &step.late_results).await?;
+        let acceptance = Acceptance::of(self, &planned).await.with_ends(&ends);
 
         let number = self.next_step();
-        let change = |meta: &mut Meta| {
+        let (keys, need) = acceptance.beside();
+        let mut step = step;
+        let mut accepted = Accepted::default();
+        let change = |meta: &mut Meta, beside: &Beside| {
+            let mut till = acceptance.till(beside);
             forget_reported(
                 meta,
+                &mut till,
                 &self.pending_reports,
                 &step.results,
                 &step.late_results,
             );
-            meta.pending_reports
-                .extend(new.iter().map(|action| action.id.clone()));
+            let (decided, actions) = acceptance.decide(meta, &mut till, beside);
+            accepted = decided;
+            step.refused = accepted.refuse(&step.calls, &planned);
+            step.actions = accepted_actions(&step, &planned, &self.actions, &accepted.new);
             conditions::remember(meta, &self.new_marks);
             meta.due_at = self.engine.env.now() + RECHECK;
             if let Some(running) = &mut meta.running {
@@ -76,28 +68,24 @@ impl Play<'_> {
                 keys::step(&conversation, self.number, number),
                 step.record(),
             );
-            let actions = new.iter().cloned().map(|mut action| {
-                if action.state == ActionState::Queued && self.is_ordered(&action) {
-                    meta.place(&mut action);
-                }
-                Change::Create(keys::action(&action.id), action.record())
-            });
-            std::iter::once(step).chain(actions).collect()
+            let rest = actions.into_iter().chain(till.close());
+            std::iter::once(step).chain(rest).collect()
         };
         if sabotage!(SendBeforeRecord) {
-            for action in &new {
-                self.engine.send_action(&owner, &action.id).await;
+            for id in acceptance.ids() {
+                self.engine.send_action(&owner, id).await;
             }
         }
-        self.lease.commit(change).await?;
+        self.lease.commit_beside(&keys, need, change).await?;
         self.new_marks.clear();
+        let new = accepted.new.as_slice();
 
         self.narrator.text_is_recorded();
         step.calls
             .iter()
             .map(|call| replay::called(&self.engine.team, call))
             .for_each(|kind| self.narrator.tell(kind));
-        replay::accepted(&step).for_each(|kind| self.narrator.tell(kind));
+        replay::accepted(&step, new).for_each(|kind| self.narrator.tell(kind));
         // Before any await: a stop must find the recorded step.
         self.keep(step);
         self.actions.extend(new.iter().cloned());
@@ -107,7 +95,7 @@ impl Play<'_> {
         {
             self.engine.send_action(&owner, &action.id).await;
         }
-        Ok(planned)
+        Ok(accepted.planned(planned))
     }
 
     /// The commit that ends the turn, and its final event.
@@ -147,11 +135,19 @@ impl Play<'_> {
         }
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
-        let change = |meta: &mut Meta| {
+        let (results, late): (&[_], &[_]) = match &last {
+            Some(step) => (&step.results, &step.late_results),
             // A failed or stopped turn ended before the model could answer its last results: those still need a report.
+            None => (&[], &[]),
+        };
+        let acceptance = self.acceptance_of_nothing(&self.ends(results, late).await?);
+        let (keys, need) = acceptance.beside();
+        let change = |meta: &mut Meta, beside: &Beside| {
+            let mut till = acceptance.till(beside);
             if let Some(step) = &last {
                 forget_reported(
                     meta,
+                    &mut till,
                     &self.pending_reports,
                     &step.results,
                     &step.late_results,
@@ -181,9 +177,10 @@ impl Play<'_> {
                     step.record(),
                 )
             });
-            std::iter::once(turn).chain(step).collect()
+            let sums = till.close();
+            std::iter::once(turn).chain(step).chain(sums).collect()
         };
-        self.lease.commit(change).await?;
+        self.lease.commit_beside(&keys, need, change).await?;
         self.turn_version += 1;
         self.steps.extend(last);
         if record.usage != Usage::default() {
@@ -210,11 +207,6 @@ impl Play<'_> {
         Ok(())
     }
 
-    fn is_ordered(&self, action: &ActionRecord) -> bool {
-        let tool = self.engine.team.tool(&action.tool);
-        tool.is_none_or(|tool| tool.order == ActionOrder::Kept)
-    }
-
     fn partial(&self) -> Option<Partial> {
         let text = self.narrator.text();
         (!text.is_empty()).then(|| Partial {
@@ -224,29 +216,29 @@ impl Play<'_> {
     }
 }
 
-/// How many actions of a conversation may be open. A record has room for so many at most.
-fn open_actions(engine: &Engine) -> usize {
-    let set = usize::try_from(engine.bounds.of(Bound::ActionsConversation));
-    set.unwrap_or(size::OPEN_ACTIONS).min(size::OPEN_ACTIONS)
-}
-
-/// `actions`: the actions that the turn had before, and the new ones.
+/// `before`: the actions that the turn had before.
 fn accepted_actions(
     step: &StepRecord,
     planned: &[Planned],
-    actions: &[&[ActionRecord]],
+    before: &[ActionRecord],
+    new: &[ActionRecord],
 ) -> Vec<AcceptedAction> {
-    let accepted = step.calls.iter().zip(planned).filter_map(|(call, plan)| {
+    let mut accepted: Vec<AcceptedAction> = Vec::new();
+    for (call, plan) in step.calls.iter().zip(planned) {
         let Planned::Action(id, _) = plan else {
-            return None;
+            continue;
         };
-        let mut actions = actions.iter().copied().flatten();
-        let action = actions.find(|action| action.id == *id)?;
-        Some(AcceptedAction {
+        let Some(action) = before.iter().chain(new).find(|action| action.id == *id) else {
+            continue;
+        };
+        let is_first = !accepted.iter().any(|earlier| earlier.action == *id);
+        let is_new = new.iter().any(|new| new.id == *id);
+        accepted.push(AcceptedAction {
             call: call.id.clone(),
             action: id.clone(),
             state: action.state,
-        })
-    });
-    accepted.collect()
+            asks: is_new && is_first && action.confirmation.is_some(),
+        });
+    }
+    accepted
 }

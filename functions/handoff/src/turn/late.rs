@@ -6,6 +6,7 @@ use super::play::Play;
 use super::window;
 use crate::engine::Engine;
 use crate::ids::ActionId;
+use crate::money::Till;
 use crate::ports::StoreError;
 use crate::record::journal::read_actions;
 use crate::record::{ActionRecord, ActionState, CallResult, LateResult, Meta, size};
@@ -66,6 +67,7 @@ fn ends_in(results: &[CallResult]) -> impl Iterator<Item = &ActionId> {
 /// time when the results were gathered.
 pub(super) fn forget_reported(
     meta: &mut Meta,
+    till: &mut Till<'_>,
     pending_reports: &[ActionId],
     results: &[CallResult],
     late_results: &[LateResult],
@@ -83,6 +85,11 @@ pub(super) fn forget_reported(
         if state != ActionState::Unknown {
             meta.pending_reports.retain(|id| id != action);
             meta.has_ended(action);
+            if state == ActionState::Rejected {
+                till.give_back(meta, action);
+            } else {
+                Till::settle(meta, action);
+            }
         } else if let Some(at) = meta.pending_reports.iter().position(|id| id == action) {
             // An operator may have settled the action meanwhile: then META names it twice, and one report is still due.
             meta.pending_reports.remove(at);

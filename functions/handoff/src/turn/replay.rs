@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use crate::event::{
-    ActionFinished, ActionQueued, Event, EventKind, HandedOff, Position, ToolCalled, ToolFinished,
-    TurnStarted,
+    ActionFinished, ActionQueued, ConfirmationAsked, Event, EventKind, HandedOff, Position,
+    ToolCalled, ToolFinished, TurnStarted,
 };
 use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
-use crate::record::{CallResult, StepRecord, TurnRecord, TurnState};
+use crate::record::{ActionRecord, CallResult, StepRecord, TurnRecord, TurnState};
 use crate::shown::Reader;
 use crate::team::Team;
 
 /// The offset in a recorded step where text and calls end and the results of the calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
-    let offset = step.text.len() + step.calls.len() + step.actions.len();
+    let asks = step.actions.iter().filter(|accepted| accepted.asks).count();
+    let offset = step.text.len() + step.calls.len() + step.actions.len() + asks;
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn events(team: &Team, turn: &JournaledTurn) -> Vec<Event> {
             .steps
             .get(index + 1)
             .map_or(&turn.record.results, |next| &next.results);
-        writer.add_step(index, step, results);
+        writer.add_step(index, step, results, &turn.actions);
     }
     writer.add_end(turn.steps.len(), &turn.record);
     writer.events
@@ -78,15 +79,23 @@ impl Writer<'_> {
         self.agent = Arc::from(agent);
     }
 
-    fn add_step(&mut self, index: usize, step: &StepRecord, results: &[CallResult]) {
+    fn add_step(
+        &mut self,
+        index: usize,
+        step: &StepRecord,
+        results: &[CallResult],
+        actions: &[ActionRecord],
+    ) {
         self.stand_at(index, step.fence, &step.agent);
         self.add_text(&step.text);
         for call in &step.calls {
             self.add(called(self.team, call));
         }
-        for kind in accepted(step) {
+        for kind in accepted(step, actions) {
             self.add(kind);
         }
+        // Of an action whose record is gone nothing is told, and what follows keeps its place.
+        self.offset = self.offset.max(offset_behind_calls(step));
         for result in results {
             let Some(call) = step.calls.iter().find(|call| call.id == result.call) else {
                 continue;
@@ -177,20 +186,39 @@ pub(crate) fn result_events(
 }
 
 /// The events of a step's accepted actions.
-pub(crate) fn accepted(step: &StepRecord) -> impl Iterator<Item = EventKind> {
-    step.actions.iter().map(|accepted| {
+pub(crate) fn accepted<'a>(
+    step: &'a StepRecord,
+    actions: &'a [ActionRecord],
+) -> impl Iterator<Item = EventKind> + 'a {
+    step.actions.iter().flat_map(move |accepted| {
         let name = step
             .calls
             .iter()
             .find(|call| call.id == accepted.call)
             .map(|call| call.name.clone());
-        EventKind::ActionQueued(Box::new(ActionQueued {
+        let queued = EventKind::ActionQueued(Box::new(ActionQueued {
             action: accepted.action.clone(),
             call: accepted.call.clone(),
             name: name.unwrap_or_default(),
             state: accepted.state,
-        }))
+        }));
+        let asks = accepted.asks.then_some(&accepted.action);
+        let asked = asks.and_then(|id| actions.iter().find(|action| action.id == *id));
+        std::iter::once(queued).chain(asked.and_then(asked_for))
     })
+}
+
+/// The event of a customer's card.
+fn asked_for(action: &ActionRecord) -> Option<EventKind> {
+    let card = action.confirmation.as_ref()?;
+    Some(EventKind::ConfirmationAsked(Box::new(ConfirmationAsked {
+        action: action.id.clone(),
+        name: action.tool.clone(),
+        title: card.title.clone(),
+        shown: card.shown.clone(),
+        arguments_hash: action.arguments_hash(),
+        expires_at: card.expires_at,
+    })))
 }
 
 /// The events of a turn that a listener at a position still needs.

@@ -36,9 +36,7 @@ pub(crate) fn messages(
     };
     let mut messages = window::past_messages(past, replaced, &engine.team.limits);
     messages.push(match record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => {
-            Message::User(Arc::from(record.message.as_str()))
-        }
+        Origin::Customer | Origin::Regenerated { .. } => Message::User(window::words(record)),
         // The first step replaces it: only then are the late results known.
         Origin::LateResult => window::late_prompt(&[]),
     });

@@ -6,7 +6,9 @@ use super::told;
 use crate::ids::TurnNumber;
 use crate::ports::{Message, ToolCall};
 use crate::record::journal::{Extent, JournaledTurn};
-use crate::record::{ActionState, CallResult, LateResult, Origin, StepRecord};
+use crate::record::{
+    ActionState, AnsweredCard, CallResult, LateResult, Origin, StepRecord, TurnRecord,
+};
 use crate::team::Limits;
 
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
@@ -58,9 +60,7 @@ pub(crate) fn past_messages(
 fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
     let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
     messages.push(match turn.record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => {
-            Message::User(Arc::from(turn.record.message.as_str()))
-        }
+        Origin::Customer | Origin::Regenerated { .. } => Message::User(words(&turn.record)),
         Origin::LateResult => {
             late_prompt(turn.steps.first().map_or(&[], |step| &step.late_results))
         }
@@ -84,6 +84,22 @@ fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
         });
     }
     messages
+}
+
+/// The customer's words. What they did to an open card is added: the model does not decide what a word means there.
+pub(crate) fn words(record: &TurnRecord) -> Arc<str> {
+    let Some(AnsweredCard { tool, yes, .. }) = &record.answers else {
+        return Arc::from(record.message.as_str());
+    };
+    let what = if *yes {
+        "confirmed it: do not call it again for that"
+    } else {
+        "declined it: nothing is done"
+    };
+    let message = &record.message;
+    Arc::from(format!(
+        "{message}\n[This answered the card about {tool}. The customer {what}.]"
+    ))
 }
 
 /// A response and the results of its calls, each call with exactly one.
@@ -126,6 +142,10 @@ fn size(message: &Message) -> usize {
         Message::Tool { result, .. } => result.len(),
     }
 }
+
+/// The result of an action while its card is open.
+pub(crate) const ASKED: &str = "Not done yet: a card asks the customer to confirm it, and it is done once they do. Ask them to, and \
+     do not call it again.";
 
 /// The agent's instructions, followed by the ends of actions that were pending in earlier results.
 ///
@@ -186,6 +206,8 @@ pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
         ActionState::Queued | ActionState::Running => {
             "Accepted and pending: it will be done, but is not done yet. Tell the customer so.".to_owned()
         }
+        // The action says itself whose yes it waits for.
+        ActionState::Proposed if !result.is_empty() => result.to_owned(),
         ActionState::Proposed => {
             "Accepted and pending: a colleague has to approve it first, nothing is done yet. Tell the customer so.".to_owned()
         }
@@ -196,7 +218,7 @@ pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
 mod tests {
     use super::*;
     use crate::ports::Usage;
-    use crate::record::{ToolOutcome, TurnRecord, TurnState};
+    use crate::record::{ToolOutcome, TurnState};
 
     fn turn(
         number: u32,
@@ -210,6 +232,7 @@ mod tests {
             message: message.to_owned(),
             message_id: None,
             speaker: crate::speaker::Speaker::default(),
+            answers: None,
             receipt: 0,
             accepted_at: 0,
             ended_at: None,
@@ -241,6 +264,7 @@ mod tests {
             text: text.to_owned(),
             calls: calls.collect(),
             actions: Vec::new(),
+            refused: Vec::new(),
             results: Vec::new(),
             late_results: Vec::new(),
             usage: Usage::default(),

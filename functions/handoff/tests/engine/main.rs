@@ -9,9 +9,11 @@
 mod actions;
 mod bounds;
 mod conditions;
+mod confirm;
 mod conversations;
 mod kept;
 mod model;
+mod money;
 mod operators;
 mod owners;
 mod play;

@@ -97,6 +97,7 @@ fn heard_of(heard: &Heard) -> Vec<Option<String>> {
         EventKind::TurnStarted(_)
         | EventKind::TextDelta(_)
         | EventKind::ActionQueued(_)
+        | EventKind::ConfirmationAsked(_)
         | EventKind::HandedOff(_)
         | EventKind::Usage(_)
         | EventKind::Reset { .. }

@@ -84,6 +84,7 @@ impl Ear {
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
             | EventKind::ActionQueued { .. }
+            | EventKind::ConfirmationAsked { .. }
             | EventKind::ActionFinished { .. }
             | EventKind::HandedOff { .. }
             | EventKind::Usage(_) => {}

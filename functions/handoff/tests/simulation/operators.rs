@@ -180,6 +180,7 @@ async fn decide(
             | DecisionError::Decided(_)
             | DecisionError::Changed(_)
             | DecisionError::ApprovedAlready
+            | DecisionError::CustomerFirst
             | DecisionError::TooManyReports
             | DecisionError::Store(_),
         ) => {}

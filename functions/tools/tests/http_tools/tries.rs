@@ -58,6 +58,8 @@ impl Accepted {
             tool: "book".to_owned(),
             arguments: arguments.to_owned(),
             amount_cents: None,
+            over: None,
+            confirmation: None,
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: clock.now(),

@@ -37,6 +37,8 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             tool: "execute_refund".to_owned(),
             arguments: json!({"item_id": format!("{}-{number}", state.as_str())}).to_string(),
             amount_cents: Some(74_900),
+            over: None,
+            confirmation: None,
             agent: "IssuesAndRepairsAgent".to_owned(),
             state,
             accepted_at: now - u64::from(many - number) * MINUTE,

@@ -26,6 +26,12 @@ pub(crate) struct Content {
     pub(crate) status: Option<String>,
     #[serde(default)]
     pub(crate) step: Option<u32>,
+    #[serde(default)]
+    pub(crate) action: Option<String>,
+    #[serde(default)]
+    pub(crate) arguments_hash: Option<String>,
+    #[serde(default)]
+    pub(crate) expires_at: Option<u64>,
 }
 
 impl Line {

@@ -15,7 +15,7 @@ fn an_unknown_key_is_reported_with_the_known_ones() {
         "timeout_seconds = 5",
         "timeout = 5",
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `order`, `retry_minutes`, `verified`, `after`, `show`, `service`.",
+         `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, `service`.",
     );
 }
 
@@ -353,7 +353,8 @@ fn an_unknown_approval_is_reported() {
     assert_mistake(
         "timeout_seconds = 5",
         "approval = \"maybe\"",
-        "team.toml:29: invalid value: string \"maybe\", expected \"never\", \"always\" or { above_usd = NUMBER }.",
+        "team.toml:29: invalid value: string \"maybe\", expected \"never\", \"always\", { above_usd = NUMBER }, \"customer\" \
+         or [\"customer\", \"operator\"].",
     );
     assert_mistake(
         "timeout_seconds = 5",
