@@ -4,7 +4,8 @@
 // turn   {key, number, messageId, message, status, parts, usage, error, position}
 //        status: sending | unsent | waiting | running | committed | failed | stopped
 // part   {kind: "text", step, agent, text} | {kind: "hand_off", step, from, to}
-//        {kind: "tool", step, agent, call, name, arguments, outcome, result, milliseconds, action, state}
+//        {kind: "tool", step, agent, call, name, arguments, outcome, result, milliseconds, action, state, card}
+// card   {title, fields, arguments_hash, answer}: what the customer is asked to confirm
 
 export const empty = (id) => ({ id, agent: null, turns: [] });
 
@@ -36,6 +37,8 @@ const CHANGES = {
     live(state, event, (turn) => ({ parts: mergeTool(turn.parts, event, { outcome: event.outcome ?? "ok", result: event.result, milliseconds: event.milliseconds }) })),
   action_queued: action,
   action_finished: action,
+  confirmation_asked: (state, { title, fields, arguments_hash, ...event }) => action(state, { ...event, card: { title, fields, arguments_hash, answer: null } }),
+  answered: (state, { answer, card, ...event }) => action(state, { ...event, card: { ...card, answer } }),
   handed_off: (state, event) => ({ ...live(state, event, (turn) => ({ parts: handOff(turn.parts, event) })), agent: event.to }),
   usage: (state, event) => live(state, event, () => ({ usage: { ...event } })),
   reset: (state, event) => live(state, event, (turn) => unlessShown(turn, event, (parts) => parts.filter((part) => part.step < event.step))),
@@ -105,6 +108,9 @@ export function isPast(position, shown) {
 
 // --- parts
 
+/** Whether the customer can still confirm or decline the action of this part. */
+export const isAsked = ({ card, state }) => card != null && card.answer == null && state === "proposed";
+
 function appendText(parts, { step = 0, agent, text = "" }) {
   const last = parts.at(-1);
   if (last?.kind === "text" && last.step === step) return parts.with(-1, { ...last, text: last.text + text });
@@ -131,6 +137,6 @@ function action(state, event) {
   const owner = event.action == null ? null : state.turns.findLast((turn) => turn.parts.some((part) => part.action === event.action));
   const known = owner || find(state, event) ? state : adopt(state, event);
   const turn = owner ?? find(known, event);
-  const more = { state: event.state, ...(event.result == null ? {} : { result: event.result }) };
+  const more = { ...(event.state == null ? {} : { state: event.state }), ...(event.result == null ? {} : { result: event.result }), ...(event.card && { card: event.card }) };
   return update(known, { key: turn.key }, (it) => ({ parts: mergeTool(it.parts, event, more) }));
 }

@@ -58,6 +58,8 @@ export function Detail({ action, onBack, onDecided }) {
   return html`<section class="detail" aria-labelledby="detail-name">
     <header><${IconButton} icon="back" class="back" label=${t("close")} onClick=${onBack} /><h2 id="detail-name" ref=${heading} tabindex="-1">${toolName(action.name)}</h2><span class="state" data-state=${action.state}>${stateName(action.state)}</span></header>
     <dl>${action.amount != null && html`<dt>${t("amount")}</dt><dd class="amount">${money(action.amount)}</dd>`}
+      ${action.over && html`<dt>${t("overLimit")}</dt><dd>${action.over}</dd>`}
+      ${action.confirmation && html`<dt>${t("customerSays")}</dt><dd>${deskStrings[language].answers[action.confirmation.answer ?? "open"]}</dd>`}
       <dt>${t("arguments")}</dt><dd><${Value} value=${action.arguments} /></dd>
       ${action.result != null && html`<dt>${t("result")}</dt><dd><${Value} value=${action.result} /></dd>`}
       ${action.approvals.map(({ by, at }, number) => html`<dt>${t(number ? "secondApproval" : "firstApproval")}</dt><dd>${by}, <time>${when(at)}</time></dd>`)}
@@ -79,7 +81,7 @@ export function Detail({ action, onBack, onDecided }) {
       <label for="reason-customer">${t("forCustomer")}</label>
       <textarea id="reason-customer" rows="2" maxlength="500" value=${forCustomer} onInput=${(event) => setForCustomer(event.currentTarget.value)}></textarea>
       <div class="buttons">${action.state === "proposed"
-        ? html`<button type="button" class="small-button danger" disabled=${isBusy} onClick=${make("reject")}>${t("reject")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("approve")}>${t("approve")}</button>`
+        ? html`<button type="button" class="small-button danger" disabled=${isBusy} onClick=${make("reject")}>${t("reject")}</button><button type="button" class="small-button main" disabled=${isBusy || action.confirmation?.answer === null} onClick=${make("approve")}>${t("approve")}</button>`
         : html`<button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "retry")}>${t("settleRetry")}</button><button type="button" class="small-button" disabled=${isBusy} onClick=${make("settle", "rejected")}>${t("settleRejected")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${make("settle", "done")}>${t("settleDone")}</button>`}</div>
     </form>`}
   </section>`;

@@ -60,8 +60,8 @@ async function rows(route, name, many) {
   return found;
 }
 
-const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, fence, result, reason, reason_for_customer: reasonForCustomer, decision, decided_by: decidedBy, decided_at: decidedAt, approvals = [], approvals_needed: approvalsNeeded, attempts, amount_cents: amount, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
-  ({ id, name: tool, state, conversation, agent, arguments: given, hash, fence, result, reason, reasonForCustomer, decision, decidedBy, decidedAt, approvals, approvalsNeeded, attempts, amount, at, triedAt, expiresAt });
+const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, fence, result, reason, reason_for_customer: reasonForCustomer, decision, decided_by: decidedBy, decided_at: decidedAt, approvals = [], approvals_needed: approvalsNeeded, attempts, amount_cents: amount, over, confirmation, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
+  ({ id, name: tool, state, conversation, agent, arguments: given, hash, fence, result, reason, reasonForCustomer, decision, decidedBy, decidedAt, approvals, approvalsNeeded, attempts, amount, over, confirmation, at, triedAt, expiresAt });
 
 /** `decision`: approve, reject, or settle with an outcome. It carries the hash of what was shown and the number of its last try: other arguments, or another try since, no decision. */
 export const decide = (action, decision, { reason, forCustomer, outcome }) =>

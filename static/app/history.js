@@ -21,8 +21,8 @@ const READ = {
   hand_off: (turn, { from, to }) => push(turn, { kind: "hand_off", from, to }),
   tool_call: (turn, { agent, call, name, arguments: given, outcome, result, milliseconds }) => push(turn, { kind: "tool", agent, call, name, arguments: given, outcome, result, milliseconds }),
   // Its call comes first.
-  action: (turn, { action, call: asked, name, arguments: given, state, result }) => {
-    const told = { action, state, ...(result == null ? {} : { result }) };
+  action: (turn, { action, call: asked, name, arguments: given, state, result, confirmation: card }) => {
+    const told = { action, state, ...(result == null ? {} : { result }), ...(card && { card }) };
     const calls = turn.parts.filter((part) => part.kind === "tool" && part.name === name && part.action == null);
     const call = calls.find((part) => part.call === asked) ?? calls[0];
     if (call) Object.assign(call, told);

@@ -85,6 +85,17 @@ export class Session {
     }
   }
 
+  /** The customer's answer to the card of an action. A card that is not what it was is read anew. */
+  async confirm({ action, card }, yes) {
+    try {
+      await send("POST", path("conversations", this.id, "actions", action, "confirm"), { arguments_hash: card.arguments_hash, yes });
+      this.#apply({ type: "answered", action, card, answer: yes ? "yes" : "no" });
+    } catch (error) {
+      if (error.status === 409) await this.#refresh();
+      this.complain(error);
+    }
+  }
+
   /** The last answer anew, once however often it is asked for. */
   async regenerate(turn) {
     const route = path("conversations", this.id, "turns", turn.number, "regenerate");

@@ -1,7 +1,7 @@
 // The conversation as it is read: turns, messages by agent, tools, hand-offs. Draws state; changes nothing.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/vendor.js";
-import { isOver } from "./conversation.js";
+import { isAsked, isOver } from "./conversation.js";
 import { Markdown } from "./markdown-view.js";
 import { agentHue, agentName, isHandOff, toolName } from "./names.js";
 import { count, duration, t } from "./strings.js";
@@ -76,7 +76,7 @@ const Page = memo(({ turns, last, agent, ...rest }) => html`<div class="page">${
   isAgain=${place > 0 && turns[place - 1].replaced === true && turns[place - 1].message === turn.message} agent=${turn === last ? agent : null} ...${rest} />`)}</div>`);
 
 const Turn = memo(({ turn, session, agents, isLast, isAgain, readOnly, agent }) => {
-  const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} />`;
+  const answer = html`<${Answer} turn=${turn} agents=${agents} agent=${agent} session=${readOnly ? null : session} />`;
   return html`<article class="turn" data-status=${turn.status}>
     ${turn.message == null ? html`<p class="note">${t("lateResult")}</p>` : !isAgain && html`<div class="customer" data-status=${turn.status}>
       <span class="visually-hidden">${t("said", { name: readOnly ? t("customer") : t("you") })}</span>
@@ -102,7 +102,7 @@ function Unsent({ turn, session }) {
 }
 
 // The agent is named where it changes.
-function Answer({ turn, agents, agent }) {
+function Answer({ turn, agents, agent, session }) {
   const parts = turn.parts.filter((part) => !(part.kind === "tool" && isHandOff(part.name)));
   const isLive = turn.status === "running";
   const current = parts.findLast((part) => part.kind === "hand_off")?.to ?? parts.findLast((part) => part.agent)?.agent ?? agent;
@@ -110,27 +110,36 @@ function Answer({ turn, agents, agent }) {
   return html`${parts.map((part, place) => {
     const name = part.kind !== "hand_off" && part.agent && part.agent !== speaker ? (speaker = part.agent) : null;
     const isTail = isLive && place === parts.length - 1;
-    return html`<${Part} key=${`${part.step}-${place}`} part=${part} named=${name} hue=${agentHue(part.agent ?? part.to, agents)} isTail=${isTail} />`;
+    return html`<${Part} key=${`${part.step}-${place}`} part=${part} named=${name} hue=${agentHue(part.agent ?? part.to, agents)} isTail=${isTail} session=${session} />`;
   })}
   ${isLive && parts.at(-1)?.kind !== "text" && html`<p class="thinking" data-hue=${agentHue(current, agents)}><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span class="visually-hidden">${t("thinking", { name: agentName(current) })}</span></p>`}`;
 }
 
-const Part = memo(({ part, named, hue, isTail }) => {
+const Part = memo(({ part, named, hue, isTail, session }) => {
   if (part.kind === "hand_off") {
     return html`<div class="hand-off" data-hue=${hue} role="separator" aria-label=${t("handedOffLong", { from: agentName(part.from), to: agentName(part.to) })}><span><i class="dot"></i>${t("handedOff", { to: agentName(part.to) })}</span></div>`;
   }
   return html`<div class="agent" data-hue=${hue}>
     ${named && html`<h2 class="agent-name"><i class="dot"></i>${agentName(named)}</h2>`}
-    ${part.kind === "text" ? html`<div dir="auto" class="words"><${Markdown} text=${part.text} live=${isTail} /></div>` : html`<${ToolCard} part=${part} />`}
+    ${part.kind === "text" ? html`<div dir="auto" class="words"><${Markdown} text=${part.text} live=${isTail} /></div>` : html`<${ToolCard} part=${part} />${session && isAsked(part) && html`<${Card} part=${part} session=${session} />`}`}
   </div>`;
 });
+
+/** What the customer is asked to confirm. */
+function Card({ part, session }) {
+  const [isBusy, setBusy] = useState(false);
+  const answer = (yes) => async () => { setBusy(true); await session.confirm(part, yes); setBusy(false); };
+  return html`<section class="card" aria-label=${part.card.title}><h3 dir="auto">${part.card.title}</h3><${Value} value=${part.card.fields} />
+    <div class="buttons"><button type="button" class="small-button" disabled=${isBusy} onClick=${answer(false)}>${t("cancel")}</button><button type="button" class="small-button main" disabled=${isBusy} onClick=${answer(true)}>${t("confirm")}</button></div>
+  </section>`;
+}
 
 const ICON = { running: "clock", done: "check", failed: "cross", proposed: "hand", queued: "clock", rejected: "cross", unknown: "info" };
 
 /** One tool call. */
 export function ToolCard({ part }) {
   const state = part.state ?? (part.outcome == null ? "running" : part.outcome === "ok" ? "done" : "failed");
-  const words = t(state === "failed" ? "toolFailed" : state);
+  const words = t(state === "failed" ? "toolFailed" : isAsked(part) ? "asked" : state);
   const has = (part.arguments ?? part.result) != null;
   return html`<${has ? "details" : "div"} class="tool" data-state=${state}>
     <${has ? "summary" : "div"}><span class="tool-icon"><${Icon} name=${ICON[state] ?? "info"} /></span><span class="tool-name">${toolName(part.name)}</span>

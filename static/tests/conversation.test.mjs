@@ -1,6 +1,6 @@
 import test from "node:test";
 import assert from "node:assert/strict";
-import { empty, isPast, reduce } from "../app/conversation.js";
+import { empty, isAsked, isPast, reduce } from "../app/conversation.js";
 import { merge, prepend, turnsOf } from "../app/history.js";
 
 const play = (...events) => events.reduce(reduce, empty("c"));
@@ -45,6 +45,20 @@ test("a turn heard of elsewhere and the one that we sent are one", () => {
 test("turns stand in their order, waiting messages last", () => {
   const state = play(sent, { type: "turn_started", turn: 2 }, { type: "turn_started", turn: 1 });
   assert.deepEqual(state.turns.map((turn) => turn.number), [1, 2, null]);
+});
+
+test("a card is asked until it is answered, here or elsewhere, and the history tells the same", () => {
+  const told = { title: "Refund of $749.00?", fields: { item_id: "i" }, arguments_hash: "h" };
+  const asked = play(sent, started, { type: "tool_called", turn: 1, step: 0, call: "a", name: "execute_refund" }, { type: "action_queued", turn: 1, step: 0, call: "a", action: "x1", name: "execute_refund", state: "proposed" },
+    { type: "confirmation_asked", turn: 1, step: 0, action: "x1", name: "execute_refund", expires_at: 9, ...told });
+  const part = (state) => state.turns[0].parts[0];
+  assert.deepEqual([isAsked(part(asked)), part(asked).card.title, part(asked).state], [true, told.title, "proposed"]);
+  const answered = reduce(asked, { type: "answered", action: "x1", card: part(asked).card, answer: "yes" });
+  assert.deepEqual([isAsked(part(answered)), part(answered).card.answer, part(answered).state], [false, "yes", "proposed"]);
+  assert.equal(isAsked(part(reduce(asked, { type: "action_finished", action: "x1", name: "execute_refund", state: "rejected" }))), false);
+  const action = (answer) => ({ turn: 1, type: "action", action: "x1", call: "a", name: "execute_refund", state: "proposed", confirmation: { ...told, answer } });
+  const read = (answer) => turnsOf({ items: [{ turn: 1, type: "tool_call", call: "a", name: "execute_refund", agent: "A" }, action(answer)] })[0].parts[0];
+  assert.deepEqual([isAsked(read(null)), isAsked(read("yes"))], [true, false]);
 });
 
 test("interleaved tool calls keep their results", () => {

@@ -34,10 +34,10 @@ for (const [page, entry] of PAGES) {
   });
 }
 
-// It was 45 KB before the page knew tokens, visitors and whose a conversation is.
-test("a first visit is under 48 KB gzipped in all", () => {
+// It was 45 KB before the page knew tokens, visitors and whose a conversation is, and 47 before customers confirmed actions in it.
+test("a first visit is under 50 KB gzipped in all", () => {
   const weight = ["index.html", ...asked(read("index.html"))].reduce((sum, file) => sum + gzipSync(read(file), { level: 9 }).length, 0);
-  assert.ok(weight < 48_000, `${weight} bytes`);
+  assert.ok(weight < 50_000, `${weight} bytes`);
 });
 
 test("no module writes HTML, evaluates text or sets a style attribute", () => {
