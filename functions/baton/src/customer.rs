@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write, stderr, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -56,11 +56,11 @@ impl Who {
 pub(crate) fn export(
     settings: &Settings,
     who: &Who,
-    to: Option<PathBuf>,
+    to: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let principal = who.principal()?;
     with_services(settings, async move |engine, office| {
-        let mut lines = Lines::open(to.as_deref())?;
+        let mut lines = Lines::open(to)?;
         let owners = same_owners(&**engine.store(), &principal.owner()).await?;
         for owner in &owners {
             export_owner(&mut lines, &engine, &office, owner).await?;

@@ -125,7 +125,7 @@ fn main() -> ExitCode {
             settings(data).and_then(|settings| migrate::run(&settings, rate, from.as_deref()))
         }
         Command::Export { who, to, data } => {
-            settings(data).and_then(|settings| customer::export(&settings, &who, to))
+            settings(data).and_then(|settings| customer::export(&settings, &who, to.as_deref()))
         }
         Command::Erase { who, yes, data } => {
             settings(data).and_then(|settings| customer::erase(&settings, &who, yes))

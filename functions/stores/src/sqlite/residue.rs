@@ -41,6 +41,8 @@ pub(super) struct Residue {
     due: Option<Instant>,
     /// The next page to look at; none when all were looked at.
     page: Option<u32>,
+    /// The mark when the first page was looked at. A removal since then has changed it.
+    seen: Option<i64>,
     retry: Duration,
 }
 
@@ -50,20 +52,23 @@ impl Residue {
         Self {
             due: None,
             page: None,
+            seen: None,
             retry: FIRST_RETRY,
         }
     }
 
-    /// A record was removed: all pages must be looked at once more.
+    /// A record was removed. If a round over the pages is under way, the mark tells it to begin anew when it has come to its end, so
+    /// that removals without a pause hold nothing up.
     pub(super) fn removed(&mut self) {
-        self.page = Some(1);
-        self.retry = FIRST_RETRY;
-        self.due = Some(Instant::now() + AFTER);
+        if self.due.is_none() {
+            self.page = Some(1);
+            self.due = Some(Instant::now() + AFTER);
+        }
     }
 
     /// Finds a mark of another process, or of an earlier one.
     pub(super) fn look(&mut self, db: &Connection) -> Result<()> {
-        if self.due.is_none() && is_marked(db)? {
+        if self.due.is_none() && marked(db)?.is_some() {
             self.removed();
         }
         Ok(())
@@ -84,6 +89,7 @@ impl Residue {
         let pause = match &done {
             Ok(Step::Done) => None,
             Ok(Step::More) => Some(PAUSE),
+            Ok(Step::Again) => Some(AFTER),
             Ok(Step::LogIsRead) | Err(_) => {
                 let pause = self.retry;
                 self.retry = (pause * 2).min(LONGEST_RETRY);
@@ -96,6 +102,10 @@ impl Residue {
 
     fn try_step(&mut self, db: &mut Connection) -> Result<Step> {
         if let Some(page) = self.page {
+            if page == 1 {
+                self.seen = marked(db)?;
+                self.retry = FIRST_RETRY;
+            }
             self.page = overwrite(db, page, PAGES_AT_ONCE)?;
             return Ok(Step::More);
         }
@@ -105,22 +115,27 @@ impl Residue {
         if !emptied? {
             return Ok(Step::LogIsRead);
         }
-        unmark(db)?;
+        unmark(db, self.seen)?;
+        if marked(db)?.is_some() {
+            self.page = Some(1);
+            return Ok(Step::Again);
+        }
         Ok(Step::Done)
     }
+}
 
-    /// For the end of a process: overwrites at once. The caller empties the log, and then removes the mark if this says so.
-    pub(super) fn finish(&mut self, db: &mut Connection) -> Result<bool> {
-        if !is_marked(db)? {
-            return Ok(false);
-        }
-        let from = self.page.take().unwrap_or(1);
-        Ok(overwrite(db, from, PAGES_AT_END)?.is_none())
-    }
+/// For the end of a process: overwrites at once. The caller empties the log, and then removes this mark; none if pages are left.
+pub(super) fn finish(db: &mut Connection) -> Result<Option<i64>> {
+    let Some(mark) = marked(db)? else {
+        return Ok(None);
+    };
+    let left = overwrite(db, 1, PAGES_AT_END)?;
+    Ok(left.is_none().then_some(mark))
 }
 
 enum Step {
     More,
+    Again,
     LogIsRead,
     Done,
 }
@@ -132,24 +147,28 @@ pub(super) fn empty_log(db: &Connection) -> Result<bool> {
     })
 }
 
-/// Sets the mark, in the transaction of the removal.
+/// Sets the mark, in the transaction of the removal. Each removal raises its version.
 pub(super) fn mark(db: &Connection) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO records (partition, sort, version, format, body) VALUES (?1, ?1, 1, 1, '') ON CONFLICT DO NOTHING",
+        "INSERT INTO records (partition, sort, version, format, body) VALUES (?1, ?1, 1, 1, '') \
+         ON CONFLICT DO UPDATE SET version = version + 1",
     )?
     .execute([MARK])
     .map(drop)
 }
 
-pub(super) fn unmark(db: &Connection) -> Result<()> {
-    db.prepare_cached("DELETE FROM records WHERE partition = ?1")?
-        .execute([MARK])
+/// Removes the mark, unless a removal has changed it since it was seen.
+pub(super) fn unmark(db: &Connection, seen: Option<i64>) -> Result<()> {
+    db.prepare_cached("DELETE FROM records WHERE partition = ?1 AND sort = ?1 AND version = ?2")?
+        .execute((MARK, seen))
         .map(drop)
 }
 
-fn is_marked(db: &Connection) -> Result<bool> {
-    db.prepare_cached("SELECT 1 FROM records WHERE partition = ?1")?
-        .exists([MARK])
+/// The version of the mark, if there is one.
+fn marked(db: &Connection) -> Result<Option<i64>> {
+    db.prepare_cached("SELECT version FROM records WHERE partition = ?1 AND sort = ?1")?
+        .query_row([MARK], |row| row.get(0))
+        .optional()
 }
 
 /// Overwrites the unused middle of so many pages from `first` on. Returns the page to go on with.
@@ -284,7 +303,7 @@ mod tests {
         residue.look(&db).unwrap();
         all_steps(&mut residue, &mut db);
         assert_eq!((residue.due(), file.words()), (None, 0));
-        assert!(!is_marked(&db).unwrap());
+        assert_eq!(marked(&db).unwrap(), None);
         let found: String = db
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
             .unwrap();
@@ -310,11 +329,26 @@ mod tests {
         let mut residue = Residue::none();
         residue.look(&db).unwrap();
         all_steps(&mut residue, &mut db);
-        assert!(residue.due().is_some() && is_marked(&db).unwrap());
+        assert!(residue.due().is_some() && marked(&db).unwrap().is_some());
         assert!(file.words() > 0);
         reader.execute_batch("COMMIT").unwrap();
         residue.step(&mut db, || Ok(())).unwrap();
         assert_eq!((residue.due(), file.words()), (None, 0));
+    }
+
+    #[test]
+    fn a_removal_during_a_round_begins_another_one() {
+        let file = File::new("residue-again");
+        let mut db = removed_from(&file);
+        let mut residue = Residue::none();
+        residue.look(&db).unwrap();
+        residue.step(&mut db, || Ok(())).unwrap();
+        // Of another process.
+        mark(&db).unwrap();
+        all_steps(&mut residue, &mut db);
+        assert_eq!(residue.page, Some(1));
+        all_steps(&mut residue, &mut db);
+        assert_eq!((residue.due(), marked(&db).unwrap()), (None, None));
     }
 
     #[test]

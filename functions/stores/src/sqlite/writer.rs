@@ -340,11 +340,14 @@ impl WriterThread {
     fn finish(mut self) {
         let mut end = || {
             self.identity.check_names()?;
-            let overwritten = self.residue.finish(&mut self.db)?;
+            let overwritten = residue::finish(&mut self.db).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what removed records left in the file is overwritten at the next start");
+                None
+            });
             self.db.busy_timeout(PATIENCE_AT_END)?;
             let emptied = residue::empty_log(&self.db)?;
-            if emptied && overwritten {
-                residue::unmark(&self.db)?;
+            if emptied && overwritten.is_some() {
+                residue::unmark(&self.db, overwritten)?;
             }
             Ok::<_, rusqlite::Error>(emptied)
         };

@@ -156,7 +156,7 @@ async fn no_record_names_a_customer_of_whom_all_was_erased() {
         let list = Index::Listed(list.to_owned());
         let page = bench.store.index(&list, None, 1000).await.unwrap();
         for stored in page.records {
-            let text = format!("{:?}", stored);
+            let text = format!("{stored:?}");
             assert!(!text.contains("ann@example.com"), "{text}");
             assert!(!text.contains("kite"), "{text}");
         }
