@@ -34,18 +34,27 @@ PATIENCE = 60.0
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--local", required=True, help="the program `local`; `pool` is looked for beside it")
-    local = os.path.abspath(parser.parse_args().local)
+    search(parser.parse_args().local)
+
+
+async def attack(local, _is_full):
+    """For a runner of several attacks."""
+    search(local)
+
+
+def search(local):
+    local = os.path.abspath(local)
     model = Model()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(folder, local, model.url)
         try:
-            attack(run)
+            try_it(run)
         finally:
             run.end()
             model.shutdown()
 
 
-def attack(run):
+def try_it(run):
     server = run.server()
     second = run.second()
     write(server)

@@ -192,6 +192,7 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
                 "SessionSecret" => {
                     json!({"BATON_SESSION_SECRET": SESSIONS})
                 }
+                "ToolTokenSecret" => json!({"BATON_TOOL_TOKEN_SECRET": SESSIONS}),
                 "ToolSecret" => json!({"TABLES_TOKEN": "a t0ken of the tests"}),
                 _ => json!({}),
             };

@@ -212,6 +212,23 @@ async fn the_sweeper_finds_what_was_lost(
     tokio::time::timeout(PATIENCE, swept_clean)
         .await
         .expect("the erased conversation's records are removed");
+    // The worker carried the refund out after the erasure: its amount stays, and no word of it.
+    let refunds: Vec<String> = table
+        .items()
+        .await
+        .iter()
+        .filter(|item| item["pk"].as_s().unwrap() == "B#REFUNDED#second")
+        .map(|item| item["body"].as_s().unwrap().clone())
+        .collect();
+    let [refund] = refunds.as_slice() else {
+        panic!("{refunds:?}");
+    };
+    let refund: Value = serde_json::from_str(refund).unwrap();
+    assert_eq!(
+        (&refund["reason"], &refund["refunded_cents"]),
+        (&json!("(erased)"), &json!(39_900))
+    );
+    assert_ne!(refund["conversation"], "second");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -133,6 +133,10 @@ impl Template {
             // Conversations are named by the tests.
             "Auth" => "open".to_owned(),
             "FourEyesUsd"
+            | "RetentionDays"
+            | "Bounds"
+            | "JwtToolClaims"
+            | "ToolTokenIssuer"
             | "Origins"
             | "Proxies"
             | "JwtIssuer"
