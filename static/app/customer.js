@@ -3,7 +3,23 @@
 
 import * as storage from "./storage.js";
 
+const ANSWER_MS = 300;
+
 let held = storage.token(); // {token, isNew}: for this tab only
+
+// A tab that has no token asks the others of its browser, so that no storage keeps one for longer than a tab.
+const tabs = new BroadcastChannel("baton.customer");
+tabs.onmessage = ({ data }) => data.asks && held && !held.isNew && tabs.postMessage({ token: held.token });
+
+function ofAnotherTab() {
+  const channel = new BroadcastChannel("baton.customer");
+  const answer = new Promise((resolve) => {
+    channel.onmessage = ({ data }) => data.token && resolve(data.token);
+    setTimeout(resolve, ANSWER_MS);
+  });
+  channel.postMessage({ asks: true });
+  return answer.finally(() => channel.close());
+}
 
 export const current = () => held;
 
@@ -18,9 +34,11 @@ export function take(token) {
 /** The server knows of the sign-in. */
 export const settle = () => save({ ...held, isNew: false });
 
-/** Asks the page that embeds this one (`baton.renewToken`) for a token; whether there is a new one. */
+/** Asks the page that embeds this one (`baton.renewToken`), or else another tab, for a token; whether there is a new one. */
 export async function renew() {
-  const token = await Promise.resolve(globalThis.baton?.renewToken?.()).catch(() => null);
+  const given = await Promise.resolve(globalThis.baton?.renewToken?.()).catch(() => null);
+  const token = given ?? (held ? null : await ofAnotherTab());
+  if (!token && !held) storage.saveSignedIn(false);
   if (typeof token !== "string" || token === held?.token) return false;
   if (held && spaceOf(held.token) === spaceOf(token)) {
     save({ ...held, token });
@@ -36,6 +54,7 @@ export async function renew() {
 function save(next) {
   held = next;
   storage.saveToken(held);
+  storage.saveSignedIn(true);
 }
 
 /** A short name of the token's customer, under which drafts are kept. */

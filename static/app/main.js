@@ -11,7 +11,7 @@ import * as storage from "./storage.js";
 import { language, t } from "./strings.js";
 import { Transcript } from "./transcript.js";
 import { Banner, Dialog, Icon, IconButton, applyTheme, nextTheme, useOnline } from "./ui.js";
-import { identity, onIdentity, resumed, who } from "./who.js";
+import { identity, leave as signOut, onIdentity, resumed, who } from "./who.js";
 
 // Before the first answer there is nothing to announce.
 let announcer = null;
@@ -32,7 +32,7 @@ function Page() {
   const [list, setList] = useState([]);
   const [drawer, setDrawer] = useState(false);
   const [theme, setTheme] = useState(storage.theme);
-  const [removing, setRemoving] = useState(false);
+  const [removing, setRemoving] = useState(false); // or "visitor": about to sign out
   const [lost, setLost] = useState(null); // {why, isCarried}: until something else is opened, written or dismissed
   const [me, setMe] = useState(identity);
   const session = useSession(name, () => redraw((count) => count + 1));
@@ -117,9 +117,11 @@ function Page() {
     }
   };
 
+  const end = () => { setRemoving(false); signOut().catch((error) => session.complain(error)); };
+
   return html`
     <a class="skip" href="#message" onClick=${(event) => { event.preventDefault(); document.getElementById("message").focus(); }}>${t("skip")}</a>
-    <${Sidebar} list=${list} current=${id} agents=${agents} theme=${theme} name=${me?.name} isOpen=${drawer} onClose=${() => setDrawer(false)} onOpen=${() => setDrawer(false)} onNew=${begin}
+    <${Sidebar} list=${list} current=${id} agents=${agents} theme=${theme} name=${me?.name} onLeave=${me?.kind && (me.kind === "visitor" ? () => setRemoving("visitor") : end)} isOpen=${drawer} onClose=${() => setDrawer(false)} onOpen=${() => setDrawer(false)} onNew=${begin}
       onTheme=${() => { const next = nextTheme(theme); setTheme(next); storage.saveTheme(next); applyTheme(next); }} />
     ${drawer && html`<div class="scrim" onClick=${() => setDrawer(false)}></div>`}
     <main>
@@ -142,8 +144,8 @@ function Page() {
       <//>
       <${Composer} key=${name} session=${session} running=${state.turns.find((turn) => turn.status === "running") ?? state.turns.findLast((turn) => isRunning(turn) || turn.status === "sending")} focusOnOpen=${matchMedia("(hover: hover)").matches} />
     </main>
-    ${removing && html`<${Dialog} title=${t("removeTitle")} onClose=${() => setRemoving(false)}><p>${t("removeText")}</p>
-      <div class="buttons"><button type="button" class="small-button" onClick=${() => setRemoving(false)}>${t("cancel")}</button><button type="button" class="small-button danger" onClick=${remove}>${t("remove")}</button></div><//>`}`;
+    ${removing && html`<${Dialog} title=${t(removing === "visitor" ? "signOut" : "removeTitle")} onClose=${() => setRemoving(false)}><p>${t(removing === "visitor" ? "signOutText" : "removeText")}</p>
+      <div class="buttons"><button type="button" class="small-button" onClick=${() => setRemoving(false)}>${t("cancel")}</button><button type="button" class="small-button danger" onClick=${removing === "visitor" ? end : remove}>${t(removing === "visitor" ? "signOut" : "remove")}</button></div><//>`}`;
 }
 
 function useSession(name, changed) {

@@ -16,12 +16,12 @@ export function joinLists(told, own) {
   return [...all.values()].sort((a, b) => b.at - a.at);
 }
 
-export const Sidebar = memo(({ list, current, agents, theme, name, onTheme, onOpen, onNew, onClose, isOpen }) => html`<nav class="sidebar" id="sidebar" aria-label=${t("conversations")} data-open=${isOpen}
+export const Sidebar = memo(({ list, current, agents, theme, name, onLeave, onTheme, onOpen, onNew, onClose, isOpen }) => html`<nav class="sidebar" id="sidebar" aria-label=${t("conversations")} data-open=${isOpen}
     onKeyDown=${(event) => event.key === "Escape" && onClose()}>
     <header><button type="button" class="new-button" onClick=${onNew}><${Icon} name="plus" />${t("newChat")}</button>
       <${IconButton} icon="close" class="drawer-only" label=${t("close")} onClick=${onClose} /></header>
     ${list.length === 0 ? html`<p class="note">${t("noConversations")}</p>` : html`<ul>${list.map((one) => html`<${Entry} key=${one.id} one=${one} isCurrent=${one.id === current} hue=${agentHue(one.agent, agents)} onOpen=${onOpen} minute=${Math.floor(Date.now() / 60_000)} />`)}</ul>`}
-    <footer>${name && html`<p class="note">${t("signedIn", { name })}</p>`}<button type="button" class="quiet-button" onClick=${onTheme}><${Icon} name="theme" />${t("theme", { theme: t(theme) })}</button></footer>
+    <footer>${name && html`<p class="note">${t("signedIn", { name })}</p>`}${onLeave && html`<button type="button" class="quiet-button" onClick=${onLeave}>${t("signOut")}</button>`}<button type="button" class="quiet-button" onClick=${onTheme}><${Icon} name="theme" />${t("theme", { theme: t(theme) })}</button></footer>
   </nav>`);
 
 const Entry = memo(({ one, isCurrent, hue, onOpen }) => html`<li>

@@ -92,9 +92,28 @@ export const token = () => readFrom("sessionStorage", `${ALL}token`, null);
 export const saveToken = (value) => writeTo("sessionStorage", `${ALL}token`, value);
 export const visitor = () => readFrom("localStorage", `${ALL}visitor`, null);
 export const saveVisitor = (value) => writeTo("localStorage", `${ALL}visitor`, value);
+/** Whether a customer is signed in in some tab, as far as anyone knows. */
+export const isSignedIn = () => readFrom("localStorage", `${ALL}signedIn`, false);
+export const saveSignedIn = (value) => writeTo("localStorage", `${ALL}signedIn`, value || null);
 /** What is open in this tab: {id, hash}. */
 export const place = () => readFrom("sessionStorage", `${ALL}place`, null);
 export const savePlace = (value) => writeTo("sessionStorage", `${ALL}place`, value);
+
+/** Forgets who is here, and all that was kept for them. `isFirst`: their other tabs do not know of it. */
+export function leave(isFirst) {
+  saveToken(null);
+  saveVisitor(null);
+  savePlace(null);
+  saveSignedIn(false);
+  try {
+    const theirs = (key) => ["conversations", "draft.", "outbox."].some((name) => key.startsWith(space + name));
+    Object.keys(localStorage).filter(theirs).forEach((key) => localStorage.removeItem(key));
+  } catch { /* forbidden */ }
+  if (isFirst) for (const value of [space, null]) writeTo("localStorage", `${ALL}left`, value);
+}
+
+/** Calls back when they have left in another tab. */
+export const onLeft = (call) => addEventListener("storage", ({ key, newValue }) => key === `${ALL}left` && newValue === JSON.stringify(space) && call());
 
 export const theme = () => readFrom("localStorage", `${ALL}theme`, "auto");
 export const saveTheme = (name) => writeTo("localStorage", `${ALL}theme`, name === "auto" ? null : name);

@@ -23,6 +23,7 @@ const en = {
   untitled: "New conversation", theme: "Appearance: {theme}", auto: "automatic", light: "light", dark: "dark", draft: "Draft",
   conversation: "Conversation", notYours: "This conversation is not yours, or it is gone. A new one begins here.",
   signedIn: "Signed in as {name}", signIn: "Please sign in to go on.", ended: "Your sign-in has ended. What you wrote is kept.",
+  signOut: "Sign out", signOutText: "This browser forgets you, and nobody can open your conversations again.",
 };
 
 const de = {
@@ -50,6 +51,7 @@ const de = {
   cancel: "Abbrechen", untitled: "Neue Unterhaltung", theme: "Darstellung: {theme}", auto: "automatisch", light: "hell", dark: "dunkel",
   draft: "Entwurf", conversation: "Unterhaltung", notYours: "Diese Unterhaltung ist nicht deine, oder es gibt sie nicht mehr. Hier beginnt eine neue.",
   signedIn: "Angemeldet als {name}", signIn: "Bitte melde dich an, um fortzufahren.", ended: "Deine Anmeldung ist abgelaufen. Was du geschrieben hast, bleibt erhalten.",
+  signOut: "Abmelden", signOutText: "Dieser Browser vergisst dich, und niemand kann deine Unterhaltungen wieder öffnen.",
 };
 
 export const LANGUAGES = { en, de };

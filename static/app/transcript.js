@@ -28,6 +28,7 @@ export function Transcript({ session, state, agents, readOnly, children }) {
 
   const hasEarlier = from > 0 || (session && state.before);
   const scrolled = () => {
+    if (!box.current) return; // scrolled and gone in one frame
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     follows.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
     setAway(!follows.current);

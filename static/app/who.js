@@ -61,6 +61,17 @@ function use() {
   authorise(customer()?.token ?? visitor, renew);
 }
 
+/** Signs out, in all tabs of this browser. A visitor's conversations are out of reach then. */
+export async function leave() {
+  await send("DELETE", "session");
+  forget(true);
+}
+
+function forget(isFirst) {
+  storage.leave(isFirst);
+  location.replace(location.pathname + location.search);
+}
+
 function learn(answer) {
   known = answer;
   changed();
@@ -72,7 +83,7 @@ async function ask() {
     try {
       if (customer()?.isNew) return await signIn();
       const answer = await send("GET", "session");
-      if (!answer.kind && answer.strangers === "refused") await (await ofCustomers()).renew();
+      if (!answer.kind && (answer.strangers === "refused" || storage.isSignedIn())) await (await ofCustomers()).renew();
       return answer;
     } catch (error) {
       if (error.status !== 401 || !isFirst || !(await renewed())) throw error;
@@ -118,6 +129,7 @@ if (token) {
   history.replaceState(null, "", storage.place()?.hash || location.href);
 }
 use();
+storage.onLeft(() => forget(false));
 
 /** The conversation that was open before a sign-in. */
 export const resumed = customer()?.isNew ? storage.place()?.id : null;

@@ -78,6 +78,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         session::read,
         session::create,
         keys::key_set,
+        session::end,
         page::openapi,
         page::index,
         page::file,

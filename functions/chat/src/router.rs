@@ -35,7 +35,7 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 27] {
+pub(crate) fn routes() -> [Route; 28] {
     [
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
@@ -55,6 +55,7 @@ pub(crate) fn routes() -> [Route; 27] {
         get("/conversations/{id}/events", conversations::events),
         get("/session", session::read),
         post("/session", session::create),
+        delete("/session", session::end),
         get("/actions", actions::list),
         get("/actions/{id}", actions::one),
         post("/actions/{id}/approve", decisions::approve),

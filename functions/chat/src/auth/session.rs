@@ -2,8 +2,8 @@
 
 use axum::extract::FromRequestParts;
 use baton_handoff::{Kind, Scope, SignInError, Subject, Tenant};
-use http::StatusCode;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde_json::Map;
 
 use super::caller::Caller;
@@ -106,6 +106,11 @@ pub(crate) async fn make(
             "an operator has no session of a customer",
         )),
     }
+}
+
+/// The header that ends the cookie of this browser, where it has one.
+pub(crate) fn leave(headers: &HeaderMap) -> Option<String> {
+    cookie::value(headers).map(|_| cookie::ended(headers))
 }
 
 fn visitor_in(app: &App, tenant: Tenant) -> Result<Session, ApiError> {

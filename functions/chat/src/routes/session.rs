@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::answers::uncached;
 use super::input::{read_object, whole};
 use crate::app::App;
-use crate::auth::session::{Session, Wanted, look, make};
+use crate::auth::session::{Session, Wanted, leave, look, make};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
@@ -64,11 +64,11 @@ fn shown(app: &App, session: Session) -> Response {
         expires_at: session.expires.map(|seconds| seconds.saturating_mul(1000)),
         strangers: app.auth.strangers.as_str(),
     };
-    let mut response = uncached(Json(body));
-    let cookie = session
-        .cookie
-        .and_then(|cookie| HeaderValue::from_str(&cookie).ok());
-    if let Some(cookie) = cookie {
+    with_cookie(uncached(Json(body)), session.cookie)
+}
+
+fn with_cookie(mut response: Response, cookie: Option<String>) -> Response {
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
@@ -125,4 +125,16 @@ pub(crate) async fn create(State(app): State<App>, request: Request) -> Result<R
     };
     let session = make(&app, &mut parts, &wanted).await?;
     Ok(shown(&app, session))
+}
+
+/// Leaves: ends the cookie of this browser, good or bad.
+///
+/// The browser is nobody then. A token that was copied out of the cookie stays good until it ends by itself; tokens that a page
+/// keeps are the page's to forget.
+#[cfg_attr(test, utoipa::path(
+    delete, path = "/session", operation_id = "endSession", tag = "chat",
+    responses((status = 204, description = "The browser has no cookie of Baton's any more.")),
+))]
+pub(crate) async fn end(headers: HeaderMap) -> Response {
+    with_cookie(uncached(StatusCode::NO_CONTENT), leave(&headers))
 }

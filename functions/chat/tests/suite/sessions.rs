@@ -9,9 +9,9 @@ use serde_json::json;
 use super::asking::{
     and, bearer, begin, by_token, get, id_in, own, post, session, token_in, visitor,
 };
-use super::matrix::shared::Mode;
 use super::matrix::shared::callers::{Caller, Standing, cookie_of};
 use super::matrix::shared::tokens::{OF_CUSTOMERS, customer, now, signed, signed_as, with};
+use super::matrix::shared::{Ask, Asks as _, Mode};
 use super::matrix::{open, open_for, open_with};
 use super::support::{Setup, clerk};
 
@@ -237,6 +237,29 @@ async fn a_visitor_who_signs_in_keeps_its_conversations_and_its_cookie_opens_not
         assert_eq!(get(&client, &late, &path).await.status, 404);
     }
     assert_eq!(own(&client, &coyote).await, [conversation]);
+}
+
+#[tokio::test]
+async fn who_leaves_has_no_cookie_any_more_whatever_it_was() {
+    let model = ScriptedModel::responding(clerk).await;
+    let (server, _people) = open(Mode::Visitors, &model).await;
+    let client = server.client();
+    let (visitor, _conversation) = visitor(&client).await;
+    let broken = Caller::new("broken", Standing::Bad, &[("cookie", "baton=nonsense")]);
+    for caller in [&visitor, &broken] {
+        let left = client.ask(&Ask::new("DELETE", "/session", caller)).await;
+        assert_eq!(left.status, 204, "{left:?}");
+        assert!(
+            left.headers["set-cookie"][0].starts_with("baton=; Path=/; Max-Age=0;"),
+            "{left:?}"
+        );
+    }
+    let nobody = Caller::nobody();
+    let left = client.ask(&Ask::new("DELETE", "/session", &nobody)).await;
+    assert_eq!((left.status, left.headers.get("set-cookie")), (204, None));
+    let page = and(&visitor, "origin", "https://elsewhere.example");
+    let refused = client.ask(&Ask::new("DELETE", "/session", &page)).await;
+    assert_eq!(refused.status, 403, "another site signs nobody out");
 }
 
 #[tokio::test]

@@ -157,14 +157,13 @@ async fn a_visitor_who_signs_in_keeps_the_conversation_and_the_draft() {
     tab.is_answered("You said: half a thought").await;
     tab.has(2, ".turn").await;
 
-    // Without the token this browser is nobody any more.
-    let stranger = browser
+    // Another tab asks this one for the token.
+    let second = browser
         .open(&server.url(&format!("#/c/{conversation}")))
         .await;
-    stranger
-        .shows_in(".notices", "This conversation is not yours")
-        .await;
-    stranger.has(0, ".entry-title").await;
+    second.is_answered("You said: half a thought").await;
+    second.shows_in(".sidebar footer", "Signed in as Ann").await;
+    second.has_no_errors();
     // Another customer at the same tab finds nothing of the first.
     tab.types("a secret draft").await;
     tab.shows_value("a secret draft").await;
@@ -173,6 +172,83 @@ async fn a_visitor_who_signs_in_keeps_the_conversation_and_the_draft() {
     tab.shows_value("").await;
     tab.has(0, ".turn").await;
     tab.has(0, ".entry-title").await;
+    tab.has_no_errors();
+}
+
+/// What the browser has of a customer in all that a page can read.
+async fn kept(tab: &Tab) -> String {
+    tab.eval("JSON.stringify([localStorage, sessionStorage, location.href, document.cookie])")
+        .await
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_customer_who_signs_out_is_gone_from_every_tab_and_leaves_nothing() {
+    let model = echo().await;
+    let server = Server::with(&model.url(), &settings("anonymous,jwt")).await;
+    let browser = Browser::start().await;
+    let tab = browser.blank().await;
+    signs_in(&tab, &server, &good("ann", "Ann")).await;
+    tab.says("it is me").await;
+    tab.is_answered("You said: it is me").await;
+    let conversation = tab.conversation().await;
+    tab.types("half a thought").await;
+    tab.shows_value("half a thought").await;
+    let second = browser.open(&server.url("")).await;
+    second.shows_in(".sidebar footer", "Signed in as Ann").await;
+    second.shows(".entry-title", "it is me").await;
+
+    second.press("Sign out").await;
+    for tab in [&tab, &second] {
+        tab.until(
+            "nobody is signed in",
+            "document.querySelector('.sidebar footer').textContent.trim() === 'Appearance: automatic'",
+        )
+        .await;
+        tab.has(0, ".entry-title").await;
+        tab.shows_value("").await;
+        let kept = kept(tab).await;
+        for trace in ["eyJ", "half a", "it is me", &conversation] {
+            assert!(!kept.contains(trace), "{trace} in {kept}");
+        }
+        tab.goes_to(&format!("/c/{conversation}")).await;
+        tab.shows_in(".notices", "This conversation is not yours")
+            .await;
+    }
+    // The next person here is a visitor with one conversation.
+    tab.says("somebody else").await;
+    tab.is_answered("You said: somebody else").await;
+    assert_eq!(titles(&tab).await, ["somebody else"]);
+    for tab in [&tab, &second] {
+        tab.has_no_errors();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's chromium"]
+async fn a_visitor_who_signs_out_is_warned_and_forgotten() {
+    let model = echo().await;
+    let server = Server::with(&model.url(), &settings("anonymous,jwt")).await;
+    let browser = Browser::start().await;
+    let tab = browser.open(&server.url("")).await;
+    tab.says("as a visitor").await;
+    tab.is_answered("You said: as a visitor").await;
+    let conversation = tab.conversation().await;
+    tab.press("Sign out").await;
+    tab.shows("dialog h2", "Sign out").await;
+    axe_finds_nothing(&tab, "a visitor about to sign out").await;
+    tab.press("Cancel").await;
+    tab.has(0, "dialog").await;
+    tab.has(1, ".entry-title").await;
+    tab.press("Sign out").await;
+    tab.click("dialog .danger").await;
+    tab.has(0, ".entry-title").await;
+    tab.goes_to(&format!("/c/{conversation}")).await;
+    tab.shows_in(".notices", "This conversation is not yours")
+        .await;
+    tab.says("somebody else").await;
+    tab.is_answered("You said: somebody else").await;
+    assert_eq!(titles(&tab).await, ["somebody else"]);
     tab.has_no_errors();
 }
 
