@@ -13,6 +13,7 @@ use self::probe::Probe;
 use crate::bounds::Bounds;
 use crate::bounds::places::ToolPlaces;
 use crate::bounds::rates::Rates;
+use crate::budget::Ledger;
 use crate::drive::admission::Admission;
 use crate::drive::hub::Hub;
 use crate::drive::progress::Sweeps;
@@ -89,6 +90,7 @@ pub struct Engine {
     pub(crate) memory: Memory,
     pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
+    pub(crate) ledger: Ledger,
     /// Which visitors have signed in, as far as this process knows.
     pub(crate) aliases: Remembered<Owner, Option<Owner>>,
     /// The API keys that it has seen lately, by hash.
@@ -148,6 +150,7 @@ impl Engine {
             memory: Memory::default(),
             probe: Probe::default(),
             sweeps: Sweeps::default(),
+            ledger: Ledger::default(),
             aliases: Remembered::default(),
             keys: Remembered::default(),
             operators: Remembered::default(),

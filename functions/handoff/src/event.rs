@@ -100,7 +100,7 @@ pub enum EventKind {
     /// Another agent is active now.
     HandedOff(Box<HandedOff>),
     /// The tokens of the turn, all its steps together.
-    Usage(Usage),
+    Usage(Box<Usage>),
     /// The text of this step follows again: discard the text shown so far.
     Reset {
         /// The step.

@@ -36,6 +36,8 @@ pub enum FailureCode {
     StepLimit,
     /// More hand-offs than the team allows in one turn.
     HandOffLimit,
+    /// A further model call does not fit a budget.
+    BudgetExceeded,
     /// The turn's owner died several times at the same step.
     #[serde(rename = "taken_over_too_often")]
     RecoveredTooOften,
@@ -61,6 +63,7 @@ impl FailureCode {
             Self::ContentFiltered => "content_filtered",
             Self::StepLimit => "step_limit",
             Self::HandOffLimit => "hand_off_limit",
+            Self::BudgetExceeded => "budget_exceeded",
             Self::RecoveredTooOften => "taken_over_too_often",
             Self::Internal => "internal",
         }
@@ -91,6 +94,9 @@ impl FailureCode {
             Self::StepLimit | Self::HandOffLimit => {
                 "Sorry, this took more steps than we allow for one answer. Please say in one sentence what you need."
             }
+            Self::BudgetExceeded => {
+                "Sorry, our assistant has reached its limit for now. Please try again later."
+            }
             Self::RecoveredTooOften | Self::Internal => {
                 "Sorry, something went wrong on our side. Please try again."
             }
@@ -115,7 +121,8 @@ impl FailureCode {
             | Self::AnswerTooLong
             | Self::ContentFiltered
             | Self::StepLimit
-            | Self::HandOffLimit => false,
+            | Self::HandOffLimit
+            | Self::BudgetExceeded => false,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod sabotage;
 
 mod action;
 mod bounds;
+mod budget;
 mod conversation;
 mod drive;
 mod engine;

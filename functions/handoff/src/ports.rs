@@ -13,7 +13,7 @@ pub use cursor::IndexPosition;
 pub use env::{Env, Millis, jitter, millis};
 pub use model::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
-    ModelStream, ToolCall, ToolDefinition, Usage,
+    ModelStream, OUTPUT_TOKENS, ToolCall, ToolDefinition, Usage,
 };
 pub use queue::{Delivery, Lane, Queue, QueueError};
 pub use store::{

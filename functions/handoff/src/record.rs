@@ -1,6 +1,7 @@
 //! The records of conversations and of people, and their keys. Knows JSON; never the store.
 
 mod action;
+mod amount;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 mod before;
@@ -12,6 +13,7 @@ mod message;
 mod meta;
 pub(crate) mod operator;
 pub(crate) mod size;
+mod spending;
 mod spent;
 mod step;
 mod stored;
@@ -19,12 +21,14 @@ mod turn;
 
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
 pub use action::{ActionApproval, ActionRecord, ActionState, Decided, actions_in};
+pub use amount::{Amount, Limit};
 pub use before::{Lists, lists_of};
 pub use confirmation::{Answer, Confirmation, OpenCard};
 pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
 pub(crate) use meta::{RECHECK, erased_of, recheck_after};
+pub use spending::{Reservation, Spending};
 pub(crate) use spent::day_of;
 pub use spent::{Counted, DaySpent, Share, Spent};
 pub use step::{

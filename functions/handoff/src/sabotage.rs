@@ -113,11 +113,19 @@ mod switch {
         StrangersConfirm,
         /// What ends without effect stays counted.
         NeverGivenBack,
+        /// A model call is reserved for after it was made.
+        ReservedAfterCall,
+        /// A slice that was settled is settled again.
+        SettledTwice,
+        /// A budget is checked before the commit, and not for the version that the commit writes over.
+        CheckedOutsideOfCommit,
+        /// A conversation takes from a slice, and nothing says so when the instance is gone.
+        SliceForgotten,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 45] = [
+        pub const ALL: [Self; 49] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -163,6 +171,10 @@ mod switch {
             Self::ApprovedBeforeCustomer,
             Self::StrangersConfirm,
             Self::NeverGivenBack,
+            Self::ReservedAfterCall,
+            Self::SettledTwice,
+            Self::CheckedOutsideOfCommit,
+            Self::SliceForgotten,
         ];
     }
 

@@ -46,6 +46,7 @@ mod acme;
 mod after;
 mod arguments;
 mod assemble;
+mod budget;
 mod canonical;
 mod check;
 mod confirm;
@@ -77,11 +78,12 @@ use file::{TOOL_KEYS, TeamFile};
 use mistake::Mistake;
 use provider::take_sections;
 
-use crate::ports::ToolDefinition;
+use crate::ports::{Millis, ToolDefinition};
 
 pub use acme::{BACK_OFFICE, BackOfficeTools};
 pub use after::{After, Earlier, Mark, Same};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
+pub use budget::{Budgets, Price};
 pub use confirm::Confirm;
 pub(crate) use confirm::dollars;
 pub use mistake::{Located, TeamError};
@@ -102,12 +104,15 @@ pub struct Team {
     pub entry: AgentName,
     /// The limits of a turn.
     pub limits: Limits,
+    /// The budgets of tokens and money.
+    pub budgets: Budgets,
     /// Suggestions for a customer's first message.
     pub first_questions: Vec<String>,
     entry_agent: Arc<Agent>,
     agents: BTreeMap<String, Arc<Agent>>,
     tools: BTreeMap<String, Arc<Tool>>,
     money_limits: money::MoneyLimits,
+    prices: Vec<Price>,
     source: Source,
 }
 
@@ -219,6 +224,11 @@ impl Team {
     /// Whether a limit has sums of a day.
     pub(crate) fn has_day_limits(&self) -> bool {
         self.money_limits.values().any(|limit| limit.has_days())
+    }
+
+    /// The price of a model at this moment, where the file has one.
+    pub fn price(&self, model: &str, now: Millis) -> Option<&Price> {
+        budget::price_at(&self.prices, model, now)
     }
 
     /// All tools, by name.

@@ -14,6 +14,7 @@ mod play;
 pub(crate) mod recorder;
 pub(crate) mod replay;
 pub(crate) mod request;
+mod reserve;
 mod response;
 pub(crate) mod told;
 pub(crate) mod window;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream};
+use baton_handoff::ports::{
+    Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, OUTPUT_TOKENS,
+};
 use baton_http::inflate::{self, Encoding, UnknownEncoding};
 use futures_util::future::BoxFuture;
 
 use crate::address::SettingsError;
 use crate::formats;
-use crate::limits::{Bounds, Patience};
+use crate::limits::{Bounds, OutputLimit, Patience};
 use crate::settings::ModelSettings;
 use crate::transport::exchange::Exchange;
 use crate::transport::response::Chunks;
@@ -20,6 +22,8 @@ pub struct ModelClient {
     exchange: Exchange,
     patience: Patience,
     bounds: Bounds,
+    name: String,
+    output_tokens: u32,
 }
 
 impl ModelClient {
@@ -35,11 +39,23 @@ impl ModelClient {
             exchange: Exchange::new(&service, credentials, settings, env)?,
             patience: settings.patience,
             bounds: settings.bounds,
+            name: settings.endpoint.model().to_owned(),
+            output_tokens: settings
+                .output_limit
+                .map_or(OUTPUT_TOKENS, OutputLimit::tokens),
         }))
     }
 }
 
 impl Model for ModelClient {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn output_tokens(&self) -> u32 {
+        self.output_tokens
+    }
+
     fn stream(
         self: Arc<Self>,
         request: ModelRequest,

@@ -11,6 +11,15 @@ pub enum OutputLimit {
     MaxCompletionTokens(u32),
 }
 
+impl OutputLimit {
+    /// The tokens.
+    pub fn tokens(self) -> u32 {
+        match self {
+            Self::MaxTokens(tokens) | Self::MaxCompletionTokens(tokens) => tokens,
+        }
+    }
+}
+
 /// Time-outs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {

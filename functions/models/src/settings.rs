@@ -42,6 +42,16 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// The model's name, or the deployment's.
+    pub fn model(&self) -> &str {
+        match self {
+            Self::OpenAi { model, .. } | Self::Service { model, .. } => model,
+            Self::Azure { deployment, .. } => deployment,
+        }
+    }
+}
+
 /// Everything about one model service.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {

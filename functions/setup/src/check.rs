@@ -7,7 +7,7 @@ use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryStore;
 
 use crate::log;
-use crate::services::{ModelInfo, model_client, read_team, toolbox};
+use crate::services::{ModelInfo, check_price, model_client, read_team, toolbox};
 use crate::settings::{Settings, Values, unknown};
 
 /// A finding.
@@ -51,6 +51,14 @@ pub fn check(values: &Values) -> Report {
         }
         if let Err(error) = team.compile_all() {
             note(error.into());
+        }
+        if let Ok(client) = &model {
+            let name = client
+                .as_ref()
+                .map_or("rehearsal", |(client, _)| client.name());
+            if let Err(error) = check_price(&team, name, env.now()) {
+                note(error);
+            }
         }
         let warnings = team.warnings();
         report

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Model, Provider, Store, Tools};
+use baton_handoff::ports::{Env, Millis, Model, Provider, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
@@ -89,6 +89,7 @@ impl Services {
         let (model, model_info) = model
             .await
             .context("building the model's client panicked")??;
+        check_price(&team, model.name(), system.now())?;
         let office = Arc::new(BackOffice::new(records.store.clone(), records.env.clone()));
         Ok(Self {
             team,
@@ -185,6 +186,15 @@ fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> 
         lease.as_secs(),
         longest_answer.as_secs(),
         shortest.as_secs()
+    );
+    Ok(())
+}
+
+/// Money can only be counted where the model has a price: without one no call would ever fit a budget.
+pub(crate) fn check_price(team: &Team, model: &str, now: Millis) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !team.budgets.count_money() || team.price(model, now).is_some(),
+        "the team file has a budget in US dollars and no price that holds today for the model {model:?}: add a [[price]]"
     );
     Ok(())
 }

@@ -69,6 +69,23 @@ pub(crate) struct History {
 struct Usage {
     prompt_tokens: u64,
     completion_tokens: u64,
+    /// Of the request's tokens those that the service had in its cache; absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    cached_tokens: u64,
+    /// Of the request's tokens those that the service wrote into its cache; absent without any.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    cache_write_tokens: u64,
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 /// One thing in a history.

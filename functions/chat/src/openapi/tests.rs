@@ -177,10 +177,11 @@ fn all_kinds() -> Vec<EventKind> {
             from: "TriageAgent".into(),
             to: "SalesAgent".into(),
         })),
-        EventKind::Usage(Usage {
+        EventKind::Usage(Box::new(Usage {
             prompt_tokens: 3,
             completion_tokens: 4,
-        }),
+            ..Usage::default()
+        })),
         EventKind::Reset { step: 2 },
         EventKind::TurnCompleted,
         EventKind::TurnFailed(FailureCode::ModelCut),

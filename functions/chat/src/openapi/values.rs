@@ -145,6 +145,7 @@ pub(super) enum FailureCode {
     ContentFiltered,
     StepLimit,
     HandOffLimit,
+    BudgetExceeded,
     #[serde(rename = "taken_over_too_often")]
     RecoveredTooOften,
     Internal,

@@ -1,6 +1,7 @@
 //! What a turn of each kind asks of AWS, counted by the engine as DynamoDB counts, and held against `infra/turn-counts.json`,
 //! which `infra/costs` reckons with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use baton_chat::auth::jwt::{Claims, Kind as TokenKind, Mint};
@@ -29,13 +30,16 @@ struct Kind {
     /// What the model says in the counted turn.
     answers: fn() -> Vec<Answer>,
     acts: bool,
+    /// The team's budgets.
+    budget: &'static str,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 6] = [
     Kind {
         name: "text",
         answers: || vec![answer()],
         acts: false,
+        budget: "",
     },
     Kind {
         name: "lookup",
@@ -46,6 +50,7 @@ const KINDS: [Kind; 4] = [
             ]
         },
         acts: false,
+        budget: "",
     },
     Kind {
         name: "action",
@@ -56,13 +61,36 @@ const KINDS: [Kind; 4] = [
             ]
         },
         acts: true,
+        budget: "",
     },
     Kind {
         name: "hand-off",
         answers: || vec![calls("transfer_back_to_triage", json!({})), answer()],
         acts: false,
+        budget: "",
+    },
+    Kind {
+        name: "text, customer's budget",
+        answers: || vec![answer()],
+        acts: false,
+        budget: "customer_day = { tokens = 1_000_000_000 }",
+    },
+    Kind {
+        name: "text, tenant's budget",
+        answers: || vec![answer()],
+        acts: false,
+        budget: "tenant_day = { tokens = 1_000_000_000 }",
     },
 ];
+
+/// The built-in team with these budgets, as a file.
+fn team_with(budget: &str) -> PathBuf {
+    let acme = include_str!("../../../handoff/teams/acme.toml");
+    let name: String = budget.chars().filter(char::is_ascii_alphabetic).collect();
+    let file = std::env::temp_dir().join(format!("baton-{}-{name}.toml", std::process::id()));
+    std::fs::write(&file, format!("{acme}\n[budget]\n{budget}\n")).unwrap();
+    file
+}
 
 /// The counted turn meets an instance that does not know the conversation, which costs the most.
 async fn count(kind: &Kind) -> Value {
@@ -74,11 +102,15 @@ async fn count(kind: &Kind) -> Value {
     script.extend((kind.answers)());
     let model = ScriptedModel::start(script).await;
     let (template, table) = (Template::read(), Table::start().await);
+    let team = (!kind.budget.is_empty()).then(|| team_with(kind.budget));
     let (sent, mut messages) = mpsc::unbounded_channel();
     let start = async |program, function| {
         let settings = |host: &str| {
             let mut settings = template.environment(function, host);
             settings.insert("BATON_MODEL_URL".to_owned(), model.url());
+            if let Some(team) = &team {
+                settings.insert("BATON_TEAM".to_owned(), team.display().to_string());
+            }
             settings
         };
         Function::start(program, &table.url, sent.clone(), settings).await
@@ -111,6 +143,9 @@ async fn count(kind: &Kind) -> Value {
         turn.await;
     }
     let (chat, worker) = (chat.cloud.take_tally(), worker.cloud.take_tally());
+    if let Some(team) = team {
+        std::fs::remove_file(team).unwrap();
+    }
     json!({ "kind": kind.name, "chat": counts(chat), "worker": counts(worker) })
 }
 

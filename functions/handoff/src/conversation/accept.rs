@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::message::{Overlap, Stop, Submission};
 use super::open::Conversation;
+use crate::budget::{Reserved, Written, most_input};
 use crate::drive::admission::Place;
 use crate::drive::catch_up::catch_up;
 use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
 use crate::ids::{ConversationId, TurnNumber};
-use crate::ports::{Change, CommitError, Message, StoreError};
+use crate::ports::{Change, CommitError, Message, ModelRequest, StoreError};
 use crate::principal::Access;
 use crate::record::journal::{JournaledTurn, visible};
 use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
@@ -92,6 +93,16 @@ impl Conversation {
             ends.append(&mut typed.changes);
             answered = Some(typed.action);
         }
+        let past = past.map(|past| visible(past, &meta));
+        let request = past
+            .as_ref()
+            .and_then(|past| self.first_request(&meta, past, &turn));
+        // A turn that waits takes nothing yet, and what is reserved is the running turn's.
+        let mut reserved = if claim.is_some() {
+            self.reserve_first(&mut meta, request.as_ref()).await
+        } else {
+            Reserved::default()
+        };
         let mut changes = acceptance(
             conversation,
             submission,
@@ -100,6 +111,7 @@ impl Conversation {
             stale,
         );
         changes.append(&mut ends);
+        changes.append(&mut reserved.posted.changes);
         let (Some(claim), Some(past)) = (claim, past) else {
             let committed = self.written(changes, number, None, tries).await?;
             if !committed {
@@ -121,10 +133,16 @@ impl Conversation {
             };
             return Ok(Some(Taken::Waits(number, log)));
         };
-        let past = visible(past, &meta);
-        self.open(&meta, &past, &turn, tries);
-        let committed = self.written_beside(changes, &claim, number, tries).await?;
-        if !committed {
+        self.open(request.filter(|_| reserved.covers), tries);
+        let unconfirmed = tries.unconfirmed.len();
+        let committed = self.written_beside(changes, &claim, number, tries).await;
+        let written = match &committed {
+            Ok(true) => Written::Yes,
+            Ok(false) | Err(_) if tries.unconfirmed.len() == unconfirmed => Written::No,
+            Ok(false) | Err(_) => Written::InDoubt,
+        };
+        self.engine.reserved(reserved, written);
+        if !committed? {
             return Ok(None);
         }
         if version.is_none() {
@@ -200,16 +218,39 @@ impl Conversation {
         Ok(Some(ends))
     }
 
-    /// Starts the model call, unless late results must be read for it first. The call of an earlier attempt is used if its
-    /// request is the same, so that a lost race costs no second call.
-    fn open(&self, meta: &Meta, past: &[JournaledTurn], record: &TurnRecord, tries: &mut Tries) {
+    /// The turn's first request, unless late results must be read for it first.
+    fn first_request(
+        &self,
+        meta: &Meta,
+        past: &[JournaledTurn],
+        record: &TurnRecord,
+    ) -> Option<ModelRequest> {
         if !meta.pending_reports.is_empty() {
-            tries.opening = None;
-            return;
+            return None;
         }
         let agent = request::active_agent(&self.engine, meta, None);
         let messages = request::messages(&self.engine, past, record);
-        let request = request::request(&self.engine, &agent, window::reported(past), messages);
+        let late = window::reported(past);
+        Some(request::request(&self.engine, &agent, late, messages))
+    }
+
+    /// Reserves for the first model call, where there are budgets. Without a reservation the call waits for the commit.
+    async fn reserve_first(&self, meta: &mut Meta, request: Option<&ModelRequest>) -> Reserved {
+        let input = request.map(most_input);
+        let reserved = self.engine.reserve_call(&self.id, meta, input).await;
+        reserved.unwrap_or_else(|error| {
+            tracing::debug!(conversation = %self.id, %error, "a message is accepted before its model call is reserved for");
+            Reserved::not_now()
+        })
+    }
+
+    /// Starts the model call. The call of an earlier attempt is used if its request is the same, so that a lost race costs no
+    /// second call.
+    fn open(&self, request: Option<ModelRequest>, tries: &mut Tries) {
+        let Some(request) = request else {
+            tries.opening = None;
+            return;
+        };
         let asked = request.messages.clone();
         if tries
             .opening

@@ -1,6 +1,7 @@
 //! Erases a conversation. Its META stays as a tombstone, so that turn numbers and fences are never used twice.
 
 use super::open::Conversation;
+use crate::budget::Posting;
 use crate::engine::MAX_TRIES;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
@@ -59,22 +60,29 @@ impl Conversation {
             // An owner finds another fence at its next write, and stops.
             meta.fence += 1;
             meta.running = None;
-            match self
+            let mut posted = self
                 .engine
-                .store
-                .commit(vec![Change::Replace(
-                    keys::meta(&self.id),
-                    version,
-                    meta.record(),
-                )])
+                .post(&self.id, &mut meta, &Posting::SETTLES)
                 .await
-            {
+                .map_err(unavailable)?;
+            let mut changes = std::mem::take(&mut posted.changes);
+            changes.push(Change::Replace(
+                keys::meta(&self.id),
+                version,
+                meta.record(),
+            ));
+            match self.engine.store.commit(changes).await {
                 Ok(()) => {
+                    self.engine.posted(posted);
                     self.erased();
                     return Ok(());
                 }
-                Err(CommitError::Conflict) => self.engine.back_off(attempt).await,
+                Err(CommitError::Conflict) => {
+                    self.engine.not_posted(&posted);
+                    self.engine.back_off(attempt).await;
+                }
                 Err(CommitError::Ambiguous(_)) => {
+                    self.engine.not_posted(&posted);
                     unconfirmed = unconfirmed.or(Some(meta.erased_below));
                     self.engine.back_off(attempt).await;
                 }

@@ -185,8 +185,9 @@ impl Conversation {
                 self.look_again().await
             }
         };
+        let owner = self.principal.owner();
         // Concurrent: on a store across a network three reads then take the time of one.
-        let (seen, known, past) = futures_util::join!(
+        let (seen, known, past, ()) = futures_util::join!(
             look,
             self.known_message(submission),
             read_turns(
@@ -195,6 +196,7 @@ impl Conversation {
                 None,
                 window::extent(&self.engine.team.limits)
             ),
+            self.engine.ready_budgets(&owner, &self.id, drives),
         );
         let meta = match seen? {
             Seen::Open(version, meta, Access::Speak) => Some((version, meta)),

@@ -4,13 +4,14 @@ use super::admission::Place;
 use super::catch_up;
 use super::driver::{Driver, Next};
 use crate::bounds::Party;
+use crate::budget::Written;
 use crate::failure::FailureCode;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::record::journal::{JournaledTurn, read_meta, read_turn, read_turns, visible};
 use crate::record::{Meta, Origin, TurnState, keys};
 use crate::turn::begun::{Begun, EndAtOnce};
-use crate::turn::{recorder, replay, window};
+use crate::turn::{recorder, replay, request, window};
 
 impl Driver<'_> {
     /// Takes the next fence for a waiting turn, or for the turn of a dead owner.
@@ -33,32 +34,68 @@ impl Driver<'_> {
         }
         let fence_before = meta.fence;
         let claim = self.engine.claim(conversation, &mut meta, number);
-        let change = Change::Replace(keys::meta(conversation), version, meta.record());
-        match self.engine.store.commit(vec![change]).await {
-            Ok(()) => {}
-            Err(CommitError::Conflict) => return Ok(Next::Recheck),
+        let read = async || {
+            futures_util::join!(
+                read_turn(&*self.engine.store, conversation, number),
+                read_turns(
+                    &*self.engine.store,
+                    conversation,
+                    Some(number),
+                    window::extent(&self.engine.team.limits)
+                ),
+            )
+        };
+        // Where there are budgets, the commit reserves for the request: it is read before. A commit over the version of META that was
+        // read makes that as good as a read behind it.
+        let early = if self.engine.team.budgets.are_off() || end_at_once.is_some() {
+            None
+        } else {
+            Some(read().await)
+        };
+        let input = match &early {
+            Some((Ok(Some(turn)), Ok(past))) => {
+                Some(request::foreseen(self.engine, &meta, turn, past))
+            }
+            Some(_) | None => None,
+        };
+        // What a dead owner had reserved counts as used.
+        let mut reserved = self
+            .engine
+            .reserve_call(conversation, &mut meta, input)
+            .await?;
+        let mut changes = std::mem::take(&mut reserved.posted.changes);
+        changes.push(Change::Replace(
+            keys::meta(conversation),
+            version,
+            meta.record(),
+        ));
+        match self.engine.store.commit(changes).await {
+            Ok(()) => self.engine.reserved(reserved, Written::Yes),
+            Err(CommitError::Conflict) => {
+                self.engine.reserved(reserved, Written::No);
+                return Ok(Next::Recheck);
+            }
             Err(CommitError::Ambiguous(_)) => {
                 // If the claim was written, META has our holder. The next read alone would take it for another owner's live
                 // lease.
-                let now = read_meta(&*self.engine.store, conversation).await?;
+                let now = read_meta(&*self.engine.store, conversation).await;
+                let now = now.inspect_err(|_| self.engine.not_posted(&reserved.posted))?;
                 let ours = now.as_ref().and_then(|(_, meta)| meta.running.as_ref());
                 if ours.is_none_or(|running| running.holder != claim.holder) {
+                    self.engine.reserved(reserved, Written::InDoubt);
                     return Ok(Next::Recheck);
                 }
+                self.engine.reserved(reserved, Written::Yes);
             }
             Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                self.engine.reserved(reserved, Written::No);
                 return Err(StoreError::Unavailable(error.to_string()));
             }
         }
-        let (turn, past) = futures_util::join!(
-            read_turn(&*self.engine.store, conversation, number),
-            read_turns(
-                &*self.engine.store,
-                conversation,
-                Some(number),
-                window::extent(&self.engine.team.limits)
-            ),
-        );
+        let (turn, past) = match early {
+            Some(early) => early,
+            None => read().await,
+        };
         let (turn, end_at_once) = match turn {
             Ok(Some(turn)) => (turn, end_at_once),
             Ok(None) => return self.leave_out(&claim, number).await,

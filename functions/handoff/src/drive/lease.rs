@@ -5,6 +5,7 @@ use tokio::sync::Mutex;
 
 use super::catch_up::catch_up;
 use super::holder::Claim;
+use crate::budget::{Posted, Posting};
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, Key, Millis, StoreError, Stored};
@@ -94,12 +95,14 @@ impl<'a> Lease<'a> {
         &self,
         change: impl Fn(&mut Meta) -> Vec<Change>,
     ) -> Result<(), Trouble> {
-        self.commit_beside(&[], Need::Wanted, |meta, _| change(meta))
+        self.commit_beside(&[], Need::Wanted, None, |meta, _| change(meta))
             .await
+            .map(drop)
     }
 
     /// The same, where `change` depends on records at these keys too, and replaces or requires each of them that it depends on.
     /// They are read before the first attempt and again after a conflict. [`Beside::Unknown`]: the first read failed.
+    /// `posting`: what it does to budgets; returns whether the next model call is reserved.
     ///
     /// An unconfirmed attempt may be written late. The records are read before META then: where both are unchanged `change`
     /// decides the same once more, and where one of them has changed the earlier attempt was written, which META tells, or never
@@ -108,8 +111,9 @@ impl<'a> Lease<'a> {
         &self,
         keys: &[Key],
         need: Need,
+        posting: Option<&Posting>,
         mut change: impl FnMut(&mut Meta, &Beside) -> Vec<Change>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let mut beside = self.read_beside(keys, need).await?;
         let mut held = self.held.lock().await;
         let mut trouble = String::new();
@@ -117,6 +121,20 @@ impl<'a> Lease<'a> {
             let mut meta = held.meta.clone();
             self.renew(&mut meta);
             let mut changes = change(&mut meta, &beside);
+            let conversation = &self.claim.conversation;
+            let mut posted = match posting {
+                Some(posting) => match self.engine.post(conversation, &mut meta, posting).await {
+                    Ok(posted) => posted,
+                    Err(error) => {
+                        trouble = error.to_string();
+                        self.engine.back_off(attempt).await;
+                        continue;
+                    }
+                },
+                None => Posted::default(),
+            };
+            let reserves = posted.reserves;
+            changes.append(&mut posted.changes);
             changes.push(Change::Replace(
                 keys::meta(&self.claim.conversation),
                 held.version,
@@ -128,7 +146,8 @@ impl<'a> Lease<'a> {
                         version: held.version + 1,
                         meta,
                     };
-                    return Ok(());
+                    self.engine.posted(posted);
+                    return Ok(reserves);
                 }
                 Err(CommitError::Refused(detail)) if !sabotage!(RefusedIsLater) => {
                     return Err(Trouble::Refused(detail));
@@ -142,6 +161,7 @@ impl<'a> Lease<'a> {
                     trouble = error.to_string();
                 }
             }
+            self.engine.not_posted(&posted);
             if let (false, Beside::Read(read)) = (keys.is_empty(), &mut beside) {
                 match self.engine.store.get_many(keys).await {
                     Ok(now) => *read = now,
@@ -155,7 +175,8 @@ impl<'a> Lease<'a> {
             match read_meta(&*self.engine.store, &self.claim.conversation).await {
                 Ok(Some((version, now))) if self.was_applied(&meta, &now) => {
                     *held = Held { version, meta: now };
-                    return Ok(());
+                    self.engine.posted(posted);
+                    return Ok(reserves);
                 }
                 Ok(Some((version, mut now))) if self.is_ours(&now) => {
                     if sabotage!(CountedTwice) {

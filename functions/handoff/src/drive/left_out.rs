@@ -1,6 +1,7 @@
 //! Turns with an unreadable record, which cannot run: they must not block later messages.
 
 use super::driver::{Driver, Next};
+use crate::budget::Posting;
 use crate::drive::holder::Claim;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
@@ -53,11 +54,24 @@ impl Driver<'_> {
         tracing::error!(%conversation, turn = number, "a turn is left out: its record cannot be read");
         meta.running = None;
         meta.stop = None;
-        let change = Change::Replace(keys::meta(conversation), version, meta.record());
-        if let Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) =
-            self.engine.store.commit(vec![change]).await
-        {
-            return Err(StoreError::Unavailable(error.to_string()));
+        let mut posted = self
+            .engine
+            .post(conversation, &mut meta, &Posting::SETTLES)
+            .await?;
+        let mut changes = std::mem::take(&mut posted.changes);
+        changes.push(Change::Replace(
+            keys::meta(conversation),
+            version,
+            meta.record(),
+        ));
+        match self.engine.store.commit(changes).await {
+            Ok(()) => self.engine.posted(posted),
+            Err(CommitError::Conflict | CommitError::Ambiguous(_)) => {
+                self.engine.not_posted(&posted);
+            }
+            Err(error @ (CommitError::Unavailable(_) | CommitError::Refused(_))) => {
+                return Err(StoreError::Unavailable(error.to_string()));
+            }
         }
         if let Some(log) = self.engine.hub.find_log(conversation, number) {
             log.end(number, EventKind::TurnFailed(FailureCode::Internal));

@@ -41,6 +41,9 @@ impl Engine {
         if sabotage!(NoSweeper) {
             return Ok(swept);
         }
+        if let Err(error) = self.give_back_idle().await {
+            tracing::warn!(%error, "a slice of a budget was not given back; a later sweep does it");
+        }
         let index = Index::Due(self.env.now());
         let mut read = 0;
         while swept.conversations + swept.actions < MAX_FOUND && read < MAX_READ {
@@ -156,6 +159,10 @@ impl Engine {
     }
 
     async fn sweep_record(self: &Arc<Self>, stored: &Stored) -> Result<Found, StoreError> {
+        if stored.key.partition.starts_with("L#") {
+            self.settle_pot(&stored.key).await?;
+            return Ok(Found::Nothing);
+        }
         let Some(conversation) = stored.key.partition.strip_prefix("C#") else {
             return Ok(Found::Nothing);
         };

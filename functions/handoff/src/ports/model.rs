@@ -96,12 +96,36 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens of the answer.
     pub completion_tokens: u64,
+    /// Tokens of the request that the service had in its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Tokens of the request that the service wrote into its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+}
+
+/// Serde wants a reference here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde calls"
+)]
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
+}
+
+impl Usage {
+    /// All tokens.
+    pub fn tokens(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
 }
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, more: Self) {
         self.prompt_tokens += more.prompt_tokens;
         self.completion_tokens += more.completion_tokens;
+        self.cached_tokens += more.cached_tokens;
+        self.cache_write_tokens += more.cache_write_tokens;
     }
 }
 
@@ -168,8 +192,21 @@ impl ModelError {
 /// A response while it is being written. An `Err` is the last item. Dropping it closes the connection.
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelChunk, ModelError>> + Send>>;
 
+/// The most tokens of one answer, unless set: what most models give.
+pub const OUTPUT_TOKENS: u32 = 4_096;
+
 /// A language model service.
 pub trait Model: Send + Sync {
+    /// The model's name, as its prices are listed. Empty where it has none.
+    fn name(&self) -> &str {
+        ""
+    }
+
+    /// The most tokens that one answer takes: the service is asked for no more.
+    fn output_tokens(&self) -> u32 {
+        OUTPUT_TOKENS
+    }
+
     /// Sends the request; resolves with the response's head. All retries happen before that.
     fn stream(
         self: Arc<Self>,

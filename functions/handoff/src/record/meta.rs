@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::ActionRecord;
 use super::confirmation::OpenCard;
+use super::spending::Spending;
 use super::spent::Spent;
 use super::stored::{encode, is_false, is_zero, is_zero_place};
 use crate::ids::{ActionId, TurnNumber};
@@ -111,6 +112,9 @@ pub struct Meta {
     /// Turns below this number were erased.
     #[serde(default)]
     pub erased_below: TurnNumber,
+    /// Its part of the budgets; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spending: Option<Spending>,
     /// The conversation is erased, and some of its records must still be removed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erasing: bool,
@@ -139,6 +143,7 @@ impl Meta {
             due_at: 0,
             late_failures: 0,
             erased_below: 0,
+            spending: None,
             erasing: false,
         }
     }

@@ -101,10 +101,10 @@ mod tests {
     use crate::ports::{Millis, ToolCall, Usage};
     use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
-        AcceptedAction, ActionApproval, ActionRecord, ActionState, Answer, CallResult,
+        AcceptedAction, ActionApproval, ActionRecord, ActionState, Amount, Answer, CallResult,
         Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, LateResult, Meta,
-        NotAccepted, OpenCard, Origin, Partial, RefusedCall, Running, Settlement, Share, Spent,
-        StepRecord, ToolOutcome, TurnRecord, TurnState,
+        NotAccepted, OpenCard, Origin, Partial, RefusedCall, Reservation, Running, Settlement,
+        Share, Spending, Spent, StepRecord, ToolOutcome, TurnRecord, TurnState,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
@@ -177,6 +177,7 @@ mod tests {
             results: (0..MAX_CALLS).map(results).collect(),
             late_results: vec![late],
             usage: Usage::default(),
+            cost: Some(u64::MAX),
         }
     }
 
@@ -233,6 +234,19 @@ mod tests {
                 passed: true,
             })
             .collect();
+        let amount = Amount {
+            tokens: u64::MAX,
+            cost: u64::MAX,
+        };
+        meta.spending = Some(Spending {
+            used: amount,
+            reserved: Some(Reservation {
+                amount,
+                at: Millis::MAX,
+                owner: true,
+                slice: Some("f".repeat(32)),
+            }),
+        });
         meta
     }
 

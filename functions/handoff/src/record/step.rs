@@ -136,6 +136,10 @@ pub struct StepRecord {
     pub late_results: Vec<LateResult>,
     /// The tokens of this response.
     pub usage: Usage,
+    /// What they cost, in units of 10^-12 US dollars; none where the price is not known. Where a service does not count tokens, what
+    /// was reserved for the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
 }
 
 impl StepRecord {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::step::CallResult;
+use super::step::{CallResult, StepRecord};
 use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
@@ -106,6 +106,9 @@ pub struct TurnRecord {
     /// Tokens of all its responses.
     #[serde(default)]
     pub usage: Usage,
+    /// What they cost, in units of 10^-12 US dollars; none where a price is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
     /// The results of the last step's calls, if the turn ended before a request reported them to the model.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,
@@ -118,6 +121,14 @@ pub struct TurnRecord {
 }
 
 impl TurnRecord {
+    /// Adds what a step took.
+    pub(crate) fn add(&mut self, step: &StepRecord) {
+        self.usage += step.usage;
+        if let Some(cost) = step.cost {
+            self.cost = Some(self.cost.unwrap_or(0).saturating_add(cost));
+        }
+    }
+
     /// A turn that was just accepted and has not begun.
     pub(crate) fn accepted(origin: Origin, message: String, now: Millis) -> Self {
         Self {
@@ -133,6 +144,7 @@ impl TurnRecord {
             fence: 0,
             failure: None,
             usage: Usage::default(),
+            cost: None,
             results: Vec::new(),
             partial: None,
             left_out: 0,

@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 use toml::Spanned;
 
 use super::after;
+use super::budget;
 use super::check::Source;
 use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::provider::{Provider, Section};
 use super::tool::Tool;
-use super::{Agent, AgentName, HandOff, Limits, Team, check_name, in_range, money, not_empty};
+use super::{
+    Agent, AgentName, Budgets, HandOff, Limits, Team, check_name, in_range, money, not_empty,
+};
 use crate::ports::ToolDefinition;
 
 /// The most function definitions in one request to the OpenAI API.
@@ -30,6 +33,8 @@ impl Team {
     ) -> Result<Self, Located> {
         let name = not_empty(file.name, || "name".into())?;
         let limits = Limits::declare(file.limits)?;
+        let budgets = Budgets::declare(file.budget)?;
+        let prices = budget::prices(file.prices)?;
         let mut first_questions = Vec::with_capacity(file.first_questions.len());
         for question in file.first_questions {
             first_questions.push(not_empty(question, || "a first question".into())?);
@@ -51,11 +56,13 @@ impl Team {
             name,
             entry: AgentName(file.entry.into_inner().into()),
             limits,
+            budgets,
             first_questions,
             entry_agent,
             agents,
             tools,
             money_limits,
+            prices,
             source,
         })
     }

@@ -9,6 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Table};
 
+use super::budget::{BudgetFile, PriceFile};
 use super::money::Over;
 use super::tool::{ActionOrder, ToolKind};
 
@@ -21,6 +22,10 @@ pub(super) struct TeamFile {
     pub(super) first_questions: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) limits: LimitsFile,
+    #[serde(default)]
+    pub(super) budget: BudgetFile,
+    #[serde(default, rename = "price")]
+    pub(super) prices: Vec<PriceFile>,
     #[serde(default, rename = "agent")]
     pub(super) agents: Vec<AgentFile>,
     #[serde(default, rename = "tool")]

@@ -115,6 +115,20 @@ pub(super) enum Mistake {
     #[error("hand-off {name:?} of agent {agent:?} has the name of a tool")]
     HandOffIsTool { agent: String, name: String },
 
+    #[error("{key} is {found} US dollars and must be from {least} to {most}")]
+    DollarsOutOfRange {
+        key: &'static str,
+        found: String,
+        least: String,
+        most: String,
+    },
+    #[error("two prices of the model {model:?} begin on the same day")]
+    PriceTwice { model: String },
+    #[error("from of a price must be a day, as in from = 2026-01-31")]
+    PriceDay,
+    #[error("a budget must limit tokens, usd or both")]
+    BudgetEmpty,
+
     #[error("two tools have the name {name:?}")]
     ToolTwice { name: String },
     #[error("no agent uses the tool {name:?}")]

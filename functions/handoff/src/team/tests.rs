@@ -3,6 +3,7 @@
 mod acme;
 mod after;
 mod arguments;
+mod budgets;
 mod declared;
 mod mistakes;
 mod money;

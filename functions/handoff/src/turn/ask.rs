@@ -6,6 +6,7 @@ use futures_util::stream::FuturesUnordered;
 use super::begun::Opening;
 use super::play::Play;
 use super::request::{messages, request};
+use super::reserve::{Call, costs_nothing};
 use super::response::{Broken, Response};
 use super::window;
 use crate::action::wait::wait_for;
@@ -31,6 +32,13 @@ impl Play<'_> {
             let late = self.reported.iter().chain(&self.late_results);
             let messages = self.conversation();
             let request = request(self.engine, &self.agent, late, messages);
+            if !self.cover(&request).await? {
+                return Ok(Err(Broken {
+                    code: FailureCode::BudgetExceeded,
+                    detail: "a further model call does not fit a budget".to_owned(),
+                }));
+            }
+            self.call = Call::Made;
             self.engine.model.clone().stream(request)
         };
         let mut response = Response::default();
@@ -49,6 +57,12 @@ impl Play<'_> {
                 detail: "the response as a whole took too long".to_owned(),
             }),
         };
+        if read
+            .as_ref()
+            .is_err_and(|broken| costs_nothing(broken.code))
+        {
+            self.call = Call::NotMade;
+        }
         Ok(read.map(|()| StepRecord {
             agent: self.agent.name.clone(),
             fence: self.claim.fence,
@@ -59,6 +73,7 @@ impl Play<'_> {
             results: std::mem::take(&mut self.results),
             late_results: std::mem::take(&mut self.late_results),
             usage: response.usage,
+            cost: self.engine.cost_of(response.usage),
         }))
     }
 

@@ -6,6 +6,7 @@ use super::conditions;
 use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
+use super::reserve::Call;
 use crate::drive::lease::{Beside, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
@@ -34,16 +35,19 @@ pub(super) enum Rest {
 
 impl Play<'_> {
     /// The commit that accepts the actions of a response. No action runs before it.
-    pub(super) async fn record_step(&mut self, step: StepRecord) -> Result<Vec<Planned>, Trouble> {
+    pub(super) async fn record_step(
+        &mut self,
+        mut step: StepRecord,
+    ) -> Result<Vec<Planned>, Trouble> {
         let conversation = self.claim.conversation.clone();
         let planned = self.plan(&step.calls).await;
         let owner = self.claim.owner.clone();
         let ends = self.ends(&step.results, &step.late_results).await?;
         let acceptance = Acceptance::of(self, &planned).await.with_ends(&ends);
+        let posting = self.posting_of(&mut step).await;
 
         let number = self.next_step();
         let (keys, need) = acceptance.beside();
-        let mut step = step;
         let mut accepted = Accepted::default();
         let change = |meta: &mut Meta, beside: &Beside| {
             let mut till = acceptance.till(beside);
@@ -76,8 +80,13 @@ impl Play<'_> {
                 self.engine.send_action(&owner, id).await;
             }
         }
-        self.lease.commit_beside(&keys, need, change).await?;
+        let reserves = self
+            .lease
+            .commit_beside(&keys, need, Some(&posting), change)
+            .await?;
         self.new_marks.clear();
+        self.not_needed(&posting, reserves);
+        self.call = Call::NotMade;
         let new = accepted.new.as_slice();
 
         self.narrator.text_is_recorded();
@@ -107,10 +116,9 @@ impl Play<'_> {
         let mut record = self.record.clone();
         record.ended_at = Some(self.engine.env.now());
         record.fence = self.claim.fence;
-        let last = match ending {
+        let mut last = match ending {
             Ending::Committed(step) => {
                 record.state = TurnState::Committed;
-                record.usage += step.usage;
                 Some(step)
             }
             Ending::Failed(code) => {
@@ -123,8 +131,9 @@ impl Play<'_> {
                 None
             }
         };
+        let posting = self.last_posting(last.as_mut()).await;
         match (&last, rest) {
-            (Some(_), _) => {}
+            (Some(step), _) => record.add(step),
             (None, Rest::Kept) => {
                 record.partial = self.partial();
                 record.results.clone_from(&self.results);
@@ -180,11 +189,13 @@ impl Play<'_> {
             let sums = till.close();
             std::iter::once(turn).chain(step).chain(sums).collect()
         };
-        self.lease.commit_beside(&keys, need, change).await?;
+        self.lease
+            .commit_beside(&keys, need, Some(&posting), change)
+            .await?;
         self.turn_version += 1;
         self.steps.extend(last);
         if record.usage != Usage::default() {
-            self.narrator.tell(EventKind::Usage(record.usage));
+            self.narrator.tell(EventKind::Usage(Box::new(record.usage)));
         }
         self.place = None;
         self.narrator.tell(match (record.state, record.failure) {

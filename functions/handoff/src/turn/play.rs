@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::begun::{Begun, EndAtOnce, Opening};
 use super::narrator::Narrator;
 use super::request::{active_agent, first_speaker};
+use super::reserve::Call;
 use super::window;
 use crate::drive::admission::Place;
 use crate::drive::holder::Claim;
@@ -14,7 +15,7 @@ use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
 use crate::record::journal::JournaledTurn;
-use crate::record::{ActionRecord, CallResult, LateResult, StepRecord, TurnRecord};
+use crate::record::{ActionRecord, CallResult, LateResult, Meta, StepRecord, TurnRecord};
 use crate::team::{Agent, Mark};
 
 pub(super) struct Play<'a> {
@@ -42,6 +43,10 @@ pub(super) struct Play<'a> {
     pub(super) pending_reports: Vec<ActionId>,
     /// Marks of successes that the next commit records.
     pub(super) new_marks: Vec<Mark>,
+    /// The model call of the current step.
+    pub(super) call: Call,
+    /// The most tokens of the last request.
+    pub(super) input: u64,
     pub(super) end_at_once: Option<EndAtOnce>,
     pub(super) kept: String,
     /// Left before the turn's last event: a client that has it may send its next message.
@@ -92,6 +97,12 @@ impl<'a> Play<'a> {
             steps: Vec::with_capacity(turn.steps.len()),
             claim,
             past,
+            call: if opening.is_some() {
+                Call::Made
+            } else {
+                Call::NotMade
+            },
+            input: input_reserved(engine, &meta),
             end_at_once,
             kept,
             place,
@@ -112,7 +123,7 @@ impl<'a> Play<'a> {
 
     /// Adds a recorded step to the turn.
     pub(super) fn keep(&mut self, step: StepRecord) {
-        self.record.usage += step.usage;
+        self.record.add(&step);
         self.reported.extend(step.late_results.iter().cloned());
         self.steps.push(step);
     }
@@ -173,6 +184,14 @@ impl<'a> Play<'a> {
         }
         self.narrator.tell(EventKind::TurnContinues);
     }
+}
+
+/// The most tokens of the request that the commit before this turn's first call was made for.
+fn input_reserved(engine: &Engine, meta: &Meta) -> u64 {
+    let spending = meta.spending.as_ref();
+    let reserved = spending.and_then(|spending| spending.reserved.as_ref());
+    let output = u64::from(engine.model.output_tokens());
+    reserved.map_or(0, |reserved| reserved.amount.tokens.saturating_sub(output))
 }
 
 pub(super) fn hand_offs_in(results: &[CallResult]) -> u32 {

@@ -130,7 +130,7 @@ impl Writer<'_> {
             }
         };
         if record.usage != Usage::default() {
-            self.add(EventKind::Usage(record.usage));
+            self.add(EventKind::Usage(Box::new(record.usage)));
         }
         self.add(end);
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::window;
+use crate::budget::{CALL_ALLOWANCE, most_input, step_bytes};
 use crate::engine::Engine;
 use crate::ports::{Message, ModelRequest};
 use crate::record::journal::JournaledTurn;
@@ -22,6 +23,26 @@ pub(crate) fn request<'a>(
         messages,
         tools: Arc::clone(&agent.tool_definitions),
     }
+}
+
+/// The most tokens of the next request of a turn that is about to begin, or to go on from its journal, as far as it can be
+/// foreseen.
+pub(crate) fn foreseen(
+    engine: &Engine,
+    meta: &Meta,
+    turn: &JournaledTurn,
+    past: &[JournaledTurn],
+) -> u64 {
+    let agent = active_agent(engine, meta, first_speaker(turn, past));
+    let messages = messages(engine, past, &turn.record);
+    let request = request(engine, &agent, window::reported(past), messages);
+    let steps = turn.steps.iter().map(|step| {
+        let results = step.results.iter().map(|result| result.result.len() as u64);
+        step_bytes(step) + results.sum::<u64>()
+    });
+    let calls = turn.steps.last().map_or(0, |step| step.calls.len());
+    let results = (calls + meta.pending_reports.len()) as u64;
+    most_input(&request) + steps.sum::<u64>() + CALL_ALLOWANCE.saturating_mul(results)
 }
 
 /// The past, and the start of this turn.

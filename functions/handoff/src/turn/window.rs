@@ -239,6 +239,7 @@ mod tests {
             fence: 1,
             failure: None,
             usage: Usage::default(),
+            cost: None,
             results,
             partial: None,
             left_out: 0,
@@ -268,6 +269,7 @@ mod tests {
             results: Vec::new(),
             late_results: Vec::new(),
             usage: Usage::default(),
+            cost: None,
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod actions;
 mod bounds;
+mod budgets;
 mod conditions;
 mod confirm;
 mod conversations;

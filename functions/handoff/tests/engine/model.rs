@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use baton_handoff::ports::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
-    ModelStream,
+    ModelStream, Usage,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -73,6 +73,13 @@ pub(crate) fn calls(calls: &[(&str, &str)]) -> Reply {
         .collect())
 }
 
+/// The same, with the tokens that the service has counted.
+pub(crate) fn counted(reply: Reply, usage: Usage) -> Reply {
+    let mut chunks = reply.chunks;
+    chunks.push(Ok(ModelChunk::Usage(usage)));
+    of(chunks)
+}
+
 /// Fails.
 pub(crate) fn fails(kind: ModelErrorKind) -> Reply {
     of(vec![Err(ModelError::new(kind, "as the test says"))])
@@ -111,6 +118,10 @@ impl Script {
 }
 
 impl Model for Script {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
     fn stream(
         self: Arc<Self>,
         request: ModelRequest,

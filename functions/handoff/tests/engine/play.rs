@@ -112,6 +112,13 @@ impl Play {
         Self::of_team(Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap())
     }
 
+    /// The same with the ACME team's file and more tables behind it.
+    pub(crate) fn with_more(tables: &str) -> Self {
+        let text = include_str!("../../teams/acme.toml");
+        let text = format!("{text}\n{tables}");
+        Self::of_team(Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap())
+    }
+
     fn of_team(team: Team) -> Self {
         Self::open(
             Arc::new(team),

@@ -8,6 +8,7 @@ use baton_handoff::ports::{
     Change, CommitError, Cursor, Index, IndexPage, IndexPosition, Key, Order, Page, Range, Store,
     StoreError, Stored,
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 /// All records.
@@ -42,6 +43,25 @@ impl Records {
         let records = self.lock();
         let names = records.keys().map(|key| key.partition.clone());
         names.filter(|name| name.starts_with(begin)).collect()
+    }
+
+    /// The record at this key.
+    pub(crate) fn read<T: DeserializeOwned>(&self, key: &Key) -> T {
+        serde_json::from_str(&self.body(key)).unwrap()
+    }
+
+    /// The text of the record at this key.
+    pub(crate) fn body(&self, key: &Key) -> String {
+        self.lock()[key].record.body.clone()
+    }
+
+    /// The texts of the records in partitions that begin so.
+    pub(crate) fn bodies(&self, prefix: &str) -> Vec<String> {
+        let records = self.lock();
+        let all = records
+            .iter()
+            .filter(|(key, _)| key.partition.starts_with(prefix));
+        all.map(|(_, stored)| stored.record.body.clone()).collect()
     }
 
     fn holds(records: &BTreeMap<Key, Stored>, change: &Change) -> bool {

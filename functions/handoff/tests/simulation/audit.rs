@@ -1,6 +1,7 @@
 //! What must hold at every moment: watched at every commit, send, ack and call of a tool.
 
 mod action;
+mod budget;
 mod conversation;
 pub(crate) mod people;
 
@@ -14,6 +15,7 @@ use baton_handoff::record::{ActionRecord, ActionState, Meta};
 use baton_handoff::team::ActionOrder;
 use baton_handoff::{Operator, Owner, Subject};
 
+use self::budget::Accounts;
 use self::people::People;
 use crate::town::TEAM;
 use crate::world::{TaskId, World, lock};
@@ -68,6 +70,7 @@ struct Books {
     /// Where an action stands in the order of those that were sent on their way.
     places: BTreeMap<ActionId, u64>,
     people: People,
+    accounts: Accounts,
 }
 
 /// A success of a tool: for whom, where, and with which arguments.
@@ -359,6 +362,10 @@ impl Audit {
                 record: record.clone(),
             });
             let Some(conversation) = key.partition.strip_prefix("C#") else {
+                if key.partition.starts_with("L#") {
+                    self.check_pot(&mut books.accounts, &key.partition, after.as_ref());
+                    continue;
+                }
                 let (before, after) = (before.as_ref(), after.as_ref());
                 self.check_person(&mut books.people, &key.partition, before, after);
                 about_people = true;

@@ -36,6 +36,8 @@
 //! | a conversation is opened, written to, stopped and erased by its owner only, or the customer that it became | `Audit::let_in`, `check_owner`, `check_author` |
 //! | its owner never changes, finds it at every moment, and has it in its list | `check_owner`; `Audit::turned_away`; `plain::list_everything` |
 //! | a visitor becomes one customer, once, both records say so, and a minute later it opens nothing | `check_person`, `check_agreement`; `People::may` |
+//! | no budget is ever passed, a call is reserved for before it is made, its cost is what the journal says | `check_spending`, `check_pot` |
+//! | nothing is reserved once all is settled, and every slice is given back once | `Audit::unsettled`, `check_pot` |
 //! | the model sees every call with its one result | `SimModel::check` |
 //!
 //! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.
@@ -65,6 +67,7 @@
 mod audit;
 #[cfg(feature = "sabotage")]
 mod broken;
+mod budgets;
 mod cast;
 mod chance;
 mod customers;

@@ -50,6 +50,14 @@ enum Part {
 }
 
 impl Model for SimModel {
+    fn name(&self) -> &str {
+        "sim"
+    }
+
+    fn output_tokens(&self) -> u32 {
+        100
+    }
+
     fn stream(
         self: Arc<Self>,
         request: ModelRequest,
@@ -218,10 +226,14 @@ impl SimModel {
             _ => FinishReason::Stop,
         };
         parts.push(Part::Chunk(ModelChunk::Finished(reason)));
-        parts.push(Part::Chunk(ModelChunk::Usage(Usage {
-            prompt_tokens: 10,
-            completion_tokens: 5,
-        })));
+        // Some services do not count.
+        if !self.world.happens(50) {
+            parts.push(Part::Chunk(ModelChunk::Usage(Usage {
+                prompt_tokens: 10 + self.world.below(700),
+                completion_tokens: 5,
+                ..Usage::default()
+            })));
+        }
         parts
     }
 

@@ -8,11 +8,14 @@ use baton_handoff::ports::Millis;
 
 use crate::customers::{Customers, Tally};
 use crate::town::Town;
-use crate::world::{DAWN, lock};
+use crate::world::lock;
 use crate::{faults, operators, plain, verdict};
 
 /// When faults stop, after the dawn.
 const STORM: (Millis, Millis) = (60_000, 240_000);
+
+/// From the dawn of a simulation to midnight, UTC.
+const TO_MIDNIGHT: Millis = 6_400_000;
 
 /// How long everything may take to come to its end after that. Ten tries of an action, the last ones minutes apart, fit in.
 const PATIENCE: Millis = 3 * 3_600_000;
@@ -88,9 +91,13 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
 
 fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<(), String> {
     let world = &town.world;
+    if town.weather().midnight {
+        world.leap(TO_MIDNIGHT - world.below(STORM.1));
+    }
+    let began = world.now();
     let storm = world.between(STORM.0, STORM.1);
     world.run_until(
-        DAWN + storm,
+        began + storm,
         || false,
         |process| faults::disturb(town, process),
     );
@@ -119,9 +126,29 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
         plain::list_everything(town, customers)?;
     }
     if world.violation().is_none() {
+        settle(town)?;
+    }
+    if world.violation().is_none() {
         verdict::check(town, &lock(&customers.memory))?;
     }
     Ok(())
+}
+
+/// Long enough for every slice to end and to be looked after by a sweep.
+const SLICE_LIFE: Millis = 20 * 60_000;
+
+/// Every slice is given back, by its process or by the sweep.
+fn settle(town: &Arc<Town>) -> Result<(), String> {
+    let world = &town.world;
+    if town.weather().calm {
+        town.start_sweepers();
+    }
+    let settled = || town.audit.unsettled().is_none();
+    world.run_until(world.now() + SLICE_LIFE, settled, |_| {});
+    match town.audit.unsettled() {
+        Some(left) if world.violation().is_none() => Err(format!("it is never settled: {left}")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn come_to_rest(

@@ -9,6 +9,7 @@ use baton_handoff::team::Team;
 use baton_handoff::{Bound, Bounds, Engine, EngineSettings, Executed, Ports};
 
 use crate::audit::Audit;
+use crate::budgets::{Teams, ample, teams_with};
 use crate::cast::Cast;
 use crate::ledger::{Ledger, SimTools};
 use crate::model::SimModel;
@@ -16,29 +17,12 @@ use crate::operators::FOUR_EYES_ABOVE_CENTS;
 use crate::queue::{Post, SimQueue};
 use crate::records::Records;
 use crate::script::Script;
-use crate::services::PROVIDERS;
 use crate::store::SimStore;
 use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
-pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
-    Arc::new(
-        Team::parse("team.toml", include_str!("team.toml"), PROVIDERS)
-            .expect("the team of the simulation is right"),
-    )
-});
-
-/// The team that may take over: one agent has another name, and some tools are gone.
-static LATER_TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| {
-    Arc::new(
-        Team::parse(
-            "later_team.toml",
-            include_str!("later_team.toml"),
-            PROVIDERS,
-        )
-        .expect("the later team of the simulation is right"),
-    )
-});
+/// The team of every simulation, without budgets.
+pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| teams_with(0).first.clone());
 
 /// As the pool has them.
 const VISIBILITY: Duration = Duration::from_mins(1);
@@ -63,6 +47,7 @@ pub(crate) struct Town {
     cast: OnceLock<Cast>,
     /// What processes that start are given.
     team: Mutex<Arc<Team>>,
+    teams: Mutex<&'static Teams>,
 }
 
 impl Town {
@@ -78,6 +63,8 @@ impl Town {
         let mut records = Records::default();
         records.bury_relics(weather.relics);
         let audit = Audit::new(world.clone());
+        let teams = teams_with(weather.budgets);
+        audit.limit(&teams.first.budgets);
         let processes = (0..=weather.processes)
             .map(|_| Process::default())
             .collect();
@@ -85,7 +72,8 @@ impl Town {
             weather: Arc::new(Mutex::new(weather)),
             records: Arc::new(Mutex::new(records)),
             script: Arc::default(),
-            team: Mutex::new(TEAM.clone()),
+            team: Mutex::new(teams.first.clone()),
+            teams: Mutex::new(teams),
             ledger: Ledger::new(world.clone(), audit.clone()),
             audit,
             post: Arc::default(),
@@ -132,7 +120,21 @@ impl Town {
     /// Another team from the next start of each process on.
     pub(crate) fn change_team(&self) {
         self.world.note(|| "the team is another one".to_owned());
-        *lock(&self.team) = LATER_TEAM.clone();
+        *lock(&self.team) = lock(&self.teams).later.clone();
+    }
+
+    /// The budgets are ample from now on: all processes end, and begin with other ones.
+    fn raise_budgets(&self) {
+        self.world.note(|| "the budgets are raised".to_owned());
+        let tight = *lock(&self.teams);
+        let is_later = Arc::ptr_eq(&lock(&self.team), &tight.later);
+        let teams = ample();
+        let team = if is_later { &teams.later } else { &teams.first };
+        *lock(&self.team) = team.clone();
+        *lock(&self.teams) = teams;
+        self.audit.limit(&team.budgets);
+        self.process_numbers()
+            .for_each(|process| self.crash(process));
     }
 
     pub(crate) fn start(self: &Arc<Self>, process: usize) {
@@ -265,6 +267,7 @@ impl Town {
             calm: before.calm,
             processes: before.processes,
             names: before.names,
+            budgets: before.budgets,
             ..Weather::default()
         };
         {
@@ -272,6 +275,9 @@ impl Town {
             (records.away_until, records.blurred) = (0, None);
         }
         self.world.resume_all();
+        if before.budgets > 0 {
+            self.raise_budgets();
+        }
         for process in self.process_numbers() {
             if self.engine(process).is_none() {
                 self.start(process);

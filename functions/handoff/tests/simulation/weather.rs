@@ -1,5 +1,6 @@
 //! What goes wrong in a simulation, how often: decided by its seed, so that calm seas are sailed as well as storms.
 
+use crate::budgets::COUNT;
 use crate::world::World;
 
 /// Faults in one of 1,000 cases each, except where it says otherwise.
@@ -64,6 +65,10 @@ pub(crate) struct Weather {
     pub(crate) new_team: bool,
     /// How many turns a process may run at once; 0: more than there are.
     pub(crate) few_turns: u64,
+    /// Which budgets there are; 0: none.
+    pub(crate) budgets: usize,
+    /// Midnight, when budgets begin anew, is near.
+    pub(crate) midnight: bool,
     /// The model only says one sentence.
     pub(crate) plain: bool,
 }
@@ -90,6 +95,12 @@ impl Weather {
             sign_ins: world.below(3),
             crowds: 30,
             few_turns: [0, 0, 1, 2][world.index(4)],
+            budgets: if world.happens(400) {
+                world.index(COUNT)
+            } else {
+                0
+            },
+            midnight: world.happens(150),
             ..Self::default()
         };
         if world.happens(100) {

@@ -154,6 +154,7 @@ async fn the_usage_is_told_once_wherever_it_comes() {
     let last = Usage {
         prompt_tokens: 9,
         completion_tokens: 2,
+        ..Usage::default()
     };
     let counts = |completion: u32| json!({"prompt_tokens": 9, "completion_tokens": completion, "total_tokens": 9 + completion});
     let mut first = delta(&json!({"content": "So"}), &Value::Null);

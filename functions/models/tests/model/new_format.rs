@@ -149,6 +149,7 @@ async fn a_format_writes_its_address_headers_and_body_and_reads_its_frames() {
     let usage = Usage {
         prompt_tokens: 5,
         completion_tokens: 7,
+        ..Usage::default()
     };
     assert_eq!(reply.usages(), [usage]);
     let asked = service.asked.lock().unwrap();

@@ -24,7 +24,8 @@ async fn text_comes_word_by_word_then_the_end_then_the_usage() {
             ModelChunk::Finished(FinishReason::Stop),
             ModelChunk::Usage(Usage {
                 prompt_tokens: 11,
-                completion_tokens: 3
+                completion_tokens: 3,
+                ..Usage::default()
             }),
         ]
     );

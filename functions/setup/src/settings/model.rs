@@ -1,11 +1,14 @@
 //! The choice of the model, and its settings.
 
+use baton_handoff::ports::OUTPUT_TOKENS;
 use baton_http::Secret;
 use baton_models::wire::Wire;
 use baton_models::{AzureAuth, Endpoint, ModelSettings, OutputLimit, WIRE_FORMATS};
 
 use super::{BadSetting, Values};
 
+/// OpenAI's own service.
+const OPENAI_API: &str = "https://api.openai.com/";
 /// The wire format unless set.
 const OPENAI: &str = "openai";
 /// The pause between two words of the rehearsal model, in milliseconds, unless set.
@@ -47,7 +50,7 @@ pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
     let mut settings = ModelSettings::new(endpoint);
     settings.http2_prior_knowledge = http2_prior_knowledge.unwrap_or(false);
     settings.ask_usage = ask_usage.unwrap_or(true);
-    settings.output_limit = output_limit;
+    settings.output_limit = Some(output_limit.unwrap_or_else(|| usual_limit(&settings.endpoint)));
     Ok(ModelChoice::Service(Box::new(settings)))
 }
 
@@ -107,7 +110,7 @@ fn service(values: &Values, url: &str, wire: Wire) -> Result<Endpoint, BadSettin
 fn open_ai(values: &Values, url: &str) -> Endpoint {
     let own_key = values
         .get("OPENAI_API_KEY")
-        .filter(|_| url.starts_with("https://api.openai.com/"));
+        .filter(|_| url.starts_with(OPENAI_API));
     Endpoint::OpenAi {
         base_url: url.to_owned(),
         model: values.get("BATON_MODEL").unwrap_or("gpt-4o").to_owned(),
@@ -154,6 +157,21 @@ fn azure(values: &Values) -> Result<Option<Endpoint>, BadSetting> {
             .to_owned(),
         auth,
     }))
+}
+
+/// The limit of output tokens unless set, in the field that the service takes: OpenAI's newer models refuse `max_tokens`, and most
+/// other services know nothing else.
+fn usual_limit(endpoint: &Endpoint) -> OutputLimit {
+    let takes_new_field = match endpoint {
+        Endpoint::OpenAi { base_url, .. } => base_url.starts_with(OPENAI_API),
+        Endpoint::Azure { .. } => true,
+        Endpoint::Service { .. } => false,
+    };
+    if takes_new_field {
+        OutputLimit::MaxCompletionTokens(OUTPUT_TOKENS)
+    } else {
+        OutputLimit::MaxTokens(OUTPUT_TOKENS)
+    }
 }
 
 fn output_limit(values: &Values) -> Result<Option<OutputLimit>, BadSetting> {
@@ -226,6 +244,36 @@ mod tests {
             let refused = azure(endpoint, authority).unwrap_err();
             assert!(refused.starts_with(name), "{refused}");
         }
+    }
+
+    #[test]
+    fn every_service_is_told_how_long_an_answer_may_be() {
+        let limit = |pairs: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in pairs {
+                values.set(name, (*value).to_owned());
+            }
+            match read(&values).unwrap() {
+                ModelChoice::Service(service) => service.output_limit,
+                ModelChoice::Rehearsal { .. } => None,
+            }
+        };
+        let url = |url| ("BATON_MODEL_URL", url);
+        let azure = [
+            ("BATON_AZURE_ENDPOINT", "https://x.example"),
+            ("BATON_AZURE_DEPLOYMENT", "d"),
+            ("BATON_AZURE_KEY", "s3cret"),
+        ];
+        let (usual, new) = (
+            Some(OutputLimit::MaxTokens(4_096)),
+            Some(OutputLimit::MaxCompletionTokens(4_096)),
+        );
+        assert_eq!(limit(&[url("http://127.0.0.1:11434/v1")]), usual);
+        assert_eq!(limit(&[url("https://api.openai.com/v1")]), new);
+        assert_eq!(limit(&azure), new);
+        let set = ("BATON_MODEL_MAX_TOKENS", "900");
+        let set = limit(&[url("https://api.openai.com/v1"), set]);
+        assert_eq!(set, Some(OutputLimit::MaxTokens(900)));
     }
 
     #[test]

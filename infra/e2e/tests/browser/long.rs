@@ -45,6 +45,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 fence: u64::from(*number),
                 failure: None,
                 usage: Usage::default(),
+                cost: None,
                 results: Vec::new(),
                 partial: None,
                 left_out: 0,
@@ -59,6 +60,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 results: Vec::new(),
                 late_results: Vec::new(),
                 usage: Usage::default(),
+                cost: None,
             };
             [
                 Change::Create(keys::turn(&conversation, *number), turn.record()),
@@ -83,6 +85,7 @@ async fn write_history(folder: &Folder, name: &str) {
         last_placed: None,
         satisfied: Vec::new(),
         cards: Vec::new(),
+        spending: None,
         spent: std::collections::BTreeMap::new(),
         due_at: 0,
         late_failures: 0,

@@ -99,7 +99,7 @@ fn every_listener_hears_everything_once_whenever_it_reads() {
     for every in [1, 7, 5_000] {
         let log = TurnLog::default();
         let (mut heard, mut whole, mut seen) = (Vec::new(), String::new(), Seen::default());
-        log.push(said(0, 1, EventKind::Usage(crate::ports::Usage::default())));
+        log.push(said(0, 1, EventKind::Usage(Box::default())));
         for number in 1..=5_000 {
             let piece = ["Grüße ", "", "an ", "alle. "][number % 4];
             whole.push_str(piece);

@@ -26,6 +26,7 @@ impl Audit {
         let now = self.world.now();
         let before = books.metas.get(conversation);
         self.check_owner(&books.people, task, conversation, before, &after);
+        self.check_spending(&mut books.accounts, conversation, before, &after, changes);
         if let Some(before) = before {
             self.require(after.fence >= before.fence, || {
                 format!("the fence of {conversation} went back")

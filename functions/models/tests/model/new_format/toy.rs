@@ -86,6 +86,7 @@ impl Decoder for Lines {
                 usage += Usage {
                     prompt_tokens: line[1].as_u64().ok_or_else(bad)?,
                     completion_tokens: line[2].as_u64().ok_or_else(bad)?,
+                    ..Usage::default()
                 };
                 answer.usage(usage);
                 Ok(())
