@@ -159,7 +159,7 @@ mod tests {
         });
         let refused = (0..MAX_CALLS).map(|_| RefusedCall {
             call: worst(CALL_NAME),
-            why: NotAccepted::TooLongToShow,
+            why: NotAccepted::TooManyInTurn,
         });
         let late = LateResult {
             action: action_id(0),

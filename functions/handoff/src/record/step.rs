@@ -100,6 +100,8 @@ pub enum NotAccepted {
     OverLimit,
     /// Its arguments are too long for a customer to confirm.
     TooLongToShow,
+    /// It repeats an earlier call, and of what stands between them something was not accepted.
+    Repeats,
 }
 
 /// A call that was no action, where it is not for the number of pending ones.

@@ -39,6 +39,10 @@ pub(super) fn sentence(why: NotAccepted) -> &'static str {
             "Not done: the customer would have to confirm it, and its arguments are too long to be shown. Call it \
              again with shorter ones."
         }
+        NotAccepted::Repeats => {
+            "Not done: it repeats an earlier call of this answer, and what was called between them was not done. Call it \
+             again if it is to be done once more."
+        }
     }
 }
 
@@ -49,6 +53,8 @@ struct Draft {
     /// An operator must approve it, whatever limits say.
     approval: bool,
     ordered: bool,
+    /// An earlier call of the turn has the same tool and identity, and other ordered calls stand between them.
+    repeats: bool,
 }
 
 /// The actions that a commit of a step accepts, decided anew for each attempt.
@@ -86,6 +92,9 @@ impl<'a> Acceptance<'a> {
         let mut drafts = Vec::with_capacity(new.len());
         for ((id, request), price) in new.into_iter().zip(prices) {
             match play.draft(id.clone(), &request, price, now) {
+                Ok(draft) if draft.repeats && !refused.is_empty() => {
+                    refused.push((id, NotAccepted::Repeats));
+                }
                 Ok(draft) => drafts.push(draft),
                 Err(why) => refused.push((id, why)),
             }
@@ -165,6 +174,11 @@ impl<'a> Acceptance<'a> {
         let outside = sabotage!(LimitOutsideOfCommit).then(|| meta.clone());
         for draft in &self.drafts {
             let mut action = draft.record.clone();
+            if draft.repeats && !accepted.refused.is_empty() {
+                // Without what was refused it would be the earlier action, and not a new one.
+                accepted.refused.push((action.id, NotAccepted::Repeats));
+                continue;
+            }
             if let Some(limit) = self.engine.team.money_limit(&action.tool) {
                 let fits = match &outside {
                     Some(seen) => self.till(beside).fits(seen, limit, &draft.price),
@@ -320,7 +334,10 @@ impl Play<'_> {
             Some(confirm) => Some(Box::new(ask(confirm, request, amount_cents, now)?)),
             None => None,
         };
+        let identity = tool.identity_of(&request.arguments);
+        let first = ActionId::new(id.conversation.clone(), id.turn, &tool.name, &identity, 0);
         Ok(Draft {
+            repeats: first != id,
             approval: needs_approval(&tool.approval, &price),
             ordered: tool.order == ActionOrder::Kept,
             price,

@@ -157,3 +157,25 @@ async fn a_turn_accepts_sixteen_actions_in_all_its_steps() {
         .filter(|text| text.contains("as many actions as one answer may have"));
     assert_eq!(refused.count(), 2, "{told:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_around_a_refused_action_is_no_new_one() {
+    let play = Play::with_team(&[(
+        "conversation_usd = 10000",
+        "conversation_usd = 100\nover = \"refuse\"",
+    )]);
+    play.hire();
+    play.transferred_by("transfer_to_sales_agent").await;
+    play.shop.set_price(Price::Known(10_000));
+    let anvil = ("execute_order", r#"{"product":"anvil","price":100}"#);
+    let rocket = ("execute_order", r#"{"product":"rocket","price":100}"#);
+    play.model
+        .will([calls(&[anvil, rocket, anvil]), says(&["One anvil."])]);
+    play.say("an anvil and a rocket").await;
+    assert_eq!(play.shop.effects(), 1);
+    let told = play.model.last_asked();
+    let repeats = told
+        .iter()
+        .any(|text| text.contains("it repeats an earlier call"));
+    assert!(repeats, "{told:?}");
+}

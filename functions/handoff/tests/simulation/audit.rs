@@ -3,6 +3,7 @@
 mod action;
 mod budget;
 mod conversation;
+pub(crate) mod money;
 pub(crate) mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,7 @@ struct Books {
     places: BTreeMap<ActionId, u64>,
     people: People,
     accounts: Accounts,
+    purse: money::Purse,
 }
 
 /// A success of a tool: for whom, where, and with which arguments.

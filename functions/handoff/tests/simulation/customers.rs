@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use baton_handoff::event::{Event, EventKind, Position};
+use baton_handoff::event::{ConfirmationAsked, Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
 use baton_handoff::{Seen, TurnLog};
@@ -37,6 +37,8 @@ pub(crate) struct Ear {
     pub(crate) end: Option<EventKind>,
     /// Something was said behind the end.
     pub(crate) said_more: bool,
+    /// The cards that were shown.
+    cards: Vec<ConfirmationAsked>,
     position: Option<Position>,
     resume: Option<Resume>,
 }
@@ -51,6 +53,7 @@ impl Ear {
             starts: 0,
             end: None,
             said_more: false,
+            cards: Vec::new(),
             position: None,
             resume: None,
         }
@@ -76,6 +79,7 @@ impl Ear {
                 .entry(event.position.step)
                 .or_default()
                 .push_str(&text),
+            EventKind::ConfirmationAsked(asked) => self.cards.push(*asked),
             EventKind::Reset { step } => drop(self.texts.remove(&step)),
             EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => {
                 self.end = Some(event.kind);
@@ -84,7 +88,6 @@ impl Ear {
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
             | EventKind::ActionQueued { .. }
-            | EventKind::ConfirmationAsked { .. }
             | EventKind::ActionFinished { .. }
             | EventKind::HandedOff { .. }
             | EventKind::Usage(_) => {}
@@ -116,6 +119,8 @@ pub(crate) struct Tally {
     pub(crate) turned_away: u64,
     /// Answers to visitors that they are customers now.
     pub(crate) sign_ins: u64,
+    /// Answers to cards that were taken.
+    pub(crate) answers: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -127,6 +132,7 @@ impl std::ops::AddAssign for Tally {
         self.intrusions += other.intrusions;
         self.turned_away += other.turned_away;
         self.sign_ins += other.sign_ins;
+        self.answers += other.answers;
     }
 }
 
@@ -140,10 +146,11 @@ impl std::fmt::Display for Tally {
             intrusions,
             turned_away,
             sign_ins,
+            answers,
         } = self;
         write!(
             f,
-            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew, {intrusions} intrusions, {turned_away} messages turned away, {sign_ins} sign-ins"
+            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew, {intrusions} intrusions, {turned_away} messages turned away, {sign_ins} sign-ins, {answers} answers to cards"
         )
     }
 }
@@ -349,6 +356,9 @@ impl Customers {
                 Some(Line::Event(event)) => {
                     world.note(|| format!("heard {} {:?}", event.position, event.kind));
                     ear.hear(&event);
+                    for card in ear.cards.drain(..) {
+                        self.answer_some_time(&ear.conversation, &ear.who, &card);
+                    }
                 }
                 Some(Line::NoSuchTurn) => return,
                 Some(Line::NothingLeft) => {

@@ -16,6 +16,8 @@
 //! | no action before the success of the tool that it comes after, with the same arguments, for the same customer | `check_acceptance` |
 //! | what needs approval is not executed without it, and a decision is about what was shown | `check_transition`; `operators::decide` |
 //! | a decision is one of the tenant's operators with the role for it, of two above an amount, and is told once in the audit trail | `check_decision` |
+//! | what nobody approved is never over a limit of its conversation, its customer's day or its tenant's; all sums are those of the actions | `check_paid`, `check_sums` |
+//! | nothing that a customer must confirm happens without the owner's yes, to these arguments, in time, to a card that is open | `check_answer` |
 //! | no call and no write under another's live claim; what has ended stays | `Audit::acts`, `check_transition` |
 //! | only recorded ids are sent, only messages of ended actions are acked | `Audit::sent`, `acked` |
 //! | a service without keys is called at most once | `Ledger::departs` |
@@ -64,6 +66,7 @@
     reason = "all of it is a test: a panic is a finding, and the trace is for whoever reads it"
 )]
 
+mod answers;
 mod audit;
 #[cfg(feature = "sabotage")]
 mod broken;

@@ -314,7 +314,7 @@ impl SimModel {
 
     fn call(&self) -> (&'static str, String) {
         let number = self.world.below(3);
-        match self.world.below(28) {
+        match self.world.below(31) {
             0..2 => ("look_up_item", r#"{"search_query":"anvil"}"#.to_owned()),
             2..7 => (
                 "execute_order",
@@ -342,6 +342,10 @@ impl SimModel {
             21 => ("drop_leaflet", format!(r#"{{"street":"s{number}"}}"#)),
             24 | 25 => ("weigh_parcel", format!(r#"{{"parcel":"w{number}"}}"#)),
             26 | 27 => ("seal_parcel", format!(r#"{{"parcel":"w{number}"}}"#)),
+            28..31 => (
+                "pay_out",
+                format!(r#"{{"to":"c{number}","usd":{}}}"#, 50 + 50 * number),
+            ),
             20 => ("close_account", format!(r#"{{"account":"a{number}"}}"#)),
             _ => ("to_desk", "{}".to_owned()),
         }

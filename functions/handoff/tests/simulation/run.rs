@@ -124,6 +124,8 @@ fn play(town: &Arc<Town>, customers: &Customers, no_operator: bool) -> Result<()
         // No index lags behind any more.
         world.run_until(world.now() + SILENCE, || false, |_| {});
         plain::list_everything(town, customers)?;
+        // An operator may have had something tried again while everybody read its list.
+        come_to_rest(town, customers, false)?;
     }
     if world.violation().is_none() {
         settle(town)?;

@@ -8,12 +8,13 @@ use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
     ActionRecord, ActionState, Meta, Origin, StepRecord, TurnRecord, TurnState, decode,
 };
-use baton_handoff::team::{ActionOrder, Approval, Tool};
+use baton_handoff::team::{ActionOrder, Amount, Approval, Tool};
 
+use crate::audit::money;
 use crate::customers::{Ear, Memory};
 use crate::records::{RELIC, Records};
 use crate::town::{TEAM, Town};
-use crate::world::lock;
+use crate::world::{DAWN, lock};
 
 #[derive(Default)]
 struct Turn {
@@ -44,6 +45,10 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
         }
         check_ids(id, conversation)?;
     }
+    // Erased actions are not reported, so that nothing of them is given back.
+    let within_a_day = town.world.now() < DAWN + 24 * 3_600_000;
+    let days = money::days(lock(&town.records).now.iter());
+    town.audit.check_sums(&days, within_a_day)?;
     for ((conversation, words), turns) in &memory.turns {
         if let Some(conversation) = conversations.get(conversation) {
             check_message(conversation, words, turns)?;
@@ -200,6 +205,7 @@ fn check_identity(turn: &Turn) -> Result<(), String> {
 
 fn has_an_amount(tool: &Tool) -> bool {
     matches!(&tool.approval, Approval::Above { .. })
+        || matches!(&tool.amount, Some(Amount::Parameter(_)))
 }
 
 /// Every end of an action was told once: as the answer to its call or as a late result, never late what was known already.

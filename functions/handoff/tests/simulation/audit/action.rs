@@ -34,9 +34,19 @@ impl Audit {
             return;
         };
         match &before {
-            None => self.check_acceptance(books, task, &after, changes),
+            None => {
+                self.check_acceptance(books, task, &after, changes);
+                self.check_card(books, &after, changes);
+            }
             Some(before) => self.check_transition(books, task, before, &after, changes),
         }
+        let sent_on = before
+            .as_ref()
+            .is_none_or(|before| before.state == ActionState::Proposed);
+        if sent_on && after.state == ActionState::Queued {
+            self.check_paid(books, task, &after, changes);
+        }
+        Self::forget_paid(books, &after);
         let waited = before.is_none_or(|before| {
             matches!(before.state, ActionState::Proposed | ActionState::Unknown)
         });
@@ -162,8 +172,10 @@ impl Audit {
         self.require(after.fence >= before.fence, || {
             format!("the fence of {id} went back")
         });
+        let confirmed = self.check_answer(books, task, before, after, changes);
         let decided = before.state != ActionState::Proposed
             || after.state == ActionState::Rejected
+            || confirmed
             || by_operator;
         self.require(decided, || {
             format!("{id} waited for approval and nobody gave it: {steps:?}")
@@ -224,6 +236,9 @@ impl Audit {
             || format!("{id} does not say that {name} decided"),
         );
         let approved = before.state == ActionState::Proposed && after.state == ActionState::Queued;
+        self.require(!approved || !before.waits_for_customer(), || {
+            format!("{name} approved {id} before its customer confirmed it")
+        });
         let amount = before.amount_cents;
         if approved && amount.is_none_or(|cents| cents > FOUR_EYES_ABOVE_CENTS) {
             let [first, second] = after.approvals.as_slice() else {

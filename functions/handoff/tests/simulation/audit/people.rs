@@ -46,7 +46,7 @@ pub(super) struct People {
 
 impl People {
     /// Whether the request has this right, by the records. The engine's own rule in other words.
-    fn may(&self, owner: &Owner, asked: &Asked, need: Need) -> bool {
+    pub(super) fn may(&self, owner: &Owner, asked: &Asked, need: Need) -> bool {
         let own = asked.who.owner();
         let signed_in = self.aliases.get(&own);
         if signed_in.is_some_and(|(_, at)| asked.since > at + STAYS + SKEW) {
@@ -209,7 +209,7 @@ impl Audit {
         });
     }
 
-    fn request_of(&self, people: &People, task: TaskId) -> Asked {
+    pub(super) fn request_of(&self, people: &People, task: TaskId) -> Asked {
         let known = self.world.badge_of(task);
         let known = known.and_then(|badge| people.requests.get(badge).cloned());
         // In scenarios without principals all requests are without a credential.
