@@ -1,5 +1,6 @@
 //! Any number of listeners on one turn, the slow ones too.
 
+use baton_handoff::Bounds;
 use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +8,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::Barrier;
 
 use crate::hearing::{Format, Heard, Way};
-use crate::suite::support::{Server, body, soon};
+use crate::suite::support::{Server, Setup, body, soon};
 
 const LISTENERS: usize = 200;
 
@@ -16,7 +17,10 @@ async fn two_hundred_listeners_hear_the_same_turn() {
     let gate = Gate::new();
     let text = "word ".repeat(40);
     let model = ScriptedModel::start([stream().says("So: ").gate(&gate).says(&text)]).await;
-    let server = Server::open(&model).await;
+    let mut setup = Setup::new(&model);
+    // More streams than one conversation may have.
+    setup.engine.bounds = Bounds::off();
+    let server = setup.open().await;
     let mut first = server.client().send(&body("c", "hello")).await;
     assert_eq!(first.next().await.unwrap().content.message, "So: ");
     let way = Way::to(server.address());
