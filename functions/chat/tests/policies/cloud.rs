@@ -22,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// Signs the tokens of the tests' visitors.
 pub(crate) const SESSIONS: &str = "a secret of the tests with 32 bytes or more";
 
+/// Without spaces, which separate two secrets.
+const TOOL_TOKENS: &str = "0123456789abcdef0123456789abcdef";
+
 /// An action of IAM and the resource of the template that it is done to.
 pub(crate) type Call = (String, String);
 
@@ -192,7 +195,7 @@ async fn service(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
                 "SessionSecret" => {
                     json!({"BATON_SESSION_SECRET": SESSIONS})
                 }
-                "ToolTokenSecret" => json!({"BATON_TOOL_TOKEN_SECRET": SESSIONS}),
+                "ToolTokenSecret" => json!({"BATON_TOOL_TOKEN_SECRET": TOOL_TOKENS}),
                 "ToolSecret" => json!({"TABLES_TOKEN": "a t0ken of the tests"}),
                 _ => json!({}),
             };
