@@ -57,7 +57,7 @@ pub use conversation::open::Conversation;
 pub use conversation::regenerate::CannotRegenerate;
 pub use conversation::stop::StopError;
 pub use drive::hub::Watch;
-pub use drive::log::{Seen, TurnLog, Unread};
+pub use drive::log::{Seen, TurnLog, Unread, events_of};
 pub use drive::retention::Retention;
 pub use drive::sweep::Swept;
 pub use engine::probe::Health;

@@ -170,7 +170,7 @@ impl Play<'_> {
                 }
             };
             if step.calls.is_empty() {
-                return Ok(Ending::Committed(step));
+                return Ok(Ending::Committed(Box::new(step)));
             }
             match Box::pin(self.record_step(step)).await {
                 Ok(planned) => self.answer_calls(&planned).await,

@@ -64,6 +64,7 @@ pub(crate) struct History {
 }
 
 /// Tokens.
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 #[derive(Serialize, ToSchema)]
 #[serde(remote = "ports::Usage")]
 struct Usage {

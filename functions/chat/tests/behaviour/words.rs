@@ -9,7 +9,7 @@ use baton_handoff::event::{Event, EventKind};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::Team;
-use baton_handoff::{Engine, Followed, Overlap, Ports, Principal, Seen, Submission};
+use baton_handoff::{Engine, Followed, Overlap, Ports, Principal, Seen, Submission, events_of};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{ScriptedModel, says, stream as answer};
 use baton_stores::env::SystemEnv;
@@ -123,6 +123,6 @@ async fn fence_of(conversation: &baton_handoff::Conversation, turn: u32) -> u64 
     let Followed::Log(log) = conversation.follow(turn, None).await.unwrap() else {
         panic!("there is no turn {turn}");
     };
-    let (events, _, _) = log.read_now(Seen::default(), |unread| unread.to_vec());
+    let (events, _, _) = log.read_now(Seen::default(), events_of);
     events[0].position.fence
 }

@@ -288,7 +288,9 @@ impl Row {
     }
 
     pub(super) fn changes_conversations(&self) -> bool {
-        self.is_of_owners() && self.method != "GET"
+        // The action of the row asks for no confirmation, so it stays as it is, and another conversation has no such action.
+        let confirms = self.route.ends_with("/confirm");
+        self.is_of_owners() && self.method != "GET" && !confirms
     }
 
     /// The status of a caller that is not the right one.

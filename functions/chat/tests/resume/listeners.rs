@@ -78,6 +78,7 @@ async fn a_listener_that_does_not_read_slows_nobody_and_gets_it_all_when_it_read
         .await
         .unwrap();
     let rest = String::from_utf8(rest).unwrap();
-    assert_eq!(rest.matches("event: text_delta").count(), WORDS + 1);
+    // A listener that is far behind gets the text that it missed in larger pieces.
+    assert_eq!(rest.matches("ha ").count(), WORDS);
     assert!(rest.contains("event: turn_completed"));
 }

@@ -1,13 +1,19 @@
 //! Many at once: every client gets its own words, all of them, in order, and nothing else.
 
+use std::sync::Arc;
+
 use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 
 use super::support::{Asked, Server, body};
 
 const CONVERSATIONS: usize = 512;
 const TURNS: usize = 3;
 const WORDS: usize = 20;
+
+/// Histories read at once.
+const READERS: usize = 16;
 
 fn answer_to(message: &str) -> String {
     let words: Vec<_> = (0..WORDS)
@@ -21,8 +27,9 @@ async fn streams_of_512_conversations_never_mix() {
     let model = ScriptedModel::responding(|asked| says(&answer_to(&asked.customer()))).await;
     let server = Server::open(&model).await;
     let client = server.client();
+    let readers = Arc::new(Semaphore::new(READERS));
     let talk = |number: usize| {
-        let client = client.clone();
+        let (client, readers) = (client.clone(), readers.clone());
         tokio::spawn(async move {
             let conversation = format!("c{number}");
             for turn in 0..TURNS {
@@ -35,6 +42,8 @@ async fn streams_of_512_conversations_never_mix() {
                     "one line per word and the end: {answer:?}"
                 );
             }
+            // Histories have fewer places than streams, and who waits too long for one is sent away.
+            let _place = readers.acquire().await.unwrap();
             let said = client.said(&conversation).await;
             let texts: Vec<_> = said.into_iter().map(|(_, _, text)| text).collect();
             let expected = (0..TURNS).map(|turn| format!("{conversation}-turn{turn}"));

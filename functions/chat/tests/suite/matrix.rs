@@ -75,7 +75,8 @@ pub(super) async fn open_with(
     (setup.strangers, setup.issuers) = (settings.strangers, settings.issuers);
     let (store, queue) = setup.backend.open(setup.clock.clone()).await;
     let people = people::make(store, queue, setup.clock.clone(), OPERATOR).await;
-    (setup.open().await, people)
+    // Large, and the tests hold it.
+    (Box::pin(setup.open()).await, people)
 }
 
 async fn check_mode(mode: Mode) {

@@ -152,12 +152,11 @@ impl Engine {
                 return Ok(None);
             }
             let key = account::of_slice(slice, conversation);
-            let own = match line_of(lines, &key) {
-                Some(own) => Some(own),
-                None => {
-                    let stored = self.account_at(&key).await?;
-                    stored.map(|(version, account)| (Some(version), account))
-                }
+            let own = if let Some(own) = line_of(lines, &key) {
+                Some(own)
+            } else {
+                let stored = self.account_at(&key).await?;
+                stored.map(|(version, account)| (Some(version), account))
             };
             match own {
                 Some((before, mut account)) => {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub use entry::Unread;
+pub use entry::{Unread, events_of};
 
 use entry::Entry;
 
@@ -47,7 +47,9 @@ impl TurnLog {
     /// The log of a turn that is over.
     pub(crate) fn of(events: Vec<Event>) -> Self {
         let mut state = LogState::default();
-        events.into_iter().for_each(|event| state.append(event));
+        for event in events {
+            state.append(event);
+        }
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),

@@ -198,6 +198,10 @@ pub const OUTPUT_TOKENS: u32 = 4_096;
 /// A language model service.
 pub trait Model: Send + Sync {
     /// The model's name, as its prices are listed. Empty where it has none.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "a model that has a name lends it"
+    )]
     fn name(&self) -> &str {
         ""
     }

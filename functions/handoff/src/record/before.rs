@@ -142,7 +142,14 @@ mod tests {
             };
             lists_of(&stored).unwrap().unwrap()
         };
-        assert_eq!(lists(&meta), Lists::default());
+        // As one that was erased.
+        assert_eq!(
+            lists(&meta),
+            Lists {
+                listed: Some(at("acme/customer/ann/erased", 5)),
+                work: None,
+            }
+        );
         (meta.next_turn, meta.last_activity) = (2, 9);
         assert_eq!(
             lists(&meta),

@@ -175,7 +175,7 @@ pub(super) fn prices(files: Vec<PriceFile>) -> Result<Vec<Price>, Located> {
 impl Price {
     fn declare(file: PriceFile) -> Result<Self, Located> {
         let model = not_empty(file.model, || "the model of a price".into())?;
-        let from = file.from.map(day).transpose()?;
+        let from = file.from.as_ref().map(day).transpose()?;
         let input = micros("input", &file.input, 0.0, MOST_PRICE)?;
         let or_input = |key, price: Option<Spanned<f64>>| match price {
             Some(price) => micros(key, &price, 0.0, MOST_PRICE),
@@ -238,7 +238,7 @@ fn micros(key: &'static str, usd: &Spanned<f64>, least: f64, most: f64) -> Resul
     Err(mistake.at(usd.span()))
 }
 
-fn day(from: Spanned<Datetime>) -> Result<String, Located> {
+fn day(from: &Spanned<Datetime>) -> Result<String, Located> {
     let Datetime { date, time, offset } = *from.get_ref();
     match (date, time, offset) {
         (Some(date), None, None) => Ok(date.to_string()),

@@ -46,6 +46,9 @@ pub(super) fn sentence(why: NotAccepted) -> &'static str {
     }
 }
 
+/// Calls that become no action.
+type Refused = Vec<(ActionId, NotAccepted)>;
+
 /// An action that a response asks for, before limits have their say.
 struct Draft {
     record: ActionRecord,
@@ -63,7 +66,7 @@ pub(super) struct Acceptance<'a> {
     account: Account,
     drafts: Vec<Draft>,
     /// Calls that are refused whatever META says.
-    refused: Vec<(ActionId, NotAccepted)>,
+    refused: Refused,
     /// The records of open cards that the drafts withdraw.
     withdraws: Vec<Key>,
     sums: Vec<Key>,
@@ -77,7 +80,7 @@ pub(super) struct Acceptance<'a> {
 pub(super) struct Accepted {
     /// The records of the new actions.
     pub(super) new: Vec<ActionRecord>,
-    refused: Vec<(ActionId, NotAccepted)>,
+    refused: Refused,
 }
 
 impl<'a> Acceptance<'a> {
@@ -285,11 +288,7 @@ impl Accepted {
 
 impl Play<'_> {
     /// The actions of these plans that are new in the turn, as many as there is room for, and the others.
-    fn select(
-        &self,
-        planned: &[Planned],
-        meta: &Meta,
-    ) -> (Vec<(ActionId, ToolRequest)>, Vec<(ActionId, NotAccepted)>) {
+    fn select(&self, planned: &[Planned], meta: &Meta) -> (Vec<(ActionId, ToolRequest)>, Refused) {
         let open = open_actions(self.engine).saturating_sub(meta.pending_reports.len());
         let own = |action: &&ActionRecord| action.id.turn == self.number;
         let in_turn = self.actions.iter().filter(own).count();

@@ -139,17 +139,16 @@ pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Pl
         let Planned::Action(id, _) = plan else {
             continue;
         };
-        match step
+        let accepted = step
             .actions
             .iter()
-            .find(|accepted| accepted.call == call.id)
-        {
-            Some(accepted) => *id = accepted.action.clone(),
-            None => {
-                let refused = step.refused.iter().find(|refused| refused.call == call.id);
-                let why = refused.map_or(NotAccepted::TooManyOpen, |refused| refused.why);
-                *plan = Planned::Wrong(sentence(why).to_owned());
-            }
+            .find(|accepted| accepted.call == call.id);
+        if let Some(accepted) = accepted {
+            *id = accepted.action.clone();
+        } else {
+            let refused = step.refused.iter().find(|refused| refused.call == call.id);
+            let why = refused.map_or(NotAccepted::TooManyOpen, |refused| refused.why);
+            *plan = Planned::Wrong(sentence(why).to_owned());
         }
     }
     planned

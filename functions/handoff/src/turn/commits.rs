@@ -19,7 +19,7 @@ use crate::record::{
 /// How a run of a turn ended.
 pub(super) enum Ending {
     /// This step, and the turn is over.
-    Committed(StepRecord),
+    Committed(Box<StepRecord>),
     /// A typed error for the customer.
     Failed(FailureCode),
     /// A stop was asked for.
@@ -119,7 +119,7 @@ impl Play<'_> {
         let mut last = match ending {
             Ending::Committed(step) => {
                 record.state = TurnState::Committed;
-                Some(step)
+                Some(*step)
             }
             Ending::Failed(code) => {
                 record.state = TurnState::Failed;

@@ -38,7 +38,7 @@ async fn a_message_over_the_bound_is_refused_and_an_accepted_turn_waits_for_its_
         ..message("3")
     };
     open(&elsewhere, "d").submit(background).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!((play.model.times_asked(), play.engine.running()), (1, 1));
     gate.open();
     assert_eq!(listen(&first).await.text(), "first");

@@ -282,9 +282,11 @@ async fn a_limit_that_is_full_by_the_time_of_the_yes_wants_an_operator() {
     let cards: Vec<_> = heard
         .events
         .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::ConfirmationAsked(asked) => Some((**asked).clone()),
-            _ => None,
+        .filter_map(|event| {
+            let EventKind::ConfirmationAsked(asked) = &event.kind else {
+                return None;
+            };
+            Some((**asked).clone())
         })
         .collect();
     answer(&play, &cards[0], true).await.unwrap();

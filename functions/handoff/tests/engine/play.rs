@@ -13,7 +13,7 @@ use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
     Accepted, AuditLine, Bounds, Conversation, Day, Decision, DecisionError, Engine,
     EngineSettings, Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal,
-    Resume, Role, Seen, Shown, Subject, Submission, Tenant, TurnLog, Unread, View,
+    Resume, Role, Seen, Shown, Subject, Submission, Tenant, TurnLog, Unread, View, events_of,
 };
 use tokio::time::Instant;
 
@@ -410,7 +410,7 @@ pub(crate) async fn listen(accepted: &Accepted) -> Heard {
 pub(crate) async fn until(accepted: &Accepted, is: impl Fn(&EventKind) -> bool) {
     let mut seen = Seen::default();
     loop {
-        let found = |unread: Unread<'_>| unread.to_vec().iter().any(|event| is(&event.kind));
+        let found = |unread: Unread<'_>| events_of(unread).iter().any(|event| is(&event.kind));
         let (found, now, ended) = accepted.log.read(seen, found).await;
         if found {
             return;
@@ -423,7 +423,7 @@ pub(crate) async fn until(accepted: &Accepted, is: impl Fn(&EventKind) -> bool) 
 async fn read(log: &TurnLog) -> Vec<Event> {
     let (mut all, mut seen) = (Vec::new(), Seen::default());
     loop {
-        let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
+        let (events, now, ended) = log.read(seen, events_of).await;
         all.extend(events);
         if ended {
             return all;

@@ -52,7 +52,7 @@ impl Records {
 
     /// The text of the record at this key.
     pub(crate) fn body(&self, key: &Key) -> String {
-        self.lock()[key].record.body.clone()
+        self.lock().get(key).unwrap().record.body.clone()
     }
 
     /// The texts of the records in partitions that begin so.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use baton_handoff::event::{ConfirmationAsked, Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
-use baton_handoff::{Seen, TurnLog};
+use baton_handoff::{Seen, TurnLog, events_of};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::audit::people::Need;
@@ -453,7 +453,7 @@ pub(crate) async fn take(
 pub(crate) async fn relay(log: &TurnLog, lines: &UnboundedSender<Line>) {
     let mut seen = Seen::default();
     loop {
-        let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
+        let (events, now, ended) = log.read(seen, events_of).await;
         seen = now;
         for event in events {
             let _hung_up = lines.send(Line::Event(event));

@@ -34,7 +34,7 @@ async fn service() -> Service {
     Service::saying(json_answer("[]")).await
 }
 
-fn with(setup: Setup, context: CallContext) -> Booking {
+fn with(setup: &Setup, context: CallContext) -> Booking {
     Booking {
         context,
         ..setup.build()
@@ -63,7 +63,7 @@ async fn code_fills_address_headers_and_body() {
         "address": { "country": "DE" },
         "tags": ["a", 1],
     });
-    let tool = with(everywhere(&service), ann(&claims));
+    let tool = with(&everywhere(&service), ann(&claims));
     assert_eq!(
         tool.act(json!({ "table": "T1" })).await,
         Outcome::Done("[]".to_owned())
@@ -122,7 +122,7 @@ async fn what_is_not_known_is_not_sent() {
         ),
     ];
     for (context, why) in cases {
-        let tool = with(everywhere(&service), context);
+        let tool = with(&everywhere(&service), context);
         let outcome = tool.act(json!({ "table": "T1" })).await;
         assert_eq!(
             outcome,
@@ -142,7 +142,7 @@ async fn a_header_takes_no_value_that_ends_it() {
         ))
     };
     for plan in ["gold\r\nX-Admin: 1", "gold\n", "\0", "größer", "a\tb"] {
-        let tool = with(setup(), ann(&json!({ "plan": plan })));
+        let tool = with(&setup(), ann(&json!({ "plan": plan })));
         assert_eq!(
             tool.look_up(json!({})).await.unwrap_err(),
             "book was not called: the customer's claim plan is not printable ASCII, which its header needs.",
@@ -150,7 +150,7 @@ async fn a_header_takes_no_value_that_ends_it() {
         );
     }
     assert_eq!(service.came().len(), 0);
-    let tool = with(setup(), ann(&json!({ "plan": 7 })));
+    let tool = with(&setup(), ann(&json!({ "plan": 7 })));
     tool.look_up(json!({})).await.unwrap();
     assert_eq!(service.came()[0].header("x-plan"), ["7"]);
 }
@@ -166,7 +166,7 @@ async fn a_further_argument_does_not_stand_beside_the_value_of_code() {
             service.address
         ))
     };
-    let tool = with(setup, owned_by(Kind::Customer, "ann", &json!({})));
+    let tool = with(&setup, owned_by(Kind::Customer, "ann", &json!({})));
     tool.look_up(json!({ "who": "bob", "table": "T1" }))
         .await
         .unwrap();
@@ -178,7 +178,7 @@ async fn a_further_argument_does_not_stand_beside_the_value_of_code() {
             service.address
         ))
     };
-    let tool = with(setup, owned_by(Kind::Customer, "ann", &json!({})));
+    let tool = with(&setup, owned_by(Kind::Customer, "ann", &json!({})));
     tool.act(json!({ "who": "bob", "table": "T1" })).await;
     assert_eq!(
         service.came()[1].json(),
@@ -206,10 +206,10 @@ fn claims_of(token: &str) -> Value {
 async fn every_call_carries_a_token_for_its_service_and_its_place_in_a_trace() {
     let service = service().await;
     let http = format!("method = \"POST\"\nurl = \"http://{}/x\"", service.address);
-    let mut tool = with(signing(Setup::action(http.clone())), ann(&json!({})));
+    let mut tool = with(&signing(Setup::action(http.clone())), ann(&json!({})));
     tool.context.approved_by = Some(Subject::parse("carla").unwrap());
     tool.act_plainly().await;
-    let lookup = with(signing(Setup::lookup(http)), ann(&json!({})));
+    let lookup = with(&signing(Setup::lookup(http)), ann(&json!({})));
     for _ in 0..2 {
         lookup.look_up(json!({})).await.unwrap();
     }
@@ -246,20 +246,20 @@ async fn a_token_goes_nowhere_in_clear_text_and_comes_back_to_no_model() {
         ("plain.example", 1),
         ("127.0.0.1", 1),
     ] {
-        let tool = with(signing(Setup::lookup(http(host))), ann(&json!({})));
+        let tool = with(&signing(Setup::lookup(http(host))), ann(&json!({})));
         tool.look_up(json!({})).await.unwrap();
         let came = service.came().pop().unwrap();
         assert_eq!(came.header("baton-token").len(), tokens, "{host}");
         assert_eq!(came.header("traceparent").len(), 1);
     }
-    let unsigned = with(Setup::lookup(http("127.0.0.1")), ann(&json!({})));
+    let unsigned = with(&Setup::lookup(http("127.0.0.1")), ann(&json!({})));
     unsigned.look_up(json!({})).await.unwrap();
     let came = service.came().pop().unwrap();
     assert_eq!(came.header("baton-token"), [""; 0]);
 
     let echo = Service::echoing().await;
     let http = format!("method = \"GET\"\nurl = \"http://{}\"", echo.address);
-    let tool = with(signing(Setup::lookup(http)), ann(&json!({})));
+    let tool = with(&signing(Setup::lookup(http)), ann(&json!({})));
     let answer = tool.look_up(json!({})).await.unwrap();
     let token = echo.came()[0].header("baton-token")[0].to_owned();
     assert!(answer.contains("baton-token: …"), "{answer}");

@@ -17,7 +17,7 @@ use baton_handoff::record::ActionState;
 use baton_handoff::team::Team;
 use baton_handoff::{
     Decision, Engine, Executed, Operator, Overlap, Owner, Ports, Principal, Reasons, Role, Seen,
-    Shown, Subject, Submission, Tenant,
+    Shown, Subject, Submission, Tenant, events_of,
 };
 use baton_kit::conformance::TestClock;
 use baton_stores::memory::{MemoryQueue, MemoryStore};
@@ -146,7 +146,7 @@ impl Shop {
         let log = conversation.submit(submission).await.unwrap().log;
         let (mut text, mut seen) = (String::new(), Seen::default());
         loop {
-            let (events, now, ended) = log.read(seen, |unread| unread.to_vec()).await;
+            let (events, now, ended) = log.read(seen, events_of).await;
             for event in events {
                 if let EventKind::TextDelta(more) = event.kind {
                     text.push_str(&more);

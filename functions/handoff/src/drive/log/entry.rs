@@ -127,11 +127,11 @@ impl Unread<'_> {
             }
         }
     }
+}
 
-    /// The events.
-    pub fn to_vec(self) -> Vec<Event> {
-        let mut events = Vec::with_capacity(self.count());
-        self.for_each(|event| events.push(event.clone()));
-        events
-    }
+/// The events. Reads a whole log where it is given to [`TurnLog::read`](super::TurnLog::read).
+pub fn events_of(unread: Unread<'_>) -> Vec<Event> {
+    let mut events = Vec::with_capacity(unread.count());
+    unread.for_each(|event| events.push(event.clone()));
+    events
 }

@@ -34,7 +34,7 @@ fn pieces(log: &TurnLog, count: u32) -> String {
 }
 
 fn all(log: &TurnLog) -> Vec<Event> {
-    log.read_now(Seen::default(), |unread| unread.to_vec()).0
+    log.read_now(Seen::default(), events_of).0
 }
 
 fn text_of<'a>(events: impl IntoIterator<Item = &'a Event>) -> String {
@@ -46,9 +46,10 @@ fn text_of<'a>(events: impl IntoIterator<Item = &'a Event>) -> String {
 fn held(log: &TurnLog) -> usize {
     let state = log.lock();
     let entries = state.entries.iter().map(|entry| {
-        let text = match &entry.event.kind {
-            EventKind::TextDelta(text) => text.capacity(),
-            _ => 0,
+        let text = if let EventKind::TextDelta(text) = &entry.event.kind {
+            text.capacity()
+        } else {
+            0
         };
         text + entry.begins.capacity() * size_of::<u32>()
     });
@@ -108,7 +109,7 @@ fn every_listener_hears_everything_once_whenever_it_reads() {
                 let count;
                 (count, seen, _) = log.read_now(seen, |unread| {
                     let before = heard.len();
-                    heard.extend(unread.to_vec());
+                    heard.extend(events_of(unread));
                     assert_eq!(heard.len() - before, unread.count());
                     unread.count()
                 });
@@ -119,7 +120,7 @@ fn every_listener_hears_everything_once_whenever_it_reads() {
         let end = u32::try_from(whole.len() + 1).unwrap();
         log.push(said(1, end, EventKind::TurnCompleted));
         assert!(log.news(seen).now_or_never().is_some());
-        let (rest, _, has_ended) = log.read_now(seen, |unread| unread.to_vec());
+        let (rest, _, has_ended) = log.read_now(seen, events_of);
         assert!(has_ended);
         heard.extend(rest);
         assert_eq!(text_of(&heard), whole);
@@ -145,7 +146,9 @@ fn texts_of_two_steps_or_agents_or_owners_are_never_joined() {
     let other_step = said(2, 4, EventKind::TextDelta("d".to_owned()));
     let behind_a_gap = said(2, 6, EventKind::TextDelta("e".to_owned()));
     let events = [first, other_agent, other_owner, other_step, behind_a_gap];
-    events.iter().for_each(|event| log.push(event.clone()));
+    for event in &events {
+        log.push(event.clone());
+    }
     assert_eq!(all(&log), events);
     assert_eq!(log.lock().entries.len(), events.len());
 }
