@@ -11,6 +11,7 @@ mod conditions;
 pub(crate) mod late;
 mod narrator;
 mod play;
+mod price;
 pub(crate) mod recorder;
 pub(crate) mod replay;
 pub(crate) mod request;
