@@ -3,18 +3,51 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 
 use crate::suite::support::{Client, OPERATOR, soon};
 
-/// A running server. Killed when dropped.
+/// So much of a server's log is printed when a test fails, in bytes.
+const LOG_SHOWN: usize = 16 * 1024;
+
+/// A running server. Killed when dropped; its log is printed when a test fails.
 pub(super) struct Local {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Log,
     pub(super) base: String,
+}
+
+/// What a server logs, read as it comes: one whose log nobody reads stands still once the pipe is full.
+struct Log {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Log {
+    /// What was read already, and all that is to come.
+    fn read(read: String, mut pipe: BufReader<ChildStderr>) -> Self {
+        let text = Arc::new(Mutex::new(read));
+        let read = text.clone();
+        let reader = tokio::spawn(async move {
+            let mut line = Vec::new();
+            while pipe
+                .read_until(b'\n', &mut line)
+                .await
+                .is_ok_and(|bytes| bytes > 0)
+            {
+                read.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self { text, reader }
+    }
 }
 
 /// How a server ended.
@@ -77,7 +110,7 @@ impl Local {
         }
         Self {
             child,
-            log,
+            log: Log::read(said, log),
             base: base.unwrap(),
         }
     }
@@ -123,14 +156,24 @@ impl Local {
 
     /// Waits for its end.
     pub(super) async fn ended(mut self) -> Ended {
-        let mut log = String::new();
-        soon("the end of the log", self.log.read_to_string(&mut log))
+        soon("the end of the log", &mut self.log.reader)
             .await
             .unwrap();
         let status = soon("the process's end", self.child.wait()).await.unwrap();
         Ended {
             success: status.success(),
-            log,
+            log: self.log.text.lock().unwrap().clone(),
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log.text.lock().unwrap_or_else(PoisonError::into_inner);
+            let from = log.len().saturating_sub(LOG_SHOWN);
+            let from = log.ceil_char_boundary(from);
+            println!("the end of the log of {}:\n{}", self.base, &log[from..]);
         }
     }
 }
