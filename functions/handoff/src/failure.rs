@@ -30,6 +30,8 @@ pub enum FailureCode {
     ModelEmpty,
     /// The model reached its limit of output tokens.
     AnswerTooLong,
+    /// The request got longer than the model takes.
+    ConversationTooLong,
     /// The service's content filter stopped the answer.
     ContentFiltered,
     /// More model responses than the team allows in one turn.
@@ -60,6 +62,7 @@ impl FailureCode {
             Self::ModelTooLarge => "model_too_large",
             Self::ModelEmpty => "model_empty",
             Self::AnswerTooLong => "answer_too_long",
+            Self::ConversationTooLong => "conversation_too_long",
             Self::ContentFiltered => "content_filtered",
             Self::StepLimit => "step_limit",
             Self::HandOffLimit => "hand_off_limit",
@@ -90,6 +93,9 @@ impl FailureCode {
             Self::ModelTooLarge | Self::AnswerTooLong => {
                 "Sorry, the answer got too long and was cut here. Please ask for a shorter one."
             }
+            Self::ConversationTooLong => {
+                "Sorry, this got too long for our assistant. Please ask for less at once."
+            }
             Self::ContentFiltered => "Sorry, we cannot answer that. Please put it another way.",
             Self::StepLimit | Self::HandOffLimit => {
                 "Sorry, this took more steps than we allow for one answer. Please say in one sentence what you need."
@@ -119,6 +125,7 @@ impl FailureCode {
             | Self::ModelUnauthorized
             | Self::ModelTooLarge
             | Self::AnswerTooLong
+            | Self::ConversationTooLong
             | Self::ContentFiltered
             | Self::StepLimit
             | Self::HandOffLimit
@@ -140,6 +147,9 @@ impl From<ModelErrorKind> for FailureCode {
             ModelErrorKind::BadStream => Self::ModelBadStream,
             ModelErrorKind::TooLarge => Self::ModelTooLarge,
             ModelErrorKind::Empty => Self::ModelEmpty,
+            ModelErrorKind::TooLong => Self::ConversationTooLong,
+            ModelErrorKind::Filtered => Self::ContentFiltered,
+            ModelErrorKind::Slip => Self::ModelCut,
         }
     }
 }

@@ -142,6 +142,7 @@ pub(super) enum FailureCode {
     ModelTooLarge,
     ModelEmpty,
     AnswerTooLong,
+    ConversationTooLong,
     ContentFiltered,
     StepLimit,
     HandOffLimit,

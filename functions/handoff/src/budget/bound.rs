@@ -38,7 +38,11 @@ fn message(message: &Message) -> u64 {
     FRAME
         + match message {
             Message::System(text) | Message::User(text) => text.len() as u64,
-            Message::Assistant { text, calls } => {
+            Message::Assistant {
+                text,
+                calls,
+                opaque: _,
+            } => {
                 let calls = calls.iter().map(|call| {
                     let bytes = call.id.len() + call.name.len() + call.arguments.len();
                     FRAME + bytes as u64

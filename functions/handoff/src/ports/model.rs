@@ -33,6 +33,9 @@ pub enum Message {
         text: Arc<str>,
         /// The calls.
         calls: Arc<[ToolCall]>,
+        /// What the service that made this message wants back with it, in the words of its wire format: signed thoughts, marks
+        /// at calls. Only for the model that made it, and only while nothing before it has changed.
+        opaque: Option<Arc<str>>,
     },
     /// The result of one call.
     Tool {
@@ -140,6 +143,12 @@ pub enum ModelChunk {
     Finished(FinishReason),
     /// The tokens of this response.
     Usage(Usage),
+    /// What the service wants back with this response, see [`Message::Assistant`]; the last one counts. Never shown, never logged.
+    Opaque(String),
+    /// The service's own id of this response.
+    Id(String),
+    /// How often the request was sent until it was answered, if more than once.
+    Tries(u32),
 }
 
 /// The kind of a failure, as far as a program can act on it.
@@ -167,6 +176,12 @@ pub enum ModelErrorKind {
     Empty,
     /// The service reported an error inside the stream.
     Reported,
+    /// The request is longer than the model takes.
+    TooLong,
+    /// The service's filter refused the request, for what stands in it.
+    Filtered,
+    /// The model wrote what its own service could not read, such as a call that is none. Asked again, it may do better.
+    Slip,
 }
 
 /// A model failure. The detail is for logs; customers see a fixed sentence.

@@ -115,6 +115,7 @@ pub(super) fn costs_nothing(code: FailureCode) -> bool {
         | FailureCode::ModelUnauthorized
         | FailureCode::ModelRateLimited
         | FailureCode::ModelUnreachable
+        | FailureCode::ConversationTooLong
         | FailureCode::BudgetExceeded => true,
         FailureCode::ModelUnavailable
         | FailureCode::ModelTimedOut

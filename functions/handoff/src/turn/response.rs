@@ -61,6 +61,7 @@ impl Response {
                 ModelChunk::Call(delta) => self.take_call(delta)?,
                 ModelChunk::Finished(reason) => self.finished = Some(reason),
                 ModelChunk::Usage(usage) => self.usage = usage,
+                ModelChunk::Opaque(_) | ModelChunk::Id(_) | ModelChunk::Tries(_) => {}
             }
         }
         self.check()

@@ -81,6 +81,7 @@ fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
         messages.push(Message::Assistant {
             text: Arc::from(partial.text.as_str()),
             calls: Arc::default(),
+            opaque: None,
         });
     }
     messages
@@ -116,6 +117,7 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results:
     messages.push(Message::Assistant {
         text: Arc::from(step.text.as_str()),
         calls,
+        opaque: None,
     });
     for call in &step.calls {
         let result = results
@@ -132,7 +134,11 @@ pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results:
 fn size(message: &Message) -> usize {
     match message {
         Message::System(text) | Message::User(text) => text.len(),
-        Message::Assistant { text, calls } => {
+        Message::Assistant {
+            text,
+            calls,
+            opaque: _,
+        } => {
             text.len()
                 + calls
                     .iter()

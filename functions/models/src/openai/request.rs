@@ -107,9 +107,13 @@ fn room(request: &ModelRequest) -> usize {
     /// The words around a message.
     const AROUND: usize = 64;
     let text = |message: &Message| match message {
-        Message::System(text) | Message::User(text) | Message::Assistant { text, calls: _ } => {
-            text.len()
-        }
+        Message::System(text)
+        | Message::User(text)
+        | Message::Assistant {
+            text,
+            calls: _,
+            opaque: _,
+        } => text.len(),
         Message::Tool { call: _, result } => result.len(),
     };
     let messages = request
@@ -218,7 +222,11 @@ impl<'a> From<&'a Message> for WireMessage<'a> {
             Message::System(text) => Self::System { content: text },
             Message::User(text) => Self::User { content: text },
             // Null is for calls only: without calls an assistant message must have text, be it empty.
-            Message::Assistant { text, calls } => Self::Assistant {
+            Message::Assistant {
+                text,
+                calls,
+                opaque: _,
+            } => Self::Assistant {
                 content: (!text.is_empty() || calls.is_empty()).then_some(text),
                 tool_calls: Calls(calls),
             },

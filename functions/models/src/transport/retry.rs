@@ -46,7 +46,10 @@ impl Refusal {
             | ModelErrorKind::BadStream
             | ModelErrorKind::TooLarge
             | ModelErrorKind::Empty
-            | ModelErrorKind::Reported => Again::Never,
+            | ModelErrorKind::Reported
+            | ModelErrorKind::TooLong
+            | ModelErrorKind::Filtered
+            | ModelErrorKind::Slip => Again::Never,
         };
         Self { error, again }
     }

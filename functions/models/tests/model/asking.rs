@@ -26,6 +26,7 @@ async fn messages_and_tools_are_written_as_services_read_them() {
         Message::Assistant {
             text: "".into(),
             calls: [call("a", r#"{"search_query":"anvil"}"#), call("b", "{oops")].into(),
+            opaque: None,
         },
         Message::Tool {
             call: "a".into(),
@@ -38,6 +39,7 @@ async fn messages_and_tools_are_written_as_services_read_them() {
         Message::Assistant {
             text: "One more.".into(),
             calls: [call("c", "")].into(),
+            opaque: None,
         },
         Message::Tool {
             call: "c".into(),
@@ -46,6 +48,7 @@ async fn messages_and_tools_are_written_as_services_read_them() {
         Message::Assistant {
             text: "Sold.".into(),
             calls: [].into(),
+            opaque: None,
         },
     ];
     ask_for(

@@ -118,7 +118,12 @@ impl Reply {
     pub(crate) fn text(&self) -> String {
         let text = self.chunks.iter().filter_map(|chunk| match chunk {
             ModelChunk::Text(text) => Some(text.as_str()),
-            ModelChunk::Call(_) | ModelChunk::Finished(_) | ModelChunk::Usage(_) => None,
+            ModelChunk::Call(_)
+            | ModelChunk::Finished(_)
+            | ModelChunk::Usage(_)
+            | ModelChunk::Opaque(_)
+            | ModelChunk::Id(_)
+            | ModelChunk::Tries(_) => None,
         });
         text.collect()
     }
@@ -164,7 +169,12 @@ impl Reply {
     pub(crate) fn usages(&self) -> Vec<Usage> {
         let usages = self.chunks.iter().filter_map(|chunk| match chunk {
             ModelChunk::Usage(usage) => Some(*usage),
-            ModelChunk::Text(_) | ModelChunk::Call(_) | ModelChunk::Finished(_) => None,
+            ModelChunk::Text(_)
+            | ModelChunk::Call(_)
+            | ModelChunk::Finished(_)
+            | ModelChunk::Opaque(_)
+            | ModelChunk::Id(_)
+            | ModelChunk::Tries(_) => None,
         });
         usages.collect()
     }
