@@ -133,6 +133,8 @@ pub struct Agent {
     pub hand_offs: Vec<HandOff>,
     /// The definitions of tools and hand-offs for a model: tools first. One list for all requests of this agent.
     pub tool_definitions: Arc<[ToolDefinition]>,
+    /// The names of its models, the preferred one first. Empty: the deployment's own model.
+    pub models: Vec<String>,
 }
 
 /// A call by which an agent makes another one active. Its arguments are ignored: it has no parameters.

@@ -226,6 +226,12 @@ pub trait Model: Send + Sync {
         OUTPUT_TOKENS
     }
 
+    /// The model that the team file calls so. The deployment's own model knows the others.
+    fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
+        let _ = name;
+        None
+    }
+
     /// Sends the request; resolves with the response's head. All retries happen before that.
     fn stream(
         self: Arc<Self>,

@@ -139,6 +139,7 @@ impl Agent {
             tools: own_tools,
             hand_offs,
             tool_definitions,
+            models: Vec::new(),
         })
     }
 }
