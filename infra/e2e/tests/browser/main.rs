@@ -15,6 +15,7 @@ mod access;
 mod browser;
 mod choppy;
 mod complaints;
+mod confirm;
 mod control;
 mod conversation;
 mod conversations;
