@@ -42,6 +42,8 @@ pub enum Bound {
     MessagesOwner,
     /// The same of one address.
     MessagesAddress,
+    /// Bytes of all conversations of one owner.
+    BytesOwner,
     /// Conversations that one owner begins in an hour.
     ConversationsOwner,
     /// The same of one address.
@@ -110,7 +112,7 @@ const fn rate(
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::TurnsOwner,
         Self::TurnsAddress,
         Self::TurnsVisitors,
@@ -123,6 +125,7 @@ impl Bound {
         Self::FollowsAddress,
         Self::MessagesOwner,
         Self::MessagesAddress,
+        Self::BytesOwner,
         Self::ConversationsOwner,
         Self::ConversationsAddress,
         Self::VisitorsAddress,
@@ -147,6 +150,7 @@ impl Bound {
             Self::FollowsAddress => at_once("follows.address", 32, Address, "your address follows conversations in too many streams"),
             Self::MessagesOwner => rate("messages.owner", 20, MINUTE, One, "you have sent too many messages in a minute"),
             Self::MessagesAddress => rate("messages.address", 120, MINUTE, Address, "your address has sent too many messages in a minute"),
+            Self::BytesOwner => Row { most: u64::MAX, ..at_once("bytes.owner", 50_000_000, One, "your conversations take too much room: erase some") },
             Self::ConversationsOwner => rate("conversations.owner", 200, HOUR, One, "you have begun too many conversations in an hour"),
             Self::ConversationsAddress => rate("conversations.address", 200, HOUR, Address, "your address has begun too many conversations in an hour"),
             Self::VisitorsAddress => rate("visitors.address", 60, HOUR, Address, "your address has become too many visitors in an hour"),
@@ -196,7 +200,7 @@ impl Bounds {
     /// Almost none, for benchmarks: only those that bound a record stay.
     pub fn off() -> Self {
         Self(Bound::ALL.map(|bound| match bound.row().most {
-            MOST => u64::MAX,
+            MOST.. => u64::MAX,
             _ => bound.row().unless_set,
         }))
     }
@@ -219,6 +223,7 @@ impl Bounds {
             | Bound::FollowsAddress
             | Bound::MessagesOwner
             | Bound::MessagesAddress
+            | Bound::BytesOwner
             | Bound::ConversationsOwner
             | Bound::ConversationsAddress
             | Bound::VisitorsAddress

@@ -12,3 +12,4 @@ pub(crate) mod open;
 pub(crate) mod regenerate;
 pub(crate) mod stop;
 mod submit;
+pub(crate) mod weigh;

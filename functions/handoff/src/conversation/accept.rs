@@ -21,6 +21,9 @@ use crate::turn::{request, window};
 /// How much of the first message becomes the title, in characters.
 const TITLE: usize = 80;
 
+/// A turn's record without its message, in bytes: about.
+const TURN: u64 = 300;
+
 /// State of earlier attempts to record a message.
 pub(super) struct Tries {
     /// Written into the turn by every attempt.
@@ -66,6 +69,10 @@ impl Conversation {
         if meta.title.is_empty() {
             meta.title = title(&submission.message);
         }
+        if meta.is_to_be_weighed() {
+            meta.weighed = meta.bytes;
+        }
+        meta.bytes += submission.message.len() as u64 + TURN;
         let typed = self.typed_answer(&mut meta, &submission.message).await?;
         let turn = TurnRecord {
             answers: typed.as_ref().map(|typed| typed.card.clone()),

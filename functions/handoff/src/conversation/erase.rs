@@ -44,6 +44,7 @@ impl Conversation {
                 return Err(EraseError::NotFound);
             }
             meta.erased_below = meta.next_turn;
+            (meta.bytes, meta.weighed) = (0, 0);
             meta.erasing = true;
             meta.due_at = self.engine.env.now();
             meta.title = String::new();

@@ -64,6 +64,9 @@ impl Conversation {
             if turn + 1 != meta.next_turn || !idle {
                 return Err(CannotRegenerate::NotTheLast);
             }
+            if let Some(over) = self.room(Some(&meta)).await? {
+                return Err(over.into());
+            }
             let number = meta.next_turn;
             let now = self.engine.env.now();
             let origin = Origin::Regenerated { of };

@@ -171,6 +171,7 @@ impl Conversation {
             }) = self.remembered()
             && meta.running.is_none()
             && meta.waiting.is_empty()
+            && !meta.is_to_be_weighed()
             && !took(&past, submission)
         {
             return self
@@ -230,6 +231,10 @@ impl Conversation {
         let idle = meta
             .as_ref()
             .is_none_or(|(_, meta)| meta.running.is_none() && meta.waiting.is_empty());
+        let room = self.room(meta.as_ref().map(|(_, meta)| meta)).await?;
+        if let Some(over) = room {
+            return Err(Stop::Refused(over.into()));
+        }
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
             refuse_overlap(meta, submission.overlap, &self.engine.bounds)?;
         }

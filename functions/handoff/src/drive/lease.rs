@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 use super::catch_up::catch_up;
 use super::holder::Claim;
 use crate::budget::{Posted, Posting};
+use crate::conversation::weigh::created;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, Key, Millis, StoreError, Stored};
@@ -121,6 +122,7 @@ impl<'a> Lease<'a> {
             let mut meta = held.meta.clone();
             self.renew(&mut meta);
             let mut changes = change(&mut meta, &beside);
+            meta.bytes = meta.bytes.saturating_add(created(&changes));
             let conversation = &self.claim.conversation;
             let mut posted = match posting {
                 Some(posting) => match self.engine.post(conversation, &mut meta, posting).await {

@@ -115,6 +115,12 @@ pub struct Meta {
     /// Its part of the budgets; none where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
+    /// The bytes of its records, as written. Those of before it was counted are not in it.
+    #[serde(default, skip_serializing_if = "is_zero_place")]
+    pub bytes: u64,
+    /// How many there were when its owner's conversations were weighed last.
+    #[serde(default, skip_serializing_if = "is_zero_place")]
+    pub weighed: u64,
     /// The conversation is erased, and some of its records must still be removed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erasing: bool,
@@ -144,6 +150,8 @@ impl Meta {
             late_failures: 0,
             erased_below: 0,
             spending: None,
+            bytes: 0,
+            weighed: 0,
             erasing: false,
         }
     }

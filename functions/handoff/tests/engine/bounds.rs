@@ -5,7 +5,9 @@ use std::time::Duration;
 use baton_handoff::history::Item;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::{Bound, Bounds, Executed, Principal, Refusal, Submission, Tenant, View};
+use baton_handoff::{
+    Bound, Bounds, Executed, Kind, Principal, Refusal, Subject, Submission, Tenant, View,
+};
 
 use crate::model::{calls, says, says_and_waits};
 use crate::play::{Play, listen, message};
@@ -161,4 +163,50 @@ async fn one_of_many_processes_tells_from_the_second_on() {
     assert!(say(&few) && say(&few));
     told().await;
     assert!(!say(&few));
+}
+
+fn customer(name: &str) -> Principal {
+    let subject = Subject::parse(name).unwrap();
+    Principal::new(Tenant::default(), Kind::Customer, subject)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_has_room_for_so_many_bytes_in_all_its_conversations() {
+    let play = Play::begin().with_bounds(Bounds::default().with(Bound::BytesOwner, 90_000));
+    let long = "x".repeat(30_000);
+    let [ann, bob] = ["ann", "bob"].map(customer);
+    let first = play.engine.begin(&ann);
+    let second = play.engine.begin(&ann);
+    listen(&first.submit(message(&long)).await.unwrap()).await;
+    listen(&second.submit(message(&long)).await.unwrap()).await;
+    listen(&second.submit(message(&long)).await.unwrap()).await;
+    let refused = play.engine.begin(&ann).submit(message("one more")).await;
+    let Err(Refusal::OverBound(over)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(over.bound, Bound::BytesOwner);
+    listen(&second.submit(message("a small one fits")).await.unwrap()).await;
+    listen(&play.engine.begin(&bob).submit(message("hi")).await.unwrap()).await;
+    first.erase().await.unwrap();
+    listen(
+        &play
+            .engine
+            .begin(&ann)
+            .submit(message("one more"))
+            .await
+            .unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_grows_is_weighed_with_its_owners_others() {
+    let play = Play::begin().with_bounds(Bounds::default().with(Bound::BytesOwner, 90_000));
+    let long = "x".repeat(30_000);
+    let conversation = play.engine.begin(&customer("ann"));
+    for _ in 0..3 {
+        listen(&conversation.submit(message(&long)).await.unwrap()).await;
+    }
+    let refused = conversation.submit(message("one more")).await;
+    assert!(matches!(refused, Err(Refusal::OverBound(_))), "{refused:?}");
 }

@@ -90,6 +90,8 @@ async fn write_history(folder: &Folder, name: &str) {
         due_at: 0,
         late_failures: 0,
         erased_below: 0,
+        bytes: 0,
+        weighed: 0,
         erasing: false,
     };
     store
