@@ -44,7 +44,7 @@ pub(crate) struct Paging {
     #[cfg_attr(test, param(value_type = String, required = false))]
     after: Option<String>,
     /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.
-    #[cfg_attr(test, param(required = false, minimum = 1, default = 50))]
+    #[cfg_attr(test, param(required = false, minimum = 1, maximum = 4_294_967_295, default = 50))]
     limit: usize,
 }
 
@@ -63,13 +63,14 @@ impl FromRequestParts<App> for Paging {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let query = Query::from_request_parts(parts, app).await?;
-        let limit: Option<NonZero<usize>> = query.number("limit")?;
+        let limit: Option<NonZero<u32>> = query.number("limit")?;
+        let limit = limit.map(|limit| usize::try_from(limit.get()).unwrap_or(MOST_ENTRIES));
         Ok(Self {
             after: query
                 .text("after")?
                 .filter(|after| !after.is_empty())
                 .map(str::to_owned),
-            limit: limit.map_or(ENTRIES, |limit| limit.get().min(MOST_ENTRIES)),
+            limit: limit.map_or(ENTRIES, |limit| limit.min(MOST_ENTRIES)),
         })
     }
 }
