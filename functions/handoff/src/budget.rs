@@ -32,7 +32,7 @@ pub(crate) use post::{Posted, Posting, Spent};
 pub(crate) use slice::Ticket;
 
 use crate::engine::Engine;
-use crate::ports::{Key, Millis, Usage};
+use crate::ports::{Key, Millis, Model, Usage};
 use crate::record::Amount;
 
 /// What a process remembers of budgets.
@@ -57,23 +57,23 @@ fn end_of_day(at: Millis) -> Millis {
 }
 
 impl Engine {
-    /// What these tokens cost, where the price is known.
-    pub(crate) fn cost_of(&self, usage: Usage) -> Option<u64> {
+    /// What these tokens of a model cost, where the price is known.
+    pub(crate) fn cost_of(&self, model: &dyn Model, usage: Usage) -> Option<u64> {
         if usage == Usage::default() {
             return None;
         }
-        let price = self.team.price(self.model.name(), self.env.now())?;
+        let price = self.team.price(model.name(), self.env.now())?;
         Some(price.of(usage))
     }
 
-    /// The most that a call with so many tokens of input takes. `None`: there are no budgets.
-    pub(crate) fn most_of_call(&self, input: u64) -> Option<Amount> {
+    /// The most that a call of this model with so many tokens of input takes. `None`: there are no budgets.
+    pub(crate) fn most_of_call(&self, model: &dyn Model, input: u64) -> Option<Amount> {
         let budgets = &self.team.budgets;
         if budgets.are_off() {
             return None;
         }
-        let output = u64::from(self.model.output_tokens());
-        let price = self.team.price(self.model.name(), self.env.now());
+        let output = u64::from(model.output_tokens());
+        let price = self.team.price(model.name(), self.env.now());
         let cost = match price {
             Some(price) => price.most(input, output),
             // Money that cannot be counted fits no budget of money.

@@ -1,6 +1,8 @@
 //! The ports and the team that one process serves, put together.
 
+pub(crate) mod circuits;
 mod health;
+pub(crate) mod models;
 pub(crate) mod probe;
 
 use std::collections::BTreeMap;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use self::circuits::Circuits;
 use self::probe::Probe;
 use crate::bounds::Bounds;
 use crate::bounds::places::ToolPlaces;
@@ -88,6 +91,7 @@ pub struct Engine {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
+    pub(crate) circuits: Circuits,
     pub(crate) probe: Probe,
     pub(crate) sweeps: Sweeps,
     pub(crate) ledger: Ledger,
@@ -148,6 +152,7 @@ impl Engine {
             env,
             hub: Hub::default(),
             memory: Memory::default(),
+            circuits: Circuits::default(),
             probe: Probe::default(),
             sweeps: Sweeps::default(),
             ledger: Ledger::default(),

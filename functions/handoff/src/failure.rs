@@ -28,6 +28,8 @@ pub enum FailureCode {
     ModelTooLarge,
     /// The model answered nothing.
     ModelEmpty,
+    /// The answer broke off, or there was none, after the turn had accepted an action.
+    AnswerMissing,
     /// The model reached its limit of output tokens.
     AnswerTooLong,
     /// The request got longer than the model takes.
@@ -61,6 +63,7 @@ impl FailureCode {
             Self::ModelBadStream => "model_bad_stream",
             Self::ModelTooLarge => "model_too_large",
             Self::ModelEmpty => "model_empty",
+            Self::AnswerMissing => "answer_missing",
             Self::AnswerTooLong => "answer_too_long",
             Self::ConversationTooLong => "conversation_too_long",
             Self::ContentFiltered => "content_filtered",
@@ -89,6 +92,9 @@ impl FailureCode {
             }
             Self::ModelCut | Self::ModelBadStream | Self::ModelEmpty => {
                 "Sorry, the answer broke off. Please try again."
+            }
+            Self::AnswerMissing => {
+                "Sorry, the answer broke off, but what you asked for was accepted. Please do not send it again; ask us how it stands."
             }
             Self::ModelTooLarge | Self::AnswerTooLong => {
                 "Sorry, the answer got too long and was cut here. Please ask for a shorter one."
@@ -124,6 +130,7 @@ impl FailureCode {
             Self::ModelRefused
             | Self::ModelUnauthorized
             | Self::ModelTooLarge
+            | Self::AnswerMissing
             | Self::AnswerTooLong
             | Self::ConversationTooLong
             | Self::ContentFiltered

@@ -32,8 +32,8 @@ pub use spending::{Reservation, Spending};
 pub(crate) use spent::day_of;
 pub use spent::{Counted, DaySpent, Share, Spent};
 pub use step::{
-    AcceptedAction, CallResult, EndedAction, LateResult, NotAccepted, RefusedCall, StepRecord,
-    ToolOutcome,
+    AcceptedAction, Asked, CallResult, EndedAction, FailedCall, LateResult, NotAccepted, Opaque,
+    RefusedCall, StepRecord, ToolOutcome,
 };
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};

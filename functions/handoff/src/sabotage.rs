@@ -121,11 +121,19 @@ mod switch {
         CheckedOutsideOfCommit,
         /// A conversation takes from a slice, and nothing says so when the instance is gone.
         SliceForgotten,
+        /// A step is said anew by another model, and listeners are not told.
+        ForgetReset,
+        /// Another model goes on where the first one broke off.
+        MixedFallback,
+        /// What one model wants back is sent to another.
+        OpaqueToOther,
+        /// What a model wants back is sent behind other words than those that it was made behind.
+        OpaqueAfterChange,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 49] = [
+        pub const ALL: [Self; 53] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -175,6 +183,10 @@ mod switch {
             Self::SettledTwice,
             Self::CheckedOutsideOfCommit,
             Self::SliceForgotten,
+            Self::ForgetReset,
+            Self::MixedFallback,
+            Self::OpaqueToOther,
+            Self::OpaqueAfterChange,
         ];
     }
 

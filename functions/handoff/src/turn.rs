@@ -8,9 +8,12 @@ pub(crate) mod begun;
 mod calls;
 mod commits;
 mod conditions;
+pub(crate) mod draft;
+mod further;
 pub(crate) mod late;
 mod narrator;
 mod play;
+mod prefix;
 mod price;
 pub(crate) mod recorder;
 pub(crate) mod replay;
@@ -35,6 +38,7 @@ use crate::drive::warm::Warm;
 use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
+use crate::ports::ModelErrorKind;
 
 /// Runs a begun turn until it ends, is lost or is handed over. Its listeners receive the end, unless another process goes on with
 /// the turn: then the driver finds the outcome. Returns the conversation as the turn's end left it.
@@ -165,8 +169,15 @@ impl Play<'_> {
             self.begin_step();
             let step = match self.respond(opening.take()).await? {
                 Ok(step) => step,
-                Err(Broken { code, detail }) => {
+                Err(Broken {
+                    code, kind, detail, ..
+                }) => {
                     tracing::warn!(code = code.as_str(), %detail, "a model call failed");
+                    self.refused = match kind {
+                        Some(ModelErrorKind::Filtered) => true,
+                        Some(ModelErrorKind::BadRequest) => self.steps.is_empty(),
+                        Some(_) | None => false,
+                    };
                     return Ok(Ending::Failed(code));
                 }
             };

@@ -31,7 +31,9 @@ pub(crate) fn step_bytes(step: &StepRecord) -> u64 {
         let bytes = call.id.len() + call.name.len() + call.arguments.len();
         FRAME + bytes as u64
     });
-    FRAME + step.text.len() as u64 + calls.sum::<u64>()
+    let opaque = step.opaque.as_ref();
+    let opaque = opaque.map_or(0, |opaque| opaque.text.len());
+    FRAME + (step.text.len() + opaque) as u64 + calls.sum::<u64>()
 }
 
 fn message(message: &Message) -> u64 {
@@ -41,13 +43,14 @@ fn message(message: &Message) -> u64 {
             Message::Assistant {
                 text,
                 calls,
-                opaque: _,
+                opaque,
             } => {
                 let calls = calls.iter().map(|call| {
                     let bytes = call.id.len() + call.name.len() + call.arguments.len();
                     FRAME + bytes as u64
                 });
-                text.len() as u64 + calls.sum::<u64>()
+                let opaque = opaque.as_ref().map_or(0, |opaque| opaque.len());
+                (text.len() + opaque) as u64 + calls.sum::<u64>()
             }
             Message::Tool { call, result } => (call.len() + result.len()) as u64,
         }

@@ -2,6 +2,7 @@
 
 use super::{Posted, Posting, Spent, Ticket};
 use crate::engine::Engine;
+use crate::engine::models::Chosen;
 use crate::ids::ConversationId;
 use crate::ports::StoreError;
 use crate::principal::Owner;
@@ -59,15 +60,15 @@ impl Engine {
         }
     }
 
-    /// Settles what META has reserved, and reserves for a call with so much input, in the same commit. Where that is not possible now,
+    /// Settles what META has reserved, and reserves for a call of this model with so much input, in the same commit. Where that is not possible now,
     /// the turn tries again before it calls the model, and ends if that fails as well.
     pub(crate) async fn reserve_call(
         &self,
         conversation: &ConversationId,
         meta: &mut Meta,
-        input: Option<u64>,
+        next: Option<(&Chosen, u64)>,
     ) -> Result<Reserved, StoreError> {
-        let amount = input.and_then(|input| self.most_of_call(input));
+        let amount = next.and_then(|(next, input)| self.most_of_call(&*next.model, input));
         let owner = meta.owner.clone();
         let ticket = match amount {
             Some(amount) => self

@@ -171,7 +171,7 @@ impl Engine {
 
     /// Has a slice ready for a call of ordinary size of this conversation, so that its commit waits for nothing.
     pub(crate) async fn draw_ahead(&self, owner: &Owner, conversation: &ConversationId) {
-        let Some(amount) = self.most_of_call(ORDINARY_INPUT) else {
+        let Some(amount) = self.most_of_call(&*self.model, ORDINARY_INPUT) else {
             return;
         };
         if self.team.budgets.shared_by(owner).is_empty() {

@@ -9,6 +9,7 @@ use crate::drive::admission::Place;
 use crate::drive::catch_up::catch_up;
 use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
+use crate::engine::models::Chosen;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, CommitError, Message, ModelRequest, StoreError};
 use crate::principal::Access;
@@ -16,7 +17,7 @@ use crate::record::journal::{JournaledTurn, visible};
 use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::speaker::Speaker;
 use crate::turn::begun::{Begun, Opening};
-use crate::turn::{request, window};
+use crate::turn::{draft, request};
 
 /// How much of the first message becomes the title, in characters.
 const TITLE: usize = 80;
@@ -101,6 +102,7 @@ impl Conversation {
             answered = Some(typed.action);
         }
         let past = past.map(|past| visible(past, &meta));
+        self.engine.read_circuits();
         let request = past
             .as_ref()
             .and_then(|past| self.first_request(&meta, past, &turn));
@@ -231,20 +233,31 @@ impl Conversation {
         meta: &Meta,
         past: &[JournaledTurn],
         record: &TurnRecord,
-    ) -> Option<ModelRequest> {
+    ) -> Option<(Chosen, ModelRequest)> {
         if !meta.pending_reports.is_empty() {
             return None;
         }
-        let agent = request::active_agent(&self.engine, meta, None);
-        let messages = request::messages(&self.engine, past, record);
-        let late = window::reported(past);
-        Some(request::request(&self.engine, &agent, late, messages))
+        let engine = &self.engine;
+        let agent = request::active_agent(engine, meta, None);
+        let model = engine.first_model(&agent, None);
+        let begun = draft::Begun {
+            record,
+            steps: &[],
+            results: &[],
+            late: &[],
+        };
+        let request = request::request(engine, &agent, &model.name, false, past, &begun);
+        Some((model, request))
     }
 
     /// Reserves for the first model call, where there are budgets. Without a reservation the call waits for the commit.
-    async fn reserve_first(&self, meta: &mut Meta, request: Option<&ModelRequest>) -> Reserved {
-        let input = request.map(most_input);
-        let reserved = self.engine.reserve_call(&self.id, meta, input).await;
+    async fn reserve_first(
+        &self,
+        meta: &mut Meta,
+        request: Option<&(Chosen, ModelRequest)>,
+    ) -> Reserved {
+        let next = request.map(|(model, request)| (model, most_input(request)));
+        let reserved = self.engine.reserve_call(&self.id, meta, next).await;
         reserved.unwrap_or_else(|error| {
             tracing::debug!(conversation = %self.id, %error, "a message is accepted before its model call is reserved for");
             Reserved::not_now()
@@ -253,8 +266,8 @@ impl Conversation {
 
     /// Starts the model call. The call of an earlier attempt is used if its request is the same, so that a lost race costs no
     /// second call.
-    fn open(&self, request: Option<ModelRequest>, tries: &mut Tries) {
-        let Some(request) = request else {
+    fn open(&self, request: Option<(Chosen, ModelRequest)>, tries: &mut Tries) {
+        let Some((model, request)) = request else {
             tries.opening = None;
             return;
         };
@@ -262,11 +275,11 @@ impl Conversation {
         if tries
             .opening
             .as_ref()
-            .is_some_and(|(before, _)| *before == asked)
+            .is_some_and(|(before, call)| *before == asked && call.model.name == model.name)
         {
             return;
         }
-        tries.opening = Some((asked, self.engine.model.clone().stream(request)));
+        tries.opening = Some((asked, self.engine.call(model, request)));
     }
 
     /// Commits while the model call starts.
@@ -286,8 +299,8 @@ impl Conversation {
             tokio::select! {
                biased;
                 committed = &mut commit => (committed, call),
-                opened = &mut call => {
-                    let call: Opening = Box::pin(std::future::ready(opened));
+                opened = &mut call.stream => {
+                    call.stream = Box::pin(std::future::ready(opened));
                     (commit.await, call)
                 }
             }

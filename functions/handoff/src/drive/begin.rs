@@ -52,7 +52,7 @@ impl Driver<'_> {
         } else {
             Some(read().await)
         };
-        let input = match &early {
+        let next = match &early {
             Some((Ok(Some(turn)), Ok(past))) => {
                 Some(request::foreseen(self.engine, &meta, turn, past))
             }
@@ -61,7 +61,11 @@ impl Driver<'_> {
         // What a dead owner had reserved counts as used.
         let mut reserved = self
             .engine
-            .reserve_call(conversation, &mut meta, input)
+            .reserve_call(
+                conversation,
+                &mut meta,
+                next.as_ref().map(|(model, input)| (model, *input)),
+            )
             .await?;
         let mut changes = std::mem::take(&mut reserved.posted.changes);
         changes.push(Change::Replace(

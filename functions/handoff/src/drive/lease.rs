@@ -1,6 +1,8 @@
 //! The right to advance one conversation: every write of its owner passes here, and fails once another process owns the
 //! conversation.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::Mutex;
 
 use super::catch_up::catch_up;
@@ -17,6 +19,8 @@ use crate::record::{Meta, keys};
 pub(crate) struct Lease<'a> {
     engine: &'a Engine,
     claim: Claim,
+    /// The owner's fence: that of its claim, or a later one that it has taken itself.
+    fence: AtomicU64,
     held: Mutex<Held>,
 }
 
@@ -84,6 +88,7 @@ impl<'a> Lease<'a> {
     pub(crate) fn new(engine: &'a Engine, claim: Claim, version: u64, meta: Meta) -> Self {
         Self {
             engine,
+            fence: AtomicU64::new(claim.fence),
             claim,
             held: Mutex::new(Held { version, meta }),
         }
@@ -202,6 +207,21 @@ impl<'a> Lease<'a> {
         )))
     }
 
+    /// Takes a new fence, as if another owner went on: what listeners have of the unrecorded step is said anew under it.
+    /// `posting` as in [`Lease::commit_beside`].
+    pub(crate) async fn raise_fence(&self, posting: &Posting) -> Result<(u64, bool), Trouble> {
+        let fence = self.fence.load(Ordering::Relaxed) + 1;
+        let raise = |meta: &mut Meta, _: &Beside| {
+            meta.fence = fence;
+            Vec::new()
+        };
+        let reserves = self
+            .commit_beside(&[], Need::Wanted, Some(posting), raise)
+            .await?;
+        self.fence.store(fence, Ordering::Relaxed);
+        Ok((fence, reserves))
+    }
+
     async fn read_beside(&self, keys: &[Key], need: Need) -> Result<Beside, Trouble> {
         if keys.is_empty() {
             return Ok(Beside::Read(Vec::new()));
@@ -240,7 +260,7 @@ impl<'a> Lease<'a> {
     /// Whether the present META is our own commit. Each write of an owner has its own number, and only the owner of the fence
     /// ends a turn under it.
     fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
-        now.fence == self.claim.fence
+        now.fence == meant.fence
             && match (&meant.running, &now.running) {
                 (Some(meant), Some(now)) => {
                     now.holder == meant.holder && now.writes == meant.writes
@@ -314,7 +334,7 @@ impl<'a> Lease<'a> {
             true if meta.stop == Some(turn) => Seen::Stop,
             true => Seen::Ours,
             // Our own commit that ends the turn may still be unconfirmed. Only another fence means another owner.
-            false if meta.fence == self.claim.fence => Seen::Ours,
+            false if meta.fence == self.fence.load(Ordering::Relaxed) => Seen::Ours,
             false => Seen::Lost,
         })
     }
@@ -349,11 +369,9 @@ impl<'a> Lease<'a> {
         }
     }
 
+    /// No other claim has our holder, and our own fence may be about to rise.
     fn is_ours(&self, meta: &Meta) -> bool {
-        meta.fence == self.claim.fence
-            && meta
-                .running
-                .as_ref()
-                .is_some_and(|running| running.holder == self.claim.holder)
+        let running = meta.running.as_ref();
+        running.is_some_and(|running| running.holder == self.claim.holder)
     }
 }

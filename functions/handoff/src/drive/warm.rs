@@ -117,7 +117,9 @@ fn size(warm: &Warm) -> usize {
                 .iter()
                 .map(|call| call.arguments.len())
                 .sum::<usize>();
-            step.text.len() + calls + bytes_of(&step.results)
+            let opaque = step.opaque.as_ref();
+            let opaque = opaque.map_or(0, |opaque| opaque.text.len());
+            step.text.len() + calls + opaque + bytes_of(&step.results)
         });
         turn.record.message.len() + partial + bytes_of(&turn.record.results) + steps.sum::<usize>()
     };

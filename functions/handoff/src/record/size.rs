@@ -18,6 +18,12 @@ pub(crate) const ALL_ARGUMENTS: usize = 128 * 1024;
 /// The id or the name of a call, as stored. Names of tools have 64 bytes at most; some services write ids of a hundred.
 pub(crate) const CALL_NAME: usize = 256;
 
+/// What a service wants back with a response, as stored. It shares the room of the response's text and arguments.
+pub(crate) const OPAQUE: usize = 64 * 1024;
+
+/// The service's id of a response, as stored.
+pub(crate) const RESPONSE_ID: usize = 128;
+
 /// All results of one response together, as stored.
 pub(crate) const RESULTS: usize = 32 * 1024;
 
@@ -45,6 +51,9 @@ pub(crate) const MARKS: usize = 32;
 
 /// Actions that one turn may accept, in all its steps.
 pub(crate) const ACTIONS_IN_TURN: usize = 16;
+
+/// Failed calls that a step names. What further ones took is added to the last.
+pub(crate) const MOST_FAILED_CALLS: usize = 8;
 
 /// The question and the arguments on a customer's card, as stored.
 pub(crate) const CARD: usize = 4 * 1024;
@@ -101,10 +110,11 @@ mod tests {
     use crate::ports::{Millis, ToolCall, Usage};
     use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
-        AcceptedAction, ActionApproval, ActionRecord, ActionState, Amount, Answer, CallResult,
-        Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, LateResult, Meta,
-        NotAccepted, OpenCard, Origin, Partial, RefusedCall, Reservation, Running, Settlement,
-        Share, Spending, Spent, StepRecord, ToolOutcome, TurnRecord, TurnState,
+        AcceptedAction, ActionApproval, ActionRecord, ActionState, Amount, Answer, Asked,
+        CallResult, Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, FailedCall,
+        LateResult, Meta, NotAccepted, Opaque, OpenCard, Origin, Partial, RefusedCall, Reservation,
+        Running, Settlement, Share, Spending, Spent, StepRecord, ToolOutcome, TurnRecord,
+        TurnState,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
@@ -170,7 +180,8 @@ mod tests {
         StepRecord {
             agent: "a".repeat(64),
             fence: u64::MAX,
-            text: worst(RESPONSE_TEXT),
+            // The opaque part takes its room from the text.
+            text: worst(RESPONSE_TEXT - OPAQUE),
             calls: calls.collect(),
             actions: actions.collect(),
             refused: refused.collect(),
@@ -178,6 +189,36 @@ mod tests {
             late_results: vec![late],
             usage: Usage::default(),
             cost: Some(u64::MAX),
+            asked: largest_asked(),
+            opaque: Some(Opaque {
+                text: worst(OPAQUE),
+                prefix: "0".repeat(32),
+            }),
+        }
+    }
+
+    fn largest_asked() -> Asked {
+        let most = Usage {
+            prompt_tokens: u64::MAX,
+            completion_tokens: u64::MAX,
+            cached_tokens: u64::MAX,
+            cache_write_tokens: u64::MAX,
+        };
+        let failed = FailedCall {
+            model: "m".repeat(64),
+            why: FailureCode::RecoveredTooOften,
+            usage: most,
+            cost: Some(u64::MAX),
+        };
+        Asked {
+            model: "m".repeat(64),
+            response: worst(RESPONSE_ID),
+            tries: u32::MAX,
+            at: Millis::MAX,
+            first_after: Millis::MAX,
+            end_after: Millis::MAX,
+            shortened: true,
+            failed: vec![failed; MOST_FAILED_CALLS],
         }
     }
 

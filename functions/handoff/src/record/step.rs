@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::action::ActionState;
 use super::stored::encode;
+use crate::failure::FailureCode;
 use crate::ids::ActionId;
-use crate::ports::{Record, ToolCall, Usage};
+use crate::ports::{Millis, Record, ToolCall, Usage};
 
 /// The outcome of a tool call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +114,74 @@ pub struct RefusedCall {
     pub why: NotAccepted,
 }
 
+/// How a response came about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The model: its name in the team file, or the name of the deployment's own model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// The service's id of the response.
+    #[serde(rename = "id", default, skip_serializing_if = "String::is_empty")]
+    pub response: String,
+    /// How often requests were sent for it, failed calls included; 0 means once.
+    #[serde(default, skip_serializing_if = "super::stored::is_zero")]
+    pub tries: u32,
+    /// When the request was sent.
+    #[serde(default)]
+    pub at: Millis,
+    /// Milliseconds from there to the first piece of the response.
+    #[serde(rename = "first", default)]
+    pub first_after: Millis,
+    /// Milliseconds from there to its end.
+    #[serde(rename = "end", default)]
+    pub end_after: Millis,
+    /// The request was too long for the model, and was made shorter.
+    #[serde(
+        rename = "short",
+        default,
+        skip_serializing_if = "super::stored::is_false"
+    )]
+    pub shortened: bool,
+    /// The calls that failed before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCall>,
+}
+
+/// A model call that brought no response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedCall {
+    /// The model, as in [`Asked`].
+    pub model: String,
+    /// Why.
+    pub why: FailureCode,
+    /// The tokens that the service counted before it failed.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub usage: Usage,
+    /// What they cost, in units of 10^-12 US dollars. Where a service does not count tokens, what was reserved for the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u64>,
+}
+
+/// Serde wants a reference here.
+fn is_nothing(usage: &Usage) -> bool {
+    *usage == Usage::default()
+}
+
+/// What a service wants back with its response. Never shown, never logged.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opaque {
+    /// In the words of the service's wire format.
+    pub text: String,
+    /// The hash of what stood before the response in its request.
+    pub prefix: String,
+}
+
+impl std::fmt::Debug for Opaque {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Opaque({} bytes)", self.text.len())
+    }
+}
+
 /// `T#turn#S#step`: the journal, one whole model response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -142,6 +211,12 @@ pub struct StepRecord {
     /// was reserved for the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
+    /// How it came about.
+    #[serde(default)]
+    pub asked: Asked,
+    /// What the service wants back with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Opaque>,
 }
 
 impl StepRecord {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::step::{CallResult, StepRecord};
+use super::step::{CallResult, FailedCall, StepRecord};
 use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
@@ -118,13 +118,28 @@ pub struct TurnRecord {
     /// The size of a response's streamed text that could not be recorded: later events keep their positions.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub left_out: u32,
+    /// The model's service refused it for what it says. It stands in no later request.
+    #[serde(default, skip_serializing_if = "super::stored::is_false")]
+    pub refused: bool,
 }
 
 impl TurnRecord {
-    /// Adds what a step took.
+    /// Adds what a step took, with the calls that failed before it.
     pub(crate) fn add(&mut self, step: &StepRecord) {
-        self.usage += step.usage;
-        if let Some(cost) = step.cost {
+        self.take(step.usage, step.cost);
+        self.add_failed(&step.asked.failed);
+    }
+
+    /// Adds what calls took that brought no response.
+    pub(crate) fn add_failed(&mut self, calls: &[FailedCall]) {
+        for call in calls {
+            self.take(call.usage, call.cost);
+        }
+    }
+
+    fn take(&mut self, usage: Usage, cost: Option<u64>) {
+        self.usage += usage;
+        if let Some(cost) = cost {
             self.cost = Some(self.cost.unwrap_or(0).saturating_add(cost));
         }
     }
@@ -148,6 +163,7 @@ impl TurnRecord {
             results: Vec::new(),
             partial: None,
             left_out: 0,
+            refused: false,
         }
     }
 

@@ -8,13 +8,32 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::drive::admission::Place;
 use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
+use crate::engine::Engine;
+use crate::engine::models::Chosen;
 use crate::failure::FailureCode;
-use crate::ports::{ModelError, ModelStream};
+use crate::ports::{Millis, ModelError, ModelRequest, ModelStream};
 use crate::record::Meta;
 use crate::record::journal::JournaledTurn;
 
-/// A model call that was started before the turn was recorded, so that the customer does not wait for both in a row.
-pub(crate) type Opening = BoxFuture<'static, Result<ModelStream, ModelError>>;
+/// A model call that was made. The first one of a turn is made before the turn is recorded, so that the customer does not wait for
+/// both in a row.
+pub(crate) struct Opening {
+    pub(crate) model: Chosen,
+    /// When it was made.
+    pub(crate) at: Millis,
+    pub(crate) stream: BoxFuture<'static, Result<ModelStream, ModelError>>,
+}
+
+impl Engine {
+    /// Calls a model.
+    pub(crate) fn call(&self, model: Chosen, request: ModelRequest) -> Opening {
+        Opening {
+            at: self.env.now(),
+            stream: model.model.clone().stream(request),
+            model,
+        }
+    }
+}
 
 /// A turn of this process, under its lease.
 pub(crate) struct Begun {

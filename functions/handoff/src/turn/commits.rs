@@ -131,6 +131,8 @@ impl Play<'_> {
                 None
             }
         };
+        record.refused = self.refused;
+        record.add_failed(&self.failed);
         let posting = self.last_posting(last.as_mut()).await;
         match (&last, rest) {
             (Some(step), _) => record.add(step),

@@ -45,7 +45,7 @@ impl Narrator {
         self.step = step;
         self.fence = fence;
         self.offset = offset;
-        self.recorder.begin(step, &self.speaker);
+        self.recorder.begin(step, fence, &self.speaker);
     }
 
     /// The results in the request for the step that begins.
@@ -60,6 +60,11 @@ impl Narrator {
 
     pub(crate) fn speaker(&self) -> Arc<str> {
         self.speaker.clone()
+    }
+
+    /// Whether a listener may have text of the current response.
+    pub(crate) fn has_said(&self) -> bool {
+        self.recorder.has_said()
     }
 
     /// The streamed text of the current response.

@@ -6,16 +6,19 @@ use super::begun::{Begun, EndAtOnce, Opening};
 use super::narrator::Narrator;
 use super::request::{active_agent, first_speaker};
 use super::reserve::Call;
-use super::window;
 use crate::drive::admission::Place;
 use crate::drive::holder::Claim;
 use crate::drive::lease::Lease;
 use crate::engine::Engine;
+use crate::engine::models::Chosen;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
+use crate::ports::Model;
 use crate::record::journal::JournaledTurn;
-use crate::record::{ActionRecord, CallResult, LateResult, Meta, StepRecord, TurnRecord};
+use crate::record::{
+    ActionRecord, CallResult, FailedCall, LateResult, Meta, StepRecord, TurnRecord,
+};
 use crate::team::{Agent, Mark};
 
 pub(super) struct Play<'a> {
@@ -33,8 +36,6 @@ pub(super) struct Play<'a> {
     pub(super) actions: Vec<ActionRecord>,
     pub(super) agent: Arc<Agent>,
     pub(super) hand_offs: u32,
-    /// Late results that earlier requests reported, in this turn and before.
-    pub(super) reported: Vec<LateResult>,
     /// Late results in the current request.
     pub(super) late_results: Vec<LateResult>,
     /// Results of the last step's calls; the next commit records them.
@@ -45,6 +46,16 @@ pub(super) struct Play<'a> {
     pub(super) new_marks: Vec<Mark>,
     /// The model call of the current step.
     pub(super) call: Call,
+    /// The model that is asked.
+    pub(super) model: Chosen,
+    /// A request of this turn was too long: the next ones are made shorter at once.
+    pub(super) short: bool,
+    /// The calls that failed since the last response.
+    pub(super) failed: Vec<FailedCall>,
+    /// How often requests were sent since then.
+    pub(super) tries: u32,
+    /// The service refuses the turn's message.
+    pub(super) refused: bool,
     /// The most tokens of the last request.
     pub(super) input: u64,
     pub(super) end_at_once: Option<EndAtOnce>,
@@ -73,6 +84,10 @@ impl<'a> Play<'a> {
             meta_version: _,
         } = *begun;
         let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
+        let model = match &opening {
+            Some(opening) => opening.model.clone(),
+            None => engine.first_model(&agent, turn.steps.last()),
+        };
         let narrator = Narrator::new(
             log,
             turn.number,
@@ -87,7 +102,6 @@ impl<'a> Play<'a> {
             turn_version: turn.version,
             agent,
             hand_offs: 0,
-            reported: window::reported(&past).cloned().collect(),
             late_results: Vec::new(),
             results: Vec::new(),
             pending_reports: Vec::new(),
@@ -102,7 +116,12 @@ impl<'a> Play<'a> {
             } else {
                 Call::NotMade
             },
-            input: input_reserved(engine, &meta),
+            input: input_reserved(&*model.model, &meta),
+            model,
+            short: false,
+            failed: Vec::new(),
+            tries: 0,
+            refused: false,
             end_at_once,
             kept,
             place,
@@ -124,7 +143,7 @@ impl<'a> Play<'a> {
     /// Adds a recorded step to the turn.
     pub(super) fn keep(&mut self, step: StepRecord) {
         self.record.add(&step);
-        self.reported.extend(step.late_results.iter().cloned());
+        self.short |= step.asked.shortened;
         self.steps.push(step);
     }
 
@@ -187,10 +206,10 @@ impl<'a> Play<'a> {
 }
 
 /// The most tokens of the request that the commit before this turn's first call was made for.
-fn input_reserved(engine: &Engine, meta: &Meta) -> u64 {
+fn input_reserved(model: &dyn Model, meta: &Meta) -> u64 {
     let spending = meta.spending.as_ref();
     let reserved = spending.and_then(|spending| spending.reserved.as_ref());
-    let output = u64::from(engine.model.output_tokens());
+    let output = u64::from(model.output_tokens());
     reserved.map_or(0, |reserved| reserved.amount.tokens.saturating_sub(output))
 }
 

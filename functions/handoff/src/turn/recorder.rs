@@ -37,6 +37,7 @@ struct Batch {
 #[derive(Debug, Default)]
 struct Said {
     step: u32,
+    fence: u64,
     agent: String,
     text: String,
     /// The number of stored bytes.
@@ -54,9 +55,10 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// A response begins.
-    pub(crate) fn begin(&self, step: u32, agent: &str) {
+    pub(crate) fn begin(&self, step: u32, fence: u64, agent: &str) {
         *self.lock() = Said {
             step,
+            fence,
             agent: agent.to_owned(),
             text: String::new(),
             kept: 0,
@@ -76,6 +78,11 @@ impl Recorder {
         if said.text.len() - said.kept >= BATCH_BYTES {
             self.full.notify_one();
         }
+    }
+
+    /// Whether there is any text so far.
+    pub(crate) fn has_said(&self) -> bool {
+        !self.lock().text.is_empty()
     }
 
     /// The whole text so far.
@@ -125,7 +132,7 @@ impl Recorder {
         }
         let begin = u32::try_from(said.kept).unwrap_or(u32::MAX);
         said.kept = said.text.len();
-        let key = key(&claim.conversation, turn, said.step, claim.fence, begin);
+        let key = key(&claim.conversation, turn, said.step, said.fence, begin);
         let batch = Batch {
             agent: said.agent.clone(),
             text,

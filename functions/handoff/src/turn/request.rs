@@ -2,66 +2,54 @@
 
 use std::sync::Arc;
 
+use super::draft::{Begun, Draft};
 use super::window;
-use crate::budget::{CALL_ALLOWANCE, most_input, step_bytes};
+use crate::budget::{CALL_ALLOWANCE, most_input};
 use crate::engine::Engine;
-use crate::ports::{Message, ModelRequest};
+use crate::engine::models::Chosen;
+use crate::ports::ModelRequest;
 use crate::record::journal::JournaledTurn;
-use crate::record::{LateResult, Meta, Origin, TurnRecord};
+use crate::record::{Meta, Origin};
 use crate::team::Agent;
 
-/// The messages for the model: instructions first, then the conversation.
-pub(crate) fn request<'a>(
+/// The request for the next response of a turn. `short`: the model called it too long.
+pub(crate) fn request(
     engine: &Engine,
     agent: &Agent,
-    late: impl Iterator<Item = &'a LateResult>,
-    messages: Vec<Message>,
+    model: &str,
+    short: bool,
+    past: &[JournaledTurn],
+    turn: &Begun<'_>,
 ) -> ModelRequest {
-    let instructions = window::instructions(&engine.instructions_of(agent), late);
-    let messages = std::iter::once(instructions).chain(messages).collect();
-    ModelRequest {
-        messages,
-        tools: Arc::clone(&agent.tool_definitions),
+    let mut draft = Draft::new(engine.instructions_of(agent), model, short);
+    for ended in window::kept(past, turn.record, &engine.team.limits, short) {
+        draft.add_ended(ended);
     }
+    draft.add_begun(turn);
+    draft.finish(Arc::clone(&agent.tool_definitions))
 }
 
-/// The most tokens of the next request of a turn that is about to begin, or to go on from its journal, as far as it can be
-/// foreseen.
+/// The model of the next request of a turn that is about to begin, or to go on from its journal, and its most tokens, as far as
+/// they can be foreseen.
 pub(crate) fn foreseen(
     engine: &Engine,
     meta: &Meta,
     turn: &JournaledTurn,
     past: &[JournaledTurn],
-) -> u64 {
+) -> (Chosen, u64) {
     let agent = active_agent(engine, meta, first_speaker(turn, past));
-    let messages = messages(engine, past, &turn.record);
-    let request = request(engine, &agent, window::reported(past), messages);
-    let steps = turn.steps.iter().map(|step| {
-        let results = step.results.iter().map(|result| result.result.len() as u64);
-        step_bytes(step) + results.sum::<u64>()
-    });
+    let model = engine.first_model(&agent, turn.steps.last());
+    let begun = Begun {
+        record: &turn.record,
+        steps: &turn.steps,
+        results: &[],
+        late: &[],
+    };
+    let request = request(engine, &agent, &model.name, false, past, &begun);
     let calls = turn.steps.last().map_or(0, |step| step.calls.len());
     let results = (calls + meta.pending_reports.len()) as u64;
-    most_input(&request) + steps.sum::<u64>() + CALL_ALLOWANCE.saturating_mul(results)
-}
-
-/// The past, and the start of this turn.
-pub(crate) fn messages(
-    engine: &Engine,
-    past: &[JournaledTurn],
-    record: &TurnRecord,
-) -> Vec<Message> {
-    let replaced = match record.origin {
-        Origin::Customer | Origin::LateResult => None,
-        Origin::Regenerated { of } => Some(of),
-    };
-    let mut messages = window::past_messages(past, replaced, &engine.team.limits);
-    messages.push(match record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Message::User(window::words(record)),
-        // The first step replaces it: only then are the late results known.
-        Origin::LateResult => window::late_prompt(&[]),
-    });
-    messages
+    let input = most_input(&request) + CALL_ALLOWANCE.saturating_mul(results);
+    (model, input)
 }
 
 /// The agent of the turn's next step, by the journal: the agent of its last step, or of the first step of the regenerated answer.

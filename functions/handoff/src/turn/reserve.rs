@@ -2,10 +2,10 @@
 
 use super::play::Play;
 use crate::budget::{CALL_ALLOWANCE, Posting, Spent, Ticket, most_input, step_bytes};
-use crate::drive::lease::{Need, Trouble};
+use crate::drive::lease::{Beside, Need, Trouble};
 use crate::failure::FailureCode;
 use crate::ports::{ModelRequest, Usage};
-use crate::record::{Amount, StepRecord};
+use crate::record::{Amount, Meta, StepRecord};
 
 /// The model call of the current step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Play<'_> {
     /// Makes sure that this request is reserved for. `false`: it does not fit a budget.
     pub(super) async fn cover(&mut self, request: &ModelRequest) -> Result<bool, Trouble> {
         self.input = most_input(request);
-        let Some(amount) = self.engine.most_of_call(self.input) else {
+        let Some(amount) = self.engine.most_of_call(&*self.model.model, self.input) else {
             return Ok(true);
         };
         let reserved = self.reserved().await;
@@ -36,12 +36,17 @@ impl Play<'_> {
     /// A posting of its own: what a commit had reserved is not enough.
     async fn commit_ticket(&self, spent: Spent, reserve: Option<Ticket>) -> Result<bool, Trouble> {
         let posting = Posting { spent, reserve };
-        let reserves = self
-            .lease
-            .commit_beside(&[], Need::Wanted, Some(&posting), |_, _| Vec::new())
-            .await?;
+        let reserves = self.post_alone(&posting).await?;
         self.not_needed(&posting, reserves);
         Ok(reserves)
+    }
+
+    /// A commit for this posting alone.
+    pub(super) async fn post_alone(&self, posting: &Posting) -> Result<bool, Trouble> {
+        let nothing = |_: &mut Meta, _: &Beside| Vec::new();
+        self.lease
+            .commit_beside(&[], Need::Wanted, Some(posting), nothing)
+            .await
     }
 
     /// What a step's commit does to budgets: settles the step's call, and reserves for the next one, as far as its request can be
@@ -50,7 +55,7 @@ impl Play<'_> {
         let spent = self.spent_by(step).await;
         let calls = CALL_ALLOWANCE.saturating_mul(step.calls.len() as u64);
         let input = self.input + step_bytes(step) + calls;
-        let reserve = match self.engine.most_of_call(input) {
+        let reserve = match self.engine.most_of_call(&*self.model.model, input) {
             // Where it fails, the call itself tries again.
             Some(amount) => self.ticket(amount).await.ok().flatten(),
             None => None,
@@ -94,7 +99,7 @@ impl Play<'_> {
         Spent::Unknown
     }
 
-    async fn ticket(&self, amount: Amount) -> Result<Option<Ticket>, Trouble> {
+    pub(super) async fn ticket(&self, amount: Amount) -> Result<Option<Ticket>, Trouble> {
         let claim = &self.claim;
         let ticket = self
             .engine
@@ -102,7 +107,7 @@ impl Play<'_> {
         Ok(ticket.await?)
     }
 
-    async fn reserved(&self) -> Option<Amount> {
+    pub(super) async fn reserved(&self) -> Option<Amount> {
         let spending = self.lease.meta().await.spending?;
         Some(spending.reserved?.amount)
     }
@@ -123,6 +128,7 @@ pub(super) fn costs_nothing(code: FailureCode) -> bool {
         | FailureCode::ModelBadStream
         | FailureCode::ModelTooLarge
         | FailureCode::ModelEmpty
+        | FailureCode::AnswerMissing
         | FailureCode::AnswerTooLong
         | FailureCode::ContentFiltered
         | FailureCode::StepLimit

@@ -4,14 +4,27 @@ use futures_util::StreamExt;
 
 use crate::failure::FailureCode;
 use crate::ports::{
-    CallDelta, FinishReason, ModelChunk, ModelError, ModelErrorKind, ModelStream, ToolCall, Usage,
+    CallDelta, Env, FinishReason, Millis, ModelChunk, ModelError, ModelErrorKind, ModelStream,
+    ToolCall, Usage,
 };
 use crate::record::size;
+use crate::text::is_blank;
 
 /// A whole response without its text, which the receiver of the pieces has. Sizes are counted as stored.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
+    /// The service's id of it.
+    pub(crate) id: String,
+    /// How often the request was sent.
+    pub(crate) tries: u32,
+    /// What the service wants back with it.
+    pub(crate) opaque: Option<String>,
+    /// When its first piece came.
+    pub(crate) first_at: Option<Millis>,
     text_bytes: usize,
+    /// White space that nothing has followed yet: it is text only in front of words.
+    blank: String,
+    says_something: bool,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) usage: Usage,
     parts: Vec<CallParts>,
@@ -30,6 +43,10 @@ struct CallParts {
 #[derive(Debug)]
 pub(crate) struct Broken {
     pub(crate) code: FailureCode,
+    /// Where the model failed: what may be tried next.
+    pub(crate) kind: Option<ModelErrorKind>,
+    /// What the call used until it failed, as far as the service has counted. None: it was not made.
+    pub(crate) usage: Option<Usage>,
     pub(crate) detail: String,
 }
 
@@ -37,7 +54,21 @@ impl From<ModelError> for Broken {
     fn from(error: ModelError) -> Self {
         Self {
             code: error.kind.into(),
+            kind: Some(error.kind),
+            usage: None,
             detail: error.to_string(),
+        }
+    }
+}
+
+impl Broken {
+    /// The call was not made.
+    pub(crate) fn over_budget() -> Self {
+        Self {
+            code: FailureCode::BudgetExceeded,
+            kind: None,
+            usage: None,
+            detail: "a further model call does not fit a budget".to_owned(),
         }
     }
 }
@@ -47,21 +78,39 @@ impl Response {
     pub(crate) async fn read(
         &mut self,
         mut stream: ModelStream,
+        env: &dyn Env,
         mut say: impl FnMut(String),
     ) -> Result<(), Broken> {
         while let Some(chunk) = stream.next().await {
+            if self.first_at.is_none() {
+                self.first_at = Some(env.now());
+            }
             match chunk? {
                 ModelChunk::Text(text) => {
                     self.text_bytes += size::stored_len(&text);
                     if self.text_bytes > size::RESPONSE_TEXT {
                         return Err(too_large("the text of a response", size::RESPONSE_TEXT));
                     }
-                    say(text);
+                    if !self.says_something && is_blank(&text) {
+                        self.blank.push_str(&text);
+                        continue;
+                    }
+                    self.says_something = true;
+                    let blank = std::mem::take(&mut self.blank);
+                    say(if blank.is_empty() {
+                        text
+                    } else {
+                        blank + &text
+                    });
                 }
                 ModelChunk::Call(delta) => self.take_call(delta)?,
                 ModelChunk::Finished(reason) => self.finished = Some(reason),
                 ModelChunk::Usage(usage) => self.usage = usage,
-                ModelChunk::Opaque(_) | ModelChunk::Id(_) | ModelChunk::Tries(_) => {}
+                ModelChunk::Opaque(opaque) => self.opaque = Some(opaque),
+                ModelChunk::Id(id) => {
+                    size::prefix_within(&id, size::RESPONSE_ID).clone_into(&mut self.id);
+                }
+                ModelChunk::Tries(tries) => self.tries = tries,
             }
         }
         self.check()
@@ -127,27 +176,46 @@ impl Response {
             }
             Some(FinishReason::Stop) => {}
         }
-        if self.text_bytes == 0 && self.calls.is_empty() {
+        if !self.says_something && self.calls.is_empty() {
             return Err(ModelError::new(
                 ModelErrorKind::Empty,
                 "a response with neither text nor calls",
             )
             .into());
         }
-        self.name_calls();
+        self.drop_large_opaque();
         Ok(())
     }
 
-    /// Results are matched by id, so every call needs its own, whatever ids the service sent.
-    fn name_calls(&mut self) {
+    /// It shares the room of text and arguments, so that every response can be recorded.
+    fn drop_large_opaque(&mut self) {
+        let Some(opaque) = &self.opaque else { return };
+        let bytes = size::stored_len(opaque);
+        let room = size::RESPONSE_TEXT + size::ALL_ARGUMENTS;
+        if bytes > size::OPAQUE || self.text_bytes + self.argument_bytes + bytes > room {
+            tracing::warn!(
+                bytes,
+                "what a service wants back with its response is too long to be kept"
+            );
+            self.opaque = None;
+        }
+    }
+
+    /// Results are matched by id, so every call of a conversation needs its own, whatever ids the service sent. `place`: the
+    /// turn and the step of this response.
+    pub(crate) fn name_calls(&mut self, (turn, step): (u32, u32), is_used: impl Fn(&str) -> bool) {
         for at in 0..self.calls.len() {
             let (before, rest) = self.calls.split_at_mut(at);
             let Some(call) = rest.first_mut() else { return };
-            let taken = |id: &str| before.iter().any(|earlier| earlier.id == id);
-            // Half of the limit, so that there is room for the suffix that makes one of 16 ids unique.
-            call.id = size::prefix_within(&call.id, size::CALL_NAME / 2).to_owned();
-            while call.id.is_empty() || taken(&call.id) {
-                call.id = format!("call_{at}_{}", call.id);
+            let taken = |id: &str| before.iter().any(|earlier| earlier.id == id) || is_used(id);
+            let own = size::prefix_within(&call.id, size::CALL_NAME / 2);
+            if own.is_empty() || taken(own) {
+                call.id = format!("call_{turn}_{step}_{at}");
+                while taken(&call.id) {
+                    call.id.push('_');
+                }
+            } else if own.len() < call.id.len() {
+                call.id = own.to_owned();
             }
         }
     }
@@ -164,6 +232,8 @@ fn too_large(what: &str, bound: usize) -> Broken {
 fn unfinished(code: FailureCode) -> Broken {
     Broken {
         code,
+        kind: None,
+        usage: None,
         detail: "the service ended the answer before the model was done".to_owned(),
     }
 }

@@ -1,15 +1,14 @@
-//! A conversation in the form that a model sees: whole turns within a budget, and never a call without its result.
+//! The part of a conversation that a model sees: whole turns within a budget. And the words in it that nobody wrote.
 
 use std::sync::Arc;
 
 use super::told;
 use crate::ids::TurnNumber;
-use crate::ports::{Message, ToolCall};
+use crate::ports::Message;
 use crate::record::journal::{Extent, JournaledTurn};
-use crate::record::{
-    ActionState, AnsweredCard, CallResult, LateResult, Origin, StepRecord, TurnRecord,
-};
+use crate::record::{ActionState, AnsweredCard, LateResult, Origin, StepRecord, TurnRecord};
 use crate::team::Limits;
+use crate::text::is_blank;
 
 /// Bytes of text that count as one token: English has about four, other languages and JSON fewer.
 const BYTES_PER_TOKEN: usize = 3;
@@ -26,15 +25,22 @@ pub(crate) fn extent(limits: &Limits) -> Extent {
     )
 }
 
-/// The past as messages, oldest first: the newest turns that fit, always whole. Of a regenerated answer only the newest version
-/// is included, and no version of the answer that is being regenerated now.
-pub(crate) fn past_messages(
-    past: &[JournaledTurn],
-    replaced: Option<TurnNumber>,
+/// The turns that a request for this turn has, oldest first: the newest that fit. `short`: half as many bytes.
+///
+/// Of a regenerated answer only the newest version is included, and no version of the answer that is being regenerated now. Not
+/// included is a turn that the service refused, and one that ended before anything was said, if its message was sent again.
+pub(crate) fn kept<'a>(
+    past: &'a [JournaledTurn],
+    now: &TurnRecord,
     limits: &Limits,
-) -> Vec<Message> {
-    let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN);
-    let mut newer: Vec<TurnNumber> = replaced.into_iter().collect();
+    short: bool,
+) -> Vec<&'a JournaledTurn> {
+    let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN) >> u32::from(short);
+    let mut newer: Vec<TurnNumber> = match now.origin {
+        Origin::Regenerated { of } => vec![of],
+        Origin::Customer | Origin::LateResult => Vec::new(),
+    };
+    let mut next = now;
     let mut spent = 0;
     let mut kept = Vec::new();
     for turn in past.iter().rev() {
@@ -46,45 +52,53 @@ pub(crate) fn past_messages(
             continue;
         }
         newer.push(root);
-        let messages = turn_messages(turn);
-        spent += messages.iter().map(size).sum::<usize>();
+        if is_left_out(turn) || is_repeated(turn, next) {
+            continue;
+        }
+        next = &turn.record;
+        spent += size(turn);
         if spent > budget || kept.len() >= limits.window_turns {
             break;
         }
-        kept.push(messages);
+        kept.push(turn);
     }
-    kept.into_iter().rev().flatten().collect()
+    kept.reverse();
+    kept
 }
 
-/// An ended turn as messages.
-fn turn_messages(turn: &JournaledTurn) -> Vec<Message> {
-    let mut messages = Vec::with_capacity(turn.steps.len() * 2 + 2);
-    messages.push(match turn.record.origin {
-        Origin::Customer | Origin::Regenerated { .. } => Message::User(words(&turn.record)),
-        Origin::LateResult => {
-            late_prompt(turn.steps.first().map_or(&[], |step| &step.late_results))
-        }
-    });
-    for (index, step) in turn.steps.iter().enumerate() {
-        let results = turn
-            .steps
-            .get(index + 1)
-            .map_or(&turn.record.results, |next| &next.results);
-        push_step(&mut messages, step, results);
-    }
-    if let Some(partial) = turn
-        .record
-        .partial
-        .as_ref()
-        .filter(|partial| !partial.text.is_empty())
-    {
-        messages.push(Message::Assistant {
-            text: Arc::from(partial.text.as_str()),
-            calls: Arc::default(),
-            opaque: None,
-        });
-    }
-    messages
+/// The service refuses it, and nothing was done in it.
+fn is_left_out(turn: &JournaledTurn) -> bool {
+    turn.record.refused && turn.steps.iter().all(|step| step.actions.is_empty())
+}
+
+/// It ended before anything was said or done, and the customer sent its message again.
+fn is_repeated(turn: &JournaledTurn, next: &TurnRecord) -> bool {
+    let partial = turn.record.partial.as_ref();
+    turn.steps.is_empty()
+        && partial.is_none_or(|partial| is_blank(&partial.text))
+        && turn.record.origin == Origin::Customer
+        && next.origin == Origin::Customer
+        && turn.record.message == next.message
+}
+
+/// The bytes of a turn in a request, without what services add.
+fn size(turn: &JournaledTurn) -> usize {
+    let partial = turn.record.partial.as_ref();
+    let partial = partial.map_or(0, |partial| partial.text.len());
+    let results = turn.record.results.iter();
+    let results: usize = results.map(|result| result.result.len()).sum();
+    let steps: usize = turn.steps.iter().map(size_of_step).sum();
+    turn.record.message.len() + partial + results + steps
+}
+
+fn size_of_step(step: &StepRecord) -> usize {
+    let calls = step.calls.iter();
+    let calls: usize = calls
+        .map(|call| call.name.len() + call.arguments.len())
+        .sum();
+    let results = step.results.iter().map(|result| result.result.len());
+    let late = step.late_results.iter().map(|late| late.result.len());
+    step.text.len() + calls + results.chain(late).sum::<usize>()
 }
 
 /// The customer's words. What they did to an open card is added: the model does not decide what a word means there.
@@ -103,87 +117,27 @@ pub(crate) fn words(record: &TurnRecord) -> Arc<str> {
     ))
 }
 
-/// A response and the results of its calls, each call with exactly one.
-pub(crate) fn push_step(messages: &mut Vec<Message>, step: &StepRecord, results: &[CallResult]) {
-    if step.text.is_empty() && step.calls.is_empty() {
-        return;
-    }
-    let calls: Arc<[ToolCall]> = if step.calls.is_empty() {
-        // Takes no memory, unlike one made from an empty list.
-        Arc::default()
-    } else {
-        Arc::from(step.calls.as_slice())
-    };
-    messages.push(Message::Assistant {
-        text: Arc::from(step.text.as_str()),
-        calls,
-        opaque: None,
-    });
-    for call in &step.calls {
-        let result = results
-            .iter()
-            .find(|result| result.call == call.id)
-            .map_or(SEALED, |result| result.result.as_str());
-        messages.push(Message::Tool {
-            call: call.id.clone(),
-            result: Arc::from(told::result(result)),
-        });
-    }
-}
-
-fn size(message: &Message) -> usize {
-    match message {
-        Message::System(text) | Message::User(text) => text.len(),
-        Message::Assistant {
-            text,
-            calls,
-            opaque: _,
-        } => {
-            text.len()
-                + calls
-                    .iter()
-                    .map(|call| call.name.len() + call.arguments.len())
-                    .sum::<usize>()
-        }
-        Message::Tool { result, .. } => result.len(),
-    }
-}
-
 /// The result of an action while its card is open.
 pub(crate) const ASKED: &str = "Not done yet: a card asks the customer to confirm it, and it is done once they do. Ask them to, and \
      do not call it again.";
 
-/// The agent's instructions, followed by the ends of actions that were pending in earlier results.
-///
-/// They stand here and not among the messages because many services refuse a system message after a user's.
-pub(crate) fn instructions<'a>(
-    instructions: &Arc<str>,
-    late: impl Iterator<Item = &'a LateResult>,
-) -> Message {
-    let mut text = String::new();
+/// Results that came in after their calls were answered as pending, behind the message before the response that heard of them.
+pub(super) fn late_text(late: &[LateResult]) -> String {
+    let mut text = String::from(
+        "\n\n[Results that have come in since their calls were answered as pending; they hold now:",
+    );
+    push_entries(&mut text, late);
+    text.push(']');
+    text
+}
+
+fn push_entries(text: &mut String, late: &[LateResult]) {
     for result in late {
-        if text.is_empty() {
-            text.push_str(instructions);
-            text.push_str("\n\nResults that came in after their calls were answered as pending; they hold now:");
-        }
         text.push_str("\n- ");
         text.push_str(&result.tool);
         text.push_str(": ");
         text.push_str(&told::entry(&result.result));
     }
-    let text = if text.is_empty() {
-        instructions.clone()
-    } else {
-        Arc::from(text)
-    };
-    Message::System(text)
-}
-
-/// The late results that these turns reported to the model.
-pub(crate) fn reported(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResult> {
-    past.iter()
-        .flat_map(|turn| &turn.steps)
-        .flat_map(|step| &step.late_results)
 }
 
 /// Stands for the customer's message in a turn that late results began: services want a user's message last, and many want one
@@ -191,12 +145,7 @@ pub(crate) fn reported(past: &[JournaledTurn]) -> impl Iterator<Item = &LateResu
 pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
     let mut text =
         String::from("[No message from the customer. Results of earlier calls have come in:");
-    for result in late {
-        text.push_str("\n- ");
-        text.push_str(&result.tool);
-        text.push_str(": ");
-        text.push_str(&told::entry(&result.result));
-    }
+    push_entries(&mut text, late);
     text.push_str("\nTell the customer about them now, briefly.]");
     Message::User(Arc::from(text))
 }
@@ -222,9 +171,10 @@ pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draft::{BROKE_OFF, Begun, Draft};
     use super::*;
-    use crate::ports::Usage;
-    use crate::record::{ToolOutcome, TurnState};
+    use crate::ports::{ToolCall, Usage};
+    use crate::record::{Asked, CallResult, Opaque, ToolOutcome, TurnState};
 
     fn turn(
         number: u32,
@@ -234,21 +184,9 @@ mod tests {
     ) -> JournaledTurn {
         let record = TurnRecord {
             state: TurnState::Committed,
-            origin: Origin::Customer,
-            message: message.to_owned(),
-            message_id: None,
-            speaker: crate::speaker::Speaker::default(),
-            answers: None,
-            receipt: 0,
-            accepted_at: 0,
-            ended_at: None,
             fence: 1,
-            failure: None,
-            usage: Usage::default(),
-            cost: None,
             results,
-            partial: None,
-            left_out: 0,
+            ..TurnRecord::accepted(Origin::Customer, message.to_owned(), 0)
         };
         JournaledTurn {
             number,
@@ -276,7 +214,37 @@ mod tests {
             late_results: Vec::new(),
             usage: Usage::default(),
             cost: None,
+            asked: Asked::default(),
+            opaque: None,
         }
+    }
+
+    /// The messages of the past in the request for a new message, without instructions and that message.
+    fn past_messages(past: &[JournaledTurn], limits: &Limits) -> Vec<Message> {
+        let now = TurnRecord::accepted(Origin::Customer, "now".to_owned(), 0);
+        messages(past, &now, limits, "")
+    }
+
+    fn messages(
+        past: &[JournaledTurn],
+        now: &TurnRecord,
+        limits: &Limits,
+        model: &str,
+    ) -> Vec<Message> {
+        let mut draft = Draft::new(Arc::from("instructions"), model, false);
+        for turn in kept(past, now, limits, false) {
+            draft.add_ended(turn);
+        }
+        draft.add_begun(&Begun {
+            record: now,
+            steps: &[],
+            results: &[],
+            late: &[],
+        });
+        let mut messages = draft.finish(Arc::default()).messages;
+        messages.remove(0);
+        messages.pop();
+        messages
     }
 
     fn result(call: &str) -> CallResult {
@@ -298,7 +266,7 @@ mod tests {
             vec![says("", &["a", "b"])],
             vec![result("b")],
         )];
-        let messages = past_messages(&past, None, &Limits::default());
+        let messages = past_messages(&past, &Limits::default());
         let results: Vec<_> = messages
             .iter()
             .filter_map(|message| match message {
@@ -318,14 +286,14 @@ mod tests {
             window_tokens: 100,
             ..Limits::default()
         };
-        let messages = past_messages(&past, None, &limits);
-        assert_eq!(messages.len(), 3, "300 bytes hold three messages of 100");
+        let messages = past_messages(&past, &limits);
+        assert_eq!(messages.len(), 6, "300 bytes hold three messages of 100");
         assert!(matches!(messages.first(), Some(Message::User(text)) if text.starts_with('7')));
         let limits = Limits {
             window_turns: 2,
             ..Limits::default()
         };
-        assert_eq!(past_messages(&past, None, &limits).len(), 2);
+        assert_eq!(past_messages(&past, &limits).len(), 4);
     }
 
     #[test]
@@ -333,10 +301,83 @@ mod tests {
         let mut again = turn(2, "hi", vec![says("second", &[])], vec![]);
         again.record.origin = Origin::Regenerated { of: 1 };
         let past = [turn(1, "hi", vec![says("first", &[])], vec![]), again];
-        let messages = past_messages(&past, None, &Limits::default());
+        let messages = past_messages(&past, &Limits::default());
         assert_eq!(messages.len(), 2);
         assert!(
             matches!(messages.last(), Some(Message::Assistant { text, .. }) if text.as_ref() == "second")
         );
+    }
+
+    fn texts(messages: &[Message]) -> Vec<&str> {
+        messages
+            .iter()
+            .map(|message| match message {
+                Message::System(text)
+                | Message::User(text)
+                | Message::Assistant { text, .. }
+                | Message::Tool { result: text, .. } => text.as_ref(),
+            })
+            .collect()
+    }
+
+    fn failed(number: u32, message: &str, steps: Vec<StepRecord>) -> JournaledTurn {
+        let mut turn = turn(number, message, steps, Vec::new());
+        turn.record.state = TurnState::Failed;
+        turn
+    }
+
+    #[test]
+    fn a_turn_without_an_answer_leaves_an_assistants_line() {
+        let past = [failed(1, "hi", vec![says("", &["a"])])];
+        let messages = past_messages(&past, &Limits::default());
+        assert_eq!(texts(&messages), ["hi", "", SEALED, BROKE_OFF]);
+    }
+
+    #[test]
+    fn a_message_that_was_sent_again_stands_once() {
+        let past = [failed(1, "hi", vec![]), failed(2, "hi", vec![])];
+        let again = TurnRecord::accepted(Origin::Customer, "hi".to_owned(), 0);
+        assert_eq!(messages(&past, &again, &Limits::default(), ""), []);
+        let other = past_messages(&past, &Limits::default());
+        assert_eq!(texts(&other), ["hi", BROKE_OFF]);
+    }
+
+    #[test]
+    fn a_refused_message_is_in_no_later_request() {
+        let mut past = [failed(1, "a bad word", vec![])];
+        past[0].record.refused = true;
+        assert_eq!(past_messages(&past, &Limits::default()), []);
+    }
+
+    #[test]
+    fn an_opaque_part_goes_to_its_maker_only_and_behind_the_same_words_only() {
+        let opaque_in = |past: &[JournaledTurn], model: &str| {
+            let now = TurnRecord::accepted(Origin::Customer, "now".to_owned(), 0);
+            let messages = messages(past, &now, &Limits::default(), model);
+            let opaque = messages.iter().find_map(|message| match message {
+                Message::Assistant { opaque, .. } => opaque.clone(),
+                Message::System(_) | Message::User(_) | Message::Tool { .. } => None,
+            });
+            opaque.map(|opaque| opaque.to_string())
+        };
+        let now = TurnRecord::accepted(Origin::Customer, "hi".to_owned(), 0);
+        let mut draft = Draft::new(Arc::from("instructions"), "a", false);
+        draft.add_begun(&Begun {
+            record: &now,
+            steps: &[],
+            results: &[],
+            late: &[],
+        });
+        let mut step = says("hello", &[]);
+        step.asked.model = "a".to_owned();
+        step.opaque = Some(Opaque {
+            text: "signed".to_owned(),
+            prefix: super::super::prefix::of(&draft.finish(Arc::default())),
+        });
+        let past = [turn(2, "hi", vec![step], vec![])];
+        assert_eq!(opaque_in(&past, "a").as_deref(), Some("signed"));
+        assert_eq!(opaque_in(&past, "b"), None);
+        let changed = [turn(1, "before", vec![], vec![]), past[0].clone()];
+        assert_eq!(opaque_in(&changed, "a"), None);
     }
 }
