@@ -121,7 +121,7 @@ pub struct Team {
 pub struct AgentName(Arc<str>);
 
 /// Instructions, and the tools and hand-offs to carry them out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     /// Unique in the team, shown to customers.
     pub name: String,
@@ -196,6 +196,23 @@ impl Team {
         let read = TeamFile::deserialize(Deserializer::from(table))?;
         let (file, text) = (file.to_owned(), text.to_owned());
         Self::assemble(read, &sections, providers, Source { file, text })
+    }
+
+    /// The same team, where every agent has these models, the preferred one first.
+    #[must_use]
+    pub fn with_models(mut self, models: &[&str]) -> Self {
+        let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
+        for agent in self.agents.values_mut() {
+            let models = models.clone();
+            *agent = Arc::new(Agent {
+                models,
+                ..(**agent).clone()
+            });
+        }
+        if let Some(entry) = self.agents.get(&self.entry_agent.name) {
+            self.entry_agent = entry.clone();
+        }
+        self
     }
 
     /// The agent of this name.

@@ -1,6 +1,6 @@
 //! A model that answers as a test has written down.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use baton_handoff::ports::{
@@ -18,6 +18,15 @@ pub(crate) struct Reply {
     /// How many chunks come before the gate.
     before_gate: usize,
     gate: Option<watch::Receiver<bool>>,
+}
+
+impl Reply {
+    /// Goes on with another one, as if it had not ended before.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let goes_on = |chunk: &Result<_, _>| !matches!(chunk, Ok(ModelChunk::Finished(_)));
+        let chunks = self.chunks.into_iter().filter(goes_on);
+        of(chunks.chain(other.chunks).collect())
+    }
 }
 
 /// Lets a reply go on that waits for it.
@@ -80,6 +89,24 @@ pub(crate) fn counted(reply: Reply, usage: Usage) -> Reply {
     of(chunks)
 }
 
+/// The same, and behind it what else a service tells.
+pub(crate) fn with(reply: Reply, chunk: ModelChunk) -> Reply {
+    let mut chunks = reply.chunks;
+    chunks.push(Ok(chunk));
+    of(chunks)
+}
+
+/// Says this, and breaks off.
+pub(crate) fn breaks_behind(text: &str, kind: ModelErrorKind) -> Reply {
+    let error = ModelError::new(kind, "as the test says");
+    of(vec![Ok(ModelChunk::Text(text.to_owned())), Err(error)])
+}
+
+/// A whole response with nothing in it.
+pub(crate) fn empty() -> Reply {
+    says(&[])
+}
+
 /// Fails.
 pub(crate) fn fails(kind: ModelErrorKind) -> Reply {
     of(vec![Err(ModelError::new(kind, "as the test says"))])
@@ -88,6 +115,9 @@ pub(crate) fn fails(kind: ModelErrorKind) -> Reply {
 /// The replies to come, and what was asked.
 #[derive(Default)]
 pub(crate) struct Script {
+    /// The models that a team file names.
+    named: Mutex<BTreeMap<String, Arc<Script>>>,
+    name: Option<String>,
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<ModelRequest>>,
 }
@@ -96,6 +126,27 @@ impl Script {
     /// Answers with these, one after the other, behind those that it has.
     pub(crate) fn will(&self, replies: impl IntoIterator<Item = Reply>) {
         self.replies.lock().unwrap().extend(replies);
+    }
+
+    /// Another model, under this name.
+    pub(crate) fn named(&self, name: &str) -> Arc<Self> {
+        let mut named = self.named.lock().unwrap();
+        let new = || {
+            Arc::new(Self {
+                name: Some(name.to_owned()),
+                ..Self::default()
+            })
+        };
+        named.entry(name.to_owned()).or_insert_with(new).clone()
+    }
+
+    /// The messages of all requests.
+    pub(crate) fn all_asked(&self) -> Vec<Vec<Message>> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .map(|request| request.messages.clone())
+            .collect()
     }
 
     /// How often it was asked.
@@ -118,8 +169,13 @@ impl Script {
 }
 
 impl Model for Script {
-    fn name(&self) -> &'static str {
-        "scripted"
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("scripted")
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
+        let named = self.named.lock().unwrap().get(name).cloned();
+        named.map(|model| model as Arc<dyn Model>)
     }
 
     fn stream(

@@ -119,6 +119,16 @@ impl Play {
         Self::of_team(Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap())
     }
 
+    /// The same with models `a` and `b` for every agent, and these tables more in the file.
+    pub(crate) fn with_two_models(tables: &str) -> (Self, Arc<Script>, Arc<Script>) {
+        let text = include_str!("../../teams/acme.toml");
+        let text = format!("{text}\n{tables}");
+        let team = Team::parse("acme.toml", &text, &[&BackOfficeTools]).unwrap();
+        let play = Self::of_team(team.with_models(&["a", "b"]));
+        let (a, b) = (play.model.named("a"), play.model.named("b"));
+        (play, a, b)
+    }
+
     fn of_team(team: Team) -> Self {
         Self::open(
             Arc::new(team),
