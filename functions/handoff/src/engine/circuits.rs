@@ -87,22 +87,23 @@ fn counts(kind: ModelErrorKind) -> bool {
 }
 
 impl Engine {
-    /// Whether this model may be asked now. Where its circuit's time is over, one caller may and others wait for the outcome.
+    /// Whether this model may be asked now.
     pub(crate) fn lets_through(&self, model: &str) -> bool {
+        let state = lock(&self.circuits.0);
+        let known = state.known.get(model);
+        known.is_none_or(|known| self.env.now() >= known.circuit.until)
+    }
+
+    /// A model is asked. Where its circuit's time is over, further calls wait for the outcome of this one.
+    pub(crate) fn note_call(&self, model: &str) {
         let now = self.env.now();
         let mut state = lock(&self.circuits.0);
-        let Some(known) = state.known.get_mut(model) else {
-            return true;
-        };
-        if known.circuit.until == 0 {
-            return true;
-        }
-        let lets = now >= known.circuit.until;
-        if lets {
-            known.circuit.until = now + OPEN;
+        if let Some(known) = state.known.get_mut(model)
+            && known.circuit.until != 0
+        {
             known.tried = true;
+            known.circuit.until = known.circuit.until.max(now + OPEN);
         }
-        lets
     }
 
     /// A model has answered, or failed so.

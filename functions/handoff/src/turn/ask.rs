@@ -81,8 +81,14 @@ impl Play<'_> {
             }),
         };
         if model.has_others {
-            let failed = read.as_ref().err().map(|broken| broken.kind);
-            self.note_outcome(&model.name, failed);
+            match &read {
+                Ok(()) => self.engine.note_outcome(&model.name, None),
+                Err(broken) if broken.kind.is_some() => {
+                    self.engine.note_outcome(&model.name, broken.kind);
+                }
+                // The service answered, only not to the end.
+                Err(_) => {}
+            }
         }
         self.tries += response.tries.max(1);
         if let Err(broken) = read {

@@ -27,6 +27,9 @@ pub(crate) struct Opening {
 impl Engine {
     /// Calls a model.
     pub(crate) fn call(&self, model: Chosen, request: ModelRequest) -> Opening {
+        if model.has_others {
+            self.note_call(&model.name);
+        }
         Opening {
             at: self.env.now(),
             stream: model.model.clone().stream(request),

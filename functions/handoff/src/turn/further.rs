@@ -202,14 +202,4 @@ impl Play<'_> {
         }
         broken
     }
-
-    /// For the circuit of a model that is not its agent's only one.
-    pub(super) fn note_outcome(&self, model: &str, failed: Option<Option<ModelErrorKind>>) {
-        match failed {
-            None => self.engine.note_outcome(model, None),
-            Some(Some(kind)) => self.engine.note_outcome(model, Some(kind)),
-            // The service answered, only not to the end.
-            Some(None) => {}
-        }
-    }
 }

@@ -48,11 +48,11 @@ pub(crate) fn kept<'a>(
             Origin::Regenerated { of } => of,
             Origin::Customer | Origin::LateResult => turn.number,
         };
-        if newer.contains(&root) {
+        if newer.contains(&root) || is_left_out(turn) {
             continue;
         }
         newer.push(root);
-        if is_left_out(turn) || is_repeated(turn, next) {
+        if is_repeated(turn, next) {
             continue;
         }
         next = &turn.record;

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use baton_handoff::team::Team;
 
+use crate::model::MODELS;
 use crate::services::PROVIDERS;
 
 /// A call reserves some 1,400 to 3,000 tokens.
@@ -48,27 +49,33 @@ pub(crate) struct Teams {
     pub(crate) later: Arc<Team>,
 }
 
-static TEAMS: LazyLock<Vec<Teams>> =
-    LazyLock::new(|| KINDS.iter().map(|kind| teams(kind)).collect());
+/// With one model and with several.
+static TEAMS: LazyLock<Vec<[Teams; 2]>> =
+    LazyLock::new(|| KINDS.iter().map(|kind| both(kind)).collect());
 
-static AMPLE_TEAMS: LazyLock<Teams> = LazyLock::new(|| teams(AMPLE));
+static AMPLE_TEAMS: LazyLock<[Teams; 2]> = LazyLock::new(|| both(AMPLE));
 
 /// The teams with these budgets.
-pub(crate) fn teams_with(budgets: usize) -> &'static Teams {
-    &TEAMS[budgets]
+pub(crate) fn teams_with(budgets: usize, several_models: bool) -> &'static Teams {
+    &TEAMS[budgets][usize::from(several_models)]
 }
 
 /// The teams once budgets are ample.
-pub(crate) fn ample() -> &'static Teams {
-    &AMPLE_TEAMS
+pub(crate) fn ample(several_models: bool) -> &'static Teams {
+    &AMPLE_TEAMS[usize::from(several_models)]
 }
 
-fn teams(budgets: &str) -> Teams {
+fn both(budgets: &str) -> [Teams; 2] {
+    [teams(budgets, &[]), teams(budgets, &MODELS)]
+}
+
+fn teams(budgets: &str, models: &[&str]) -> Teams {
     let read = |file: &str, text: &str| {
         let price = if budgets.is_empty() { "" } else { PRICE };
         let text = format!("{text}\n{budgets}\n{price}");
         let team = Team::parse(file, &text, PROVIDERS);
-        Arc::new(team.expect("the team of the simulation is right"))
+        let team = team.expect("the team of the simulation is right");
+        Arc::new(team.with_models(models))
     };
     Teams {
         first: read("team.toml", include_str!("team.toml")),

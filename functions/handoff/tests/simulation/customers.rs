@@ -37,6 +37,10 @@ pub(crate) struct Ear {
     pub(crate) end: Option<EventKind>,
     /// Something was said behind the end.
     pub(crate) said_more: bool,
+    /// The steps that were taken back, with the fence under which they were said anew.
+    resets: BTreeSet<(u32, u64)>,
+    /// One of them twice.
+    pub(crate) reset_twice: bool,
     /// The cards that were shown.
     cards: Vec<ConfirmationAsked>,
     position: Option<Position>,
@@ -53,6 +57,8 @@ impl Ear {
             starts: 0,
             end: None,
             said_more: false,
+            resets: BTreeSet::new(),
+            reset_twice: false,
             cards: Vec::new(),
             position: None,
             resume: None,
@@ -80,7 +86,10 @@ impl Ear {
                 .or_default()
                 .push_str(&text),
             EventKind::ConfirmationAsked(asked) => self.cards.push(*asked),
-            EventKind::Reset { step } => drop(self.texts.remove(&step)),
+            EventKind::Reset { step } => {
+                self.reset_twice |= !self.resets.insert((step, event.position.fence));
+                self.texts.remove(&step);
+            }
             EventKind::TurnCompleted | EventKind::TurnFailed(_) | EventKind::TurnStopped => {
                 self.end = Some(event.kind);
             }

@@ -40,7 +40,9 @@
 //! | a visitor becomes one customer, once, both records say so, and a minute later it opens nothing | `check_person`, `check_agreement`; `People::may` |
 //! | no budget is ever passed, a call is reserved for before it is made, its cost is what the journal says | `check_spending`, `check_pot` |
 //! | nothing is reserved once all is settled, and every slice is given back once | `Audit::unsettled`, `check_pot` |
-//! | the model sees every call with its one result | `SimModel::check` |
+//! | the model sees every call with its one result, roles in order, no blank text and no id twice | `SimModel::check`, `check_order` |
+//! | what a model wants back goes to no other one, and stands behind the same words | `SimModel::check_opaque` |
+//! | no step has the words of two models, and a listener hears that one is taken back once | `verdict::check_models`, `check_heard` |
 //!
 //! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.
 //!
@@ -172,6 +174,9 @@ fn no_seed_breaks_a_promise() {
         "{count} seeds in {:?}: {turns} turns, {tally}",
         began.elapsed()
     );
+    let returned = model::RETURNED.load(Ordering::Relaxed);
+    println!("{returned} times a model got back what it wanted");
+    assert!(returned > 0, "nothing is ever sent back");
     if let Some((seed, violation)) = failure {
         panic!("seed {seed}: {violation}\nsee it: SIM_SEED={seed} {REPLAY}");
     }

@@ -1,5 +1,7 @@
 //! A model that says and calls what comes to its mind, fails in every way there is, and checks what it is asked.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +9,7 @@ use baton_handoff::ports::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
     ModelStream, Usage,
 };
+use baton_handoff::text::is_blank;
 use baton_handoff::{Bound, Bounds};
 use futures_util::future::BoxFuture;
 
@@ -15,7 +18,13 @@ use crate::script::{Reply, Script};
 use crate::weather::Weather;
 use crate::world::{World, lock};
 
-const KINDS: [ModelErrorKind; 11] = [
+/// The models of every agent, in weather with several.
+pub(crate) const MODELS: [&str; 2] = ["alpha", "beta"];
+
+/// How often a model got back what it wanted, in all simulations.
+pub(crate) static RETURNED: AtomicU64 = AtomicU64::new(0);
+
+const KINDS: [ModelErrorKind; 14] = [
     ModelErrorKind::BadRequest,
     ModelErrorKind::Unauthorized,
     ModelErrorKind::RateLimited,
@@ -27,10 +36,16 @@ const KINDS: [ModelErrorKind; 11] = [
     ModelErrorKind::TooLarge,
     ModelErrorKind::Empty,
     ModelErrorKind::Reported,
+    ModelErrorKind::TooLong,
+    ModelErrorKind::Filtered,
+    ModelErrorKind::Slip,
 ];
 
 /// The model as one process asks it.
+#[derive(Clone)]
 pub(crate) struct SimModel {
+    /// What its words begin with.
+    pub(crate) name: &'static str,
     /// What this process may do at once.
     pub(crate) bounds: Bounds,
     /// Its calls that are not over.
@@ -52,6 +67,14 @@ enum Part {
 impl Model for SimModel {
     fn name(&self) -> &str {
         "sim"
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
+        let name = *MODELS.iter().find(|known| **known == name)?;
+        Some(Arc::new(Self {
+            name,
+            ..self.clone()
+        }))
     }
 
     fn output_tokens(&self) -> u32 {
@@ -149,12 +172,76 @@ impl SimModel {
                 "the model was sent calls without results: {open:?}"
             ));
         }
+        self.check_order(request);
+        self.check_opaque(request);
         let mut tags: Vec<_> = request.messages.iter().filter_map(tag).collect();
         tags.dedup();
         if tags.len() > 1 {
             self.world.break_off(format!(
                 "one request has the words of several conversations: {tags:?}"
             ));
+        }
+    }
+
+    /// What the strictest service takes: roles in order, no blank text, and ids that are unique.
+    fn check_order(&self, request: &ModelRequest) {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Last {
+            Nothing,
+            Instructions,
+            User,
+            Answer,
+            Result,
+        }
+        let mut last = Last::Nothing;
+        let mut ids = BTreeSet::new();
+        let has_blurred = lock(&self.weather).has_blurred;
+        for message in &request.messages {
+            let (is_in_order, now) = match message {
+                Message::System(_) => (last == Last::Nothing, Last::Instructions),
+                Message::User(text) => (
+                    matches!(last, Last::Instructions | Last::Answer) && !is_blank(text),
+                    Last::User,
+                ),
+                Message::Assistant { text, calls, .. } => {
+                    let unique = calls.iter().all(|call| ids.insert(&call.id));
+                    let says = !calls.is_empty() || !is_blank(text);
+                    let behind = matches!(last, Last::User | Last::Result);
+                    ((unique || has_blurred) && says && behind, Last::Answer)
+                }
+                Message::Tool { .. } => (matches!(last, Last::Answer | Last::Result), Last::Result),
+            };
+            if !is_in_order {
+                self.world.break_off(format!(
+                    "a strict service refuses {message:?} behind {last:?}"
+                ));
+            }
+            last = now;
+        }
+        if !matches!(last, Last::User | Last::Result) {
+            self.world
+                .break_off(format!("a request ends with {last:?}"));
+        }
+    }
+
+    /// What is sent back is this model's own, and stands behind the same words as when it was made.
+    fn check_opaque(&self, request: &ModelRequest) {
+        for (index, message) in request.messages.iter().enumerate() {
+            let Message::Assistant {
+                opaque: Some(opaque),
+                ..
+            } = message
+            else {
+                continue;
+            };
+            RETURNED.fetch_add(1, Ordering::Relaxed);
+            let made = signature(self.name, request, index);
+            if **opaque != *made {
+                self.world.break_off(format!(
+                    "{} was sent {opaque} and would sign {made} there",
+                    self.name
+                ));
+            }
         }
     }
 
@@ -183,7 +270,8 @@ impl SimModel {
             parts.push(Part::Chunk(ModelChunk::Text(format!("{tag} "))));
             for _ in 0..self.world.below(4) {
                 parts.push(Part::Chunk(ModelChunk::Text(format!(
-                    "word{} ",
+                    "{}{} ",
+                    self.name,
                     self.world.below(1_000)
                 ))));
             }
@@ -210,6 +298,17 @@ impl SimModel {
             };
             parts.push(delta(id, Some(name), first));
             parts.push(delta(None, None, rest));
+        }
+        if self.world.happens(300) {
+            let signed = signature(self.name, request, request.messages.len());
+            parts.push(Part::Chunk(ModelChunk::Opaque(signed)));
+        }
+        if self.world.happens(weather.oddities) {
+            let long = "x".repeat(self.world.index(80 * 1024));
+            // Only what is too long to be kept: the model does not know it again.
+            if long.len() > 64 * 1024 {
+                parts.push(Part::Chunk(ModelChunk::Opaque(long)));
+            }
         }
         if self.world.happens(faults) {
             parts.truncate(self.world.index(parts.len() + 1));
@@ -350,6 +449,18 @@ impl SimModel {
             _ => ("to_desk", "{}".to_owned()),
         }
     }
+}
+
+/// What a model wants back with a response that stands behind so many messages of this request.
+fn signature(model: &str, request: &ModelRequest, behind: usize) -> String {
+    let mut hasher = DefaultHasher::new();
+    let tools = request
+        .tools
+        .iter()
+        .map(|tool| (&tool.name, tool.parameters.get()));
+    tools.for_each(|tool| tool.hash(&mut hasher));
+    format!("{:?}", &request.messages[..behind]).hash(&mut hasher);
+    format!("{model}#{:016x}", hasher.finish())
 }
 
 /// Customers' words begin with the name of their conversation in brackets.

@@ -22,7 +22,7 @@ use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
 /// The team of every simulation, without budgets.
-pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| teams_with(0).first.clone());
+pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| teams_with(0, false).first.clone());
 
 /// As the pool has them.
 const VISIBILITY: Duration = Duration::from_mins(1);
@@ -63,7 +63,7 @@ impl Town {
         let mut records = Records::default();
         records.bury_relics(weather.relics);
         let audit = Audit::new(world.clone());
-        let teams = teams_with(weather.budgets);
+        let teams = teams_with(weather.budgets, weather.several_models);
         audit.limit(&teams.first.budgets);
         let processes = (0..=weather.processes)
             .map(|_| Process::default())
@@ -128,7 +128,7 @@ impl Town {
         self.world.note(|| "the budgets are raised".to_owned());
         let tight = *lock(&self.teams);
         let is_later = Arc::ptr_eq(&lock(&self.team), &tight.later);
-        let teams = ample();
+        let teams = ample(self.weather().several_models);
         let team = if is_later { &teams.later } else { &teams.first };
         *lock(&self.team) = team.clone();
         *lock(&self.teams) = teams;
@@ -199,6 +199,7 @@ impl Town {
             }),
             queue: queue.clone(),
             model: Arc::new(SimModel {
+                name: "sim",
                 bounds,
                 running: Arc::default(),
                 world: world.clone(),
@@ -268,6 +269,8 @@ impl Town {
             processes: before.processes,
             names: before.names,
             budgets: before.budgets,
+            several_models: before.several_models,
+            has_blurred: before.has_blurred,
             ..Weather::default()
         };
         {

@@ -12,6 +12,7 @@ use baton_handoff::team::{ActionOrder, Amount, Approval, Tool};
 
 use crate::audit::money;
 use crate::customers::{Ear, Memory};
+use crate::model::MODELS;
 use crate::records::{RELIC, Records};
 use crate::town::{TEAM, Town};
 use crate::world::{DAWN, lock};
@@ -41,6 +42,7 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
         }
         check_told(town, conversation)?;
         for turn in conversation.turns.values() {
+            check_models(turn)?;
             check_identity(turn)?;
         }
         check_ids(id, conversation)?;
@@ -144,6 +146,26 @@ fn check_action(town: &Town, action: &ActionRecord) -> Result<(), String> {
             action.id,
             state.as_str()
         )),
+    }
+}
+
+/// No step has words of another model than the one that it names, and no text those of two.
+fn check_models(turn: &Turn) -> Result<(), String> {
+    for step in turn.steps.values() {
+        let other = MODELS.iter().find(|model| **model != step.asked.model);
+        if other.is_some_and(|other| step.text.contains(other) && !step.asked.model.is_empty()) {
+            return Err(format!("{} has said {:?}", step.asked.model, step.text));
+        }
+    }
+    let partial = turn
+        .record
+        .as_ref()
+        .and_then(|record| record.partial.as_ref());
+    match partial {
+        Some(partial) if MODELS.iter().all(|model| partial.text.contains(model)) => {
+            Err(format!("two models have said {:?}", partial.text))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -331,6 +353,12 @@ fn check_heard(town: &Town, ear: &Ear, conversation: &Conversation) -> Result<()
     if ear.said_more {
         return Err(format!(
             "turn {} of {} said something behind its end",
+            ear.turn, ear.conversation
+        ));
+    }
+    if ear.reset_twice {
+        return Err(format!(
+            "a step of turn {} of {} was taken back twice",
             ear.turn, ear.conversation
         ));
     }

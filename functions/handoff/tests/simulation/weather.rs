@@ -59,6 +59,8 @@ pub(crate) struct Weather {
     pub(crate) largest_commit: u64,
     /// Some record cannot be read for a while, now and then.
     pub(crate) blurs: bool,
+    /// A turn could not be read for a while, and its calls were not known then: an id may be that of one of them.
+    pub(crate) has_blurred: bool,
     /// Records of a newer Baton, due and listed before all others, which nobody here can ever read.
     pub(crate) relics: u64,
     /// The team is another one after some time: agents and tools are gone.
@@ -67,6 +69,8 @@ pub(crate) struct Weather {
     pub(crate) few_turns: u64,
     /// Which budgets there are; 0: none.
     pub(crate) budgets: usize,
+    /// Every agent has several models.
+    pub(crate) several_models: bool,
     /// Midnight, when budgets begin anew, is near.
     pub(crate) midnight: bool,
     /// The model only says one sentence.
@@ -100,12 +104,14 @@ impl Weather {
             } else {
                 0
             },
+            several_models: world.happens(500),
             midnight: world.happens(150),
             ..Self::default()
         };
         if world.happens(100) {
             return Self { calm: true, ..size };
         }
+        let blurs = world.happens(150);
         let level = |levels: [u64; 4]| levels[world.index(4)];
         Self {
             crash: level([0, 50, 300, 1_500]),
@@ -139,7 +145,8 @@ impl Weather {
             ]),
             proposals: if world.happens(50) { 700 } else { 0 },
             largest_commit: level([0, 0, 1_500, 60_000]),
-            blurs: world.happens(150),
+            blurs,
+            has_blurred: blurs,
             relics: if world.happens(100) {
                 world.between(1, 3)
             } else {
