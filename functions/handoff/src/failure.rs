@@ -150,13 +150,12 @@ impl From<ModelErrorKind> for FailureCode {
             ModelErrorKind::Unavailable | ModelErrorKind::Reported => Self::ModelUnavailable,
             ModelErrorKind::Unreachable => Self::ModelUnreachable,
             ModelErrorKind::TimedOut => Self::ModelTimedOut,
-            ModelErrorKind::Cut => Self::ModelCut,
+            ModelErrorKind::Cut | ModelErrorKind::Slip => Self::ModelCut,
             ModelErrorKind::BadStream => Self::ModelBadStream,
             ModelErrorKind::TooLarge => Self::ModelTooLarge,
             ModelErrorKind::Empty => Self::ModelEmpty,
             ModelErrorKind::TooLong => Self::ConversationTooLong,
             ModelErrorKind::Filtered => Self::ContentFiltered,
-            ModelErrorKind::Slip => Self::ModelCut,
         }
     }
 }

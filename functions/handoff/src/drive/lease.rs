@@ -13,7 +13,7 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, Key, Millis, StoreError, Stored};
 use crate::record::journal::read_meta;
-use crate::record::{Meta, keys};
+use crate::record::{Meta, Spending, keys};
 
 /// Held while META is read and written, so that the keeper and the turn do not race each other.
 pub(crate) struct Lease<'a> {
@@ -123,6 +123,7 @@ impl<'a> Lease<'a> {
         let mut beside = self.read_beside(keys, need).await?;
         let mut held = self.held.lock().await;
         let mut trouble = String::new();
+        let mut in_doubt: Vec<(Option<Spending>, Posted)> = Vec::new();
         for attempt in 0..MAX_TRIES {
             let mut meta = held.meta.clone();
             self.renew(&mut meta);
@@ -169,6 +170,7 @@ impl<'a> Lease<'a> {
                 }
             }
             self.engine.not_posted(&posted);
+            in_doubt.push((meta.spending.clone(), posted));
             if let (false, Beside::Read(read)) = (keys.is_empty(), &mut beside) {
                 match self.engine.store.get_many(keys).await {
                     Ok(now) => *read = now,
@@ -180,7 +182,13 @@ impl<'a> Lease<'a> {
                 }
             }
             match read_meta(&*self.engine.store, &self.claim.conversation).await {
-                Ok(Some((version, now))) if self.was_applied(&meta, &now) => {
+                Ok(Some((version, now))) if Self::was_applied(&meta, &now) => {
+                    // It may be an earlier attempt, which found other accounts and reserved where this one does not.
+                    let is_it = |(spending, _): &(_, _)| *spending == now.spending;
+                    let at = in_doubt.iter().rposition(is_it);
+                    let at = at.unwrap_or(in_doubt.len() - 1);
+                    let (_, posted) = in_doubt.swap_remove(at);
+                    let reserves = posted.reserves;
                     *held = Held { version, meta: now };
                     self.engine.posted(posted);
                     return Ok(reserves);
@@ -259,7 +267,7 @@ impl<'a> Lease<'a> {
 
     /// Whether the present META is our own commit. Each write of an owner has its own number, and only the owner of the fence
     /// ends a turn under it.
-    fn was_applied(&self, meant: &Meta, now: &Meta) -> bool {
+    fn was_applied(meant: &Meta, now: &Meta) -> bool {
         now.fence == meant.fence
             && match (&meant.running, &now.running) {
                 (Some(meant), Some(now)) => {

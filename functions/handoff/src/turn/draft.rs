@@ -159,7 +159,7 @@ impl<'a> Draft<'a> {
         if late.is_empty() {
             return;
         }
-        let (Some(Message::User(text)) | Some(Message::Tool { result: text, .. })) =
+        let Some(Message::User(text) | Message::Tool { result: text, .. }) =
             self.messages.last_mut()
         else {
             return;
