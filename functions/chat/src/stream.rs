@@ -7,6 +7,7 @@ pub(crate) mod formats;
 pub(crate) mod listener;
 pub(crate) mod ndjson;
 pub(crate) mod sse;
+pub(crate) mod whole;
 
 pub use encoder::{Encoder, Format};
 pub use formats::choose;

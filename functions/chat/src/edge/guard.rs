@@ -81,7 +81,7 @@ fn preflight_answer() -> Response {
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
-            "content-type, accept, authorization, x-baton-authorization, idempotency-key, last-event-id, prefer",
+            "content-type, accept, authorization, x-baton-authorization, x-baton-client, idempotency-key, last-event-id, prefer",
         ),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);

@@ -141,6 +141,7 @@ pub(super) enum FailureCode {
     ModelBadStream,
     ModelTooLarge,
     ModelEmpty,
+    AnswerMissing,
     AnswerTooLong,
     ConversationTooLong,
     ContentFiltered,

@@ -86,6 +86,9 @@ struct Headers {
     /// With `respond-async` the answer is 202 at once and the turn is read at `Location`.
     #[param(rename = "Prefer", required = false)]
     prefer: String,
+    /// With `plain` each response comes as a whole, once it is recorded, and nothing is taken back. `text/plain` means that too.
+    #[param(rename = "X-Baton-Client", required = false)]
+    client: String,
 }
 
 /// Says something and streams the answer.

@@ -1,6 +1,6 @@
 //! A stream format: events in, bytes out.
 
-use baton_handoff::event::Event;
+use baton_handoff::event::{Event, Position};
 use baton_handoff::ids::ConversationId;
 use bytes::BytesMut;
 
@@ -9,6 +9,9 @@ use bytes::BytesMut;
 /// A stream may begin anywhere in a turn, because a listener may reconnect. Its last event is the one with
 /// [`EventKind::ends_stream`](baton_handoff::event::EventKind::ends_stream): a format with an epilogue writes it then.
 pub trait Encoder: Send {
+    /// The listener has everything up to here.
+    fn begin(&mut self, _after: Position) {}
+
     /// Appends an event. Some events have no form in some formats.
     fn event(&mut self, out: &mut BytesMut, event: &Event);
 

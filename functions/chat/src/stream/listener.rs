@@ -77,7 +77,8 @@ struct Reading {
 
 impl Listener {
     /// A listener that has everything up to `last`.
-    pub(super) fn new(encoder: Box<dyn Encoder>, last: Position) -> Self {
+    pub(super) fn new(mut encoder: Box<dyn Encoder>, last: Position) -> Self {
+        encoder.begin(last);
         let now = Instant::now();
         Self {
             encoder,

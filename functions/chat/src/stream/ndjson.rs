@@ -6,6 +6,7 @@ use baton_handoff::failure::FailureCode;
 use bytes::{BufMut, BytesMut};
 
 use super::encoder::{Encoder, Format};
+use super::whole::Whole;
 
 /// One JSON object a line.
 pub(crate) static FORMAT: Format = Format {
@@ -19,12 +20,15 @@ pub(crate) static FORMAT: Format = Format {
     encoder: |_| Box::new(Lines),
 };
 
-/// The same under the media type of the original.
+/// The same under the media type of the original, for clients that take nothing back.
 pub(crate) static PLAIN: Format = Format {
     accepted_by: &["text/plain"],
     media_type: "text/plain; charset=utf-8",
-    encoder: |_| Box::new(Lines),
+    encoder: |_| Whole::of(Box::new(Lines)),
 };
+
+/// Printed by clients that know nothing of `reset`, between what was said and what is said instead.
+const ONCE_MORE: &str = "\nSorry, once more:\n";
 
 struct Lines;
 
@@ -71,7 +75,7 @@ fn write(out: &mut BytesMut, event: &Event) {
             out,
             event.position,
             "reset",
-            "",
+            ONCE_MORE,
             &format!(r#","step":{step}"#),
         ),
         EventKind::ConfirmationAsked(asked) => confirm(out, event.position, asked),
