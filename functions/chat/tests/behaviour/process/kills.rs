@@ -13,6 +13,7 @@ use baton_kit::dice::Dice;
 use baton_rehearsal::scripted::ScriptedModel;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::backend::file_in;
@@ -209,8 +210,7 @@ async fn say_until_answered(
     named["message_id"] = json!(id);
     for _ in 0..TRIES {
         let base = place.bases.borrow()[usize::from(dice.below(2) == 1)].clone();
-        let count = |_: &Line| place.lines.send_modify(|lines| *lines += 1);
-        match Client::new(&base).try_say(&named, count).await {
+        match try_say(place, &base, &named).await {
             // The server could not know what becomes of it, and says so: it goes on elsewhere.
             Some(answer) if !is_unsure(&answer) => return answer,
             Some(_) | None => {
@@ -220,6 +220,44 @@ async fn say_until_answered(
         }
     }
     panic!("{conversation} was never answered: {message}");
+}
+
+/// Says it to this server, until that is killed and another one has taken its place. In one of some thousand kills the HTTP client
+/// has lost its connection and waits all the same, whatever the server is. One that lives gets no such mercy.
+async fn try_say(place: &Place, base: &String, named: &Value) -> Option<Turn> {
+    let mut bases = place.bases.subscribe();
+    let client = Client::new(base);
+    let count = |_: &Line| place.lines.send_modify(|lines| *lines += 1);
+    tokio::select! {
+        biased;
+        answer = client.try_say(named, count) => answer,
+        killed = bases.wait_for(|bases| !bases.contains(base)) => {
+            killed.unwrap();
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_customer_leaves_a_server_that_was_killed_even_if_nobody_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}", listener.local_addr().unwrap());
+    let place = Place {
+        bases: watch::Sender::new([silent.clone(), String::new()]),
+        lines: watch::Sender::new(0),
+        closing: AtomicBool::new(false),
+        cuts: AtomicUsize::new(0),
+    };
+    let named = body("c", "hello");
+    let mut saying = Box::pin(try_say(&place, &silent, &named));
+    let (_connection, _) = tokio::select! {
+        _ = &mut saying => panic!("nobody has answered"),
+        connected = listener.accept() => connected.unwrap(),
+    };
+    place
+        .bases
+        .send_modify(|bases| bases[0] = "http://127.0.0.1:9".to_owned());
+    assert!(soon("the customer's leave", saying).await.is_none());
 }
 
 fn is_unsure(answer: &Turn) -> bool {
