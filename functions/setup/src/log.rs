@@ -2,14 +2,22 @@
 
 mod conceal;
 mod lines;
+#[cfg(unix)]
+mod patient;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+#[cfg(unix)]
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::lines::{Form, Lines};
+
+/// How long a line waits for a reader of the log that is behind.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Starts the log.
 ///
@@ -24,7 +32,7 @@ pub fn start(filter: &str) -> anyhow::Result<()> {
     } else {
         Form::Json
     };
-    let lines = Lines::new(form, write);
+    let lines = Lines::new(form, writer(form));
     tracing_subscriber::registry()
         .with(targets)
         .with(lines)
@@ -37,9 +45,19 @@ pub(crate) fn check(filter: &str) -> anyhow::Result<()> {
     targets(filter).map(drop)
 }
 
-fn write(line: &str) {
+/// Writes to the standard error.
+#[cfg(unix)]
+fn writer(form: Form) -> impl Fn(&str) {
+    let stderr = patient::Patient::new(std::io::stderr(), PATIENCE);
+    move |line| stderr.write(line, |lost| lines::lost(form, lost))
+}
+
+/// Writes to the standard error.
+#[cfg(not(unix))]
+fn writer(_: Form) -> impl Fn(&str) {
+    use std::io::Write as _;
     // A failed write to the log must not stop the program.
-    let _lost = std::io::stderr().lock().write_all(line.as_bytes());
+    |line| drop(std::io::stderr().lock().write_all(line.as_bytes()))
 }
 
 /// Stricter than the library, which reads a misspelt level as the name of a crate.

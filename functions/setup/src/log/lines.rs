@@ -145,6 +145,20 @@ impl Visit for Fields {
 
 const MESSAGE: &str = "message";
 
+/// The line that says how many lines are missing before it.
+pub(super) fn lost(form: Form, count: u64) -> String {
+    let target = "baton_setup::log";
+    let message = "lines of the log were lost: nobody read them in time";
+    let fields = Fields(vec![
+        (MESSAGE, Value::from(message)),
+        ("count", Value::from(count)),
+    ]);
+    match form {
+        Form::Text => text(Level::WARN, target, &fields),
+        Form::Json => json(Level::WARN, target, &fields),
+    }
+}
+
 fn json(level: Level, target: &str, fields: &Fields) -> String {
     // The message first: readers look for it.
     let message = fields.get(MESSAGE).map(|message| (MESSAGE, message));
