@@ -31,6 +31,7 @@ mod formats;
 mod limits;
 mod openai;
 mod prepared;
+pub mod sendable;
 mod settings;
 mod transport;
 pub mod wire;
