@@ -5,6 +5,7 @@ mod cursor;
 mod env;
 pub mod limits;
 mod model;
+mod options;
 mod queue;
 mod store;
 mod tools;
@@ -15,6 +16,7 @@ pub use model::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
     ModelStream, OUTPUT_TOKENS, ToolCall, ToolDefinition, Usage,
 };
+pub use options::{Effort, ModelOptions, ToolChoice};
 pub use queue::{Delivery, Lane, Queue, QueueError};
 pub use store::{
     Change, CommitError, Cursor, Index, IndexPage, Key, Listing, Order, Page, Range, Record, Store,

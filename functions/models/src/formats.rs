@@ -16,6 +16,7 @@ pub(crate) fn open(settings: &ModelSettings) -> Result<Opened, SettingsError> {
         key,
         ask_usage: settings.ask_usage,
         output_limit: settings.output_limit,
+        options: settings.options,
     };
     match &settings.endpoint {
         Endpoint::OpenAi {
@@ -32,6 +33,7 @@ pub(crate) fn open(settings: &ModelSettings) -> Result<Opened, SettingsError> {
             let asking = Asking {
                 usage: settings.ask_usage,
                 output_limit: settings.output_limit,
+                options: settings.options,
             };
             openai::azure::open(resource, deployment, api_version, auth, asking)
         }

@@ -34,6 +34,7 @@ fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
     let asking = Asking {
         usage: target.ask_usage,
         output_limit: target.output_limit,
+        options: target.options,
     };
     let model = Some(target.model.to_owned());
     Ok(Opened {

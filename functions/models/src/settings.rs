@@ -1,5 +1,6 @@
 //! The settings of a model client. Parsed here, once; nothing here reads the environment.
 
+use baton_handoff::ports::ModelOptions;
 use baton_http::Secret;
 
 use crate::limits::{Bounds, OutputLimit, Patience, Retries};
@@ -61,6 +62,8 @@ pub struct ModelSettings {
     pub ask_usage: bool,
     /// A limit of output tokens, when not the service's own.
     pub output_limit: Option<OutputLimit>,
+    /// How the model is to answer.
+    pub options: ModelOptions,
     /// Use HTTP/2 from the first byte on `http://` too: many streams over few connections. The service must support it.
     pub http2_prior_knowledge: bool,
     /// Further authorities to trust besides the platform's, as certificates (DER).
@@ -80,6 +83,7 @@ impl ModelSettings {
             endpoint,
             ask_usage: true,
             output_limit: None,
+            options: ModelOptions::default(),
             http2_prior_knowledge: false,
             extra_roots: Vec::new(),
             patience: Patience::default(),

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use baton_handoff::ports::{ModelError, ModelRequest};
+use baton_handoff::ports::{ModelError, ModelOptions, ModelRequest};
 use baton_http::Secret;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -49,6 +49,8 @@ pub struct Target<'a> {
     pub ask_usage: bool,
     /// A limit of output tokens, when not the service's own.
     pub output_limit: Option<OutputLimit>,
+    /// How the model is to answer.
+    pub options: ModelOptions,
 }
 
 /// A service with its settings read.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use baton_handoff::ports::{
-    Message, ModelError, ModelErrorKind, ModelRequest, ToolCall, ToolDefinition,
+    Effort, Message, ModelError, ModelErrorKind, ModelOptions, ModelRequest, ToolCall,
+    ToolDefinition,
 };
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -25,6 +26,7 @@ use crate::wire::{Decoder, HttpRequest, WireFormat};
 pub(crate) struct Asking {
     pub(crate) usage: bool,
     pub(crate) output_limit: Option<OutputLimit>,
+    pub(crate) options: ModelOptions,
 }
 
 /// Chat Completions at one address.
@@ -76,6 +78,7 @@ impl Chat {
             Some(OutputLimit::MaxCompletionTokens(tokens)) => (None, Some(tokens)),
         };
         let tools = self.tools(&request.tools)?;
+        let options = &self.asking.options;
         let body = Body {
             model: self.model.as_deref(),
             messages: Messages(&request.messages),
@@ -86,6 +89,11 @@ impl Chat {
             }),
             max_tokens,
             max_completion_tokens,
+            temperature: options.temperature,
+            reasoning_effort: options.effort.map(Effort::as_str),
+            // Both are refused in a request without tools.
+            parallel_tool_calls: options.parallel_tool_calls.filter(|_| tools.is_some()),
+            tool_choice: options.must_call(request).then_some("required"),
         };
         let tools_bytes = body.tools.map_or(0, |tools| tools.get().len());
         let mut json = Vec::with_capacity(room(request) + tools_bytes);
@@ -177,6 +185,14 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
 }
 
 #[derive(Serialize)]

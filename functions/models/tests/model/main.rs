@@ -10,6 +10,7 @@ mod dialects;
 mod entra;
 mod failures;
 mod new_format;
+mod options;
 mod retries;
 mod streaming;
 mod support;
