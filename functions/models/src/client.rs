@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{
-    Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, OUTPUT_TOKENS,
-};
-use baton_http::inflate::{self, Encoding, UnknownEncoding};
+use baton_handoff::ports::{Env, Model, ModelError, ModelRequest, ModelStream, OUTPUT_TOKENS};
 use futures_util::future::BoxFuture;
 
 use crate::address::SettingsError;
 use crate::formats;
 use crate::limits::{Bounds, OutputLimit, Patience};
 use crate::settings::ModelSettings;
-use crate::transport::exchange::Exchange;
-use crate::transport::response::Chunks;
+use crate::transport::exchange::{Body, Exchange, Heard};
+use crate::transport::response::{Chunks, document};
 use crate::wire::{Opened, WireFormat};
 
 /// A model service.
@@ -61,25 +58,19 @@ impl Model for ModelClient {
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         Box::pin(async move {
-            let written = self.format.request(&request)?;
-            drop(request);
-            let response = self.exchange.ask(&*self.format, written).await?;
-            let encoding = Encoding::of(response.headers()).map_err(unread)?;
-            let chunks = Chunks::new(
-                inflate::body(response, encoding),
-                self.format.framing(),
-                self.format.decoder(),
-                &self.patience,
-                &self.bounds,
-            );
-            Ok(Box::pin(chunks) as ModelStream)
+            let Heard { body, tries } = self.exchange.ask(&*self.format, request).await?;
+            let decoder = self.format.decoder();
+            Ok(match body {
+                Body::Stream(body) => Box::pin(Chunks::new(
+                    body,
+                    self.format.framing(),
+                    decoder,
+                    &self.patience,
+                    &self.bounds,
+                    tries,
+                )) as ModelStream,
+                Body::Document(body) => Box::pin(document(&body, decoder, &self.bounds, tries)),
+            })
         })
     }
-}
-
-fn unread(UnknownEncoding(name): UnknownEncoding) -> ModelError {
-    ModelError::new(
-        ModelErrorKind::BadStream,
-        format!("the answer is compressed as {name}, which is not read here"),
-    )
 }

@@ -37,8 +37,8 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(30),
-            silence: Duration::from_secs(30),
+            first_byte: Duration::from_mins(1),
+            silence: Duration::from_mins(1),
             response: Duration::from_mins(10),
         }
     }
@@ -79,6 +79,10 @@ pub struct Bounds {
     pub calls: usize,
     /// Bytes of text in one response.
     pub text: usize,
+    /// Bytes of what the service wants back with one response; what is over it is not kept.
+    pub opaque: usize,
+    /// Frames of one response that bring nothing, such as thoughts.
+    pub idle_frames: u32,
 }
 
 impl Default for Bounds {
@@ -88,6 +92,8 @@ impl Default for Bounds {
             arguments: 32 * 1024,
             calls: 16,
             text: 1024 * 1024,
+            opaque: 64 * 1024,
+            idle_frames: 200_000,
         }
     }
 }

@@ -214,7 +214,7 @@ impl<'a> List<'a> {
 
     /// The id, or a replacement that is the same in every request as long as the messages before it are.
     fn id(&mut self, id: &'a str) -> Cow<'a, str> {
-        let fits = (1..=ID).contains(&id.len()) && id.bytes().all(is_plain);
+        let fits = is_id(id);
         let mut sent = Cow::Borrowed(id);
         let mut occurrence = 0;
         while !(fits || occurrence > 0) || self.ids.contains(&sent) {
@@ -269,6 +269,11 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
+/// Whether every service takes this as the id of a call.
+pub fn is_id(id: &str) -> bool {
+    (1..=ID).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
 /// The name of a call, as every service takes it.
 pub fn name(name: &str) -> Cow<'_, str> {
     if (1..=NAME).contains(&name.len()) && name.bytes().all(is_plain) {
@@ -303,6 +308,19 @@ pub fn arguments(arguments: &str) -> &str {
         }
     };
     if is_object { arguments } else { NO_ARGUMENTS }
+}
+
+/// The arguments of a call as they came. What models and services write for no arguments is an empty object, and an object that was
+/// written as a text is taken out of it. Anything else is left as it is: the call's result says what is wrong.
+pub fn received(arguments: String) -> String {
+    match arguments.trim() {
+        "" | "null" | "[]" | "\"\"" | "[{}]" => NO_ARGUMENTS.to_owned(),
+        text if text.starts_with('"') => match serde_json::from_str::<String>(text) {
+            Ok(inner) if self::arguments(&inner) == inner => inner,
+            Ok(_) | Err(_) => arguments,
+        },
+        _ => arguments,
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use baton_handoff::ports::ModelOptions;
 use baton_http::Secret;
 
+use crate::chat::azure::AzureAuth;
 use crate::limits::{Bounds, OutputLimit, Patience, Retries};
-use crate::openai::azure::AzureAuth;
 use crate::wire::Wire;
 
 /// The address of the model, and the credentials.

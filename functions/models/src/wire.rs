@@ -1,12 +1,12 @@
 //! The parts of a wire format: writing a request and reading its answer.
 //! Knows HTTP's words and the model port; no vendor, no connection, no time-out.
 //!
-//! A new wire format is a folder beside `openai/` that implements [`WireFormat`] and [`Decoder`], and a line in
+//! A new wire format is a folder beside `chat/` that implements [`WireFormat`] and [`Decoder`], and a line in
 //! [`WIRE_FORMATS`](crate::WIRE_FORMATS). `tests/model/new_format.rs` is a whole one.
 
 use std::fmt;
 
-use baton_handoff::ports::{ModelError, ModelOptions, ModelRequest};
+use baton_handoff::ports::{ModelError, ModelErrorKind, ModelOptions, ModelRequest};
 use baton_http::Secret;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -17,6 +17,7 @@ pub use crate::answer::Answer;
 pub use crate::credentials::{ClientCredentials, Credentials};
 pub use crate::fault::Fault;
 pub use crate::prepared::Prepared;
+pub use crate::surrogates::read_json;
 
 use crate::address::SettingsError;
 use crate::limits::OutputLimit;
@@ -26,6 +27,8 @@ use crate::limits::OutputLimit;
 pub struct Wire {
     /// The name in the settings.
     pub name: &'static str,
+    /// Whether a service at this address speaks it, as far as the address tells: for settings that name no format.
+    pub serves: fn(&Url) -> bool,
     /// Reads the settings; talks to no service yet.
     pub open: fn(&Target<'_>) -> Result<Opened, SettingsError>,
 }
@@ -85,9 +88,9 @@ pub trait WireFormat: Send + Sync {
     }
 
     /// Whether a success with this media type (lower case, without parameters; empty if none was named) can be an answer.
-    /// A service that did not understand the request for a stream often sends one JSON document, a wrong address a page.
+    /// A wrong address often has a page. A JSON document is read by [`Decoder::document`], if it is no error.
     fn takes(&self, media_type: &str) -> bool {
-        !matches!(media_type, "application/json" | "text/html")
+        media_type != "text/html"
     }
 
     /// A decoder for one answer.
@@ -96,6 +99,13 @@ pub trait WireFormat: Send + Sync {
     /// Reads an unsuccessful response: its codes, and whether a later attempt is pointless. The transport reads the status and
     /// `Retry-After` itself.
     fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;
+
+    /// Whether the service refused an optional field of the request, which is left out from now on: the request is then written and
+    /// sent again.
+    fn concedes(&self, fault: &Fault) -> bool {
+        let _ = fault;
+        false
+    }
 }
 
 /// How an answer's bytes are cut into frames.
@@ -128,7 +138,16 @@ pub trait Decoder: Send {
     /// without the decoder, so that the connection can be reused.
     fn frame(&mut self, frame: Frame<'_>, answer: &mut Answer) -> Result<(), ModelError>;
 
-    /// The stream ended. An answer that is not finished now was cut.
+    /// An answer in one document, from a service that does not stream.
+    fn document(&mut self, body: &[u8], answer: &mut Answer) -> Result<(), ModelError> {
+        let (_, _) = (body, answer);
+        Err(ModelError::new(
+            ModelErrorKind::BadStream,
+            "the answer is a JSON document, not a stream",
+        ))
+    }
+
+    /// The stream ended before [`Answer::complete`]. An answer that is not finished now was cut.
     fn end(&mut self, answer: &mut Answer) -> Result<(), ModelError> {
         let _ = answer;
         Ok(())

@@ -401,8 +401,8 @@ mod tests {
             ),
             // Also while no model is chosen.
             (
-                &[("BATON_MODEL_WIRE", "telex")],
-                "BATON_MODEL_WIRE=telex is not a wire format; those are: openai",
+                &[("BATON_MODEL_API", "telex")],
+                "BATON_MODEL_API=telex is not a wire format; those are: responses, chat",
             ),
             (
                 &[("BATON_MODEL_USAGE", "yes")],

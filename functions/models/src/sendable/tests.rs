@@ -174,3 +174,19 @@ fn the_names_of_the_history_are_declared_where_there_are_no_tools() {
     assert_eq!(names(&messages), ["one", "to_two"]);
     assert!(names(&messages[..1]).is_empty());
 }
+
+#[test]
+fn what_stands_for_no_arguments_is_an_empty_object() {
+    for (came, read) in [
+        ("", "{}"),
+        (" null ", "{}"),
+        ("[]", "{}"),
+        (r#""""#, "{}"),
+        (r#""{\"a\":1}""#, r#"{"a":1}"#),
+        (r#""words""#, r#""words""#),
+        ("{oops", "{oops"),
+        (r#"{"a":1}"#, r#"{"a":1}"#),
+    ] {
+        assert_eq!(received(came.to_owned()), read);
+    }
+}

@@ -3,25 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_handoff::ports::{Env, ModelError, ModelErrorKind, millis};
+use baton_handoff::ports::{Env, ModelError, ModelErrorKind, ModelRequest, millis};
+use baton_http::inflate::{self, Encoding, UnknownEncoding};
 use baton_http::suspended::{self, Late};
 use baton_http::{media_type, read_some};
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
+use serde_json::Value;
 
 use super::entra::{Entra, Token};
 use super::http;
-use super::retry::Refusal;
+use super::retry::{Again, Refusal};
 use crate::address::SettingsError;
 use crate::credentials::Credentials;
+use crate::fault::Fault;
 use crate::limits::{Patience, Retries};
 use crate::settings::ModelSettings;
 use crate::wire::{HttpRequest, WireFormat};
 
-/// Enough of an error's body for its codes.
-const ERROR_BODY: usize = 4 * 1024;
+/// Enough of an error's body for its codes: some services quote the request in it.
+const ERROR_BODY: usize = 64 * 1024;
 /// The time limit for that: the status alone decides.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
+/// How many fields a service may refuse, one after the other.
+const CONCESSIONS: u32 = 4;
+
+type Broken = inflate::Broken<reqwest::Error>;
 
 /// The connections to one service, and the rules for requests to it.
 pub(crate) struct Exchange {
@@ -29,7 +38,23 @@ pub(crate) struct Exchange {
     access: Access,
     patience: Patience,
     retries: Retries,
+    /// The most bytes of an answer that is one document.
+    document_bound: usize,
     env: Arc<dyn Env>,
+}
+
+/// A response that can be read.
+pub(crate) struct Heard<S> {
+    /// Its body.
+    pub(crate) body: Body<S>,
+    /// How often the request was sent.
+    pub(crate) tries: u32,
+}
+
+pub(crate) enum Body<S> {
+    Stream(S),
+    /// One document, as a service answers that does not stream.
+    Document(Vec<u8>),
 }
 
 enum Access {
@@ -59,6 +84,7 @@ impl Exchange {
             access,
             patience: settings.patience,
             retries: settings.retries,
+            document_bound: settings.bounds.text + settings.bounds.event,
             env,
         })
     }
@@ -67,15 +93,26 @@ impl Exchange {
     pub(crate) async fn ask(
         &self,
         format: &dyn WireFormat,
-        request: HttpRequest,
-    ) -> Result<Response, ModelError> {
+        request: ModelRequest,
+    ) -> Result<Heard<impl Stream<Item = Result<Bytes, Broken>> + Send + Unpin + use<>>, ModelError>
+    {
         let last_try = self.env.now() + millis(self.retries.total);
-        let mut tries = 1;
+        let mut written = format.request(&request)?;
+        let (mut tries, mut conceded) = (1, 0);
         loop {
-            let refusal = match self.ask_once(format, &request).await {
-                Ok(response) => return Ok(response),
+            let refusal = match self.ask_once(format, &written).await {
+                Ok(body) => {
+                    let tries = tries + conceded;
+                    return Ok(Heard { body, tries });
+                }
                 Err(refusal) => refusal,
             };
+            if refusal.again == Again::Otherwise && conceded < CONCESSIONS {
+                conceded += 1;
+                written = format.request(&request)?;
+                tracing::warn!(model.error = %refusal.error, "the model service refuses an optional field, which is left out from now on");
+                continue;
+            }
             let Some(wait) = self.retries.wait(tries, refusal.again, self.env.random()) else {
                 return Err(refusal.error);
             };
@@ -93,25 +130,100 @@ impl Exchange {
         &self,
         format: &dyn WireFormat,
         request: &HttpRequest,
-    ) -> Result<Response, Refusal> {
+    ) -> Result<Body<impl Stream<Item = Result<Bytes, Broken>> + Send + Unpin + use<>>, Refusal>
+    {
         let response = match &self.access {
             Access::Open => self.send(request, None).await?,
             Access::Header(name, value) => self.send(request, Some((name, value))).await?,
             Access::Entra(entra) => self.send_with_token(request, entra).await?,
         };
-        if response.status().is_success() {
-            return readable(format, response).map_err(Refusal::never);
-        }
         let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() {
+            return self.readable(format, response, &headers).await;
+        }
         let body = read_some(response, ERROR_BODY, ERROR_BODY_PATIENCE).await;
         let fault = format.fault(status, &headers, &body);
-        Err(Refusal::from_response(
-            "the model",
-            status,
-            &headers,
-            &fault,
-            self.env.now(),
-        ))
+        let now = self.env.now();
+        let mut refusal = Refusal::from_response("the model", status, &headers, &fault, now);
+        if refusal.error.kind == ModelErrorKind::BadRequest && format.concedes(&fault) {
+            refusal.again = Again::Otherwise;
+        }
+        Err(refusal)
+    }
+
+    /// The body, if the format can read its media type. One that is said to be a JSON document is read at once, since it may be an
+    /// error that a later attempt does not have.
+    async fn readable(
+        &self,
+        format: &dyn WireFormat,
+        response: Response,
+        headers: &HeaderMap,
+    ) -> Result<Body<impl Stream<Item = Result<Bytes, Broken>> + Send + Unpin + use<>>, Refusal>
+    {
+        let media_type = media_type(headers).unwrap_or_default();
+        if !format.takes(&media_type) {
+            return Err(Refusal::never(not_a_stream(&media_type)));
+        }
+        let encoding = Encoding::of(headers).map_err(|unknown| Refusal::never(unread(unknown)))?;
+        let mut body = inflate::body(response, encoding);
+        let mut document = Vec::new();
+        if matches!(
+            media_type.as_str(),
+            "application/json" | "text/json" | "application/problem+json"
+        ) {
+            let first = self.next(&mut body).await?.unwrap_or_default();
+            document.extend_from_slice(&first);
+            let begins = document.iter().find(|byte| !byte.is_ascii_whitespace());
+            if matches!(begins, Some(b'{' | b'[') | None) {
+                self.rest(&mut body, &mut document).await?;
+                return self.document(headers, document).map(Body::Document);
+            }
+        }
+        let first = (!document.is_empty()).then(|| Ok(Bytes::from(document)));
+        Ok(Body::Stream(stream::iter(first).chain(body)))
+    }
+
+    async fn rest(
+        &self,
+        body: &mut (impl Stream<Item = Result<Bytes, Broken>> + Unpin),
+        document: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        while let Some(bytes) = self.next(body).await? {
+            document.extend_from_slice(&bytes);
+            if document.len() > self.document_bound {
+                let bound = self.document_bound;
+                let detail = format!("the answer has more than {bound} bytes");
+                return Err(Refusal::never(ModelError::new(
+                    ModelErrorKind::TooLarge,
+                    detail,
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn next(
+        &self,
+        body: &mut (impl Stream<Item = Result<Bytes, Broken>> + Unpin),
+    ) -> Result<Option<Bytes>, Refusal> {
+        let failed = |kind, detail: String| Refusal::never(ModelError::new(kind, detail));
+        match suspended::within(self.patience.silence, body.next()).await {
+            Ok(next) => next
+                .transpose()
+                .map_err(|error| failed(ModelErrorKind::Cut, error.to_string())),
+            Err(Late) => Err(failed(
+                ModelErrorKind::TimedOut,
+                format!("nothing came for {:?}", self.patience.silence),
+            )),
+        }
+    }
+
+    fn document(&self, headers: &HeaderMap, document: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let parsed: Value = serde_json::from_slice(&document).unwrap_or_default();
+        match Fault::of_document(&parsed) {
+            Some(fault) => Err(Refusal::from_document(headers, &fault, self.env.now())),
+            None => Ok(document),
+        }
     }
 
     /// A token can be revoked early: after one refusal a new one is used.
@@ -159,14 +271,14 @@ impl Exchange {
     }
 }
 
-/// The response, if the format can read its media type.
-fn readable(format: &dyn WireFormat, response: Response) -> Result<Response, ModelError> {
-    let media_type = media_type(response.headers()).unwrap_or_default();
-    if !format.takes(&media_type) {
-        return Err(ModelError::new(
-            ModelErrorKind::BadStream,
-            format!("the answer is {media_type}, not a stream"),
-        ));
-    }
-    Ok(response)
+fn not_a_stream(media_type: &str) -> ModelError {
+    let detail = format!("the answer is {media_type}, not a stream");
+    ModelError::new(ModelErrorKind::BadStream, detail)
+}
+
+fn unread(UnknownEncoding(name): UnknownEncoding) -> ModelError {
+    ModelError::new(
+        ModelErrorKind::BadStream,
+        format!("the answer is compressed as {name}, which is not read here"),
+    )
 }

@@ -9,7 +9,7 @@ use baton_handoff::ports::{ModelChunk, ModelError, ModelErrorKind};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::frames::{Cut, Frames};
+use super::frames::{Closed, Cut, Frames};
 use super::watched::{Progress, Watched};
 use crate::answer::Answer;
 use crate::limits::{Bounds, Patience};
@@ -18,12 +18,14 @@ use crate::wire::{Decoder, Framing};
 /// The stream of one response. Read to its end, it leaves the connection to the next request; dropped earlier, it closes it.
 pub(crate) struct Chunks<S>
 where
-    Watched<S>: Stream<Item = Result<Bytes, ModelError>>,
+    Closed<S>: Stream<Item = Result<Bytes, ModelError>>,
 {
     frames: Frames<S>,
     progress: Arc<Progress>,
     decoder: Box<dyn Decoder>,
     answer: Answer,
+    /// Frames left that may bring nothing: each costs as much as one that brings a word.
+    idle_frames: u32,
     failure: Option<ModelError>,
     ended: bool,
 }
@@ -33,20 +35,25 @@ where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
     E: Display,
 {
+    /// `tries` is how often the request was sent.
     pub(crate) fn new(
         body: S,
         framing: Framing,
         decoder: Box<dyn Decoder>,
         patience: &Patience,
         bounds: &Bounds,
+        tries: u32,
     ) -> Self {
         let progress = Arc::new(Progress::default());
         let body = Watched::new(body, patience, bounds.event, Arc::clone(&progress));
+        let mut answer = Answer::new(bounds);
+        answer.tries(tries);
         Self {
-            frames: Frames::new(framing, body),
+            frames: Frames::new(framing, body, Arc::clone(&progress)),
             progress,
             decoder,
-            answer: Answer::new(bounds),
+            answer,
+            idle_frames: bounds.idle_frames,
             failure: None,
             ended: false,
         }
@@ -57,31 +64,68 @@ where
         let outcome = match frame {
             Some(Ok(frame)) => {
                 self.progress.event_ended();
-                self.on_frame(&frame)
+                match (self.on_frame(&frame), frame) {
+                    (Ok(()), _) => return,
+                    (Err(error), Cut::Document(_)) => Err(error),
+                    (Err(error), Cut::Event(_) | Cut::Bytes(_)) => self.unreadable(error),
+                }
             }
-            Some(Err(error)) => Err(error),
-            None => self.decoder.end(&mut self.answer).and(Err(ModelError::new(
+            Some(Err(error)) => self.close(error),
+            None => self.close(ModelError::new(
                 ModelErrorKind::Cut,
                 "the stream ended before the model was done",
-            ))),
+            )),
         };
-        let Err(error) = outcome else { return };
-        if self.answer.is_finished() {
-            // The answer is whole; the end of its connection does not matter.
-            self.answer.usage_is_final();
-        } else {
-            self.failure = Some(error);
+        self.failure = outcome.err();
+        if self.failure.is_some() {
+            self.answer.give_up();
         }
         self.ended = true;
+    }
+
+    /// The connection is at its end. Behind the end of an answer it does not matter how it ended.
+    fn close(&mut self, error: ModelError) -> Result<(), ModelError> {
+        self.decoder.end(&mut self.answer)?;
+        if self.answer.is_finished() {
+            self.answer.complete()
+        } else {
+            Err(error)
+        }
+    }
+
+    /// The decoder failed.
+    fn unreadable(&mut self, error: ModelError) -> Result<(), ModelError> {
+        if error.kind != ModelErrorKind::BadStream {
+            return Err(error);
+        }
+        if self.answer.is_finished() {
+            return self.close(error);
+        }
+        if self.progress.has_body_ended() {
+            return Err(ModelError::new(
+                ModelErrorKind::Cut,
+                "the stream ended within an event",
+            ));
+        }
+        Err(error)
     }
 
     fn on_frame(&mut self, frame: &Cut) -> Result<(), ModelError> {
         if self.answer.is_complete() {
             return Ok(());
         }
-        self.decoder.frame(frame.frame(), &mut self.answer)?;
+        match frame.frame() {
+            Ok(frame) => self.decoder.frame(frame, &mut self.answer)?,
+            Err(document) => self.decoder.document(document, &mut self.answer)?,
+        }
         if self.answer.is_finished() {
             self.progress.answer_finished();
+        }
+        if self.answer.is_idle() {
+            self.idle_frames = self.idle_frames.checked_sub(1).ok_or_else(|| {
+                let detail = "too many events brought nothing";
+                ModelError::new(ModelErrorKind::TooLarge, detail)
+            })?;
         }
         Ok(())
     }
@@ -109,4 +153,27 @@ where
             self.read(frame);
         }
     }
+}
+
+/// The chunks of a document that was read before.
+pub(crate) fn document(
+    body: &[u8],
+    mut decoder: Box<dyn Decoder>,
+    bounds: &Bounds,
+    tries: u32,
+) -> impl Stream<Item = Result<ModelChunk, ModelError>> + Send + 'static {
+    let mut answer = Answer::new(bounds);
+    answer.tries(tries);
+    let outcome = decoder
+        .document(body, &mut answer)
+        .and_then(|()| answer.complete());
+    if outcome.is_err() {
+        answer.give_up();
+    }
+    let mut chunks = Vec::new();
+    while let Some(chunk) = answer.take() {
+        chunks.push(Ok(chunk));
+    }
+    chunks.extend(outcome.err().map(Err));
+    futures_util::stream::iter(chunks)
 }

@@ -24,6 +24,8 @@ pub(super) enum Again {
     Never,
     /// After a pause, which the service may have named.
     Later(Option<Duration>),
+    /// At once, without a field that the service refused.
+    Otherwise,
 }
 
 impl Refusal {
@@ -54,7 +56,7 @@ impl Refusal {
         Self { error, again }
     }
 
-    /// An unsuccessful response.
+    /// An unsuccessful response. A code that says more than the status counts, except where a later attempt may succeed.
     pub(super) fn from_response(
         who: &str,
         status: StatusCode,
@@ -62,15 +64,22 @@ impl Refusal {
         fault: &Fault,
         now: Millis,
     ) -> Self {
-        let kind = match status.as_u16() {
-            401 | 403 => ModelErrorKind::Unauthorized,
-            429 => ModelErrorKind::RateLimited,
-            408 | 409 | 500.. => ModelErrorKind::Unavailable,
-            _ => ModelErrorKind::BadRequest,
+        let number = status.as_u16();
+        let kind = match (number, fault.meaning()) {
+            (429, _) => ModelErrorKind::RateLimited,
+            (_, Some(meaning)) => meaning,
+            (401 | 403, None) => ModelErrorKind::Unauthorized,
+            (413, None) => ModelErrorKind::TooLong,
+            (408 | 409 | 500.., None) => ModelErrorKind::Unavailable,
+            (_, None) => ModelErrorKind::BadRequest,
         };
-        let again = match status.as_u16() {
-            429 if fault.is_final() => Again::Never,
-            408 | 409 | 429 | 500 | 502 | 503 | 504 | 529 => {
+        let may_pass = matches!(
+            kind,
+            ModelErrorKind::RateLimited | ModelErrorKind::Unavailable
+        );
+        let again = match number {
+            _ if fault.is_final() || !may_pass => Again::Never,
+            408 | 409 | 429 | 500 | 502..=504 | 520..=529 => {
                 Again::Later(retry_after(headers, now))
             }
             _ => Again::Never,
@@ -78,6 +87,17 @@ impl Refusal {
         Self {
             error: ModelError::new(kind, format!("{who} answered {status}, {fault}")),
             again,
+        }
+    }
+
+    /// An error in the form of a success: its code counts as a status.
+    pub(super) fn from_document(headers: &HeaderMap, fault: &Fault, now: Millis) -> Self {
+        let status = fault
+            .status()
+            .and_then(|status| StatusCode::from_u16(status).ok());
+        match status {
+            Some(status) => Self::from_response("the model", status, headers, fault, now),
+            None => Self::never(fault.reported()),
         }
     }
 }

@@ -16,8 +16,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::limits::Patience;
 use baton_http::suspended::believed_at;
 
-/// How long a service may take to end a complete answer: the turn has everything it needs, and waits only for the token counts
-/// and for a reusable connection.
+/// How long a service may be silent behind an answer's end: mostly the turn has everything it needs, and waits only for the token
+/// counts and for a reusable connection. But some services bring further calls.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Shared by the reader of the frames and the watch. Both run in one task, so no ordering is needed between them.
@@ -26,14 +26,24 @@ pub(crate) struct Progress {
     /// Bytes since the last whole frame.
     unparsed: AtomicUsize,
     finished: AtomicBool,
+    /// The body ended, in the middle of an event perhaps.
+    body_ended: AtomicBool,
 }
 
 impl Progress {
+    pub(super) fn body_ended(&self) {
+        self.body_ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_body_ended(&self) -> bool {
+        self.body_ended.load(Ordering::Relaxed)
+    }
+
     pub(super) fn event_ended(&self) {
         self.unparsed.store(0, Ordering::Relaxed);
     }
 
-    /// The answer is complete: only [`GRACE`] is left.
+    /// The answer has an end: only [`GRACE`] is left for what comes behind it.
     pub(super) fn answer_finished(&self) {
         self.finished.store(true, Ordering::Relaxed);
     }

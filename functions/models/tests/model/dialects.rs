@@ -94,7 +94,7 @@ async fn calls_without_an_id_or_with_the_same_get_one_of_their_own() {
 async fn a_call_without_a_name_is_no_call() {
     let reply =
         play_calls(&[json!({"index": 0, "id": "x", "function": {"arguments": "{}"}})]).await;
-    assert_eq!(reply.kind(), Some(ModelErrorKind::BadStream));
+    assert_eq!(reply.kind(), Some(ModelErrorKind::Slip));
 }
 
 #[tokio::test]

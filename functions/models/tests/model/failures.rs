@@ -54,9 +54,10 @@ async fn a_stream_that_ends_without_a_reason_was_cut() {
 async fn an_answer_of_nothing_is_empty() {
     let reply = play(stream().costs(3, 0)).await;
     assert_eq!(
-        (reply.kind(), reply.chunks.len()),
-        (Some(ModelErrorKind::Empty), 0)
+        (reply.kind(), reply.text(), reply.finished()),
+        (Some(ModelErrorKind::Empty), String::new(), None)
     );
+    assert_eq!(reply.usages()[0].prompt_tokens, 3, "it cost all the same");
 }
 
 #[tokio::test]
@@ -78,12 +79,16 @@ async fn what_is_not_the_protocol_is_a_bad_stream() {
 }
 
 #[tokio::test]
-async fn a_document_instead_of_a_stream_is_a_bad_stream() {
-    let whole = json!({"choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]});
-    assert_eq!(
-        play(json(200, whole)).await.kind(),
-        Some(ModelErrorKind::BadStream)
-    );
+async fn a_document_of_another_kind_is_a_bad_stream() {
+    for document in [
+        json!({}),
+        json!([]),
+        json!({"choices": 4242}),
+        json!({"output": []}),
+    ] {
+        let reply = play(json(200, document)).await;
+        assert_eq!(reply.kind(), Some(ModelErrorKind::BadStream), "{reply:?}");
+    }
 }
 
 #[tokio::test]

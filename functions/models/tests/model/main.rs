@@ -11,6 +11,7 @@ mod entra;
 mod failures;
 mod new_format;
 mod options;
+mod quirks;
 mod retries;
 mod streaming;
 mod support;

@@ -226,7 +226,7 @@ async fn the_bounds_hold_for_a_new_format() {
 #[tokio::test]
 async fn the_settings_can_name_a_format_of_the_table() {
     let model = ScriptedModel::start([says("Hi")]).await;
-    let wire = WIRE_FORMATS.iter().find(|wire| wire.name == "openai");
+    let wire = WIRE_FORMATS.iter().find(|wire| wire.name == "chat");
     let settings = ModelSettings::new(Endpoint::Service {
         wire: *wire.unwrap(),
         base_url: model.url(),

@@ -18,6 +18,7 @@ async fn text_comes_word_by_word_then_the_end_then_the_usage() {
     assert_eq!(
         reply.chunks,
         [
+            ModelChunk::Id("chatcmpl-1".into()),
             text("Hello, "),
             text("dear "),
             text("customer!"),
@@ -37,10 +38,12 @@ async fn a_word_arrives_before_the_next_one_is_written() {
     let gate = Gate::new();
     let model = ScriptedModel::start([says("first ").gate(&gate).says("second")]).await;
     let mut stream = client(&openai(model.url())).stream(hello()).await.unwrap();
-    assert_eq!(
-        stream.next().await.unwrap().unwrap(),
-        ModelChunk::Text("first ".into())
-    );
+    for chunk in [
+        ModelChunk::Id("chatcmpl-1".into()),
+        ModelChunk::Text("first ".into()),
+    ] {
+        assert_eq!(stream.next().await.unwrap().unwrap(), chunk);
+    }
     gate.open();
     assert_eq!(
         stream.next().await.unwrap().unwrap(),

@@ -1,16 +1,22 @@
 //! The choice of the model, and its settings.
 
+use std::time::Duration;
+
 use baton_handoff::ports::OUTPUT_TOKENS;
 use baton_http::Secret;
 use baton_models::wire::Wire;
-use baton_models::{AzureAuth, Endpoint, ModelSettings, OutputLimit, WIRE_FORMATS};
+use baton_models::{
+    AzureAuth, Endpoint, ModelSettings, OutputLimit, Patience, WIRE_FORMATS, wire_of,
+};
 
 use super::{BadSetting, Values};
 
 /// OpenAI's own service.
 const OPENAI_API: &str = "https://api.openai.com/";
-/// The wire format unless set.
-const OPENAI: &str = "openai";
+/// The wire format whose services have a usual model and a usual field for the limit.
+const CHAT: &str = "chat";
+/// The longest wait for a model that can be set, in seconds: as long as a whole response may take.
+const LONGEST_WAIT: u64 = 600;
 /// The pause between two words of the rehearsal model, in milliseconds, unless set.
 const REHEARSAL_DELAY_MS: u64 = 35;
 
@@ -39,17 +45,21 @@ pub(super) fn read(values: &Values) -> Result<ModelChoice, BadSetting> {
     let http2_prior_knowledge = values.parse("BATON_MODEL_HTTP2", "true or false")?;
     let ask_usage = values.parse("BATON_MODEL_USAGE", "true or false")?;
     let output_limit = output_limit(values)?;
-    let wire = wire(values)?;
+    let patience = patience(values)?;
+    let api = api(values)?;
     let endpoint = match (azure(values)?, values.get("BATON_MODEL_URL")) {
         (Some(azure), _) => azure,
         (None, None | Some("rehearsal")) => return Ok(ModelChoice::Rehearsal { word_delay_ms }),
-        (None, Some(url)) if wire.name == OPENAI => open_ai(values, url),
-        (None, Some(url)) => service(values, url, wire)?,
+        (None, Some(url)) => match api.unwrap_or_else(|| wire_of(url)) {
+            chat if chat.name == CHAT => open_ai(values, url),
+            wire => service(values, url, wire)?,
+        },
     };
     check_transport(&endpoint, &values.plain_hosts())?;
     let mut settings = ModelSettings::new(endpoint);
     settings.http2_prior_knowledge = http2_prior_knowledge.unwrap_or(false);
     settings.ask_usage = ask_usage.unwrap_or(true);
+    settings.patience = patience;
     settings.output_limit = Some(output_limit.unwrap_or_else(|| usual_limit(&settings.endpoint)));
     Ok(ModelChoice::Service(Box::new(settings)))
 }
@@ -78,15 +88,34 @@ fn check_transport(endpoint: &Endpoint, plain_hosts: &[String]) -> Result<(), Ba
     Ok(())
 }
 
-fn wire(values: &Values) -> Result<Wire, BadSetting> {
-    let name = values.get("BATON_MODEL_WIRE").unwrap_or(OPENAI);
+/// The wire format that is set; without one the address tells it.
+fn api(values: &Values) -> Result<Option<Wire>, BadSetting> {
+    let Some(name) = values.get("BATON_MODEL_API") else {
+        return Ok(None);
+    };
     let known = WIRE_FORMATS.iter().find(|wire| wire.name == name);
-    known.copied().ok_or_else(|| {
+    known.copied().map(Some).ok_or_else(|| {
         let names: Vec<_> = WIRE_FORMATS.iter().map(|wire| wire.name).collect();
         let names = names.join(", ");
         BadSetting::new(format!(
-            "BATON_MODEL_WIRE={name} is not a wire format; those are: {names}"
+            "BATON_MODEL_API={name} is not a wire format; those are: {names}"
         ))
+    })
+}
+
+fn patience(values: &Values) -> Result<Patience, BadSetting> {
+    let usual = Patience::default();
+    let wait = |name: &str, usual: Duration| match values.parse(name, "a number of seconds")? {
+        None => Ok(usual),
+        Some(seconds @ 1..=LONGEST_WAIT) => Ok(Duration::from_secs(seconds)),
+        Some(seconds) => Err(BadSetting::new(format!(
+            "{name}={seconds} is not between 1 and {LONGEST_WAIT} seconds"
+        ))),
+    };
+    Ok(Patience {
+        first_byte: wait("BATON_MODEL_FIRST_BYTE_SECONDS", usual.first_byte)?,
+        silence: wait("BATON_MODEL_SILENCE_SECONDS", usual.silence)?,
+        ..usual
     })
 }
 
@@ -95,26 +124,30 @@ fn service(values: &Values, url: &str, wire: Wire) -> Result<Endpoint, BadSettin
     let model = values.get("BATON_MODEL").ok_or_else(|| {
         let name = wire.name;
         BadSetting::new(format!(
-            "BATON_MODEL_WIRE={name} is set and BATON_MODEL is missing"
+            "the model's wire format is {name} and BATON_MODEL is missing"
         ))
     })?;
     Ok(Endpoint::Service {
         wire,
         base_url: url.to_owned(),
         model: model.to_owned(),
-        key: values.get("BATON_MODEL_KEY").map(Secret::new),
+        key: key(values, url),
     })
 }
 
 /// OpenAI's own key is sent to OpenAI only: a key in the environment must not reach another service that is configured.
-fn open_ai(values: &Values, url: &str) -> Endpoint {
+fn key(values: &Values, url: &str) -> Option<Secret> {
     let own_key = values
         .get("OPENAI_API_KEY")
         .filter(|_| url.starts_with(OPENAI_API));
+    values.get("BATON_MODEL_KEY").or(own_key).map(Secret::new)
+}
+
+fn open_ai(values: &Values, url: &str) -> Endpoint {
     Endpoint::OpenAi {
         base_url: url.to_owned(),
         model: values.get("BATON_MODEL").unwrap_or("gpt-4o").to_owned(),
-        key: values.get("BATON_MODEL_KEY").or(own_key).map(Secret::new),
+        key: key(values, url),
     }
 }
 
@@ -274,6 +307,76 @@ mod tests {
         let set = ("BATON_MODEL_MAX_TOKENS", "900");
         let set = limit(&[url("https://api.openai.com/v1"), set]);
         assert_eq!(set, Some(OutputLimit::MaxTokens(900)));
+    }
+
+    #[test]
+    fn the_wire_format_is_set_or_told_by_the_address() {
+        let format = |pairs: &[(&str, &str)]| {
+            let mut values = Values::default();
+            for (name, value) in pairs {
+                values.set(name, (*value).to_owned());
+            }
+            match read(&values).map_err(|error| error.to_string())? {
+                ModelChoice::Rehearsal { .. } => Ok("rehearsal"),
+                ModelChoice::Service(service) => match service.endpoint {
+                    Endpoint::OpenAi { .. } => Ok("chat"),
+                    Endpoint::Azure { .. } => Ok("azure"),
+                    Endpoint::Service { wire, .. } => Ok::<_, String>(wire.name),
+                },
+            }
+        };
+        let url = |url| ("BATON_MODEL_URL", url);
+        let model = ("BATON_MODEL", "m");
+        for (set, expected) in [
+            (&[url("https://api.openai.com/v1")][..], "chat"),
+            (
+                &[url("https://api.openai.com/v1/responses"), model],
+                "responses",
+            ),
+            (
+                &[
+                    url("https://x.example/v1"),
+                    model,
+                    ("BATON_MODEL_API", "responses"),
+                ],
+                "responses",
+            ),
+            (
+                &[
+                    url("https://x.example/responses"),
+                    ("BATON_MODEL_API", "chat"),
+                ],
+                "chat",
+            ),
+        ] {
+            assert_eq!(format(set).as_deref(), Ok(expected), "{set:?}");
+        }
+        let refused = format(&[url("https://x.example"), ("BATON_MODEL_API", "soap")]).unwrap_err();
+        assert!(
+            refused.starts_with("BATON_MODEL_API=soap is not a wire format"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn waits_for_a_model_are_whole_seconds_within_bounds() {
+        let waits = |first: &str, silence: &str| {
+            let mut values = Values::default();
+            values.set("BATON_MODEL_URL", "http://127.0.0.1:1/v1".to_owned());
+            values.set("BATON_MODEL_FIRST_BYTE_SECONDS", first.to_owned());
+            values.set("BATON_MODEL_SILENCE_SECONDS", silence.to_owned());
+            match read(&values).map_err(|error| error.to_string())? {
+                ModelChoice::Service(service) => Ok((
+                    service.patience.first_byte.as_secs(),
+                    service.patience.silence.as_secs(),
+                )),
+                ModelChoice::Rehearsal { .. } => Err("a service was set".to_owned()),
+            }
+        };
+        assert_eq!(waits("90", "1"), Ok((90, 1)));
+        for (first, silence) in [("0", "1"), ("1", "601"), ("soon", "1"), ("1.5", "1")] {
+            assert!(waits(first, silence).is_err(), "{first} {silence}");
+        }
     }
 
     #[test]

@@ -13,7 +13,11 @@ use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
 
 /// The line that a format adds to `WIRE_FORMATS`.
-pub(crate) const WIRE: Wire = Wire { name: "toy", open };
+pub(crate) const WIRE: Wire = Wire {
+    name: "toy",
+    serves: |_| false,
+    open,
+};
 
 fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
     let action = format!("{}:talk", target.model);

@@ -4,11 +4,18 @@
 pub(crate) mod azure;
 mod calls;
 mod decode;
-mod fault;
+
+pub(crate) mod fault;
+mod fields;
+mod messages;
+mod opaque;
+mod reason;
 pub(crate) mod request;
-mod wire;
+mod tools;
+mod usual;
 
 use request::{Asking, Chat};
+use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 
 use crate::address::{SettingsError, address};
@@ -17,14 +24,22 @@ use crate::wire::{Opened, Target, Wire};
 
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
-    name: "openai",
+    name: "chat",
+    serves,
     open,
 };
 
+/// Nearly every service has these paths, so an address of no other format is one of this.
+fn serves(_: &Url) -> bool {
+    true
+}
+
 fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
+    let base_url = target.base_url.trim().trim_end_matches('/');
+    let base_url = base_url.strip_suffix("/chat/completions");
     let url = address(
         "the model's base URL",
-        target.base_url,
+        base_url.unwrap_or(target.base_url),
         &["chat", "completions"],
     )?;
     let credentials = match target.key {
@@ -43,3 +58,6 @@ fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
         credentials,
     })
 }
+
+#[cfg(test)]
+mod tests;
