@@ -31,6 +31,7 @@ mod engine;
 pub mod event;
 pub mod failure;
 pub mod ids;
+mod json;
 mod money;
 mod people;
 pub mod ports;

@@ -3,6 +3,8 @@
 //! Together these limits keep every record and every commit within the store's limits; a test adds them up. So a turn can always
 //! be recorded and can always end, whatever text a model, a tool or a customer wrote.
 
+mod cut;
+
 /// The step and the actions of a response must fit one commit.
 pub(crate) const MAX_CALLS: usize = 16;
 
@@ -83,11 +85,15 @@ pub(crate) fn prefix_within(text: &str, bound: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// The text, or its prefix and the size of the rest. The sentence about the rest is not counted.
+/// The text within the bound: of JSON what fits, as JSON; of any other text its prefix and the size of the rest. That sentence is
+/// not counted.
 pub(crate) fn shorten(text: &str, bound: usize) -> String {
     let head = prefix_within(text, bound);
     if head.len() == text.len() {
         return text.to_owned();
+    }
+    if let Some(shorter) = cut::cut(text, bound) {
+        return shorter;
     }
     format!(
         "{head} [… shortened: {} of {} bytes left out]",
