@@ -288,7 +288,11 @@ impl Action {
         result: &str,
     ) -> Result<Executed, StoreError> {
         action.state = state;
-        action.result = Some(size::shorten(result, size::result_bound(1)));
+        let result = match self.engine.team.tool(&action.tool) {
+            Some(tool) if state == ActionState::Done => tool.result.of(result.to_owned()),
+            Some(_) | None => result.to_owned(),
+        };
+        action.result = Some(size::shorten(&result, size::result_bound(1)));
         match state {
             ActionState::Unknown => {
                 tracing::error!(attempts = action.attempts, %result, "the outcome of an action is unknown; an operator must check it");

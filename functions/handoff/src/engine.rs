@@ -29,7 +29,7 @@ use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
 use crate::principal::Owner;
 use crate::record::api_key::ApiKey;
 use crate::record::operator::KnownOperator;
-use crate::team::{Agent, Team};
+use crate::team::{Agent, Facts, Team};
 use crate::turn::told::RESULTS_ARE_DATA;
 
 /// How long a conversation stays its owner's without a sign of life, unless set.
@@ -103,7 +103,7 @@ pub struct Engine {
     pub(crate) operators: Remembered<String, Option<KnownOperator>>,
     /// The keys of pseudonyms that it knows, by tenant.
     pub(crate) pseudonym_keys: Remembered<String, Pseudonyms>,
-    /// The agents' instructions, shared by all turns; otherwise each open turn would hold a copy.
+    /// The instructions that are the same in all turns, shared by them; otherwise each open turn would hold a copy.
     instructions: BTreeMap<String, Arc<str>>,
     draining: watch::Sender<bool>,
     /// One permit: for a turn that is suspected of killing its owners.
@@ -120,9 +120,9 @@ pub struct Engine {
     pub(crate) tenants: Tenants,
 }
 
-/// The agent's instructions from the team file, and what holds for every agent.
-fn whole_instructions(agent: &Agent) -> String {
-    format!("{}\n\n{RESULTS_ARE_DATA}", agent.instructions)
+/// The agent's instructions, and what holds for every agent.
+fn whole(instructions: &str) -> Arc<str> {
+    Arc::from(format!("{instructions}\n\n{RESULTS_ARE_DATA}"))
 }
 
 impl Engine {
@@ -141,8 +141,8 @@ impl Engine {
             env,
         } = ports;
         let shared =
-            |agent: &Arc<Agent>| (agent.name.clone(), Arc::from(whole_instructions(agent)));
-        let instructions = team.agents().map(shared).collect();
+            |agent: &Arc<Agent>| Some((agent.name.clone(), whole(agent.instructions.fixed()?)));
+        let instructions = team.agents().filter_map(shared).collect();
         Arc::new(Self {
             team,
             store,
@@ -254,9 +254,9 @@ impl Engine {
         let _never_closed = draining.wait_for(|draining| *draining).await;
     }
 
-    pub(crate) fn instructions_of(&self, agent: &Agent) -> Arc<str> {
+    pub(crate) fn instructions_of(&self, agent: &Agent, facts: Facts<'_>) -> Arc<str> {
         let shared = self.instructions.get(&agent.name);
-        shared.map_or_else(|| Arc::from(whole_instructions(agent)), Arc::clone)
+        shared.map_or_else(|| whole(&agent.instructions.fill(facts)), Arc::clone)
     }
 
     pub(crate) async fn sleep(&self, milliseconds: Millis) {

@@ -6,6 +6,7 @@
 //! ```toml
 //! name = "Shop"
 //! entry = "Front"                  # the agent that takes new conversations
+//! instructions = "Be brief."       # optional: put before those of each agent
 //! first_questions = ["I would like a refund."]
 //!
 //! [limits]                         # optional, like each of its keys; see `Limits` for what they mean
@@ -52,9 +53,12 @@ mod check;
 mod confirm;
 mod declare;
 mod file;
+mod instructions;
 mod mistake;
+mod model;
 mod money;
 mod parameters;
+mod picking;
 mod provider;
 mod schema;
 mod show;
@@ -86,14 +90,20 @@ pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use budget::{Budgets, Price};
 pub use confirm::Confirm;
 pub(crate) use confirm::dollars;
+pub use instructions::{Facts, Instructions};
 pub use mistake::{Located, TeamError};
+pub use model::{ModelApi, TeamModel};
 pub use money::{MoneyLimit, Over};
+pub use picking::Picking;
 #[cfg(test)]
 pub(crate) use provider::tests::Service;
 pub use provider::{Declared, Draft, Provider, Retries, Runs};
 pub(crate) use show::picked;
 pub use show::{Field, Show};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
+
+/// Reads a file that the team file names, by the name that stands there. Err is the reason, a phrase.
+pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// Agents, tools and hand-offs, checked as a whole: every name in here leads somewhere.
 #[derive(Debug)]
@@ -113,6 +123,7 @@ pub struct Team {
     tools: BTreeMap<String, Arc<Tool>>,
     money_limits: money::MoneyLimits,
     prices: Vec<Price>,
+    models: Vec<TeamModel>,
     source: Source,
 }
 
@@ -126,7 +137,7 @@ pub struct Agent {
     /// Unique in the team, shown to customers.
     pub name: String,
     /// The instructions for the model.
-    pub instructions: String,
+    pub instructions: Instructions,
     /// The agent's tools.
     pub tools: Vec<Arc<Tool>>,
     /// The agent's hand-offs.
@@ -187,15 +198,35 @@ impl Team {
     /// # Errors
     /// The first mistake of the file, as one sentence with file and line.
     pub fn parse(file: &str, text: &str, providers: &[&dyn Provider]) -> Result<Self, TeamError> {
-        Self::read(file, text, providers).map_err(|mistake| mistake.in_file(file, text))
+        Self::parse_with(file, text, providers, &|_| {
+            Err("this team is no file that another could be beside".to_owned())
+        })
     }
 
-    fn read(file: &str, text: &str, providers: &[&dyn Provider]) -> Result<Self, Located> {
+    /// The same, for a file that may name others.
+    ///
+    /// # Errors
+    /// The first mistake of the file, as one sentence with file and line.
+    pub fn parse_with(
+        file: &str,
+        text: &str,
+        providers: &[&dyn Provider],
+        files: Files<'_>,
+    ) -> Result<Self, TeamError> {
+        Self::read(file, text, providers, files).map_err(|mistake| mistake.in_file(file, text))
+    }
+
+    fn read(
+        file: &str,
+        text: &str,
+        providers: &[&dyn Provider],
+        files: Files<'_>,
+    ) -> Result<Self, Located> {
         let mut table = DeTable::parse(text)?;
         let sections = take_sections(table.get_mut(), TOOL_KEYS, providers)?;
         let read = TeamFile::deserialize(Deserializer::from(table))?;
         let (file, text) = (file.to_owned(), text.to_owned());
-        Self::assemble(read, &sections, providers, Source { file, text })
+        Self::assemble(read, &sections, providers, files, Source { file, text })
     }
 
     /// The same team, where every agent has these models, the preferred one first.

@@ -246,7 +246,7 @@ impl Conversation {
             results: &[],
             late: &[],
         };
-        let request = request::request(engine, &agent, &model.name, false, past, &begun);
+        let request = request::request(engine, &agent, &meta.owner, &model.name, false, past, &begun);
         Some((model, request))
     }
 

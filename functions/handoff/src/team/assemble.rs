@@ -13,11 +13,13 @@ use super::after;
 use super::budget;
 use super::check::Source;
 use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
+use super::instructions::Instructions;
 use super::mistake::{Located, Mistake};
+use super::model::{self, TeamModel};
 use super::provider::{Provider, Section};
 use super::tool::Tool;
 use super::{
-    Agent, AgentName, Budgets, HandOff, Limits, Team, check_name, in_range, money, not_empty,
+    Agent, AgentName, Budgets, Files, HandOff, Limits, Team, check_name, in_range, money, not_empty,
 };
 use crate::ports::ToolDefinition;
 
@@ -29,12 +31,16 @@ impl Team {
         file: TeamFile,
         sections: &[Vec<Section<'_>>],
         providers: &[&dyn Provider],
+        files: Files<'_>,
         source: Source,
     ) -> Result<Self, Located> {
         let name = not_empty(file.name, || "name".into())?;
         let limits = Limits::declare(file.limits)?;
         let budgets = Budgets::declare(file.budget)?;
         let prices = budget::prices(file.prices)?;
+        let shared = "that all agents share";
+        let shared =
+            Instructions::declare(shared, file.instructions, file.instructions_file, files)?;
         let mut first_questions = Vec::with_capacity(file.first_questions.len());
         for question in file.first_questions {
             first_questions.push(not_empty(question, || "a first question".into())?);
@@ -42,12 +48,14 @@ impl Team {
         let places = agent_places(&file.agents)?;
         all_used(&file.tools, &file.agents)?;
         let after_places = after::places(&file.tools);
-        let tools = declare_tools(file.tools, sections, providers)?;
+        let models = model::declare(file.models, &file.agents)?;
+        let tools = declare_tools(file.tools, sections, providers, files)?;
         after::check_all(&tools, &after_places)?;
         let money_limits = money::declare(file.money_limits, &tools)?;
         let mut agents = BTreeMap::new();
         for agent in file.agents {
-            let agent = Agent::assemble(agent, &tools, &places)?;
+            let mut agent = Agent::assemble(agent, &tools, &places, &models, files)?;
+            agent.instructions = agent.instructions.behind(shared.as_ref());
             agents.insert(agent.name.clone(), Arc::new(agent));
         }
         let entry_agent = entry_agent(&file.entry, &agents)?;
@@ -63,6 +71,7 @@ impl Team {
             tools,
             money_limits,
             prices,
+            models,
             source,
         })
     }
@@ -94,12 +103,19 @@ impl Agent {
         file: AgentFile,
         tools: &BTreeMap<String, Arc<Tool>>,
         agents: &BTreeMap<String, Spanned<String>>,
+        models: &[TeamModel],
+        files: Files<'_>,
     ) -> Result<Self, Located> {
         let at = file.name.span();
         let name = file.name.into_inner();
-        let instructions = not_empty(file.instructions, || {
-            format!("the instructions of agent {name:?}")
+        let of = format!("of agent {name:?}");
+        let instructions =
+            Instructions::declare(&of, file.instructions, file.instructions_file, files)?;
+        let instructions = instructions.ok_or_else(|| {
+            let sentence = format!("agent {name:?} needs instructions or instructions_file");
+            Located::new(sentence, at.clone())
         })?;
+        let models = model::of_agent(&name, file.model, models)?;
         let mut calls = BTreeSet::new();
         let mut once = |call: &Spanned<String>| {
             if calls.insert(call.get_ref().clone()) {
@@ -139,7 +155,7 @@ impl Agent {
             tools: own_tools,
             hand_offs,
             tool_definitions,
-            models: Vec::new(),
+            models,
         })
     }
 }
@@ -193,20 +209,21 @@ fn agent_places(files: &[AgentFile]) -> Result<BTreeMap<String, Spanned<String>>
 }
 
 fn declare_tools(
-    files: Vec<ToolFile>,
+    tools: Vec<ToolFile>,
     sections: &[Vec<Section<'_>>],
     providers: &[&dyn Provider],
+    files: Files<'_>,
 ) -> Result<BTreeMap<String, Arc<Tool>>, Located> {
-    let mut tools = BTreeMap::new();
-    for (file, sections) in files.into_iter().zip(sections) {
+    let mut declared = BTreeMap::new();
+    for (file, sections) in tools.into_iter().zip(sections) {
         let at = file.name.span();
-        let tool = Tool::declare(file, sections, providers)?;
+        let tool = Tool::declare(file, sections, providers, files)?;
         let name = tool.name.clone();
-        if tools.insert(name.clone(), Arc::new(tool)).is_some() {
+        if declared.insert(name.clone(), Arc::new(tool)).is_some() {
             return Err(Mistake::ToolTwice { name }.at(at));
         }
     }
-    Ok(tools)
+    Ok(declared)
 }
 
 fn entry_agent(
@@ -265,9 +282,13 @@ fn tool_definitions(tools: &[Arc<Tool>], hand_offs: &[HandOff]) -> Arc<[ToolDefi
         parameters: Arc::clone(parameters),
     };
     let nothing = raw(&json!({"type": "object", "properties": {}}));
-    let tools = tools
-        .iter()
-        .map(|tool| definition(&tool.name, &tool.description, &raw(tool.parameters())));
+    let tools = tools.iter().map(|tool| {
+        definition(
+            &tool.name,
+            &tool.description,
+            &raw(&tool.schema.for_model()),
+        )
+    });
     let hand_offs = hand_offs
         .iter()
         .map(|hand_off| definition(&hand_off.tool, &hand_off.description, &nothing));

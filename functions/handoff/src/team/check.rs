@@ -82,6 +82,9 @@ impl Team {
 /// The bytes of the key or item at a place of the schema of a tool, or the nearest that the file has.
 fn place_of(tool: &Tool, place: &[String], file: &DeTable<'_>) -> Option<Range<usize>> {
     let table = table_of(tool, file)?;
+    if let Some(file) = table.get("schema_file") {
+        return Some(file.span());
+    }
     let (mut value, place) = match table.get("schema") {
         Some(schema) => (schema, place),
         // The short form has no `properties`.

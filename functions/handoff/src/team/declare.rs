@@ -12,10 +12,11 @@ use super::file::{ApprovalFile, ConfirmFile, OperatorFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::money::MOST_DOLLARS;
 use super::parameters::{Parameters, read_parameters};
+use super::picking::Picking;
 use super::provider::{Draft, Provider, Runs, Section, provider_of};
 use super::show::Show;
 use super::tool::{Amount, Approval, Tool, ToolKind};
-use super::{check_name, in_range, not_empty};
+use super::{Files, check_name, in_range, not_empty};
 
 /// A service that hangs must not occupy a worker for longer than this.
 const TIMEOUT_SECONDS: (i64, i64) = (1, 120);
@@ -32,6 +33,7 @@ impl Tool {
         file: ToolFile,
         sections: &[Section<'_>],
         providers: &[&dyn Provider],
+        files: Files<'_>,
     ) -> Result<Self, Located> {
         check_name("tool", &file.name)?;
         let at = file.name.span();
@@ -39,7 +41,14 @@ impl Tool {
         let description = not_empty(file.description, || {
             format!("the description of tool {name:?}")
         })?;
-        let parameters = read_parameters(&name, &at, file.parameters, file.schema)?;
+        let parameters = read_parameters(
+            &name,
+            &at,
+            file.parameters,
+            file.schema,
+            file.schema_file,
+            files,
+        )?;
         let timeout = in_range("timeout_seconds", file.timeout_seconds, TIMEOUT_SECONDS)?
             .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
         let provider = provider_of(&name, &at, sections, providers)?;
@@ -90,6 +99,7 @@ impl Tool {
             }
         }
         let show = Show::declare(&name, file.show)?;
+        let result = Picking::declare(&name, file.result)?;
         let after = file.after.map(Spanned::into_inner);
         let after = after.map(|after| After::declare(&name, &parameters, after));
         let retry = retry(declared.retries.key_life, file.retry_minutes)?;
@@ -108,6 +118,7 @@ impl Tool {
             confirm,
             amount,
             show,
+            result,
             defaults: parameters.defaults,
             schema: parameters.schema,
         })

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Table};
 
 use super::budget::{BudgetFile, PriceFile};
+use super::model::{ModelFile, ModelNames};
 use super::money::Over;
 use super::tool::{ActionOrder, ToolKind};
 
@@ -18,6 +19,9 @@ use super::tool::{ActionOrder, ToolKind};
 pub(super) struct TeamFile {
     pub(super) name: Spanned<String>,
     pub(super) entry: Spanned<String>,
+    /// Put before each agent's own.
+    pub(super) instructions: Option<Spanned<String>>,
+    pub(super) instructions_file: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) first_questions: Vec<Spanned<String>>,
     #[serde(default)]
@@ -26,6 +30,8 @@ pub(super) struct TeamFile {
     pub(super) budget: BudgetFile,
     #[serde(default, rename = "price")]
     pub(super) prices: Vec<PriceFile>,
+    #[serde(default, rename = "model")]
+    pub(super) models: Vec<ModelFile>,
     #[serde(default, rename = "agent")]
     pub(super) agents: Vec<AgentFile>,
     #[serde(default, rename = "tool")]
@@ -62,7 +68,9 @@ pub(super) struct LimitsFile {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct AgentFile {
     pub(super) name: Spanned<String>,
-    pub(super) instructions: Spanned<String>,
+    pub(super) instructions: Option<Spanned<String>>,
+    pub(super) instructions_file: Option<Spanned<String>>,
+    pub(super) model: Option<Spanned<ModelNames>>,
     #[serde(default)]
     pub(super) tools: Vec<Spanned<String>>,
     #[serde(default)]
@@ -84,6 +92,8 @@ pub(super) const TOOL_KEYS: &[&str] = &[
     "kind",
     "parameters",
     "schema",
+    "schema_file",
+    "result",
     "identity",
     "timeout_seconds",
     "approval",
@@ -106,6 +116,11 @@ pub(super) struct ToolFile {
     pub(super) parameters: Option<Spanned<BTreeMap<String, Spanned<Table>>>>,
     /// The long form: the schema of all arguments.
     pub(super) schema: Option<Spanned<Table>>,
+    /// The same as JSON, in a file beside this one.
+    pub(super) schema_file: Option<Spanned<String>>,
+    /// The fields of a result that the model gets.
+    #[serde(default)]
+    pub(super) result: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) identity: Vec<Spanned<String>>,
     pub(super) timeout_seconds: Option<Spanned<i64>>,

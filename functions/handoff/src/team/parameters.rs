@@ -8,8 +8,10 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 use toml::{Spanned, Table};
 
+use super::Files;
+use super::instructions::read;
 use super::mistake::{Located, Mistake};
-use super::schema::Schema;
+use super::schema::{Schema, usual};
 
 /// How deep a schema is followed to find the types of a parameter: a reference may lead anywhere in it.
 const MAX_REFERENCES: usize = 6;
@@ -101,7 +103,23 @@ pub(super) fn read_parameters(
     tool_at: &Range<usize>,
     short: Option<Spanned<BTreeMap<String, Spanned<Table>>>>,
     long: Option<Spanned<Table>>,
+    file: Option<Spanned<String>>,
+    files: Files<'_>,
 ) -> Result<Parameters, Located> {
+    if let Some(file) = file {
+        let at = file.span();
+        if short.is_some() || long.is_some() {
+            let sentence = format!(
+                "tool {tool:?} has schema_file beside parameters or schema; the file alone describes all of its arguments"
+            );
+            return Err(Located::new(sentence, at));
+        }
+        let schema = serde_json::from_str(&read(files, &file)?).map_err(|error| {
+            let sentence = format!("the file {:?} is not JSON: {error}", file.get_ref());
+            Located::new(sentence, at.clone())
+        })?;
+        return check_schema(tool, schema).map_err(|mistake| mistake.at(at));
+    }
     let (schema, at) = match (short, long) {
         (Some(_), Some(long)) => {
             let name = tool.to_owned();
@@ -153,6 +171,7 @@ fn from_short_form(tool: &str, short: BTreeMap<String, Spanned<Table>>) -> Resul
 }
 
 fn check_schema(tool: &str, schema: Value) -> Result<Parameters, Mistake> {
+    let schema = usual(schema);
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err(Mistake::NotAnObjectSchema {
             tool: tool.to_owned(),

@@ -4,6 +4,7 @@
 //! What a schema means, and whether it is one, is the business of the crate `jsonschema`. Here is what the crate leaves open: nothing
 //! is loaded from outside, and neither a schema nor arguments can make a check long or deep.
 
+mod dialects;
 mod keywords;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::{Map, Value, json};
 
 use super::canonical::canonical;
+pub(super) use dialects::usual;
 use walk::{Cost, Walked, walk};
 
 /// A compiled pattern, in bytes. Matching takes as long as this times the text.
@@ -92,6 +94,11 @@ impl Schema {
     /// The schema as it was written, in canonical form.
     pub(super) fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// The schema as a model gets it.
+    pub(super) fn for_model(&self) -> Value {
+        dialects::for_model(&self.document)
     }
 
     /// Compiles it, once, and checks the defaults of top-level parameters by it.

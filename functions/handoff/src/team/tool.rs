@@ -10,6 +10,7 @@ use super::after::After;
 use super::arguments::Arguments;
 use super::canonical::canonical;
 use super::confirm::Confirm;
+use super::picking::Picking;
 use super::provider::Runs;
 use super::schema::{Problem, Schema};
 use super::show::Show;
@@ -45,6 +46,8 @@ pub struct Tool {
     pub after: Option<After>,
     /// How much of its calls customers see.
     pub show: Show,
+    /// The fields of a result that are passed on; all where the file names none.
+    pub result: Picking,
     /// Values for top-level parameters that the model left out.
     pub(super) defaults: Map<String, Value>,
     pub(super) schema: Schema,

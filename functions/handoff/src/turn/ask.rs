@@ -148,8 +148,15 @@ impl Play<'_> {
             results: &self.results,
             late: &self.late_results,
         };
-        let (agent, model) = (&self.agent, &self.model.name);
-        request(self.engine, agent, model, self.short, &self.past, &begun)
+        request(
+            self.engine,
+            &self.agent,
+            &self.claim.owner,
+            &self.model.name,
+            self.short,
+            &self.past,
+            &begun,
+        )
     }
 
     /// The customer's message confirmed an action: its result should be in the answer.

@@ -352,7 +352,7 @@ async fn look_up(engine: &Engine, request: &ToolRequest) -> Answer {
         }
     };
     match looked_up {
-        Ok(result) => Answer::new(ToolOutcome::Ok, result),
+        Ok(result) => Answer::new(ToolOutcome::Ok, request.tool.result.of(result)),
         Err(error) => Answer::new(ToolOutcome::Error, error.to_string()),
     }
 }

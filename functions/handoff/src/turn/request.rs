@@ -8,25 +8,37 @@ use crate::budget::{CALL_ALLOWANCE, most_input};
 use crate::engine::Engine;
 use crate::engine::models::Chosen;
 use crate::ports::ModelRequest;
+use crate::principal::Owner;
 use crate::record::journal::JournaledTurn;
-use crate::record::{Meta, Origin};
-use crate::team::Agent;
+use crate::record::{Meta, Origin, TurnRecord};
+use crate::team::{Agent, Facts};
 
 /// The request for the next response of a turn. `short`: the model called it too long.
 pub(crate) fn request(
     engine: &Engine,
     agent: &Agent,
+    owner: &Owner,
     model: &str,
     short: bool,
     past: &[JournaledTurn],
     turn: &Begun<'_>,
 ) -> ModelRequest {
-    let mut draft = Draft::new(engine.instructions_of(agent), model, short);
+    let mut draft = Draft::new(engine.instructions_of(agent, facts(turn.record, owner)), model, short);
     for ended in window::kept(past, turn.record, &engine.team.limits, short) {
         draft.add_ended(ended);
     }
     draft.add_begun(turn);
     draft.finish(Arc::clone(&agent.tool_definitions))
+}
+
+/// What instructions may say of a turn. All of it is in its record, or never changes.
+fn facts<'a>(record: &'a TurnRecord, owner: &'a Owner) -> Facts<'a> {
+    Facts {
+        accepted_at: record.accepted_at,
+        tenant: owner.tenant(),
+        customer: record.speaker.verified(owner),
+        claims: &record.speaker.claims,
+    }
 }
 
 /// The model of the next request of a turn that is about to begin, or to go on from its journal, and its most tokens, as far as
@@ -45,7 +57,7 @@ pub(crate) fn foreseen(
         results: &[],
         late: &[],
     };
-    let request = request(engine, &agent, &model.name, false, past, &begun);
+    let request = request(engine, &agent, &meta.owner, &model.name, false, past, &begun);
     let calls = turn.steps.last().map_or(0, |step| step.calls.len());
     let results = (calls + meta.pending_reports.len()) as u64;
     let input = most_input(&request) + CALL_ALLOWANCE.saturating_mul(results);

@@ -32,6 +32,14 @@ const OTHERS: &str = "$anchor $comment $dynamicAnchor $dynamicRef $id $recursive
     exclusiveMinimum format id maxContains maxItems maxLength maxProperties maximum minContains minItems minLength minProperties \
     minimum multipleOf pattern readOnly required title type uniqueItems writeOnly";
 
+/// Those of other languages for schemas: they say nothing here and are not misspelt.
+const FOREIGN: &str = "discriminator example externalDocs nullable strict xml";
+
+/// Whether a keyword is another language's, or somebody's own.
+pub(super) fn is_foreign(keyword: &str) -> bool {
+    has(FOREIGN, keyword) || keyword.starts_with("x-")
+}
+
 /// None where the keyword holds no schemas.
 pub(super) fn asked(keyword: &str) -> Option<Asked> {
     let mut holders = HOLDERS.into_iter();
@@ -58,5 +66,5 @@ pub(super) fn likely_meant(name: &str) -> Option<&'static str> {
     (1..=most)
         .contains(&distance)
         .then_some(meant)
-        .filter(|_| !name.starts_with("x-"))
+        .filter(|_| !is_foreign(name))
 }

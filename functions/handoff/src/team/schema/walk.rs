@@ -9,6 +9,7 @@ use regex_syntax::ast::ErrorKind;
 use regex_syntax::ast::parse::Parser;
 use serde_json::{Value, json};
 
+use super::dialects::is_foreign_format;
 use super::keywords::{Asked, asked, holds_by_name, likely_meant};
 use super::{Problem, options, step, tokens};
 
@@ -221,7 +222,9 @@ impl Walk<'_> {
                 self.backtracks(pattern, place);
                 return Ok(None);
             }
-            ("format", Some(name)) if !is_known_format(name, self.document) => {
+            ("format", Some(name))
+                if !is_foreign_format(name) && !is_known_format(name, self.document) =>
+            {
                 format!("is {name:?}, which is not known here, so it is not checked")
             }
             _ => match likely_meant(keyword) {

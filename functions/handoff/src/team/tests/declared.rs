@@ -38,7 +38,7 @@ fn mistakes_in_a_section_are_reported_at_their_lines() {
     );
     assert_eq!(
         error_of(&booking("[tool.servce]\nkeys = true\n")),
-        "team.toml:43: unknown key `servce`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, `identity`, \
+        "team.toml:43: unknown key `servce`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, `schema_file`, `result`, `identity`, \
          `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, `service`."
     );
 }

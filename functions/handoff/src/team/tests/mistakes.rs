@@ -15,7 +15,7 @@ fn an_unknown_key_is_reported_with_the_known_ones() {
         "timeout_seconds = 5",
         "timeout = 5",
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, `service`.",
+         `schema_file`, `result`, `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, `service`.",
     );
 }
 
