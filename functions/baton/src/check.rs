@@ -1,9 +1,12 @@
-//! `baton check`: the team and the settings, read as the programs read them.
+//! `baton check`: the team and the settings, read as the programs read them; and what the models can do, found by asking them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) fn run(team: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+use baton_setup::CheckedModel;
+use baton_setup::probe::{Found, probe};
+
+pub(crate) fn run(team: Option<PathBuf>, offline: bool) -> anyhow::Result<ExitCode> {
     let mut values = crate::values()?;
     if let Some(team) = team {
         values.set("BATON_TEAM", team.display().to_string());
@@ -15,9 +18,39 @@ pub(crate) fn run(team: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
     }
-    if report.mistakes.is_empty() {
-        eprintln!("ok: {}", report.summary);
+    if !report.mistakes.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    eprintln!("ok: {}", report.summary);
+    if offline || report.models.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::FAILURE)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(ask(&report.models)))
+}
+
+/// Asks one model after the other: side by side they would share what a service allows in a minute.
+async fn ask(models: &[CheckedModel]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for CheckedModel {
+        name,
+        model,
+        needs_tools,
+    } in models
+    {
+        eprintln!("model {name}, asked now:");
+        for found in probe(model).await.findings(*needs_tools) {
+            match found {
+                Found::Works(what) => eprintln!("  ok: {what}"),
+                Found::Lacks(what) => eprintln!("  warning: {what}"),
+                Found::Fails(what) => {
+                    eprintln!("  error: {what}");
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    code
 }

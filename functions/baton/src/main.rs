@@ -26,12 +26,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads the team and all settings as the programs do, and says what is wrong or suspicious
+    /// Reads the team and all settings as the programs do, and says what is wrong or suspicious; asks the models what they can do
     ///
-    /// Exits with 1 if a program would not start or a turn would fail. Warnings alone exit with 0.
+    /// Each model of a service is asked three times at most, with some 8,000 tokens. Exits with 1 if a program would not start or a turn
+    /// would fail. Warnings alone exit with 0.
     Check {
         /// A team file [default: BATON_TEAM, or the built-in ACME team]
         team: Option<PathBuf>,
+        /// Do not ask the models
+        #[arg(long)]
+        offline: bool,
     },
     /// Copies all that is committed into a new file, also while the server works, and verifies the copy
     Backup {
@@ -114,7 +118,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Check { team } => check::run(team),
+        Command::Check { team, offline } => check::run(team, offline),
         Command::Backup { copy, data } => {
             file_settings(data).and_then(|settings| backup::run(&settings.data, &copy))
         }

@@ -1,17 +1,23 @@
-//! The findings of `baton check`: the team and all settings, read as the programs read them. Opens no store and uses no network.
+//! The findings of `baton check`: the team and all settings, read as the programs read them. Opens no store and uses no network,
+//! until the models that it found are asked.
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{Env, Store};
+use baton_handoff::ports::{Env, Model, Store};
+use baton_handoff::team::{Agent, Team};
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryStore;
 
 use crate::log;
-use crate::services::{ModelInfo, check_price, model_client, read_team, toolbox};
+use crate::models::{self, Named};
+use crate::services::{ModelInfo, model_client, read_team, toolbox};
 use crate::settings::{Settings, Values, unknown};
 
-/// A finding.
-#[derive(Debug, Default)]
+/// The name of the rehearsal model, which is not asked: it answers from a script.
+const REHEARSAL: &str = "rehearsal";
+
+/// The findings.
+#[derive(Default)]
 pub struct Report {
     /// A program would not start, or a turn would fail.
     pub mistakes: Vec<String>,
@@ -19,6 +25,18 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// A summary of the checked parts, if there is no mistake.
     pub summary: String,
+    /// The models of services that agents ask.
+    pub models: Vec<CheckedModel>,
+}
+
+/// A model that can be asked.
+pub struct CheckedModel {
+    /// Its name for people.
+    pub name: String,
+    /// Its client.
+    pub model: Arc<dyn Model>,
+    /// Whether an agent with tools or hand-offs has it.
+    pub needs_tools: bool,
 }
 
 /// Checks the team and all settings.
@@ -42,7 +60,7 @@ pub fn check(values: &Values) -> Report {
     if let Err(error) = log::check(&settings.log) {
         note(error);
     }
-    let model = model_client(&settings.model, &env).map_err(&mut note);
+    let own = model_client(&settings.model, &env).map_err(&mut note);
     if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
         // Tools are prepared and not called, so any store will do.
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
@@ -52,28 +70,80 @@ pub fn check(values: &Values) -> Report {
         if let Err(error) = team.compile_all() {
             note(error.into());
         }
-        if let Ok(client) = &model {
-            let name = client
-                .as_ref()
-                .map_or("rehearsal", |(client, _)| client.name());
-            if let Err(error) = check_price(&team, name, env.now()) {
+        let named = models::named(&team, &settings.values, &env).map_err(&mut note);
+        if let (Ok(own), Ok(named)) = (own, named) {
+            let own = own.map(|(own, ModelInfo { name, .. })| (name, own));
+            let needs_own = team.needs_own_model().is_some();
+            let mut names: Vec<String> = named.keys().cloned().collect();
+            if needs_own {
+                let own = own.as_ref().map_or(REHEARSAL, |(name, _)| name.as_str());
+                names.insert(0, own.to_owned());
+            }
+            report.models = asked(&team, own.filter(|_| needs_own), named);
+            let asked = report.models.iter().map(|checked| checked.model.name());
+            let rehearsal = names.first().filter(|name| *name == REHEARSAL && needs_own);
+            let asked = asked.chain(rehearsal.map(String::as_str));
+            if let Err(error) = models::check_prices(&team, asked, env.now()) {
                 note(error);
             }
+            let plural = if names.len() == 1 { "" } else { "s" };
+            report.summary = format!(
+                "team {} with {} agents, model{plural} {}",
+                team.name,
+                team.agents().count(),
+                names.join(", ")
+            );
         }
         let warnings = team.warnings();
         report
             .warnings
             .extend(warnings.iter().map(ToString::to_string));
-        let model = model.map_or_else(
-            |()| "none".to_owned(),
-            |client| client.map_or("rehearsal".to_owned(), |(_, ModelInfo { name, .. })| name),
-        );
-        report.summary = format!(
-            "team {} with {} agents, model {model}",
-            team.name,
-            team.agents().count()
-        );
+        report.warnings.extend(unknown_claims(&team, &settings));
     }
     report.mistakes = mistakes;
     report
+}
+
+/// The models that agents ask. `own`: the deployment's own, with its name, where an agent needs it.
+fn asked(team: &Team, own: Option<(String, Arc<dyn Model>)>, named: Named) -> Vec<CheckedModel> {
+    let needs_tools = |has: &dyn Fn(&Agent) -> bool| {
+        let mut agents = team.agents().filter(|agent| has(agent));
+        agents.any(|agent| !agent.tool_definitions.is_empty())
+    };
+    let own = own.map(|(name, model)| CheckedModel {
+        name,
+        model,
+        needs_tools: needs_tools(&|agent| agent.models.is_empty()),
+    });
+    let named = named.into_iter().map(|(name, model)| CheckedModel {
+        needs_tools: needs_tools(&|agent| agent.models.contains(&name)),
+        name,
+        model,
+    });
+    own.into_iter().chain(named).collect()
+}
+
+/// Claims of customers that instructions say, and that no turn records.
+fn unknown_claims(team: &Team, settings: &Settings) -> Vec<String> {
+    let Some(customers) = &settings.issuers.customers else {
+        return Vec::new();
+    };
+    let is_recorded = |claim: &str| {
+        let mut recorded = customers.tool_claims.iter();
+        recorded.any(|known| {
+            let rest = claim.strip_prefix(known.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let claims = team.agents().flat_map(|agent| {
+        let claims = agent.instructions.claims();
+        let unknown = claims.filter(|claim| !is_recorded(claim));
+        unknown.map(|claim| {
+            format!(
+                "agent {:?} is told the customer's claim {claim:?}, and BATON_JWT_TOOL_CLAIMS does not name it",
+                agent.name
+            )
+        })
+    });
+    claims.collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! environment, .env, flags, secrets ─▶ settings ─▶ services ─▶ records   a store and its queue, by a list of openers
-//!                                                     ├──────▶ models    the client of a model service, or the rehearsal model
+//!                                                     ├──────▶ models    the clients of model services, or the rehearsal model
 //!                                                     └──────▶ tools     back office, services behind HTTP
 //! settings ─▶ migrate   the lists of a table that an earlier release wrote
 //! ```
@@ -12,12 +12,14 @@ mod kept_secret;
 pub mod log;
 #[cfg(feature = "aws")]
 mod migrate;
+mod models;
+pub mod probe;
 mod records;
 mod services;
 pub mod settings;
 pub mod signals;
 
-pub use check::{Report, check};
+pub use check::{CheckedModel, Report, check};
 pub use kept_secret::secret_beside;
 #[cfg(feature = "aws")]
 pub use migrate::{Counts, ListMigration};

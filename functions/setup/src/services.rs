@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Millis, Model, Provider, Store, Tools};
+use baton_handoff::ports::{Env, Model, Provider, Store, Tools};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
@@ -21,6 +21,7 @@ use baton_tools::toolbox::{KINDS, Toolbox, providers};
 use tokio_util::sync::CancellationToken;
 
 use crate::kept_secret::secret_beside;
+use crate::models;
 use crate::records::{self, Records};
 #[cfg(any(feature = "aws", test))]
 use crate::settings::Values;
@@ -76,20 +77,48 @@ impl Services {
         // Concurrent, because each of the three uses a processor fully, and a function's first customer waits for them.
         let team = settings.team.clone();
         let team = tokio::task::spawn_blocking(move || read_team(team.as_deref()));
-        let (choice, model_env, model_stop) =
-            (settings.model.clone(), system.clone(), stop.clone());
-        let model =
-            tokio::spawn(async move { build_model(&choice, &model_env, &model_stop).await });
+        let build = |choice: ModelChoice| {
+            let (env, stop) = (system.clone(), stop.clone());
+            tokio::spawn(async move { build_model(&choice, &env, &stop).await })
+        };
+        let service = match &settings.model {
+            ModelChoice::Service(_) => Some(build(settings.model.clone())),
+            ModelChoice::Rehearsal { .. } => None,
+        };
+        let team = Arc::new(team.await.context("reading the team panicked")??);
+        if let Some(agent) = team.needs_own_model() {
+            settings.check_explicit(agent)?;
+        }
+        let own = match team.needs_own_model() {
+            Some(_) => service.or_else(|| Some(build(settings.model.clone()))),
+            None => service,
+        };
+        let (named_team, values, env) = (team.clone(), settings.values.clone(), system.clone());
+        let named = tokio::task::spawn_blocking(move || models::named(&named_team, &values, &env));
         let records = opening.await?;
         check_lease(settings.lease, records.longest_answer)?;
-        let team = Arc::new(team.await.context("reading the team panicked")??);
         let tool_tokens = tool_tokens(&team, settings, &*records.env)?;
         let signer = tool_tokens.clone();
         let tools = toolbox(&team, settings, &records.env, &records.store, signer)?;
-        let (model, model_info) = model
+        let own = match own {
+            Some(own) => Some(
+                own.await
+                    .context("building the model's client panicked")??,
+            ),
+            None => None,
+        };
+        let named = named
             .await
-            .context("building the model's client panicked")??;
-        check_price(&team, model.name(), system.now())?;
+            .context("building the models' clients panicked")??;
+        let asked = own.iter().filter(|_| team.needs_own_model().is_some());
+        let asked = asked.map(|(own, _)| own).chain(named.values());
+        models::check_prices(&team, asked.map(|model| model.name()), system.now())?;
+        let (own, info) = own.unzip();
+        let model = models::all(&team, own, named).context("the team has no model")?;
+        let model_info = info.unwrap_or_else(|| ModelInfo {
+            name: model.name().to_owned(),
+            rehearsal: false,
+        });
         let office = Arc::new(BackOffice::new(records.store.clone(), records.env.clone()));
         Ok(Self {
             team,
@@ -190,15 +219,6 @@ fn check_lease(lease: Duration, longest_answer: Duration) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Money can only be counted where the model has a price: without one no call would ever fit a budget.
-pub(crate) fn check_price(team: &Team, model: &str, now: Millis) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !team.budgets.count_money() || team.price(model, now).is_some(),
-        "the team file has a budget in US dollars and no price that holds today for the model {model:?}: add a [[price]]"
-    );
-    Ok(())
-}
-
 pub(crate) fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let Some(path) = path else {
         return Ok(Team::acme());
@@ -206,7 +226,22 @@ pub(crate) fn read_team(path: Option<&Path>) -> anyhow::Result<Team> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("BATON_TEAM={name} cannot be read"))?;
-    Ok(Team::parse(&name, &text, &providers(KINDS))?)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let beside = |file: &str| read_beside(&folder.join(file));
+    Ok(Team::parse_with(&name, &text, &providers(KINDS), &beside)?)
+}
+
+/// A text that the team file names. It is sent with each request, or is a schema: a larger one is another file by mistake.
+fn read_beside(path: &Path) -> Result<String, String> {
+    const MOST: u64 = 1024 * 1024;
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if bytes.len() > MOST {
+        return Err(format!(
+            "it has {} bytes, and {MOST} is the most",
+            bytes.len()
+        ));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 /// The tools of the team, with their secrets from the environment.

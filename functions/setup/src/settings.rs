@@ -9,6 +9,7 @@ mod names;
 mod networks;
 mod operators;
 mod retention;
+pub(crate) mod team_model;
 mod tools;
 mod values;
 
@@ -107,6 +108,8 @@ pub struct Settings {
     pub lease: Duration,
     /// A table and queues of AWS instead of the SQLite file.
     pub cloud: Option<Cloud>,
+    /// Whether the model must be named, by the settings or by the team: scripted answers would be a mistake.
+    pub is_explicit: bool,
     /// Whether requests come through AWS, which only routes names of its own and of this function.
     pub routed_by_aws: bool,
 }
@@ -227,6 +230,7 @@ impl Settings {
             values: values.clone(),
             lease,
             cloud,
+            is_explicit: false,
             routed_by_aws,
         })
     }
@@ -245,9 +249,10 @@ impl Settings {
     }
 
     /// Reads all settings for a function or a pool, which must not answer customers from a file or a script by mistake: the model
-    /// and the store must be named.
+    /// (by the settings, or by each agent of the team) and the store must be named.
     pub fn read_explicit(values: &Values) -> Result<Self, BadSetting> {
-        let settings = Self::read(values)?;
+        let mut settings = Self::read(values)?;
+        settings.is_explicit = true;
         if settings.cloud.is_none() && values.get("BATON_DATA").is_none() {
             return Err(BadSetting::new(if cfg!(feature = "embedded") {
                 "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them, or BATON_DATA to keep everything in a file"
@@ -255,14 +260,23 @@ impl Settings {
                 "BATON_TABLE, BATON_QUEUE_URL and BATON_TURNS_QUEUE_URL are not set; set them"
             }));
         }
-        if values.get("BATON_MODEL_URL").is_none() && values.get("BATON_AZURE_ENDPOINT").is_none() {
-            return Err(BadSetting::new(if cfg!(feature = "embedded") {
-                "BATON_MODEL_URL is not set; set it to a model's address, or to rehearsal for scripted answers"
-            } else {
-                "BATON_MODEL_URL is not set; set it to a model's address"
-            }));
-        }
         Ok(settings)
+    }
+
+    /// Checks that a model is named for an agent that names none itself.
+    pub(crate) fn check_explicit(&self, agent: &str) -> Result<(), BadSetting> {
+        let is_set = |name| self.values.get(name).is_some();
+        if !self.is_explicit || is_set("BATON_MODEL_URL") || is_set("BATON_AZURE_ENDPOINT") {
+            return Ok(());
+        }
+        let or_rehearsal = if cfg!(feature = "embedded") {
+            ", or to rehearsal for scripted answers"
+        } else {
+            ""
+        };
+        Err(BadSetting(format!(
+            "BATON_MODEL_URL is not set, and agent {agent:?} names no model; set it to a model's address{or_rehearsal}"
+        )))
     }
 }
 
@@ -520,7 +534,7 @@ mod tests {
                 values.set(name, (*value).to_owned());
             }
             Settings::read_explicit(&values)
-                .map(drop)
+                .and_then(|settings| settings.check_explicit("Front"))
                 .map_err(|error| error.to_string())
         };
         let (model, data) = (("BATON_MODEL_URL", "rehearsal"), ("BATON_DATA", "file"));
@@ -528,7 +542,7 @@ mod tests {
         assert!(
             explicit(&[data])
                 .unwrap_err()
-                .starts_with("BATON_MODEL_URL")
+                .starts_with("BATON_MODEL_URL is not set, and agent \"Front\" names no model")
         );
         assert_eq!(explicit(&[model, data]), Ok(()));
     }

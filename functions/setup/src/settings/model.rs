@@ -14,7 +14,7 @@ use super::{BadSetting, Values};
 /// OpenAI's own service.
 const OPENAI_API: &str = "https://api.openai.com/";
 /// The wire format whose services have a usual model and a usual field for the limit.
-const CHAT: &str = "chat";
+pub(super) const CHAT: &str = "chat";
 /// The longest wait for a model that can be set, in seconds: as long as a whole response may take.
 const LONGEST_WAIT: u64 = 600;
 /// The pause between two words of the rehearsal model, in milliseconds, unless set.
@@ -194,7 +194,7 @@ fn azure(values: &Values) -> Result<Option<Endpoint>, BadSetting> {
 
 /// The limit of output tokens unless set, in the field that the service takes: OpenAI's newer models refuse `max_tokens`, and most
 /// other services know nothing else.
-fn usual_limit(endpoint: &Endpoint) -> OutputLimit {
+pub(super) fn usual_limit(endpoint: &Endpoint) -> OutputLimit {
     let takes_new_field = match endpoint {
         Endpoint::OpenAi { base_url, .. } => base_url.starts_with(OPENAI_API),
         Endpoint::Azure { .. } => true,
