@@ -16,6 +16,9 @@ use super::schema::{Schema, usual};
 /// How deep a schema is followed to find the types of a parameter: a reference may lead anywhere in it.
 const MAX_REFERENCES: usize = 6;
 
+/// How many schemas are looked through for those of items.
+const MAX_FORMS: usize = 50;
+
 fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -50,13 +53,41 @@ impl Parameters {
     /// The first of these types of JSON that the parameter's schema allows by name, worded for a sentence. A schema without a
     /// type is checked at the call.
     pub(super) fn may_be(&self, name: &str, types: &[&'static str]) -> Option<&'static str> {
-        let schema = self.property(name)?;
+        self.allowed(self.property(name)?, types)
+    }
+
+    /// The same of the items of the parameter, where it may be a list.
+    pub(super) fn items_may_be(&self, name: &str, types: &[&'static str]) -> Option<&'static str> {
+        let mut forms = vec![self.property(name)?];
+        let mut found = None;
+        for _ in 0..MAX_FORMS {
+            let Some(form) = forms.pop() else { break };
+            forms.extend(self.forms(form));
+            let items = form.get("items");
+            found = found.or_else(|| self.allowed(items?, types));
+        }
+        found
+    }
+
+    fn allowed(&self, schema: &Value, types: &[&'static str]) -> Option<&'static str> {
         let allowed = |wanted: &&&str| self.allows(schema, wanted, MAX_REFERENCES);
         types.iter().find(allowed).map(|found| match *found {
             "array" => "an array",
             "object" => "an object",
             other => other,
         })
+    }
+
+    /// The schemas that a schema consists of, or refers to.
+    fn forms<'a>(&'a self, schema: &'a Value) -> impl Iterator<Item = &'a Value> {
+        let parts = ["anyOf", "oneOf"].into_iter().flat_map(|key| {
+            let parts = schema.get(key).and_then(Value::as_array);
+            parts.into_iter().flatten()
+        });
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        let referred = reference
+            .and_then(|reference| self.schema.document().pointer(reference.strip_prefix('#')?));
+        parts.chain(referred)
     }
 
     fn allows(&self, schema: &Value, wanted: &str, references: usize) -> bool {
@@ -67,20 +98,10 @@ impl Parameters {
             Some(_) => return false,
             // Without a type the parts decide; without those any type is allowed.
             None => {
-                let parts = ["anyOf", "oneOf"].into_iter().flat_map(|key| {
-                    let parts = schema.get(key).and_then(Value::as_array);
-                    parts.into_iter().flatten()
-                });
-                let referred = schema
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(|reference| {
-                        self.schema.document().pointer(reference.strip_prefix('#')?)
-                    })
-                    .filter(|_| references > 0);
-                return parts
-                    .chain(referred)
-                    .any(|part| self.allows(part, wanted, references.saturating_sub(1)));
+                return references > 0
+                    && self
+                        .forms(schema)
+                        .any(|part| self.allows(part, wanted, references - 1));
             }
         }
         // A list of values is narrower than its type.

@@ -160,6 +160,11 @@ impl Draft<'_> {
         self.parameters.may_be(parameter, types)
     }
 
+    /// The same of the items of the parameter, where it may be a list.
+    pub fn items_may_be(&self, parameter: &str, types: &[&'static str]) -> Option<&'static str> {
+        self.parameters.items_may_be(parameter, types)
+    }
+
     /// The mistake that a lookup has a key for actions only.
     pub fn for_actions_only(&self, key: &'static str, at: Range<usize>) -> Located {
         let tool = self.name.to_owned();

@@ -23,6 +23,8 @@ pub(super) struct HttpCall {
     pub(super) body_fields: BTreeMap<String, Template>,
     /// The query added to the address.
     pub(super) query: HttpQuery,
+    /// How lists stand in that query; none: there are none.
+    pub(super) query_lists: Option<HttpLists>,
     /// Whether the host may be a private or loopback address.
     pub(super) allow_private: bool,
 }
@@ -67,6 +69,16 @@ pub(super) enum HttpQuery {
     None,
     /// The arguments that the address does not name, one parameter each.
     Arguments,
+}
+
+/// How the items of a list stand in a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum HttpLists {
+    /// `tag=a&tag=b`.
+    Repeat,
+    /// `tag=a,b`.
+    Comma,
 }
 
 /// The source of a header's value.

@@ -10,7 +10,7 @@ use baton_handoff::team::{Declared, Draft, Located, Provider, Retries, ToolKind,
 use toml::Spanned;
 
 use super::call::{
-    HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
+    HeaderValueSource, HttpBody, HttpCall, HttpLists, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
 };
 use super::file::{HeaderFile, HttpFile, KeyRemembers};
 use super::known::{Known, Template};
@@ -128,7 +128,8 @@ impl HttpCall {
             headers: headers(tool, file.headers)?,
             body_fields: body_fields(draft, body, file.body_fields)?,
             body,
-            query: query(draft, &url, file.query)?,
+            query_lists: lists(tool, file.query.as_ref(), file.query_lists.as_ref())?,
+            query: query(draft, &url, file.query, file.query_lists.is_some())?,
             url,
             allow_private: file.allow_private,
         })
@@ -199,6 +200,7 @@ fn query(
     draft: &Draft<'_>,
     url: &UrlTemplate,
     file: Option<Spanned<HttpQuery>>,
+    takes_lists: bool,
 ) -> Result<HttpQuery, Located> {
     let Some(query) = file else {
         return Ok(HttpQuery::None);
@@ -216,16 +218,40 @@ fn query(
                 );
                 return Err(Located::new(sentence, query.span()));
             }
-            if let Some(what) = draft.may_be(parameter, &["array", "object"]) {
+            let cannot_send = |what: &str| {
                 let sentence = format!(
-                    "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may be {what}; a query takes texts, \
-                     numbers and truth values"
+                    "query = \"arguments\" of tool {tool:?} cannot send {parameter:?}, which may {what}; a query takes texts, \
+                     numbers and truth values, and lists of them with query_lists = \"repeat\" or \"comma\""
                 );
-                return Err(Located::new(sentence, query.span()));
+                Err(Located::new(sentence, query.span()))
+            };
+            let whole: &[&str] = if takes_lists {
+                &["object"]
+            } else {
+                &["array", "object"]
+            };
+            if let Some(what) = draft.may_be(parameter, whole) {
+                return cannot_send(&format!("be {what}"));
+            }
+            if let Some(what) = draft.items_may_be(parameter, &["array", "object", "null"]) {
+                return cannot_send(&format!("have an item that is {what}"));
             }
         }
     }
     Ok(query.into_inner())
+}
+
+fn lists(
+    tool: &str,
+    query: Option<&Spanned<HttpQuery>>,
+    file: Option<&Spanned<HttpLists>>,
+) -> Result<Option<HttpLists>, Located> {
+    let Some(lists) = file else { return Ok(None) };
+    if query.is_some_and(|query| *query.get_ref() == HttpQuery::Arguments) {
+        return Ok(Some(*lists.get_ref()));
+    }
+    let sentence = format!("tool {tool:?} has query_lists without query = \"arguments\"");
+    Err(Located::new(sentence, lists.span()))
 }
 
 /// Members of the body that code fills. None has the name of a parameter, which the model fills.

@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::call::{HttpBody, HttpMethod, HttpQuery};
+use super::call::{HttpBody, HttpLists, HttpMethod, HttpQuery};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -20,6 +20,7 @@ pub(super) struct HttpFile {
     pub(super) headers: BTreeMap<String, Spanned<HeaderFile>>,
     pub(super) body: Option<Spanned<HttpBody>>,
     pub(super) query: Option<Spanned<HttpQuery>>,
+    pub(super) query_lists: Option<Spanned<HttpLists>>,
     #[serde(default)]
     pub(super) body_fields: BTreeMap<String, Spanned<String>>,
     pub(super) idempotency_keys: Option<Spanned<bool>>,

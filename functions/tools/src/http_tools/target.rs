@@ -5,7 +5,7 @@ use baton_handoff::ports::CallContext;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
-use super::call::{HttpCall, HttpQuery, UrlPart};
+use super::call::{HttpCall, HttpLists, HttpQuery, UrlPart};
 
 /// The usual limit of servers for the first line of a request, in bytes.
 const MAX_URL: usize = 8 * 1024;
@@ -74,22 +74,51 @@ fn add_arguments(
         if named || value.is_null() || filled.contains(name) {
             continue;
         }
-        if !query.is_empty() && !query.ends_with('&') {
-            query.push('&');
+        match (value, call.query_lists) {
+            (Value::Array(items), Some(HttpLists::Repeat)) => {
+                for item in items {
+                    add(query, name);
+                    encode(&scalar(name, item)?, query);
+                }
+            }
+            (Value::Array(items), Some(HttpLists::Comma)) => {
+                for (at, item) in items.iter().enumerate() {
+                    if at == 0 {
+                        add(query, name);
+                    } else {
+                        query.push(',');
+                    }
+                    encode(&scalar(name, item)?, query);
+                }
+            }
+            (value, _) => {
+                add(query, name);
+                encode(&scalar(name, value)?, query);
+            }
         }
-        encode(name, query);
-        query.push('=');
-        encode(&text_of(name, arguments)?, query);
     }
     Ok(())
 }
 
+/// A parameter of the query, up to its value.
+fn add(query: &mut String, name: &str) {
+    if !query.is_empty() && !query.ends_with('&') {
+        query.push('&');
+    }
+    encode(name, query);
+    query.push('=');
+}
+
 fn text_of(name: &str, arguments: &Map<String, Value>) -> Result<String, String> {
-    match arguments.get(name) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(Value::Bool(truth)) => Ok(truth.to_string()),
-        None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => {
+    scalar(name, arguments.get(name).unwrap_or(&Value::Null))
+}
+
+fn scalar(name: &str, value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(truth) => Ok(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
             Err(format!("{name} must be a text, a number or a truth value"))
         }
     }

@@ -359,7 +359,7 @@ fn a_parameter_that_a_query_cannot_send_is_reported_at_its_line() {
             error_of(&with_parameter(schema, QUERY)),
             format!(
                 "team.toml:52: query = \"arguments\" of tool \"book\" cannot send \"note\", which may be {what}; a query takes \
-                 texts, numbers and truth values."
+                 texts, numbers and truth values, and lists of them with query_lists = \"repeat\" or \"comma\"."
             )
         );
     }
@@ -376,6 +376,44 @@ fn a_parameter_that_a_query_cannot_send_is_reported_at_its_line() {
     let in_body = "method = \"POST\"\nurl = \"https://example.com/{table}\"";
     let text = with_parameter("{ type = \"array\" }", in_body);
     assert!(parse(&text).is_ok());
+}
+
+#[test]
+fn lists_stand_in_a_query_where_the_file_says_how() {
+    let lists = |lists: &str| format!("{QUERY}\nquery_lists = \"{lists}\"");
+    for (schema, what) in [
+        ("{ type = \"object\" }", "be an object"),
+        (
+            "{ type = \"array\", items = { type = \"object\" } }",
+            "have an item that is an object",
+        ),
+        (
+            "{ anyOf = [{ type = \"null\" }, { type = \"array\", items = { type = [\"string\", \"null\"] } }] }",
+            "have an item that is null",
+        ),
+    ] {
+        assert_eq!(
+            error_of(&with_parameter(schema, &lists("comma"))),
+            format!(
+                "team.toml:52: query = \"arguments\" of tool \"book\" cannot send \"note\", which may {what}; a query takes \
+                 texts, numbers and truth values, and lists of them with query_lists = \"repeat\" or \"comma\"."
+            )
+        );
+    }
+    for schema in [
+        "{ type = \"array\", items = { type = \"string\" } }",
+        "{ type = [\"array\", \"null\"], items = { enum = [1, 2] } }",
+    ] {
+        assert!(parse(&with_parameter(schema, &lists("repeat"))).is_ok());
+    }
+    assert_http_mistake(
+        "method = \"GET\"\nurl = \"https://example.com\"\nquery_lists = \"comma\"",
+        "team.toml:52: tool \"book\" has query_lists without query = \"arguments\".",
+    );
+    assert_http_mistake(
+        "method = \"GET\"\nurl = \"https://example.com\"\nquery_lists = \"pipes\"",
+        "team.toml:52: unknown value `pipes`, expected `repeat` or `comma`.",
+    );
 }
 
 #[test]

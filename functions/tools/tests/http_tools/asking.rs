@@ -71,6 +71,34 @@ async fn arguments_sent_as_the_query_are_those_that_the_url_does_not_name() {
 }
 
 #[tokio::test]
+async fn a_list_in_the_query_is_repeated_or_has_commas() {
+    let service = Service::saying(json_answer("[]")).await;
+    for (lists, query) in [
+        ("repeat", "more=a%2Cb&more=1&more=true"),
+        ("comma", "more=a%2Cb,1,true"),
+    ] {
+        let tool = Setup::lookup(format!(
+            "method = \"GET\"\nurl = \"http://{}/{{table}}\"\nquery = \"arguments\"\nquery_lists = \"{lists}\"",
+            service.address
+        ))
+        .build();
+        let look_up = async |more| tool.look_up(json!({ "guests": 2, "more": more })).await;
+        look_up(json!(["a,b", 1, true])).await.unwrap();
+        let line = service.came().pop().unwrap().line;
+        assert_eq!(line, format!("GET /T1?guests=2&{query} HTTP/1.1"));
+        look_up(json!([])).await.unwrap();
+        let line = service.came().pop().unwrap().line;
+        assert_eq!(line, "GET /T1?guests=2 HTTP/1.1");
+        let asked = service.came().len();
+        assert_eq!(
+            look_up(json!([["a"]])).await.unwrap_err(),
+            "book was not called: more must be a text, a number or a truth value."
+        );
+        assert_eq!(service.came().len(), asked);
+    }
+}
+
+#[tokio::test]
 async fn an_argument_stays_in_its_segment_and_never_chooses_the_host() {
     let service = Service::saying(json_answer("[]")).await;
     let tool = Setup::lookup(format!(

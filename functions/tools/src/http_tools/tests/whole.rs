@@ -21,7 +21,7 @@ fn an_unknown_section_is_reported_with_the_known_ones() {
     assert_eq!(
         error_of(&SHOP.replace("timeout_seconds = 5", "timeout = 5")),
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
-         `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, \
+         `schema_file`, `result`, `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, \
          `http`."
     );
 }
