@@ -18,8 +18,8 @@ export const stateName = (state) => (state === "all" ? t("all") : deskStrings[la
 
 const decisionName = (decision) => deskStrings[language].decisions[decision] ?? decision;
 
-/** The action that is looked at, and the decision on it. */
-export function Detail({ action, onBack, onDecided }) {
+/** The action that is looked at, and the decision on it. `onConversation`: shows those of its conversation alone. */
+export function Detail({ action, onBack, onDecided, onConversation }) {
   const [reason, setReason] = useState("");
   const [forCustomer, setForCustomer] = useState("");
   const [problem, setProblem] = useState(null);
@@ -67,6 +67,8 @@ export function Detail({ action, onBack, onDecided }) {
       ${action.reason && html`<dt>${t("forColleagues")}</dt><dd>${action.reason}</dd>`}
       ${action.reasonForCustomer && !String(action.result ?? "").includes(action.reasonForCustomer) && html`<dt>${t("forCustomer")}</dt><dd>${action.reasonForCustomer}</dd>`}
       ${action.attempts > 0 && html`<dt>${t("attempts")}</dt><dd>${action.attempts}</dd>`}
+      ${action.key && html`<dt>${t("key")}</dt><dd><code>${action.key}</code></dd>`}
+      ${onConversation && html`<dt>${t("conversation")}</dt><dd><code>${action.conversation}</code> <button type="button" class="quiet-button" onClick=${() => onConversation(action.conversation)}>${t("onlyConversation")}</button></dd>`}
       ${action.at > 0 && html`<dt>${t("acceptedAt")}</dt><dd><time>${when(action.at)}</time></dd>`}
       ${action.triedAt > 0 && html`<dt>${t("triedAt")}</dt><dd><time>${when(action.triedAt)}</time></dd>`}
       ${action.expiresAt > 0 && html`<dt>${t("expiresAt")}</dt><dd><time>${when(action.expiresAt)}</time></dd>`}</dl>

@@ -20,7 +20,8 @@ const MOST_WAITING = 1_000;
  * (`id`). Those that need a person come first, and of these the ones that wait longest. `more` has what there may be more of than `counts` says, `since` is when the one that
  * waits longest of all was accepted, or 0, and `unreadable` are the ids and reasons of records that cannot be read.
  */
-export async function loadActions(state, many, id) {
+export async function loadActions(state, many, id, conversation) {
+  if (conversation) return loadConversation(conversation, many, id);
   const overview = await get("actions");
   const of = async (one) => {
     const wanted = NEEDS_PERSON.includes(one) ? MOST_WAITING : state === one ? many : PAGE;
@@ -36,6 +37,16 @@ export async function loadActions(state, many, id) {
   const isMore = (one) => overview.counts[one] >= (MOST_COUNTED[one] ?? MOST_WAITING);
   const longest = Math.max(0, ...NEEDS_PERSON.map((one) => overview.oldest_waiting_ms[one] ?? 0));
   return { waiting, others, counts: { ...overview.counts, all }, more: new Set([...STATES.filter(isMore), ...(STATES.some(isMore) ? ["all"] : [])]), since: longest && Date.now() - longest, unreadable: overview.unreadable ?? [] };
+}
+
+/** The same of one conversation alone, the latest `many` of it. */
+async function loadConversation(conversation, many, id) {
+  const listed = await rows(`actions?conversation=${encodeURIComponent(conversation)}`, "actions", many);
+  if (id && !listed.some((one) => one.id === id)) listed.push(...(await loadAction(id)));
+  const actions = listed.map(read);
+  const counts = Object.fromEntries(STATES.map((state) => [state, actions.filter((one) => one.state === state).length]));
+  const more = new Set(listed.length >= many ? ["all"] : []);
+  return { waiting: actions.filter(needsPerson), others: actions.filter((one) => !needsPerson(one)), counts: { ...counts, all: actions.length }, more, since: 0, unreadable: [] };
 }
 
 /** One action that is on no page that was read; nothing if it is not there. */
@@ -60,8 +71,8 @@ async function rows(route, name, many) {
   return found;
 }
 
-const read = ({ id, tool, state, conversation, agent, arguments: given, arguments_hash: hash, fence, result, reason, reason_for_customer: reasonForCustomer, decision, decided_by: decidedBy, decided_at: decidedAt, approvals = [], approvals_needed: approvalsNeeded, attempts, amount_cents: amount, over, confirmation, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
-  ({ id, name: tool, state, conversation, agent, arguments: given, hash, fence, result, reason, reasonForCustomer, decision, decidedBy, decidedAt, approvals, approvalsNeeded, attempts, amount, over, confirmation, at, triedAt, expiresAt });
+const read = ({ id, tool, state, conversation, idempotency_key: key, agent, arguments: given, arguments_hash: hash, fence, result, reason, reason_for_customer: reasonForCustomer, decision, decided_by: decidedBy, decided_at: decidedAt, approvals = [], approvals_needed: approvalsNeeded, attempts, amount_cents: amount, over, confirmation, accepted_at: at, first_try_at: triedAt, expires_at: expiresAt }) =>
+  ({ id, name: tool, state, conversation, key, agent, arguments: given, hash, fence, result, reason, reasonForCustomer, decision, decidedBy, decidedAt, approvals, approvalsNeeded, attempts, amount, over, confirmation, at, triedAt, expiresAt });
 
 /** `decision`: approve, reject, or settle with an outcome. It carries the hash of what was shown and the number of its last try: other arguments, or another try since, no decision. */
 export const decide = (action, decision, { reason, forCustomer, outcome }) =>

@@ -41,6 +41,7 @@ function Desk() {
   const [tab, setTab] = useState("actions");
   const [books, setBooks] = useState({});
   const [filter, setFilter] = useState("all");
+  const [only, setOnly] = useState(null); // the conversation whose actions alone are shown
   const [chosen, setChosen] = useState(null);
   const [agents, setAgents] = useState([]);
 
@@ -50,7 +51,7 @@ function Desk() {
     const number = (looks.current += 1);
     const isLatest = () => number === looks.current; // an answer from before a decision must not take it back
     try {
-      const [actions, orders, refunds] = await Promise.all([loadActions(filter, many, chosen), loadBook("orders", many), loadBook("refunds", many)]);
+      const [actions, orders, refunds] = await Promise.all([loadActions(filter, many, chosen, only), loadBook("orders", many), loadBook("refunds", many)]);
       if (!isLatest()) return;
       setTold(actions);
       setBooks({ orders, refunds });
@@ -82,7 +83,7 @@ function Desk() {
     };
     again(true);
     return () => { clearTimeout(timer); timer = null; };
-  }, [gate, filter, many, chosen]);
+  }, [gate, filter, many, chosen, only]);
 
   const enter = (token) => {
     sessionStorage.setItem(TOKEN, token);
@@ -107,10 +108,11 @@ function Desk() {
   const rest = others.filter(isWanted);
   const action = [...waiting, ...others].find((one) => one.id === chosen) ?? null;
   const go = (name) => () => { setTab(name); setMany(PAGE); };
+  const narrow = (conversation) => { setOnly(conversation); setFilter("all"); setMany(PAGE); };
   const sift = (state) => { setFilter(state); setMany(PAGE); };
   const button = (which) => html`<button type="button" class="quiet-button" onClick=${() => setMany(many + PAGE)}>${t(which)}</button>`;
   const row = (one) => html`<${Row} key=${one.id} action=${one} isChosen=${one.id === chosen} onChoose=${setChosen} minute=${Math.floor(Date.now() / MINUTE)} />`;
-  const isCut = filter !== "all" && !needsPerson({ state: filter }) && rest.length >= many;
+  const isCut = only ? rest.length + due.length >= many : filter !== "all" && !needsPerson({ state: filter }) && rest.length >= many;
   return html`
     <header class="desk-top"><h1>${t("desk")}</h1>
       <nav aria-label=${t("desk")}>${["actions", "orders", "refunds"].map((name) => html`<button type="button" class="tab" aria-current=${tab === name ? "page" : undefined} onClick=${go(name)}>${t({ actions: "deskActions", orders: "deskOrders", refunds: "deskRefunds" }[name])}</button>`)}</nav>
@@ -121,12 +123,13 @@ function Desk() {
     ${tab !== "actions" ? html`<main class="book"><${Book} rows=${books[tab] ?? []} name=${t(tab === "orders" ? "deskOrders" : "deskRefunds")} />${books[tab]?.length >= many && button("older")}</main>` : html`<main class="desk" data-chosen=${action !== null}>
       <section class="queue" aria-label=${t("deskActions")}>
         <${Filters} counts=${counts} more=${more} filter=${filter} onFilter=${sift} />
+        ${only && html`<p class="note">${t("ofConversation", { id: only })} <button type="button" class="quiet-button" onClick=${() => narrow(null)}>${t("allConversations")}</button></p>`}
         ${since > 0 && since < Date.now() - MINUTE && html`<p class="note oldest">${t("oldest", { ago: ago(since) })}</p>`}
         ${unreadable.map(({ id, reason }) => html`<p key=${id} class="note" title=${reason}>${t("unreadable", { id })}</p>`)}
         ${told && due.length + rest.length === 0 && html`<p class="note">${t("deskEmpty")}</p>`}
         <ul>${[...due.slice(0, many).map(row), due.length > many && html`<li key="newer">${button("newer")}</li>`, ...rest.map(row)]}${isCut && html`<li>${button("older")}</li>`}</ul>
       </section>
-      ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} />` : html`<p class="note pick">${t("deskPick")}</p>`}
+      ${action ? html`<${Detail} key=${action.id} action=${action} onBack=${() => setChosen(null)} onDecided=${look} onConversation=${only ? null : narrow} />` : html`<p class="note pick">${t("deskPick")}</p>`}
       ${action?.conversation && html`<${Beside} key=${action.conversation} id=${action.conversation} agents=${agents} />`}
     </main>`}`;
 }

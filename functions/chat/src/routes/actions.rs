@@ -64,6 +64,8 @@ pub(super) struct Shown {
     first_try_at: Option<Millis>,
     /// How often a worker took it up.
     attempts: u32,
+    /// What each try sends to the other system as `Idempotency-Key`: finds the action in that system's log.
+    idempotency_key: String,
     /// Goes with a decision too: it changes with each try and with a first approval, so that an operator decides only on what was
     /// shown.
     fence: u64,
@@ -141,6 +143,7 @@ struct Later {
 impl Shown {
     pub(super) fn of(engine: &Engine, action: ActionRecord) -> Self {
         let decided = action.decided.as_ref();
+        let idempotency_key = action.idempotency_key();
         Self {
             approvals_needed: engine.approvals_needed(&action),
             decision: decided.map(|decided| decided.decision),
@@ -166,6 +169,7 @@ impl Shown {
             expires_at: (action.state == ActionState::Proposed).then_some(action.due_at),
             first_try_at: action.first_try_at,
             attempts: action.attempts,
+            idempotency_key,
             fence: action.fence,
             result: action.result,
             reason: action.reason,
@@ -177,7 +181,7 @@ impl Shown {
 }
 
 page_of! {
-    /// Actions in one state, newest first.
+    /// Actions of one state, newest first, or of one conversation, the latest turn first.
     ActionPage { actions: Shown }
 }
 
@@ -211,17 +215,20 @@ enum Listed {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its shape is read")]
 struct InState {
-    /// Without it the newest of each state are told, how many there are, and how long the oldest waits.
+    /// Without it, and without a conversation, the newest of each state are told, how many there are, and how long the oldest waits.
     #[param(value_type = values::ActionState, required = false)]
     state: ActionState,
+    /// Only the actions of this conversation, the latest turn first.
+    #[param(value_type = values::ConversationId, required = false)]
+    conversation: ConversationId,
 }
 
-/// Actions of one state, or of all with their counts.
+/// Actions of one state or of one conversation, or of all with their counts.
 #[cfg_attr(test, utoipa::path(
     get, path = "/actions", operation_id = "listActions", tag = "operators",
     params(InState, Paging),
     responses(
-        (status = 200, description = "A part of the list with `state`; the overview without it.", body = inline(Listed)),
+        (status = 200, description = "A part of the list with `state` or `conversation`; the overview without both.", body = inline(Listed)),
         refusals::OfReads,
     ),
     security(("operator" = [])),
@@ -235,10 +242,42 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     must(&operator, Role::See)?;
     let tenant = &operator.tenant;
-    let Some(state) = query.text("state")?.map(parse_state).transpose()? else {
-        return overview(&app, &budget, tenant).await;
+    let state = query.text("state")?.map(parse_state).transpose()?;
+    let conversation = query.text("conversation")?.map(parse_conversation);
+    match (conversation.transpose()?, state) {
+        (Some(of), state) => {
+            let entries = || in_conversation(&app, tenant, &of, state, &paging);
+            page::<ActionPage, _>(&budget, entries).await
+        }
+        (None, Some(state)) => {
+            page::<ActionPage, _>(&budget, || in_state(&app, tenant, state, &paging)).await
+        }
+        (None, None) => overview(&app, &budget, tenant).await,
+    }
+}
+
+async fn in_conversation(
+    app: &App,
+    tenant: &Tenant,
+    conversation: &ConversationId,
+    state: Option<ActionState>,
+    paging: &Paging,
+) -> Result<Entries, ApiError> {
+    let read = |after, limit| async move {
+        let engine = &app.engine;
+        let page = engine.actions_of(tenant, conversation, state, after, limit);
+        Ok(round(app, page.await?))
     };
-    page::<ActionPage, _>(&budget, || in_state(&app, tenant, state, &paging)).await
+    Entries::gather(paging, read).await
+}
+
+fn round(app: &App, page: baton_handoff::ActionPage) -> Round<Shown> {
+    let shown = |action| Shown::of(&app.engine, action);
+    Round {
+        values: page.actions.into_iter().map(shown).collect(),
+        unreadable: page.unreadable,
+        next: page.next,
+    }
 }
 
 async fn in_state(
@@ -249,14 +288,14 @@ async fn in_state(
 ) -> Result<Entries, ApiError> {
     let read = |after, limit| async move {
         let page = app.engine.actions(tenant, state, after, limit).await?;
-        let shown = |action| Shown::of(&app.engine, action);
-        Ok(Round {
-            values: page.actions.into_iter().map(shown).collect(),
-            unreadable: page.unreadable,
-            next: page.next,
-        })
+        Ok(round(app, page))
     };
     Entries::gather(paging, read).await
+}
+
+fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
+    ConversationId::parse(raw)
+        .map_err(|_| ApiError::bad_request("that is not the id of a conversation"))
 }
 
 fn parse_state(raw: &str) -> Result<ActionState, ApiError> {

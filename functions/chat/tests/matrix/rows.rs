@@ -238,6 +238,10 @@ pub(super) fn all() -> Vec<Row> {
             query: "?state=proposed",
             ..operators("GET", "/actions", "see", &[200])
         },
+        Row {
+            query: "?conversation=c-1",
+            ..operators("GET", "/actions", "see", &[200])
+        },
         operators("GET", "/actions/{id}", "see", &[200]),
         operators("GET", "/desk/conversations", "see", &[200]),
         Row {

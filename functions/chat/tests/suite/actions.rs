@@ -321,6 +321,51 @@ async fn an_operator_sees_how_many_actions_there_are_and_how_long_they_wait() {
 }
 
 #[tokio::test]
+async fn the_actions_of_one_conversation_are_listed_with_the_keys_that_their_services_log() {
+    let model = ScriptedModel::responding(clerk).await;
+    let server = Server::open(&model).await;
+    let client = server.client();
+    for (conversation, item) in [("c", UNICYCLE), ("c", CATAPULT), ("d", CATAPULT)] {
+        client
+            .say(conversation, &format!("refund {item}"))
+            .await
+            .answer();
+    }
+    let listed = async |client: &Client, query: &str| {
+        let page = client.get(&format!("/actions?{query}")).await.json();
+        let actions = page["actions"].as_array().unwrap().clone();
+        (actions, page["next"].clone())
+    };
+    let (of_c, next) = listed(&client, "conversation=c").await;
+    let items: Vec<_> = of_c
+        .iter()
+        .map(|action| (&action["conversation"], &action["arguments"]["item_id"]))
+        .collect();
+    let c = json!("c");
+    assert_eq!(items, [(&c, &json!(CATAPULT)), (&c, &json!(UNICYCLE))]);
+    assert_eq!(next, Value::Null);
+    let keys: Vec<_> = of_c
+        .iter()
+        .map(|action| action["idempotency_key"].as_str().unwrap())
+        .collect();
+    assert!(keys[0].len() == 64 && keys[0] != keys[1], "{keys:?}");
+
+    let (done, _) = listed(&client, "conversation=c&state=done").await;
+    assert_eq!(done, of_c[1..]);
+    let (first, next) = listed(&client, "conversation=c&limit=1").await;
+    assert_eq!(first, of_c[..1]);
+    let after = next.as_str().unwrap().replace('#', "%23");
+    let (rest, _) = listed(&client, &format!("conversation=c&limit=1&after={after}")).await;
+    assert_eq!(rest, of_c[1..]);
+
+    let (none, _) = listed(&client, "conversation=nobody").await;
+    assert_eq!(none, [Value::Null; 0]);
+    let other = server.operator("sam", "elsewhere", &["see"]).await;
+    let (none, _) = listed(&other, "conversation=c").await;
+    assert_eq!(none, [Value::Null; 0]);
+}
+
+#[tokio::test]
 async fn a_decision_about_what_was_shown_before_another_try_is_refused() {
     let model = ScriptedModel::responding(clerk).await;
     let server = Server::open(&model).await;

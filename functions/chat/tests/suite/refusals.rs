@@ -223,6 +223,8 @@ async fn wrong_paths_methods_and_media_types_are_refused_in_json() {
         ("GET", "/conversations?limit=many", 400),
         ("GET", "/orders?after=nonsense", 404),
         ("GET", "/actions?state=lost", 400),
+        ("GET", "/actions?conversation=a%20b", 400),
+        ("GET", "/actions?conversation=c&after=nonsense", 404),
         ("GET", "/chat/completions", 405),
         ("PUT", "/chat/completions", 405),
         ("DELETE", "/health", 405),

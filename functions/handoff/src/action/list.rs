@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Engine;
-use crate::ports::{Cursor, Index, Key, Millis, StoreError};
+use crate::ids::ConversationId;
+use crate::ports::{Cursor, Index, Key, Millis, Order, Range, StoreError, Stored};
 use crate::principal::Tenant;
 use crate::record::keys::{self, TurnPart};
 use crate::record::{ActionRecord, ActionState, Unreadable, actions_in, decode};
@@ -36,7 +37,69 @@ pub struct ActionSummary {
     pub oldest_waiting: BTreeMap<&'static str, Millis>,
 }
 
+/// Records of a conversation read for one page: among them are its turns and their steps.
+const MOST_READ: usize = 1_000;
+const READ_AT_ONCE: usize = 100;
+
 impl Engine {
+    /// A page of the actions of a conversation of this tenant, the latest turn first; of one state, if one is given. A page may be
+    /// shorter than `limit`, and even empty, and have a next one.
+    pub async fn actions_of(
+        &self,
+        tenant: &Tenant,
+        conversation: &ConversationId,
+        state: Option<ActionState>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<ActionPage, StoreError> {
+        if after
+            .as_deref()
+            .is_some_and(|after| keys::parse_turn_part(after).is_none())
+        {
+            return Err(StoreError::BadCursor);
+        }
+        let mut page = ActionPage {
+            actions: Vec::new(),
+            unreadable: Vec::new(),
+            next: after,
+        };
+        let mut read = 0;
+        loop {
+            let range = Range {
+                partition: keys::partition(conversation),
+                prefix: "T#".to_owned(),
+                after: page.next.take(),
+                order: Order::Descending,
+                limit: READ_AT_ONCE,
+            };
+            let found = self.store.range(&range).await?;
+            read += found.records.len();
+            for stored in &found.records {
+                let full = page.actions.len() + page.unreadable.len() >= limit;
+                if full {
+                    return Ok(page);
+                }
+                page.next = Some(stored.key.sort.clone());
+                if !keys::is_action(&stored.key.sort) {
+                    continue;
+                }
+                match decode::<ActionRecord>(stored) {
+                    Ok(action) if action.owner.tenant() != tenant.as_str() => {}
+                    Ok(action) if state.is_some_and(|state| action.state != state) => {}
+                    Ok(action) => page.actions.push(action),
+                    Err(error) => page.unreadable.push(unreadable(stored, &error)),
+                }
+            }
+            if !found.more {
+                page.next = None;
+                return Ok(page);
+            }
+            if read >= MOST_READ {
+                return Ok(page);
+            }
+        }
+    }
+
     /// A page of a tenant's actions in a state.
     pub async fn actions(
         &self,
@@ -55,11 +118,7 @@ impl Engine {
         for stored in &page.records {
             match decode(stored) {
                 Ok(action) => actions.push(action),
-                Err(error) => unreadable.push(Unreadable {
-                    id: id_of(&stored.key),
-                    reason: error.to_string(),
-                    last_activity: None,
-                }),
+                Err(error) => unreadable.push(self::unreadable(stored, &error)),
             }
         }
         Ok(ActionPage {
@@ -113,6 +172,14 @@ impl Engine {
             }
         }
         Ok((count, oldest))
+    }
+}
+
+fn unreadable(stored: &Stored, error: &StoreError) -> Unreadable {
+    Unreadable {
+        id: id_of(&stored.key),
+        reason: error.to_string(),
+        last_activity: None,
     }
 }
 
