@@ -13,6 +13,7 @@ mod conditions;
 mod confirm;
 mod conversations;
 mod fallback;
+mod instructions;
 mod kept;
 mod model;
 mod models;

@@ -61,7 +61,7 @@ impl Probe {
     }
 
     fn usage(&self) -> Found {
-        match self.usage {
+        match self.usage.filter(|usage| usage.tokens() > 0) {
             Some(Usage {
                 prompt_tokens,
                 completion_tokens,
