@@ -185,6 +185,17 @@ pub(super) fn check_all(
             let (argument, of) = (argument.clone(), after.tool.clone());
             return Err(Mistake::AfterArgument { tool, argument, of }.at(at.clone()));
         }
+        for same in &after.same {
+            if let Earlier::Result(pointer) = &same.earlier
+                && !earlier.result.keeps(pointer)
+            {
+                let sentence = format!(
+                    "after of tool {tool:?} names the result {pointer:?}, which result of tool {:?} leaves out",
+                    after.tool
+                );
+                return Err(Located::new(sentence, at.clone()));
+            }
+        }
         if waits_for_itself(name, tools) {
             return Err(Mistake::AfterItself { tool }.at(at.clone()));
         }

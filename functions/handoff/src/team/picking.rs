@@ -58,6 +58,22 @@ impl Picking {
         }
     }
 
+    /// Whether what a pointer leads to is left as a whole.
+    pub(super) fn keeps(&self, pointer: &str) -> bool {
+        let mut picking = self;
+        for token in pointer.split('/').skip(1) {
+            let name = token.replace("~1", "/").replace("~0", "~");
+            let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+            let each = picking.0.get(EACH).filter(|_| is_number);
+            match picking.0.get(&name).or(each) {
+                Some(Picked::Whole) => return true,
+                Some(Picked::Inside(inside)) => picking = inside,
+                None => break,
+            }
+        }
+        self.0.is_empty()
+    }
+
     /// The picked fields of a result that begins with a JSON object or list; any other text as it is. What stands behind the JSON
     /// stays.
     pub(crate) fn of(&self, text: String) -> String {

@@ -208,6 +208,37 @@ fn a_schema_that_only_refers_to_its_part_is_that_part() {
 }
 
 #[test]
+fn a_rule_about_a_field_that_is_left_out_could_never_hold() {
+    let with = |result: &str, pointer: &str| {
+        let rule = format!(
+            "description = \"Refunds an item.\"\nafter = {{ tool = \"look_up_item\", same = [{{ argument = \"item_id\", result = {pointer:?} }}] }}"
+        );
+        let text = shop_with("description = \"Refunds an item.\"", &rule);
+        let picks = format!("description = \"Finds an item.\"\nresult = {result}");
+        parse(&text.replace("description = \"Finds an item.\"", &picks)).map(drop)
+    };
+    for (result, pointer) in [
+        ("[]", "/item/id"),
+        ("[\"/item\"]", "/item/id"),
+        ("[\"/item/id\", \"/price\"]", "/item/id"),
+        ("[\"/items/*/id\"]", "/items/0/id"),
+    ] {
+        assert_eq!(with(result, pointer), Ok(()), "{result}");
+    }
+    for (result, pointer) in [
+        ("[\"/price\"]", "/item/id"),
+        ("[\"/item/id\"]", "/item"),
+        ("[\"/item/id\"]", ""),
+    ] {
+        let sentence = format!(
+            "team.toml:29: after of tool \"execute_refund\" names the result {pointer:?}, which result of tool \"look_up_item\" \
+             leaves out."
+        );
+        assert_eq!(with(result, pointer), Err(sentence));
+    }
+}
+
+#[test]
 fn of_a_result_only_the_named_fields_are_left_each_at_its_place() {
     let text = shop_with(
         "description = \"Finds an item.\"",
