@@ -44,7 +44,10 @@ pub(crate) struct Paging {
     #[cfg_attr(test, param(value_type = String, required = false))]
     after: Option<String>,
     /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.
-    #[cfg_attr(test, param(required = false, minimum = 1, maximum = 4_294_967_295, default = 50))]
+    #[cfg_attr(
+        test,
+        param(required = false, minimum = 1, maximum = 4_294_967_295, default = 50)
+    )]
     limit: usize,
 }
 

@@ -246,7 +246,15 @@ impl Conversation {
             results: &[],
             late: &[],
         };
-        let request = request::request(engine, &agent, &meta.owner, &model.name, false, past, &begun);
+        let request = request::request(
+            engine,
+            &agent,
+            &meta.owner,
+            &model.name,
+            false,
+            past,
+            &begun,
+        );
         Some((model, request))
     }
 

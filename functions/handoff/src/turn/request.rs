@@ -23,7 +23,11 @@ pub(crate) fn request(
     past: &[JournaledTurn],
     turn: &Begun<'_>,
 ) -> ModelRequest {
-    let mut draft = Draft::new(engine.instructions_of(agent, facts(turn.record, owner)), model, short);
+    let mut draft = Draft::new(
+        engine.instructions_of(agent, facts(turn.record, owner)),
+        model,
+        short,
+    );
     for ended in window::kept(past, turn.record, &engine.team.limits, short) {
         draft.add_ended(ended);
     }
@@ -57,7 +61,15 @@ pub(crate) fn foreseen(
         results: &[],
         late: &[],
     };
-    let request = request(engine, &agent, &meta.owner, &model.name, false, past, &begun);
+    let request = request(
+        engine,
+        &agent,
+        &meta.owner,
+        &model.name,
+        false,
+        past,
+        &begun,
+    );
     let calls = turn.steps.last().map_or(0, |step| step.calls.len());
     let results = (calls + meta.pending_reports.len()) as u64;
     let input = most_input(&request) + CALL_ALLOWANCE.saturating_mul(results);
