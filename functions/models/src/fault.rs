@@ -7,6 +7,7 @@
 mod meaning;
 
 use std::fmt;
+use std::time::Duration;
 
 use baton_handoff::ports::{ModelError, ModelErrorKind};
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub struct Fault {
     /// The messages in lower case.
     words: String,
     is_final: bool,
+    meant: Option<ModelErrorKind>,
+    wait: Option<Duration>,
 }
 
 impl Fault {
@@ -173,13 +176,32 @@ impl Fault {
         }
     }
 
+    /// The same fault with this meaning, which the format knows better.
+    #[must_use]
+    pub fn meant(self, kind: ModelErrorKind) -> Self {
+        Self {
+            meant: Some(kind),
+            ..self
+        }
+    }
+
+    /// The same fault with the wait that the body asks for, if it does.
+    #[must_use]
+    pub fn after(self, wait: Option<Duration>) -> Self {
+        Self { wait, ..self }
+    }
+
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
     pub(crate) fn is_final(&self) -> bool {
         self.is_final
     }
 
     /// What the codes mean, whatever the status is, where it is more than the status says.
     pub fn meaning(&self) -> Option<ModelErrorKind> {
-        meaning::of(&self.codes, &self.words)
+        self.meant.or_else(|| meaning::of(&self.codes, &self.words))
     }
 
     /// The HTTP status that goes with the codes, if one does.
@@ -192,6 +214,7 @@ impl Fault {
         let by_status = match self.status() {
             Some(429) => ModelErrorKind::RateLimited,
             Some(401 | 403) => ModelErrorKind::Unauthorized,
+            Some(500..) => ModelErrorKind::Unavailable,
             Some(_) | None => ModelErrorKind::Reported,
         };
         ModelError::new(

@@ -3,14 +3,21 @@
 use reqwest::Url;
 
 use crate::address::SettingsError;
+use crate::anthropic;
 use crate::chat;
 use crate::chat::request::Asking;
+use crate::gemini;
 use crate::responses;
 use crate::settings::{Endpoint, ModelSettings};
 use crate::wire::{Opened, Target, Wire};
 
 /// All wire formats, by their names in the settings. The first one that serves an address is the guess for it.
-pub const WIRE_FORMATS: &[Wire] = &[responses::WIRE, chat::WIRE];
+pub const WIRE_FORMATS: &[Wire] = &[
+    responses::WIRE,
+    anthropic::WIRE,
+    gemini::WIRE,
+    chat::WIRE,
+];
 
 /// The wire format of a service by its address, where none is set.
 pub fn wire_of(base_url: &str) -> Wire {

@@ -28,14 +28,17 @@
 
 mod address;
 mod answer;
+mod anthropic;
 mod chat;
 mod client;
 mod credentials;
 mod fault;
 mod formats;
+mod gemini;
 #[cfg(test)]
 mod heard;
 mod limits;
+mod order;
 mod prepared;
 mod refused;
 mod responses;

@@ -46,6 +46,7 @@ const FILTERED: &[&str] = &[
 const FILTERED_WORDS: &[&str] = &[
     "content management policy",
     "content violates usage guidelines",
+    "content filtering policy",
     "flagged by moderation",
 ];
 

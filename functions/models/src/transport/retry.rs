@@ -80,7 +80,7 @@ impl Refusal {
         let again = match number {
             _ if fault.is_final() || !may_pass => Again::Never,
             408 | 409 | 429 | 500 | 502..=504 | 520..=529 => {
-                Again::Later(retry_after(headers, now))
+                Again::Later(retry_after(headers, now).or(fault.wait()))
             }
             _ => Again::Never,
         };
