@@ -19,6 +19,20 @@ pub enum SettingsError {
         /// Which setting.
         what: &'static str,
     },
+    /// A service that takes code which this program was built without.
+    #[error(
+        "{what} takes a program that was built with the feature `aws`, such as by cargo build --release --bin local --features aws"
+    )]
+    WithoutAws {
+        /// What takes it.
+        what: &'static str,
+    },
+    /// Nobody signs the requests.
+    #[error("{what} needs a key, or credentials of AWS to sign with")]
+    Unsigned {
+        /// Which service.
+        what: &'static str,
+    },
     /// No HTTPS is possible on this machine.
     #[error("cannot verify certificates on this machine")]
     Certificates(#[source] rustls::Error),

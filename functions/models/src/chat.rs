@@ -35,6 +35,18 @@ fn serves(_: &Url) -> bool {
 }
 
 fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
+    let credentials = match target.key {
+        Some(key) => Credentials::header("the model's key", AUTHORIZATION, "Bearer ", key)?,
+        None => Credentials::None,
+    };
+    open_with(target, credentials)
+}
+
+/// With other credentials than a bearer token.
+pub(crate) fn open_with(
+    target: &Target<'_>,
+    credentials: Credentials,
+) -> Result<Opened, SettingsError> {
     let base_url = target.base_url.trim().trim_end_matches('/');
     let base_url = base_url.strip_suffix("/chat/completions");
     let url = address(
@@ -42,10 +54,6 @@ fn open(target: &Target<'_>) -> Result<Opened, SettingsError> {
         base_url.unwrap_or(target.base_url),
         &["chat", "completions"],
     )?;
-    let credentials = match target.key {
-        Some(key) => Credentials::header("the model's key", AUTHORIZATION, "Bearer ", key)?,
-        None => Credentials::None,
-    };
     let asking = Asking {
         usage: target.ask_usage,
         output_limit: target.output_limit,

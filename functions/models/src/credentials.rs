@@ -1,10 +1,16 @@
 //! The credentials of a service, as a wire format names them. The transport uses and renews them.
 
+use std::fmt;
+use std::sync::Arc;
+
+use baton_handoff::ports::ModelError;
 use baton_http::Secret;
+use futures_util::future::BoxFuture;
 use reqwest::Url;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::address::SettingsError;
+use crate::wire::HttpRequest;
 
 /// Authenticates our requests to a service.
 #[derive(Debug, Clone)]
@@ -15,6 +21,15 @@ pub enum Credentials {
     Header(HeaderName, HeaderValue),
     /// A token of Entra ID as a bearer token, renewed before its end.
     Entra(ClientCredentials),
+    /// Headers that follow from the request itself, made anew for each attempt.
+    Sign(Arc<dyn Signer>),
+}
+
+/// Signs requests.
+pub trait Signer: fmt::Debug + Send + Sync {
+    /// The headers to add to this request.
+    fn sign<'a>(&'a self, request: &'a HttpRequest)
+    -> BoxFuture<'a, Result<HeaderMap, ModelError>>;
 }
 
 /// The request for a token, by the OAuth 2.0 client credentials grant (RFC 6749, section 4.4).

@@ -4,6 +4,7 @@ use reqwest::Url;
 
 use crate::address::SettingsError;
 use crate::anthropic;
+use crate::bedrock;
 use crate::chat;
 use crate::chat::request::Asking;
 use crate::gemini;
@@ -16,6 +17,7 @@ pub const WIRE_FORMATS: &[Wire] = &[
     responses::WIRE,
     anthropic::WIRE,
     gemini::WIRE,
+    bedrock::WIRE,
     chat::WIRE,
 ];
 
@@ -38,6 +40,7 @@ pub(crate) fn open(settings: &ModelSettings) -> Result<Opened, SettingsError> {
         ask_usage: settings.ask_usage,
         output_limit: settings.output_limit,
         options: settings.options,
+        signer: settings.signer.as_ref(),
     };
     match &settings.endpoint {
         Endpoint::OpenAi {

@@ -29,6 +29,7 @@
 mod address;
 mod answer;
 mod anthropic;
+mod bedrock;
 mod chat;
 mod client;
 mod credentials;
@@ -50,6 +51,8 @@ mod transport;
 pub mod wire;
 
 pub use address::SettingsError;
+#[cfg(feature = "aws")]
+pub use bedrock::SigV4;
 pub use chat::azure::AzureAuth;
 pub use client::ModelClient;
 pub use formats::{WIRE_FORMATS, wire_of};

@@ -1,11 +1,14 @@
 //! The settings of a model client. Parsed here, once; nothing here reads the environment.
 
+use std::sync::Arc;
+
 use baton_handoff::ports::ModelOptions;
 use baton_http::Secret;
 
+use crate::bedrock;
 use crate::chat::azure::AzureAuth;
 use crate::limits::{Bounds, OutputLimit, Patience, Retries};
-use crate::wire::Wire;
+use crate::wire::{Signer, Wire};
 
 /// The address of the model, and the credentials.
 #[derive(Debug, Clone)]
@@ -51,6 +54,14 @@ impl Endpoint {
             Self::Azure { deployment, .. } => deployment,
         }
     }
+
+    /// Whether the service wants signed requests: Bedrock without a key.
+    pub fn is_signed(&self) -> bool {
+        match self {
+            Self::Service { wire, key, .. } => wire.name == bedrock::WIRE.name && key.is_none(),
+            Self::OpenAi { .. } | Self::Azure { .. } => false,
+        }
+    }
 }
 
 /// Everything about one model service.
@@ -64,6 +75,8 @@ pub struct ModelSettings {
     pub output_limit: Option<OutputLimit>,
     /// How the model is to answer.
     pub options: ModelOptions,
+    /// Signs the requests, where the endpoint [wants it](Endpoint::is_signed).
+    pub signer: Option<Arc<dyn Signer>>,
     /// Use HTTP/2 from the first byte on `http://` too: many streams over few connections. The service must support it.
     pub http2_prior_knowledge: bool,
     /// Further authorities to trust besides the platform's, as certificates (DER).
@@ -84,6 +97,7 @@ impl ModelSettings {
             ask_usage: true,
             output_limit: None,
             options: ModelOptions::default(),
+            signer: None,
             http2_prior_knowledge: false,
             extra_roots: Vec::new(),
             patience: Patience::default(),

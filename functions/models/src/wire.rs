@@ -5,6 +5,7 @@
 //! [`WIRE_FORMATS`](crate::WIRE_FORMATS). `tests/model/new_format.rs` is a whole one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use baton_handoff::ports::{ModelError, ModelErrorKind, ModelOptions, ModelRequest};
 use baton_http::Secret;
@@ -14,7 +15,7 @@ use reqwest::{StatusCode, Url};
 
 pub use crate::address::address;
 pub use crate::answer::Answer;
-pub use crate::credentials::{ClientCredentials, Credentials};
+pub use crate::credentials::{ClientCredentials, Credentials, Signer};
 pub use crate::fault::Fault;
 pub use crate::prepared::Prepared;
 pub use crate::surrogates::read_json;
@@ -54,6 +55,8 @@ pub struct Target<'a> {
     pub output_limit: Option<OutputLimit>,
     /// How the model is to answer.
     pub options: ModelOptions,
+    /// Signs the requests, if the service has no key.
+    pub signer: Option<&'a Arc<dyn Signer>>,
 }
 
 /// A service with its settings read.

@@ -18,6 +18,7 @@ mod records;
 mod services;
 pub mod settings;
 pub mod signals;
+mod signed;
 
 pub use check::{CheckedModel, Report, check};
 pub use kept_secret::secret_beside;

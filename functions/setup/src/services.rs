@@ -26,6 +26,7 @@ use crate::records::{self, Records};
 #[cfg(any(feature = "aws", test))]
 use crate::settings::Values;
 use crate::settings::{ModelChoice, Settings, ToolTokenSettings};
+use crate::signed::signed;
 
 /// The model's description for people.
 #[derive(Debug, Clone)]
@@ -329,7 +330,10 @@ pub(crate) fn model_client(
         name,
         rehearsal: false,
     };
-    Ok(Some((ModelClient::new(settings, env.clone())?, info)))
+    Ok(Some((
+        ModelClient::new(&signed(settings, env)?, env.clone())?,
+        info,
+    )))
 }
 
 /// The rehearsal model on a free port of loopback, reached like any other service.

@@ -18,6 +18,7 @@ fn responses() -> Responses {
         ask_usage: true,
         output_limit: None,
         options: ModelOptions::default(),
+        signer: None,
     };
     Responses::new(url, &target)
 }

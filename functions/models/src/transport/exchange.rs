@@ -21,7 +21,7 @@ use crate::credentials::Credentials;
 use crate::fault::Fault;
 use crate::limits::{Patience, Retries};
 use crate::settings::ModelSettings;
-use crate::wire::{HttpRequest, WireFormat};
+use crate::wire::{HttpRequest, Signer, WireFormat};
 
 /// Enough of an error's body for its codes: some services quote the request in it.
 const ERROR_BODY: usize = 64 * 1024;
@@ -61,6 +61,7 @@ enum Access {
     Open,
     Header(HeaderName, HeaderValue),
     Entra(Box<Entra>),
+    Sign(Arc<dyn Signer>),
 }
 
 impl Exchange {
@@ -78,6 +79,7 @@ impl Exchange {
                 let entra = Entra::new(http, credentials, settings.patience, Arc::clone(&env));
                 Access::Entra(Box::new(entra))
             }
+            Credentials::Sign(signer) => Access::Sign(signer),
         };
         Ok(Self {
             http: http::client(service, settings, settings.http2_prior_knowledge)?,
@@ -136,6 +138,7 @@ impl Exchange {
             Access::Open => self.send(request, None).await?,
             Access::Header(name, value) => self.send(request, Some((name, value))).await?,
             Access::Entra(entra) => self.send_with_token(request, entra).await?,
+            Access::Sign(signer) => self.send_signed(request, &**signer).await?,
         };
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
@@ -239,6 +242,18 @@ impl Exchange {
         }
         let token = entra.token_instead_of(&token).await?;
         self.send_as(request, &token).await
+    }
+
+    /// A signature holds for minutes, so each attempt has its own.
+    async fn send_signed(
+        &self,
+        request: &HttpRequest,
+        signer: &dyn Signer,
+    ) -> Result<Response, Refusal> {
+        let signature = signer.sign(request).await.map_err(Refusal::never)?;
+        let mut signed = request.clone();
+        signed.headers.extend(signature);
+        self.send(&signed, None).await
     }
 
     async fn send_as(&self, request: &HttpRequest, token: &Token) -> Result<Response, Refusal> {

@@ -9,6 +9,9 @@ mod support;
 
 mod answers;
 mod anthropic;
+mod bedrock;
+#[cfg(feature = "aws")]
+mod converse;
 mod cuts;
 mod failures;
 mod gemini;

@@ -7,6 +7,7 @@ use baton_models::{ModelClient, ModelSettings};
 use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, stream};
 
 use crate::anthropic::Anthropic;
+use crate::bedrock::Claude;
 use crate::gemini::Gemini;
 use crate::support::{Reply, ask_for, client, request};
 
@@ -98,7 +99,13 @@ pub(crate) trait Speaks: Sync {
     fn outline(&self, request: &Captured) -> Vec<String>;
 }
 
-pub(crate) const FORMATS: &[&dyn Speaks] = &[&Anthropic, &Gemini];
+pub(crate) const FORMATS: &[&dyn Speaks] = &[
+    &Anthropic,
+    &Gemini,
+    &Claude,
+    #[cfg(feature = "aws")]
+    &crate::converse::Converse,
+];
 
 /// An answer of this format.
 pub(crate) fn answer(format: &dyn Speaks, says: &[Say], stop: Option<Stop>) -> Answer {
