@@ -47,11 +47,7 @@ impl Asked for Captured {
     }
 
     fn tools(&self) -> Vec<String> {
-        let request = self.json();
-        let tools = request["tools"].as_array().into_iter().flatten();
-        tools
-            .filter_map(|tool| tool["function"]["name"].as_str().map(str::to_owned))
-            .collect()
+        self.offered()
     }
 
     fn instructions(&self) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::request::Tool;
+use crate::conversation::Tool;
 
 /// Arguments that satisfy the schema's `required`, types and enums: `known` first, where the tool takes them.
 pub(crate) fn for_tool(tool: &Tool, known: &[(&String, String)], message: &str) -> Value {

@@ -1,4 +1,4 @@
-//! An OpenAI-compatible model server that follows a script and needs no key.
+//! A model server that follows a script and needs no key, in the wire formats of five services.
 //!
 //! It plays a plausible customer-service model for a first run and for tests. It knows nothing of Baton: it answers from the
 //! request alone, like any model. There is no language model in it, and no state between requests: the same request gets the same
@@ -7,12 +7,20 @@
 //!
 //! | route | what |
 //! | --- | --- |
-//! | `POST /v1/chat/completions` | whole or streamed, with `tools`, `tool_choice`, `max_tokens`, `stream_options.include_usage` |
+//! | `POST /v1/chat/completions` | OpenAI's Chat Completions, with `tools`, `tool_choice`, `max_tokens`, `stream_options.include_usage` |
+//! | `POST /v1/responses` | OpenAI's Responses; nothing is stored |
+//! | `POST /v1/messages` | Anthropic's Messages |
+//! | `POST /v1beta/models/{model}:streamGenerateContent?alt=sse`, `…:generateContent` | Gemini; `/v1` too |
+//! | `POST /model/{id}/converse-stream`, `…/converse` | Bedrock's Converse, with its frames |
 //! | `GET /v1/models` | one model, `rehearsal`; a request may name any other |
 //! | `GET /health` | `{"status":"ok","scripted":true}` |
 //!
-//! Requests are checked like the real service does, above all that every tool call has its result and every result its call. An
-//! `Authorization` header is ignored, and so are sampling parameters.
+//! Each answers whole or streamed, in its service's own events. Requests are checked like the real service does, above all that
+//! every tool call has its result and every result its call, that thoughts with a signature come back where they must, and that
+//! there is no field that the service does not know; a refusal has the form of the service. Keys are ignored, and so are sampling
+//! parameters. Thoughts come only where a request wants them, by the parameter that its format has for that; with Chat
+//! Completions, which have none, by `reasoning_effort`. What services do that is in no documentation is asked for by
+//! name, see `quirks.rs`.
 //!
 //! # The parts it plays
 //!
@@ -30,29 +38,36 @@
 //! # Usage
 //!
 //! A token is taken for four bytes, rounded up: of all texts, calls and tools of the request, and of the text and
-//! arguments of the answer. It is never zero.
+//! arguments of the answer. It is never zero. What the request before the last answer had in common with this one counts as
+//! cached, from 1,024 tokens on in steps of 128; with Anthropic's format and Bedrock's only if the request marks something to be cached.
 //!
 //! # Phrases for developers
 //!
 //! | the customer writes | what happens |
 //! | --- | --- |
 //! | `rehearse: two lookups` | two parallel calls of `look_up_item` in one response, their deltas interleaved |
+//! | `rehearse: think`, `rehearse: think and look` | thoughts before a text, or before a call of `look_up_item` |
+//! | `rehearse: quirk NAME` | the answer has a quirk of a real service; the other phrases may stand beside it |
 //! | `rehearse: long 500` | an answer of 500 words (at most 10,000) |
 //! | `rehearse: call NAME {"a": 1}` | calls that tool with these arguments, as they are; one call a line, at most 16 |
 //! | `show me some markdown` (or code, or a table) | a sample with a list, a table, a link and a code block |
 
 mod arguments;
-mod completion;
+mod checksum;
+mod conversation;
 mod error;
-mod message;
+mod exchange;
+mod formats;
+mod hash;
 #[cfg(feature = "load")]
 pub mod paced;
-mod pairs;
+mod parts;
 mod player;
+mod quirks;
 mod reply;
-mod request;
 pub mod scripted;
 mod server;
 mod stream;
 
+pub use formats::Format;
 pub use server::{Settings, router, serve};

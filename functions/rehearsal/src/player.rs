@@ -9,8 +9,8 @@ mod results;
 mod scenes;
 
 use crate::arguments;
+use crate::conversation::{Conversation, Tool};
 use crate::reply::{Called, Reply};
-use crate::request::{ChatRequest, Tool};
 use conversation::{Fact, Texts, opening};
 use scenes::{Call, SCRIPT, Scene, Test, spaced};
 
@@ -20,7 +20,7 @@ const VALUE_BYTES_MAX: usize = 200;
 const WORD_BYTES_MIN: usize = 4;
 
 /// The next answer. Equal requests get equal answers.
-pub(crate) fn reply(request: &ChatRequest) -> Reply {
+pub(crate) fn reply(request: &Conversation) -> Reply {
     let (texts, to_answer) = conversation::read(request);
     let mut player = Player { request, texts };
     for (name, texts) in &SCRIPT.texts {
@@ -41,7 +41,7 @@ pub(crate) fn reply(request: &ChatRequest) -> Reply {
 }
 
 struct Player<'a> {
-    request: &'a ChatRequest,
+    request: &'a Conversation,
     texts: Texts,
 }
 
@@ -64,6 +64,7 @@ impl Player<'_> {
         let template = self.shuffled(&scene.reply).into_iter().next();
         let template = template.unwrap_or_default();
         let mut reply = Reply::says(self.fill(&template)? + &scene.verbatim);
+        reply.thoughts.clone_from(&scene.thoughts);
         if let Some(count) = &scene.repeat {
             let count = self.value(count)?.parse().ok()?;
             let words: Vec<_> = reply.text.split(' ').cycle().take(count).collect();

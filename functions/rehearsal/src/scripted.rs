@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! It answers in the wire format of the request, and records it in one form for all, [`Captured::messages`]; a test of one format
+//! says so with [`ScriptedModel::speaking`]. What a test writes itself, with [`Answer::event`] or [`Answer::raw`], goes out as it is.
+//!
 //! Like the rehearsal it refuses a request with a call without its result or a result without its call, and the test fails
 //! with it unless it [takes anything](ScriptedModel::taking_anything). It writes HTTP/1.1 itself, so that it can break it. For
 //! tests only: it panics where they should fail.
@@ -27,6 +30,7 @@
 mod answer;
 mod captured;
 mod serve;
+mod spoken;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -38,6 +42,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use crate::formats::Format;
 pub use answer::{Answer, calls, drops, hangs, json, says, status, stream};
 pub use captured::Captured;
 
@@ -60,6 +65,7 @@ struct State {
     arrived: watch::Sender<usize>,
     hung_up: watch::Sender<usize>,
     takes_anything: AtomicBool,
+    speaks: Mutex<Option<Format>>,
     connections: AtomicUsize,
     calls: AtomicUsize,
 }
@@ -85,6 +91,7 @@ impl ScriptedModel {
             arrived: watch::Sender::new(0),
             hung_up: watch::Sender::new(0),
             takes_anything: AtomicBool::new(false),
+            speaks: Mutex::new(None),
             connections: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
         });
@@ -103,9 +110,18 @@ impl ScriptedModel {
         self
     }
 
-    /// The base URL of an OpenAI-compatible service.
+    /// The same server, whose address is that of a service with this format, and which refuses other formats. Without it the
+    /// address is that of Chat Completions; an answer is in the format of its request in any case.
+    #[must_use]
+    pub fn speaking(self, format: Format) -> Self {
+        *lock(&self.state.speaks) = Some(format);
+        self
+    }
+
+    /// The base URL of the service, as clients have it: with the version, which Bedrock has not.
     pub fn url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        let format = lock(&self.state.speaks).unwrap_or(Format::Chat);
+        format!("http://{}{}", self.address, format.base())
     }
 
     /// The same without a path, for Azure and Entra.

@@ -2,25 +2,25 @@
 
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::serve::ListenerExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::completion::{self, Heading};
-use crate::error::{self, ApiError};
-use crate::reply::Usage;
-use crate::request::{self, Delivery};
-use crate::{player, stream};
+use crate::error::{ApiError, BODY_BYTES_MAX};
+use crate::exchange;
+use crate::formats::Format;
+use crate::quirks::Tries;
 
 /// An answer at the default pace ends within this; a longer one is cut, so that a shutdown has an end.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -41,16 +41,32 @@ impl Default for Settings {
     }
 }
 
+/// What all requests have in common.
+struct Shared {
+    settings: Settings,
+    /// For quirks, which some tries show and others do not.
+    tries: Tries,
+}
+
 /// All routes.
 pub fn router(settings: Settings) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(complete))
+    let routes = Format::ALL.into_iter().flat_map(|format| {
+        let routes = format.routes().iter();
+        routes.map(move |route| (route, exchange(format)))
+    });
+    let formats = routes.fold(Router::new(), |router, (route, handler)| {
+        router.route(route, handler)
+    });
+    formats
         .route("/v1/models", get(models))
         .route("/health", get(health))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(error::BODY_BYTES_MAX))
-        .with_state(settings)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Arc::new(Shared {
+            settings,
+            tries: Tries::default(),
+        }))
 }
 
 /// Serves until `shutdown` resolves, then lets open answers end for up to five seconds.
@@ -86,48 +102,50 @@ pub async fn serve(
     }
 }
 
-async fn complete(
-    State(settings): State<Settings>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let request = request::parse(&body.map_err(|rejection| unreadable(&rejection))?)?;
-    let reply = player::reply(&request).permitted(&request);
-    let usage = Usage::of(&request, &reply);
-    let heading = Heading::new(&request, request.hash());
-    Ok(match request.delivery {
-        Delivery::Whole => completion::respond(&heading, &reply, usage),
-        Delivery::Streamed { usage: include } => {
-            stream::respond(heading, &reply, usage, include, settings.word_delay)
-        }
-    })
+/// The handler of a format's routes.
+fn exchange(format: Format) -> MethodRouter<Arc<Shared>> {
+    post(
+        move |State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, body| async move {
+            let Shared { settings, tries } = &*shared;
+            let body: Result<Bytes, BytesRejection> = body;
+            let body = body.as_deref().map_err(unreadable);
+            let target = uri.path_and_query().map_or("", |target| target.as_str());
+            exchange::answer(format, target, &headers, body, settings, tries)
+        },
+    )
 }
 
 fn unreadable(rejection: &BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return ApiError::TooLarge;
     }
-    ApiError::Invalid {
-        message: format!("The body could not be read: {rejection}."),
-        param: None,
-    }
+    ApiError::bad(format!("The body could not be read: {rejection}."))
 }
 
 async fn models() -> Response {
     let model = json!({ "id": "rehearsal", "object": "model", "created": 0, "owned_by": "baton" });
-    error::json(
+    exchange::json(
         StatusCode::OK,
         &json!({ "object": "list", "data": [model] }),
     )
 }
 
 async fn health() -> Response {
-    error::json(StatusCode::OK, &json!({ "status": "ok", "scripted": true }))
+    exchange::json(StatusCode::OK, &json!({ "status": "ok", "scripted": true }))
 }
 
-async fn no_such_route(method: Method, uri: Uri) -> ApiError {
-    ApiError::NoSuchRoute(format!("{method} {}", uri.path()))
+async fn no_such_route(method: Method, uri: Uri) -> Response {
+    let route = format!("{method} {}", uri.path());
+    refuse(&uri, &ApiError::NoSuchRoute(route))
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> ApiError {
-    ApiError::WrongMethod(format!("{method} {}", uri.path()))
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let route = format!("{method} {}", uri.path());
+    refuse(&uri, &ApiError::WrongMethod(route))
+}
+
+/// In the format that the path looks like.
+fn refuse(uri: &Uri, error: &ApiError) -> Response {
+    let format = Format::of(uri.path()).unwrap_or(Format::Chat);
+    exchange::refuse(format, error)
 }

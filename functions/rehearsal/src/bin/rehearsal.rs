@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 const HELP: &str = "\
-rehearsal: an OpenAI-compatible model that follows a script and needs no key
+rehearsal: a model that follows a script and needs no key, in the wire formats of five services
 
   --addr ADDRESS       where to listen    (REHEARSAL_ADDR, 127.0.0.1:8601)
   --word-delay-ms N    pause before each word, 0 for none    (REHEARSAL_WORD_DELAY_MS, 35)

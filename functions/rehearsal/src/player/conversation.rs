@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::message::{Call, Message};
-use crate::request::ChatRequest;
+use crate::conversation::{Call, Conversation, Message};
 
 use super::results::lines;
 use super::scenes::SCRIPT;
@@ -18,7 +17,7 @@ pub(super) fn opening(tool: &str) -> String {
 }
 
 /// All facts, oldest first. Results, notes and calls are in lines.
-fn facts(request: &ChatRequest) -> Vec<Fact> {
+fn facts(request: &Conversation) -> Vec<Fact> {
     let matches = |pattern, text: &str| SCRIPT.find(pattern, text).is_some();
     let mut facts: Vec<Fact> = Vec::new();
     let mut open: &[Call] = &[];
@@ -34,7 +33,7 @@ fn facts(request: &ChatRequest) -> Vec<Fact> {
                 let whole = listed.clone().next().is_none().then_some(text.as_str());
                 facts.extend(listed.chain(whole).map(|note| ("note", lines(note, ""))));
             }
-            Message::Assistant { text, calls } => {
+            Message::Assistant { text, calls, .. } => {
                 facts.push(("agent", text.clone()));
                 let arguments = |call: &Call| lines(&call.arguments, "");
                 let called = calls
@@ -60,7 +59,7 @@ fn facts(request: &ChatRequest) -> Vec<Fact> {
 }
 
 /// The texts by their names, and the facts to answer; the customer has no kind.
-pub(super) fn read(request: &ChatRequest) -> (Texts, Vec<Fact>) {
+pub(super) fn read(request: &Conversation) -> (Texts, Vec<Fact>) {
     let facts = facts(request);
     let here = since(&facts, |(kind, _)| *kind == "handed over");
     let closes = |call: &str| SCRIPT.find("closing", call).is_some();

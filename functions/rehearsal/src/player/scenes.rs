@@ -38,6 +38,7 @@ pub(super) struct Scene {
     pub(super) when: Vec<BTreeMap<String, Test>>,
     pub(super) reply: Vec<String>,
     pub(super) verbatim: String,
+    pub(super) thoughts: String,
     pub(super) repeat: Option<String>,
     pub(super) calls: Vec<Call>,
     pub(super) as_written: Option<Test>,

@@ -1,6 +1,6 @@
 //! One answer of the scripted model, step by step.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Gate;
 
@@ -13,11 +13,11 @@ pub struct Answer {
 }
 
 pub(super) enum Head {
-    /// The status, further headers, the media type.
+    /// The status, further headers, and whether the body is one JSON document, not a stream of the format.
     Response {
         status: u16,
         headers: Vec<(String, String)>,
-        media_type: String,
+        is_json: bool,
     },
     /// None, the connection stays open.
     Silence,
@@ -27,7 +27,15 @@ pub(super) enum Head {
 
 pub(super) enum Step {
     Text(String),
-    Call { name: String, arguments: String },
+    Thought(String),
+    /// An error in the words of the format, as the whole body.
+    Refusal(u16),
+    /// The same inside a stream.
+    Failure(u16),
+    Call {
+        name: String,
+        arguments: String,
+    },
     Raw(Vec<u8>),
     Gate(Gate),
 }
@@ -64,7 +72,7 @@ pub fn stream() -> Answer {
         head: Head::Response {
             status: 200,
             headers: Vec::new(),
-            media_type: "text/event-stream".into(),
+            is_json: false,
         },
         steps: Vec::new(),
         end: End::Whole {
@@ -76,12 +84,12 @@ pub fn stream() -> Answer {
     }
 }
 
-/// Refuses with this status and an error as services write it.
+/// Refuses with this status and an error as the format's service writes it.
 pub fn status(status: u16) -> Answer {
-    json(
-        status,
-        json!({"error": {"message": "scripted failure", "type": "scripted", "code": null, "param": null}}),
-    )
+    Answer {
+        steps: vec![Step::Refusal(status)],
+        ..json(status, Value::Null)
+    }
 }
 
 /// Answers with a JSON document.
@@ -91,7 +99,7 @@ pub fn json(status: u16, document: Value) -> Answer {
         head: Head::Response {
             status,
             headers: Vec::new(),
-            media_type: "application/json".into(),
+            is_json: true,
         },
         steps: vec![Step::Raw(document.to_string().into_bytes())],
         end: End::Bare,
@@ -136,6 +144,21 @@ impl Answer {
         self
     }
 
+    /// Thinks so before what follows; signed, where the format signs thoughts.
+    #[must_use]
+    pub fn thinks(mut self, thought: &str) -> Self {
+        self.steps.push(Step::Thought(thought.to_owned()));
+        self
+    }
+
+    /// Reports an error inside the stream, as services do that have sent a status already, and ends there.
+    #[must_use]
+    pub fn fails(mut self, status: u16) -> Self {
+        self.steps.push(Step::Failure(status));
+        self.end = End::Bare;
+        self
+    }
+
     /// One event with this document.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "reads well with json!")]
@@ -157,7 +180,7 @@ impl Answer {
         self
     }
 
-    /// Ends with this finish reason.
+    /// Ends with this finish reason, in the words of Chat Completions.
     #[must_use]
     pub fn finishes(mut self, because: &str) -> Self {
         if let End::Whole { reason, .. } = &mut self.end {

@@ -4,14 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, End, Head, Step};
 use super::captured::Captured;
+use super::spoken::Spoken;
 use super::{State, lock};
+use crate::error::ApiError;
+use crate::formats::Format;
+use crate::parts::Part;
 
 pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
     // The connections end with the server.
@@ -53,7 +56,8 @@ impl Connection {
     fn decide(&self, request: &Captured) -> Answer {
         lock(&self.state.requests).push(request.clone());
         let is_checked = !self.state.takes_anything.load(Ordering::SeqCst);
-        let violation = request.violation().filter(|_| is_checked);
+        let violation = request.violation().or_else(|| self.misspoken(request));
+        let violation = violation.filter(|_| is_checked);
         let answer = if let Some(violation) = violation {
             lock(&self.state.violations).push(violation);
             super::status(400)
@@ -62,6 +66,13 @@ impl Connection {
         };
         self.state.arrived.send_modify(|count| *count += 1);
         answer
+    }
+
+    /// Why a request that asks a model is not in the format that the test wants.
+    fn misspoken(&self, request: &Captured) -> Option<String> {
+        let wanted = (*lock(&self.state.speaks))?;
+        let is_other = Format::of(&request.target).is_some_and(|format| format != wanted);
+        is_other.then(|| format!("'{}' is not {wanted:?}", request.target))
     }
 
     async fn read_request(&mut self) -> io::Result<Option<Captured>> {
@@ -115,75 +126,75 @@ impl Connection {
             Head::Response {
                 status,
                 headers,
-                media_type,
+                is_json,
             } => {
+                let media_type = if is_json {
+                    "application/json"
+                } else {
+                    request.format().wire().media_type
+                };
                 let mut head =
                     format!("HTTP/1.1 {status} Scripted\r\ncontent-type: {media_type}\r\n");
-                for (name, value) in headers {
+                let refusal = answer.steps.iter().find_map(|step| step.refusal(request));
+                let named = refusal.and_then(|refusal| refusal.header);
+                let named = named.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                for (name, value) in headers.into_iter().chain(named) {
                     head.push_str(&[name.as_str(), ": ", value.as_str(), "\r\n"].concat());
                 }
                 head.push_str("transfer-encoding: chunked\r\n\r\n");
                 self.socket.write_all(head.as_bytes()).await?;
             }
         }
-        let calls = self.steps(answer.steps, answer.piece).await?;
+        let mut spoken = Spoken::new(request, &answer.end);
+        self.steps(request, answer.steps, answer.piece, &mut spoken)
+            .await?;
         match answer.end {
             End::Cut => return Ok(false),
             End::Hang => return self.wait_for_hang_up().await,
             End::Bare => {}
-            End::Whole {
-                reason,
-                usage,
-                done,
-            } => {
-                let reason =
-                    reason
-                        .as_deref()
-                        .unwrap_or(if calls > 0 { "tool_calls" } else { "stop" });
-                let mut last = data(&choice(&json!({}), Some(reason)));
-                if request.json().pointer("/stream_options/include_usage")
-                    == Some(&Value::Bool(true))
-                {
-                    let (prompt, completion) = usage.unwrap_or_default();
-                    last += &data(&json!({"choices": [], "usage": {
-                        "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}}));
-                }
-                if done {
-                    last += "data: [DONE]\n\n";
-                }
-                self.write(last.as_bytes(), answer.piece).await?;
+            End::Whole { reason, done, .. } => {
+                let last = spoken.ends(reason.as_deref(), done);
+                self.write(&last, answer.piece).await?;
             }
         }
         self.socket.write_all(b"0\r\n\r\n").await?;
         Ok(true)
     }
 
-    /// Plays the steps; returns the number of calls.
-    async fn steps(&mut self, steps: Vec<Step>, piece: usize) -> io::Result<usize> {
-        let mut calls = 0;
+    /// Plays the steps.
+    async fn steps(
+        &mut self,
+        request: &Captured,
+        steps: Vec<Step>,
+        piece: usize,
+        spoken: &mut Spoken,
+    ) -> io::Result<()> {
         for step in steps {
-            match step {
-                Step::Raw(bytes) => self.write(&bytes, piece).await?,
-                Step::Text(text) => {
-                    let event = data(&choice(&json!({"content": text}), None));
-                    self.write(event.as_bytes(), piece).await?;
-                }
-                Step::Call { name, arguments } => {
-                    let id = self.state.calls.fetch_add(1, Ordering::SeqCst) + 1;
-                    self.write(call(calls, id, &name, &arguments).as_bytes(), piece)
-                        .await?;
-                    calls += 1;
-                }
+            let bytes = match step {
                 // Not `readable()`: it is also ready when there is nothing to read.
-                Step::Gate(gate) => tokio::select! {
-                    () = gate.pass() => {}
-                    gone = self.wait_for_hang_up() => {
-                        gone?;
-                    }
-                },
-            }
+                Step::Gate(gate) => {
+                    tokio::select! {
+                        () = gate.pass() => continue,
+                        gone = self.wait_for_hang_up() => gone?,
+                    };
+                    continue;
+                }
+                Step::Raw(bytes) => bytes,
+                Step::Refusal(_) => {
+                    let refusal = step.refusal(request);
+                    refusal.map_or_else(Vec::new, |refusal| refusal.document.to_string().into())
+                }
+                Step::Failure(status) => spoken.says(&Part::Fails(ApiError::Scripted(status))),
+                Step::Text(text) => spoken.says(&Part::Word(text)),
+                Step::Thought(thought) => spoken.thinks(thought),
+                Step::Call { name, arguments } => {
+                    let number = self.state.calls.fetch_add(1, Ordering::SeqCst) + 1;
+                    spoken.calls(number, name, arguments)
+                }
+            };
+            self.write(&bytes, piece).await?;
         }
-        Ok(calls)
+        Ok(())
     }
 
     async fn write(&mut self, bytes: &[u8], piece: usize) -> io::Result<()> {
@@ -204,21 +215,4 @@ impl Connection {
             }
         }
     }
-}
-
-/// A call in two parts, as OpenAI sends it: id and name first, the arguments behind them.
-fn call(index: usize, id: usize, name: &str, arguments: &str) -> String {
-    let opening = json!({"tool_calls": [{"index": index, "id": format!("call_{id}"), "type": "function",
-        "function": {"name": name, "arguments": ""}}]});
-    let rest = json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]});
-    data(&choice(&opening, None)) + &data(&choice(&rest, None))
-}
-
-fn choice(delta: &Value, finish_reason: Option<&str>) -> Value {
-    json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
-        "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}]})
-}
-
-fn data(document: &Value) -> String {
-    format!("data: {document}\n\n")
 }

@@ -8,5 +8,7 @@
 mod client;
 mod dialogues;
 mod formats;
+mod quirks;
 mod refusals;
 mod secrets;
+mod wires;

@@ -1,10 +1,10 @@
 //! The rule that clients break most easily: every call has its result, and every result its call.
 
+use crate::conversation::{Call, Message};
 use crate::error::ApiError;
-use crate::message::{Call, Message};
 
 /// Refuses a list of messages with a call or a result alone.
-pub(crate) fn check(messages: &[Message]) -> Result<(), ApiError> {
+pub(super) fn check(messages: &[Message]) -> Result<(), ApiError> {
     let mut open: Option<Open<'_>> = None;
     for (at, message) in messages.iter().enumerate() {
         match message {

@@ -1,74 +1,18 @@
-//! A chat request: parsed once, and checked like the real service does. Knows nothing of the answer.
+//! A Chat Completions request: parsed once, and checked like the real service does. Knows nothing of the answer.
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::pairs;
+use crate::conversation::{
+    Call, Conversation, Delivery, Message, Thought, Thoughts, Tool, ToolChoice, is_name,
+};
 use crate::error::ApiError;
-use crate::message::{Call, Message};
-use crate::pairs;
 
 /// The limits of the real service.
 const MESSAGES_MAX: usize = 2048;
 const TOOLS_MAX: usize = 128;
 const NAME_CHARS_MAX: usize = 64;
-
-/// A request that may be answered.
-#[derive(Debug)]
-pub(crate) struct ChatRequest {
-    pub(crate) model: String,
-    pub(crate) messages: Vec<Message>,
-    pub(crate) tools: Vec<Tool>,
-    pub(crate) choice: ToolChoice,
-    pub(crate) parallel_calls: bool,
-    pub(crate) max_tokens: Option<usize>,
-    pub(crate) delivery: Delivery,
-}
-
-impl ChatRequest {
-    /// FNV-1a over all messages: stable between runs and machines, which the standard hasher does not promise.
-    pub(crate) fn hash(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |text: &str| {
-            // A byte that UTF-8 never uses, so that adjacent texts stay separate.
-            for byte in text.bytes().chain([0xff]) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        for message in &self.messages {
-            add(message.text());
-            for call in message.calls() {
-                add(&call.name);
-                add(&call.arguments);
-            }
-        }
-        // The low bits of FNV are weak, and the choice of a reply uses them.
-        hash ^ (hash >> 32)
-    }
-}
-
-/// How the answer is to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    Whole,
-    Streamed { usage: bool },
-}
-
-/// Whether tools may, must or must not be called.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ToolChoice {
-    Auto,
-    Forbidden,
-    Required,
-    Named(String),
-}
-
-#[derive(Debug)]
-pub(crate) struct Tool {
-    pub(crate) name: String,
-    pub(crate) description: String,
-    /// A JSON schema of an object.
-    pub(crate) parameters: Value,
-}
 
 #[derive(Deserialize)]
 struct RawRequest {
@@ -80,6 +24,7 @@ struct RawRequest {
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
     n: Option<u64>,
+    reasoning_effort: Option<Value>,
     stream: Option<bool>,
     stream_options: Option<RawStreamOptions>,
 }
@@ -113,6 +58,7 @@ struct RawPart {
 struct RawCall {
     id: String,
     function: RawFunctionCall,
+    extra_content: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -137,11 +83,9 @@ struct RawFunction {
 }
 
 /// Parses and checks a body.
-pub(crate) fn parse(body: &[u8]) -> Result<ChatRequest, ApiError> {
-    let raw: RawRequest = serde_json::from_slice(body).map_err(|error| ApiError::Invalid {
-        message: format!("The body is not a chat request: {error}."),
-        param: None,
-    })?;
+pub(super) fn parse(body: &[u8]) -> Result<Conversation, ApiError> {
+    let raw: RawRequest = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad(format!("The body is not a chat request: {error}.")))?;
     let model = raw
         .model
         .filter(|model| !model.is_empty())
@@ -153,7 +97,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<ChatRequest, ApiError> {
         ));
     }
     let tools = tools(raw.tools)?;
-    Ok(ChatRequest {
+    Ok(Conversation {
         model,
         messages: messages(raw.messages)?,
         choice: choice(raw.tool_choice.as_ref(), &tools)?,
@@ -161,19 +105,24 @@ pub(crate) fn parse(body: &[u8]) -> Result<ChatRequest, ApiError> {
         parallel_calls: raw.parallel_tool_calls.unwrap_or(true),
         max_tokens: max_tokens(raw.max_completion_tokens.or(raw.max_tokens))?,
         delivery: delivery(raw.stream, raw.stream_options)?,
+        thoughts: match raw.reasoning_effort {
+            Some(effort) if effort != "none" => Thoughts::Shown,
+            Some(_) | None => Thoughts::Off,
+        },
+        caches: true,
     })
 }
 
-/// Checks only the messages of a body; a body without messages passes.
-pub(crate) fn check_messages(body: &[u8]) -> Result<(), ApiError> {
+/// The same of only the messages of a body; none in a body without messages.
+pub(super) fn parse_messages(body: &[u8]) -> Result<Vec<Message>, ApiError> {
     #[derive(Deserialize)]
     struct Body {
         messages: Option<Vec<RawMessage>>,
     }
     let body = serde_json::from_slice::<Body>(body).ok();
     match body.and_then(|body| body.messages) {
-        Some(raw) => messages(Some(raw)).map(drop),
-        None => Ok(()),
+        Some(raw) => messages(Some(raw)),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -279,26 +228,28 @@ fn assistant(
             message,
         ));
     }
-    let calls = calls
-        .unwrap_or_default()
-        .into_iter()
-        .map(
-            |RawCall {
-                 id,
-                 function: RawFunctionCall { name, arguments },
-             }| {
-                check_name(&format!("messages.[{at}].tool_calls"), &name)?;
-                Ok(Call {
-                    id,
-                    name,
-                    arguments,
-                })
-            },
-        )
-        .collect::<Result<_, ApiError>>()?;
+    let mut thoughts = Vec::new();
+    let calls = calls.unwrap_or_default().into_iter().map(|raw| {
+        let RawFunctionCall { name, arguments } = raw.function;
+        check_name(&format!("messages.[{at}].tool_calls"), &name)?;
+        // Where other services have their signature.
+        let seal = raw.extra_content.as_ref();
+        let seal = seal.and_then(|extra| extra.pointer("/google/thought_signature")?.as_str());
+        thoughts.extend(seal.map(|seal| Thought {
+            text: String::new(),
+            seal: seal.to_owned(),
+        }));
+        Ok(Call {
+            id: raw.id,
+            name,
+            arguments,
+        })
+    });
+    let calls = calls.collect::<Result<_, ApiError>>()?;
     Ok(Message::Assistant {
         text: text.unwrap_or_default(),
         calls,
+        thoughts,
     })
 }
 
@@ -357,14 +308,13 @@ fn tool(at: usize, raw: RawTool) -> Result<Tool, ApiError> {
 }
 
 fn check_name(param: &str, name: &str) -> Result<(), ApiError> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(fits) {
-        let message = format!(
-            "The function name '{name}' does not match '^[a-zA-Z0-9_-]{{1,{NAME_CHARS_MAX}}}$'."
-        );
-        return Err(ApiError::invalid(param, message));
+    if is_name(name, NAME_CHARS_MAX) {
+        return Ok(());
     }
-    Ok(())
+    let message = format!(
+        "The function name '{name}' does not match '^[a-zA-Z0-9_-]{{1,{NAME_CHARS_MAX}}}$'."
+    );
+    Err(ApiError::invalid(param, message))
 }
 
 fn choice(raw: Option<&Value>, tools: &[Tool]) -> Result<ToolChoice, ApiError> {
@@ -383,15 +333,9 @@ fn choice(raw: Option<&Value>, tools: &[Tool]) -> Result<ToolChoice, ApiError> {
         Some("required") => return Ok(ToolChoice::Required),
         Some(_) | None => {}
     }
-    let name = raw.pointer("/function/name").and_then(Value::as_str);
-    match name {
-        Some(name) if tools.iter().any(|tool| tool.name == name) => {
-            Ok(ToolChoice::Named(name.to_owned()))
-        }
-        Some(name) => Err(ApiError::invalid(
-            "tool_choice",
-            format!("There is no tool '{name}' in 'tools'."),
-        )),
+    match raw.pointer("/function/name").and_then(Value::as_str) {
+        Some(name) => ToolChoice::named(name, tools)
+            .map_err(|message| ApiError::invalid("tool_choice", message)),
         None => Err(ApiError::invalid(
             "tool_choice",
             "'tool_choice' is 'auto', 'none', 'required' or a function.",
