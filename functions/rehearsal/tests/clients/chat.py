@@ -1,24 +1,16 @@
-"""Checks a rehearsal server with the official client: python openai_client.py http://127.0.0.1:8601/v1"""
+"""Chat Completions, by the client of OpenAI."""
 
 import json
-import sys
 
 from openai import BadRequestError, OpenAI
 
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "look_up_item",
-            "description": "Finds an item.",
-            "parameters": {
-                "type": "object",
-                "properties": {"search_query": {"type": "string"}},
-                "required": ["search_query"],
-            },
-        },
-    }
-]
+import shared
+
+TOOLS = [{"type": "function", "function": {"name": "look_up_item", "description": "Finds an item.", "parameters": shared.SCHEMA}}]
+
+
+def client(base):
+    return OpenAI(base_url=f"{base}/v1", api_key="none", timeout=20, max_retries=0)
 
 
 def ask(text):
@@ -85,6 +77,25 @@ def broken_pairs_are_bad_requests(client):
             raise AssertionError(f"accepted: {message}")
 
 
+def cached_tokens_are_counted(client):
+    request = ask("hello")
+    request["messages"].insert(0, {"role": "system", "content": shared.INSTRUCTIONS})
+    first = client.chat.completions.create(**request)
+    assert first.usage.prompt_tokens_details is None
+    request["messages"] += [first.choices[0].message, {"role": "user", "content": "and now?"}]
+    usage = client.chat.completions.create(**request).usage
+    assert 1024 <= usage.prompt_tokens_details.cached_tokens < usage.prompt_tokens
+
+
+def thoughts_are_apart_from_the_text(client):
+    request = ask("rehearse: think") | {"reasoning_effort": "low"}
+    message = client.chat.completions.create(**request).choices[0].message
+    assert message.reasoning_content and message.reasoning_content not in message.content
+    chunks = client.chat.completions.create(**request, stream=True)
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == message.reasoning_content
+
+
 CHECKS = [
     models,
     whole_answer,
@@ -92,10 +103,6 @@ CHECKS = [
     streamed_calls_by_the_clients_own_accumulator,
     results_are_taken_up,
     broken_pairs_are_bad_requests,
+    cached_tokens_are_counted,
+    thoughts_are_apart_from_the_text,
 ]
-
-if __name__ == "__main__":
-    client = OpenAI(base_url=sys.argv[1], api_key="none", timeout=20, max_retries=0)
-    for check in CHECKS:
-        check(client)
-        print(f"ok {check.__name__}")
