@@ -10,6 +10,7 @@ use baton_models::ModelClient;
 use futures_util::future::BoxFuture;
 
 use crate::settings::{Values, team_model};
+use crate::signed::signed;
 
 /// The deployment's own model, which knows the others.
 struct Models {
@@ -61,6 +62,7 @@ fn client(
 ) -> anyhow::Result<Arc<dyn Model>> {
     let settings = team_model::read(values, model)
         .map_err(|bad| team.model_mistake(model, bad.key, bad.sentence))?;
+    let settings = signed(&settings, env)?;
     let client = ModelClient::new(&settings, env.clone()).map_err(|error| {
         let sentence = format!("model {:?} cannot be used: {error}", model.name);
         team.model_mistake(model, "url", sentence)

@@ -330,10 +330,9 @@ pub(crate) fn model_client(
         name,
         rehearsal: false,
     };
-    Ok(Some((
-        ModelClient::new(&signed(settings, env)?, env.clone())?,
-        info,
-    )))
+    let settings = signed(settings, env)?;
+    let client = ModelClient::new(&settings, env.clone())?;
+    Ok(Some((client, info)))
 }
 
 /// The rehearsal model on a free port of loopback, reached like any other service.

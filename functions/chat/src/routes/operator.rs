@@ -46,7 +46,7 @@ pub(crate) struct Paging {
     /// How many at most; more than 200 are taken for 200. A page of long entries is shorter: `next` says whether more follow.
     #[cfg_attr(
         test,
-        param(required = false, minimum = 1, maximum = 4_294_967_295, default = 50)
+        param(required = false, minimum = 1, maximum = 2_147_483_647, default = 50)
     )]
     limit: usize,
 }

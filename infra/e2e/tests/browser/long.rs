@@ -5,7 +5,7 @@ use std::sync::Arc;
 use baton_handoff::Owner;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Env, Store, Usage};
-use baton_handoff::record::{Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
+use baton_handoff::record::{Asked, Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
 use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
@@ -49,6 +49,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 results: Vec::new(),
                 partial: None,
                 left_out: 0,
+                refused: false,
             };
             let step = StepRecord {
                 agent: "TriageAgent".to_owned(),
@@ -61,6 +62,8 @@ async fn write_history(folder: &Folder, name: &str) {
                 late_results: Vec::new(),
                 usage: Usage::default(),
                 cost: None,
+                asked: Asked::default(),
+                opaque: None,
             };
             [
                 Change::Create(keys::turn(&conversation, *number), turn.record()),
