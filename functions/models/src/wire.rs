@@ -143,7 +143,7 @@ pub trait Decoder: Send {
 
     /// An answer in one document, from a service that does not stream.
     fn document(&mut self, body: &[u8], answer: &mut Answer) -> Result<(), ModelError> {
-        let (_, _) = (body, answer);
+        let _ = (body, answer);
         Err(ModelError::new(
             ModelErrorKind::BadStream,
             "the answer is a JSON document, not a stream",

@@ -81,7 +81,7 @@ impl Kept {
                 fields
             })
             .collect();
-        let has_calls = of_calls.len() > 0;
+        let has_calls = !of_calls.is_empty();
         let mut opaque = Opaque {
             calls: of_calls,
             message,

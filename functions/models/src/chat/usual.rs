@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 
 /// What stands before the choices of a usual event, and behind them.
 const CHOICES: &str = ",\"choices\":[";
-const USUAL_ENDS: [&str; 2] = ["],\"usage\":null}", "]}"];
+const NO_USAGE: &str = ",\"usage\":null";
+/// OpenAI pads its events with random letters.
+const PADDING: &str = ",\"obfuscation\":\"";
 
 /// The text of an event of the usual shape, whose text is a third of it: some plain values, one choice, and no token counts. `None`
 /// for every other one.
@@ -27,7 +29,22 @@ pub(super) fn text(data: &str) -> Option<String> {
     let first = choices.next()?.ok()?;
     let end = choice.get(choices.byte_offset()..)?;
     let text = first.delta.and_then(|delta| delta.content);
-    USUAL_ENDS.contains(&end).then(|| text.unwrap_or_default())
+    is_usual_end(end).then(|| text.unwrap_or_default())
+}
+
+fn is_usual_end(end: &str) -> bool {
+    let Some(values) = end
+        .strip_prefix(']')
+        .and_then(|end| end.strip_suffix('}'))
+        .map(|values| values.strip_prefix(NO_USAGE).unwrap_or(values))
+    else {
+        return false;
+    };
+    values.is_empty()
+        || values
+            .strip_prefix(PADDING)
+            .and_then(|letters| letters.strip_suffix('"'))
+            .is_some_and(|letters| letters.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[derive(Deserialize)]
@@ -132,6 +149,14 @@ mod tests {
                 "",
             ),
             (r#"{"id":"c","choices":[{"delta":{}}]}"#, ""),
+            (
+                r#"{"id":"c","choices":[{"delta":{"content":"b"}}],"usage":null,"obfuscation":"aX9"}"#,
+                "b",
+            ),
+            (
+                r#"{"id":"c","choices":[{"delta":{"content":"b"}}],"obfuscation":""}"#,
+                "b",
+            ),
         ] {
             assert_eq!(text(data).as_deref(), Some(said), "{data}");
         }

@@ -99,7 +99,7 @@ impl ResponsesDecoder {
                 .get("response")
                 .map_or_else(|| reported(event), reported)),
             "response.created" | "response.in_progress" => {
-                self.on_begin(event.get("response"), answer);
+                on_begin(event.get("response"), answer);
                 Ok(())
             }
             TEXT_DELTA => self.text(at, delta.unwrap_or_default().to_owned(), answer),
@@ -116,13 +116,6 @@ impl ResponsesDecoder {
             }
             // Thoughts, annotations, progress, and what is invented later.
             _ => Ok(()),
-        }
-    }
-
-    fn on_begin(&self, response: Option<&Value>, answer: &mut Answer) {
-        let id = response.and_then(|response| response.get("id"));
-        if let Some(id) = id.and_then(Value::as_str) {
-            answer.id(id);
         }
     }
 
@@ -226,7 +219,7 @@ impl ResponsesDecoder {
 
     /// The whole response. What its events did not bring is taken from it.
     fn on_end(&mut self, response: &Value, answer: &mut Answer) -> Result<(), ModelError> {
-        self.on_begin(Some(response), answer);
+        on_begin(Some(response), answer);
         if let Some(usage) = response.get("usage").and_then(usage) {
             answer.usage(usage);
         }
@@ -267,6 +260,13 @@ impl ResponsesDecoder {
     fn last_text(&self) -> Option<u64> {
         let mut texts = self.output.iter().rev();
         texts.find_map(|(at, output)| matches!(output, Output::Text { .. }).then_some(*at))
+    }
+}
+
+fn on_begin(response: Option<&Value>, answer: &mut Answer) {
+    let id = response.and_then(|response| response.get("id"));
+    if let Some(id) = id.and_then(Value::as_str) {
+        answer.id(id);
     }
 }
 

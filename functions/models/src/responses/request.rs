@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{Effort, ModelError, ModelOptions, ModelRequest, ToolDefinition};
+use baton_handoff::ports::{ModelError, ModelOptions, ModelRequest, ToolDefinition};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
@@ -89,7 +89,7 @@ impl Responses {
                 .effort
                 .filter(|_| takes("reasoning"))
                 .map(|effort| Reasoning {
-                    effort: Effort::as_str(effort),
+                    effort: effort.as_str(),
                 }),
         };
         let tools_bytes = body.tools.map_or(0, |tools| tools.get().len());
