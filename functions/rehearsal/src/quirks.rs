@@ -154,16 +154,16 @@ fn said(conversation: &Conversation) -> Option<String> {
 
 /// How often each request came.
 #[derive(Default)]
-pub(crate) struct Tries(Mutex<HashMap<u64, u32>>);
+pub(crate) struct Tries(Mutex<HashMap<(Format, u64), u32>>);
 
 impl Tries {
     /// How often the request came before.
-    fn before(&self, conversation: &Conversation) -> u32 {
+    fn before(&self, format: Format, conversation: &Conversation) -> u32 {
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= TRIES_MAX {
             tries.clear();
         }
-        let count = tries.entry(conversation.bound()).or_default();
+        let count = tries.entry((format, conversation.bound())).or_default();
         *count += 1;
         *count - 1
     }

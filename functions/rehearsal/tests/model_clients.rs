@@ -11,7 +11,7 @@ use tokio::process::Command;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// In all formats.
-const CHECKS: usize = 34;
+const CHECKS: usize = 39;
 
 #[tokio::test]
 #[ignore = "needs the Python environment that ./infra/test prepares"]

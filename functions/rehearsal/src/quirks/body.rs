@@ -40,12 +40,16 @@ pub(crate) fn respond(
     said = reply::altered(quirk, said);
     let mut stop = None;
     match quirk {
-        Quirk::EmptyAnswer if refusals::is_first(conversation, tries) => said = Reply::default(),
+        Quirk::EmptyAnswer if refusals::is_first(format, conversation, tries) => {
+            said = Reply::default();
+        }
         Quirk::Filtered if refusals::is_forbidden(conversation) => {
             said = Reply::default();
             stop = Some(Stop::Filtered);
         }
-        Quirk::Slip if format != Format::Chat && refusals::is_first(conversation, tries) => {
+        Quirk::Slip
+            if format != Format::Chat && refusals::is_first(format, conversation, tries) =>
+        {
             said = Reply::default();
             let word = match format {
                 Format::Gemini => "MALFORMED_FUNCTION_CALL",

@@ -21,7 +21,8 @@ pub(super) fn refusal(
     conversation: &Conversation,
     tries: &Tries,
 ) -> Option<Response> {
-    let first = |tries_in_all: u32| tries.before(conversation) % tries_in_all < tries_in_all - 1;
+    let first =
+        |tries_in_all: u32| tries.before(format, conversation) % tries_in_all < tries_in_all - 1;
     match quirk {
         Quirk::WaitAsked if first(3) => {
             let mut response = refuse(format, &ApiError::Scripted(429));
@@ -79,8 +80,8 @@ pub(super) fn refusal(
 }
 
 /// Whether the first of two tries.
-pub(super) fn is_first(conversation: &Conversation, tries: &Tries) -> bool {
-    tries.before(conversation).is_multiple_of(2)
+pub(super) fn is_first(format: Format, conversation: &Conversation, tries: &Tries) -> bool {
+    tries.before(format, conversation).is_multiple_of(2)
 }
 
 pub(super) fn is_forbidden(conversation: &Conversation) -> bool {

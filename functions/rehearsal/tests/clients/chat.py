@@ -2,7 +2,7 @@
 
 import json
 
-from openai import BadRequestError, OpenAI
+from openai import APIError, BadRequestError, OpenAI, RateLimitError
 
 import shared
 
@@ -77,6 +77,13 @@ def broken_pairs_are_bad_requests(client):
             raise AssertionError(f"accepted: {message}")
 
 
+def failures_are_errors_of_the_client(client):
+    with shared.refused(RateLimitError, "429"):
+        client.chat.completions.create(**ask(shared.AT_ITS_LIMIT))
+    with shared.refused(APIError, "scripted failure"):
+        list(client.chat.completions.create(**ask(shared.FAILS_INSIDE), stream=True))
+
+
 def cached_tokens_are_counted(client):
     request = ask("hello")
     request["messages"].insert(0, {"role": "system", "content": shared.INSTRUCTIONS})
@@ -103,6 +110,7 @@ CHECKS = [
     streamed_calls_by_the_clients_own_accumulator,
     results_are_taken_up,
     broken_pairs_are_bad_requests,
+    failures_are_errors_of_the_client,
     cached_tokens_are_counted,
     thoughts_are_apart_from_the_text,
 ]

@@ -4,7 +4,7 @@ import json
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EventStreamError
 
 import shared
 from shared import refused
@@ -120,6 +120,13 @@ def broken_requests_are_refused(client):
         client.converse_stream(**ask("hello") | {"messages": [user, calling, answering]})
 
 
+def failures_are_errors_of_the_client(client):
+    with refused(ClientError, "ThrottlingException"):
+        client.converse(**ask(shared.AT_ITS_LIMIT))
+    with refused(EventStreamError, "serviceUnavailableException", "scripted failure"):
+        streamed(client, **ask(shared.FAILS_INSIDE))
+
+
 def cached_tokens_are_counted(client):
     request = ask("hello") | {"system": [{"text": shared.INSTRUCTIONS}, {"cachePoint": {"type": "default"}}]}
     content, _, usage = streamed(client, **request)
@@ -135,5 +142,6 @@ CHECKS = [
     parallel_calls,
     thoughts_come_back_with_their_calls,
     broken_requests_are_refused,
+    failures_are_errors_of_the_client,
     cached_tokens_are_counted,
 ]

@@ -110,6 +110,13 @@ def broken_requests_are_refused(client):
             client._api_client.request("post", "models/gemini-3-pro:generateContent", body)
 
 
+def failures_are_errors_of_the_client(client):
+    with refused(errors.ClientError, "429", "RESOURCE_EXHAUSTED"):
+        ask(client, [text(shared.AT_ITS_LIMIT)])
+    with refused(errors.APIError, "503", "UNAVAILABLE"):
+        streamed(client, [text(shared.FAILS_INSIDE)])
+
+
 def cached_tokens_are_counted(client):
     contents = [text("hello")]
     first = ask(client, contents, system_instruction=shared.INSTRUCTIONS)
@@ -125,5 +132,6 @@ CHECKS = [
     parallel_calls,
     thoughts_come_back_with_their_calls,
     broken_requests_are_refused,
+    failures_are_errors_of_the_client,
     cached_tokens_are_counted,
 ]

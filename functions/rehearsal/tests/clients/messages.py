@@ -1,6 +1,6 @@
 """Messages, by the client of Anthropic."""
 
-from anthropic import Anthropic, BadRequestError
+from anthropic import Anthropic, APIStatusError, BadRequestError, RateLimitError
 
 import shared
 from shared import refused
@@ -101,6 +101,13 @@ def broken_requests_are_refused(client):
         client.messages.create(**ask("hello") | {"messages": [user, calling, answering]})
 
 
+def failures_are_errors_of_the_client(client):
+    with refused(RateLimitError, "429", "rate_limit_error"):
+        client.messages.create(**ask(shared.AT_ITS_LIMIT))
+    with refused(APIStatusError, "api_error"):
+        streamed(client, **ask(shared.FAILS_INSIDE))
+
+
 def cached_tokens_are_counted(client):
     cached = [{"type": "text", "text": shared.INSTRUCTIONS, "cache_control": {"type": "ephemeral"}}]
     request = ask("hello") | {"system": cached}
@@ -117,5 +124,6 @@ CHECKS = [
     parallel_calls,
     thoughts_come_back_with_their_calls,
     broken_requests_are_refused,
+    failures_are_errors_of_the_client,
     cached_tokens_are_counted,
 ]

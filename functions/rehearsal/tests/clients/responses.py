@@ -2,7 +2,7 @@
 
 import json
 
-from openai import BadRequestError, OpenAI
+from openai import BadRequestError, OpenAI, RateLimitError
 
 import shared
 from shared import refused
@@ -101,6 +101,14 @@ def broken_requests_are_refused(client):
         client.responses.create(**ask("hello"), previous_response_id="resp_1")
 
 
+def failures_are_errors_of_the_client(client):
+    with refused(RateLimitError, "429"):
+        client.responses.create(**ask(shared.AT_ITS_LIMIT))
+    *_, error, failed = client.responses.create(**ask(shared.FAILS_INSIDE), stream=True)
+    assert error.type == "error" and error.message == "scripted failure"
+    assert failed.type == "response.failed" and failed.response.error.code == "server_error"
+
+
 def cached_tokens_are_counted(client):
     request = ask("hello") | {"instructions": shared.INSTRUCTIONS}
     first = client.responses.create(**request)
@@ -118,5 +126,6 @@ CHECKS = [
     thoughts_come_back_with_their_calls,
     a_cut_answer_is_incomplete,
     broken_requests_are_refused,
+    failures_are_errors_of_the_client,
     cached_tokens_are_counted,
 ]

@@ -8,6 +8,9 @@ SCHEMA = {
     "required": ["search_query"],
 }
 LOOKUPS = ["anvil", "rocket skates"]
+# Quirks of a service: an error behind some words, and 429.
+FAILS_INSIDE = "rehearse: quirk error_inside"
+AT_ITS_LIMIT = "rehearse: quirk wait_asked"
 # Long enough for a cache.
 INSTRUCTIONS = "You are a clerk. " * 300
 
