@@ -94,8 +94,9 @@ fn undone(copy_file: &Path, data: &Path) -> anyhow::Result<Undone> {
             // A step belongs to a turn that is counted.
             Some((_, TurnPart::Step(_))) => {}
             None if partition.starts_with("B#") => undone.office += 1,
-            // Belongs to its turns, and text that is being streamed is kept for a day only.
-            None if sort == "META" || sort.starts_with("M#") || sort.starts_with("E#") => {}
+            // Belongs to its turns, as a summary does, and text that is being streamed is kept for a day only.
+            None if ["M#", "E#", "Z#"].iter().any(|kind| sort.starts_with(kind)) => {}
+            None if sort == "META" => {}
             None => undone.other += 1,
         }
     })?;

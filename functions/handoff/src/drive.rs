@@ -58,6 +58,19 @@ impl Engine {
     /// Advances a conversation unless a driver of this process does. For workers, and after a change of the conversation. `Some`:
     /// too many turns run here; it wants to be looked after again after this time.
     pub async fn look_after(self: &Arc<Self>, conversation: &ConversationId) -> Option<Duration> {
+        let later = self.advance(conversation).await;
+        if later.is_none() && self.remembers() {
+            // Beside the turns of others: no message waits for it.
+            self.summarise(conversation).await;
+        }
+        later
+    }
+
+    /// The same without what can be done beside turns.
+    pub(crate) async fn advance(
+        self: &Arc<Self>,
+        conversation: &ConversationId,
+    ) -> Option<Duration> {
         if !self.hub.start_driving(conversation) {
             return None;
         }
@@ -180,8 +193,10 @@ impl Driver<'_> {
         if !idle || !engine.hub.logs_of(conversation).is_empty() {
             return false;
         }
-        // Stored first, for the next driver.
-        engine.memory.keep(conversation, warm);
+        // Stored first, for the next driver. While a summary is made, META is about to change.
+        if meta.summarise.is_none() {
+            engine.memory.keep(conversation, warm);
+        }
         engine.hub.stop_driving(conversation, seen)
     }
 

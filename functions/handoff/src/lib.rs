@@ -39,6 +39,7 @@ mod principal;
 pub mod record;
 mod shown;
 mod speaker;
+mod summary;
 pub mod team;
 pub mod text;
 pub mod trace;

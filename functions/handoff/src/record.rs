@@ -17,6 +17,7 @@ mod spending;
 mod spent;
 mod step;
 mod stored;
+mod summary;
 mod turn;
 
 pub(crate) use action::{APPROVAL_LIFE, RESEND};
@@ -28,6 +29,7 @@ pub use decision::{Decision, Settlement};
 pub use message::MessageRecord;
 pub use meta::{Meta, Running, conversations_of, conversations_with_agents};
 pub(crate) use meta::{RECHECK, erased_of, recheck_after};
+pub(crate) use spending::Caller;
 pub use spending::{Reservation, Spending};
 pub(crate) use spent::day_of;
 pub use spent::{Counted, DaySpent, Share, Spent};
@@ -37,6 +39,7 @@ pub use step::{
 };
 pub(crate) use stored::encode;
 pub use stored::{Unreadable, decode};
+pub use summary::{OpenLine, Summarise, SummaryRecord, Window};
 pub use turn::{AnsweredCard, Origin, Partial, TurnRecord, TurnState};
 
 /// The tenant of all requests that name none, and of all records of before.

@@ -129,11 +129,15 @@ mod switch {
         OpaqueToOther,
         /// What a model wants back is sent behind other words than those that it was made behind.
         OpaqueAfterChange,
+        /// A turn that is recovered gets the newest summary.
+        SummaryForgotten,
+        /// A summary is written although its conversation was erased meanwhile.
+        SummaryOfErased,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 53] = [
+        pub const ALL: [Self; 55] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -187,6 +191,8 @@ mod switch {
             Self::MixedFallback,
             Self::OpaqueToOther,
             Self::OpaqueAfterChange,
+            Self::SummaryForgotten,
+            Self::SummaryOfErased,
         ];
     }
 

@@ -159,6 +159,9 @@ pub struct HandOff {
     pub description: String,
 }
 
+/// What a file calls the deployment's own model, where it names a model.
+pub const DEPLOYMENT_MODEL: &str = "default";
+
 /// The limits of a turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -170,6 +173,8 @@ pub struct Limits {
     pub window_tokens: usize,
     /// The turns of history sent to a model.
     pub window_turns: usize,
+    /// The model that summarises what leaves the window; [`DEPLOYMENT_MODEL`] is the deployment's own. None: it is forgotten.
+    pub summary_model: Option<String>,
     /// How long a turn waits for the result of an action before the model gets the result "pending".
     pub patience: Duration,
     /// The longest time before the text of a streamed answer is stored for listeners of other processes.
@@ -183,6 +188,7 @@ impl Default for Limits {
             hand_offs: 6,
             window_tokens: 8000,
             window_turns: 20,
+            summary_model: None,
             // Well under the 30 s read time-out of usual clients, so that "pending" still reaches them.
             patience: Duration::from_secs(10),
             keep_text: Duration::from_secs(1),

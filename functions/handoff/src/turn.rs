@@ -9,9 +9,11 @@ mod calls;
 mod commits;
 mod conditions;
 pub(crate) mod draft;
+pub(crate) mod fill;
 mod further;
 pub(crate) mod late;
 mod narrator;
+pub(crate) mod past;
 mod play;
 mod prefix;
 mod price;
@@ -19,7 +21,7 @@ pub(crate) mod recorder;
 pub(crate) mod replay;
 pub(crate) mod request;
 mod reserve;
-mod response;
+pub(crate) mod response;
 pub(crate) mod told;
 pub(crate) mod window;
 
@@ -27,6 +29,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+
+pub(crate) use reserve::costs_nothing;
 
 use begun::{Begun, EndAtOnce, Opening};
 use commits::{Ending, Rest};
@@ -39,6 +43,7 @@ use crate::engine::Engine;
 use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ports::ModelErrorKind;
+use crate::record::Summarise;
 
 /// Runs a begun turn until it ends, is lost or is handed over. Its listeners receive the end, unless another process goes on with
 /// the turn: then the driver finds the outcome. Returns the conversation as the turn's end left it.
@@ -98,6 +103,12 @@ pub(crate) async fn run(engine: &Engine, begun: Box<Begun>) -> Option<Warm> {
         Ok(()) => {
             let past = play.into_past();
             let (version, meta) = lease.into_held();
+            // Behind the last event, which nothing may come before once the end is recorded.
+            if meta.summarise.as_ref().is_some_and(Summarise::is_open) {
+                engine
+                    .send_conversation(&claim.owner, &claim.conversation)
+                    .await;
+            }
             return Some(Warm {
                 version,
                 meta,

@@ -6,7 +6,7 @@ use crate::engine::models::Chosen;
 use crate::ids::ConversationId;
 use crate::ports::StoreError;
 use crate::principal::Owner;
-use crate::record::Meta;
+use crate::record::{Caller, Meta};
 
 /// Whether a commit was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,18 @@ impl Engine {
         meta: &mut Meta,
         next: Option<(&Chosen, u64)>,
     ) -> Result<Reserved, StoreError> {
+        self.reserve_call_for(Caller::Turn, conversation, meta, next)
+            .await
+    }
+
+    /// The same for this caller.
+    pub(crate) async fn reserve_call_for(
+        &self,
+        caller: Caller,
+        conversation: &ConversationId,
+        meta: &mut Meta,
+        next: Option<(&Chosen, u64)>,
+    ) -> Result<Reserved, StoreError> {
         let amount = next.and_then(|(next, input)| self.most_of_call(&*next.model, input));
         let owner = meta.owner.clone();
         let ticket = match amount {
@@ -85,7 +97,8 @@ impl Engine {
             spent: Spent::Unknown,
             reserve: ticket.clone(),
         };
-        match self.post(conversation, meta, &posting).await {
+        let callers = [caller];
+        match self.post_for(&callers, conversation, meta, &posting).await {
             Ok(posted) => Ok(Reserved {
                 covers: amount.is_none() || posted.reserves,
                 posted,

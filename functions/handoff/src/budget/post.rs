@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::ports::{Change, Key, Millis, StoreError};
 use crate::principal::Owner;
-use crate::record::{Amount, Meta, Reservation, Spending};
+use crate::record::{Amount, Caller, Meta, Reservation, Spending};
 
 /// What the call that was reserved for has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) struct Posted {
     /// Whether the next call is reserved.
     pub(crate) reserves: bool,
     accounts: Vec<(Key, u64, Account)>,
-    settled: Option<(String, Amount, Amount)>,
+    settled: Vec<(String, Amount, Amount)>,
 }
 
 /// An account in this commit.
@@ -57,22 +57,36 @@ impl Posting {
 }
 
 impl Engine {
-    /// Writes a posting into META, and into the accounts that its commit must change with it.
+    /// Writes a turn's posting into META, and into the accounts that its commit must change with it.
     pub(crate) async fn post(
         &self,
         conversation: &ConversationId,
         meta: &mut Meta,
         posting: &Posting,
     ) -> Result<Posted, StoreError> {
+        self.post_for(&[Caller::Turn], conversation, meta, posting)
+            .await
+    }
+
+    /// The same for these callers: what they have reserved is settled, and the first one reserves.
+    pub(crate) async fn post_for(
+        &self,
+        callers: &[Caller],
+        conversation: &ConversationId,
+        meta: &mut Meta,
+        posting: &Posting,
+    ) -> Result<Posted, StoreError> {
         let mut posted = Posted::default();
-        let reserves_nothing = posting.reserve.is_none();
-        let has_open = |spending: &Spending| spending.reserved.is_some();
-        if reserves_nothing && !meta.spending.as_ref().is_some_and(has_open) {
+        let mut spending = meta.spending.clone().unwrap_or_default();
+        let open: Vec<_> = callers
+            .iter()
+            .filter_map(|caller| spending.reserved_by(*caller).take())
+            .collect();
+        if posting.reserve.is_none() && open.is_empty() {
             return Ok(posted);
         }
-        let mut spending = meta.spending.clone().unwrap_or_default();
-        let mut lines = Vec::new();
-        if let Some(open) = spending.reserved.take() {
+        let mut lines: Vec<Line> = Vec::new();
+        for open in open {
             let used = match posting.spent {
                 Spent::Unknown => open.amount,
                 Spent::Nothing => Amount::default(),
@@ -80,21 +94,30 @@ impl Engine {
             };
             spending.used = spending.used.plus(used);
             for key in keys_of(&open, &meta.owner, conversation) {
-                // One that is gone is of a day that was over long ago.
-                if let Some((version, mut account)) = self.account_at(&key).await? {
+                let so_far = match line_of(&lines, &key) {
+                    Some(so_far) => Some(so_far),
+                    // One that is gone is of a day that was over long ago.
+                    None => self
+                        .account_at(&key)
+                        .await?
+                        .map(|(version, account)| (Some(version), account)),
+                };
+                if let Some((before, mut account)) = so_far {
                     account.reserved = account.reserved.minus(open.amount);
                     account.used = account.used.plus(used);
-                    lines.push(Line::new(key, Some(version), account, open.at));
+                    lines.retain(|line| line.key != key);
+                    lines.push(Line::new(key, before, account, open.at));
                 }
             }
-            posted.settled = open.slice.map(|slice| (slice, open.amount, used));
+            let settled = open.slice.map(|slice| (slice, open.amount, used));
+            posted.settled.extend(settled);
         }
-        if let Some(ticket) = &posting.reserve {
+        if let (Some(ticket), Some(caller)) = (&posting.reserve, callers.first()) {
             let made = self
                 .reserve(conversation, &meta.owner, &spending, ticket, &mut lines)
                 .await?;
             posted.reserves = made.is_some();
-            spending.reserved = made.filter(|_| !sabotage!(ReservedAfterCall));
+            *spending.reserved_by(*caller) = made.filter(|_| !sabotage!(ReservedAfterCall));
         }
         meta.spending = Some(spending);
         for line in lines {
@@ -124,7 +147,7 @@ impl Engine {
         let (budgets, amount) = (&self.team.budgets, ticket.amount);
         if budgets
             .conversation
-            .is_some_and(|limit| !limit.counted(amount).fits(limit.less(spending.used)))
+            .is_some_and(|limit| !limit.counted(amount).fits(limit.less(spending.taken())))
         {
             return Ok(None);
         }
@@ -182,7 +205,7 @@ impl Engine {
         for (key, version, account) in posted.accounts {
             self.ledger.keep_account(key, version, account);
         }
-        if let Some((slice, reserved, used)) = posted.settled {
+        for (slice, reserved, used) in posted.settled {
             self.ledger.settle(&slice, reserved, used);
         }
     }

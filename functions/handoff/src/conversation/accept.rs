@@ -13,10 +13,11 @@ use crate::engine::models::Chosen;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Change, CommitError, Message, ModelRequest, StoreError};
 use crate::principal::Access;
-use crate::record::journal::{JournaledTurn, visible};
+use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::speaker::Speaker;
 use crate::turn::begun::{Begun, Opening};
+use crate::turn::past::Past;
 use crate::turn::{draft, request};
 
 /// How much of the first message becomes the title, in characters.
@@ -50,7 +51,7 @@ impl Conversation {
         &self,
         submission: &Submission,
         before: Option<(u64, Meta)>,
-        past: Option<Vec<JournaledTurn>>,
+        past: Option<Past>,
         stale: Option<u64>,
         tries: &mut Tries,
     ) -> Result<Option<Taken>, Stop> {
@@ -75,7 +76,7 @@ impl Conversation {
         }
         meta.bytes += submission.message.len() as u64 + TURN;
         let typed = self.typed_answer(&mut meta, &submission.message).await?;
-        let turn = TurnRecord {
+        let mut turn = TurnRecord {
             answers: typed.as_ref().map(|typed| typed.card.clone()),
             message_id: submission.message_id.clone(),
             speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
@@ -101,7 +102,12 @@ impl Conversation {
             ends.append(&mut typed.changes);
             answered = Some(typed.action);
         }
-        let past = past.map(|past| visible(past, &meta));
+        let mut past = past.map(|past| past.visible(&meta));
+        if let Some(past) = &mut past {
+            self.engine
+                .open_window(conversation, &meta, &mut turn, past)
+                .await?;
+        }
         self.engine.read_circuits();
         let request = past
             .as_ref()
@@ -231,7 +237,7 @@ impl Conversation {
     fn first_request(
         &self,
         meta: &Meta,
-        past: &[JournaledTurn],
+        past: &Past,
         record: &TurnRecord,
     ) -> Option<(Chosen, ModelRequest)> {
         if !meta.pending_reports.is_empty() {

@@ -5,7 +5,7 @@ use crate::budget::Posting;
 use crate::engine::MAX_TRIES;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
-use crate::record::{Meta, keys};
+use crate::record::{Caller, Meta, keys};
 
 /// Why a conversation was not erased.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,12 +58,18 @@ impl Conversation {
             }
             meta.stop = None;
             meta.satisfied.clear();
+            (meta.summarised, meta.summarise) = (0, None);
             // An owner finds another fence at its next write, and stops.
             meta.fence += 1;
             meta.running = None;
             let mut posted = self
                 .engine
-                .post(&self.id, &mut meta, &Posting::SETTLES)
+                .post_for(
+                    &[Caller::Turn, Caller::Summary],
+                    &self.id,
+                    &mut meta,
+                    &Posting::SETTLES,
+                )
                 .await
                 .map_err(unavailable)?;
             let mut changes = std::mem::take(&mut posted.changes);
@@ -102,7 +108,7 @@ impl Conversation {
         drop(self.engine.memory.take(&self.id));
         let (engine, conversation) = (self.engine.clone(), self.id.clone());
         self.engine.env.spawn(Box::pin(async move {
-            let _later = engine.look_after(&conversation).await;
+            let _left = engine.advance(&conversation).await;
         }));
     }
 }

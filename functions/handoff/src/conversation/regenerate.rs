@@ -10,7 +10,7 @@ use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
 use crate::record::journal::read_turn;
-use crate::record::{Origin, TurnRecord, keys};
+use crate::record::{Origin, TurnRecord, Window, keys};
 
 /// Why an answer was not regenerated.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,8 @@ impl Conversation {
             let origin = Origin::Regenerated { of };
             let record = TurnRecord {
                 speaker: old.record.speaker,
+                // The same window: what is said anew follows the same words.
+                window: old.record.window.map(|window| Window { rate: 0, ..window }),
                 ..TurnRecord::accepted(origin, old.record.message, now)
             };
             meta.next_turn += 1;

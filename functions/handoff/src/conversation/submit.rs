@@ -18,9 +18,10 @@ use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::StoreError;
 use crate::principal::Access;
-use crate::record::journal::{JournaledTurn, read_turns};
+use crate::record::journal::read_turns;
 use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, decode, keys};
+use crate::turn::past::Past;
 use crate::turn::window;
 
 /// When a message may be sent again that found too many others waiting.
@@ -109,7 +110,7 @@ impl Conversation {
             let _left = drive::drive(engine.clone(), conversation.clone(), begun, None).await;
         } else if !submission.background {
             // Another driver may have read META before our commit, and may have left since.
-            let _left = engine.look_after(conversation).await;
+            let _left = engine.advance(conversation).await;
         }
     }
 
@@ -188,7 +189,7 @@ impl Conversation {
         };
         let owner = self.principal.owner();
         // Concurrent: on a store across a network three reads then take the time of one.
-        let (seen, known, past, ()) = futures_util::join!(
+        let (seen, known, turns, summary, ()) = futures_util::join!(
             look,
             self.known_message(submission),
             read_turns(
@@ -197,6 +198,7 @@ impl Conversation {
                 None,
                 window::extent(&self.engine.team.limits)
             ),
+            self.engine.newest_summary(&self.id),
             self.engine.ready_budgets(&owner, &self.id, drives),
         );
         let meta = match seen? {
@@ -238,7 +240,12 @@ impl Conversation {
         if let Some((_, meta)) = meta.as_ref().filter(|_| !idle) {
             refuse_overlap(meta, submission.overlap, &self.engine.bounds)?;
         }
-        let past = if idle && drives { Some(past?) } else { None };
+        let past = if idle && drives {
+            let turns = turns?;
+            Some(Past { turns, summary })
+        } else {
+            None
+        };
         self.record(submission, meta, past, stale, tries).await
     }
 
@@ -308,10 +315,11 @@ fn refuse_overlap(meta: &Meta, overlap: Overlap, bounds: &Bounds) -> Result<(), 
 }
 
 /// Whether one of these turns accepted this very message: then the model must not be called again.
-fn took(past: &[JournaledTurn], submission: &Submission) -> bool {
+fn took(past: &Past, submission: &Submission) -> bool {
     let id = submission.message_id.as_ref();
     id.is_some()
         && past
+            .turns
             .iter()
             .any(|turn| turn.record.message_id.as_ref() == id)
 }

@@ -8,9 +8,10 @@ use crate::budget::Written;
 use crate::failure::FailureCode;
 use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
-use crate::record::journal::{JournaledTurn, read_meta, read_turn, read_turns, visible};
+use crate::record::journal::{JournaledTurn, read_meta, read_turn, read_turns};
 use crate::record::{Meta, Origin, TurnState, keys};
 use crate::turn::begun::{Begun, EndAtOnce};
+use crate::turn::past::Past;
 use crate::turn::{recorder, replay, request, window};
 
 impl Driver<'_> {
@@ -35,7 +36,7 @@ impl Driver<'_> {
         let fence_before = meta.fence;
         let claim = self.engine.claim(conversation, &mut meta, number);
         let read = async || {
-            futures_util::join!(
+            let (turn, turns, summary) = futures_util::join!(
                 read_turn(&*self.engine.store, conversation, number),
                 read_turns(
                     &*self.engine.store,
@@ -43,15 +44,29 @@ impl Driver<'_> {
                     Some(number),
                     window::extent(&self.engine.team.limits)
                 ),
-            )
+                self.engine.newest_summary(conversation),
+            );
+            (turn, turns.map(|turns| Past { turns, summary }))
         };
-        // Where there are budgets, the commit reserves for the request: it is read before. A commit over the version of META that was
-        // read makes that as good as a read behind it.
-        let early = if self.engine.team.budgets.are_off() || end_at_once.is_some() {
+        // Where there are budgets, the commit reserves for the request, and where there are summaries, it gives the turn its window:
+        // both are read before. A commit over the version of META that was read makes that as good as a read behind it.
+        let needs_none = self.engine.team.budgets.are_off() && !self.engine.remembers();
+        let mut early = if needs_none || end_at_once.is_some() {
             None
         } else {
             Some(read().await)
         };
+        let mut opened = None;
+        if let Some((Ok(Some(turn)), Ok(past))) = &mut early {
+            *past = std::mem::take(past).visible(&meta);
+            // One that goes on keeps what it began with.
+            if !claim.recovers || sabotage!(SummaryForgotten) {
+                opened = self.open_window(&meta, turn, past).await?;
+            } else {
+                let record = &turn.record;
+                self.engine.find_summary(conversation, record, past).await?;
+            }
+        }
         let next = match &early {
             Some((Ok(Some(turn)), Ok(past))) => {
                 Some(request::foreseen(self.engine, &meta, turn, past))
@@ -68,6 +83,8 @@ impl Driver<'_> {
             )
             .await?;
         let mut changes = std::mem::take(&mut reserved.posted.changes);
+        let opens = opened.is_some();
+        changes.extend(opened);
         changes.push(Change::Replace(
             keys::meta(conversation),
             version,
@@ -117,10 +134,17 @@ impl Driver<'_> {
             // The read was so late that another process has recovered the turn since our claim.
             return Ok(Next::Recheck);
         }
-        let past = visible(past?, &meta);
-        let mut turn = turn;
+        let (mut turn, mut past) = (turn, past?.visible(&meta));
+        if opens {
+            turn.version += 1;
+        } else if end_at_once.is_none() {
+            // It has its window already, if it needs one.
+            self.engine
+                .find_summary(conversation, &turn.record, &mut past)
+                .await?;
+        }
         if let Origin::Regenerated { of } = turn.record.origin {
-            let old = past.iter().find(|past| past.number == of);
+            let old = past.turns.iter().find(|past| past.number == of);
             turn.actions = old.map(|old| old.actions.clone()).unwrap_or_default();
         }
         let kept = match end_at_once {
@@ -154,6 +178,25 @@ impl Driver<'_> {
             suspect: None,
             place: place.take(),
         })))
+    }
+
+    /// The change by which a turn that begins gets its window.
+    async fn open_window(
+        &self,
+        meta: &Meta,
+        turn: &mut JournaledTurn,
+        past: &mut Past,
+    ) -> Result<Option<Change>, StoreError> {
+        let conversation = self.conversation;
+        if sabotage!(SummaryForgotten) {
+            turn.record.window = None;
+        }
+        let record = &mut turn.record;
+        let opened = self.engine.open_window(conversation, meta, record, past);
+        let key = keys::turn(conversation, turn.number);
+        Ok(opened
+            .await?
+            .then(|| Change::Replace(key, turn.version, turn.record.record())))
     }
 
     /// The stored text of an unfinished step, from the owner with this fence.

@@ -29,7 +29,7 @@ pub(super) async fn remove(
         keys: Vec::new(),
     };
     let mut left = false;
-    for prefix in ["M#", "E#", "T#"] {
+    for prefix in ["M#", "E#", keys::SUMMARIES, "T#"] {
         let partition = keys::partition(conversation);
         left |= remove_range(engine, partition, prefix, &meta, &mut forgotten).await?;
     }
@@ -126,6 +126,8 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         }
     } else if sort.starts_with("E#") {
         recorder::turn_of(sort)
+    } else if let Some(upto) = keys::parse_summary(sort) {
+        Some(upto)
     } else if stored.key.partition.starts_with("A#") {
         audit::turn_of_details(sort)
     } else {
@@ -169,6 +171,7 @@ mod tests {
         for sort in [
             "T#0000000003",
             "T#0000000003#S#0001",
+            "Z#0000000003",
             "E#0000000003#0001#000000000001#0000000000",
         ] {
             assert!(matches!(fate_of(sort, ""), Fate::Stays), "{sort}");
@@ -182,6 +185,7 @@ mod tests {
         for sort in [
             "T#0000000002",
             "T#0000000002#S#0001",
+            "Z#0000000002",
             "E#0000000002#0001#000000000001#0000000000",
         ] {
             assert!(

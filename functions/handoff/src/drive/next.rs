@@ -7,7 +7,7 @@ use super::erased;
 use crate::failure::FailureCode;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::record::journal::read_meta;
-use crate::record::{Meta, Origin, RECHECK, TurnRecord, keys};
+use crate::record::{Meta, Origin, RECHECK, Summarise, TurnRecord, keys};
 use crate::turn::begun::EndAtOnce;
 use crate::turn::late;
 
@@ -74,7 +74,15 @@ impl Driver<'_> {
         if let Some(turn) = meta.waiting.first().copied() {
             return self.begin(version, meta, turn, None, place).await;
         }
-        let due = meta.due_at <= self.engine.env.now();
+        let now = self.engine.env.now();
+        let is_free = |wanted: &Summarise| wanted.until <= now;
+        if meta.summarise.as_ref().is_some_and(is_free) && !self.engine.remembers() {
+            // The team has no model for summaries any more.
+            let read = (version, meta);
+            self.engine.forgo(conversation, read).await?;
+            return Ok(Next::Recheck);
+        }
+        let due = meta.due_at <= now;
         if !(meta.erasing && due) {
             return self.next_report(version, meta, due).await;
         }

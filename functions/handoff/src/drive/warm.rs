@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::ids::ConversationId;
 use crate::record::Meta;
 use crate::record::journal::JournaledTurn;
+use crate::turn::past::Past;
 
 /// The most conversations remembered.
 const MOST: usize = 1_024;
@@ -21,8 +22,7 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) struct Warm {
     pub(crate) version: u64,
     pub(crate) meta: Meta,
-    /// The last turns, oldest first: as many as a window may need.
-    pub(crate) past: Vec<JournaledTurn>,
+    pub(crate) past: Past,
 }
 
 /// The conversations that were advanced last.
@@ -123,7 +123,9 @@ fn size(warm: &Warm) -> usize {
         });
         turn.record.message.len() + partial + bytes_of(&turn.record.results) + steps.sum::<usize>()
     };
-    warm.past.iter().map(turn).sum()
+    let summary = warm.past.summary.as_ref();
+    let summary = summary.map_or(0, |summary| summary.message().len());
+    summary + warm.past.turns.iter().map(turn).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
         Warm {
             version,
             meta,
-            past: Vec::new(),
+            past: Past::default(),
         }
     }
 

@@ -92,7 +92,7 @@ impl Engine {
                     Err(EraseError::NotFound) => {}
                     Err(error @ EraseError::Unavailable(_)) => return Err(error),
                 }
-                self.look_after(&id).await;
+                self.advance(&id).await;
                 self.left(&id).await;
             }
         }
@@ -100,7 +100,7 @@ impl Engine {
         let erased = self.listed_in(erased_of(owner)).await;
         for id in erased.map_err(unavailable)? {
             // An interrupted erasure goes on here.
-            self.look_after(&id).await;
+            self.advance(&id).await;
             self.left(&id).await;
             if !self.rename(&id, owner, &stays).await.map_err(unavailable)? {
                 done.open.push(id);

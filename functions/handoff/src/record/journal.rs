@@ -61,12 +61,6 @@ pub(crate) async fn read_actions(
     Ok(read.collect())
 }
 
-/// Turns that were not erased.
-pub(crate) fn visible(mut past: Vec<JournaledTurn>, meta: &Meta) -> Vec<JournaledTurn> {
-    past.retain(|turn| turn.number >= meta.erased_below);
-    past
-}
-
 /// One turn.
 pub(crate) async fn read_turn(
     store: &dyn Store,

@@ -45,6 +45,19 @@ pub fn action(action: &ActionId) -> Key {
     )
 }
 
+/// The common prefix of the sort keys of a conversation's summaries.
+pub(crate) const SUMMARIES: &str = "Z#";
+
+/// A summary of the turns up to this one.
+pub fn summary(conversation: &ConversationId, upto: TurnNumber) -> Key {
+    Key::new(partition(conversation), format!("{SUMMARIES}{upto:010}"))
+}
+
+/// The last turn that the summary at this sort key covers.
+pub(crate) fn parse_summary(sort: &str) -> Option<TurnNumber> {
+    sort.strip_prefix(SUMMARIES)?.parse().ok()
+}
+
 /// What an owner's actions have moved on a day under limits on money.
 pub(crate) fn spent_by(owner: &Owner, day: u32) -> Key {
     Key::new(format!("L#{owner}#{day}"), "SPENT")

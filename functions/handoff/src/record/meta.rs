@@ -9,6 +9,7 @@ use super::confirmation::OpenCard;
 use super::spending::Spending;
 use super::spent::Spent;
 use super::stored::{encode, is_false, is_zero, is_zero_place};
+use super::summary::Summarise;
 use crate::ids::{ActionId, TurnNumber};
 use crate::ports::{Listing, Millis, Record};
 use crate::principal::Owner;
@@ -115,6 +116,12 @@ pub struct Meta {
     /// Its part of the budgets; none where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spending: Option<Spending>,
+    /// The last turn that its newest summary covers; 0: there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub summarised: TurnNumber,
+    /// The summary that is to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summarise: Option<Summarise>,
     /// The bytes of its records, as written. Those of before it was counted are not in it.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub bytes: u64,
@@ -150,6 +157,8 @@ impl Meta {
             late_failures: 0,
             erased_below: 0,
             spending: None,
+            summarised: 0,
+            summarise: None,
             bytes: 0,
             weighed: 0,
             erasing: false,
@@ -186,13 +195,26 @@ impl Meta {
     /// How long after the end of a lease META is due: clocks differ a little.
     const GRACE: Millis = 1_000;
 
+    /// When a conversation without turns is due.
+    fn due_at_rest(&self) -> Option<Millis> {
+        let reports = self.erasing || !self.pending_reports.is_empty();
+        let summary = self.summarise.as_ref().map(|summary| {
+            if summary.is_open() {
+                self.due_at
+            } else {
+                summary.until + Self::GRACE
+            }
+        });
+        let reports = reports.then_some(self.due_at);
+        reports.into_iter().chain(summary).min()
+    }
+
     /// The record to write.
     pub fn record(&self) -> Record {
         let due_at = match &self.running {
             Some(running) => Some(running.until + Self::GRACE),
             None if !self.waiting.is_empty() => Some(self.last_activity + Self::GRACE),
-            None if self.erasing || !self.pending_reports.is_empty() => Some(self.due_at),
-            None => None,
+            None => self.due_at_rest(),
         };
         // A conversation without an owner is in no owner's list.
         let listed = (!self.owner.is_none()).then(|| Listing {

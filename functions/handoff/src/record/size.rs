@@ -119,8 +119,8 @@ mod tests {
         AcceptedAction, ActionApproval, ActionRecord, ActionState, Amount, Answer, Asked,
         CallResult, Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, FailedCall,
         LateResult, Meta, NotAccepted, Opaque, OpenCard, Origin, Partial, RefusedCall, Reservation,
-        Running, Settlement, Share, Spending, Spent, StepRecord, ToolOutcome, TurnRecord,
-        TurnState,
+        Running, Settlement, Share, Spending, Spent, StepRecord, Summarise, ToolOutcome,
+        TurnRecord, TurnState,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
@@ -285,14 +285,23 @@ mod tests {
             tokens: u64::MAX,
             cost: u64::MAX,
         };
+        let reserved = Some(Reservation {
+            amount,
+            at: Millis::MAX,
+            owner: true,
+            slice: Some("f".repeat(32)),
+        });
         meta.spending = Some(Spending {
             used: amount,
-            reserved: Some(Reservation {
-                amount,
-                at: Millis::MAX,
-                owner: true,
-                slice: Some("f".repeat(32)),
-            }),
+            reserved: reserved.clone(),
+            summary: reserved,
+        });
+        meta.summarised = u32::MAX;
+        meta.summarise = Some(Summarise {
+            upto: u32::MAX,
+            holder: "h".repeat(128),
+            until: Millis::MAX / 2,
+            tries: u32::MAX,
         });
         meta
     }

@@ -14,6 +14,34 @@ pub struct Spending {
     /// Reserved for one model call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Reservation>,
+    /// Reserved for the call that makes a summary, beside the turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Reservation>,
+}
+
+/// What a model call is made for. Each has its own reservation in META.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The running turn.
+    Turn,
+    /// A summary.
+    Summary,
+}
+
+impl Spending {
+    /// The reservation of a caller.
+    pub(crate) fn reserved_by(&mut self, caller: Caller) -> &mut Option<Reservation> {
+        match caller {
+            Caller::Turn => &mut self.reserved,
+            Caller::Summary => &mut self.summary,
+        }
+    }
+
+    /// What is used, or reserved by anybody.
+    pub(crate) fn taken(&self) -> Amount {
+        let open = self.reserved.iter().chain(&self.summary);
+        open.fold(self.used, |sum, open| sum.plus(open.amount))
+    }
 }
 
 /// An upper bound of what one model call takes, reserved in the commit before the call and settled in the commit behind it.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::{CallResult, FailedCall, StepRecord};
 use super::stored::encode;
+use super::summary::Window;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
@@ -121,6 +122,9 @@ pub struct TurnRecord {
     /// The model's service refused it for what it says. It stands in no later request.
     #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub refused: bool,
+    /// What its requests have of earlier turns, where its team has a model for summaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 impl TurnRecord {
@@ -164,6 +168,7 @@ impl TurnRecord {
             partial: None,
             left_out: 0,
             refused: false,
+            window: None,
         }
     }
 

@@ -90,6 +90,13 @@ impl Limits {
                 .map_or(usual.window_tokens, size),
             window_turns: in_range("window_turns", file.window_turns, (1, 1000))?
                 .map_or(usual.window_turns, size),
+            summary_model: match file.summary_model {
+                Some(name) => {
+                    check_name("model", &name)?;
+                    Some(name.into_inner())
+                }
+                None => None,
+            },
             patience: in_range("patience_seconds", file.patience_seconds, (0, 60))?
                 .map_or(usual.patience, Duration::from_secs),
             keep_text: in_range("keep_text_seconds", file.keep_text_seconds, (1, 60))?

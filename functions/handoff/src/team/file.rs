@@ -60,6 +60,7 @@ pub(super) struct LimitsFile {
     pub(super) hand_offs: Option<Spanned<i64>>,
     pub(super) window_tokens: Option<Spanned<i64>>,
     pub(super) window_turns: Option<Spanned<i64>>,
+    pub(super) summary_model: Option<Spanned<String>>,
     pub(super) patience_seconds: Option<Spanned<i64>>,
     pub(super) keep_text_seconds: Option<Spanned<i64>>,
 }

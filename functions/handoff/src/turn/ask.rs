@@ -99,7 +99,7 @@ impl Play<'_> {
             return Ok(Err(Broken { usage, ..broken }));
         }
         let place = (self.number, self.next_step());
-        let earlier = self.past.iter().flat_map(|turn| &turn.steps);
+        let earlier = self.past.turns.iter().flat_map(|turn| &turn.steps);
         let earlier = earlier.chain(&self.steps);
         response.name_calls(place, |id| {
             let mut calls = earlier.clone().flat_map(|step| &step.calls);
@@ -148,6 +148,11 @@ impl Play<'_> {
             results: &self.results,
             late: &self.late_results,
         };
+        self.request_of(&begun)
+    }
+
+    /// The request of a turn that is this far.
+    pub(super) fn request_of(&self, begun: &Begun<'_>) -> ModelRequest {
         request(
             self.engine,
             &self.agent,
@@ -155,7 +160,7 @@ impl Play<'_> {
             &self.model.name,
             self.short,
             &self.past,
-            &begun,
+            begun,
         )
     }
 

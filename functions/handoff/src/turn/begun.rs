@@ -14,6 +14,7 @@ use crate::failure::FailureCode;
 use crate::ports::{Millis, ModelError, ModelRequest, ModelStream};
 use crate::record::Meta;
 use crate::record::journal::JournaledTurn;
+use crate::turn::past::Past;
 
 /// A model call that was made. The first one of a turn is made before the turn is recorded, so that the customer does not wait for
 /// both in a row.
@@ -44,7 +45,7 @@ pub(crate) struct Begun {
     pub(crate) meta: Meta,
     pub(crate) meta_version: u64,
     pub(crate) turn: JournaledTurn,
-    pub(crate) past: Vec<JournaledTurn>,
+    pub(crate) past: Past,
     pub(crate) log: Arc<TurnLog>,
     pub(crate) opening: Option<Opening>,
     /// Set if the turn must end without another step.

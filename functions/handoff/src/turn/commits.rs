@@ -3,6 +3,8 @@
 use super::acceptance::{Acceptance, Accepted};
 use super::calls::Planned;
 use super::conditions;
+use super::draft::Begun;
+use super::fill::{self, Filling};
 use super::late::forget_reported;
 use super::play::Play;
 use super::replay;
@@ -13,7 +15,7 @@ use crate::failure::FailureCode;
 use crate::ports::{Change, Usage};
 use crate::record::{
     AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, RECHECK, StepRecord,
-    TurnState, keys, recheck_after,
+    TurnRecord, TurnState, keys, recheck_after,
 };
 
 /// How a run of a turn ended.
@@ -144,6 +146,7 @@ impl Play<'_> {
                 record.left_out = u32::try_from(self.narrator.text().len()).unwrap_or(u32::MAX);
             }
         }
+        let filling = self.filling(&mut record, last.as_ref());
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let (results, late): (&[_], &[_]) = match &last {
@@ -177,6 +180,9 @@ impl Play<'_> {
             };
             meta.due_at = self.engine.env.now() + recheck_after(meta.late_failures);
             meta.running = None;
+            if let Some(filling) = &filling {
+                filling.mark(meta);
+            }
             let turn = Change::Replace(
                 keys::turn(&conversation, self.number),
                 self.turn_version,
@@ -218,6 +224,27 @@ impl Play<'_> {
         );
         self.record = record;
         Ok(())
+    }
+
+    /// How full the turn leaves the window, and into its record how its service counted. None where nothing is summarised.
+    fn filling(&self, record: &mut TurnRecord, last: Option<&StepRecord>) -> Option<Filling> {
+        let engine = self.engine;
+        if !engine.remembers() {
+            return None;
+        }
+        if let (Some(step), Some(window)) = (last, &mut record.window) {
+            let begun = Begun {
+                record: &self.record,
+                steps: &self.steps,
+                results: &step.results,
+                late: &step.late_results,
+            };
+            let request = self.request_of(&begun);
+            window.rate = fill::rate_of(&request, step.usage).unwrap_or(0);
+        }
+        let steps = self.steps.iter().chain(last);
+        let turn = (self.number, &*record);
+        Some(Filling::of(&engine.team.limits, &self.past, turn, steps))
     }
 
     fn partial(&self) -> Option<Partial> {

@@ -8,11 +8,14 @@ use super::told;
 use super::window::{SEALED, late_prompt, late_text, words};
 use crate::ports::{Message, ModelRequest, ToolCall, ToolDefinition};
 use crate::record::journal::JournaledTurn;
-use crate::record::{CallResult, LateResult, Origin, StepRecord, TurnRecord, size};
+use crate::record::{CallResult, LateResult, Origin, StepRecord, SummaryRecord, TurnRecord, size};
 use crate::text::is_blank;
 
 /// Stands for the answer of a turn that ended without one, so that roles alternate.
 pub(crate) const BROKE_OFF: &str = "(The answer broke off here.)";
+
+/// Stands behind a summary, so that roles alternate.
+const NOTED: &str = "(Noted.)";
 
 /// Stands for a message that the service refuses.
 const LEFT_OUT: &str = "[This message was taken out.]";
@@ -47,6 +50,13 @@ impl<'a> Draft<'a> {
             messages: vec![Message::System(instructions)],
             marks: Vec::new(),
         }
+    }
+
+    /// What was said before the turns of the window: the same words until the next summary.
+    pub(crate) fn add_summary(&mut self, summary: &SummaryRecord) {
+        let message = Message::User(Arc::from(summary.message()));
+        self.messages.push(message);
+        self.say(NOTED);
     }
 
     /// A turn that is over. It ends with an assistant's message, however it ended.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::begun::{Begun, EndAtOnce, Opening};
 use super::narrator::Narrator;
+use super::past::Past;
 use super::request::{active_agent, first_speaker};
 use super::reserve::Call;
 use crate::drive::admission::Place;
@@ -30,7 +31,7 @@ pub(super) struct Play<'a> {
     pub(super) record: TurnRecord,
     pub(super) number: u32,
     /// Earlier turns.
-    pub(super) past: Vec<JournaledTurn>,
+    pub(super) past: Past,
     /// The journal of this turn.
     pub(super) steps: Vec<StepRecord>,
     pub(super) actions: Vec<ActionRecord>,
@@ -83,7 +84,7 @@ impl<'a> Play<'a> {
             suspect: _,
             meta_version: _,
         } = *begun;
-        let agent = active_agent(engine, &meta, first_speaker(&turn, &past));
+        let agent = active_agent(engine, &meta, first_speaker(&turn, &past.turns));
         let model = match &opening {
             Some(opening) => opening.model.clone(),
             None => engine.first_model(&agent, turn.steps.last()),
@@ -173,9 +174,9 @@ impl<'a> Play<'a> {
     }
 
     /// The turns that the next message needs, this one included.
-    pub(super) fn into_past(self) -> Vec<JournaledTurn> {
+    pub(super) fn into_past(self) -> Past {
         let mut past = self.past;
-        past.push(JournaledTurn {
+        past.turns.push(JournaledTurn {
             number: self.number,
             version: self.turn_version,
             record: self.record,
@@ -183,9 +184,10 @@ impl<'a> Play<'a> {
             actions: self.actions,
         });
         let surplus = past
+            .turns
             .len()
             .saturating_sub(self.engine.team.limits.window_turns);
-        past.drain(..surplus);
+        past.turns.drain(..surplus);
         past
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::draft::{Begun, Draft};
+use super::past::Past;
 use super::window;
 use crate::budget::{CALL_ALLOWANCE, most_input};
 use crate::engine::Engine;
@@ -20,7 +21,7 @@ pub(crate) fn request(
     owner: &Owner,
     model: &str,
     short: bool,
-    past: &[JournaledTurn],
+    past: &Past,
     turn: &Begun<'_>,
 ) -> ModelRequest {
     let mut draft = Draft::new(
@@ -28,7 +29,10 @@ pub(crate) fn request(
         model,
         short,
     );
-    for ended in window::kept(past, turn.record, &engine.team.limits, short) {
+    if let Some(summary) = past.summary_of(turn.record) {
+        draft.add_summary(summary);
+    }
+    for ended in window::kept(&past.turns, turn.record, &engine.team.limits, short) {
         draft.add_ended(ended);
     }
     draft.add_begun(turn);
@@ -51,9 +55,9 @@ pub(crate) fn foreseen(
     engine: &Engine,
     meta: &Meta,
     turn: &JournaledTurn,
-    past: &[JournaledTurn],
+    past: &Past,
 ) -> (Chosen, u64) {
-    let agent = active_agent(engine, meta, first_speaker(turn, past));
+    let agent = active_agent(engine, meta, first_speaker(turn, &past.turns));
     let model = engine.first_model(&agent, turn.steps.last());
     let begun = Begun {
         record: &turn.record,

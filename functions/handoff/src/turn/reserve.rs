@@ -114,7 +114,7 @@ impl Play<'_> {
 }
 
 /// Whether the service did no work for a call that failed so.
-pub(super) fn costs_nothing(code: FailureCode) -> bool {
+pub(crate) fn costs_nothing(code: FailureCode) -> bool {
     match code {
         FailureCode::ModelRefused
         | FailureCode::ModelUnauthorized

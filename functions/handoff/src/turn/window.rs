@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::told;
+use super::{fill, told};
 use crate::ids::TurnNumber;
 use crate::ports::Message;
 use crate::record::journal::{Extent, JournaledTurn};
@@ -18,52 +18,77 @@ pub(crate) const SEALED: &str = "No result: this turn ended before the call did.
 
 /// How much of the past a window can need.
 pub(crate) fn extent(limits: &Limits) -> Extent {
+    let bytes = if limits.summary_model.is_some() {
+        fill::bytes(limits, fill::MOST_RATE)
+    } else {
+        limits.window_tokens.saturating_mul(BYTES_PER_TOKEN)
+    };
     // A record is JSON around the text: four times the budget in records holds the whole budget in text.
-    Extent::of_window(
-        limits.window_turns,
-        limits.window_tokens.saturating_mul(BYTES_PER_TOKEN * 4),
-    )
+    Extent::of_window(limits.window_turns, bytes.saturating_mul(4))
 }
 
-/// The turns that a request for this turn has, oldest first: the newest that fit. `short`: half as many bytes.
+/// The turns that a request for this turn has, oldest first: those of its window, or the newest that fit. `short`: half as many
+/// bytes.
 ///
 /// Of a regenerated answer only the newest version is included, and no version of the answer that is being regenerated now. Not
 /// included is a turn that the service refused, and one that ended before anything was said, if its message was sent again.
 pub(crate) fn kept<'a>(
     past: &'a [JournaledTurn],
-    now: &TurnRecord,
+    now: &'a TurnRecord,
     limits: &Limits,
     short: bool,
 ) -> Vec<&'a JournaledTurn> {
-    let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN) >> u32::from(short);
+    let (from, budget, turns) = match now.window {
+        Some(window) if short => (
+            window.from,
+            fill::bytes(limits, fill::rate(past)),
+            usize::MAX,
+        ),
+        Some(window) => (window.from, usize::MAX, usize::MAX),
+        None => {
+            let budget = limits.window_tokens.saturating_mul(BYTES_PER_TOKEN);
+            (0, budget, limits.window_turns)
+        }
+    };
+    let budget = budget >> u32::from(short);
+    let mut spent: usize = 0;
+    let mut kept: Vec<_> = newest_first(past, now)
+        .take_while(|turn| turn.number >= from)
+        .take_while(|turn| {
+            spent = spent.saturating_add(size_of(&turn.record, turn.steps.iter()));
+            spent <= budget
+        })
+        .take(turns)
+        .collect();
+    kept.reverse();
+    kept
+}
+
+/// The earlier turns that count for this one, newest first.
+pub(crate) fn newest_first<'a>(
+    past: &'a [JournaledTurn],
+    now: &'a TurnRecord,
+) -> impl Iterator<Item = &'a JournaledTurn> {
     let mut newer: Vec<TurnNumber> = match now.origin {
         Origin::Regenerated { of } => vec![of],
         Origin::Customer | Origin::LateResult => Vec::new(),
     };
     let mut next = now;
-    let mut spent = 0;
-    let mut kept = Vec::new();
-    for turn in past.iter().rev() {
+    past.iter().rev().filter(move |turn| {
         let root = match turn.record.origin {
             Origin::Regenerated { of } => of,
             Origin::Customer | Origin::LateResult => turn.number,
         };
         if newer.contains(&root) || is_left_out(turn) {
-            continue;
+            return false;
         }
         newer.push(root);
         if is_repeated(turn, next) {
-            continue;
+            return false;
         }
         next = &turn.record;
-        spent += size(turn);
-        if spent > budget || kept.len() >= limits.window_turns {
-            break;
-        }
-        kept.push(turn);
-    }
-    kept.reverse();
-    kept
+        true
+    })
 }
 
 /// The service refuses it, and nothing was done in it.
@@ -82,13 +107,16 @@ fn is_repeated(turn: &JournaledTurn, next: &TurnRecord) -> bool {
 }
 
 /// The bytes of a turn in a request, without what services add.
-fn size(turn: &JournaledTurn) -> usize {
-    let partial = turn.record.partial.as_ref();
+pub(super) fn size_of<'a>(
+    record: &TurnRecord,
+    steps: impl Iterator<Item = &'a StepRecord>,
+) -> usize {
+    let partial = record.partial.as_ref();
     let partial = partial.map_or(0, |partial| partial.text.len());
-    let results = turn.record.results.iter();
+    let results = record.results.iter();
     let results: usize = results.map(|result| result.result.len()).sum();
-    let steps: usize = turn.steps.iter().map(size_of_step).sum();
-    turn.record.message.len() + partial + results + steps
+    let steps: usize = steps.map(size_of_step).sum();
+    record.message.len() + partial + results + steps
 }
 
 fn size_of_step(step: &StepRecord) -> usize {

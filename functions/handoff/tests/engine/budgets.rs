@@ -209,6 +209,7 @@ async fn a_stopped_turn_has_taken_what_was_reserved_for_it() {
             cost: reserved.cost,
         },
         reserved: None,
+        summary: None,
     };
     assert_eq!(spending(&play), Some(all));
 }

@@ -25,4 +25,5 @@ mod ports;
 mod processes;
 mod shown;
 mod store;
+mod summaries;
 mod turns;

@@ -112,12 +112,16 @@ pub(crate) fn fails(kind: ModelErrorKind) -> Reply {
     of(vec![Err(ModelError::new(kind, "as the test says"))])
 }
 
+/// Answers by what it is asked.
+type Answers = Box<dyn Fn(&ModelRequest) -> Reply + Send>;
+
 /// The replies to come, and what was asked.
 #[derive(Default)]
 pub(crate) struct Script {
     /// The models that a team file names.
     named: Mutex<BTreeMap<String, Arc<Script>>>,
     name: Option<String>,
+    otherwise: Mutex<Option<Answers>>,
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<ModelRequest>>,
 }
@@ -126,6 +130,11 @@ impl Script {
     /// Answers with these, one after the other, behind those that it has.
     pub(crate) fn will(&self, replies: impl IntoIterator<Item = Reply>) {
         self.replies.lock().unwrap().extend(replies);
+    }
+
+    /// Answers so when it has no reply.
+    pub(crate) fn otherwise(&self, answers: impl Fn(&ModelRequest) -> Reply + Send + 'static) {
+        *self.otherwise.lock().unwrap() = Some(Box::new(answers));
     }
 
     /// Another model, under this name.
@@ -182,9 +191,12 @@ impl Model for Script {
         self: Arc<Self>,
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
-        self.asked.lock().unwrap().push(request);
         let reply = self.replies.lock().unwrap().pop_front();
+        let otherwise = self.otherwise.lock().unwrap();
+        let otherwise = || otherwise.as_ref().map(|answers| answers(&request));
+        let reply = reply.or_else(otherwise);
         let reply = reply.unwrap_or_else(|| says(&["Nothing to say."]));
+        self.asked.lock().unwrap().push(request);
         let mut before = reply.chunks;
         let behind = before.split_off(reply.before_gate);
         let gate = async move {

@@ -97,6 +97,9 @@ impl Records {
 pub(crate) struct Way {
     records: Arc<Records>,
     frozen: watch::Sender<bool>,
+    /// What its ranges began with, and how many records it was asked for by their keys.
+    ranges: Mutex<Vec<String>>,
+    gets: Mutex<usize>,
 }
 
 impl Way {
@@ -104,6 +107,8 @@ impl Way {
         Self {
             records,
             frozen: watch::Sender::new(false),
+            ranges: Mutex::default(),
+            gets: Mutex::default(),
         }
     }
 
@@ -113,6 +118,12 @@ impl Way {
 
     pub(crate) fn thaw(&self) {
         self.frozen.send_replace(false);
+    }
+
+    /// The ranges that were read, by the begin of their keys, and how many records beside them.
+    pub(crate) fn reads(&self) -> (Vec<String>, usize) {
+        let ranges = self.ranges.lock().unwrap().clone();
+        (ranges, *self.gets.lock().unwrap())
     }
 
     async fn pass(&self) {
@@ -125,6 +136,7 @@ impl Way {
 impl Store for Way {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         self.pass().await;
+        *self.gets.lock().unwrap() += 1;
         Ok(self.records.lock().get(key).cloned())
     }
 
@@ -136,6 +148,7 @@ impl Store for Way {
 
     async fn range(&self, range: &Range) -> Result<Page, StoreError> {
         self.pass().await;
+        self.ranges.lock().unwrap().push(range.prefix.clone());
         let mut found: Vec<_> = {
             let records = self.records.lock();
             let of_range = records.values().filter(|stored| {

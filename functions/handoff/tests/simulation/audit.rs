@@ -5,6 +5,7 @@ mod budget;
 mod conversation;
 pub(crate) mod money;
 pub(crate) mod people;
+mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -72,6 +73,8 @@ struct Books {
     places: BTreeMap<ActionId, u64>,
     people: People,
     accounts: Accounts,
+    /// What the requests of a turn begin with, by conversation, turn and the message that it answers.
+    openings: BTreeMap<(String, TurnNumber, String), Vec<String>>,
     purse: money::Purse,
 }
 
@@ -191,6 +194,7 @@ impl Audit {
             meta.running.is_some()
                 || !meta.waiting.is_empty()
                 || erases
+                || meta.summarise.is_some()
                 || meta.pending_reports.iter().any(waits)
         })?;
         Some(format!("{conversation} has {meta:?}"))
@@ -413,6 +417,14 @@ impl Audit {
                         changes,
                     ),
                 }
+            } else if key.sort.starts_with("Z#") {
+                self.check_summary(
+                    &books,
+                    conversation,
+                    before.as_ref(),
+                    after.as_ref(),
+                    changes,
+                );
             } else if key.sort.starts_with("E#") {
                 Self::keep(&mut books, conversation, after.as_ref());
             } else if key.sort.starts_with("M#") && after.is_none() {

@@ -49,27 +49,33 @@ pub(crate) struct Teams {
     pub(crate) later: Arc<Team>,
 }
 
-/// With one model and with several.
-static TEAMS: LazyLock<Vec<[Teams; 2]>> =
-    LazyLock::new(|| KINDS.iter().map(|kind| both(kind)).collect());
+/// With one model and with several, without summaries and with them.
+type Variants = [[Teams; 2]; 2];
 
-static AMPLE_TEAMS: LazyLock<[Teams; 2]> = LazyLock::new(|| both(AMPLE));
+static TEAMS: LazyLock<Vec<Variants>> =
+    LazyLock::new(|| KINDS.iter().map(|kind| variants(kind)).collect());
 
-/// The teams with these budgets.
-pub(crate) fn teams_with(budgets: usize, several_models: bool) -> &'static Teams {
-    &TEAMS[budgets][usize::from(several_models)]
+static AMPLE_TEAMS: LazyLock<Variants> = LazyLock::new(|| variants(AMPLE));
+
+/// A small window, and a model that sums up what leaves it. The team that takes over has none.
+const SUMS_UP: &str = "[limits]\nwindow_turns = 3\nsummary_model = \"summaries\"\n";
+
+/// The teams with these budgets. `sums_up`: with summaries.
+pub(crate) fn teams_with(budgets: usize, several_models: bool, sums_up: bool) -> &'static Teams {
+    &TEAMS[budgets][usize::from(several_models)][usize::from(sums_up)]
 }
 
 /// The teams once budgets are ample.
-pub(crate) fn ample(several_models: bool) -> &'static Teams {
-    &AMPLE_TEAMS[usize::from(several_models)]
+pub(crate) fn ample(several_models: bool, sums_up: bool) -> &'static Teams {
+    &AMPLE_TEAMS[usize::from(several_models)][usize::from(sums_up)]
 }
 
-fn both(budgets: &str) -> [Teams; 2] {
-    [teams(budgets, &[]), teams(budgets, &MODELS)]
+fn variants(budgets: &str) -> Variants {
+    let models: [&[&str]; 2] = [&[], &MODELS];
+    models.map(|models| [false, true].map(|sums_up| teams(budgets, models, sums_up)))
 }
 
-fn teams(budgets: &str, models: &[&str]) -> Teams {
+fn teams(budgets: &str, models: &[&str], sums_up: bool) -> Teams {
     let read = |file: &str, text: &str| {
         let price = if budgets.is_empty() { "" } else { PRICE };
         let text = format!("{text}\n{budgets}\n{price}");
@@ -77,8 +83,12 @@ fn teams(budgets: &str, models: &[&str]) -> Teams {
         let team = team.expect("the team of the simulation is right");
         Arc::new(team.with_models(models))
     };
+    let mut first = include_str!("team.toml").to_owned();
+    if sums_up {
+        first = first.replacen("[limits]\n", SUMS_UP, 1);
+    }
     Teams {
-        first: read("team.toml", include_str!("team.toml")),
+        first: read("team.toml", &first),
         later: read("later_team.toml", include_str!("later_team.toml")),
     }
 }

@@ -13,6 +13,7 @@ use baton_handoff::text::is_blank;
 use baton_handoff::{Bound, Bounds};
 use futures_util::future::BoxFuture;
 
+use crate::audit::Audit;
 use crate::oddities;
 use crate::script::{Reply, Script};
 use crate::weather::Weather;
@@ -53,6 +54,10 @@ pub(crate) struct SimModel {
     pub(crate) world: Arc<World>,
     pub(crate) weather: Arc<Mutex<Weather>>,
     pub(crate) script: Arc<Mutex<Script>>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) process: usize,
+    /// It is asked for summaries, beside the turns.
+    pub(crate) sums_up: bool,
 }
 
 /// What the model says when it only says one sentence.
@@ -81,11 +86,29 @@ impl Model for SimModel {
         100
     }
 
+    fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
+        (name == "summaries").then(|| {
+            Arc::new(Self {
+                bounds: self.bounds,
+                running: Arc::default(),
+                world: self.world.clone(),
+                weather: self.weather.clone(),
+                script: self.script.clone(),
+                audit: self.audit.clone(),
+                process: self.process,
+                sums_up: true,
+            }) as Arc<dyn Model>
+        })
+    }
+
     fn stream(
         self: Arc<Self>,
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
+        if !self.sums_up && !lock(&self.weather).blurs {
+            self.audit.asked(self.process, &request);
+        }
         Box::pin(async move {
             let call = self.begin_call();
             self.world.sleep(self.world.below(300)).await;
@@ -93,7 +116,11 @@ impl Model for SimModel {
             if self.world.happens(faults) {
                 return Err(self.error());
             }
-            let parts = self.compose(&request, faults);
+            let parts = if self.sums_up {
+                self.sum_up(faults)
+            } else {
+                self.compose(&request, faults)
+            };
             let world = self.world.clone();
             let stream = futures_util::stream::unfold(parts.into_iter(), move |mut parts| {
                 let _until_its_end = &call;
@@ -336,6 +363,34 @@ impl SimModel {
         parts
     }
 
+    /// Some words, which break off or are none now and then.
+    fn sum_up(&self, faults: u64) -> Vec<Part> {
+        let words = format!("summary {} ", self.world.below(1_000_000));
+        let mut parts = vec![Part::Chunk(ModelChunk::Text(words))];
+        if self.world.happens(faults) {
+            parts.truncate(self.world.index(2));
+            parts.push(match self.world.index(3) {
+                0 => Part::Hangs,
+                1 => Part::Chunk(ModelChunk::Finished(FinishReason::Stop)),
+                _ => Part::Fails(KINDS[self.world.index(KINDS.len())]),
+            });
+            return parts;
+        }
+        if self.world.happens(50) {
+            let text = oddities::text(&self.world, 20_000);
+            parts.push(Part::Chunk(ModelChunk::Text(text)));
+        }
+        parts.push(Part::Chunk(ModelChunk::Finished(FinishReason::Stop)));
+        if !self.world.happens(50) {
+            parts.push(Part::Chunk(ModelChunk::Usage(Usage {
+                prompt_tokens: 10 + self.world.below(400),
+                completion_tokens: 5,
+                ..Usage::default()
+            })));
+        }
+        parts
+    }
+
     /// What a scenario lets the model say next.
     fn directed(&self) -> Option<Reply> {
         let mut script = lock(&self.script);
@@ -464,7 +519,7 @@ fn signature(model: &str, request: &ModelRequest, behind: usize) -> String {
 }
 
 /// Customers' words begin with the name of their conversation in brackets.
-fn tag(message: &Message) -> Option<&str> {
+pub(crate) fn tag(message: &Message) -> Option<&str> {
     match message {
         Message::User(text) | Message::Assistant { text, .. } => {
             let end = text.find(']')?;

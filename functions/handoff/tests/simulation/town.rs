@@ -63,7 +63,7 @@ impl Town {
         let mut records = Records::default();
         records.bury_relics(weather.relics);
         let audit = Audit::new(world.clone());
-        let teams = teams_with(weather.budgets, weather.several_models);
+        let teams = teams_with(weather.budgets, weather.several_models, weather.summaries);
         audit.limit(&teams.first.budgets);
         let processes = (0..=weather.processes)
             .map(|_| Process::default())
@@ -128,7 +128,8 @@ impl Town {
         self.world.note(|| "the budgets are raised".to_owned());
         let tight = *lock(&self.teams);
         let is_later = Arc::ptr_eq(&lock(&self.team), &tight.later);
-        let teams = ample(self.weather().several_models);
+        let weather = self.weather();
+        let teams = ample(weather.several_models, weather.summaries);
         let team = if is_later { &teams.later } else { &teams.first };
         *lock(&self.team) = team.clone();
         *lock(&self.teams) = teams;
@@ -205,6 +206,9 @@ impl Town {
                 world: world.clone(),
                 weather: weather.clone(),
                 script: self.script.clone(),
+                audit: audit.clone(),
+                process,
+                sums_up: false,
             }),
             tools: Arc::new(SimTools {
                 world,
@@ -271,6 +275,7 @@ impl Town {
             budgets: before.budgets,
             several_models: before.several_models,
             has_blurred: before.has_blurred,
+            summaries: before.summaries,
             ..Weather::default()
         };
         {

@@ -86,6 +86,15 @@ fn read(town: &Town) -> Result<BTreeMap<ConversationId, Conversation>, String> {
             );
             continue;
         }
+        let upto = key.sort.strip_prefix("Z#");
+        if let Some(upto) = upto.and_then(|upto| upto.parse::<TurnNumber>().ok())
+            && let Some(conversation) = conversations.get(&id)
+            && upto < conversation.meta.erased_below
+        {
+            return Err(format!(
+                "the summary of {upto} of {id} outlives its erasure"
+            ));
+        }
         let Some((number, part)) = parse_turn_part(&key.sort) else {
             continue;
         };

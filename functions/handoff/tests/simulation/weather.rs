@@ -71,6 +71,8 @@ pub(crate) struct Weather {
     pub(crate) budgets: usize,
     /// Every agent has several models.
     pub(crate) several_models: bool,
+    /// What leaves the window is summed up.
+    pub(crate) summaries: bool,
     /// Midnight, when budgets begin anew, is near.
     pub(crate) midnight: bool,
     /// The model only says one sentence.
@@ -106,6 +108,7 @@ impl Weather {
             },
             several_models: world.happens(500),
             midnight: world.happens(150),
+            summaries: world.happens(400),
             ..Self::default()
         };
         if world.happens(100) {

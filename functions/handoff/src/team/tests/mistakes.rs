@@ -176,6 +176,11 @@ fn a_name_that_model_services_refuse_is_reported() {
         "tool = \"to back\"",
         "team.toml:8: hand-off \"to back\" has a name that model services refuse; use 1 to 64 letters, digits, _ and -.",
     );
+    assert_mistake(
+        "entry = \"Front\"\n",
+        "entry = \"Front\"\n[limits]\nsummary_model = \"a model\"\n",
+        "team.toml:4: model \"a model\" has a name that model services refuse; use 1 to 64 letters, digits, _ and -.",
+    );
     let long = "a".repeat(65);
     assert_eq!(
         error_of(&SHOP.replace("look_up_item", &long)),

@@ -81,7 +81,8 @@ impl Audit {
         let books = lock(&self.books);
         let reserved = |meta: &Meta| {
             let spending = meta.spending.as_ref();
-            spending.is_some_and(|spending| spending.reserved.is_some())
+            spending
+                .is_some_and(|spending| spending.reserved.is_some() || spending.summary.is_some())
         };
         if let Some((id, meta)) = books.metas.iter().find(|(_, meta)| reserved(meta)) {
             return Some(format!("{id} has {:?}", meta.spending));
@@ -110,27 +111,47 @@ impl Audit {
             format!("{id} has used {:?} and then {:?}", old.used, new.used)
         });
         self.check_step_cost(id, old, new, changes);
-        if let Some(open) = &old.reserved {
-            if more.is_nothing() && new.reserved.as_ref() == Some(open) {
-                return;
-            }
-            self.require(more.fits(open.amount), || {
-                format!("{id} has used {more:?} of {open:?}")
-            });
+        let calls = [(&old.reserved, &new.reserved), (&old.summary, &new.summary)];
+        // A call of its own kind alone, unless an erasure ends both: then all that was reserved counts.
+        let open: Vec<_> = calls
+            .iter()
+            .filter(|(old, new)| old != new || (old.is_some() && !more.is_nothing()))
+            .filter_map(|(old, new)| Some((old.as_ref()?, old != new)))
+            .collect();
+        let ended: Vec<_> = open
+            .iter()
+            .filter(|(_, ends)| *ends)
+            .map(|(open, _)| *open)
+            .collect();
+        let settled: Vec<_> = if ended.is_empty() {
+            open.iter().map(|(open, _)| *open).take(1).collect()
+        } else {
+            ended
+        };
+        let all = settled
+            .iter()
+            .fold(Amount::default(), |sum, open| sum.plus(open.amount));
+        self.require(more.fits(all), || {
+            format!("{id} has used {more:?} of {settled:?}")
+        });
+        for open in &settled {
+            let used = if settled.len() > 1 { open.amount } else { more };
             accounts.each(&after.owner, open, |taken| {
                 taken.reserved = taken.reserved.minus(open.amount);
-                taken.used = taken.used.plus(more);
-            });
-        } else {
-            self.require(more.is_nothing(), || {
-                format!("{id} has used {more:?} without a reservation")
+                taken.used = taken.used.plus(used);
             });
         }
-        let Some(next) = &new.reserved else { return };
-        accounts.each(&after.owner, next, |taken| {
-            taken.reserved = taken.reserved.plus(next.amount);
-        });
-        self.check_room(accounts, id, after, new, next);
+        for (old, new_call) in calls {
+            let Some(next) = new_call else { continue };
+            let is_settled = old.as_ref().is_some_and(|old| settled.contains(&old));
+            if old.as_ref() == Some(next) && !is_settled {
+                continue;
+            }
+            accounts.each(&after.owner, next, |taken| {
+                taken.reserved = taken.reserved.plus(next.amount);
+            });
+            self.check_room(accounts, id, after, new, next);
+        }
     }
 
     /// Nothing is over its limit with this reservation.
@@ -143,7 +164,8 @@ impl Audit {
         next: &Reservation,
     ) {
         let limits = &accounts.limits;
-        let own = spending.used.plus(next.amount);
+        let open = spending.reserved.iter().chain(&spending.summary);
+        let own = open.fold(spending.used, |sum, open| sum.plus(open.amount));
         let own_fits = limits.conversation.is_none_or(|limit| fits(own, limit));
         self.require(own_fits, || format!("{id} passes its budget with {own:?}"));
         let owner = &meta.owner;

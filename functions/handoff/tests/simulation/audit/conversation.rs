@@ -142,7 +142,9 @@ impl Audit {
         }
         let accepted = before.is_none() && record.state == TurnState::Accepted;
         let over = before.is_some() && record.state != TurnState::Accepted;
-        self.require(accepted || over, || {
+        let opens = Self::opens_window(before, &record);
+        self.check_window(&format!("turn {turn} of {conversation}"), before, &record);
+        self.require(accepted || over || opens, || {
             format!(
                 "turn {turn} of {conversation} became {}",
                 record.state.as_str()
