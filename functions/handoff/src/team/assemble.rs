@@ -35,6 +35,7 @@ impl Team {
         source: Source,
     ) -> Result<Self, Located> {
         let name = not_empty(file.name, || "name".into())?;
+        let summary_model = file.limits.summary_model.clone();
         let limits = Limits::declare(file.limits)?;
         let budgets = Budgets::declare(file.budget)?;
         let prices = budget::prices(file.prices)?;
@@ -48,7 +49,7 @@ impl Team {
         let places = agent_places(&file.agents)?;
         all_used(&file.tools, &file.agents)?;
         let after_places = after::places(&file.tools);
-        let models = model::declare(file.models, &file.agents)?;
+        let models = model::declare(file.models, &file.agents, summary_model.as_ref())?;
         let tools = declare_tools(file.tools, sections, providers, files)?;
         after::check_all(&tools, &after_places)?;
         let money_limits = money::declare(file.money_limits, &tools)?;
@@ -90,13 +91,7 @@ impl Limits {
                 .map_or(usual.window_tokens, size),
             window_turns: in_range("window_turns", file.window_turns, (1, 1000))?
                 .map_or(usual.window_turns, size),
-            summary_model: match file.summary_model {
-                Some(name) => {
-                    check_name("model", &name)?;
-                    Some(name.into_inner())
-                }
-                None => None,
-            },
+            summary_model: file.summary_model.map(Spanned::into_inner),
             patience: in_range("patience_seconds", file.patience_seconds, (0, 60))?
                 .map_or(usual.patience, Duration::from_secs),
             keep_text: in_range("keep_text_seconds", file.keep_text_seconds, (1, 60))?

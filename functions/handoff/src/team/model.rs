@@ -11,6 +11,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::DEPLOYMENT_MODEL;
 use super::file::AgentFile;
 use super::mistake::{Located, Mistake};
 use super::{Team, TeamError, check_name, in_range, not_empty};
@@ -167,15 +168,18 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_part) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The models of a file, in its order. Each must have an agent.
+/// The models of a file, in its order. Each must have an agent, or make the summaries.
 pub(super) fn declare(
     files: Vec<ModelFile>,
     agents: &[AgentFile],
+    summaries: Option<&Spanned<String>>,
 ) -> Result<Vec<TeamModel>, Located> {
+    let summaries = summaries.filter(|name| name.get_ref() != DEPLOYMENT_MODEL);
     let used: BTreeSet<String> = agents
         .iter()
         .filter_map(|agent| agent.model.as_ref())
         .flat_map(names)
+        .chain(summaries.cloned())
         .map(Spanned::into_inner)
         .collect();
     let mut models: Vec<TeamModel> = Vec::with_capacity(files.len());
@@ -196,6 +200,15 @@ pub(super) fn declare(
             ));
         }
         models.push(model);
+    }
+    if let Some(wanted) = summaries
+        && !models.iter().any(|model| model.name == *wanted.get_ref())
+    {
+        let name = wanted.get_ref();
+        let sentence = format!(
+            "summary_model {name:?} is no [[model]] of the file; {DEPLOYMENT_MODEL:?} is the deployment's own"
+        );
+        return Err(Located::new(sentence, wanted.span()));
     }
     Ok(models)
 }

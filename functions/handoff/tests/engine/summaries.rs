@@ -15,6 +15,9 @@ const ORDER: (&str, &str) = ("execute_order", r#"{"product":"anvil","price":30}"
 
 const LIMITS: &str = "window_tokens = 4000\nsummary_model = \"cheap\"";
 
+const CHEAP: &str =
+    "[[model]]\nname = \"cheap\"\nurl = \"https://model.example/v1\"\nmodel = \"small\"";
+
 /// A play with this window, and the model that makes its summaries.
 fn remembering(limits: &str) -> (Play, Arc<Script>) {
     remembering_and(limits, "")
@@ -22,7 +25,7 @@ fn remembering(limits: &str) -> (Play, Arc<Script>) {
 
 /// The same with these tables more in the file.
 fn remembering_and(limits: &str, tables: &str) -> (Play, Arc<Script>) {
-    let tables = format!("{tables}\n[limits]");
+    let tables = format!("{tables}\n{CHEAP}\n[limits]");
     let play = Play::with_team(&[("window_tokens = 8000", limits), ("[limits]", &tables)]);
     let cheap = play.model.named("cheap");
     (play, cheap)

@@ -60,6 +60,9 @@ static AMPLE_TEAMS: LazyLock<Variants> = LazyLock::new(|| variants(AMPLE));
 /// A small window, and a model that sums up what leaves it. The team that takes over has none.
 const SUMS_UP: &str = "[limits]\nwindow_turns = 3\nsummary_model = \"summaries\"\n";
 
+const SUMMARIES: &str =
+    "\n[[model]]\nname = \"summaries\"\nurl = \"https://model.example/v1\"\nmodel = \"small\"\n";
+
 /// The teams with these budgets. `sums_up`: with summaries.
 pub(crate) fn teams_with(budgets: usize, several_models: bool, sums_up: bool) -> &'static Teams {
     &TEAMS[budgets][usize::from(several_models)][usize::from(sums_up)]
@@ -85,7 +88,7 @@ fn teams(budgets: &str, models: &[&str], sums_up: bool) -> Teams {
     };
     let mut first = include_str!("team.toml").to_owned();
     if sums_up {
-        first = first.replacen("[limits]\n", SUMS_UP, 1);
+        first = first.replacen("[limits]\n", SUMS_UP, 1) + SUMMARIES;
     }
     Teams {
         first: read("team.toml", &first),

@@ -75,6 +75,13 @@ impl Model for SimModel {
     }
 
     fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
+        if name == "summaries" {
+            return Some(Arc::new(Self {
+                running: Arc::default(),
+                sums_up: true,
+                ..self.clone()
+            }));
+        }
         let name = *MODELS.iter().find(|known| **known == name)?;
         Some(Arc::new(Self {
             name,
@@ -84,21 +91,6 @@ impl Model for SimModel {
 
     fn output_tokens(&self) -> u32 {
         100
-    }
-
-    fn named(&self, name: &str) -> Option<Arc<dyn Model>> {
-        (name == "summaries").then(|| {
-            Arc::new(Self {
-                bounds: self.bounds,
-                running: Arc::default(),
-                world: self.world.clone(),
-                weather: self.weather.clone(),
-                script: self.script.clone(),
-                audit: self.audit.clone(),
-                process: self.process,
-                sums_up: true,
-            }) as Arc<dyn Model>
-        })
     }
 
     fn stream(

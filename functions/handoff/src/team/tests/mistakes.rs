@@ -179,7 +179,7 @@ fn a_name_that_model_services_refuse_is_reported() {
     assert_mistake(
         "entry = \"Front\"\n",
         "entry = \"Front\"\n[limits]\nsummary_model = \"a model\"\n",
-        "team.toml:4: model \"a model\" has a name that model services refuse; use 1 to 64 letters, digits, _ and -.",
+        "team.toml:4: summary_model \"a model\" is no [[model]] of the file; \"default\" is the deployment's own.",
     );
     let long = "a".repeat(65);
     assert_eq!(
