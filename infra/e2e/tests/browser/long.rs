@@ -50,6 +50,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 partial: None,
                 left_out: 0,
                 refused: false,
+                window: None,
             };
             let step = StepRecord {
                 agent: "TriageAgent".to_owned(),
@@ -93,6 +94,8 @@ async fn write_history(folder: &Folder, name: &str) {
         due_at: 0,
         late_failures: 0,
         erased_below: 0,
+        summarise: None,
+        summarised: 0,
         bytes: 0,
         weighed: 0,
         erasing: false,
