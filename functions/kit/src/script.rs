@@ -30,9 +30,10 @@ impl Asked for Captured {
             .iter()
             .rev()
             .find(|message| message["role"] == "user");
-        last.and_then(|message| message["content"].as_str())
-            .unwrap_or_default()
-            .to_owned()
+        let text = last.and_then(|message| message["content"].as_str());
+        // Late results may stand behind it.
+        let words = text.and_then(|text| text.split("\n\n[Results that").next());
+        words.unwrap_or_default().to_owned()
     }
 
     fn results(&self) -> Vec<String> {
@@ -94,7 +95,7 @@ pub fn clerk(asked: &Captured) -> Answer {
             "transfer_to_issues_and_repairs",
             json!({ "item_id": item }),
         ),
-        _ if customer.starts_with('[') => return says(&late(asked)),
+        _ if customer.starts_with('[') => return says(late(&customer)),
         _ => return says(&format!("You said: {customer}")),
     };
     let handed_over = results
@@ -108,9 +109,8 @@ pub fn clerk(asked: &Captured) -> Answer {
     }
 }
 
-/// The late results in the instructions.
-fn late(asked: &Captured) -> String {
-    let instructions = asked.instructions();
-    let (_, late) = instructions.split_once("they hold now:\n").unwrap();
-    late.to_owned()
+/// The late results in the message that stands for the customer's.
+fn late(message: &str) -> &str {
+    let (_, late) = message.split_once("have come in:\n").unwrap();
+    late.rsplit_once('\n').unwrap().0
 }

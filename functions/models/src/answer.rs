@@ -37,7 +37,7 @@ pub struct Answer {
     has_id: bool,
     calls: Vec<Call>,
     usage: Option<Usage>,
-    opaque: Option<String>,
+    opaque: Option<ModelChunk>,
 }
 
 #[derive(Debug)]
@@ -184,7 +184,14 @@ impl Answer {
     /// is.
     pub fn opaque(&mut self, opaque: String) -> bool {
         let fits = opaque.len() <= self.bounds.opaque;
-        self.opaque = fits.then_some(opaque);
+        self.opaque = fits.then_some(ModelChunk::Opaque(opaque));
+        fits
+    }
+
+    /// The same of a service that takes it back whatever stands before it.
+    pub fn opaque_anywhere(&mut self, opaque: String) -> bool {
+        let fits = opaque.len() <= self.bounds.opaque;
+        self.opaque = fits.then_some(ModelChunk::OpaqueAnywhere(opaque));
         fits
     }
 
@@ -242,8 +249,7 @@ impl Answer {
                 "the model was done before it said anything",
             ));
         }
-        self.ready
-            .extend(self.opaque.take().map(ModelChunk::Opaque));
+        self.ready.extend(self.opaque.take());
         self.ready.push_back(ModelChunk::Finished(reason));
         self.ready.extend(self.usage.take().map(ModelChunk::Usage));
         self.phase = Phase::Complete;

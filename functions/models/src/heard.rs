@@ -84,7 +84,9 @@ impl Heard {
                 assert_eq!(self.finished.replace(reason), None, "finished twice");
             }
             ModelChunk::Usage(usage) => self.usage = Some(usage),
-            ModelChunk::Opaque(opaque) => self.opaque = Some(opaque),
+            ModelChunk::Opaque(opaque) | ModelChunk::OpaqueAnywhere(opaque) => {
+                self.opaque = Some(opaque);
+            }
             ModelChunk::Id(id) => self.response = Some(id),
             ModelChunk::Tries(tries) => panic!("{tries} tries"),
         }

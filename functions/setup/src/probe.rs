@@ -187,7 +187,9 @@ async fn read(model: &Arc<dyn Model>, request: ModelRequest) -> Result<Answer, M
             ModelChunk::Call(delta) => add(&mut answer.calls, delta)?,
             ModelChunk::Finished(reason) => answer.finished = Some(reason),
             ModelChunk::Usage(usage) => answer.usage = Some(usage),
-            ModelChunk::Opaque(opaque) => answer.opaque = Some(opaque),
+            ModelChunk::Opaque(opaque) | ModelChunk::OpaqueAnywhere(opaque) => {
+                answer.opaque = Some(opaque);
+            }
             ModelChunk::Id(_) | ModelChunk::Tries(_) => {}
         }
     }

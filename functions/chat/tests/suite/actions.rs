@@ -152,10 +152,10 @@ async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of
     );
     // Told once: nothing begins another turn, and the next one knows it.
     assert_eq!(client.say("c", "thanks").await.number, 4);
-    let instructions = model.requests().last().unwrap().instructions();
+    let known = model.requests().last().unwrap().told().join("\n");
     assert!(
-        instructions.contains(ordered[0]["order_id"].as_str().unwrap()),
-        "{instructions}"
+        known.contains(ordered[0]["order_id"].as_str().unwrap()),
+        "{known}"
     );
 }
 
@@ -163,7 +163,7 @@ async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of
 async fn a_late_result_is_told_in_the_turn_that_runs() {
     let gate = Gate::new();
     let at = gate.clone();
-    let is_told = |asked: &Captured| asked.instructions().contains("they hold now");
+    let is_told = |asked: &Captured| asked.told().join("\n").contains("they hold now");
     let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
         _ if is_told(asked) => says("By the way, it is done."),
         "wait" => stream().gate(&at).calls("transfer_back_to_triage", "{}"),

@@ -145,6 +145,8 @@ pub enum ModelChunk {
     Usage(Usage),
     /// What the service wants back with this response, see [`Message::Assistant`]; the last one counts. Never shown, never logged.
     Opaque(String),
+    /// The same of a service that takes it back behind other words too, and may refuse a request without it.
+    OpaqueAnywhere(String),
     /// The service's own id of this response.
     Id(String),
     /// How often the request was sent until it was answered, if more than once.

@@ -198,7 +198,7 @@ mod tests {
             asked: largest_asked(),
             opaque: Some(Opaque {
                 text: worst(OPAQUE),
-                prefix: "0".repeat(32),
+                prefix: Some("0".repeat(32)),
             }),
         }
     }

@@ -172,8 +172,9 @@ fn is_nothing(usage: &Usage) -> bool {
 pub struct Opaque {
     /// In the words of the service's wire format.
     pub text: String,
-    /// The hash of what stood before the response in its request.
-    pub prefix: String,
+    /// The hash of what stood before the response in its request. None: it may stand behind anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
 }
 
 impl std::fmt::Debug for Opaque {

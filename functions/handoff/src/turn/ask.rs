@@ -106,9 +106,10 @@ impl Play<'_> {
             calls.any(|call| call.id == id)
         });
         // The request is made once more: only few services want something back.
+        let is_bound = response.opaque_is_bound;
         let opaque = response.opaque.take().map(|text| Opaque {
             text,
-            prefix: prefix::of(&self.request()),
+            prefix: is_bound.then(|| prefix::of(&self.request())),
         });
         let now = env.now();
         let asked = Asked {

@@ -137,8 +137,8 @@ impl<'a> Draft<'a> {
         let made_by = |model: &str| model == self.model || sabotage!(OpaqueToOther);
         let opaque = step.opaque.as_ref();
         let opaque = opaque.filter(|_| made_by(&step.asked.model));
-        if let Some(opaque) = opaque {
-            self.marks.push((self.messages.len(), &opaque.prefix));
+        if let Some(prefix) = opaque.and_then(|opaque| opaque.prefix.as_deref()) {
+            self.marks.push((self.messages.len(), prefix));
         }
         self.messages.push(Message::Assistant {
             text: if says_nothing {

@@ -19,6 +19,8 @@ pub(crate) struct Response {
     pub(crate) tries: u32,
     /// What the service wants back with it.
     pub(crate) opaque: Option<String>,
+    /// It holds only behind the words that stand before this response.
+    pub(crate) opaque_is_bound: bool,
     /// When its first piece came.
     pub(crate) first_at: Option<Millis>,
     text_bytes: usize,
@@ -106,7 +108,12 @@ impl Response {
                 ModelChunk::Call(delta) => self.take_call(delta)?,
                 ModelChunk::Finished(reason) => self.finished = Some(reason),
                 ModelChunk::Usage(usage) => self.usage = usage,
-                ModelChunk::Opaque(opaque) => self.opaque = Some(opaque),
+                ModelChunk::Opaque(opaque) => {
+                    (self.opaque, self.opaque_is_bound) = (Some(opaque), true);
+                }
+                ModelChunk::OpaqueAnywhere(opaque) => {
+                    (self.opaque, self.opaque_is_bound) = (Some(opaque), false);
+                }
                 ModelChunk::Id(id) => {
                     size::prefix_within(&id, size::RESPONSE_ID).clone_into(&mut self.id);
                 }

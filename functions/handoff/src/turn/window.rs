@@ -400,7 +400,7 @@ mod tests {
         step.asked.model = "a".to_owned();
         step.opaque = Some(Opaque {
             text: "signed".to_owned(),
-            prefix: super::super::prefix::of(&draft.finish(Arc::default())),
+            prefix: Some(super::super::prefix::of(&draft.finish(Arc::default()))),
         });
         let past = [turn(2, "hi", vec![step], vec![])];
         assert_eq!(opaque_in(&past, "a").as_deref(), Some("signed"));

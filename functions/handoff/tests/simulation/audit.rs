@@ -75,6 +75,8 @@ struct Books {
     accounts: Accounts,
     /// What the requests of a turn begin with, by conversation, turn and the message that it answers.
     openings: BTreeMap<(String, TurnNumber, String), Vec<String>>,
+    /// The turns of which a model called a request too long.
+    shortened: BTreeSet<(String, TurnNumber)>,
     purse: money::Purse,
 }
 

@@ -98,33 +98,44 @@ impl Model for SimModel {
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
-        if !self.sums_up && !lock(&self.weather).blurs {
-            self.audit.asked(self.process, &request);
-        }
+        let turn = if self.sums_up || lock(&self.weather).blurs {
+            None
+        } else {
+            self.audit.asked(self.process, &request)
+        };
         Box::pin(async move {
             let call = self.begin_call();
             self.world.sleep(self.world.below(300)).await;
             let faults = lock(&self.weather).model_faults;
+            let fails = |kind| {
+                if kind == ModelErrorKind::TooLong {
+                    self.audit.called_too_long(turn.clone());
+                }
+                ModelError::new(kind, "simulated")
+            };
             if self.world.happens(faults) {
-                return Err(self.error());
+                return Err(fails(self.failure()));
             }
             let parts = if self.sums_up {
                 self.sum_up(faults)
             } else {
                 self.compose(&request, faults)
             };
-            let world = self.world.clone();
+            let (world, audit) = (self.world.clone(), self.audit.clone());
             let stream = futures_util::stream::unfold(parts.into_iter(), move |mut parts| {
                 let _until_its_end = &call;
-                let world = world.clone();
+                let (world, audit, turn) = (world.clone(), audit.clone(), turn.clone());
                 async move {
                     world.sleep(world.below(40)).await;
                     match parts.next()? {
                         Part::Chunk(chunk) => Some((Ok(chunk), parts)),
-                        Part::Fails(kind) => Some((
-                            Err(ModelError::new(kind, "simulated")),
-                            Vec::new().into_iter(),
-                        )),
+                        Part::Fails(kind) => {
+                            if kind == ModelErrorKind::TooLong {
+                                audit.called_too_long(turn);
+                            }
+                            let error = ModelError::new(kind, "simulated");
+                            Some((Err(error), Vec::new().into_iter()))
+                        }
                         Part::Hangs => std::future::pending().await,
                     }
                 }
@@ -156,8 +167,8 @@ impl SimModel {
         Call(self.running.clone())
     }
 
-    fn error(&self) -> ModelError {
-        ModelError::new(KINDS[self.world.index(KINDS.len())], "simulated")
+    fn failure(&self) -> ModelErrorKind {
+        KINDS[self.world.index(KINDS.len())]
     }
 
     /// Every call has exactly one result right behind it, no result is without its call, and nobody else's words are here.

@@ -22,7 +22,8 @@ use crate::weather::Weather;
 use crate::world::{OUTSIDE, SimEnv, World, lock};
 
 /// The team of every simulation, without budgets.
-pub(crate) static TEAM: LazyLock<Arc<Team>> = LazyLock::new(|| teams_with(0, false).first.clone());
+pub(crate) static TEAM: LazyLock<Arc<Team>> =
+    LazyLock::new(|| teams_with(0, false, false).first.clone());
 
 /// As the pool has them.
 const VISIBILITY: Duration = Duration::from_mins(1);

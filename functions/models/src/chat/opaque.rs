@@ -19,6 +19,16 @@ const OF_MESSAGE: &[&str] = &[
     "encrypted_content",
     "provider_specific_fields",
 ];
+/// Of these, what may hold a signature over everything before it, as Claude's thoughts do. Google's signatures hold anywhere, and a
+/// call of this turn without one is refused, also when another agent has taken over since.
+const BOUND: &[&str] = &[
+    "reasoning_details",
+    "thinking_blocks",
+    "reasoning_opaque",
+    "encrypted_content",
+    "provider_specific_fields",
+];
+
 /// Thoughts that are plain text: DeepSeek and Moonshot want them back within the turn, beside calls.
 pub(super) const THOUGHTS: &str = "reasoning_content";
 /// Texts within these fields that come in pieces.
@@ -95,9 +105,20 @@ impl Kept {
         if opaque.calls.is_empty() && opaque.message.is_empty() {
             return;
         }
-        let written = |opaque: &Opaque| serde_json::to_string(opaque).unwrap_or_default();
-        if !answer.opaque(written(&opaque)) && opaque.message.remove(THOUGHTS).is_some() {
-            answer.opaque(written(&opaque));
+        let mut give = |opaque: &Opaque| {
+            let text = serde_json::to_string(opaque).unwrap_or_default();
+            if opaque
+                .message
+                .keys()
+                .any(|field| BOUND.contains(&field.as_str()))
+            {
+                answer.opaque(text)
+            } else {
+                answer.opaque_anywhere(text)
+            }
+        };
+        if !give(&opaque) && opaque.message.remove(THOUGHTS).is_some() {
+            give(&opaque);
         }
     }
 }

@@ -182,7 +182,7 @@ fn what_stands_for_no_arguments_is_an_empty_object() {
         (" null ", "{}"),
         ("[]", "{}"),
         (r#""""#, "{}"),
-        (r#""{\"a\":1}""#, r#"{"a":1}"#),
+        (r#""{\"a\":1}""#, r#""{\"a\":1}""#),
         (r#""words""#, r#""words""#),
         ("{oops", "{oops"),
         (r#"{"a":1}"#, r#"{"a":1}"#),

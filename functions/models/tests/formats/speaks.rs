@@ -187,7 +187,7 @@ pub(crate) fn said(text: &str, calls: &[(&str, &str, &str)], opaque: Option<&str
 /// The last opaque text, after checking that nothing of the response is behind it but its end.
 pub(crate) fn opaque(reply: &Reply) -> Option<String> {
     let opaque = reply.chunks.iter().filter_map(|chunk| match chunk {
-        ModelChunk::Opaque(opaque) => Some(opaque.clone()),
+        ModelChunk::Opaque(opaque) | ModelChunk::OpaqueAnywhere(opaque) => Some(opaque.clone()),
         ModelChunk::Text(_)
         | ModelChunk::Call(_)
         | ModelChunk::Finished(_)

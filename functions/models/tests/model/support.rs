@@ -122,6 +122,7 @@ impl Reply {
             | ModelChunk::Finished(_)
             | ModelChunk::Usage(_)
             | ModelChunk::Opaque(_)
+            | ModelChunk::OpaqueAnywhere(_)
             | ModelChunk::Id(_)
             | ModelChunk::Tries(_) => None,
         });
@@ -173,6 +174,7 @@ impl Reply {
             | ModelChunk::Call(_)
             | ModelChunk::Finished(_)
             | ModelChunk::Opaque(_)
+            | ModelChunk::OpaqueAnywhere(_)
             | ModelChunk::Id(_)
             | ModelChunk::Tries(_) => None,
         });

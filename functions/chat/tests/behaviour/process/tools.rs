@@ -142,7 +142,7 @@ fn waiter(asked: &Captured) -> Answer {
                 "book_table",
                 &booking(table, deposit, "outside").to_string(),
             ),
-        _ => says(&asked.instructions()),
+        _ => says(&asked.customer()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What must hold of summaries and windows: a turn keeps the window that it began with, and no summary outlives an erasure.
 
+use baton_handoff::ids::TurnNumber;
 use baton_handoff::ports::{Change, Message, ModelRequest, Stored};
 use baton_handoff::record::{Meta, SummaryRecord, TurnRecord, TurnState, decode};
 
@@ -10,15 +11,17 @@ use crate::world::lock;
 impl Audit {
     /// A model is asked by this process: all requests of a turn by those who own it begin alike. An attempt to accept a message that
     /// another process has overtaken asks as well, and nobody hears the answer.
-    pub(crate) fn asked(&self, process: usize, request: &ModelRequest) {
+    ///
+    /// Returns the turn, if it is known which one asks.
+    pub(crate) fn asked(
+        &self,
+        process: usize,
+        request: &ModelRequest,
+    ) -> Option<(String, TurnNumber)> {
         let messages = &request.messages;
         let is_users = |message: &Message| matches!(message, Message::User(_));
-        let Some(last) = messages.iter().rposition(is_users) else {
-            return;
-        };
-        let Some(tag) = messages.iter().find_map(tag) else {
-            return;
-        };
+        let last = messages.iter().rposition(is_users)?;
+        let tag = messages.iter().find_map(tag)?;
         let conversation = tag.trim_matches(['[', ']']).to_owned();
         // What another service wants back is not for this one.
         let line = |message: &Message| match message {
@@ -33,13 +36,13 @@ impl Audit {
         let lease = books.leases.get(&conversation);
         let now = self.world.now();
         if lease.is_none_or(|(owner, until)| *owner != process || *until <= now) {
-            return;
+            return None;
         }
-        let running = books.metas.get(&conversation);
-        let Some(running) = running.and_then(|meta| meta.running.as_ref()) else {
-            return;
-        };
-        let turn = running.turn;
+        let turn = books.metas.get(&conversation)?.running.as_ref()?.turn;
+        let asks = (conversation.clone(), turn);
+        if books.shortened.contains(&asks) {
+            return Some(asks);
+        }
         let known = books
             .openings
             .entry((conversation.clone(), turn, words))
@@ -47,6 +50,12 @@ impl Audit {
         self.require(*known == opening, || {
             format!("turn {turn} of {conversation} asks with {opening:?} after {known:?}")
         });
+        Some(asks)
+    }
+
+    /// A model calls a request of this turn too long: from now on it may have fewer turns.
+    pub(crate) fn called_too_long(&self, turn: Option<(String, TurnNumber)>) {
+        lock(&self.books).shortened.extend(turn);
     }
 
     /// A turn that begins gets its window once.
