@@ -1,6 +1,7 @@
 //! `baton check` from outside: a team that is spread over files, and what it says of the models that it asks.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a broken promise fails the test that relies on it"
 )]
 
@@ -85,7 +86,7 @@ const KEY: (&str, &str) = ("SHOP_MODEL_KEY", "sk-of-the-shop");
 fn capable(asked: &Captured) -> Answer {
     let messages = asked.messages();
     let last = messages.last().unwrap();
-    if asked.json()["tools"].is_null() {
+    if asked.offered().is_empty() {
         return says("One, two, three and so on.").costs(30, 8);
     }
     if last["role"] != "tool" {
@@ -178,7 +179,7 @@ async fn a_model_that_can_do_everything_is_told_so() {
 #[tokio::test]
 async fn a_model_without_tools_cannot_be_used_by_agents_that_have_some() {
     let model = ScriptedModel::responding(|asked| {
-        if asked.json()["tools"].is_null() {
+        if asked.offered().is_empty() {
             return says("One");
         }
         let error = json!({"error": {"message": "it does not support tools", "code": "no_tools"}});
@@ -200,9 +201,12 @@ async fn a_model_without_tools_cannot_be_used_by_agents_that_have_some() {
 
 #[tokio::test]
 async fn a_model_that_cannot_be_reached_or_calls_wrongly_is_named() {
-    let model = ScriptedModel::responding(|asked| match asked.json()["tools"] {
-        Value::Null => says("One two"),
-        _ => calls("look_up_price", json!({ "thing": "anvil" })),
+    let model = ScriptedModel::responding(|asked| {
+        if asked.offered().is_empty() {
+            says("One two")
+        } else {
+            calls("look_up_price", json!({ "thing": "anvil" }))
+        }
     })
     .await;
     let shop = Shop::with_models_at(&model.url());

@@ -51,7 +51,11 @@ impl Fault {
     pub fn of_document(document: &Value) -> Option<Self> {
         let first = match document {
             Value::Array(list) => list.first()?,
-            other => other,
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => other,
         };
         let is_error = first.get("error").is_some_and(is_told)
             || ["type", "object"]

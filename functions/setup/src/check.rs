@@ -70,16 +70,16 @@ pub fn check(values: &Values) -> Report {
         if let Err(error) = team.compile_all() {
             note(error.into());
         }
-        let named = models::named(&team, &settings.values, &env).map_err(&mut note);
-        if let (Ok(own), Ok(named)) = (own, named) {
+        let others = models::named(&team, &settings.values, &env).map_err(&mut note);
+        if let (Ok(own), Ok(others)) = (own, others) {
             let own = own.map(|(own, ModelInfo { name, .. })| (name, own));
             let needs_own = team.needs_own_model().is_some();
-            let mut names: Vec<String> = named.keys().cloned().collect();
+            let mut names: Vec<String> = others.keys().cloned().collect();
             if needs_own {
                 let own = own.as_ref().map_or(REHEARSAL, |(name, _)| name.as_str());
                 names.insert(0, own.to_owned());
             }
-            report.models = asked(&team, own.filter(|_| needs_own), named);
+            report.models = asked(&team, own.filter(|_| needs_own), others);
             let asked = report.models.iter().map(|checked| checked.model.name());
             let rehearsal = names.first().filter(|name| *name == REHEARSAL && needs_own);
             let asked = asked.chain(rehearsal.map(String::as_str));

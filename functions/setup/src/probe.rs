@@ -5,6 +5,7 @@ mod words;
 
 pub use words::Found;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -98,7 +99,7 @@ async fn tools(model: &Arc<dyn Model>, probe: &mut Probe) -> Result<usize, Strin
     }
     for call in &answer.calls {
         let arguments = serde_json::from_str::<Value>(&call.arguments).unwrap_or_default();
-        if call.name != TOOL || !arguments["item"].is_string() {
+        if call.name != TOOL || !arguments.get("item").is_some_and(Value::is_string) {
             return Err("it called a tool with a wrong name or without its argument".to_owned());
         }
     }
@@ -127,10 +128,9 @@ async fn tools(model: &Arc<dyn Model>, probe: &mut Probe) -> Result<usize, Strin
 fn long_instructions() -> String {
     let mut text = String::from("You sell these goods; prices are looked up.");
     for number in 1..=PRICES {
-        text.push_str(&format!(
-            "\nGoods number {number} are in shelf {}.",
-            number % 7
-        ));
+        let shelf = number % 7;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\nGoods number {number} are in shelf {shelf}.");
     }
     text
 }

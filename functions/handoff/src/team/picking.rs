@@ -118,15 +118,19 @@ impl Picking {
         } else {
             last.map_or(0, |last| last + 1)
         };
-        let mut list = String::from("[");
+        let mut written = String::from("[");
         for (index, item) in items.iter().take(most).enumerate() {
             let picked = self.0.get(&index.to_string()).or(each);
             let separator = if index == 0 { "" } else { "," };
             let picked = picked.and_then(|picked| picked.of(item));
             // Writing to a string cannot fail.
-            let _ = write!(list, "{separator}{}", picked.as_deref().unwrap_or("null"));
+            let _ = write!(
+                written,
+                "{separator}{}",
+                picked.as_deref().unwrap_or("null")
+            );
         }
-        list + "]"
+        written + "]"
     }
 }
 

@@ -77,6 +77,8 @@ struct Books {
     openings: BTreeMap<(String, TurnNumber, String), Vec<String>>,
     /// The turns of which a model called a request too long.
     shortened: BTreeSet<(String, TurnNumber)>,
+    /// Processes have different team files from now on, and so windows of different sizes.
+    teams_differ: bool,
     purse: money::Purse,
 }
 

@@ -121,6 +121,7 @@ impl Town {
     /// Another team from the next start of each process on.
     pub(crate) fn change_team(&self) {
         self.world.note(|| "the team is another one".to_owned());
+        self.audit.teams_differ();
         *lock(&self.team) = lock(&self.teams).later.clone();
     }
 

@@ -107,6 +107,10 @@ fn message<'a>(said: &'a Said<'a>) -> WireMessage<'a> {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what is borrowed in it is taken out"
+)]
 fn block(part: Part<'_>) -> Option<Block<'_>> {
     match part {
         Part::Text(text) => (!is_blank(text)).then(|| written(text)),

@@ -127,6 +127,10 @@ pub(super) struct Delta {
 }
 
 /// Token counts. The later ones replace the earlier ones, field by field.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names that the service gives them"
+)]
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(super) struct WireUsage {
     #[serde(default)]

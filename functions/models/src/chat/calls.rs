@@ -29,13 +29,12 @@ pub(super) struct Call {
 impl Calls {
     /// Adds the part to its call.
     pub(super) fn take(&mut self, part: CallPart, answer: &Answer) -> Result<(), ModelError> {
-        let at = match self.of(&part) {
-            Some(at) => at,
-            None => {
-                answer.room_for_call(self.calls.len())?;
-                self.calls.push(self.begun(&part));
-                self.calls.len() - 1
-            }
+        let at = if let Some(at) = self.of(&part) {
+            at
+        } else {
+            answer.room_for_call(self.calls.len())?;
+            self.calls.push(self.begun(&part));
+            self.calls.len() - 1
         };
         let Some(call) = self.calls.get_mut(at) else {
             return Ok(());
@@ -62,7 +61,7 @@ impl Calls {
         let same = self.calls.iter().rfind(|call| call.index == part.index);
         let name = match (&part.name, same) {
             (None, Some(same)) if part.index.is_some() => same.name.clone(),
-            (Some(_), _) | (None, _) => String::new(),
+            (Some(_) | None, _) => String::new(),
         };
         Call {
             index: part.index,

@@ -129,10 +129,10 @@ fn merge(kept: &mut Value, more: Value) {
         (Value::Array(list), Value::Array(more)) => {
             let mut more = more.into_iter();
             // Parts that come together are different ones.
-            if let Some(first) = more.next() {
+            if let Some(next) = more.next() {
                 match list.last_mut() {
-                    Some(last) if is_same_part(last, &first) => merge(last, first),
-                    Some(_) | None => list.push(first),
+                    Some(part) if is_same_part(part, &next) => merge(part, next),
+                    Some(_) | None => list.push(next),
                 }
             }
             list.extend(more);

@@ -67,7 +67,7 @@ impl Decoder for GeminiDecoder {
 impl GeminiDecoder {
     fn event(&mut self, event: Event, answer: &mut Answer) -> Result<(), ModelError> {
         if let Some(error) = event.error {
-            return Err(fault::read(&document(error)).reported());
+            return Err(fault::read(&document(&error)).reported());
         }
         if let Some(id) = event.response_id {
             answer.id(&id);
@@ -159,7 +159,7 @@ impl GeminiDecoder {
 }
 
 /// An error as a body of its own.
-fn document(error: Value) -> Vec<u8> {
+fn document(error: &Value) -> Vec<u8> {
     json!({ "error": error }).to_string().into_bytes()
 }
 

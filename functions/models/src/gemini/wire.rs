@@ -68,6 +68,10 @@ pub(super) struct PromptFeedback {
 }
 
 /// Token counts; each event has those so far.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names that the service gives them"
+)]
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireUsage {

@@ -102,9 +102,10 @@ impl ResponsesDecoder {
                 on_begin(event.get("response"), answer);
                 Ok(())
             }
-            TEXT_DELTA => self.text(at, delta.unwrap_or_default().to_owned(), answer),
             // A refusal of the model is an answer to the customer.
-            "response.refusal.delta" => self.text(at, delta.unwrap_or_default().to_owned(), answer),
+            TEXT_DELTA | "response.refusal.delta" => {
+                self.text(at, delta.unwrap_or_default().to_owned(), answer)
+            }
             "response.output_item.added" => self.on_item(at, event.get("item"), false, answer),
             "response.output_item.done" => self.on_item(at, event.get("item"), true, answer),
             "response.function_call_arguments.delta" => {

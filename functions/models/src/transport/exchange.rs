@@ -251,9 +251,9 @@ impl Exchange {
         signer: &dyn Signer,
     ) -> Result<Response, Refusal> {
         let signature = signer.sign(request).await.map_err(Refusal::never)?;
-        let mut signed = request.clone();
-        signed.headers.extend(signature);
-        self.send(&signed, None).await
+        let mut attempt = request.clone();
+        attempt.headers.extend(signature);
+        self.send(&attempt, None).await
     }
 
     async fn send_as(&self, request: &HttpRequest, token: &Token) -> Result<Response, Refusal> {

@@ -1,4 +1,9 @@
 //! One list of behaviours over all wire formats that are not OpenAI's: `speaks` says a script in each of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../model/support.rs"]
 #[allow(

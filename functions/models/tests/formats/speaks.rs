@@ -186,7 +186,7 @@ pub(crate) fn said(text: &str, calls: &[(&str, &str, &str)], opaque: Option<&str
 
 /// The last opaque text, after checking that nothing of the response is behind it but its end.
 pub(crate) fn opaque(reply: &Reply) -> Option<String> {
-    let opaque = reply.chunks.iter().filter_map(|chunk| match chunk {
+    let mut opaque = reply.chunks.iter().filter_map(|chunk| match chunk {
         ModelChunk::Opaque(opaque) | ModelChunk::OpaqueAnywhere(opaque) => Some(opaque.clone()),
         ModelChunk::Text(_)
         | ModelChunk::Call(_)
@@ -195,7 +195,7 @@ pub(crate) fn opaque(reply: &Reply) -> Option<String> {
         | ModelChunk::Id(_)
         | ModelChunk::Tries(_) => None,
     });
-    opaque.last()
+    opaque.next_back()
 }
 
 pub(crate) fn event(name: &str, data: &serde_json::Value) -> Vec<u8> {

@@ -162,7 +162,7 @@ async fn what_a_step_has_lost_since_does_not_spoil_the_request() {
 #[tokio::test]
 async fn thoughts_that_are_too_long_to_keep_are_left_out() {
     const LONG: &str = {
-        const BYTES: [u8; 70_000] = [b'x'; 70_000];
+        static BYTES: [u8; 70_000] = [b'x'; 70_000];
         match std::str::from_utf8(&BYTES) {
             Ok(text) => text,
             Err(_) => panic!(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use baton_handoff::ports::{Message, ModelChunk, ModelErrorKind, ModelRequest, ToolCall};
 use baton_models::{Bounds, ModelClient, ModelSettings, OutputLimit, Patience};
-use baton_rehearsal::scripted::{Answer, ScriptedModel, json, says, status, stream};
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, json, says, status, stream};
 use serde_json::{Value, json};
 
 use crate::support::{Clock, Reply, SHORT, ask, ask_for, client, openai, request};
@@ -19,7 +19,7 @@ async fn play(
     let clock = Clock::new();
     let client = ModelClient::new(&settings(openai(model.url())), Arc::clone(&clock) as _).unwrap();
     let reply = ask(&client).await;
-    let bodies = model.requests().iter().map(|asked| asked.json()).collect();
+    let bodies = model.requests().iter().map(Captured::json).collect();
     (reply, bodies, clock.slept())
 }
 

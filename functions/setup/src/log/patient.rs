@@ -122,7 +122,7 @@ mod tests {
         log.write("5000 again\n", tell);
         drop(log);
         let mut last = 39;
-        let lost = loop {
+        let missing = loop {
             let number = next(&mut line);
             if line.ends_with(" lost\n") {
                 break number;
@@ -130,7 +130,7 @@ mod tests {
             assert_eq!(number, last + 1);
             last = number;
         };
-        assert_eq!(last + 1 + lost, lines);
+        assert_eq!(last + 1 + missing, lines);
         assert_eq!(next(&mut line), 5_000);
     }
 
@@ -141,7 +141,7 @@ mod tests {
         // No pipe has so much room by default.
         log.write(&"x".repeat(2 * 1024 * 1024), tell);
         let mut read = BufReader::new(reader);
-        let mut rest = [0; 32 * 1024];
+        let mut rest = vec![0; 32 * 1024];
         std::io::Read::read_exact(&mut read, &mut rest).unwrap();
         log.write("again\n", tell);
         drop(log);

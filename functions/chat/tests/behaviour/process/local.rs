@@ -173,7 +173,7 @@ impl Drop for Local {
             let log = self.log.text.lock().unwrap_or_else(PoisonError::into_inner);
             let from = log.len().saturating_sub(LOG_SHOWN);
             let from = log.ceil_char_boundary(from);
-            println!("the end of the log of {}:\n{}", self.base, &log[from..]);
+            eprintln!("the end of the log of {}:\n{}", self.base, &log[from..]);
         }
     }
 }

@@ -180,7 +180,11 @@ fn each_schema(
             Value::Array(list) => list
                 .iter_mut()
                 .for_each(|inside| each_schema(inside, false, visit)),
-            one => each_schema(one, false, visit),
+            one @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => each_schema(one, false, visit),
         }
     }
     visit(members, is_top);

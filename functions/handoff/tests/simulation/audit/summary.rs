@@ -40,7 +40,7 @@ impl Audit {
         }
         let turn = books.metas.get(&conversation)?.running.as_ref()?.turn;
         let asks = (conversation.clone(), turn);
-        if books.shortened.contains(&asks) {
+        if books.shortened.contains(&asks) || books.teams_differ {
             return Some(asks);
         }
         let known = books
@@ -51,6 +51,11 @@ impl Audit {
             format!("turn {turn} of {conversation} asks with {opening:?} after {known:?}")
         });
         Some(asks)
+    }
+
+    /// Some processes have another team file from now on.
+    pub(crate) fn teams_differ(&self) {
+        lock(&self.books).teams_differ = true;
     }
 
     /// A model calls a request of this turn too long: from now on it may have fewer turns.

@@ -79,6 +79,10 @@ fn message<'a>(said: &'a Said<'a>) -> WireMessage<'a> {
     WireMessage { role, content }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "what is borrowed in it is taken out"
+)]
 fn block(part: Part<'_>) -> Option<Block<'_>> {
     match part {
         Part::Text(text) => (!is_blank(text)).then_some(Block::Known(KnownBlock::Text(text))),

@@ -5,7 +5,7 @@ use aws_smithy_types::event_stream::Message;
 use baton_handoff::ports::{FinishReason, ModelError, ModelErrorKind, Usage};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::fault::Fault;
@@ -28,14 +28,11 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
 
 /// The codes of a refusal: the name of the exception and the body.
 pub(super) fn fault(exception: &str, body: &[u8]) -> Fault {
-    let mut document: Value = serde_json::from_slice(body).unwrap_or_default();
-    if !document.is_object() {
-        document = json!({});
-    }
+    let mut document: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
     if !exception.is_empty() {
-        document["code"] = exception.into();
+        document.insert("code".to_owned(), exception.into());
     }
-    Fault::from_value(&document)
+    Fault::from_value(&Value::Object(document))
 }
 
 /// One response.
@@ -296,6 +293,10 @@ struct Metadata {
     usage: Option<WireUsage>,
 }
 
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names that the service gives them"
+)]
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireUsage {
