@@ -1,7 +1,6 @@
 //! `baton check` from outside: a team that is spread over files, and what it says of the models that it asks.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a broken promise fails the test that relies on it"
 )]
 
@@ -11,7 +10,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, json, says, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shop");
 

@@ -218,7 +218,7 @@ impl Fault {
         let by_status = match self.status() {
             Some(429) => ModelErrorKind::RateLimited,
             Some(401 | 403) => ModelErrorKind::Unauthorized,
-            Some(500..) => ModelErrorKind::Unavailable,
+            Some(503 | 529) => ModelErrorKind::Unavailable,
             Some(_) | None => ModelErrorKind::Reported,
         };
         ModelError::new(

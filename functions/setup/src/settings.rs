@@ -416,7 +416,7 @@ mod tests {
             // Also while no model is chosen.
             (
                 &[("BATON_MODEL_API", "telex")],
-                "BATON_MODEL_API=telex is not a wire format; those are: responses, chat",
+                "BATON_MODEL_API=telex is not a wire format; those are: responses, anthropic, gemini, bedrock, chat",
             ),
             (
                 &[("BATON_MODEL_USAGE", "yes")],

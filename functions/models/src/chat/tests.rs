@@ -141,7 +141,7 @@ fn arguments_are_read_in_every_shape() {
     for (arguments, read) in [
         (json!({"q": ["anvil", 1.5]}), r#"{"q":["anvil",1.5]}"#),
         (json!(r#"{"q":"anvil"}"#), r#"{"q":"anvil"}"#),
-        (json!(r#""{\"q\":\"anvil\"}""#), r#"{"q":"anvil"}"#),
+        (json!(r#""{\"q\":\"anvil\"}""#), r#""{\"q\":\"anvil\"}""#),
         (Value::Null, "{}"),
         (json!("null"), "{}"),
         (json!("[]"), "{}"),

@@ -432,14 +432,14 @@ async fn a_request_without_a_key_is_signed_as_it_is_sent() {
             .split(',')
             .next()
             .unwrap();
-        let named = names
+        let sent = names
             .split(';')
             .filter(|name| *name != "host" && !name.starts_with("x-amz-"));
         let request = HttpRequest {
             url: format!("{}{}", service.origin(), asked.target)
                 .parse()
                 .unwrap(),
-            headers: named
+            headers: sent
                 .map(|name| {
                     (
                         name.parse().unwrap(),

@@ -194,6 +194,10 @@ impl Speaks for Gemini {
 
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "each is written where it is said"
+)]
 fn document(candidate: Value, answer_tokens: u64) -> Vec<u8> {
     event(
         "",
