@@ -43,7 +43,7 @@
 //! | the model sees every call with its one result, roles in order, no blank text and no id twice | `SimModel::check`, `check_order` |
 //! | what a model wants back goes to no other one, and stands behind the same words | `SimModel::check_opaque` |
 //! | no step has the words of two models, and a listener hears that one is taken back once | `verdict::check_models`, `check_heard` |
-//! | every request of a turn begins with the same words, whatever summary has come since | `Audit::asked`, `check_window` |
+//! | with summaries every request of a turn begins with the same words, whatever has come since | `Audit::asked`, `check_window` |
 //! | a summary is written with META, and none outlives an erasure | `check_summary`; `verdict::read` |
 //!
 //! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.

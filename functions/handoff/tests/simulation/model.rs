@@ -98,7 +98,12 @@ impl Model for SimModel {
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
-        let turn = if self.sums_up || lock(&self.weather).blurs {
+        let keeps_windows = {
+            let weather = lock(&self.weather);
+            weather.summaries && !weather.blurs
+        };
+        // Without summaries a process that has read the past anew may know less of it.
+        let turn = if self.sums_up || !keeps_windows {
             None
         } else {
             self.audit.asked(self.process, &request)
