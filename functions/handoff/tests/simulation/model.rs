@@ -230,7 +230,8 @@ impl SimModel {
         }
         let mut last = Last::Nothing;
         let mut ids = BTreeSet::new();
-        let has_blurred = lock(&self.weather).has_blurred;
+        // Who knows less of the past cannot tell that an id was used in it; the wire formats number such calls anew.
+        let knows_ids = !lock(&self.weather).has_blurred && !self.audit.do_teams_differ();
         for message in &request.messages {
             let (is_in_order, now) = match message {
                 Message::System(_) => (last == Last::Nothing, Last::Instructions),
@@ -242,7 +243,7 @@ impl SimModel {
                     let unique = calls.iter().all(|call| ids.insert(&call.id));
                     let says = !calls.is_empty() || !is_blank(text);
                     let behind = matches!(last, Last::User | Last::Result);
-                    ((unique || has_blurred) && says && behind, Last::Answer)
+                    ((unique || !knows_ids) && says && behind, Last::Answer)
                 }
                 Message::Tool { .. } => (matches!(last, Last::Answer | Last::Result), Last::Result),
             };

@@ -58,6 +58,11 @@ impl Audit {
         lock(&self.books).teams_differ = true;
     }
 
+    /// Whether some processes have another team file than others.
+    pub(crate) fn do_teams_differ(&self) -> bool {
+        lock(&self.books).teams_differ
+    }
+
     /// A model calls a request of this turn too long: from now on it may have fewer turns.
     pub(crate) fn called_too_long(&self, turn: Option<(String, TurnNumber)>) {
         lock(&self.books).shortened.extend(turn);
