@@ -75,6 +75,7 @@ async fn a_message_to_another_server_interrupts_the_running_turn_and_those_that_
             "user: first",
             "assistant: echo ",
             "user: second",
+            "assistant: (The answer broke off here.)",
             "user: urgent"
         ]
     );
