@@ -67,7 +67,7 @@ description = "Finds an item."
 parameters.search_query = { type = "string" }
 "#;
 
-/// Calls the tool that the customer names, and then says what came of it.
+/// Calls the tool that the customer names in the first line (late results may stand below), and then says what came of it.
 struct Obedient;
 
 impl Model for Obedient {
@@ -79,7 +79,7 @@ impl Model for Obedient {
             Message::User(name) => ModelChunk::Call(CallDelta {
                 index: 0,
                 id: Some("call".to_owned()),
-                name: Some(name.to_string()),
+                name: name.lines().next().map(str::to_owned),
                 arguments: "{}".to_owned(),
             }),
             Message::Tool { result, .. } => ModelChunk::Text(result.to_string()),
