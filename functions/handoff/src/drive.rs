@@ -193,8 +193,9 @@ impl Driver<'_> {
         if !idle || !engine.hub.logs_of(conversation).is_empty() {
             return false;
         }
-        // Stored first, for the next driver. While a summary is made, META is about to change.
-        if meta.summarise.is_none() {
+        // Stored first, for the next driver. While a summary is made, META is about to change. Of a turn that another process
+        // accepted and stopped meanwhile this one knows nothing: the next request would lack its message.
+        if meta.summarise.is_none() && warm.past.reaches(meta.next_turn) {
             engine.memory.keep(conversation, warm);
         }
         engine.hub.stop_driving(conversation, seen)

@@ -25,6 +25,12 @@ impl Past {
         self
     }
 
+    /// Whether it has the turn before this one.
+    pub(crate) fn reaches(&self, next: TurnNumber) -> bool {
+        let last = self.turns.last();
+        last.is_some_and(|last| last.number.saturating_add(1) == next)
+    }
+
     /// The summary that a turn with this record begins with.
     pub(crate) fn summary_of(&self, turn: &TurnRecord) -> Option<&SummaryRecord> {
         let upto = turn.window?.summary;

@@ -108,3 +108,22 @@ async fn a_process_that_ends_takes_no_messages_and_leaves_its_turns_to_others() 
     let heard = play.another().hear(accepted.turn, None).await;
     assert_eq!(heard.text(), "All of it.");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_another_process_took_and_stopped_is_in_the_next_request() {
+    let play = Play::begin();
+    let (reply, gate) = says_and_waits("One.");
+    play.model.will([reply, says(&["Three."])]);
+    let first = play.submit(message("the first")).await.unwrap();
+    until(&first, is_text).await;
+    let other = play.another();
+    let second = other.submit(message("the second")).await.unwrap();
+    other.conversation().stop(second.turn).await.unwrap();
+    assert_eq!(listen(&second).await.end(), &EventKind::TurnStopped);
+    gate.open();
+    listen(&first).await;
+    play.say("the third").await;
+    let asked = play.model.last_asked();
+    let has = |words: &str| asked.iter().any(|message| message.contains(words));
+    assert!(has("the third") && has("the second"), "{asked:?}");
+}
