@@ -1,8 +1,9 @@
 //! Language models over HTTP. Knows nothing of turns, teams or customers; prompts, answers and keys never reach an error or a log.
 //!
 //! ```text
-//! client ─▶ formats, the table ─▶ chat/, responses/ ─▶ sendable: a request's messages as every service takes them
-//!    │                                  └────────────▶ wire: the traits of a wire format
+//! client ─▶ formats, the table ─▶ chat/, responses/ … ─▶ sendable: a request's messages as every service takes them
+//!    │                                  │      └──────▶ envelope: address, headers and tools of every request
+//!    │                                  └─────────────▶ wire: the traits of a wire format
 //!    └────▶ transport/: connections, credentials, tries, time-outs, bounds ─▶ wire
 //! ```
 //!
@@ -33,6 +34,7 @@ mod bedrock;
 mod chat;
 mod client;
 mod credentials;
+mod envelope;
 mod fault;
 mod formats;
 mod gemini;

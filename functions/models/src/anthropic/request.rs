@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{
-    Effort, ModelError, ModelErrorKind, ModelOptions, ModelRequest, ToolDefinition,
-};
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use baton_handoff::ports::{Effort, ModelError, ModelOptions, ModelRequest, ToolDefinition};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::content::{self, CACHED, CacheControl, WireMessage};
 use super::decode::MessagesDecoder;
 use super::fault;
+use crate::envelope::{EVENTS, Envelope, encoded};
 use crate::fault::Fault;
-use crate::prepared::Prepared;
 use crate::sendable::Sendable;
 use crate::wire::{Decoder, HttpRequest, WireFormat};
 
@@ -32,57 +29,16 @@ pub(super) struct Asking {
 /// Messages at one address.
 #[derive(Debug)]
 pub(super) struct Messages {
-    url: Url,
-    headers: HeaderMap,
+    envelope: Envelope,
     model: String,
     asking: Asking,
-    prepared: Prepared<Arc<RawValue>>,
 }
 
 impl WireFormat for Messages {
-    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
-        Ok(HttpRequest {
-            url: self.url.clone(),
-            headers: self.headers.clone(),
-            body: self.body(request)?,
-        })
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(MessagesDecoder::default())
-    }
-
-    fn fault(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> Fault {
-        fault::read(body)
-    }
-}
-
-impl Messages {
-    pub(super) fn new(url: Url, model: String, asking: Asking) -> Self {
-        let headers = [
-            (CONTENT_TYPE, "application/json"),
-            (ACCEPT, "text/event-stream"),
-            (HeaderName::from_static("anthropic-version"), VERSION),
-        ];
-        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
-        Self {
-            url,
-            headers: HeaderMap::from_iter(headers),
-            model,
-            asking,
-            prepared: Prepared::default(),
-        }
-    }
-
     /// Tools, instructions, history: the order in which the service caches, and the one in which they change least.
-    fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
+    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
         let sendable = Sendable::new(&request.messages);
-        let tools = sendable.tools(&request.tools);
-        let tools = if tools.is_empty() {
-            None
-        } else {
-            Some(self.prepared.get(&tools, encoded)?)
-        };
+        let tools = self.envelope.tools(request, &sendable, tools)?;
         let options = &self.asking.options;
         let must_call = options.must_call(request);
         let thinking = thinking(options.effort).filter(|_| !must_call);
@@ -108,8 +64,25 @@ impl Messages {
             output_config: effort(options.effort).map(|effort| OutputConfig { effort }),
             messages: content::messages(&sendable.messages),
         };
-        let json = serde_json::to_vec(&body).map_err(|_| unwritten())?;
-        Ok(json.into())
+        self.envelope.with(&body, request, tools.as_deref())
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(MessagesDecoder::default())
+    }
+
+    fn fault(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> Fault {
+        fault::read(body)
+    }
+}
+
+impl Messages {
+    pub(super) fn new(url: Url, model: String, asking: Asking) -> Self {
+        Self {
+            envelope: Envelope::new(url, EVENTS).header("anthropic-version", VERSION),
+            model,
+            asking,
+        }
     }
 }
 
@@ -146,7 +119,7 @@ fn tool_choice(must_call: bool, parallel: Option<bool>) -> Option<ToolChoice> {
 }
 
 /// The `tools` array.
-fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
+fn tools(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
     let tools: Vec<_> = tools
         .iter()
         .map(|tool| WireTool {
@@ -155,16 +128,7 @@ fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
             input_schema: &tool.parameters,
         })
         .collect();
-    let array = to_raw_value(&tools).map_err(|_| unwritten())?;
-    Ok(Arc::from(array))
-}
-
-/// The error's text may quote its input, which is the customer's.
-fn unwritten() -> ModelError {
-    ModelError::new(
-        ModelErrorKind::BadRequest,
-        "the request cannot be written as JSON",
-    )
+    encoded(&tools)
 }
 
 #[derive(Serialize)]

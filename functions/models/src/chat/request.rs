@@ -1,12 +1,7 @@
 //! Chat Completions as a wire format: the request.
 
-use std::sync::Arc;
-
-use baton_handoff::ports::{
-    Effort, Message, ModelError, ModelErrorKind, ModelOptions, ModelRequest,
-};
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use baton_handoff::ports::{Effort, ModelError, ModelOptions, ModelRequest};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -14,9 +9,9 @@ use serde_json::value::RawValue;
 use super::decode::ChatDecoder;
 use super::messages::{Extras, Messages};
 use super::{fault, tools};
+use crate::envelope::{EVENTS, Envelope};
 use crate::fault::Fault;
 use crate::limits::OutputLimit;
-use crate::prepared::Prepared;
 use crate::refused::Refused;
 use crate::sendable::Sendable;
 use crate::wire::{Decoder, HttpRequest, WireFormat};
@@ -52,62 +47,22 @@ pub(crate) struct Asking {
 /// Chat Completions at one address.
 #[derive(Debug)]
 pub(crate) struct Chat {
-    url: Url,
-    headers: HeaderMap,
+    envelope: Envelope,
     /// Azure takes the model from the address.
     model: Option<String>,
     asking: Asking,
     refused: Refused,
     /// The service is Google's.
     is_google: bool,
-    prepared: Prepared<Arc<RawValue>>,
 }
 
 impl WireFormat for Chat {
     fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
-        Ok(HttpRequest {
-            url: self.url.clone(),
-            headers: self.headers.clone(),
-            body: self.body(request)?,
-        })
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(ChatDecoder::default())
-    }
-
-    fn fault(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> Fault {
-        fault::read(body)
-    }
-
-    fn concedes(&self, fault: &Fault) -> bool {
-        // A limit there must be: without one the cost of an answer has no bound.
-        self.refused.remember(fault).is_some()
-            && (self.refused.takes(MAX_TOKENS) || self.refused.takes(MAX_COMPLETION_TOKENS))
-    }
-}
-
-impl Chat {
-    pub(crate) fn new(url: Url, model: Option<String>, asking: Asking) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let events = HeaderValue::from_static("text/event-stream");
-        let host = url.host_str().unwrap_or_default();
-        Self {
-            is_google: host.ends_with(".googleapis.com"),
-            url,
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, json), (ACCEPT, events)]),
-            model,
-            asking,
-            refused: Refused::none_of(OPTIONAL),
-            prepared: Prepared::default(),
-        }
-    }
-
-    fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
         let takes = |field: &str| self.refused.takes(field);
         let (max_tokens, max_completion_tokens) = self.limit();
         let list = Sendable::new(&request.messages);
-        let tools = self.tools(request, &list)?;
+        let encode = |tools: &[_]| tools::encoded(tools, self.is_google);
+        let tools = self.envelope.tools(request, &list, encode)?;
         let options = &self.asking.options;
         let extras = Extras {
             opaque: OPAQUE.iter().all(|field| takes(field)),
@@ -136,10 +91,34 @@ impl Chat {
                 .filter(|_| !request.tools.is_empty() && takes("parallel_tool_calls")),
             tool_choice: (options.must_call(request) && takes("tool_choice")).then_some("required"),
         };
-        let tools_bytes = body.tools.map_or(0, |tools| tools.get().len());
-        let mut json = Vec::with_capacity(room(request) + tools_bytes);
-        serde_json::to_writer(&mut json, &body).map_err(|_| unwritten())?;
-        Ok(json.into())
+        self.envelope.with(&body, request, tools.as_deref())
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(ChatDecoder::default())
+    }
+
+    fn fault(&self, _: StatusCode, _: &HeaderMap, body: &[u8]) -> Fault {
+        fault::read(body)
+    }
+
+    fn concedes(&self, fault: &Fault) -> bool {
+        // A limit there must be: without one the cost of an answer has no bound.
+        self.refused.remember(fault).is_some()
+            && (self.refused.takes(MAX_TOKENS) || self.refused.takes(MAX_COMPLETION_TOKENS))
+    }
+}
+
+impl Chat {
+    pub(crate) fn new(url: Url, model: Option<String>, asking: Asking) -> Self {
+        let host = url.host_str().unwrap_or_default();
+        Self {
+            is_google: host.ends_with(".googleapis.com"),
+            envelope: Envelope::new(url, EVENTS),
+            model,
+            asking,
+            refused: Refused::none_of(OPTIONAL),
+        }
     }
 
     /// The limit under the name that is set, or under the other one where the service refused that.
@@ -156,49 +135,6 @@ impl Chat {
             }
         }
     }
-
-    /// Services refuse an empty array, so the field is left out.
-    fn tools(
-        &self,
-        request: &ModelRequest,
-        list: &Sendable<'_>,
-    ) -> Result<Option<Arc<RawValue>>, ModelError> {
-        let encode = |tools: &[_]| tools::encoded(tools, self.is_google);
-        if !request.tools.is_empty() {
-            return self.prepared.get(&request.tools, encode).map(Some);
-        }
-        let gone = list.tools(&request.tools);
-        (!gone.is_empty()).then(|| encode(&gone)).transpose()
-    }
-}
-
-/// About the size of the request as JSON: a buffer that grows step by step would copy long instructions again and again.
-pub(crate) fn room(request: &ModelRequest) -> usize {
-    /// The words around a message.
-    const AROUND: usize = 64;
-    let text = |message: &Message| match message {
-        Message::System(text) | Message::User(text) => text.len(),
-        Message::Assistant {
-            text,
-            calls: _,
-            opaque,
-        } => text.len() + opaque.as_deref().map_or(0, str::len),
-        Message::Tool { call: _, result } => result.len(),
-    };
-    let messages = request
-        .messages
-        .iter()
-        .map(|message| text(message) + AROUND);
-    // Line breaks and quotes are escaped: an eighth more.
-    messages.sum::<usize>() * 9 / 8 + 4 * AROUND
-}
-
-/// The error's text may quote its input, which is the customer's.
-pub(crate) fn unwritten() -> ModelError {
-    ModelError::new(
-        ModelErrorKind::BadRequest,
-        "the request cannot be written as JSON",
-    )
 }
 
 #[derive(Serialize)]

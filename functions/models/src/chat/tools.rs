@@ -5,9 +5,9 @@ use std::sync::Arc;
 use baton_handoff::ports::{ModelError, ToolDefinition};
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
-use super::request::unwritten;
+use crate::envelope;
 
 /// The array. Google refuses a schema without properties, and takes a tool without one.
 pub(super) fn encoded(
@@ -26,8 +26,7 @@ pub(super) fn encoded(
             },
         })
         .collect();
-    let array = to_raw_value(&functions).map_err(|_| unwritten())?;
-    Ok(Arc::from(array))
+    envelope::encoded(&functions)
 }
 
 fn has_properties(schema: &RawValue) -> bool {

@@ -1,10 +1,7 @@
 //! Gemini as a wire format: the request.
 
-use std::sync::Arc;
-
-use baton_handoff::ports::{Effort, ModelError, ModelErrorKind, ModelOptions, ModelRequest};
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use baton_handoff::ports::{Effort, ModelError, ModelOptions, ModelRequest};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -12,8 +9,8 @@ use serde_json::value::RawValue;
 use super::content::{self, Content, Part};
 use super::decode::GeminiDecoder;
 use super::{fault, schema};
+use crate::envelope::{EVENTS, Envelope};
 use crate::fault::Fault;
-use crate::prepared::Prepared;
 use crate::sendable::Sendable;
 use crate::wire::{Decoder, HttpRequest, WireFormat};
 
@@ -27,22 +24,31 @@ pub(super) struct Asking {
 /// A model at its address.
 #[derive(Debug)]
 pub(super) struct Gemini {
-    url: Url,
-    headers: HeaderMap,
+    envelope: Envelope,
     generation: Generation,
     /// Before version 3 thoughts have a budget, and calls need no signature.
     is_old: bool,
     options: ModelOptions,
-    prepared: Prepared<Arc<RawValue>>,
 }
 
 impl WireFormat for Gemini {
+    /// The service finds by itself what it has in its cache: what changes least stands first.
     fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
-        Ok(HttpRequest {
-            url: self.url.clone(),
-            headers: self.headers.clone(),
-            body: self.body(request)?,
-        })
+        let sendable = Sendable::new(&request.messages);
+        let tools = self.envelope.tools(request, &sendable, schema::encoded)?;
+        let must_call = self.options.must_call(request) && tools.is_some();
+        let body = Body {
+            system_instruction: (!sendable.instructions.is_empty()).then(|| Instruction {
+                parts: [content::written(&sendable.instructions)],
+            }),
+            tools: tools.as_deref(),
+            tool_config: must_call.then_some(ToolConfig {
+                function_calling_config: FunctionCalling { mode: "ANY" },
+            }),
+            contents: content::contents(&sendable.messages, !self.is_old),
+            generation_config: self.generation,
+        };
+        self.envelope.with(&body, request, tools.as_deref())
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -56,8 +62,6 @@ impl WireFormat for Gemini {
 
 impl Gemini {
     pub(super) fn new(url: Url, model: &str, asking: Asking) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let events = HeaderValue::from_static("text/event-stream");
         let is_old = ["gemini-1", "gemini-2"]
             .iter()
             .any(|old| model.starts_with(old));
@@ -66,8 +70,7 @@ impl Gemini {
             options,
         } = asking;
         Self {
-            url,
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, json), (ACCEPT, events)]),
+            envelope: Envelope::new(url, EVENTS),
             generation: Generation {
                 max_output_tokens: max_tokens,
                 temperature: options.temperature,
@@ -75,33 +78,7 @@ impl Gemini {
             },
             is_old,
             options,
-            prepared: Prepared::default(),
         }
-    }
-
-    /// The service finds by itself what it has in its cache: what changes least stands first.
-    fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
-        let sendable = Sendable::new(&request.messages);
-        let tools = sendable.tools(&request.tools);
-        let tools = if tools.is_empty() {
-            None
-        } else {
-            Some(self.prepared.get(&tools, schema::encoded)?)
-        };
-        let must_call = self.options.must_call(request) && tools.is_some();
-        let body = Body {
-            system_instruction: (!sendable.instructions.is_empty()).then(|| Instruction {
-                parts: [content::written(&sendable.instructions)],
-            }),
-            tools: tools.as_deref(),
-            tool_config: must_call.then_some(ToolConfig {
-                function_calling_config: FunctionCalling { mode: "ANY" },
-            }),
-            contents: content::contents(&sendable.messages, !self.is_old),
-            generation_config: self.generation,
-        };
-        let json = serde_json::to_vec(&body).map_err(|_| unwritten())?;
-        Ok(json.into())
     }
 }
 
@@ -120,14 +97,6 @@ fn thinking(effort: Effort, is_old: bool) -> Thinking {
         thinking_level: (!is_old).then_some(level),
         thinking_budget: is_old.then_some(budget),
     }
-}
-
-/// The error's text may quote its input, which is the customer's.
-pub(super) fn unwritten() -> ModelError {
-    ModelError::new(
-        ModelErrorKind::BadRequest,
-        "the request cannot be written as JSON",
-    )
 }
 
 #[derive(Serialize)]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use baton_handoff::ports::{ModelError, ToolDefinition};
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::request::unwritten;
+use crate::envelope;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,10 +33,9 @@ pub(super) fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelEr
         description: &tool.description,
         parameters_json_schema: has_properties(&tool.parameters).then_some(&*tool.parameters),
     });
-    let tools = to_raw_value(&[Tools {
+    envelope::encoded(&[Tools {
         function_declarations: declarations.collect(),
-    }]);
-    Ok(Arc::from(tools.map_err(|_| unwritten())?))
+    }])
 }
 
 /// The service refuses an object without properties; a tool without parameters has no schema.

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use baton_handoff::ports::{ModelError, ModelOptions, ModelRequest, ToolDefinition};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::decode::ResponsesDecoder;
 use super::input::Input;
 use crate::chat::fault;
-use crate::chat::request::{room, unwritten};
+use crate::envelope::{EVENTS, Envelope, encoded};
 use crate::fault::Fault;
 use crate::limits::OutputLimit;
-use crate::prepared::Prepared;
 use crate::refused::Refused;
 use crate::sendable::{Said, Sendable};
 use crate::wire::{Decoder, HttpRequest, Target, WireFormat};
@@ -33,39 +32,30 @@ const OPTIONAL: &[&str] = &[
 /// Responses at one address.
 #[derive(Debug)]
 pub(super) struct Responses {
-    url: Url,
-    headers: HeaderMap,
+    envelope: Envelope,
     model: String,
     output_limit: Option<OutputLimit>,
     options: ModelOptions,
     refused: Refused,
-    prepared: Prepared<Arc<RawValue>>,
 }
 
 impl Responses {
     pub(super) fn new(url: Url, target: &Target<'_>) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let events = HeaderValue::from_static("text/event-stream");
         Self {
-            url,
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, json), (ACCEPT, events)]),
+            envelope: Envelope::new(url, EVENTS),
             model: target.model.to_owned(),
             output_limit: target.output_limit,
             options: target.options,
             refused: Refused::none_of(OPTIONAL),
-            prepared: Prepared::default(),
         }
     }
+}
 
-    fn body(&self, request: &ModelRequest) -> Result<Vec<u8>, ModelError> {
+impl WireFormat for Responses {
+    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
         let takes = |field: &str| self.refused.takes(field);
         let list = Sendable::new(&request.messages);
-        let tools = if request.tools.is_empty() {
-            let gone = list.tools(&request.tools);
-            (!gone.is_empty()).then(|| encoded(&gone)).transpose()?
-        } else {
-            Some(self.prepared.get(&request.tools, encoded)?)
-        };
+        let tools = self.envelope.tools(request, &list, functions)?;
         let options = &self.options;
         let body = Body {
             model: &self.model,
@@ -92,20 +82,7 @@ impl Responses {
                     effort: effort.as_str(),
                 }),
         };
-        let tools_bytes = body.tools.map_or(0, |tools| tools.get().len());
-        let mut json = Vec::with_capacity(room(request) + tools_bytes);
-        serde_json::to_writer(&mut json, &body).map_err(|_| unwritten())?;
-        Ok(json)
-    }
-}
-
-impl WireFormat for Responses {
-    fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
-        Ok(HttpRequest {
-            url: self.url.clone(),
-            headers: self.headers.clone(),
-            body: self.body(request)?.into(),
-        })
+        self.envelope.with(&body, request, tools.as_deref())
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -137,7 +114,7 @@ fn cache_key(list: &Sendable<'_>) -> String {
 }
 
 /// The `tools` array.
-fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
+fn functions(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
     let functions: Vec<_> = tools
         .iter()
         .map(|tool| Tool {
@@ -148,8 +125,7 @@ fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
             strict: false,
         })
         .collect();
-    let array = to_raw_value(&functions).map_err(|_| unwritten())?;
-    Ok(Arc::from(array))
+    encoded(&functions)
 }
 
 /// What stays the same stands first.

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ports::{
-    Effort, ModelError, ModelErrorKind, ModelOptions, ModelRequest, ToolDefinition,
-};
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use baton_handoff::ports::{Effort, ModelError, ModelOptions, ModelRequest, ToolDefinition};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::content::{self, CACHE_POINT, CachePoint, WireMessage};
 use super::decode::{self, ConverseDecoder};
+use crate::envelope::{Envelope, encoded};
 use crate::fault::Fault;
-use crate::prepared::Prepared;
 use crate::sendable::Sendable;
 use crate::wire::{Decoder, Framing, HttpRequest, WireFormat};
 
@@ -30,57 +27,14 @@ pub(super) struct Asking {
 /// A model at its address.
 #[derive(Debug)]
 pub(super) struct Converse {
-    url: Url,
-    headers: HeaderMap,
+    envelope: Envelope,
     asking: Asking,
-    prepared: Prepared<Arc<RawValue>>,
 }
 
 impl WireFormat for Converse {
     fn request(&self, request: &ModelRequest) -> Result<HttpRequest, ModelError> {
-        Ok(HttpRequest {
-            url: self.url.clone(),
-            headers: self.headers.clone(),
-            body: self.body(request)?,
-        })
-    }
-
-    fn framing(&self) -> Framing {
-        Framing::Own(decode::length)
-    }
-
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(ConverseDecoder::default())
-    }
-
-    fn fault(&self, _: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
-        let code = headers.get("x-amzn-errortype");
-        let code = code.and_then(|code| code.to_str().ok()).unwrap_or_default();
-        // `ValidationException:http://internal.amazon.com/…`
-        decode::fault(code.split(':').next().unwrap_or_default(), body)
-    }
-}
-
-impl Converse {
-    pub(super) fn new(url: Url, asking: Asking) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let frames = HeaderValue::from_static("application/vnd.amazon.eventstream");
-        Self {
-            url,
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, json), (ACCEPT, frames)]),
-            asking,
-            prepared: Prepared::default(),
-        }
-    }
-
-    fn body(&self, request: &ModelRequest) -> Result<Bytes, ModelError> {
         let sendable = Sendable::new(&request.messages);
-        let tools = sendable.tools(&request.tools);
-        let tools = if tools.is_empty() {
-            None
-        } else {
-            Some(self.prepared.get(&tools, encoded)?)
-        };
+        let tools = self.envelope.tools(request, &sendable, specifications)?;
         let Asking {
             max_tokens,
             options,
@@ -112,8 +66,31 @@ impl Converse {
                 .map(|effort| Output { effort }),
             messages: content::messages(&sendable.messages, *is_cached),
         };
-        let json = serde_json::to_vec(&body).map_err(|_| unwritten())?;
-        Ok(json.into())
+        self.envelope.with(&body, request, tools.as_deref())
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::Own(decode::length)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(ConverseDecoder::default())
+    }
+
+    fn fault(&self, _: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
+        let code = headers.get("x-amzn-errortype");
+        let code = code.and_then(|code| code.to_str().ok()).unwrap_or_default();
+        // `ValidationException:http://internal.amazon.com/…`
+        decode::fault(code.split(':').next().unwrap_or_default(), body)
+    }
+}
+
+impl Converse {
+    pub(super) fn new(url: Url, asking: Asking) -> Self {
+        Self {
+            envelope: Envelope::new(url, "application/vnd.amazon.eventstream"),
+            asking,
+        }
     }
 }
 
@@ -129,7 +106,7 @@ fn effort(effort: Effort) -> Option<&'static str> {
 }
 
 /// The `tools` array.
-fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
+fn specifications(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
     let tools: Vec<_> = tools
         .iter()
         .map(|tool| WireTool {
@@ -142,16 +119,7 @@ fn encoded(tools: &[ToolDefinition]) -> Result<Arc<RawValue>, ModelError> {
             },
         })
         .collect();
-    let array = to_raw_value(&tools).map_err(|_| unwritten())?;
-    Ok(Arc::from(array))
-}
-
-/// The error's text may quote its input, which is the customer's.
-fn unwritten() -> ModelError {
-    ModelError::new(
-        ModelErrorKind::BadRequest,
-        "the request cannot be written as JSON",
-    )
+    encoded(&tools)
 }
 
 #[derive(Serialize)]
