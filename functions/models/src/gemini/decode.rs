@@ -49,7 +49,12 @@ impl Decoder for GeminiDecoder {
         } else {
             read_json(&body).map(|event| vec![event])
         };
-        for event in events.map_err(|error| unread(&error))? {
+        let events: Vec<Event> = events.map_err(|error| unread(&error))?;
+        if events.iter().all(Event::says_nothing) {
+            let detail = "the document is no response";
+            return Err(ModelError::new(ModelErrorKind::BadStream, detail));
+        }
+        for event in events {
             self.event(event, answer)?;
         }
         self.end(answer)

@@ -22,6 +22,13 @@ pub(super) struct Event {
     pub(super) error: Option<Value>,
 }
 
+impl Event {
+    /// Whether it has none of the fields that an answer consists of.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.candidates.is_none() && self.prompt_feedback.is_none() && self.error.is_none()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Candidate {

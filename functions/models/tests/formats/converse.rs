@@ -281,7 +281,12 @@ async fn a_call_that_is_none_is_a_slip_of_the_model() {
 async fn a_length_that_cannot_be_is_refused_at_once() {
     let reply = play_with(&Converse, whole(vec![vec![0, 0, 0, 3, 1, 2]]), |_| ()).await;
     assert_eq!(reply.kind(), Some(ModelErrorKind::BadStream));
-    let endless = whole(vec![vec![0xff; 16], vec![7; 3_000_000], vec![7; 10]]);
+    for garbage in [&b"data: {nope\n\n"[..], &[0xff; 16], b"<html>"] {
+        let garbage = whole(vec![garbage.to_vec()]).then_hangs();
+        let reply = play_with(&Converse, garbage, |_| ()).await;
+        assert_eq!(reply.kind(), Some(ModelErrorKind::BadStream));
+    }
+    let endless = whole(vec![vec![0, 0xff, 0, 0], vec![7; 3_000_000], vec![7; 10]]);
     let reply = play_with(&Converse, endless, |_| ()).await;
     assert_eq!(reply.kind(), Some(ModelErrorKind::TooLarge));
 }

@@ -132,6 +132,21 @@ async fn an_answer_in_one_document_is_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_document_of_another_kind_is_no_answer() {
+    for format in FORMATS {
+        for document in [
+            serde_json::json!({ "hello": "there" }),
+            serde_json::json!([]),
+            serde_json::json!({ "text": "my card is 4242" }),
+        ] {
+            let reply = play_with(*format, json(200, document.clone()), |_| ()).await;
+            let bad = Some(ModelErrorKind::BadStream);
+            assert_eq!(reply.kind(), bad, "{} {document}", format.name());
+        }
+    }
+}
+
+#[tokio::test]
 async fn silence_times_out() {
     let patience = Patience {
         silence: SHORT,

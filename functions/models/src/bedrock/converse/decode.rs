@@ -14,13 +14,15 @@ use crate::wire::{Decoder, Frame, read_json};
 
 /// Length, headers' length, and the checksum of both; at the end the checksum of all.
 const SMALLEST: usize = 16;
+/// More than AWS allows of headers and payload. What looks longer is no frame, and would be waited for in vain.
+const LARGEST: usize = 32 * 1024 * 1024;
 
 /// The length of the first frame, if it is whole.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let length = bytes.first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     // A frame that cannot be one is handed on at once, and refused by its decoder.
-    if length < SMALLEST {
+    if !(SMALLEST..=LARGEST).contains(&length) {
         return Some(bytes.len());
     }
     (bytes.len() >= length).then_some(length)
