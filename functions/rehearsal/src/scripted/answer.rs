@@ -49,8 +49,10 @@ pub(super) enum End {
     },
     /// The body ends in good order where the steps end.
     Bare,
-    /// The connection ends in the middle.
+    /// The connection ends behind the last step.
     Cut,
+    /// The connection ends in the middle of the last step.
+    CutInside,
     /// No more bytes come.
     Hang,
 }
@@ -151,6 +153,13 @@ impl Answer {
         self
     }
 
+    /// The same answer, thought out so before anything else.
+    #[must_use]
+    pub fn thought_out(mut self, thought: &str) -> Self {
+        self.steps.insert(0, Step::Thought(thought.to_owned()));
+        self
+    }
+
     /// Reports an error inside the stream, as services do that have sent a status already, and ends there.
     #[must_use]
     pub fn fails(mut self, status: u16) -> Self {
@@ -219,6 +228,13 @@ impl Answer {
     pub fn cut_after(mut self, steps: usize) -> Self {
         self.steps.truncate(steps);
         self.end = End::Cut;
+        self
+    }
+
+    /// Loses the connection in the middle of the last step's bytes.
+    #[must_use]
+    pub fn cut_inside(mut self) -> Self {
+        self.end = End::CutInside;
         self
     }
 

@@ -146,10 +146,21 @@ impl Connection {
             }
         }
         let mut spoken = Spoken::new(request, &answer.end);
-        self.steps(request, answer.steps, answer.piece, &mut spoken)
-            .await?;
+        let whole = match answer.end {
+            End::CutInside => answer.steps.len().saturating_sub(1),
+            End::Whole { .. } | End::Bare | End::Cut | End::Hang => answer.steps.len(),
+        };
+        for (at, step) in answer.steps.into_iter().enumerate() {
+            let Some(mut bytes) = self.step(request, step, &mut spoken).await? else {
+                continue;
+            };
+            if at == whole {
+                bytes.truncate(bytes.len() / 2);
+            }
+            self.write(&bytes, answer.piece).await?;
+        }
         match answer.end {
-            End::Cut => return Ok(false),
+            End::Cut | End::CutInside => return Ok(false),
             End::Hang => return self.wait_for_hang_up().await,
             End::Bare => {}
             End::Whole { reason, done, .. } => {
@@ -161,40 +172,35 @@ impl Connection {
         Ok(true)
     }
 
-    /// Plays the steps.
-    async fn steps(
+    /// The bytes of a step, once it is its turn; a gate has none.
+    async fn step(
         &mut self,
         request: &Captured,
-        steps: Vec<Step>,
-        piece: usize,
+        step: Step,
         spoken: &mut Spoken,
-    ) -> io::Result<()> {
-        for step in steps {
-            let bytes = match step {
-                // Not `readable()`: it is also ready when there is nothing to read.
-                Step::Gate(gate) => {
-                    tokio::select! {
-                        () = gate.pass() => continue,
-                        gone = self.wait_for_hang_up() => gone?,
-                    };
-                    continue;
-                }
-                Step::Raw(bytes) => bytes,
-                Step::Refusal(_) => {
-                    let refusal = step.refusal(request);
-                    refusal.map_or_else(Vec::new, |refusal| refusal.document.to_string().into())
-                }
-                Step::Failure(status) => spoken.says(&Part::Fails(ApiError::Scripted(status))),
-                Step::Text(text) => spoken.says(&Part::Word(text)),
-                Step::Thought(thought) => spoken.thinks(thought),
-                Step::Call { name, arguments } => {
-                    let number = self.state.calls.fetch_add(1, Ordering::SeqCst) + 1;
-                    spoken.calls(number, name, arguments)
-                }
-            };
-            self.write(&bytes, piece).await?;
-        }
-        Ok(())
+    ) -> io::Result<Option<Vec<u8>>> {
+        Ok(Some(match step {
+            // Not `readable()`: it is also ready when there is nothing to read.
+            Step::Gate(gate) => {
+                tokio::select! {
+                    () = gate.pass() => return Ok(None),
+                    gone = self.wait_for_hang_up() => gone?,
+                };
+                return Ok(None);
+            }
+            Step::Raw(bytes) => bytes,
+            Step::Refusal(_) => {
+                let refusal = step.refusal(request);
+                refusal.map_or_else(Vec::new, |refusal| refusal.document.to_string().into())
+            }
+            Step::Failure(status) => spoken.says(&Part::Fails(ApiError::Scripted(status))),
+            Step::Text(text) => spoken.says(&Part::Word(text)),
+            Step::Thought(thought) => spoken.thinks(thought),
+            Step::Call { name, arguments } => {
+                let number = self.state.calls.fetch_add(1, Ordering::SeqCst) + 1;
+                spoken.calls(number, name, arguments)
+            }
+        }))
     }
 
     async fn write(&mut self, bytes: &[u8], piece: usize) -> io::Result<()> {

@@ -35,7 +35,7 @@ impl Spoken {
         let wire = request.format().wire();
         let (prompt, completion) = match end {
             End::Whole { usage, .. } => usage.unwrap_or_default(),
-            End::Bare | End::Cut | End::Hang => (0, 0),
+            End::Bare | End::Cut | End::CutInside | End::Hang => (0, 0),
         };
         let count = |tokens: u64| usize::try_from(tokens).unwrap_or(usize::MAX);
         Self {

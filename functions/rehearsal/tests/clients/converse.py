@@ -96,8 +96,11 @@ def thoughts_come_back_with_their_calls(client):
     thought = content[0]["reasoningContent"]["reasoningText"]
     assert thought["text"] and thought["signature"] and "toolUse" in content[1]
     assert client.converse(**answered(request, content))["output"]["message"]["content"][0]["text"]
+    without = answered(request, content[1:])
+    assert client.converse(**without)["output"]["message"]["content"][0]["text"]
+    always = {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
     with refused(ClientError, "ValidationException", "Expected `thinking`"):
-        client.converse(**answered(request, content[1:]))
+        client.converse(**without | always)
     with refused(ClientError, "Invalid `signature`"):
         client.converse(**answered(request, content), system=[{"text": "What stands before is another."}])
 

@@ -72,8 +72,9 @@ def thoughts_come_back_with_their_calls(client):
     assert client.messages.create(**answered(request, message)).content[0].text
     without = answered(request, message)
     del without["messages"][1]["content"][0]
+    assert client.messages.create(**without).content[0].text
     with refused(BadRequestError, "Expected `thinking`"):
-        client.messages.create(**without)
+        client.messages.create(**without | {"thinking": {"type": "enabled", "budget_tokens": 1024}})
     with refused(BadRequestError, "Invalid `signature`"):
         client.messages.create(**answered(request, message) | {"system": "What stands before is another."})
     omitted = ask("rehearse: think") | {"thinking": {"type": "adaptive", "display": "omitted"}}

@@ -153,6 +153,8 @@ pub(super) fn parse(asked: &Asked<'_>) -> Result<Conversation, ApiError> {
     let tools = raw.tools.into_iter().enumerate().map(tool);
     let tools: Vec<Tool> = tools.collect::<Result<_, _>>()?;
     let (choice, single) = choice(raw.tool_choice, &tools)?;
+    // Where the model decides itself whether to think, its calls may come back without.
+    let thoughts_return = matches!(raw.thinking, Some(RawThinking::Enabled { .. }));
     let thoughts = thoughts(raw.thinking, max_tokens)?;
     let forces = matches!(choice, ToolChoice::Required | ToolChoice::Named(_));
     if thoughts != Thoughts::Off && forces {
@@ -169,7 +171,7 @@ pub(super) fn parse(asked: &Asked<'_>) -> Result<Conversation, ApiError> {
         ));
     }
     let rules = Rules {
-        thoughts_return: thoughts != Thoughts::Off,
+        thoughts_return,
         alternates: false,
         results_first: true,
         declares: true,

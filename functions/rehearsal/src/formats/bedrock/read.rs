@@ -130,12 +130,13 @@ pub(super) fn parse(asked: &Asked<'_>) -> Result<Conversation, ApiError> {
     let thinking = raw.additional_model_request_fields.unwrap_or_default();
     let thinking = ["/thinking/type", "/reasoning_config/type"].map(|path| thinking.pointer(path));
     let thinking = thinking.into_iter().flatten().next();
-    let thoughts = match thinking.and_then(Value::as_str) {
+    let thinking = thinking.and_then(Value::as_str);
+    let thoughts = match thinking {
         Some("enabled" | "adaptive") => Thoughts::Shown,
         Some(_) | None => Thoughts::Off,
     };
     let rules = Rules {
-        thoughts_return: thoughts != Thoughts::Off,
+        thoughts_return: thinking == Some("enabled"),
         alternates: true,
         results_first: true,
         declares: true,
