@@ -120,11 +120,10 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { team, offline } => check::run(team, offline),
         Command::Backup { copy, data } => {
-            file_settings(data).and_then(|settings| backup::run(&settings.data, &copy))
+            file_settings(data).and_then(|settings| backup::run(&settings.keeping.data, &copy))
         }
-        Command::Restore { copy, data, undo } => {
-            file_settings(data).and_then(|settings| restore::run(&copy, &settings.data, undo))
-        }
+        Command::Restore { copy, data, undo } => file_settings(data)
+            .and_then(|settings| restore::run(&copy, &settings.keeping.data, undo)),
         Command::Migrate { rate, from, data } => {
             settings(data).and_then(|settings| migrate::run(&settings, rate, from.as_deref()))
         }
@@ -166,7 +165,7 @@ fn settings(data: Option<PathBuf>) -> anyhow::Result<Settings> {
 /// The settings of a command that works on the SQLite file.
 fn file_settings(data: Option<PathBuf>) -> anyhow::Result<Settings> {
     let settings = settings(data)?;
-    if let Some(cloud) = &settings.cloud {
+    if let Some(cloud) = &settings.keeping.cloud {
         anyhow::bail!(
             "the records are in the DynamoDB table {}, not in a file: use the table's point-in-time recovery",
             cloud.table

@@ -14,9 +14,9 @@ pub(crate) fn run(
     rate: NonZeroU32,
     from: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    match &settings.cloud {
+    match &settings.keeping.cloud {
         Some(cloud) => table(settings, cloud, rate, from),
-        None => file(&settings.data),
+        None => file(&settings.keeping.data),
     }
 }
 

@@ -125,7 +125,7 @@ fn asked(team: &Team, own: Option<(String, Arc<dyn Model>)>, named: Named) -> Ve
 
 /// Claims of customers that instructions say, and that no turn records.
 fn unknown_claims(team: &Team, settings: &Settings) -> Vec<String> {
-    let Some(customers) = &settings.issuers.customers else {
+    let Some(customers) = &settings.access.issuers.customers else {
         return Vec::new();
     };
     let is_recorded = |claim: &str| {

@@ -69,13 +69,13 @@ pub(crate) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Op
     }
     anyhow::bail!(
         "BATON_TABLE is not set, and this program was built without the feature `embedded`: it cannot keep anything in {}",
-        settings.data.display()
+        settings.keeping.data.display()
     )
 }
 
 #[cfg(not(feature = "aws"))]
 fn cloud_is_not_built(settings: &Settings, _: &Arc<dyn Env>) -> anyhow::Result<Option<Opening>> {
-    if let Some(cloud) = &settings.cloud {
+    if let Some(cloud) = &settings.keeping.cloud {
         anyhow::bail!(
             "BATON_TABLE={} is set, and this program was built without the feature `aws`",
             cloud.table

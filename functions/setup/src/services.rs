@@ -97,7 +97,7 @@ impl Services {
         let (named_team, values, env) = (team.clone(), settings.values.clone(), system.clone());
         let named = tokio::task::spawn_blocking(move || models::named(&named_team, &values, &env));
         let records = opening.await?;
-        check_lease(settings.lease, records.longest_answer)?;
+        check_lease(settings.keeping.lease, records.longest_answer)?;
         let tool_tokens = tool_tokens(&team, settings, &*records.env)?;
         let signer = tool_tokens.clone();
         let tools = toolbox(&team, settings, &records.env, &records.store, signer)?;
@@ -130,11 +130,11 @@ impl Services {
             model,
             tools: Arc::new(tools),
             engine: EngineSettings {
-                lease: settings.lease,
-                four_eyes_above_cents: settings.four_eyes_above_cents,
-                retention: settings.retention,
+                lease: settings.keeping.lease,
+                four_eyes_above_cents: settings.access.four_eyes_above_cents,
+                retention: settings.keeping.retention,
                 bounds: settings.bounds,
-                is_one_of_many: settings.routed_by_aws,
+                is_one_of_many: settings.serving.routed_by_aws,
             },
             stop,
         })
@@ -258,7 +258,7 @@ pub(crate) fn toolbox(
         env: env.clone(),
         tokens,
         variables: &|name| settings.values.get(name).map(str::to_owned),
-        networks: settings.tool_networks.clone(),
+        networks: settings.tools.networks.clone(),
         plain_hosts: settings.values.plain_hosts(),
         extra_roots: Vec::new(),
         names: Arc::new(SystemNames),
@@ -274,13 +274,13 @@ fn tool_tokens(
     settings: &Settings,
     env: &dyn Env,
 ) -> anyhow::Result<Option<Arc<ToolTokens>>> {
-    let ToolTokenSettings { issuer, secrets } = &settings.tool_tokens;
+    let ToolTokenSettings { issuer, secrets } = &settings.tools.tokens;
     let calls_out = team
         .tools()
         .any(|tool| tool.runs.provider == HttpProvider.name());
-    let secrets = match (secrets, &settings.cloud) {
+    let secrets = match (secrets, &settings.keeping.cloud) {
         (Some(secrets), _) => secrets.clone(),
-        (None, None) if calls_out => secret_beside(&settings.data, "tool-token", env)?,
+        (None, None) if calls_out => secret_beside(&settings.keeping.data, "tool-token", env)?,
         (None, _) => return Ok(None),
     };
     let tokens = ToolTokens::new(issuer, secrets.expose());

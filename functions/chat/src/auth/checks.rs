@@ -32,25 +32,25 @@ impl Auth {
     /// # Errors
     /// A sentence for the operator that started the program.
     pub async fn of(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Self> {
-        let kept = |given: &Option<Secret>, name: &str| match (given, &settings.cloud) {
+        let kept = |given: &Option<Secret>, name: &str| match (given, &settings.keeping.cloud) {
             (Some(given), _) => Ok(Some(given.clone())),
-            (None, None) => secret_beside(&settings.data, name, &**env).map(Some),
+            (None, None) => secret_beside(&settings.keeping.data, name, &**env).map(Some),
             (None, Some(_)) => Ok(None),
         };
-        let session = kept(&settings.session_secret, "session")?;
-        if session.is_none() && settings.strangers == Strangers::Visitors {
+        let session = kept(&settings.access.session_secret, "session")?;
+        if session.is_none() && settings.access.strangers == Strangers::Visitors {
             anyhow::bail!(
                 "BATON_SESSION_SECRET is not set, and anonymous visitors need it; make one with: openssl rand -hex 32"
             );
         }
         let mint = session.map(|secret| Mint::new(secret.expose().as_bytes(), env.clone()));
-        let issuers = Verifiers::new(settings.issuers.clone(), env);
+        let issuers = Verifiers::new(settings.access.issuers.clone(), env);
         issuers.ready().await;
         Ok(Self::new(
-            settings.strangers,
+            settings.access.strangers,
             issuers,
             mint.transpose()?,
-            kept(&settings.operator_token, "operator")?,
+            kept(&settings.access.operator_token, "operator")?,
         ))
     }
 

@@ -22,10 +22,10 @@ async fn main() -> anyhow::Result<()> {
     let app = App {
         engine: engine.clone(),
         exposure: Arc::new(Exposure {
-            origins: settings.origins.clone(),
+            origins: settings.serving.origins.clone(),
         }),
         auth: Arc::new(Auth::of(&settings, &backend.env()).await?),
-        proxies: Arc::new(settings.proxies.clone()),
+        proxies: Arc::new(settings.serving.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
         tool_keys: Arc::from(backend.tool_keys.as_str()),
@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
         static_dir: None,
     };
     let runtime = Runtime {
-        routed_by_aws: settings.routed_by_aws,
+        routed_by_aws: settings.serving.routed_by_aws,
         workers_elsewhere: backend.workers_elsewhere(),
     };
     tokio::spawn(drain_on_signal(engine.clone()));

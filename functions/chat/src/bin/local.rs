@@ -120,12 +120,14 @@ fn raise_descriptor_limit() -> Option<u64> {
 
 async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
     // Bound first: a port in use is the likeliest mistake, and it must not touch the store.
-    let listener = TcpListener::bind(settings.addr).await.with_context(|| {
-        format!(
-            "cannot listen on {}; is another server running there? Choose another with --addr",
-            settings.addr
-        )
-    })?;
+    let listener = TcpListener::bind(settings.serving.addr)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there? Choose another with --addr",
+                settings.serving.addr
+            )
+        })?;
     let address = listener.local_addr()?;
     let signals = Signals::listen()?;
     use_default_chain(&settings).await?;
@@ -133,23 +135,27 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
     let app = App {
         engine: backend.engine.clone(),
         exposure: Arc::new(Exposure {
-            origins: settings.origins.clone(),
+            origins: settings.serving.origins.clone(),
         }),
         auth: Arc::new(Auth::of(&settings, &backend.env()).await?),
-        proxies: Arc::new(settings.proxies.clone()),
+        proxies: Arc::new(settings.serving.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
         tool_keys: Arc::from(backend.tool_keys.as_str()),
         compress: true,
-        static_dir: settings.static_dir.as_deref().map(Arc::from),
+        static_dir: settings.serving.static_dir.as_deref().map(Arc::from),
     };
     tell(&settings, address, &backend, &app.auth);
     let bounds = Bounds {
-        connections: settings.connections,
-        idle: settings.idle,
+        connections: settings.serving.connections,
+        idle: settings.serving.idle,
     };
     let ending = Ending::default();
-    tokio::spawn(end_on_signal(signals, settings.drain, ending.clone()));
+    tokio::spawn(end_on_signal(
+        signals,
+        settings.serving.drain,
+        ending.clone(),
+    ));
     serve::serve(
         listener,
         router(app),
@@ -190,14 +196,14 @@ fn tell(settings: &Settings, address: SocketAddr, backend: &Backend, auth: &Auth
     eprintln!("Baton is ready on http://{here}");
     eprintln!("  team   {}", backend.engine.team().name);
     eprintln!("  model  {model}");
-    eprintln!("  data   {}", settings.data.display());
+    eprintln!("  data   {}", settings.keeping.data.display());
     match &auth.operator_token {
         // A secret that is kept elsewhere is not repeated; and no other machine's log gets one.
-        Some(made) if settings.operator_token.is_none() && address.ip().is_loopback() => {
+        Some(made) if settings.access.operator_token.is_none() && address.ip().is_loopback() => {
             eprintln!("  desk   http://{here}/desk#token={}", made.expose());
         }
-        Some(_) if settings.operator_token.is_none() => {
-            let file = settings.data.with_file_name("operator");
+        Some(_) if settings.access.operator_token.is_none() => {
+            let file = settings.keeping.data.with_file_name("operator");
             eprintln!(
                 "  desk   http://{here}/desk, with the token in {}",
                 file.display()

@@ -72,7 +72,7 @@ pub(super) async fn open_with(
     }
     values.set("BATON_AUTH", mode.setting().to_owned());
     let settings = Settings::read(&values).unwrap();
-    (setup.strangers, setup.issuers) = (settings.strangers, settings.issuers);
+    (setup.strangers, setup.issuers) = (settings.access.strangers, settings.access.issuers);
     let (store, queue) = setup.backend.open(setup.clock.clone()).await;
     let people = people::make(store, queue, setup.clock.clone(), OPERATOR).await;
     // Large, and the tests hold it.

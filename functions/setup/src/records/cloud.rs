@@ -17,7 +17,7 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of an opener")]
 pub(super) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Option<Opening>> {
-    let Some(cloud) = settings.cloud.clone() else {
+    let Some(cloud) = settings.keeping.cloud.clone() else {
         return Ok(None);
     };
     let env = env.clone();
@@ -69,7 +69,7 @@ pub(crate) async fn read_secrets(ids: &[String]) -> anyhow::Result<BTreeMap<Stri
 }
 
 pub(crate) async fn use_default_chain(settings: &Settings) -> anyhow::Result<()> {
-    if settings.cloud.is_some() {
+    if settings.keeping.cloud.is_some() {
         baton_aws::use_default_chain().await?;
     }
     Ok(())

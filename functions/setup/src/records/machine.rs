@@ -20,7 +20,7 @@ const SWEEP: Duration = Duration::from_secs(3);
 
 /// Accepts all settings without another store: the file has a default.
 pub(super) fn open(settings: &Settings, env: &Arc<dyn Env>) -> anyhow::Result<Option<Opening>> {
-    let path = &settings.data;
+    let path = &settings.keeping.data;
     let file = Arc::new(SqliteStore::open(path, env.clone())?);
     let records = Records {
         queue: Arc::new(file.queue()),

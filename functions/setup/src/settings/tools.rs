@@ -1,12 +1,32 @@
-//! The tokens that tools' services get: who signs them, with which secrets.
+//! Tools that call services: the networks that they reach, and the tokens that they bring.
 
 use baton_http::Secret;
+use baton_tools::outside::Network;
 use baton_tools::tokens::ToolTokens;
 
-use super::{BadSetting, Values};
+use super::{BadSetting, BadSettings, Values, networks};
 
 /// The claim `iss`, unless set.
 const ISSUER: &str = "baton";
+
+/// The settings of tools that call services.
+#[derive(Debug, Clone)]
+pub struct ToolSettings {
+    /// Further private networks that tools may call.
+    pub networks: Vec<Network>,
+    /// The tokens that tools' services get.
+    pub tokens: ToolTokenSettings,
+}
+
+/// Nothing if a value is unusable.
+pub(super) fn read_all(values: &Values, bad: &mut BadSettings) -> Option<ToolSettings> {
+    let networks = bad.note(networks::networks(values, "BATON_TOOL_NETWORKS"));
+    let tokens = bad.note(read(values));
+    Some(ToolSettings {
+        networks: networks?,
+        tokens: tokens?,
+    })
+}
 
 /// The signer of tools' tokens.
 #[derive(Debug, Clone)]
@@ -18,7 +38,7 @@ pub struct ToolTokenSettings {
 }
 
 /// Reads `BATON_TOOL_TOKEN_ISSUER` and `BATON_TOOL_TOKEN_SECRET`.
-pub(super) fn read(values: &Values) -> Result<ToolTokenSettings, BadSetting> {
+fn read(values: &Values) -> Result<ToolTokenSettings, BadSetting> {
     let get = |name| values.get(name);
     let issuer = get("BATON_TOOL_TOKEN_ISSUER").unwrap_or(ISSUER).to_owned();
     let secrets = get("BATON_TOOL_TOKEN_SECRET");
