@@ -1,5 +1,7 @@
 //! An agent with two models: who answers when the first one fails, and what listeners hear of it.
 
+use std::sync::Arc;
+
 use baton_handoff::event::EventKind;
 use baton_handoff::failure::FailureCode;
 use baton_handoff::ids::ConversationId;
@@ -152,6 +154,74 @@ async fn a_recovered_turn_stays_with_the_model_that_took_over() {
     let asked = b.all_asked();
     assert_eq!(asked[1], asked[2], "the same request as before the crash");
     assert_eq!(a.times_asked(), 1);
+}
+
+/// The desk asks `a`, then `b`; sales ask these.
+fn with_models_of_sales(models: &str) -> (Play, [Arc<Script>; 3]) {
+    let desk = "name = \"TriageAgent\"";
+    let sales = "name = \"SalesAgent\"";
+    let tables = ["a", "b", "c"].map(|model| {
+        format!(
+            "[[model]]\nname = \"{model}\"\nurl = \"https://{model}.example/v1\"\nmodel = \"m\"\n"
+        )
+    });
+    let play = Play::with_team(&[
+        (desk, &format!("{desk}\nmodel = [\"a\", \"b\"]")),
+        (sales, &format!("{sales}\nmodel = {models}")),
+        ("[limits]", &format!("{}\n[limits]", tables.concat())),
+    ]);
+    let models = ["a", "b", "c"].map(|name| play.model.named(name));
+    (play, models)
+}
+
+const TO_SALES: (&str, &str) = ("transfer_to_sales_agent", "{}");
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_hand_off_the_next_agent_asks_its_own_model() {
+    let (play, [a, b, c]) = with_models_of_sales(r#"["c", "a"]"#);
+    a.will([with(
+        calls(&[TO_SALES]),
+        ModelChunk::OpaqueAnywhere("signed".to_owned()),
+    )]);
+    c.will([says(&["I am c."]), says(&["Still c."])]);
+    assert_eq!(play.say("an anvil").await.text(), "I am c.");
+    assert_eq!(opaque_of(&c), [None], "what another model signed");
+    assert_eq!(play.say("and a rocket").await.text(), "Still c.");
+    assert_eq!((a.times_asked(), b.times_asked()), (1, 0));
+    assert_eq!(play.model.times_asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_fallback_a_turn_stays_with_its_model_if_the_next_agent_has_it() {
+    let (play, [a, b, c]) = with_models_of_sales(r#"["c", "b"]"#);
+    a.will([fails(DOWN)]);
+    b.will([calls(&[TO_SALES]), says(&["I am b."])]);
+    c.will([says(&["I am c."])]);
+    assert_eq!(play.say("an anvil").await.text(), "I am b.");
+    assert_eq!(
+        (a.times_asked(), b.times_asked(), c.times_asked()),
+        (1, 2, 0)
+    );
+    assert_eq!(play.say("and a rocket").await.text(), "I am c.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_asks_no_model_of_another_agent() {
+    let (play, [a, b, c]) = with_models_of_sales(r#"["c"]"#);
+    a.will([fails(DOWN)]);
+    b.will([calls(&[TO_SALES])]);
+    c.will([breaks_behind("I am ", ModelErrorKind::Cut)]);
+    let heard = play.say("an anvil").await;
+    assert_eq!((&*heard.text(), resets(&heard)), ("I am ", 0));
+    assert_eq!(
+        heard.end(),
+        &EventKind::TurnFailed(FailureCode::ModelCut),
+        "sales have one model"
+    );
+    assert_eq!(
+        (a.times_asked(), b.times_asked(), c.times_asked()),
+        (1, 1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Message, ModelChunk, ModelErrorKind};
 use baton_handoff::record::{ActionState, Meta, StepRecord, TurnRecord, keys};
 
-use crate::model::{breaks_behind, calls, empty, fails, says, with};
+use crate::model::{Reply, breaks_behind, calls, empty, fails, says, with};
 use crate::play::{CONVERSATION, Heard, Play, a_minute_passes};
 
 fn id() -> ConversationId {
@@ -75,6 +75,26 @@ async fn nobody_is_invited_to_repeat_an_order_that_was_accepted() {
     failed_with(&heard, FailureCode::AnswerMissing);
     assert!(!FailureCode::AnswerMissing.retryable());
     assert_eq!(play.shop.effects(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_behind_an_order_is_asked_for_once_more() {
+    let blank = || says(&["\n", "  "]);
+    for nothing in [
+        empty as fn() -> Reply,
+        blank,
+        || fails(ModelErrorKind::Empty),
+        || with(empty(), ModelChunk::Opaque("thoughts".to_owned())),
+    ] {
+        let play = Play::with_workers();
+        play.transferred_by("transfer_to_sales_agent").await;
+        play.model
+            .will([calls(&[ORDER]), nothing(), says(&["It is ordered."])]);
+        let heard = play.say("I take the anvil").await;
+        assert_eq!(heard.text(), "It is ordered.");
+        assert_eq!(heard.end(), &EventKind::TurnCompleted);
+        assert_eq!(play.shop.effects(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -340,6 +340,26 @@ async fn what_a_summary_takes_counts_in_budgets() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_summary_counts_in_the_bytes_of_its_conversation() {
+    let (play, cheap) = remembering(LIMITS);
+    play.hire();
+    let text = "She wants an anvil. ".repeat(40);
+    let (reply, gate) = says_and_waits(&text);
+    cheap.will([reply]);
+    fill(&play).await;
+    a_moment_passes().await;
+    let (before, kept) = (meta(&play).bytes, summaries(&play).len());
+    gate.open();
+    a_moment_passes().await;
+    assert_eq!((kept, summaries(&play).len()), (0, 1));
+    let summary: SummaryRecord = play
+        .records
+        .read(&keys::summary(&id(), meta(&play).summarised));
+    let added = meta(&play).bytes - before;
+    assert!(added > summary.text.len() as u64, "{added}: {summary:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_summary_that_fits_no_budget_is_not_made() {
     // What has no price fits no budget of money.
     let price = "[[price]]\nmodel = \"scripted\"\ninput = 2\noutput = 10\n";
