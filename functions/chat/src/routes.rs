@@ -83,6 +83,17 @@ struct Behind {
     after: String,
 }
 
+/// A client that takes nothing back.
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Plain {
+    /// With `plain` each response comes as a whole, once it is recorded, and nothing is taken back.
+    #[param(rename = "X-Baton-Client", required = false)]
+    client: String,
+}
+
 /// The listener's position: `Last-Event-ID`, which a browser sends when it reconnects, or else `?after=`. Empty means none.
 fn last_position(headers: &HeaderMap, query: &Query) -> Result<Option<String>, ApiError> {
     let after = query.text("after")?.map(str::to_owned);

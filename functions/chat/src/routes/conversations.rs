@@ -23,7 +23,7 @@ use crate::edge::error::ApiError;
 use crate::openapi::{refusals, streams, values};
 use crate::stream::budget::Budget;
 use crate::stream::conversation as stream_of;
-use crate::stream::sse;
+use crate::stream::formats::typed;
 
 /// Turns of one page of history.
 const TURNS: usize = 50;
@@ -142,7 +142,7 @@ pub(crate) async fn history(
 /// position is sent first.
 #[cfg_attr(test, utoipa::path(
     get, path = "/conversations/{id}/events", operation_id = "followConversation", tag = "conversations",
-    params(("id" = values::ConversationId, Path), super::LastEvent, super::Behind),
+    params(("id" = values::ConversationId, Path), super::LastEvent, super::Behind, super::Plain),
     responses(
         (status = 200, response = streams::ConversationStream),
         refusals::OfStreams,
@@ -167,8 +167,9 @@ pub(crate) async fn events(
         .await?
         .filter(|pulse| !pulse.is_empty())
         .ok_or_else(no_such_conversation)?;
-    let body = stream_of::events(app.engine.clone(), conversation, &pulse, after);
-    Ok(place.hold(stream_response(body, &sse::FORMAT)))
+    let format = typed(&headers);
+    let body = stream_of::events(app.engine.clone(), conversation, &pulse, after, format);
+    Ok(place.hold(stream_response(body, format)))
 }
 
 /// Erases what was said.

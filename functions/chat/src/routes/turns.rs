@@ -30,7 +30,7 @@ use crate::stream::listener::{self, encode_rest};
 /// Replays what lies behind the given position, then goes on live. The same formats as the answer to a message.
 #[cfg_attr(test, utoipa::path(
     get, path = "/conversations/{id}/turns/{turn}/events", operation_id = "followTurn", tag = "chat",
-    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path), super::LastEvent, super::Behind),
+    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path), super::LastEvent, super::Behind, super::Plain),
     responses(
         (status = 200, response = streams::TurnStream),
         (
@@ -112,7 +112,7 @@ pub(crate) async fn stop(
 /// not have.
 #[cfg_attr(test, utoipa::path(
     post, path = "/conversations/{id}/turns/{turn}/regenerate", operation_id = "regenerateTurn", tag = "chat",
-    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path)),
+    params(("id" = values::ConversationId, Path), ("turn" = values::TurnNumber, Path), super::Plain),
     responses(
         (status = 200, response = streams::TurnStream),
         (status = 400, response = refusals::BadRequest),

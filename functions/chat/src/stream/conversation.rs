@@ -12,6 +12,7 @@ use baton_handoff::{Conversation, Engine, Followed, Pulse};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 
+use super::encoder::Format;
 use super::listener::{Listener, begin_of};
 use super::sse;
 use crate::edge::deadline::Idle;
@@ -34,15 +35,16 @@ struct Follower {
     ended: Vec<ActionId>,
 }
 
-/// The future events: of the running turn and of later ones; or all after `after`.
+/// The future events, as typed events: of the running turn and of later ones; or all after `after`.
 pub(crate) fn events(
     engine: Arc<Engine>,
     conversation: Conversation,
     pulse: &Pulse,
     after: Option<Position>,
+    format: &Format,
 ) -> Body {
     let turn = after.map_or_else(|| pulse.open.unwrap_or(pulse.next_turn), |after| after.turn);
-    let encoder = (sse::FORMAT.encoder)(conversation.id());
+    let encoder = (format.encoder)(conversation.id());
     let follower = Follower {
         engine,
         conversation,

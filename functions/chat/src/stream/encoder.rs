@@ -9,7 +9,7 @@ use bytes::BytesMut;
 /// A stream may begin anywhere in a turn, because a listener may reconnect. Its last event is the one with
 /// [`EventKind::ends_stream`](baton_handoff::event::EventKind::ends_stream): a format with an epilogue writes it then.
 pub trait Encoder: Send {
-    /// The listener has everything up to here.
+    /// The listener has everything up to here: at the beginning, and where what came before was erased.
     fn begin(&mut self, _after: Position) {}
 
     /// Appends an event. Some events have no form in some formats.

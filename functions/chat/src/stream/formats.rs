@@ -32,10 +32,23 @@ pub(crate) const CLIENT: &str = "x-baton-client";
 
 /// The format for a request. A client that says `plain` gets each response whole, once it is recorded.
 pub(crate) fn negotiate(headers: &HeaderMap) -> &'static Format {
-    let client = headers.get(CLIENT);
-    let is_plain = client.is_some_and(|client| client.as_bytes().eq_ignore_ascii_case(b"plain"));
+    let is_plain = is_plain(headers);
     let formats = if is_plain { WHOLE } else { FORMATS };
     choose(&formats, headers).unwrap_or(if is_plain { &WHOLE_LINES } else { DEFAULT })
+}
+
+/// The typed events for a request: a whole conversation has a stream in no other format.
+pub(crate) fn typed(headers: &HeaderMap) -> &'static Format {
+    if is_plain(headers) {
+        &WHOLE_EVENTS
+    } else {
+        &sse::FORMAT
+    }
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    let client = headers.get(CLIENT);
+    client.is_some_and(|client| client.as_bytes().eq_ignore_ascii_case(b"plain"))
 }
 
 /// The format that `Accept` wants most of these.

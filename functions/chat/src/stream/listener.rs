@@ -198,6 +198,7 @@ impl Listener {
     /// Goes on at this position, with bytes that say why.
     pub(super) fn skip_to(&mut self, position: Position, why: BytesMut) -> Bytes {
         self.last = position;
+        self.encoder.begin(position);
         self.wrote(why)
     }
 

@@ -30,6 +30,7 @@ impl Whole {
 
 impl Encoder for Whole {
     fn begin(&mut self, after: Position) {
+        self.held.clear();
         self.last = Some(after);
     }
 

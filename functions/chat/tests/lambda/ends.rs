@@ -77,6 +77,35 @@ async fn at_its_deadline_a_stream_says_that_the_turn_goes_on_and_where_it_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_its_deadline_a_plain_client_has_nothing_of_a_response_and_gets_it_whole_where_it_goes_on()
+ {
+    for accept in ["application/x-ndjson", "text/plain"] {
+        let (model, gate) = gated().await;
+        let function = Function::start(&model).await;
+        let plain = |request: Request| request.accept(accept).header("x-baton-client", "plain");
+        let message = plain(Request::say("c", "hello"));
+        let answer = function.api.invoke(&message.by_url(), A_SECOND);
+        let (prelude, body) = answer.whole().await;
+        assert_eq!(prelude["statusCode"], 200);
+        // The model has said a word, which the client could not take back.
+        gate.reached().await;
+        let begin = lines(&body);
+        assert_eq!(begin.len(), 1, "{body}");
+        assert_eq!(begin[0]["content"]["status"], "running");
+        gate.open();
+        let after = begin[0]["id"].as_str().unwrap();
+        let rest = Request::get("/conversations/c/turns/1/events").header("last-event-id", after);
+        let (_, body) = function.ask(&plain(rest)).whole().await;
+        let said = lines(&body)
+            .iter()
+            .filter(|line| line["content"]["type"] == "string")
+            .map(|line| line["content"]["message"].as_str().unwrap().to_owned())
+            .collect::<String>();
+        assert_eq!(said, WHOLE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_fails_is_an_error_and_an_end() {
     let broken = || stream().says("One ").cut_after(1);
     let model = ScriptedModel::start([status(400), broken(), status(400), broken()]).await;

@@ -4,7 +4,7 @@ use baton_rehearsal::scripted::{Gate, ScriptedModel, says, stream};
 use serde_json::Value;
 
 use crate::pair::pair;
-use crate::suite::support::{Client, Server, Setup, body, clerk, soon};
+use crate::suite::support::{Asked, Client, Server, Setup, body, clerk, soon};
 
 /// A second tab.
 struct Tab {
@@ -23,7 +23,11 @@ struct Event {
 impl Tab {
     async fn open(client: &Client, query: &str) -> Self {
         let path = format!("/conversations/c/events{query}");
-        let response = client.request("GET", &path).send();
+        Self::begin(client.request("GET", &path)).await
+    }
+
+    async fn begin(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send();
         let response = soon("the begin of a stream", response).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -115,6 +119,31 @@ async fn a_second_tab_hears_of_a_turn_as_soon_as_it_begins() {
     assert_eq!(tab.turn().await.1, " and on.");
     client.say("c", "three").await;
     assert_eq!(tab.turn().await.1, "Three and on.");
+}
+
+#[tokio::test]
+async fn a_second_tab_that_takes_nothing_back_gets_each_response_whole() {
+    let gate = Gate::new();
+    let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
+        "two" => stream().says("Two").gate(&gate),
+        _ => says("One."),
+    })
+    .await;
+    let server = Server::open(&model).await;
+    let client = server.client();
+    client.say("c", "one").await;
+    let request = client.request("GET", "/conversations/c/events");
+    let mut plain = Tab::begin(request.header("x-baton-client", "plain")).await;
+    let mut other = Tab::open(&client, "").await;
+    let mut two = client.send(&body("c", "two")).await;
+    assert_eq!(two.next().await.unwrap().content.message, "Two");
+    other.until("text_delta").await;
+    // The server ends before the response is recorded.
+    server.restart().await;
+    let events = plain.until("turn_continues").await;
+    let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["turn_started", "turn_continues"], "what was held");
+    assert_eq!(events[1].id, events[0].id, "it comes back for that");
 }
 
 #[tokio::test]
