@@ -11,6 +11,7 @@
 )]
 
 mod backend;
+mod formats;
 mod process;
 #[path = "../suite/mod.rs"]
 mod suite;

@@ -30,7 +30,7 @@ async fn refunds(client: &Client) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_order_is_executed_and_its_result_told() {
+pub(crate) async fn an_order_is_executed_and_its_result_told() {
     let model = ScriptedModel::responding(clerk).await;
     let server = Server::open(&model).await;
     let client = server.client();
@@ -160,7 +160,7 @@ async fn an_action_that_takes_longer_is_told_as_pending_and_its_end_in_a_turn_of
 }
 
 #[tokio::test]
-async fn a_late_result_is_told_in_the_turn_that_runs() {
+pub(crate) async fn a_late_result_is_told_in_the_turn_that_runs() {
     let gate = Gate::new();
     let at = gate.clone();
     let is_told = |asked: &Captured| asked.told().join("\n").contains("they hold now");

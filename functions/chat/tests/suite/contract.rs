@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::support::{Asked, Line, Server, SseEvent, body, clerk, soon};
 
 #[tokio::test]
-async fn a_turn_is_one_json_object_a_line() {
+pub(crate) async fn a_turn_is_one_json_object_a_line() {
     let script = [
         says("One moment. ").calls("transfer_to_issues_and_repairs", "{}"),
         calls("look_up_item", json!({ "search_query": "unicycle" })),
@@ -100,7 +100,7 @@ async fn without_a_conversation_id_a_new_one_is_made_that_nobody_can_guess() {
 }
 
 #[tokio::test]
-async fn every_word_is_sent_before_the_model_says_the_next_one() {
+pub(crate) async fn every_word_is_sent_before_the_model_says_the_next_one() {
     let gates: Vec<Gate> = (0..4).map(|_| Gate::new()).collect();
     let answer = gates
         .iter()
@@ -310,7 +310,7 @@ fn find<'a>(events: &'a [SseEvent], name: &str) -> &'a SseEvent {
 }
 
 #[tokio::test]
-async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
+pub(crate) async fn a_stream_can_be_resumed_behind_any_of_its_lines() {
     let model = ScriptedModel::start([
         says("One moment. ").calls("transfer_to_sales_agent", "{}"),
         says("What can I sell you?"),

@@ -329,7 +329,7 @@ async fn erasing_ends_the_turn_that_runs() {
 }
 
 #[tokio::test]
-async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
+pub(crate) async fn a_turn_can_be_stopped_twice_and_the_conversation_goes_on() {
     let gate = Gate::new();
     let at = gate.clone();
     let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {

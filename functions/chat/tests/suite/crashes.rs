@@ -60,7 +60,7 @@ async fn a_message_that_loses_every_race_is_a_503_that_says_when_to_come_again()
 }
 
 #[tokio::test]
-async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
+pub(crate) async fn a_turn_that_a_crash_cut_is_answered_once_by_the_next_server() {
     let gate = Gate::new();
     let at = gate.clone();
     let model = ScriptedModel::responding(move |asked| match asked.customer().as_str() {
@@ -129,7 +129,7 @@ async fn a_turn_that_a_crash_cut_goes_on_without_anybody_asking() {
 }
 
 #[tokio::test]
-async fn an_action_that_a_crash_cut_is_done_once() {
+pub(crate) async fn an_action_that_a_crash_cut_is_done_once() {
     let model = ScriptedModel::responding(clerk).await;
     let mut server = Server::open(&model).await;
     server.desk().hold_actions();

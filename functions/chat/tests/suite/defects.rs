@@ -40,7 +40,7 @@ async fn a_client_that_leaves_shifts_no_reply_to_another() {
 }
 
 #[tokio::test]
-async fn two_hand_offs_in_one_response_answer_once() {
+pub(crate) async fn two_hand_offs_in_one_response_answer_once() {
     let both = stream()
         .calls("transfer_to_sales_agent", "{}")
         .calls("transfer_to_issues_and_repairs", "{}");
@@ -72,7 +72,7 @@ async fn two_hand_offs_in_one_response_answer_once() {
 }
 
 #[tokio::test]
-async fn a_tool_and_a_hand_off_in_one_response_leave_no_call_without_result() {
+pub(crate) async fn a_tool_and_a_hand_off_in_one_response_leave_no_call_without_result() {
     let both = stream()
         .calls(
             "look_up_item",

@@ -56,7 +56,7 @@ fn faults() -> Vec<Fault> {
         ),
         (
             "an error inside the stream",
-            || says("Well").event(json!({ "error": { "message": "x" } })),
+            || says("Well").fails(500),
             "model_unavailable",
         ),
         ("silence before the head", hangs, "model_timed_out"),
@@ -85,7 +85,7 @@ fn faults() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn every_model_failure_ends_the_stream_with_an_error_line_and_a_done_line() {
+pub(crate) async fn every_model_failure_ends_the_stream_with_an_error_line_and_a_done_line() {
     let by_name: HashMap<_, _> = faults()
         .into_iter()
         .map(|(name, answer, _)| (name, answer))
@@ -156,7 +156,7 @@ async fn a_model_that_nobody_serves_ends_the_stream_too() {
         .local_addr()
         .unwrap()
         .port();
-    let server = Setup::of_url(format!("http://127.0.0.1:{port}/v1"))
+    let server = Setup::of_url(&format!("http://127.0.0.1:{port}/v1"))
         .open()
         .await;
     let turn = server.client().say("c", "hello").await;
@@ -177,7 +177,7 @@ async fn a_failure_says_nothing_of_its_cause_to_the_customer() {
 }
 
 #[tokio::test]
-async fn malformed_arguments_and_unknown_tools_are_answered_to_the_model() {
+pub(crate) async fn malformed_arguments_and_unknown_tools_are_answered_to_the_model() {
     let wrong = stream()
         .calls("look_up_item", "{\"search_query\": ")
         .calls("look_up_item", "{\"query\": \"anvil\"}")

@@ -3,16 +3,16 @@
 //! A test binary includes this folder and provides `crate::backend::Backend` with two functions: `fresh()`, an empty store, and
 //! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
 
-mod actions;
+pub(crate) mod actions;
 mod asking;
 mod bounds;
 mod buyers;
 mod confirm;
-mod contract;
-mod conversations;
-mod crashes;
-mod defects;
-mod failures;
+pub(crate) mod contract;
+pub(crate) mod conversations;
+pub(crate) mod crashes;
+pub(crate) mod defects;
+pub(crate) mod failures;
 mod guard;
 mod load;
 mod matrix;
@@ -24,7 +24,7 @@ mod planted;
 mod refusals;
 mod relay;
 mod sessions;
-mod team;
+pub(crate) mod team;
 mod visitors;
 
 pub(crate) mod support;

@@ -9,7 +9,7 @@ const LOOKUP: &str =
     "description = \"Finds the id of a product or of something that the customer bought.\"";
 
 #[tokio::test]
-async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
+pub(crate) async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
     let model = ScriptedModel::responding(|asked| {
         let sales = asked.tools().contains(&"execute_order".to_owned());
         match asked.customer().as_str() {
@@ -40,7 +40,7 @@ async fn the_active_agent_stays_from_turn_to_turn_and_over_restarts() {
 }
 
 #[tokio::test]
-async fn a_model_is_shown_whole_turns_within_the_budget() {
+pub(crate) async fn a_model_is_shown_whole_turns_within_the_budget() {
     let model = ScriptedModel::responding(|asked| {
         match (asked.customer().as_str(), asked.results().len()) {
             (_, 1) => says(&"found ".repeat(20)),
@@ -89,22 +89,13 @@ async fn a_model_is_shown_whole_turns_within_the_budget() {
 }
 
 #[tokio::test]
-async fn parallel_calls_are_looked_up_side_by_side_and_answered_in_their_places() {
-    let delta = |calls: serde_json::Value| json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls } }] });
-    let open = |index: usize, id: &str| json!({ "index": index, "id": id, "type": "function", "function": { "name": "look_up_item", "arguments": "" } });
-    let more = |index: usize, arguments: &str| json!({ "index": index, "function": { "arguments": arguments } });
-    let interleaved = stream()
-        .event(delta(json!([open(0, "one"), open(1, "two")])))
-        .event(delta(json!([more(1, "{\"search_query\": ")])))
-        .event(delta(json!([
-            more(0, "{\"search_query\": \"uni"),
-            more(1, "\"cata")
-        ])))
-        .event(delta(json!([more(0, "cycle\"}"), more(1, "pult\"}")])))
-        .finishes("tool_calls");
+pub(crate) async fn parallel_calls_are_looked_up_side_by_side_and_answered_in_their_places() {
+    let both = stream()
+        .calls("look_up_item", r#"{"search_query": "unicycle"}"#)
+        .calls("look_up_item", r#"{"search_query": "catapult"}"#);
     let model = ScriptedModel::start([
         calls("transfer_to_issues_and_repairs", json!({})),
-        interleaved,
+        both,
         says("Found."),
     ])
     .await;

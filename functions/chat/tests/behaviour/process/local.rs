@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 
-use crate::suite::support::{Client, OPERATOR, soon};
+use crate::suite::support::{Client, MODEL, OPERATOR, Service, soon};
 
 /// So much of a server's log is printed when a test fails, in bytes.
 const LOG_SHOWN: usize = 16 * 1024;
@@ -58,12 +58,17 @@ pub(super) struct Ended {
 
 /// The command, with nothing of this machine's settings in it.
 pub(super) fn command(file: &Path, model: &str) -> Command {
+    let service = Service::played();
+    let model = service.url(model);
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command
         .env_clear()
         .env("BATON_OPERATOR_TOKEN", OPERATOR)
+        .env("BATON_MODEL_API", service.api)
+        .env("BATON_MODEL", MODEL)
+        .envs(service.key.map(|key| ("BATON_MODEL_KEY", key)))
         .current_dir(file.parent().unwrap())
-        .args(["--addr", &address(file), "--model-url", model, "--data"])
+        .args(["--addr", &address(file), "--model-url", &model, "--data"])
         .arg(file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -6,6 +6,7 @@ mod faults;
 mod folder;
 mod line;
 mod server;
+mod service;
 mod tool_faults;
 
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(crate) use faults::{Commits, Faults};
 pub(crate) use folder::Folder;
 pub(crate) use line::{Line, SseEvent, Turn};
 pub(crate) use server::{SESSIONS, Server, Setup};
+#[allow(unused_imports, reason = "not every suite plays other services")]
+pub(crate) use service::{CHAT, MODEL, OTHERS, Service};
 pub(crate) use tool_faults::ToolFaults;
 
 /// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.

@@ -13,7 +13,7 @@ use baton_handoff::ports::{Env, Store};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{Engine, EngineSettings, Operator, Ports, Role, Subject, Tenant};
 use baton_http::Secret;
-use baton_models::{Endpoint, ModelClient, ModelSettings, Retries};
+use baton_models::{ModelClient, ModelSettings, Retries};
 use baton_rehearsal::scripted::ScriptedModel;
 use baton_tools::office::BackOffice;
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Client, OPERATOR};
 use super::faults::Faulty;
 use super::tool_faults::FaultyTools;
-use super::{Clock, Faults, ToolFaults, soon};
+use super::{Clock, Faults, Service, ToolFaults, soon};
 use crate::backend::Backend;
 
 /// More than a lease and what comes on top of it.
@@ -51,16 +51,12 @@ pub(crate) struct Setup {
 impl Setup {
     /// The ACME team on an empty store, with a model that is asked once per answer.
     pub(crate) fn new(model: &ScriptedModel) -> Self {
-        Self::of_url(model.url())
+        Self::of_url(&model.url())
     }
 
-    /// The same with a model at this address.
-    pub(crate) fn of_url(base_url: String) -> Self {
-        let mut model = ModelSettings::new(Endpoint::OpenAi {
-            base_url,
-            model: "scripted".to_owned(),
-            key: None,
-        });
+    /// The same with a model at this address, were it one of Chat Completions.
+    pub(crate) fn of_url(chat: &str) -> Self {
+        let mut model = ModelSettings::new(Service::played().endpoint(chat));
         model.retries = Retries {
             tries: 1,
             ..Retries::default()
