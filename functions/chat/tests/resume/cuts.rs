@@ -63,7 +63,7 @@ async fn a_recorded_answer_that_is_cut_at_any_byte_in_any_way_is_resumed_to_its_
         // The longer format meets one fate at each byte, in turn.
         let fates = match format {
             Format::Ndjson => Fate::ALL.len(),
-            Format::Sse => 1,
+            Format::Sse | Format::Text => 1,
         };
         let clients = (0..CLIENTS)
             .map(|_| cut_everywhere(server.address(), &uncut, (format, fates), &next, length));

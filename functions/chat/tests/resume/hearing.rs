@@ -19,9 +19,11 @@ const TRIES: usize = 200;
 pub(crate) enum Format {
     Ndjson,
     Sse,
+    Text,
 }
 
 impl Format {
+    /// Those of clients that obey `reset`.
     pub(crate) const ALL: [Self; 2] = [Self::Ndjson, Self::Sse];
 }
 
@@ -75,8 +77,10 @@ pub(crate) struct Piece {
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     format: Format,
+    is_plain: bool,
     conversation: String,
     message: String,
+    message_id: String,
     turn: Option<u32>,
     last: String,
     unread: Vec<u8>,
@@ -93,8 +97,10 @@ impl Heard {
     pub(crate) fn to_say(format: Format, conversation: &str, message: &str) -> Self {
         Self {
             format,
+            is_plain: false,
             conversation: conversation.to_owned(),
             message: message.to_owned(),
+            message_id: "m".to_owned(),
             turn: None,
             last: String::new(),
             unread: Vec::new(),
@@ -111,6 +117,18 @@ impl Heard {
             turn: Some(turn),
             ..Self::to_say(format, conversation, "")
         }
+    }
+
+    /// The same under this name for its message.
+    pub(crate) fn under(mut self, message_id: &str) -> Self {
+        message_id.clone_into(&mut self.message_id);
+        self
+    }
+
+    /// The same as a client that takes nothing back.
+    pub(crate) fn plain(mut self) -> Self {
+        self.is_plain = true;
+        self
     }
 
     /// Listens, and resumes whenever the connection breaks.
@@ -158,11 +176,19 @@ impl Heard {
         let accept = match self.format {
             Format::Ndjson => "application/x-ndjson",
             Format::Sse => "text/event-stream",
+            Format::Text => "text/plain",
+        };
+        let say_so = |request: reqwest::RequestBuilder| {
+            if self.is_plain {
+                request.header("x-baton-client", "plain")
+            } else {
+                request
+            }
         };
         let Some(turn) = self.turn else {
-            let body = json!({ "conversation_id": self.conversation, "message": self.message, "message_id": "m" });
+            let body = json!({ "conversation_id": self.conversation, "message": self.message, "message_id": self.message_id });
             let url = format!("{}/chat/completions", way.base);
-            return way.http.post(url).header("accept", accept).json(&body);
+            return say_so(way.http.post(url).header("accept", accept).json(&body));
         };
         let url = format!(
             "{}/conversations/{}/turns/{turn}/events",
@@ -173,7 +199,7 @@ impl Heard {
         } else {
             way.http.get(format!("{url}?after={}", self.last))
         };
-        request.header("accept", accept)
+        say_so(request.header("accept", accept))
     }
 
     /// Whether something follows.
@@ -193,7 +219,7 @@ impl Heard {
     fn take(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
         let end: &[u8] = match self.format {
-            Format::Ndjson => b"\n",
+            Format::Ndjson | Format::Text => b"\n",
             Format::Sse => b"\n\n",
         };
         while let Some(at) = self
@@ -205,7 +231,7 @@ impl Heard {
             let whole = std::str::from_utf8(&whole).unwrap().trim();
             match self.format {
                 _ if whole.is_empty() || whole.starts_with(':') => {}
-                Format::Ndjson => self.take_line(whole),
+                Format::Ndjson | Format::Text => self.take_line(whole),
                 Format::Sse => self.take_event(whole),
             }
         }

@@ -9,6 +9,7 @@
 mod addresses;
 mod backend;
 mod cuts;
+mod fallback;
 mod follow;
 mod hearing;
 mod hops;
