@@ -1,27 +1,28 @@
 //! `kill -9` of one of two servers on one file, at random moments, again and again, while customers talk, order and get refunds:
-//! what was confirmed is there, the rest goes on at once on the other server, nothing happens twice.
+//! what was confirmed is there, the rest goes on at once on the other server, nothing happens twice. Once with a model that has
+//! nothing to hide, and once with two of two services that sign their thoughts and want them back, in a small window.
 //!
-//! `BATON_KILLS` says how many kills, `BATON_KILLS_SEED` which moments.
+//! `BATON_KILLS` says how many kills, `BATON_KILLS_THINKING` how many with the latter, `BATON_KILLS_SEED` which moments.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use baton_kit::dice::Dice;
-use baton_rehearsal::scripted::ScriptedModel;
+use baton_rehearsal::scripted::{Answer, Captured, Format, ScriptedModel};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use tokio::sync::watch;
 
 use crate::backend::file_in;
-use crate::suite::support::{Client, Folder, Line, Turn, body, clerk, soon, until};
+use crate::suite::support::{Asked, Client, Folder, Line, Turn, body, clerk, soon, until};
 
 use super::local::{Local, command};
 
-/// Kills, unless `BATON_KILLS` says how many.
+/// Kills, unless a setting says how many.
 const KILLS: u64 = 30;
 
 /// Kills on one file; then its books are checked and the next round begins with an empty one.
@@ -56,16 +57,113 @@ struct Counts {
     messages: usize,
     cuts: usize,
     failed: usize,
+    requests: usize,
+    /// Requests with thoughts that their service gave out before.
+    returned: usize,
+    /// Requests of later turns without the conversation's first.
+    shortened: usize,
+}
+
+/// The servers of a round: their file, their models, their team.
+struct Shop {
+    folder: Folder,
+    models: Vec<ScriptedModel>,
+    team: Option<&'static str>,
+}
+
+impl Shop {
+    /// The ACME team with one model.
+    async fn plain() -> Self {
+        Self {
+            folder: Folder::new(),
+            models: vec![ScriptedModel::responding(clerk).await],
+            team: None,
+        }
+    }
+
+    /// The same team with a model of Anthropic's at the desk and for repairs, and one of Google's in sales, which sign what they
+    /// think, in a window that holds a few turns.
+    async fn thoughtful() -> Self {
+        let model = async |format| {
+            let model = ScriptedModel::responding(thinking_clerk).await;
+            model.speaking(format)
+        };
+        let models = vec![model(Format::Anthropic).await, model(Format::Gemini).await];
+        let folder = Folder::new();
+        let mut team = include_str!("../../../../handoff/teams/acme.toml").to_owned();
+        for (from, to) in [
+            ("window_tokens = 8000", "window_tokens = 700"),
+            (TRIAGE, &format!("{TRIAGE}\nmodel = \"careful\"")),
+            (REPAIRS, &format!("{REPAIRS}\nmodel = \"careful\"")),
+            (SALES, &format!("{SALES}\nmodel = \"quick\"")),
+        ] {
+            assert!(team.contains(from), "{from:?} is not in the team file");
+            team = team.replace(from, to);
+        }
+        for (name, api, model) in [
+            ("careful", "anthropic", &models[0]),
+            ("quick", "gemini", &models[1]),
+        ] {
+            let url = model.url();
+            team += &format!(
+                "\n[[model]]\nname = \"{name}\"\napi = \"{api}\"\nurl = \"{url}\"\nmodel = \"{name}\"\neffort = \"low\"\n"
+            );
+        }
+        std::fs::write(folder.path().join("team.toml"), team).unwrap();
+        Self {
+            folder,
+            models,
+            team: Some("team.toml"),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command(&file_in(&self.folder), &self.models[0].url());
+        if let Some(team) = self.team {
+            command.args(["--team", team]);
+        }
+        command
+    }
+
+    async fn start(&self) -> Local {
+        Local::run(self.command()).await
+    }
+}
+
+const TRIAGE: &str = "name = \"TriageAgent\"";
+const SALES: &str = "name = \"SalesAgent\"";
+const REPAIRS: &str = "name = \"IssuesAndRepairsAgent\"";
+
+/// The clerk who thinks before each answer.
+fn thinking_clerk(asked: &Captured) -> Answer {
+    let thought = format!("{} results", asked.results().len());
+    clerk(asked).thought_out(&thought)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
+    many_rounds(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_while_models_think_leaves_only_requests_that_their_services_take() {
+    let all = many_rounds(true).await;
+    assert!(all.returned > 0, "no thought was ever wanted back");
+    assert!(all.shortened > 0, "no window was ever cut");
+}
+
+async fn many_rounds(thinks: bool) -> Counts {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
             .map(|number| number.parse().unwrap())
     };
-    let kills: u64 = number("BATON_KILLS").unwrap_or(KILLS);
+    let kills = if thinks {
+        "BATON_KILLS_THINKING"
+    } else {
+        "BATON_KILLS"
+    };
+    let kills: u64 = number(kills).unwrap_or(KILLS);
     let seed: u64 = number("BATON_KILLS_SEED").unwrap_or(1);
     let rounds = kills.div_ceil(ROUND).max(STORES);
     let next = Arc::new(AtomicU64::new(0));
@@ -80,7 +178,12 @@ async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
                     return all;
                 }
                 let share = kills / rounds + u64::from(number < kills % rounds);
-                all.push(round(seed.wrapping_mul(1_000_003) + number, share).await);
+                let shop = if thinks {
+                    Shop::thoughtful().await
+                } else {
+                    Shop::plain().await
+                };
+                all.push(round(shop, seed.wrapping_mul(1_000_003) + number, share).await);
             }
         })
     });
@@ -90,6 +193,9 @@ async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
         all.messages += counts.messages;
         all.cuts += counts.cuts;
         all.failed += counts.failed;
+        all.requests += counts.requests;
+        all.returned += counts.returned;
+        all.shortened += counts.shortened;
     }
     println!(
         "seed {seed}: {all:?} in {} s; 0 lost, 0 double",
@@ -97,6 +203,7 @@ async fn kill_9_at_any_moment_loses_nothing_and_does_nothing_twice() {
     );
     assert_eq!(all.kills, kills);
     assert!(all.cuts > 0, "no kill hit anything");
+    all
 }
 
 /// Where the two servers are, and what the customers of a round share.
@@ -107,14 +214,8 @@ struct Place {
     cuts: AtomicUsize,
 }
 
-async fn round(seed: u64, kills: u64) -> Counts {
-    let model = ScriptedModel::responding(clerk).await;
-    let folder = Folder::new();
-    let file = file_in(&folder);
-    let mut servers = [
-        Local::start(&file, &model.url()).await,
-        Local::start(&file, &model.url()).await,
-    ];
+async fn round(shop: Shop, seed: u64, kills: u64) -> Counts {
+    let mut servers = [shop.start().await, shop.start().await];
     let place = Arc::new(Place {
         bases: watch::Sender::new([servers[0].base.clone(), servers[1].base.clone()]),
         lines: watch::Sender::new(0),
@@ -135,7 +236,7 @@ async fn round(seed: u64, kills: u64) -> Counts {
         .await
         .unwrap();
         let which = usize::from(dice.below(2) == 1);
-        kill_in(&file, &model.url(), &mut servers[which], &mut dice).await;
+        kill_in(&shop, &mut servers[which], &mut dice).await;
         let base = servers[which].base.clone();
         place.bases.send_modify(|bases| bases[which] = base);
     }
@@ -147,27 +248,43 @@ async fn round(seed: u64, kills: u64) -> Counts {
     for server in servers {
         server.kill().await;
     }
-    let survivor = Local::start(&file, &model.url()).await;
+    let survivor = shop.start().await;
     let failed = check(&survivor.client(), &sent).await;
     survivor.kill().await;
+    // Refused requests fail the test here: the models are as strict as their services.
+    let requests = shop.models.iter().flat_map(ScriptedModel::requests);
+    let requests: Vec<_> = requests.map(|request| request.messages()).collect();
+    let has_thoughts = |messages: &&Vec<Value>| {
+        let mut messages = messages.iter();
+        messages.any(|message| !message["thoughts"].is_null())
+    };
+    let is_shortened = |messages: &&Vec<Value>| {
+        let first = messages.iter().find(|message| message["role"] == "user");
+        let first = first.and_then(|message| message["content"].as_str());
+        // A conversation begins with an order of its own name.
+        first.is_some_and(|first| !first.ends_with("-0 30"))
+    };
     Counts {
         kills,
         messages: sent.len(),
         cuts: place.cuts.load(Ordering::SeqCst),
         failed,
+        requests: requests.len(),
+        returned: requests.iter().filter(has_thoughts).count(),
+        shortened: requests.iter().filter(is_shortened).count(),
     }
 }
 
 /// Kills a server and starts it again; the next one too, some milliseconds after its start, in one case of five.
-async fn kill_in(file: &Path, model: &str, server: &mut Local, dice: &mut Dice) {
+async fn kill_in(shop: &Shop, server: &mut Local, dice: &mut Dice) {
     server.kill_now().await;
     if dice.below(5) == 0 {
-        let mut unlucky = command(file, model).spawn().unwrap();
+        let mut unlucky = shop.command().spawn().unwrap();
         // Not a wait for anything: the moment of the kill, which may find it before it listens.
         tokio::time::sleep(Duration::from_micros(dice.below(30_000))).await;
         unlucky.kill().await.unwrap();
     }
-    *server = Local::start(file, model).await;
+    *server = shop.start().await;
 }
 
 /// Talks until the round is over. A message whose answer was cut is sent again under its id, to whichever server is there.
