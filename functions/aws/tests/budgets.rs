@@ -193,6 +193,7 @@ async fn say(engine: &Arc<Engine>, number: usize) -> bool {
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
+        ..Submission::default()
     };
     let conversation = engine.conversation(&name, &customer);
     let accepted = conversation.submit(submission).await.unwrap();

@@ -143,6 +143,7 @@ impl Bench {
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
+            ..Submission::default()
         };
         let log = self
             .engine

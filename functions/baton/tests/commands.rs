@@ -513,6 +513,7 @@ async fn all_of_a_customer_is_exported_and_erased_and_nothing_of_others() {
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
+            ..Submission::default()
         };
         let accepted = engine.begin(principal).submit(message).await.unwrap();
         accepted.log.ended().await;

@@ -1,6 +1,7 @@
 //! The operations of a caller on one conversation.
 
 mod accept;
+pub(crate) mod client;
 pub(crate) mod confirm;
 pub(crate) mod erase;
 pub(crate) mod export;

@@ -95,6 +95,8 @@ pub enum EventKind {
     ActionQueued(Box<ActionQueued>),
     /// The customer is asked to confirm an action.
     ConfirmationAsked(Box<ConfirmationAsked>),
+    /// The client has a call to execute, and the turn ends for it.
+    ClientCalled(Box<ClientCalled>),
     /// An action has ended.
     ActionFinished(Box<ActionFinished>),
     /// Another agent is active now.
@@ -181,6 +183,17 @@ pub struct ConfirmationAsked {
     pub expires_at: Millis,
 }
 
+/// The client has a call to execute: the conversation waits for its result, after the end of the turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCalled {
+    /// The id of the call, for its result.
+    pub call: String,
+    /// The client's name for the tool.
+    pub name: String,
+    /// All arguments, a JSON object as the model wrote it.
+    pub arguments: String,
+}
+
 /// An action has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionFinished {
@@ -213,6 +226,7 @@ impl EventKind {
             | Self::ToolFinished { .. }
             | Self::ActionQueued { .. }
             | Self::ConfirmationAsked { .. }
+            | Self::ClientCalled { .. }
             | Self::ActionFinished { .. }
             | Self::HandedOff { .. }
             | Self::Usage(_)
@@ -240,6 +254,7 @@ impl EventKind {
             | Self::ToolFinished { .. }
             | Self::ActionQueued { .. }
             | Self::ConfirmationAsked { .. }
+            | Self::ClientCalled { .. }
             | Self::ActionFinished { .. }
             | Self::HandedOff { .. }
             | Self::Usage(_)
@@ -261,6 +276,7 @@ impl EventKind {
             | Self::ToolFinished(_)
             | Self::ActionQueued(_)
             | Self::ConfirmationAsked(_)
+            | Self::ClientCalled(_)
             | Self::ActionFinished(_)
             | Self::HandedOff(_)
             | Self::Usage(_)

@@ -51,6 +51,7 @@ pub use action::operate::{DecisionError, News, Reasons, Shown};
 pub use action::{Action, Executed};
 pub use bounds::counts::Counts;
 pub use bounds::{Bound, Bounds, OverBound, Party, Scope as BoundScope};
+pub use conversation::client::{Client, ClientResult, ClientTool};
 pub use conversation::confirm::CannotConfirm;
 pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};

@@ -179,6 +179,19 @@ pub struct Limits {
     pub patience: Duration,
     /// The longest time before the text of a streamed answer is stored for listeners of other processes.
     pub keep_text: Duration,
+    /// Whose client may bring tools of its own.
+    pub client_tools: ClientTools,
+}
+
+/// Whose client may bring tools of its own, which it executes itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientTools {
+    /// That of verified customers and services.
+    #[default]
+    Verified,
+    /// That of anyone.
+    All,
 }
 
 impl Default for Limits {
@@ -192,6 +205,7 @@ impl Default for Limits {
             // Well under the 30 s read time-out of usual clients, so that "pending" still reaches them.
             patience: Duration::from_secs(10),
             keep_text: Duration::from_secs(1),
+            client_tools: ClientTools::default(),
         }
     }
 }
@@ -280,6 +294,11 @@ impl Team {
     /// Whether a limit has sums of a day.
     pub(crate) fn has_day_limits(&self) -> bool {
         self.money_limits.values().any(|limit| limit.has_days())
+    }
+
+    /// Whether the client of a caller who is not verified may bring tools of its own too.
+    pub fn allows_client_tools_of_anyone(&self) -> bool {
+        self.limits.client_tools == ClientTools::All
     }
 
     /// The price of a model at this moment, where the file has one.

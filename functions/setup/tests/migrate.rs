@@ -138,6 +138,7 @@ async fn say(engine: &Arc<Engine>, id: &ConversationId, principal: &Principal) {
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
+        ..Submission::default()
     };
     let conversation = engine.conversation(id, principal);
     let accepted = conversation.submit(submission).await.unwrap();

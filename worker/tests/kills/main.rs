@@ -141,6 +141,7 @@ impl Front {
             message_id: Some(MessageId::parse(id).unwrap()),
             overlap: Overlap::Queue,
             background,
+            ..Submission::default()
         };
         let accepted = self
             .engine

@@ -62,6 +62,8 @@ impl ApiError {
             Refusal::Busy { turn } => Self::new(StatusCode::CONFLICT, detail)
                 .with_header(header::LOCATION, &location(*turn)),
             Refusal::OverBound(over) => Self::from(*over),
+            Refusal::ClientTools(_) => Self::bad_request(detail),
+            Refusal::NotWaiting => Self::new(StatusCode::CONFLICT, detail),
             Refusal::MessageIdReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             // Without Retry-After: a repeat will not help.

@@ -46,6 +46,17 @@ enum Content {
         arguments_hash: String,
         expires_at: Milliseconds,
     },
+    /// The client has a call to execute; the turn ends for it.
+    #[schema(title = "ClientCallLine")]
+    ClientCall {
+        message: String,
+        /// The id of the call, for its result.
+        call: String,
+        /// The client's name for the tool.
+        name: String,
+        /// All arguments, a JSON object as text.
+        arguments: String,
+    },
     /// The last line. `running`: this stream ends before the turn does, follow it.
     #[schema(title = "DoneLine")]
     Done {
@@ -80,6 +91,8 @@ pub(super) struct Events {
     action_queued: ActionQueued,
     #[schema(required = false)]
     confirmation_asked: ConfirmationAsked,
+    #[schema(required = false)]
+    client_called: ClientCalled,
     #[schema(required = false)]
     action_finished: ActionFinished,
     #[schema(required = false)]
@@ -193,6 +206,19 @@ struct ConfirmationAsked {
     arguments_hash: String,
     /// Until when it can be answered.
     expires_at: Milliseconds,
+}
+
+/// The client has a call to execute; the turn ends for it.
+#[derive(ToSchema)]
+struct ClientCalled {
+    #[serde(flatten)]
+    base: EventBase,
+    /// The id of the call, for its result.
+    call: String,
+    /// The client's name for the tool.
+    name: String,
+    /// All arguments, a JSON object as text.
+    arguments: String,
 }
 
 /// An action has ended.

@@ -3,8 +3,8 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use baton_handoff::event::{
-    ActionFinished, ActionQueued, ConfirmationAsked, Event, EventKind, HandedOff, Position,
-    ToolCalled, ToolFinished, TurnStarted,
+    ActionFinished, ActionQueued, ClientCalled, ConfirmationAsked, Event, EventKind, HandedOff,
+    Position, ToolCalled, ToolFinished, TurnStarted,
 };
 use baton_handoff::failure::FailureCode;
 use baton_handoff::history::{History, Item, Role, ShownCard, Summary};
@@ -171,6 +171,11 @@ fn all_kinds() -> Vec<EventKind> {
             arguments_hash: "00".into(),
             expires_at: 1,
         })),
+        EventKind::ClientCalled(Box::new(ClientCalled {
+            call: "call_1".into(),
+            name: "open_door".into(),
+            arguments: "{}".into(),
+        })),
         finished(None),
         finished(Some("refunded")),
         EventKind::HandedOff(Box::new(HandedOff {
@@ -221,7 +226,15 @@ fn every_line_that_is_encoded_is_described() {
         assert_fits(&line["content"], "Line/properties/content");
         kinds.insert(line["content"]["type"].as_str().unwrap().to_owned());
     }
-    let known = ["confirm", "done", "error", "function", "reset", "string"];
+    let known = [
+        "client_call",
+        "confirm",
+        "done",
+        "error",
+        "function",
+        "reset",
+        "string",
+    ];
     assert!(kinds.iter().eq(known), "{kinds:?}");
 }
 

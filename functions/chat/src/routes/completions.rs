@@ -173,6 +173,7 @@ pub(crate) async fn create(
             Some(OnOverlap::Interrupt) => Overlap::Interrupt,
         },
         background,
+        ..Submission::default()
     };
     let turn = places.turn(counted.address)?;
     let stream = if background {

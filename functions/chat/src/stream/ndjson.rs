@@ -1,9 +1,10 @@
 //! The original's lines: `{"content": {"type": …, "message": …}, "id": …}`. Its clients print unknown types as text, so every
 //! line has a `message` that is fit to be shown, or empty.
 
-use baton_handoff::event::{ConfirmationAsked, Event, EventKind, Position};
+use baton_handoff::event::{ClientCalled, ConfirmationAsked, Event, EventKind, Position};
 use baton_handoff::failure::FailureCode;
 use bytes::{BufMut, BytesMut};
+use serde_json::Value;
 
 use super::encoder::{Encoder, Format};
 use super::whole::Whole;
@@ -79,6 +80,7 @@ fn write(out: &mut BytesMut, event: &Event) {
             &format!(r#","step":{step}"#),
         ),
         EventKind::ConfirmationAsked(asked) => confirm(out, event.position, asked),
+        EventKind::ClientCalled(called) => client_call(out, event.position, called),
         EventKind::TurnCompleted => done(out, event.position, "committed"),
         EventKind::TurnFailed(code) => failed(out, event.position, *code),
         EventKind::TurnStopped => done(out, event.position, "stopped"),
@@ -107,6 +109,18 @@ fn confirm(out: &mut BytesMut, position: Position, asked: &ConfirmationAsked) {
     );
     let message = format!("{}\nPlease confirm.", asked.title);
     line(out, position, "confirm", &message, &more);
+}
+
+/// Nothing to print: only a client that brought the tool gets it.
+fn client_call(out: &mut BytesMut, position: Position, called: &ClientCalled) {
+    let text = |text: &str| Value::from(text).to_string();
+    let more = format!(
+        r#","call":{},"name":{},"arguments":{}"#,
+        text(&called.call),
+        text(&called.name),
+        text(&called.arguments)
+    );
+    line(out, position, "client_call", "", &more);
 }
 
 fn failed(out: &mut BytesMut, position: Position, code: FailureCode) {

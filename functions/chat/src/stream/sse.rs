@@ -97,6 +97,11 @@ enum Fields<'a> {
         arguments_hash: &'a str,
         expires_at: u64,
     },
+    ClientCalled {
+        call: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
     Ended {
         action: String,
         name: &'a str,
@@ -190,6 +195,14 @@ fn name_and_fields(kind: &EventKind) -> (&'static str, Fields<'_>) {
                 fields: serde_json::from_str(&event.shown).unwrap_or_default(),
                 arguments_hash: &event.arguments_hash,
                 expires_at: event.expires_at,
+            },
+        ),
+        EventKind::ClientCalled(event) => (
+            "client_called",
+            Fields::ClientCalled {
+                call: &event.call,
+                name: &event.name,
+                arguments: &event.arguments,
             },
         ),
         EventKind::ActionFinished(event) => (

@@ -62,6 +62,7 @@ impl Encoder for Whole {
             | EventKind::ToolFinished(_)
             | EventKind::ActionQueued(_)
             | EventKind::ConfirmationAsked(_)
+            | EventKind::ClientCalled(_)
             | EventKind::ActionFinished(_)
             | EventKind::HandedOff(_)
             | EventKind::Usage(_)

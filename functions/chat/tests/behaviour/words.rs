@@ -90,6 +90,7 @@ async fn a_stream_format_with_state_of_its_own_is_one_file_and_each_listener_has
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
+        ..Submission::default()
     };
     let accepted = conversation.submit(submission).await.unwrap();
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::client::Client;
 use crate::bounds::OverBound;
 use crate::drive::log::TurnLog;
 use crate::ids::{MessageId, TurnNumber, hex};
@@ -22,10 +23,10 @@ pub enum Overlap {
     Interrupt,
 }
 
-/// A customer's message.
-#[derive(Debug, Clone)]
+/// A customer's message, or the results of the calls that wait for its client.
+#[derive(Debug, Clone, Default)]
 pub struct Submission {
-    /// The customer's message; not empty.
+    /// The customer's message; empty only beside results of the client.
     pub message: String,
     /// The client's name for it.
     pub message_id: Option<MessageId>,
@@ -33,6 +34,8 @@ pub struct Submission {
     pub overlap: Overlap,
     /// The caller does not wait for the answer: a worker runs the turn.
     pub background: bool,
+    /// Tools that the client executes, and results of their calls.
+    pub client: Client,
 }
 
 impl Submission {
@@ -69,6 +72,14 @@ pub enum Refusal {
     /// The message id was used for another message.
     #[error("this message id was used for another message")]
     MessageIdReused,
+    /// The client's tools cannot be taken: a sentence.
+    #[error("{0}")]
+    ClientTools(String),
+    /// One of these calls does not wait for a result: it was answered, or closed by a later message, or is too old or unknown.
+    #[error(
+        "these calls do not wait for a result: they were answered, closed by a later message, or are unknown or too old"
+    )]
+    NotWaiting,
     /// This process is ending.
     #[error("this server is shutting down")]
     Draining,

@@ -96,6 +96,7 @@ impl Limits {
                 .map_or(usual.patience, Duration::from_secs),
             keep_text: in_range("keep_text_seconds", file.keep_text_seconds, (1, 60))?
                 .map_or(usual.keep_text, Duration::from_secs),
+            client_tools: file.client_tools,
         })
     }
 }

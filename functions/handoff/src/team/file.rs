@@ -9,6 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::{Spanned, Table};
 
+use super::ClientTools;
 use super::budget::{BudgetFile, PriceFile};
 use super::model::{ModelFile, ModelNames};
 use super::money::Over;
@@ -63,6 +64,8 @@ pub(super) struct LimitsFile {
     pub(super) summary_model: Option<Spanned<String>>,
     pub(super) patience_seconds: Option<Spanned<i64>>,
     pub(super) keep_text_seconds: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) client_tools: ClientTools,
 }
 
 #[derive(Deserialize)]

@@ -80,6 +80,7 @@ pub(crate) fn message(text: &str) -> Submission {
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
+        ..Submission::default()
     }
 }
 

@@ -98,6 +98,7 @@ fn heard_of(heard: &Heard) -> Vec<Option<String>> {
         | EventKind::TextDelta(_)
         | EventKind::ActionQueued(_)
         | EventKind::ConfirmationAsked(_)
+        | EventKind::ClientCalled(_)
         | EventKind::HandedOff(_)
         | EventKind::Usage(_)
         | EventKind::Reset { .. }

@@ -100,6 +100,7 @@ impl Customers {
                 message_id: None,
                 background: false,
                 overlap: Overlap::Queue,
+                ..Submission::default()
             },
         };
         self.send(letter, false).await;

@@ -97,6 +97,7 @@ impl Ear {
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
             | EventKind::ActionQueued { .. }
+            | EventKind::ClientCalled { .. }
             | EventKind::ActionFinished { .. }
             | EventKind::HandedOff { .. }
             | EventKind::Usage(_) => {}
@@ -219,6 +220,7 @@ impl Customers {
                     message_id,
                     background: world.happens(100),
                     overlap,
+                    ..Submission::default()
                 },
             };
             if venue.hosts.len() > 1 && world.happens(500) {

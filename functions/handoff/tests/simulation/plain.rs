@@ -58,6 +58,7 @@ async fn ask(customer: &Customers, conversation: ConversationId, answer: &Answer
             message_id: MessageId::parse("plain").ok(),
             background: false,
             overlap: Overlap::Queue,
+            ..Submission::default()
         };
         let letter = Letter {
             id: conversation.clone(),

@@ -64,6 +64,7 @@ impl Customers {
                 message_id: None,
                 background: false,
                 overlap: Overlap::Queue,
+                ..Submission::default()
             },
             id,
             called: called.clone(),

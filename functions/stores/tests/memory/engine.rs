@@ -155,6 +155,7 @@ impl Bench {
             message_id: None,
             overlap: Overlap::Queue,
             background,
+            ..Submission::default()
         };
         self.engine
             .conversation(&ConversationId::parse(name).unwrap(), &Principal::Open)

@@ -71,6 +71,7 @@ async fn a_message_that_loses_races_asks_the_model_once() {
         message_id: None,
         overlap: Overlap::Queue,
         background: false,
+        ..Submission::default()
     };
     let accepted = engine
         .conversation(&ConversationId::parse("c").unwrap(), &Principal::Open)

@@ -253,6 +253,7 @@ async fn what_an_earlier_program_left_is_done_and_the_next_message_is_answered()
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
+            ..Submission::default()
         };
         let accepted = engine
             .conversation(&conversation, &Principal::Open)

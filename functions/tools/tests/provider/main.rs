@@ -140,6 +140,7 @@ impl Shop {
             message_id: None,
             overlap: Overlap::Queue,
             background: false,
+            ..Submission::default()
         };
         let id = ConversationId::parse("c").unwrap();
         let conversation = self.engine.conversation(&id, &Principal::Open);

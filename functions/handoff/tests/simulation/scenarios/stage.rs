@@ -115,6 +115,7 @@ impl Stage {
             message_id: None,
             background: false,
             overlap: Overlap::Queue,
+            ..Submission::default()
         };
         let taken = self.begin(process, |engine| async move {
             let conversation = engine.conversation(&conversation(), &Principal::Open);
@@ -265,6 +266,7 @@ impl Stage {
                 message_id: None,
                 background: false,
                 overlap: Overlap::Queue,
+                ..Submission::default()
             };
             let accepted = conversation.submit(message).await;
             accepted.map(|accepted| accepted.turn)
