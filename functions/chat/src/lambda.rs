@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::edge::address::Peer;
-use crate::edge::deadline::STREAMS_END;
+use crate::edge::deadline::{ANSWER_END, BEHIND_A_GATEWAY, STREAMS_END};
 use crate::edge::guard::RoutedByAws;
 use crate::edge::headers;
 use invocations::{HeldBody, Invocations};
@@ -114,9 +114,14 @@ async fn invoke(State(function): State<Function>, mut request: Request, next: Ne
     }
     // Before the request is read: the end of another invocation must not give up the conversation of this one.
     let named = in_path(request.uri().path()).map(|id| function.invocations.hold(id));
-    let mut response = STREAMS_END
-        .scope(before(deadline, END_STREAMS), next.run(request))
-        .await;
+    let streams_end = before(deadline, END_STREAMS);
+    let answer_end = if is_behind_a_gateway(&request) {
+        streams_end.min(Instant::now() + BEHIND_A_GATEWAY)
+    } else {
+        streams_end
+    };
+    let answered = ANSWER_END.scope(answer_end, next.run(request));
+    let mut response = STREAMS_END.scope(streams_end, answered).await;
     join_repeated(response.headers_mut());
     let hold = named.or_else(|| in_headers(&response).map(|id| function.invocations.hold(id)));
     let Some(hold) = hold else {
@@ -140,6 +145,16 @@ fn peer(request: &Request) -> Option<Peer> {
         None
     };
     Some(Peer::Event(ip?.parse().ok()?))
+}
+
+/// Whether the request came through an API gateway. A function's own URL has another host.
+fn is_behind_a_gateway(request: &Request) -> bool {
+    let context = request.extensions().request_context_ref();
+    if let Some(RequestContext::ApiGatewayV2(context)) = context {
+        let name = context.domain_name.as_deref().unwrap_or_default();
+        return !name.contains(".lambda-url.");
+    }
+    matches!(context, Some(RequestContext::ApiGatewayV1(_)))
 }
 
 /// One line for each header. The runtime writes a list where there are several, and a function URL takes only strings.

@@ -3,6 +3,7 @@
 //! ```text
 //! bin local ─▶ settings ─▶ backend ─▶ router ─▶ routes/ ─▶ engine (baton-handoff)
 //!                                        │         └─────▶ stream/: listeners, formats, and the memory limit of long answers
+//!                                        ├─ faces/: other protocols, and the door that every message comes through
 //!                                        └─ edge/: Host and Origin, traces, refusals as JSON
 //! app: the shared state of the routes
 //! auth: credentials of requests
@@ -16,6 +17,7 @@ mod app;
 pub mod auth;
 pub mod backend;
 mod edge;
+mod faces;
 #[cfg(feature = "aws")]
 pub mod lambda;
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::edge::address::Address;
 use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
+use crate::faces;
+use crate::faces::body::Bodies;
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -35,8 +37,8 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 }
 
 /// Every route.
-pub(crate) fn routes() -> [Route; 28] {
-    [
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
         post("/chat/completions", completions::create),
         get("/conversations", conversations::list),
         get("/conversations/{id}", conversations::history),
@@ -91,11 +93,13 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(announced::check))
         .layer(Extension(Budget::default()))
+        .layer(Extension(Bodies::default()))
         .layer(Extension(Places::new(app.engine.bounds())))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             guard::check,
         ))
+        .layer(axum::middleware::from_fn(faces::in_own_words))
         .layer(axum::middleware::from_fn_with_state(
             app.clone(),
             note_address,

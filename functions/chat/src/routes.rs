@@ -1,7 +1,7 @@
 //! The handlers. Each reads a request, calls the engine, and reports the result.
 
 pub(crate) mod actions;
-mod answers;
+pub(crate) mod answers;
 pub(crate) mod audit;
 pub(crate) mod books;
 pub(crate) mod completions;
@@ -10,7 +10,7 @@ pub(crate) mod conversations;
 pub(crate) mod decisions;
 mod export;
 pub(crate) mod health;
-mod input;
+pub(crate) mod input;
 pub(crate) mod keys;
 mod markdown;
 mod operator;
@@ -29,7 +29,7 @@ use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
 
 /// A place for one more stream of this caller.
-fn stream_place(
+pub(crate) fn stream_place(
     places: &Places,
     caller: &Caller,
     conversation: &Conversation,
@@ -46,18 +46,18 @@ fn stream_place(
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
+pub(crate) fn parse_conversation(raw: &str) -> Result<ConversationId, ApiError> {
     ConversationId::parse(raw)
         .map_err(|error| ApiError::bad_request(format!("a conversation id {error}")))
 }
 
 /// Opens the conversation that the caller calls by this name.
-fn open(app: &App, caller: &Caller, raw: &str) -> Result<Conversation, ApiError> {
+pub(crate) fn open(app: &App, caller: &Caller, raw: &str) -> Result<Conversation, ApiError> {
     caller.open(app, &parse_conversation(raw)?)
 }
 
 /// The address of a turn's events, relative to `/chat/completions`, which is right below any prefix of a proxy.
-fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
+pub(crate) fn turn_reference(conversation: &ConversationId, turn: TurnNumber) -> String {
     format!("../conversations/{conversation}/turns/{turn}/events")
 }
 

@@ -6,19 +6,20 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 
-use crate::app::MAX_BODY;
 use crate::edge::error::ApiError;
+use crate::faces::largest_body;
 
 /// Refuses expectations of another kind than that of a body, and bodies that are announced as too large.
 pub(crate) async fn check(request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().lower();
-    let fits = usize::try_from(announced).is_ok_and(|announced| announced <= MAX_BODY);
+    let largest = largest_body(request.uri().path());
+    let fits = usize::try_from(announced).is_ok_and(|announced| announced <= largest);
     if let Err(refused) = check_expectation(request.headers()) {
         refused.into_response()
     } else if fits {
         next.run(request).await
     } else {
-        too_large().into_response()
+        too_large(largest).into_response()
     }
 }
 
@@ -36,7 +37,7 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// The refusal of a body over the bound, however its size was found.
-pub(crate) fn too_large() -> ApiError {
-    let detail = format!("the body is over {MAX_BODY} bytes");
+pub(crate) fn too_large(largest: usize) -> ApiError {
+    let detail = format!("the body is over {largest} bytes");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }

@@ -7,12 +7,30 @@ use tokio::time::Instant;
 tokio::task_local! {
     /// Set around the handling of a request.
     pub(crate) static STREAMS_END: Instant;
+    /// Set around it where a gateway waits for a whole answer.
+    pub(crate) static ANSWER_END: Instant;
 }
 
 /// The end of a stream that begins now and may take `longest`.
 pub(crate) fn stream_end(longest: Duration) -> Instant {
     let end = Instant::now() + longest;
     STREAMS_END.try_with(|set| end.min(*set)).unwrap_or(end)
+}
+
+/// The longest time for an answer that does not stream, under the ten minutes after which the usual clients give up.
+const LONGEST_ANSWER: Duration = Duration::from_mins(9);
+
+/// The same behind an API gateway, which gives up after 29 s or more: the last second is for the way back.
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(dead_code, reason = "gateways are on AWS")
+)]
+pub(crate) const BEHIND_A_GATEWAY: Duration = Duration::from_secs(28);
+
+/// When an answer must be sent that does not stream.
+pub(crate) fn answer_end() -> Instant {
+    let end = stream_end(LONGEST_ANSWER);
+    ANSWER_END.try_with(|set| end.min(*set)).unwrap_or(end)
 }
 
 /// How long a stream may last in which nothing happens, where each stream holds an invocation, and the time of a function.
@@ -53,6 +71,16 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_sent_before_the_first_of_all_deadlines() {
+        let now = Instant::now();
+        assert_eq!(answer_end(), now + LONGEST_ANSWER);
+        let (soon, later) = (now + Duration::from_secs(28), now + Duration::from_mins(1));
+        assert_eq!(STREAMS_END.sync_scope(later, answer_end), later);
+        let both = || ANSWER_END.sync_scope(soon, answer_end);
+        assert_eq!(STREAMS_END.sync_scope(later, both), soon);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_stream_of_a_function_is_over_after_a_minute_and_one_of_a_server_never() {

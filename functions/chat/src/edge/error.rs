@@ -24,6 +24,14 @@ pub(crate) struct ApiError {
     is_over_bound: bool,
 }
 
+/// A refusal beside its answer, for protocols that write it in another shape.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// One sentence.
+    pub(crate) detail: String,
+}
+
 /// Marks the answer to a request that was over a bound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RefusedOverBound;
@@ -94,8 +102,13 @@ impl From<OverBound> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let refused = Refused {
+            status: self.status,
+            detail: self.detail.clone(),
+        };
         let detail = self.detail;
         let mut response = (self.status, Json(Error { detail })).into_response();
+        response.extensions_mut().insert(refused);
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

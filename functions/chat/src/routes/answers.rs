@@ -11,27 +11,23 @@ use serde::Serialize;
 
 use crate::edge::error::ApiError;
 use crate::edge::headers;
-use crate::stream::Format;
 use crate::stream::budget::Budget;
 
 /// The headers of a stream, including those of the outer layers: the map need not grow.
 const HEADERS: usize = 12;
 
 /// Names the turn and the conversation of the answer.
-pub(super) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
+pub(crate) fn name_turn(response: &mut Response, conversation: &ConversationId, turn: TurnNumber) {
     insert(response, headers::CONVERSATION, conversation.as_str());
     insert(response, headers::TURN, &turn.to_string());
 }
 
 /// A stream that no proxy may cache, transform or hold back.
-pub(super) fn stream_response(body: Body, format: &Format) -> Response {
+pub(crate) fn stream_response(body: Body, media_type: &'static str) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.reserve(HEADERS);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(format.media_type),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(
@@ -41,7 +37,7 @@ pub(super) fn stream_response(body: Body, format: &Format) -> Response {
     response
 }
 
-pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) {
+pub(crate) fn insert(response: &mut Response, name: HeaderName, value: &str) {
     // Our ids and paths are plain ASCII.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
@@ -80,6 +76,6 @@ where
     Ok(uncached((headers, body)))
 }
 
-pub(super) fn uncached(body: impl IntoResponse) -> Response {
+pub(crate) fn uncached(body: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()
 }

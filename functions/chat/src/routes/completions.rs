@@ -3,34 +3,23 @@
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use baton_handoff::Overlap;
 use baton_handoff::ids::{ConversationId, MessageId};
-use baton_handoff::text::is_blank;
-use baton_handoff::{Accepted, Bound, Overlap, Submission};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::Deserialize;
 
-use super::answers::{insert, name_turn, stream_response, uncached};
+use super::answers::{insert, uncached};
 use super::input::read_object;
 use super::turn_reference;
 use crate::app::App;
-use crate::auth::asking::Asking;
-use crate::edge::bounds::{Places, Purpose, StreamPlace};
+use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
+use crate::faces::door::{Answer, Id, Knock, Words};
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
-use crate::stream::Format;
 use crate::stream::formats::negotiate;
-use crate::stream::listener;
-
-/// The first turn of a conversation: numbers are never used twice.
-const FIRST_TURN: u32 = 1;
-
-/// A message, in bytes.
-const MAX_MESSAGE: usize = 32 * 1024;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What a customer says.
 #[derive(Deserialize)]
@@ -139,110 +128,44 @@ pub(crate) async fn create(
     Extension(places): Extension<Places>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let format = negotiate(&parts.headers);
-    let asking = Asking::of(&app, &mut parts).await?;
-    let counted = asking.counted();
-    counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
-    let said: Said = read_object(&parts.headers, body).await?;
-    check_message(&said.message)?;
-    let name = said.conversation_id.as_ref();
-    let caller = asking.caller(&app, &parts, name)?;
-    let counted = caller.counted();
-    let (by_owner, by_address) = (Bound::ConversationsOwner, Bound::ConversationsAddress);
-    let begins = counted.would_fit(&app.engine, by_owner, by_address);
-    let opened = match (name, begins) {
-        (None, begins) => {
-            begins?;
-            app.engine.begin(caller.principal())
-        }
-        (Some(name), Ok(())) => caller.open(&app, name)?,
-        (Some(name), Err(over)) => caller.open(&app, name)?.not_begun_over(over),
-    };
-    let opened = opened.with_claims(caller.claims());
-    let conversation = opened.id();
+    let knock = Knock::at(app, places, parts).await?;
+    let said: Said = read_object(knock.headers(), body).await?;
     // Read also where the body is stronger: a wrong one is a client's mistake all the same.
-    let key = idempotency_key(&parts.headers)?;
-    let background = prefers_async(&parts.headers);
-    let submission = Submission {
-        message: said.message,
-        message_id: said.message_id.or(key),
-        overlap: match said.overlap {
-            None | Some(OnOverlap::Queue) => Overlap::Queue,
-            Some(OnOverlap::Reject) => Overlap::Reject,
-            Some(OnOverlap::Interrupt) => Overlap::Interrupt,
-        },
+    let key = knock.idempotency_key()?;
+    let id = said.message_id.or(key).map_or(Id::None, Id::Given);
+    let background = prefers_async(knock.headers());
+    let overlap = match said.overlap {
+        None | Some(OnOverlap::Queue) => Overlap::Queue,
+        Some(OnOverlap::Reject) => Overlap::Reject,
+        Some(OnOverlap::Interrupt) => Overlap::Interrupt,
+    };
+    let words = Words {
+        overlap,
         background,
-        ..Submission::default()
+        ..Words::new(said.conversation_id, said.message, id)
     };
-    let turn = places.turn(counted.address)?;
-    let stream = if background {
-        None
+    let answer = knock.say(words).await?;
+    Ok(if background {
+        accepted(answer)
     } else {
-        Some(places.stream(Purpose::Turn, &opened.party(), counted.address)?)
-    };
-    let accepted = opened.submit(submission).await.map_err(|refusal| {
-        ApiError::from_refusal(&refusal, |turn| turn_reference(conversation, turn))
-    })?;
-    turn.hold(&accepted, background);
-    if accepted.turn == FIRST_TURN {
-        // Another one that came at the same time may have taken the last place. The message is recorded all the same.
-        let _over = counted.count(&app.engine, by_owner, by_address);
-    }
-    let mut response = answer(accepted, conversation, format, stream);
-    caller.remember(&mut response);
-    Ok(response)
+        let encoder = (format.encoder)(answer.conversation().id());
+        answer.stream(encoder, format.media_type)
+    })
 }
 
-/// The stream of an accepted turn, which has this place; or its address.
-pub(super) fn answer(
-    accepted: Accepted,
-    conversation: &ConversationId,
-    format: &Format,
-    place: Option<StreamPlace>,
-) -> Response {
-    let turn = accepted.turn;
-    let mut response = if let Some(place) = place {
-        let body = listener::turn(accepted.log, turn, (format.encoder)(conversation), None);
-        place.hold(stream_response(body, format))
-    } else {
-        let mut response = uncached(StatusCode::ACCEPTED);
-        insert(
-            &mut response,
-            header::LOCATION,
-            &turn_reference(conversation, turn),
-        );
-        insert(
-            &mut response,
-            HeaderName::from_static("preference-applied"),
-            "respond-async",
-        );
-        response
-    };
-    name_turn(&mut response, conversation, turn);
-    response
-}
-
-fn check_message(message: &str) -> Result<(), ApiError> {
-    if is_blank(message) {
-        return Err(ApiError::bad_request("message is empty"));
-    }
-    if message.len() > MAX_MESSAGE {
-        let detail = format!("message is over {MAX_MESSAGE} bytes");
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-    }
-    Ok(())
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
-        return Ok(None);
-    };
-    // The draft standard writes the key as a quoted string; most clients send it bare.
-    let key = value.to_str().unwrap_or_default().trim_matches('"');
-    MessageId::parse(key)
-        .map(Some)
-        .map_err(|error| ApiError::bad_request(format!("Idempotency-Key {error}")))
+/// The address of an accepted turn that has no listener.
+fn accepted(answer: Answer) -> Response {
+    let mut response = uncached(StatusCode::ACCEPTED);
+    let location = turn_reference(answer.conversation().id(), answer.turn());
+    insert(&mut response, header::LOCATION, &location);
+    insert(
+        &mut response,
+        HeaderName::from_static("preference-applied"),
+        "respond-async",
+    );
+    answer.respond(response)
 }
 
 /// RFC 7240, section 4.1. Parameters of a preference, and other preferences, are ignored.

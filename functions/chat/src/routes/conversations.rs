@@ -169,7 +169,7 @@ pub(crate) async fn events(
         .ok_or_else(no_such_conversation)?;
     let format = typed(&headers);
     let body = stream_of::events(app.engine.clone(), conversation, &pulse, after, format);
-    Ok(place.hold(stream_response(body, format)))
+    Ok(place.hold(stream_response(body, format.media_type)))
 }
 
 /// Erases what was said.

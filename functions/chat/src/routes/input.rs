@@ -20,7 +20,7 @@ use crate::edge::announced::too_large;
 use crate::edge::error::ApiError;
 
 /// The time for a client to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The parameters of a path.
 pub(crate) struct Path<T>(pub(crate) T);
@@ -78,8 +78,7 @@ pub(super) async fn read_object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, ApiError> {
-    check_media_type(headers)?;
-    check_encoding(headers)?;
+    check_head(headers)?;
     let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
         .await
         .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
@@ -95,6 +94,12 @@ pub(super) async fn read_object<T: DeserializeOwned>(
         let field = error.path().to_string();
         ApiError::bad_request(sentence(&field, &error.into_inner().to_string()))
     })
+}
+
+/// Whether the body is JSON, as far as the head of the request says.
+pub(crate) fn check_head(headers: &HeaderMap) -> Result<(), ApiError> {
+    check_media_type(headers)?;
+    check_encoding(headers)
 }
 
 /// A whole number, however it is written: to JSON Schema `1.0` is one too.
@@ -175,14 +180,14 @@ impl<'de> Visitor<'de> for EachNameOnce {
 }
 
 /// The message of our own without the line and column that are put behind it.
-fn without_place(error: &serde_json::Error) -> String {
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ")
         .map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 /// serde's message about a field as a sentence that begins with the field's name.
-fn sentence(field: &str, message: &str) -> String {
+pub(crate) fn sentence(field: &str, message: &str) -> String {
     let missing = message.strip_prefix("missing field `");
     if let Some((name, hint)) = missing.and_then(|missing| missing.split_once('`')) {
         return format!("{name} is missing{hint}");
@@ -249,7 +254,7 @@ fn body_error(error: &axum::Error) -> ApiError {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if cause.is::<http_body_util::LengthLimitError>() {
-            return too_large();
+            return too_large(MAX_BODY);
         }
         source = cause.source();
     }

@@ -6,12 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use baton_handoff::event::Position;
 use baton_handoff::ids::TurnNumber;
-use baton_handoff::{Bound, CannotRegenerate, Followed, Role, StopError};
+use baton_handoff::{Followed, Role, StopError};
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
 use super::answers::{name_turn, stream_response, uncached};
-use super::completions::answer;
 use super::input::{Path, Query};
 use super::{last_position, open, stream_place};
 use crate::app::App;
@@ -20,6 +19,7 @@ use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::edge::error::Error;
+use crate::faces::door::Answer;
 #[cfg(test)]
 use crate::openapi::{refusals, streams, values};
 use crate::stream::formats::negotiate;
@@ -62,7 +62,7 @@ pub(crate) async fn events(
     let mut response = match conversation.follow(turn, after).await? {
         Followed::Log(log) => place.hold(stream_response(
             listener::turn(log, turn, encoder, after),
-            format,
+            format.media_type,
         )),
         Followed::NothingLeft(end) => {
             let mut rest = BytesMut::new();
@@ -72,7 +72,7 @@ pub(crate) async fn events(
             if rest.is_empty() {
                 uncached(StatusCode::NO_CONTENT)
             } else {
-                stream_response(Body::from(rest.freeze()), format)
+                stream_response(Body::from(rest.freeze()), format.media_type)
             }
         }
         Followed::NoSuchTurn => return Err(ApiError::not_found("no such turn")),
@@ -131,23 +131,10 @@ pub(crate) async fn regenerate(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (conversation, turn) = (open(&app, &caller, &id)?, parse_turn(&turn)?);
-    let counted = caller.counted();
-    counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
-    let turn_place = places.turn(counted.address)?;
-    let place = stream_place(&places, &caller, &conversation, Purpose::Turn)?;
-    match conversation.regenerate(turn).await {
-        Ok(accepted) => {
-            turn_place.hold(&accepted, false);
-            let format = negotiate(&headers);
-            Ok(answer(accepted, conversation.id(), format, Some(place)))
-        }
-        Err(CannotRegenerate::NotFound) => Err(ApiError::not_found("no such turn")),
-        Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
-            Err(ApiError::new(StatusCode::CONFLICT, error.to_string()))
-        }
-        Err(CannotRegenerate::OverBound(over)) => Err(over.into()),
-        Err(CannotRegenerate::Store(error)) => Err(error.into()),
-    }
+    let answer = Answer::again(&app, &places, caller, conversation, turn).await?;
+    let format = negotiate(&headers);
+    let encoder = (format.encoder)(answer.conversation().id());
+    Ok(answer.stream(encoder, format.media_type))
 }
 
 fn parse_turn(raw: &str) -> Result<TurnNumber, ApiError> {

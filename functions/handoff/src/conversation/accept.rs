@@ -81,6 +81,7 @@ impl Conversation {
             message_id: submission.message_id.clone(),
             speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
             receipt: tries.receipt,
+            lookups_only: self.lookups_only,
             ..TurnRecord::accepted(Origin::Customer, submission.message.clone(), now)
         };
         let claim = past

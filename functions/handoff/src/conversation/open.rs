@@ -21,6 +21,8 @@ pub struct Conversation {
     pub(super) principal: Principal,
     /// The principal's claims for tools.
     pub(super) claims: Claims,
+    /// Whether the turns of its messages accept no action.
+    pub(super) lookups_only: bool,
     /// Whether it may be begun under this id. An id that Baton made names a conversation that exists.
     may_begin: bool,
     /// Why it may not be begun now, if its principal has begun too many.
@@ -49,6 +51,7 @@ impl Engine {
             id: ConversationId::made(self.env.random()),
             principal: principal.clone(),
             claims: Claims::default(),
+            lookups_only: false,
             may_begin: true,
             too_many: None,
         }
@@ -72,6 +75,7 @@ impl Engine {
             id,
             principal: principal.clone(),
             claims: Claims::default(),
+            lookups_only: false,
             may_begin: !is_made || sabotage!(MadeIdsBegin),
             too_many: None,
         }
@@ -149,6 +153,16 @@ impl Conversation {
     pub fn with_claims(mut self, claims: Claims) -> Self {
         self.claims = claims;
         self
+    }
+
+    /// The same for messages that nothing but their text tells from a repeat: their turns look up and hand off, and accept no
+    /// action.
+    #[must_use]
+    pub fn with_lookups_only(self) -> Self {
+        Self {
+            lookups_only: true,
+            ..self
+        }
     }
 
     /// The same conversation; if it does not exist, it is not begun.

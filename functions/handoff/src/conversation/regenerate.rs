@@ -72,6 +72,7 @@ impl Conversation {
             let origin = Origin::Regenerated { of };
             let record = TurnRecord {
                 speaker: old.record.speaker,
+                lookups_only: old.record.lookups_only,
                 // The same window: what is said anew follows the same words.
                 window: old.record.window.map(|window| Window { rate: 0, ..window }),
                 ..TurnRecord::accepted(origin, old.record.message, now)

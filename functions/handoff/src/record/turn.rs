@@ -90,6 +90,9 @@ pub struct TurnRecord {
     /// The card that the message answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<AnsweredCard>,
+    /// It looks up and hands off, and accepts no action: its message came in a conversation of its own.
+    #[serde(default, skip_serializing_if = "super::stored::is_false")]
+    pub lookups_only: bool,
     /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
@@ -157,6 +160,7 @@ impl TurnRecord {
             message_id: None,
             speaker: Speaker::default(),
             answers: None,
+            lookups_only: false,
             receipt: 0,
             accepted_at: now,
             ended_at: None,

@@ -1,6 +1,6 @@
 //! Executes a response's calls: each gets its result, and the winning hand-off happens.
 
-use super::calls::{self, Accepted, Planned, Scope};
+use super::calls::{self, Accepted, Only, Planned, Scope};
 use super::conditions::Conditions;
 use super::play::{Play, hand_offs_in};
 use super::replay;
@@ -23,9 +23,12 @@ impl Play<'_> {
     ) -> Vec<Planned> {
         let known: Vec<_> = self.actions.iter().map(|action| &action.id).collect();
         let (turn, only) = match self.record.origin {
-            Origin::Customer | Origin::LateResult => (self.number, None),
+            Origin::Customer | Origin::LateResult => {
+                let none = self.record.lookups_only.then_some(Only::None);
+                (self.number, none)
+            }
             // A regenerated answer repeats no action of the old answer, and accepts none that the old answer did not.
-            Origin::Regenerated { of } => (of, Some(known.as_slice())),
+            Origin::Regenerated { of } => (of, Some(Only::Known(known.as_slice()))),
         };
         let scope = Scope {
             turn,

@@ -45,7 +45,7 @@ pub(crate) struct Scope<'a> {
     /// The turn in their ids: its own, or the one that it regenerates.
     pub(crate) turn: TurnNumber,
     /// The allowed actions, if the turn may not accept new ones.
-    pub(crate) only: Option<&'a [&'a ActionId]>,
+    pub(crate) only: Option<Only<'a>>,
     /// The actions accepted so far, in the order of their acceptance.
     pub(crate) accepted: Vec<Accepted>,
     /// What tools may know of the turn's calls.
@@ -54,6 +54,25 @@ pub(crate) struct Scope<'a> {
     pub(crate) steps: usize,
     /// What the calls may rely on.
     pub(crate) conditions: Conditions<'a>,
+}
+
+/// The actions that calls may stand for in a turn that may not accept new ones.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Only<'a> {
+    /// Those of the answer that it replaces.
+    Known(&'a [&'a ActionId]),
+    /// None: its message came in a conversation of its own.
+    None,
+}
+
+impl Only<'_> {
+    /// Why a call does not stand for this action.
+    fn refuses(self, id: &ActionId) -> Option<&'static str> {
+        match self {
+            Self::Known(known) => (!known.contains(&id)).then_some(NOT_AGAIN),
+            Self::None => Some(NOT_ALONE),
+        }
+    }
 }
 
 /// An accepted action of a turn.
@@ -104,6 +123,10 @@ impl Scope<'_> {
 /// The result for a new action while an old answer is regenerated.
 const NOT_AGAIN: &str = "Not done: this answer replaces an earlier one, and only what that one did may be referred to. \
      Ask the customer to say it again in a new message.";
+
+/// The result for an action of a message that names no conversation.
+const NOT_ALONE: &str = "Not done: the request names no conversation, so a repeat of it could not be told from a second one. Say \
+     that nothing was done, and that the program in use must send the header X-Conversation-Id for that.";
 
 /// Classifies each call.
 pub(crate) fn plan(
@@ -201,9 +224,9 @@ fn plan_call(
                 ToolKind::Action => {
                     let id = scope.action(&claim.conversation, tool, &identity);
                     request.context.span = Span::of_action(&id);
-                    match scope.only {
-                        Some(only) if !only.contains(&&id) => Planned::Wrong(NOT_AGAIN.to_owned()),
-                        Some(_) | None => Planned::Action(id, request),
+                    match scope.only.and_then(|only| only.refuses(&id)) {
+                        Some(refusal) => Planned::Wrong(refusal.to_owned()),
+                        None => Planned::Action(id, request),
                     }
                 }
             }

@@ -1,0 +1,94 @@
+//! Other protocols: each an adapter that reads its requests and writes its answers, in a folder of its own.
+//!
+//! ```text
+//! router ─▶ faces/NAME/ ─▶ body: large requests, of which little is kept
+//!               │ ├──────▶ door: who asks, bounds, the conversation, the message   ◀── routes/completions
+//!               │ ├──────▶ whole: a turn for answers that do not stream
+//!               │ └──────▶ stream/: the listener of a turn, with the protocol's own `Encoder`
+//!               └─ refusals: plain `ApiError`s, which `in_own_words` writes in the protocol's shape
+//! ```
+//!
+//! A face knows its protocol, and nothing of rules about conversations: ownership, bounds, ids of messages and claims are the
+//! door's, the same for all. A new one is a folder, its routes in the one list of `router.rs`, and a line in [`Face`].
+
+pub(crate) mod body;
+pub(crate) mod door;
+pub(crate) mod whole;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::app::MAX_BODY;
+use crate::edge::error::Refused;
+
+/// A protocol other than Baton's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    /// Chat Completions, and whatever else stands below `/v1`.
+    OpenAi,
+}
+
+impl Face {
+    /// The protocol of a path, also of one that does not exist.
+    fn of(path: &str) -> Option<Self> {
+        let is_below = |prefix: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if is_below("/v1") {
+            Some(Self::OpenAi)
+        } else {
+            None
+        }
+    }
+
+    /// A refusal as the protocol's clients read it.
+    fn refusal(self, refused: &Refused) -> Response {
+        match self {
+            Self::OpenAi => Json(openai_error(refused.status, &refused.detail)).into_response(),
+        }
+    }
+}
+
+/// The largest body that a path takes, in bytes. Clients of other protocols send the whole conversation with each message.
+pub(crate) fn largest_body(path: &str) -> usize {
+    match Face::of(path) {
+        Some(_) => body::MAX_BODY,
+        None => MAX_BODY,
+    }
+}
+
+/// Writes refusals below a face's paths in its protocol's own shape. Status and headers stay.
+pub(crate) async fn in_own_words(request: Request, next: Next) -> Response {
+    let face = Face::of(request.uri().path());
+    let mut response = next.run(request).await;
+    let refused = response.extensions_mut().remove::<Refused>();
+    let (Some(face), Some(refused)) = (face, refused) else {
+        return response;
+    };
+    let (head, body) = face.refusal(&refused).into_parts();
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, kind.clone());
+    }
+    *response.body_mut() = body;
+    response
+}
+
+/// An error of OpenAI's interfaces. Their clients choose the class of the exception by the status.
+pub(crate) fn openai_error(status: StatusCode, sentence: &str) -> Value {
+    let (kind, code) = match status {
+        StatusCode::UNAUTHORIZED => ("invalid_request_error", Some("invalid_api_key")),
+        StatusCode::TOO_MANY_REQUESTS => ("requests", Some("rate_limit_exceeded")),
+        StatusCode::GATEWAY_TIMEOUT => ("server_error", Some("turn_continues")),
+        status if status.is_server_error() => ("server_error", None),
+        _ => ("invalid_request_error", None),
+    };
+    json!({ "error": { "message": sentence, "type": kind, "param": null, "code": code } })
+}

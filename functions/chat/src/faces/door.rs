@@ -1,0 +1,311 @@
+//! The door that every message comes through, in whatever protocol: who asks, what counts, which conversation, the message's id.
+//! So ownership, bounds and repeats are the same everywhere.
+//!
+//! Knows no protocol: a face says what it read, and writes the answer.
+
+use axum::body::Body;
+use axum::response::Response;
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
+use baton_handoff::text::is_blank;
+use baton_handoff::{
+    Accepted, Bound, CannotRegenerate, Conversation, Overlap, Submission, TurnLog,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode};
+use sha2::{Digest, Sha256};
+
+use super::whole::{self, WholeTurn};
+use crate::app::App;
+use crate::auth::asking::Asking;
+use crate::auth::caller::Caller;
+use crate::edge::bounds::{Places, Purpose, StreamPlace};
+use crate::edge::error::ApiError;
+use crate::routes::answers::{name_turn, stream_response};
+use crate::routes::{stream_place, turn_reference};
+use crate::stream::{Encoder, listener};
+
+/// The first turn of a conversation: numbers are never used twice.
+const FIRST_TURN: u32 = 1;
+
+/// A message, in bytes.
+pub(crate) const MAX_MESSAGE: usize = 32 * 1024;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A request whose credential was checked and that was counted as a message. Its body is still to be read, so that what is over a
+/// rate costs little.
+pub(crate) struct Knock {
+    app: App,
+    places: Places,
+    parts: Parts,
+    asking: Asking,
+}
+
+/// What a client says, as its face read it.
+pub(crate) struct Words {
+    /// The client's name for the conversation. Without one a new conversation is made.
+    pub(crate) conversation: Option<ConversationId>,
+    /// What the customer says.
+    pub(crate) message: String,
+    /// What makes a repeat of the message known as one.
+    pub(crate) id: Id,
+    /// When a turn of the conversation is still running.
+    pub(crate) overlap: Overlap,
+    /// The caller does not wait for the answer.
+    pub(crate) background: bool,
+    /// The turn may look up and hand off, and accepts no action: nothing would tell a repeat of it from a second one.
+    pub(crate) lookups_only: bool,
+}
+
+/// What makes a repeated message known as one.
+pub(crate) enum Id {
+    /// The client's own name for it.
+    Given(MessageId),
+    /// Conversation, number of user messages in the request, and text: the same in the automatic repeats of a client that sends
+    /// the history with each message.
+    Derived {
+        /// The number of user messages.
+        users: usize,
+    },
+    /// Nothing: a repeat is a second message.
+    None,
+}
+
+impl Words {
+    /// A message that waits for the turn that runs, as faces say it.
+    pub(crate) fn new(conversation: Option<ConversationId>, message: String, id: Id) -> Self {
+        Self {
+            conversation,
+            message,
+            id,
+            overlap: Overlap::Queue,
+            background: false,
+            lookups_only: false,
+        }
+    }
+
+    fn check(&self) -> Result<(), ApiError> {
+        if is_blank(&self.message) {
+            return Err(ApiError::bad_request("message is empty"));
+        }
+        if self.message.len() > MAX_MESSAGE {
+            let detail = format!("message is over {MAX_MESSAGE} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        }
+        Ok(())
+    }
+}
+
+impl Id {
+    fn of(self, conversation: &ConversationId, message: &str) -> Option<MessageId> {
+        match self {
+            Self::Given(id) => Some(id),
+            Self::Derived { users } => derived(conversation, users, message),
+            Self::None => None,
+        }
+    }
+}
+
+/// `d_` and the first 128 bits of a hash.
+fn derived(conversation: &ConversationId, users: usize, message: &str) -> Option<MessageId> {
+    let digest = Sha256::new()
+        .chain_update(conversation.as_str())
+        .chain_update([0])
+        .chain_update(users.to_string())
+        .chain_update([0])
+        .chain_update(message)
+        .finalize();
+    let bits = digest.iter().take(16);
+    let bits = bits.fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
+    // It is a valid id.
+    MessageId::parse(&format!("d_{bits:032x}")).ok()
+}
+
+impl Knock {
+    /// Checks the credential, and counts the message.
+    pub(crate) async fn at(app: App, places: Places, mut parts: Parts) -> Result<Self, ApiError> {
+        let asking = Asking::of(&app, &mut parts).await?;
+        let counted = asking.counted();
+        counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
+        Ok(Self {
+            app,
+            places,
+            parts,
+            asking,
+        })
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The message's id for clients that keep it in a header.
+    pub(crate) fn idempotency_key(&self) -> Result<Option<MessageId>, ApiError> {
+        let Some(value) = self.headers().get(IDEMPOTENCY_KEY) else {
+            return Ok(None);
+        };
+        // The draft standard writes the key as a quoted string; most clients send it bare.
+        let key = value.to_str().unwrap_or_default().trim_matches('"');
+        MessageId::parse(key)
+            .map(Some)
+            .map_err(|error| ApiError::bad_request(format!("Idempotency-Key {error}")))
+    }
+
+    /// Has the message recorded, and answered even if the client goes away. A stranger becomes a visitor only here.
+    pub(crate) async fn say(self, words: Words) -> Result<Answer, ApiError> {
+        words.check()?;
+        let Self {
+            app,
+            places,
+            parts,
+            asking,
+        } = self;
+        let name = words.conversation.as_ref();
+        let caller = asking.caller(&app, &parts, name)?;
+        let counted = caller.counted();
+        let (by_owner, by_address) = (Bound::ConversationsOwner, Bound::ConversationsAddress);
+        let begins = counted.would_fit(&app.engine, by_owner, by_address);
+        let opened = match (name, begins) {
+            (None, begins) => {
+                begins?;
+                app.engine.begin(caller.principal())
+            }
+            (Some(name), Ok(())) => caller.open(&app, name)?,
+            (Some(name), Err(over)) => caller.open(&app, name)?.not_begun_over(over),
+        };
+        let mut opened = opened.with_claims(caller.claims());
+        if words.lookups_only {
+            opened = opened.with_lookups_only();
+        }
+        let submission = Submission {
+            message_id: words.id.of(opened.id(), &words.message),
+            message: words.message,
+            overlap: words.overlap,
+            background: words.background,
+        };
+        let turn = places.turn(counted.address)?;
+        let place = if words.background {
+            None
+        } else {
+            Some(places.stream(Purpose::Turn, &opened.party(), counted.address)?)
+        };
+        let accepted = opened.submit(submission).await.map_err(|refusal| {
+            ApiError::from_refusal(&refusal, |turn| turn_reference(opened.id(), turn))
+        })?;
+        turn.hold(&accepted, words.background);
+        if accepted.turn == FIRST_TURN {
+            // Another one that came at the same time may have taken the last place. The message is recorded all the same.
+            let _over = counted.count(&app.engine, by_owner, by_address);
+        }
+        Ok(Answer {
+            conversation: opened,
+            accepted,
+            place,
+            caller,
+        })
+    }
+}
+
+/// A turn that was accepted, for the client that waits for it.
+pub(crate) struct Answer {
+    conversation: Conversation,
+    accepted: Accepted,
+    /// None of a background turn.
+    place: Option<StreamPlace>,
+    caller: Caller,
+}
+
+impl Answer {
+    /// Says the last answer anew.
+    pub(crate) async fn again(
+        app: &App,
+        places: &Places,
+        caller: Caller,
+        conversation: Conversation,
+        turn: TurnNumber,
+    ) -> Result<Self, ApiError> {
+        let counted = caller.counted();
+        counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
+        let turn_place = places.turn(counted.address)?;
+        let place = stream_place(places, &caller, &conversation, Purpose::Turn)?;
+        let accepted = match conversation.regenerate(turn).await {
+            Ok(accepted) => accepted,
+            Err(CannotRegenerate::NotFound) => return Err(ApiError::not_found("no such turn")),
+            Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
+                return Err(ApiError::new(StatusCode::CONFLICT, error.to_string()));
+            }
+            Err(CannotRegenerate::OverBound(over)) => return Err(over.into()),
+            Err(CannotRegenerate::Store(error)) => return Err(error.into()),
+        };
+        turn_place.hold(&accepted, false);
+        Ok(Self {
+            conversation,
+            accepted,
+            place: Some(place),
+            caller,
+        })
+    }
+
+    pub(crate) fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    pub(crate) fn turn(&self) -> TurnNumber {
+        self.accepted.turn
+    }
+
+    pub(crate) fn log(&self) -> &TurnLog {
+        &self.accepted.log
+    }
+
+    /// The turn as a stream, which has the answer's place.
+    pub(crate) fn stream(
+        mut self,
+        encoder: Box<dyn Encoder>,
+        media_type: &'static str,
+    ) -> Response {
+        let (log, turn) = (self.accepted.log.clone(), self.accepted.turn);
+        let body: Body = listener::turn(log, turn, encoder, None);
+        let response = stream_response(body, media_type);
+        let response = match self.place.take() {
+            Some(place) => place.hold(response),
+            None => response,
+        };
+        self.respond(response)
+    }
+
+    /// The turn as a whole, when it is over; or what there is of it when an answer must be sent.
+    pub(crate) async fn whole(&self) -> WholeTurn {
+        whole::read(self.log()).await
+    }
+
+    /// Names turn and conversation in this response, and gives it the visitor's cookie.
+    pub(crate) fn respond(self, mut response: Response) -> Response {
+        name_turn(&mut response, self.conversation.id(), self.accepted.turn);
+        self.caller.remember(&mut response);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_is_that_of_conversation_number_and_text() {
+        let of = |conversation, users, text| {
+            let conversation = ConversationId::parse(conversation).unwrap();
+            derived(&conversation, users, text).unwrap()
+        };
+        let first = of("c", 1, "hello");
+        assert_eq!(first, of("c", 1, "hello"));
+        for other in [
+            of("d", 1, "hello"),
+            of("c", 2, "hello"),
+            of("c", 1, "hello!"),
+            of("c", 11, "hello"),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+}
