@@ -121,7 +121,7 @@ pub enum EventKind {
 /// A turn began to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnStarted {
-    /// The customer's message; empty for a turn that a late result began.
+    /// The customer's message; empty for a turn that a late result or the client's results began.
     pub message: String,
     /// The client's id of it.
     pub message_id: Option<MessageId>,

@@ -133,11 +133,19 @@ mod switch {
         SummaryForgotten,
         /// A summary is written although its conversation was erased meanwhile.
         SummaryOfErased,
+        /// A message does not close the calls that wait for the client.
+        ClientCallsStayOpen,
+        /// Calls that were answered go on to wait.
+        ClientAnswersTwice,
+        /// The results of the client are not in the request.
+        ClientResultLost,
+        /// A recovered turn does not offer the client's tools again.
+        ClientToolsForgotten,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 55] = [
+        pub const ALL: [Self; 59] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -193,6 +201,10 @@ mod switch {
             Self::OpaqueAfterChange,
             Self::SummaryForgotten,
             Self::SummaryOfErased,
+            Self::ClientCallsStayOpen,
+            Self::ClientAnswersTwice,
+            Self::ClientResultLost,
+            Self::ClientToolsForgotten,
         ];
     }
 

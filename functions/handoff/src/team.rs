@@ -50,6 +50,7 @@ mod assemble;
 mod budget;
 mod canonical;
 mod check;
+pub(crate) mod client;
 mod confirm;
 mod declare;
 mod file;

@@ -141,7 +141,9 @@ impl Play<'_> {
     /// Records the end. If the store refuses it, records a smaller end: a turn can always end.
     async fn record_end(&mut self, ending: Ending) -> Result<(), Trouble> {
         let lesser = match &ending {
-            Ending::Committed(_) => Ending::Failed(FailureCode::ModelTooLarge),
+            Ending::Committed(_) | Ending::WaitsForClient => {
+                Ending::Failed(FailureCode::ModelTooLarge)
+            }
             Ending::Failed(code) => Ending::Failed(*code),
             Ending::Stopped => Ending::Stopped,
         };
@@ -174,6 +176,13 @@ impl Play<'_> {
             self.narrator.tell(replay::started(&self.record));
         }
         loop {
+            if self
+                .steps
+                .last()
+                .is_some_and(|step| !step.client.is_empty())
+            {
+                return Ok(Ending::WaitsForClient);
+            }
             if let Some(code) = self.limit_reached() {
                 return Ok(Ending::Failed(code));
             }

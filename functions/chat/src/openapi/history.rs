@@ -121,12 +121,15 @@ pub(super) enum Item {
         agent: String,
         /// The model's id of the call.
         call: String,
-        /// The tool.
+        /// The tool; where the client executes it, in the client's own words.
         name: String,
+        /// The client executes it; absent otherwise.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        client: bool,
         /// What the tool shows of them, as JSON text or as the model wrote them. Null where it shows nothing.
         #[schema(required = true)]
         arguments: Option<String>,
-        /// Null while it runs.
+        /// Null while it runs, or the client has not answered.
         #[schema(value_type = Option<ToolOutcome>, required = true)]
         outcome: Option<record::ToolOutcome>,
         /// What the tool shows of the result that the model was told. Null where it shows nothing.

@@ -267,6 +267,7 @@ fn every_item_of_a_history_is_described() {
         agent: "TriageAgent".into(),
         call: "call_1".into(),
         name: "look_up_item".into(),
+        client: outcome.is_none(),
         arguments: outcome.map(|_| "{}".into()),
         outcome,
         result: outcome.map(|_| "found".into()),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::message::{Overlap, Stop, Submission};
+use super::client;
+use super::message::{Overlap, Refusal, Stop, Submission};
 use super::open::Conversation;
 use crate::budget::{Reserved, Written, most_input};
 use crate::drive::admission::Place;
@@ -75,10 +76,15 @@ impl Conversation {
             meta.weighed = meta.bytes;
         }
         meta.bytes += submission.message.len() as u64 + TURN;
+        let client = &submission.client;
+        let results = client::answer(&mut meta, &client.results, now).ok_or(Refusal::NotWaiting)?;
+        let client = client.recorded(&self.engine.team, results);
+        meta.bytes += client.bytes();
         let typed = self.typed_answer(&mut meta, &submission.message).await?;
         let mut turn = TurnRecord {
             answers: typed.as_ref().map(|typed| typed.card.clone()),
             message_id: submission.message_id.clone(),
+            client,
             speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
             receipt: tries.receipt,
             lookups_only: self.lookups_only,

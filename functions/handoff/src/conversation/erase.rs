@@ -52,6 +52,7 @@ impl Conversation {
             meta.waiting.clear();
             meta.pending_reports.clear();
             meta.cards.clear();
+            meta.waiting_for_client = None;
             // Erased actions are not reported: what they have moved so far stays counted.
             for spent in meta.spent.values_mut() {
                 spent.open.clear();

@@ -76,7 +76,7 @@ impl Conversation {
         turns.retain(|turn| turn.number < export.end);
         // Only a turn after the end of the export would show this, and the export does not read it.
         let behind = match turns.last() {
-            Some(last) if last.number + 1 < export.end => self.root_of(last.number + 1).await?,
+            Some(last) if last.number + 1 < export.end => self.record_of(last.number + 1).await?,
             Some(_) | None => None,
         };
         // Read last: turns that were erased during the reads are not shown.
@@ -90,6 +90,6 @@ impl Conversation {
                 .last()
                 .is_none_or(|last| last.number + 1 >= export.end);
         let reader = Reader::new(&self.engine.team, export.view);
-        Ok(Some(items_of(reader, &turns, behind)))
+        Ok(Some(items_of(reader, &turns, behind.as_ref())))
     }
 }

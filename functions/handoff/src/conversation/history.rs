@@ -10,8 +10,8 @@ use crate::ports::{Millis, StoreError, ToolCall, Usage};
 use crate::principal::Access;
 use crate::record::journal::{Extent, JournalCursor, JournaledTurn, ReadTurn, read_piece};
 use crate::record::{
-    ActionRecord, ActionState, Answer, CallResult, Meta, Origin, StepRecord, ToolOutcome,
-    TurnRecord, TurnState, decode, keys,
+    ActionRecord, ActionState, Answer, CallResult, ClientAnswer, Meta, Origin, StepRecord,
+    ToolOutcome, TurnRecord, TurnState, decode, keys,
 };
 use crate::shown::{Reader, View};
 
@@ -45,11 +45,14 @@ pub enum Item {
         agent: String,
         /// The model's id of the call.
         call: String,
-        /// The tool.
+        /// The tool; where the client executes it, in the client's own words.
         name: String,
+        /// The client executes it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        client: bool,
         /// The part that the reader sees of the arguments as the model wrote them.
         arguments: Option<String>,
-        /// Its outcome; none while it runs.
+        /// Its outcome; none while it runs, or the client has not answered.
         outcome: Option<ToolOutcome>,
         /// The part that the reader sees of the result that the model received.
         result: Option<String>,
@@ -204,26 +207,25 @@ impl Conversation {
         let first = read.first().map(|turn| turn.number);
         // The turn after the page's last turn lies on the next page.
         let behind = match (before, read.last()) {
-            (Some(_), Some(last)) => self.root_of(last.number + 1).await?,
+            (Some(_), Some(last)) => self.record_of(last.number + 1).await?,
             (Some(_), None) | (None, _) => None,
         };
         let reader = Reader::new(&self.engine.team, view);
         Ok(Some(History {
             summary: summary(self.id.clone(), &meta),
-            items: items_of(reader, &read, behind),
+            items: items_of(reader, &read, behind.as_ref()),
             before: first.filter(|first| *first > meta.erased_below.max(1)),
         }))
     }
 
-    /// The turn whose answer turn `number` regenerates.
-    pub(super) async fn root_of(
+    /// The record of turn `number`: it may replace the turn before it, or have results of its calls.
+    pub(super) async fn record_of(
         &self,
         number: TurnNumber,
-    ) -> Result<Option<TurnNumber>, StoreError> {
+    ) -> Result<Option<TurnRecord>, StoreError> {
         let stored = self.engine.store.get(&keys::turn(&self.id, number)).await?;
         // An unreadable turn is shown as unreadable in its own place.
-        let record = stored.and_then(|stored| decode::<TurnRecord>(&stored).ok());
-        Ok(record.as_ref().and_then(root))
+        Ok(stored.and_then(|stored| decode(&stored).ok()))
     }
 }
 
@@ -248,21 +250,25 @@ fn root(record: &TurnRecord) -> Option<TurnNumber> {
     }
 }
 
-/// Consecutive turns as items, oldest first. `behind` is the turn that the next turn regenerates. Only the last answer can ever
-/// be regenerated, so the next turn shows it.
+/// Consecutive turns as items, oldest first. `behind` is the next turn. Only the last answer can ever be regenerated, so the next
+/// turn shows it; and results of the client are most often there.
 pub(super) fn items_of(
     reader: Reader<'_>,
     turns: &[ReadTurn],
-    behind: Option<TurnNumber>,
+    behind: Option<&TurnRecord>,
 ) -> Vec<Item> {
     let root_in = |read: &ReadTurn| read.turn.as_ref().and_then(|turn| root(&turn.record));
-    let roots = turns.iter().skip(1).map(root_in).chain([behind]);
+    let roots = turns.iter().skip(1).map(root_in);
+    let roots = roots.chain([behind.and_then(root)]);
+    let records = turns.iter().filter_map(|read| read.turn.as_ref());
+    let records = records.map(|turn| &turn.record).chain(behind);
+    let answers: Vec<_> = records.flat_map(|record| &record.client.results).collect();
     let mut all = Vec::new();
     for (read, next) in turns.iter().zip(roots) {
         let mut items = match &read.turn {
             Some(turn) => {
                 let of = root(&turn.record).unwrap_or(turn.number);
-                items(reader, turn, next == Some(of))
+                items(reader, turn, &answers, next == Some(of))
             }
             None => vec![unreadable(read.number)],
         };
@@ -305,11 +311,17 @@ fn unreadable(turn: TurnNumber) -> Item {
 }
 
 /// A turn as items, oldest first.
-fn items(reader: Reader<'_>, turn: &JournaledTurn, replaced: bool) -> Vec<Item> {
+fn items(
+    reader: Reader<'_>,
+    turn: &JournaledTurn,
+    answers: &[&ClientAnswer],
+    replaced: bool,
+) -> Vec<Item> {
     let mut items = Vec::new();
     let record = &turn.record;
     let number = turn.number;
-    if record.origin != Origin::LateResult {
+    let is_answer = !record.client.results.is_empty() && record.message.is_empty();
+    if record.origin != Origin::LateResult && !is_answer {
         items.push(Item::Message {
             turn: number,
             role: Role::Customer,
@@ -326,6 +338,17 @@ fn items(reader: Reader<'_>, turn: &JournaledTurn, replaced: bool) -> Vec<Item> 
             .map_or(&record.results, |next| &next.results);
         push_text(&mut items, number, &step.agent, &step.text, false);
         for call in &step.calls {
+            if let Some(clients) = step.client.iter().find(|open| open.call == call.id) {
+                let answer = answers.iter().find(|answer| answer.call == call.id);
+                items.push(clients_item(
+                    number,
+                    step,
+                    call,
+                    &clients.name,
+                    answer.copied(),
+                ));
+                continue;
+            }
             let result = results.iter().find(|result| result.call == call.id);
             items.push(call_item(reader, number, step, call, result));
         }
@@ -388,10 +411,32 @@ fn call_item(
         agent: step.agent.clone(),
         call: call.id.clone(),
         name: call.name.clone(),
+        client: false,
         arguments: reader.arguments(&call.name, &call.arguments),
         outcome: result.map(|result| result.outcome),
         result: result.and_then(shown),
         milliseconds: result.map(|result| result.milliseconds),
+    }
+}
+
+/// A call that the client executes: it knows all of it.
+fn clients_item(
+    turn: TurnNumber,
+    step: &StepRecord,
+    call: &ToolCall,
+    name: &str,
+    answer: Option<&ClientAnswer>,
+) -> Item {
+    Item::ToolCall {
+        turn,
+        agent: step.agent.clone(),
+        call: call.id.clone(),
+        name: name.to_owned(),
+        client: true,
+        arguments: Some(call.arguments.clone()),
+        outcome: answer.map(|answer| answer.outcome),
+        result: answer.map(|answer| answer.result.clone()),
+        milliseconds: answer.map(|answer| answer.milliseconds),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::client::Client;
+use super::client::{Client, ClientResult};
 use crate::bounds::OverBound;
 use crate::drive::log::TurnLog;
 use crate::ids::{MessageId, TurnNumber, hex};
@@ -41,7 +41,22 @@ pub struct Submission {
 impl Submission {
     /// A hash that distinguishes this message from another one under the same id.
     pub(super) fn hash(&self) -> String {
-        hex(&Sha256::digest(self.message.as_bytes()))
+        let mut hash = Sha256::new_with_prefix(self.message.as_bytes());
+        for ClientResult {
+            call,
+            result,
+            failed,
+        } in &self.client.results
+        {
+            // With its length, so that no two lists of results have the same bytes.
+            for part in [call, result] {
+                hash.update([0]);
+                hash.update(part.len().to_be_bytes());
+                hash.update(part);
+            }
+            hash.update([u8::from(*failed)]);
+        }
+        hex(&hash.finalize())
     }
 }
 
@@ -102,6 +117,12 @@ pub(super) enum Stop {
     Refused(Refusal),
     Store(String),
     Unreadable(String),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl From<StoreError> for Stop {

@@ -10,7 +10,7 @@ use crate::ids::TurnNumber;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
 use crate::record::journal::read_turn;
-use crate::record::{Origin, TurnRecord, Window, keys};
+use crate::record::{FromClient, Origin, TurnRecord, Window, keys};
 
 /// Why an answer was not regenerated.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +73,19 @@ impl Conversation {
             let record = TurnRecord {
                 speaker: old.record.speaker,
                 lookups_only: old.record.lookups_only,
+                // Nothing is offered again: the client may be gone.
+                client: FromClient {
+                    tools: Vec::new(),
+                    results: old.record.client.results,
+                },
                 // The same window: what is said anew follows the same words.
                 window: old.record.window.map(|window| Window { rate: 0, ..window }),
                 ..TurnRecord::accepted(origin, old.record.message, now)
             };
             meta.next_turn += 1;
             meta.last_activity = now;
+            // The calls of the old answer are replaced with it.
+            meta.waiting_for_client = None;
             meta.waiting.push(number);
             let changes = vec![
                 Change::Replace(keys::meta(&self.id), version, meta.record()),

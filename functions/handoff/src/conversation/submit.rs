@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::accept::{Taken, Tries};
+use super::client;
 use super::follow::Followed;
 use super::message::{Accepted, Overlap, Refusal, Stop, Submission};
 use super::open::{Conversation, Seen};
@@ -36,6 +37,7 @@ impl Conversation {
         if submission.message.len() > MESSAGE {
             return Err(Refusal::TooLong(submission.message.len()));
         }
+        submission.client.check(&submission.message)?;
         let (answer, answered) = oneshot::channel();
         let conversation = self.clone();
         self.engine.env.spawn(Box::pin(async move {
@@ -174,6 +176,7 @@ impl Conversation {
             && meta.waiting.is_empty()
             && !meta.is_to_be_weighed()
             && !took(&past, submission)
+            && client::are_awaited(&meta, &submission.client.results, self.engine.env.now())
         {
             return self
                 .record(submission, Some((version, meta)), Some(past), None, tries)

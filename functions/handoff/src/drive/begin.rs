@@ -135,6 +135,9 @@ impl Driver<'_> {
             return Ok(Next::Recheck);
         }
         let (mut turn, mut past) = (turn, past?.visible(&meta));
+        if claim.recovers && sabotage!(ClientToolsForgotten) {
+            turn.record.client.tools.clear();
+        }
         if opens {
             turn.version += 1;
         } else if end_at_once.is_none() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::action::ActionRecord;
+use super::client::WaitingForClient;
 use super::confirmation::OpenCard;
 use super::spending::Spending;
 use super::spent::Spent;
@@ -95,6 +96,9 @@ pub struct Meta {
     /// The cards that its customer may confirm.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cards: Vec<OpenCard>,
+    /// The calls whose results its client may send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for_client: Option<WaitingForClient>,
     /// The last assigned place in the order of this conversation's actions.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub places: u64,
@@ -150,6 +154,7 @@ impl Meta {
             pending_reports: Vec::new(),
             spent: BTreeMap::new(),
             cards: Vec::new(),
+            waiting_for_client: None,
             places: 0,
             last_placed: None,
             satisfied: Vec::new(),

@@ -41,6 +41,15 @@ pub(crate) const LATE_RESULT_FRAME: usize = 512;
 /// A customer's message, in bytes of text.
 pub(crate) const MESSAGE: usize = 32 * 1024;
 
+/// What a client brings with a message, as stored. It takes its room from the message's.
+pub(crate) const CLIENT: usize = 64 * 1024;
+
+/// Tools that a client brings.
+pub(crate) const CLIENT_TOOLS: usize = 16;
+
+/// Their definitions together, as stored.
+pub(crate) const CLIENT_DEFINITIONS: usize = 16 * 1024;
+
 /// Accepted actions of one conversation with an unreported end. A model cannot have more of them open.
 pub(crate) const OPEN_ACTIONS: usize = 32;
 
@@ -117,10 +126,10 @@ mod tests {
     use crate::principal::{Kind, Owner, Principal, Subject, Tenant};
     use crate::record::{
         AcceptedAction, ActionApproval, ActionRecord, ActionState, Amount, Answer, Asked,
-        CallResult, Confirmation, Counted, DaySpent, Decided, Decision, EndedAction, FailedCall,
-        LateResult, Meta, NotAccepted, Opaque, OpenCard, Origin, Partial, RefusedCall, Reservation,
-        Running, Settlement, Share, Spending, Spent, StepRecord, Summarise, ToolOutcome,
-        TurnRecord, TurnState,
+        CallResult, ClientAnswer, ClientCall, Confirmation, Counted, DaySpent, Decided, Decision,
+        EndedAction, FailedCall, FromClient, LateResult, Meta, OfferedTool, Opaque, OpenCard,
+        Origin, Partial, Reservation, Running, Settlement, Share, Spending, Spent, StepRecord,
+        Summarise, ToolOutcome, TurnRecord, TurnState, WaitingForClient,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
 
@@ -173,10 +182,6 @@ mod tests {
             state: ActionState::Proposed,
             asks: true,
         });
-        let refused = (0..MAX_CALLS).map(|_| RefusedCall {
-            call: worst(CALL_NAME),
-            why: NotAccepted::TooManyInTurn,
-        });
         let late = LateResult {
             action: action_id(0),
             tool: "t".repeat(64),
@@ -190,7 +195,9 @@ mod tests {
             text: worst(RESPONSE_TEXT - OPAQUE),
             calls: calls.collect(),
             actions: actions.collect(),
-            refused: refused.collect(),
+            // A call is in one of these three lists; two of them full are more than that.
+            refused: Vec::new(),
+            client: (0..MAX_CALLS).map(|_| client_call()).collect(),
             results: (0..MAX_CALLS).map(results).collect(),
             late_results: vec![late],
             usage: Usage::default(),
@@ -201,6 +208,35 @@ mod tests {
                 prefix: Some("0".repeat(32)),
             }),
         }
+    }
+
+    fn client_call() -> ClientCall {
+        ClientCall {
+            call: worst(CALL_NAME),
+            name: "t".repeat(64),
+        }
+    }
+
+    /// The most that a client brings, with as much of a message as there is room for beside it.
+    fn largest_from_client() -> (String, FromClient) {
+        let tools = (0..CLIENT_TOOLS).map(|_| OfferedTool {
+            name: "t".repeat(64),
+            other_name: Some("t".repeat(64)),
+            description: worst(CLIENT_DEFINITIONS / CLIENT_TOOLS),
+            parameters: serde_json::json!({}),
+        });
+        let results = (0..MAX_CALLS).map(|_| ClientAnswer {
+            call: worst(CALL_NAME),
+            name: "t".repeat(64),
+            outcome: ToolOutcome::Error,
+            result: shorten(&worst(RECORD), result_bound(MAX_CALLS)),
+            milliseconds: Millis::MAX,
+        });
+        let from_client = FromClient {
+            tools: tools.collect(),
+            results: results.collect(),
+        };
+        (worst(6 * MESSAGE - CLIENT), from_client)
     }
 
     fn largest_asked() -> Asked {
@@ -281,6 +317,11 @@ mod tests {
                 passed: true,
             })
             .collect();
+        meta.waiting_for_client = Some(WaitingForClient {
+            turn: u32::MAX,
+            calls: (0..MAX_CALLS).map(|_| client_call()).collect(),
+            until: Millis::MAX,
+        });
         let amount = Amount {
             tokens: u64::MAX,
             cost: u64::MAX,
@@ -371,8 +412,14 @@ mod tests {
             agent: "a".repeat(64),
             text: worst(RESPONSE_TEXT),
         });
-        let turn = turn.record().body.len();
-        assert!(turn <= RECORD, "a turn takes {turn}");
+        let bytes = turn.record().body.len();
+        assert!(bytes <= RECORD, "a turn takes {bytes}");
+        (turn.message, turn.client) = largest_from_client();
+        let bytes = turn.record().body.len();
+        assert!(
+            bytes <= RECORD,
+            "a turn with tools of its client takes {bytes}"
+        );
     }
 
     #[test]

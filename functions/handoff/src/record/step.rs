@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::action::ActionState;
+use super::client::ClientCall;
 use super::stored::encode;
 use crate::failure::FailureCode;
 use crate::ids::ActionId;
@@ -200,6 +201,9 @@ pub struct StepRecord {
     /// The calls that a limit refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedCall>,
+    /// The calls that the client executes: the turn ended with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client: Vec<ClientCall>,
     /// The results of the previous step, in their order of completion.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,
@@ -221,6 +225,11 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
+    /// Whether the client executes this call.
+    pub(crate) fn is_clients(&self, call: &ToolCall) -> bool {
+        self.client.iter().any(|clients| clients.call == call.id)
+    }
+
     /// The record to write.
     pub fn record(&self) -> Record {
         encode(self)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::client::FromClient;
 use super::step::{CallResult, FailedCall, StepRecord};
 use super::stored::encode;
 use super::summary::Window;
@@ -78,7 +79,7 @@ pub struct TurnRecord {
     pub state: TurnState,
     /// How it began.
     pub origin: Origin,
-    /// The customer's message; empty for a turn that a late result began.
+    /// The customer's message; empty for a turn that a late result or the client's results began.
     pub message: String,
     /// The client's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +94,9 @@ pub struct TurnRecord {
     /// It looks up and hands off, and accepts no action: its message came in a conversation of its own.
     #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub lookups_only: bool,
+    /// What its client brought: tools, and results.
+    #[serde(default, skip_serializing_if = "FromClient::is_nothing")]
+    pub client: FromClient,
     /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
@@ -161,6 +165,7 @@ impl TurnRecord {
             speaker: Speaker::default(),
             answers: None,
             lookups_only: false,
+            client: FromClient::default(),
             receipt: 0,
             accepted_at: now,
             ended_at: None,

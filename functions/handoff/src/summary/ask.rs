@@ -92,6 +92,13 @@ fn said_in(record: &TurnRecord, steps: &[StepRecord]) -> String {
     if record.refused {
         return text;
     }
+    for answer in &record.client.results {
+        add(
+            &format!("result of {}", answer.name),
+            &window::answer_text(answer),
+            RESULT,
+        );
+    }
     add("customer", &record.message, TEXT);
     for (index, step) in steps.iter().enumerate() {
         for late in &step.late_results {

@@ -36,6 +36,7 @@ impl Play<'_> {
             accepted: self.accepted_in(steps),
             context: self.context(),
             steps: steps.len(),
+            client: &self.record.client.tools,
             conditions,
         };
         calls::plan(self.engine, &self.agent, &self.claim, scope, calls)

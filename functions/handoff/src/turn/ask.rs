@@ -131,6 +131,7 @@ impl Play<'_> {
             calls: response.calls,
             actions: Vec::new(),
             refused: Vec::new(),
+            client: Vec::new(),
             results: std::mem::take(&mut self.results),
             late_results: std::mem::take(&mut self.late_results),
             usage: response.usage,

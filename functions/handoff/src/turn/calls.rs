@@ -18,7 +18,8 @@ use crate::event::EventKind;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::ports::{CallContext, Millis, ToolCall, ToolError, ToolRequest};
 use crate::record::{
-    ActionState, CallResult, EndedAction, NotAccepted, StepRecord, ToolOutcome, size,
+    ActionState, CallResult, ClientCall, EndedAction, NotAccepted, OfferedTool, StepRecord,
+    ToolOutcome, size,
 };
 use crate::team::{ActionOrder, Agent, Tool, ToolKind};
 use crate::trace::{Span, TraceId};
@@ -36,6 +37,8 @@ pub(crate) enum Planned {
     Lookup(ToolRequest),
     /// An action with valid arguments.
     Action(ActionId, ToolRequest),
+    /// A call that the client executes, with its name for the tool.
+    Client(String),
     /// A mistake, as a sentence for the model.
     Wrong(String),
 }
@@ -52,6 +55,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) context: CallContext,
     /// The turn's steps before these calls.
     pub(crate) steps: usize,
+    /// The tools that the client executes.
+    pub(crate) client: &'a [OfferedTool],
     /// What the calls may rely on.
     pub(crate) conditions: Conditions<'a>,
 }
@@ -150,6 +155,7 @@ pub(crate) fn plan(
                 other @ (Planned::NotTransferred
                 | Planned::Lookup(_)
                 | Planned::Action(..)
+                | Planned::Client(_)
                 | Planned::Wrong(_)) => other,
             }
         })
@@ -159,6 +165,10 @@ pub(crate) fn plan(
 /// The actions of the calls of a recorded step, from the journal.
 pub(crate) fn planned_by(step: &StepRecord, mut planned: Vec<Planned>) -> Vec<Planned> {
     for (call, plan) in step.calls.iter().zip(&mut planned) {
+        let clients = step.client.iter().find(|clients| clients.call == call.id);
+        if let Some(clients) = clients {
+            *plan = Planned::Client(clients.name.clone());
+        }
         let Planned::Action(id, _) = plan else {
             continue;
         };
@@ -193,10 +203,7 @@ fn plan_call(
         return Planned::HandOff(to.clone());
     }
     let Some(tool) = agent.tool(&call.name) else {
-        return Planned::Wrong(format!(
-            "There is no tool named {:?}. Use only the tools that you were given.",
-            call.name
-        ));
+        return plan_clients(scope.client, call);
     };
     match tool.check(&call.arguments) {
         Err(complaint) => Planned::Wrong(complaint),
@@ -234,10 +241,41 @@ fn plan_call(
     }
 }
 
+/// A call of no tool of the agent.
+fn plan_clients(client: &[OfferedTool], call: &ToolCall) -> Planned {
+    let Some(tool) = client.iter().find(|tool| tool.called() == call.name) else {
+        return Planned::Wrong(format!(
+            "There is no tool named {:?}. Use only the tools that you were given.",
+            call.name
+        ));
+    };
+    match tool.check(&call.arguments) {
+        Ok(()) => Planned::Client(tool.name.clone()),
+        Err(complaint) => Planned::Wrong(complaint),
+    }
+}
+
+/// The calls that the client executes.
+pub(crate) fn clients(calls: &[ToolCall], planned: &[Planned]) -> Vec<ClientCall> {
+    let calls = calls.iter().zip(planned);
+    let clients = calls.filter_map(|(call, plan)| match plan {
+        Planned::Client(name) => Some(ClientCall {
+            call: call.id.clone(),
+            name: name.clone(),
+        }),
+        Planned::HandOff(_)
+        | Planned::NotTransferred
+        | Planned::Lookup(_)
+        | Planned::Action(..)
+        | Planned::Wrong(_) => None,
+    });
+    clients.collect()
+}
+
 /// The state of an action when its turn stopped waiting for it.
 type Awaited<'a> = Shared<BoxFuture<'a, (ActionState, String)>>;
 
-/// Executes the calls and returns their results in the order of their completion. They run concurrently, except lookups after an
+/// Executes the calls, without the client's, and returns their results in the order of their completion. They run concurrently, except lookups after an
 /// action of the same response: their results may depend on it.
 pub(crate) async fn answer(
     engine: &Engine,
@@ -253,7 +291,9 @@ pub(crate) async fn answer(
         if let Planned::Action(id, _) = plan {
             before.push((&call.name, wait_for(engine, id).boxed().shared()));
         }
-        running.push(answer_call(engine, call, plan, before.clone()));
+        if !matches!(plan, Planned::Client(_)) {
+            running.push(answer_call(engine, call, plan, before.clone()));
+        }
     }
     let mut results = Vec::with_capacity(calls.len());
     while let Some((call, answer)) = running.next().await {
@@ -312,6 +352,8 @@ async fn answer_call<'a>(
             "Not transferred: the conversation was already handed over in this response.",
         ),
         Planned::Wrong(complaint) => Answer::new(ToolOutcome::Error, complaint.clone()),
+        // It has no result before the client's.
+        Planned::Client(_) => Answer::new(ToolOutcome::Pending, window::NOT_ANSWERED),
         Planned::Lookup(request) => {
             let mut undone = Vec::new();
             for (action, awaited) in before {

@@ -1,7 +1,7 @@
 //! The commits of a turn's owner: a step with its accepted actions, and the turn's end.
 
 use super::acceptance::{Acceptance, Accepted};
-use super::calls::Planned;
+use super::calls::{self, Planned};
 use super::conditions;
 use super::draft::Begun;
 use super::fill::{self, Filling};
@@ -14,14 +14,16 @@ use crate::event::EventKind;
 use crate::failure::FailureCode;
 use crate::ports::{Change, Usage};
 use crate::record::{
-    AcceptedAction, ActionRecord, ActionState, Meta, Origin, Partial, RECHECK, StepRecord,
-    TurnRecord, TurnState, keys, recheck_after,
+    AcceptedAction, ActionRecord, ActionState, CLIENT_WAIT, Meta, Origin, Partial, RECHECK,
+    StepRecord, TurnRecord, TurnState, WaitingForClient, keys, recheck_after,
 };
 
 /// How a run of a turn ended.
 pub(super) enum Ending {
     /// This step, and the turn is over.
     Committed(Box<StepRecord>),
+    /// The calls of the last step are the client's, and the turn is over.
+    WaitsForClient,
     /// A typed error for the customer.
     Failed(FailureCode),
     /// A stop was asked for.
@@ -62,6 +64,7 @@ impl Play<'_> {
             );
             let (decided, actions) = acceptance.decide(meta, &mut till, beside);
             accepted = decided;
+            step.client = calls::clients(&step.calls, &planned);
             step.refused = accepted.refuse(&step.calls, &planned);
             step.actions = accepted_actions(&step, &planned, &self.actions, &accepted.new);
             conditions::remember(meta, &self.new_marks);
@@ -92,8 +95,8 @@ impl Play<'_> {
         let new = accepted.new.as_slice();
 
         self.narrator.text_is_recorded();
-        step.calls
-            .iter()
+        let servers = step.calls.iter().filter(|call| !step.is_clients(call));
+        servers
             .map(|call| replay::called(&self.engine.team, call))
             .for_each(|kind| self.narrator.tell(kind));
         replay::accepted(&step, new).for_each(|kind| self.narrator.tell(kind));
@@ -118,10 +121,15 @@ impl Play<'_> {
         let mut record = self.record.clone();
         record.ended_at = Some(self.engine.env.now());
         record.fence = self.claim.fence;
+        let waits = matches!(ending, Ending::WaitsForClient);
         let mut last = match ending {
             Ending::Committed(step) => {
                 record.state = TurnState::Committed;
                 Some(*step)
+            }
+            Ending::WaitsForClient => {
+                record.state = TurnState::Committed;
+                None
             }
             Ending::Failed(code) => {
                 record.state = TurnState::Failed;
@@ -146,11 +154,15 @@ impl Play<'_> {
                 record.left_out = u32::try_from(self.narrator.text().len()).unwrap_or(u32::MAX);
             }
         }
+        let clients = self.steps.last().filter(|_| waits);
+        let clients = clients.map_or_else(Vec::new, |step| step.client.clone());
         let filling = self.filling(&mut record, last.as_ref());
         let number = self.next_step();
         let conversation = self.claim.conversation.clone();
         let (results, late): (&[_], &[_]) = match &last {
             Some(step) => (&step.results, &step.late_results),
+            // The next request has them, whatever begins it.
+            None if waits => (&self.results, &[]),
             // A failed or stopped turn ended before the model could answer its last results: those still need a report.
             None => (&[], &[]),
         };
@@ -158,16 +170,15 @@ impl Play<'_> {
         let (keys, need) = acceptance.beside();
         let change = |meta: &mut Meta, beside: &Beside| {
             let mut till = acceptance.till(beside);
-            if let Some(step) = &last {
-                forget_reported(
-                    meta,
-                    &mut till,
-                    &self.pending_reports,
-                    &step.results,
-                    &step.late_results,
-                );
-            }
+            forget_reported(meta, &mut till, &self.pending_reports, results, late);
             conditions::remember(meta, &self.new_marks);
+            if waits && meta.waiting.is_empty() {
+                meta.waiting_for_client = Some(WaitingForClient {
+                    turn: self.number,
+                    calls: clients.clone(),
+                    until: self.engine.env.now() + CLIENT_WAIT,
+                });
+            }
             meta.agent.clone_from(&self.agent.name);
             meta.stop = meta.stop.filter(|turn| *turn != self.number);
             meta.late_failures = match (record.origin, record.state) {
@@ -201,6 +212,9 @@ impl Play<'_> {
             .commit_beside(&keys, need, Some(&posting), change)
             .await?;
         self.turn_version += 1;
+        if let Some(step) = self.steps.last().filter(|_| waits) {
+            replay::client_called(step).for_each(|kind| self.narrator.tell(kind));
+        }
         self.steps.extend(last);
         if record.usage != Usage::default() {
             self.narrator.tell(EventKind::Usage(Box::new(record.usage)));

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use super::prefix::Prefix;
 use super::told;
-use super::window::{SEALED, late_prompt, late_text, words};
+use super::window::{
+    NOT_ANSWERED, SEALED, answer_text, answers_prompt, late_prompt, late_text, words,
+};
 use crate::ports::{Message, ModelRequest, ToolCall, ToolDefinition};
 use crate::record::journal::JournaledTurn;
-use crate::record::{CallResult, LateResult, Origin, StepRecord, SummaryRecord, TurnRecord, size};
+use crate::record::{
+    CallResult, ClientAnswer, LateResult, Origin, StepRecord, SummaryRecord, TurnRecord, TurnState,
+    size,
+};
 use crate::text::is_blank;
 
 /// Stands for the answer of a turn that ended without one, so that roles alternate.
@@ -59,10 +64,11 @@ impl<'a> Draft<'a> {
         self.say(NOTED);
     }
 
-    /// A turn that is over. It ends with an assistant's message, however it ended.
+    /// A turn that is over. It ends with an assistant's message, however it ended; unless it waits for its client.
     pub(crate) fn add_ended(&mut self, turn: &'a JournaledTurn) {
         let record = &turn.record;
         if record.refused {
+            self.close();
             self.messages.push(Message::User(Arc::from(LEFT_OUT)));
             return self.say(&done_in(turn));
         }
@@ -75,7 +81,7 @@ impl<'a> Draft<'a> {
         let partial = record.partial.as_ref();
         if let Some(partial) = partial.filter(|partial| !is_blank(&partial.text)) {
             self.say(&partial.text);
-        } else if !matches!(self.messages.last(), Some(Message::Assistant { .. })) {
+        } else if !waits(turn) && !matches!(self.messages.last(), Some(Message::Assistant { .. })) {
             self.say(BROKE_OFF);
         }
     }
@@ -83,13 +89,28 @@ impl<'a> Draft<'a> {
     /// A turn that goes on with this request.
     pub(crate) fn add_begun(&mut self, turn: &Begun<'a>) {
         let begins_late = turn.record.origin == Origin::LateResult;
-        self.messages.push(match turn.record.origin {
-            Origin::Customer | Origin::Regenerated { .. } => Message::User(words(turn.record)),
+        let begins_with_results = !turn.record.client.results.is_empty();
+        if begins_with_results {
+            self.add_answers(&turn.record.client.results);
+        } else {
+            self.close();
+        }
+        match turn.record.origin {
+            Origin::Customer | Origin::Regenerated { .. } if begins_with_results => {
+                if !turn.record.message.is_empty() {
+                    self.say(NOTED);
+                    self.messages.push(Message::User(words(turn.record)));
+                }
+            }
+            Origin::Customer | Origin::Regenerated { .. } => {
+                self.messages.push(Message::User(words(turn.record)));
+            }
             Origin::LateResult => {
                 let first = turn.steps.first();
-                late_prompt(first.map_or(turn.late, |step| &step.late_results))
+                let late = first.map_or(turn.late, |step| &step.late_results);
+                self.messages.push(late_prompt(late));
             }
-        });
+        }
         for (index, step) in turn.steps.iter().enumerate() {
             if index > 0 || !begins_late {
                 self.attach(&step.late_results);
@@ -151,16 +172,65 @@ impl<'a> Draft<'a> {
         });
         for call in &step.calls {
             let result = results.iter().find(|result| result.call == call.id);
-            let result = told::result(result.map_or(SEALED, |result| &result.result));
-            let result = if self.short {
-                Arc::from(size::shorten(&result, size::RESULT_LEAST))
+            let none = if step.is_clients(call) {
+                NOT_ANSWERED
             } else {
-                Arc::from(result)
+                SEALED
             };
+            let result = told::result(result.map_or(none, |result| &result.result));
             self.messages.push(Message::Tool {
                 call: call.id.clone(),
-                result,
+                result: self.fitting(&result),
             });
+        }
+    }
+
+    fn fitting(&self, result: &str) -> Arc<str> {
+        if self.short {
+            Arc::from(size::shorten(result, size::RESULT_LEAST))
+        } else {
+            Arc::from(result)
+        }
+    }
+
+    /// Results of the client: in the places of their calls, where the turn before this one ended with these; else as a message, for
+    /// what was sent once stays as it was.
+    fn add_answers(&mut self, answers: &[ClientAnswer]) {
+        let results: Vec<_> = answers
+            .iter()
+            .map(|answer| (&answer.call, self.fitting(&answer_text(answer))))
+            .collect();
+        let is_result = |message: &&mut Message| matches!(message, Message::Tool { .. });
+        let mut open: Vec<_> = self
+            .messages
+            .iter_mut()
+            .rev()
+            .take_while(is_result)
+            .filter_map(|message| match message {
+                Message::Tool { call, result } => Some((call, result)),
+                Message::System(_) | Message::User(_) | Message::Assistant { .. } => None,
+            })
+            .collect();
+        let is_open = |answered: &str| open.iter().any(|(call, _)| *call == answered);
+        if !results.iter().all(|(call, _)| is_open(call)) {
+            self.close();
+            return self.messages.push(answers_prompt(answers));
+        }
+        if sabotage!(ClientResultLost) {
+            return;
+        }
+        for (answered, text) in results {
+            if let Some((_, result)) = open.iter_mut().find(|(call, _)| *call == answered) {
+                **result = text;
+            }
+        }
+    }
+
+    /// The turn before may have ended with calls of the client, which nobody answers here: an assistant's line stands between them
+    /// and what follows.
+    fn close(&mut self) {
+        if matches!(self.messages.last(), Some(Message::Tool { .. })) {
+            self.say(BROKE_OFF);
         }
     }
 
@@ -184,6 +254,12 @@ impl<'a> Draft<'a> {
             opaque: None,
         });
     }
+}
+
+/// Whether the turn ended with calls of the client.
+fn waits(turn: &JournaledTurn) -> bool {
+    let last = turn.steps.last();
+    turn.record.state == TurnState::Committed && last.is_some_and(|step| !step.client.is_empty())
 }
 
 fn shared(calls: &[ToolCall]) -> Arc<[ToolCall]> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::event::{
-    ActionFinished, ActionQueued, ConfirmationAsked, Event, EventKind, HandedOff, Position,
-    ToolCalled, ToolFinished, TurnStarted,
+    ActionFinished, ActionQueued, ClientCalled, ConfirmationAsked, Event, EventKind, HandedOff,
+    Position, ToolCalled, ToolFinished, TurnStarted,
 };
 use crate::ports::{ToolCall, Usage};
 use crate::record::journal::JournaledTurn;
@@ -15,7 +15,8 @@ use crate::team::Team;
 /// The offset in a recorded step where text and calls end and the results of the calls begin.
 pub(crate) fn offset_behind_calls(step: &StepRecord) -> u32 {
     let asks = step.actions.iter().filter(|accepted| accepted.asks).count();
-    let offset = step.text.len() + step.calls.len() + step.actions.len() + asks;
+    let calls = step.calls.len().saturating_sub(step.client.len());
+    let offset = step.text.len() + calls + step.actions.len() + asks;
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
@@ -41,6 +42,11 @@ pub(crate) fn events(team: &Team, turn: &JournaledTurn) -> Vec<Event> {
             .get(index + 1)
             .map_or(&turn.record.results, |next| &next.results);
         writer.add_step(index, step, results, &turn.actions);
+    }
+    if turn.record.state == TurnState::Committed
+        && let Some(last) = turn.steps.last()
+    {
+        client_called(last).for_each(|kind| writer.add(kind));
     }
     writer.add_end(turn.steps.len(), &turn.record);
     writer.events
@@ -88,7 +94,7 @@ impl Writer<'_> {
     ) {
         self.stand_at(index, step.fence, &step.agent);
         self.add_text(&step.text);
-        for call in &step.calls {
+        for call in step.calls.iter().filter(|call| !step.is_clients(call)) {
             self.add(called(self.team, call));
         }
         for kind in accepted(step, actions) {
@@ -151,6 +157,25 @@ pub(crate) fn called(team: &Team, call: &ToolCall) -> EventKind {
         name: call.name.clone(),
         arguments: Reader::customer(team).arguments(&call.name, &call.arguments),
     }))
+}
+
+/// The events of the calls that the client executes.
+pub(crate) fn client_called(step: &StepRecord) -> impl Iterator<Item = EventKind> + '_ {
+    step.client.iter().map(|clients| {
+        let call = step.calls.iter().find(|call| call.id == clients.call);
+        let arguments = call.map_or("", |call| call.arguments.trim());
+        // Some models write nothing where there are no arguments.
+        let arguments = if arguments.is_empty() {
+            "{}"
+        } else {
+            arguments
+        };
+        EventKind::ClientCalled(Box::new(ClientCalled {
+            call: clients.call.clone(),
+            name: clients.name.clone(),
+            arguments: arguments.to_owned(),
+        }))
+    })
 }
 
 /// The event of a result, live or replayed from the journal.

@@ -8,10 +8,10 @@ use super::window;
 use crate::budget::{CALL_ALLOWANCE, most_input};
 use crate::engine::Engine;
 use crate::engine::models::Chosen;
-use crate::ports::ModelRequest;
+use crate::ports::{ModelRequest, ToolDefinition};
 use crate::principal::Owner;
 use crate::record::journal::JournaledTurn;
-use crate::record::{Meta, Origin, TurnRecord};
+use crate::record::{Meta, OfferedTool, Origin, TurnRecord};
 use crate::team::{Agent, Facts};
 
 /// The request for the next response of a turn. `short`: the model called it too long.
@@ -36,7 +36,24 @@ pub(crate) fn request(
         draft.add_ended(ended);
     }
     draft.add_begun(turn);
-    draft.finish(Arc::clone(&agent.tool_definitions))
+    draft.finish(tools(agent, turn.record))
+}
+
+/// The agent's tools, and behind them those of the turn's client.
+fn tools(agent: &Agent, record: &TurnRecord) -> Arc<[ToolDefinition]> {
+    let offered = &record.client.tools;
+    if offered.is_empty() {
+        return Arc::clone(&agent.tool_definitions);
+    }
+    // The team may have changed since the turn was accepted.
+    let is_free = |tool: &&OfferedTool| {
+        let own = agent.tool_definitions.iter();
+        !own.clone().any(|own| own.name == tool.called())
+    };
+    let offered = offered.iter().filter(is_free);
+    let offered = offered.filter_map(OfferedTool::definition);
+    let own = agent.tool_definitions.iter().cloned();
+    own.chain(offered).collect()
 }
 
 /// What instructions may say of a turn. All of it is in its record, or never changes.

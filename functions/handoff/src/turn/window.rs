@@ -1,12 +1,16 @@
 //! The part of a conversation that a model sees: whole turns within a budget. And the words in it that nobody wrote.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{fill, told};
 use crate::ids::TurnNumber;
 use crate::ports::Message;
 use crate::record::journal::{Extent, JournaledTurn};
-use crate::record::{ActionState, AnsweredCard, LateResult, Origin, StepRecord, TurnRecord};
+use crate::record::{
+    ActionState, AnsweredCard, ClientAnswer, LateResult, Origin, StepRecord, ToolOutcome,
+    TurnRecord,
+};
 use crate::team::Limits;
 use crate::text::is_blank;
 
@@ -15,6 +19,9 @@ const BYTES_PER_TOKEN: usize = 3;
 
 /// Stands for a result that was never recorded, because the turn ended first.
 pub(crate) const SEALED: &str = "No result: this turn ended before the call did.";
+
+/// Stands for the result of a call that the client has not answered, when its turn is past.
+pub(crate) const NOT_ANSWERED: &str = "Not answered: no result has come from the client.";
 
 /// How much of the past a window can need.
 pub(crate) fn extent(limits: &Limits) -> Extent {
@@ -103,6 +110,7 @@ fn is_repeated(turn: &JournaledTurn, next: &TurnRecord) -> bool {
         && partial.is_none_or(|partial| is_blank(&partial.text))
         && turn.record.origin == Origin::Customer
         && next.origin == Origin::Customer
+        && turn.record.client.results.is_empty()
         && turn.record.message == next.message
 }
 
@@ -115,8 +123,10 @@ pub(super) fn size_of<'a>(
     let partial = partial.map_or(0, |partial| partial.text.len());
     let results = record.results.iter();
     let results: usize = results.map(|result| result.result.len()).sum();
+    let clients = record.client.results.iter();
+    let clients: usize = clients.map(|answer| answer.result.len()).sum();
     let steps: usize = steps.map(size_of_step).sum();
-    record.message.len() + partial + results + steps
+    record.message.len() + clients + partial + results + steps
 }
 
 fn size_of_step(step: &StepRecord) -> usize {
@@ -178,6 +188,29 @@ pub(crate) fn late_prompt(late: &[LateResult]) -> Message {
     Message::User(Arc::from(text))
 }
 
+/// Results of the client, where no request has their calls right before them: other turns lie between, or the calls are cut away.
+pub(super) fn answers_prompt(answers: &[ClientAnswer]) -> Message {
+    let mut text = String::from("[Results of earlier calls have come from the client:");
+    for answer in answers {
+        text.push_str("\n- ");
+        text.push_str(&answer.name);
+        text.push_str(": ");
+        text.push_str(&told::entry(&answer_text(answer)));
+    }
+    text.push(']');
+    Message::User(Arc::from(text))
+}
+
+/// What a model reads of a client's result.
+pub(crate) fn answer_text(answer: &ClientAnswer) -> Cow<'_, str> {
+    let words = told::result(&answer.result);
+    if answer.outcome == ToolOutcome::Error {
+        Cow::Owned(format!("Failed: {words}"))
+    } else {
+        words
+    }
+}
+
 /// The sentence for the model about the end of an action.
 pub(crate) fn end_sentence(state: ActionState, result: &str) -> String {
     match state {
@@ -202,7 +235,7 @@ mod tests {
     use super::super::draft::{BROKE_OFF, Begun, Draft};
     use super::*;
     use crate::ports::{ToolCall, Usage};
-    use crate::record::{Asked, CallResult, Opaque, ToolOutcome, TurnState};
+    use crate::record::{Asked, CallResult, Opaque, TurnState};
 
     fn turn(
         number: u32,
@@ -238,6 +271,7 @@ mod tests {
             calls: calls.collect(),
             actions: Vec::new(),
             refused: Vec::new(),
+            client: Vec::new(),
             results: Vec::new(),
             late_results: Vec::new(),
             usage: Usage::default(),

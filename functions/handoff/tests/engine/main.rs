@@ -9,6 +9,7 @@
 mod actions;
 mod bounds;
 mod budgets;
+mod client_tools;
 mod conditions;
 mod confirm;
 mod conversations;

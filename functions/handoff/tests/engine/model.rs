@@ -25,7 +25,15 @@ impl Reply {
     pub(crate) fn and(self, other: Self) -> Self {
         let goes_on = |chunk: &Result<_, _>| !matches!(chunk, Ok(ModelChunk::Finished(_)));
         let chunks = self.chunks.into_iter().filter(goes_on);
-        of(chunks.chain(other.chunks).collect())
+        let both = of(chunks.chain(other.chunks).collect());
+        if self.gate.is_none() {
+            return both;
+        }
+        Self {
+            before_gate: self.before_gate,
+            gate: self.gate,
+            ..both
+        }
     }
 }
 
@@ -156,6 +164,11 @@ impl Script {
             .iter()
             .map(|request| request.messages.clone())
             .collect()
+    }
+
+    /// All requests, as they were sent.
+    pub(crate) fn requests(&self) -> Vec<ModelRequest> {
+        self.asked.lock().unwrap().clone()
     }
 
     /// How often it was asked.
