@@ -11,25 +11,30 @@
 //! A face knows its protocol, and nothing of rules about conversations: ownership, bounds, ids of messages and claims are the
 //! door's, the same for all. A new one is a folder, its routes in the one list of `router.rs`, and a line in [`Face`].
 
+pub(crate) mod ai_sdk;
 pub(crate) mod body;
 pub(crate) mod door;
+pub(crate) mod openai_chat;
 pub(crate) mod whole;
 
 use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use baton_handoff::event::ConfirmationAsked;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::app::MAX_BODY;
-use crate::edge::error::Refused;
+use crate::edge::error::{ApiError, Refused};
 
 /// A protocol other than Baton's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Face {
     /// Chat Completions, and whatever else stands below `/v1`.
     OpenAi,
+    /// The stream of the AI SDK's chats.
+    AiSdk,
 }
 
 impl Face {
@@ -41,15 +46,28 @@ impl Face {
         };
         if is_below("/v1") {
             Some(Self::OpenAi)
+        } else if is_below("/api/chat") {
+            Some(Self::AiSdk)
         } else {
             None
         }
     }
 
     /// A refusal as the protocol's clients read it.
-    fn refusal(self, refused: &Refused) -> Response {
+    fn refusal(self, refused: Refused) -> Response {
+        let Refused { status, detail } = refused;
         match self {
-            Self::OpenAi => Json(openai_error(refused.status, &refused.detail)).into_response(),
+            Self::OpenAi => {
+                // Their clients would repeat a conflict blindly.
+                let status = if status == StatusCode::CONFLICT {
+                    StatusCode::BAD_REQUEST
+                } else {
+                    status
+                };
+                (status, Json(openai_error(status, &detail))).into_response()
+            }
+            // Shown as it is: the client takes the whole text for the message of the error.
+            Self::AiSdk => (status, detail).into_response(),
         }
     }
 }
@@ -70,7 +88,8 @@ pub(crate) async fn in_own_words(request: Request, next: Next) -> Response {
     let (Some(face), Some(refused)) = (face, refused) else {
         return response;
     };
-    let (head, body) = face.refusal(&refused).into_parts();
+    let (head, body) = face.refusal(refused).into_parts();
+    *response.status_mut() = head.status;
     response.headers_mut().remove(header::CONTENT_LENGTH);
     if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
         response
@@ -82,7 +101,7 @@ pub(crate) async fn in_own_words(request: Request, next: Next) -> Response {
 }
 
 /// An error of OpenAI's interfaces. Their clients choose the class of the exception by the status.
-pub(crate) fn openai_error(status: StatusCode, sentence: &str) -> Value {
+fn openai_error(status: StatusCode, sentence: &str) -> Value {
     let (kind, code) = match status {
         StatusCode::UNAUTHORIZED => ("invalid_request_error", Some("invalid_api_key")),
         StatusCode::TOO_MANY_REQUESTS => ("requests", Some("rate_limit_exceeded")),
@@ -90,5 +109,28 @@ pub(crate) fn openai_error(status: StatusCode, sentence: &str) -> Value {
         status if status.is_server_error() => ("server_error", None),
         _ => ("invalid_request_error", None),
     };
+    error_body(sentence, kind, code)
+}
+
+/// The same with a type and a code of one's own.
+pub(crate) fn error_body(sentence: &str, kind: &str, code: Option<&str>) -> Value {
     json!({ "error": { "message": sentence, "type": kind, "param": null, "code": code } })
+}
+
+/// Said where a stream ends before its turn.
+pub(crate) const CONTINUES: &str =
+    "The answer goes on behind this stream. Send the same request again: it finds the same answer.";
+
+/// The answer where one must be sent and its turn is not over.
+pub(crate) fn not_yet() -> ApiError {
+    ApiError::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "the answer is not ready yet; send the same request again: it finds the same answer",
+    )
+    .with_header(header::RETRY_AFTER, "2")
+}
+
+/// What a client prints that knows nothing of cards.
+pub(crate) fn confirm_text(asked: &ConfirmationAsked) -> String {
+    format!("\n\n{}\nPlease confirm.", asked.title)
 }

@@ -16,6 +16,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
+use crate::faces::{ai_sdk, openai_chat};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -52,6 +53,11 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
             name = "operators",
             description = "For people who look after the service, by an operator's token"
         ),
+        (
+            name = "faces",
+            description = "Other protocols, each as its clients speak it. A refusal has their own shape: below `/v1` that of OpenAI's \
+                           errors, below `/api/chat` the sentence as plain text"
+        ),
         (name = "server", description = "The server itself and its page"),
     ),
     paths(
@@ -66,6 +72,12 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         turns::regenerate,
         confirm::confirm,
         conversations::events,
+        openai_chat::create,
+        openai_chat::models,
+        openai_chat::model,
+        ai_sdk::create,
+        ai_sdk::resume,
+        ai_sdk::stop,
         actions::list,
         actions::one,
         decisions::approve,

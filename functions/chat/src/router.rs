@@ -13,8 +13,8 @@ use crate::edge::address::Address;
 use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
-use crate::faces;
 use crate::faces::body::Bodies;
+use crate::faces::{self, ai_sdk, openai_chat};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -67,6 +67,12 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/desk/conversations", conversations::list_all),
         get("/orders", books::orders),
         get("/refunds", books::refunds),
+        post("/v1/chat/completions", openai_chat::create),
+        get("/v1/models", openai_chat::models),
+        get("/v1/models/{model}", openai_chat::model),
+        post("/api/chat", ai_sdk::create),
+        get("/api/chat/{id}/stream", ai_sdk::resume),
+        post("/api/chat/{id}/stop", ai_sdk::stop),
         get("/health", health::health),
         get("/.well-known/jwks.json", keys::key_set),
         get("/openapi.json", page::openapi),

@@ -81,7 +81,10 @@ fn preflight_answer() -> Response {
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
-            "content-type, accept, authorization, x-baton-authorization, x-baton-client, idempotency-key, last-event-id, prefer",
+            "content-type, accept, authorization, x-baton-authorization, x-baton-client, idempotency-key, last-event-id, prefer, \
+             x-conversation-id, x-openwebui-chat-id, user-agent, x-stainless-arch, x-stainless-lang, x-stainless-os, \
+             x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, \
+             x-stainless-timeout",
         ),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);

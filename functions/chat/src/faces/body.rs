@@ -235,9 +235,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_large_body_that_never_ends_is_given_up() {
-        let begin = stream::iter([Ok::<_, io::Error>(with(300 * 1024).concat())]);
-        let begin = begin.map(|text| text.map(|text| text.replace(r#"lo"}"#, "")));
+    async fn a_body_that_never_ends_is_given_up() {
+        let begin = stream::iter([Ok::<_, io::Error>("{")]);
         let body = Body::from_stream(begin.chain(stream::pending()));
         let bodies = Bodies::default();
         let read = bodies.read::<Kept>(&HeaderMap::new(), body).await;

@@ -5,10 +5,12 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::text::is_blank;
 use baton_handoff::{
-    Accepted, Bound, CannotRegenerate, Conversation, Overlap, Submission, TurnLog,
+    Accepted, Bound, CannotRegenerate, Client, Conversation, Overlap, Pulse, Seen, Submission,
+    TurnLog,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -26,6 +28,9 @@ use crate::stream::{Encoder, listener};
 
 /// The first turn of a conversation: numbers are never used twice.
 const FIRST_TURN: u32 = 1;
+
+/// How often the same words are said again that have failed. Each is a read more.
+const MOST_FAILURES: usize = 8;
 
 /// A message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 32 * 1024;
@@ -53,6 +58,8 @@ pub(crate) struct Words {
     pub(crate) overlap: Overlap,
     /// The caller does not wait for the answer.
     pub(crate) background: bool,
+    /// Tools that the client executes, and results of their calls.
+    pub(crate) client: Client,
     /// The turn may look up and hand off, and accepts no action: nothing would tell a repeat of it from a second one.
     pub(crate) lookups_only: bool,
 }
@@ -80,12 +87,13 @@ impl Words {
             id,
             overlap: Overlap::Queue,
             background: false,
+            client: Client::default(),
             lookups_only: false,
         }
     }
 
     fn check(&self) -> Result<(), ApiError> {
-        if is_blank(&self.message) {
+        if is_blank(&self.message) && self.client.results.is_empty() {
             return Err(ApiError::bad_request("message is empty"));
         }
         if self.message.len() > MAX_MESSAGE {
@@ -97,28 +105,61 @@ impl Words {
 }
 
 impl Id {
-    fn of(self, conversation: &ConversationId, message: &str) -> Option<MessageId> {
+    /// The id of these words. `again`: the turns that have failed for them so far.
+    fn of(
+        &self,
+        conversation: &ConversationId,
+        words: &Submission,
+        again: &[TurnNumber],
+    ) -> Option<MessageId> {
         match self {
-            Self::Given(id) => Some(id),
-            Self::Derived { users } => derived(conversation, users, message),
+            Self::Given(id) => Some(id.clone()),
+            Self::Derived { users } => derived(conversation, *users, words, again),
             Self::None => None,
         }
     }
 }
 
 /// `d_` and the first 128 bits of a hash.
-fn derived(conversation: &ConversationId, users: usize, message: &str) -> Option<MessageId> {
-    let digest = Sha256::new()
-        .chain_update(conversation.as_str())
-        .chain_update([0])
-        .chain_update(users.to_string())
-        .chain_update([0])
-        .chain_update(message)
-        .finalize();
+fn derived(
+    conversation: &ConversationId,
+    users: usize,
+    words: &Submission,
+    again: &[TurnNumber],
+) -> Option<MessageId> {
+    let mut hasher = Sha256::new();
+    let numbers = again.iter().map(ToString::to_string);
+    let calls = words.client.results.iter();
+    let parts = [conversation.to_string(), users.to_string()]
+        .into_iter()
+        .chain([words.message.clone()])
+        .chain(calls.map(|result| result.call.clone()))
+        .chain(numbers);
+    for part in parts {
+        // Its length first: parts that meet elsewhere are other parts.
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
     let bits = digest.iter().take(16);
     let bits = bits.fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
     // It is a valid id.
     MessageId::parse(&format!("d_{bits:032x}")).ok()
+}
+
+/// Whether the turn is over, and the same words may be said once more: it failed in a way that may pass, and accepted nothing.
+fn may_be_said_again(log: &TurnLog) -> bool {
+    let mut may = false;
+    let mut accepted = false;
+    log.read_now(Seen::default(), |unread| {
+        unread.for_each(|event| {
+            accepted |= matches!(event.kind, EventKind::ActionQueued(_));
+            if let EventKind::TurnFailed(code) = event.kind {
+                may = code.retryable();
+            }
+        });
+    });
+    may && !accepted
 }
 
 impl Knock {
@@ -177,21 +218,21 @@ impl Knock {
         if words.lookups_only {
             opened = opened.with_lookups_only();
         }
-        let submission = Submission {
-            message_id: words.id.of(opened.id(), &words.message),
+        let mut submission = Submission {
             message: words.message,
+            message_id: None,
             overlap: words.overlap,
             background: words.background,
+            client: words.client,
         };
+        submission.message_id = words.id.of(opened.id(), &submission, &[]);
         let turn = places.turn(counted.address)?;
         let place = if words.background {
             None
         } else {
             Some(places.stream(Purpose::Turn, &opened.party(), counted.address)?)
         };
-        let accepted = opened.submit(submission).await.map_err(|refusal| {
-            ApiError::from_refusal(&refusal, |turn| turn_reference(opened.id(), turn))
-        })?;
+        let accepted = submit(&opened, submission, &words.id).await?;
         turn.hold(&accepted, words.background);
         if accepted.turn == FIRST_TURN {
             // Another one that came at the same time may have taken the last place. The message is recorded all the same.
@@ -203,6 +244,70 @@ impl Knock {
             place,
             caller,
         })
+    }
+}
+
+impl Knock {
+    /// Says an answer of this conversation anew: that of the turn which `which` chooses.
+    pub(crate) async fn again(
+        self,
+        name: &ConversationId,
+        which: impl FnOnce(&Pulse) -> Option<TurnNumber>,
+    ) -> Result<Answer, ApiError> {
+        let caller = self.asking.caller(&self.app, &self.parts, Some(name))?;
+        let conversation = caller.open(&self.app, name)?;
+        let pulse = conversation.pulse().await?;
+        let turn = pulse.as_ref().and_then(which);
+        let turn = turn.ok_or_else(|| ApiError::not_found("no such turn"))?;
+        // This request was counted when it came.
+        regenerate(&self.places, caller, conversation, turn).await
+    }
+}
+
+async fn regenerate(
+    places: &Places,
+    caller: Caller,
+    conversation: Conversation,
+    turn: TurnNumber,
+) -> Result<Answer, ApiError> {
+    let turn_place = places.turn(caller.counted().address)?;
+    let place = stream_place(places, &caller, &conversation, Purpose::Turn)?;
+    let accepted = match conversation.regenerate(turn).await {
+        Ok(accepted) => accepted,
+        Err(CannotRegenerate::NotFound) => return Err(ApiError::not_found("no such turn")),
+        Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
+            return Err(ApiError::new(StatusCode::CONFLICT, error.to_string()));
+        }
+        Err(CannotRegenerate::OverBound(over)) => return Err(over.into()),
+        Err(CannotRegenerate::Store(error)) => return Err(error.into()),
+    };
+    turn_place.hold(&accepted, false);
+    Ok(Answer {
+        conversation,
+        accepted,
+        place: Some(place),
+        caller,
+    })
+}
+
+/// Has the message recorded. Under a derived id a person who tries again after a failure sends what an automatic repeat would send:
+/// what failed, and may be tried again, is said once more.
+async fn submit(
+    opened: &Conversation,
+    mut submission: Submission,
+    id: &Id,
+) -> Result<Accepted, ApiError> {
+    let mut failed = Vec::new();
+    loop {
+        let accepted = opened.submit(submission.clone()).await.map_err(|refusal| {
+            ApiError::from_refusal(&refusal, |turn| turn_reference(opened.id(), turn))
+        })?;
+        let is_derived = matches!(id, Id::Derived { .. });
+        if !is_derived || failed.len() == MOST_FAILURES || !may_be_said_again(&accepted.log) {
+            return Ok(accepted);
+        }
+        failed.push(accepted.turn);
+        submission.message_id = id.of(opened.id(), &submission, &failed);
     }
 }
 
@@ -226,24 +331,7 @@ impl Answer {
     ) -> Result<Self, ApiError> {
         let counted = caller.counted();
         counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
-        let turn_place = places.turn(counted.address)?;
-        let place = stream_place(places, &caller, &conversation, Purpose::Turn)?;
-        let accepted = match conversation.regenerate(turn).await {
-            Ok(accepted) => accepted,
-            Err(CannotRegenerate::NotFound) => return Err(ApiError::not_found("no such turn")),
-            Err(error @ (CannotRegenerate::NotTheLast | CannotRegenerate::NoMessage)) => {
-                return Err(ApiError::new(StatusCode::CONFLICT, error.to_string()));
-            }
-            Err(CannotRegenerate::OverBound(over)) => return Err(over.into()),
-            Err(CannotRegenerate::Store(error)) => return Err(error.into()),
-        };
-        turn_place.hold(&accepted, false);
-        Ok(Self {
-            conversation,
-            accepted,
-            place: Some(place),
-            caller,
-        })
+        regenerate(places, caller, conversation, turn).await
     }
 
     pub(crate) fn conversation(&self) -> &Conversation {
@@ -293,19 +381,58 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_that_of_conversation_number_and_text() {
-        let of = |conversation, users, text| {
+        let of = |conversation, users, text: &str, again: &[TurnNumber]| {
             let conversation = ConversationId::parse(conversation).unwrap();
-            derived(&conversation, users, text).unwrap()
+            let words = Submission {
+                message: text.to_owned(),
+                ..Submission::default()
+            };
+            derived(&conversation, users, &words, again).unwrap()
         };
-        let first = of("c", 1, "hello");
-        assert_eq!(first, of("c", 1, "hello"));
+        let first = of("c", 1, "hello", &[]);
+        assert_eq!(first, of("c", 1, "hello", &[]));
         for other in [
-            of("d", 1, "hello"),
-            of("c", 2, "hello"),
-            of("c", 1, "hello!"),
-            of("c", 11, "hello"),
+            of("d", 1, "hello", &[]),
+            of("c", 2, "hello", &[]),
+            of("c", 1, "hello!", &[]),
+            of("c1", 1, "hello", &[]),
+            of("c", 1, "hello", &[7]),
         ] {
             assert_ne!(first, other);
         }
+    }
+
+    #[tokio::test]
+    async fn only_what_failed_for_a_while_and_accepted_nothing_is_said_again() {
+        use baton_handoff::event::{ActionQueued, Event};
+        use baton_handoff::failure::FailureCode;
+        use baton_handoff::ids::ActionId;
+        use baton_handoff::record::ActionState;
+
+        let may = |kinds: Vec<EventKind>| {
+            let log = TurnLog::default();
+            for (offset, kind) in kinds.into_iter().enumerate() {
+                log.push(Event {
+                    position: format!("1.1.1.{offset}").parse().unwrap(),
+                    agent: "".into(),
+                    kind,
+                });
+            }
+            may_be_said_again(&log)
+        };
+        let queued = || {
+            EventKind::ActionQueued(Box::new(ActionQueued {
+                action: ActionId::parse("c1.1.0a").unwrap(),
+                call: "call_1".into(),
+                name: "execute_order".into(),
+                state: ActionState::Queued,
+            }))
+        };
+        let failed = EventKind::TurnFailed;
+        assert!(may(vec![failed(FailureCode::ModelCut)]));
+        assert!(!may(vec![queued(), failed(FailureCode::ModelCut)]));
+        assert!(!may(vec![failed(FailureCode::StepLimit)]));
+        assert!(!may(vec![EventKind::TurnCompleted]));
+        assert!(!may(vec![]));
     }
 }

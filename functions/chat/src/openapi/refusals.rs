@@ -35,10 +35,12 @@ refusals! {
     Forbidden: "The credential is good and not for this, or the page that asks is of an origin that is not allowed.";
     NotFound: "No such thing here, or it is another's.";
     TooSlow: "The body did not come in time.";
-    TooLarge: "The message is over 32 KiB or the body over 256 KiB.";
+    TooLarge: "The message is over 32 KiB or the body over 256 KiB, or 4 MiB in other protocols.";
     NotJson: "The body is not declared as `application/json`, or it is compressed.";
     CannotExpect: "The `Expect` header asks for more than `100-continue`.";
     OtherHost: "The `Host` header names neither this machine nor an origin of `BATON_ORIGINS`.";
+    Conflict: "The conversation is not in a state for that; `detail` says why.";
+    NotYet: "The answer is not ready yet: the same request again finds it.", "Retry-After" = "RetryAfter";
     MessageIdReused: "The message id was used for another message.";
     DecidedOtherwise: "Another operator decided first, or the action is not what was shown; `detail` says who decided what and \
         when. Read the action again.";

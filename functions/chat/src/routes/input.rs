@@ -61,7 +61,7 @@ impl Query {
     }
 
     /// A number that fits its type: from 0, or from 1 for a type without zero.
-    pub(super) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
+    pub(crate) fn number<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(value) = self.text(name)? else {
             return Ok(None);
         };

@@ -46,7 +46,8 @@ pub(crate) fn typed(headers: &HeaderMap) -> &'static Format {
     }
 }
 
-fn is_plain(headers: &HeaderMap) -> bool {
+/// Whether the client says that it takes nothing back.
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     let client = headers.get(CLIENT);
     client.is_some_and(|client| client.as_bytes().eq_ignore_ascii_case(b"plain"))
 }

@@ -29,7 +29,7 @@ pub(crate) static PLAIN: Format = Format {
 };
 
 /// Printed by clients that know nothing of `reset`, between what was said and what is said instead.
-const ONCE_MORE: &str = "\nSorry, once more:\n";
+pub(crate) const ONCE_MORE: &str = "\nSorry, once more:\n";
 
 struct Lines;
 

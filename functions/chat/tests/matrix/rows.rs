@@ -116,6 +116,20 @@ fn operators(
     }
 }
 
+/// For whoever may chat.
+const FOR_CHATS: Own = Own {
+    nobody: [200, 401, 401],
+    other: &[200],
+    scopeless: 403,
+    operator: 200,
+};
+
+/// A message in the chat of this name.
+fn chat(id: &str) -> Value {
+    let parts = json!([{ "type": "text", "text": "hello" }]);
+    json!({ "id": id, "messages": [{ "role": "user", "parts": parts }] })
+}
+
 /// A row for each route; where a route has two uses, one for each.
 pub(super) fn all() -> Vec<Row> {
     vec![
@@ -227,6 +241,49 @@ pub(super) fn all() -> Vec<Row> {
             },
             ..owners("POST", "/chat/completions", &[], &[200])
         },
+        own("GET", "/v1/models", FOR_CHATS),
+        own("GET", "/v1/models/{model}", FOR_CHATS),
+        Row {
+            body: |_| {
+                let messages = json!([{ "role": "user", "content": "hello" }]);
+                Some(json!({ "messages": messages, "stream": true }))
+            },
+            ..own(
+                "POST",
+                "/v1/chat/completions",
+                Own {
+                    nobody: [200, 200, 401],
+                    operator: 403,
+                    ..FOR_CHATS
+                },
+            )
+        },
+        Row {
+            body: |target| {
+                let messages = json!([{ "role": "user", "content": "hello" }]);
+                let conversation = &target.conversation;
+                Some(
+                    json!({ "messages": messages, "stream": true, "conversation_id": conversation }),
+                )
+            },
+            ..owners("POST", "/v1/chat/completions", &[], &[200])
+        },
+        Row {
+            body: |target| Some(chat(&target.conversation)),
+            ..owners("POST", "/api/chat", &[], &[200])
+        },
+        // The same for a chat that is another's and for one that was never begun.
+        own(
+            "GET",
+            "/api/chat/{id}/stream",
+            Own {
+                nobody: [204, 401, 401],
+                other: &[204],
+                scopeless: 403,
+                operator: 403,
+            },
+        ),
+        owners("POST", "/api/chat/{id}/stop", &[], &[202]),
         owners(
             "DELETE",
             "/conversations/{id}",
@@ -265,7 +322,11 @@ impl Row {
         } else {
             &target.conversation
         };
-        let path = self.route.replace("{file}", "icon.svg") + self.query;
+        let path = self
+            .route
+            .replace("{file}", "icon.svg")
+            .replace("{model}", "baton")
+            + self.query;
         let path = path.replace("{id}", id).replace("{turn}", &target.turn);
         let path = path.replace("{action}", &target.action);
         let ask = Ask::new(self.method, &path, caller);
