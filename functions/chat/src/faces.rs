@@ -15,6 +15,7 @@ pub(crate) mod ai_sdk;
 pub(crate) mod body;
 pub(crate) mod door;
 pub(crate) mod openai_chat;
+pub(crate) mod mcp;
 pub(crate) mod whole;
 
 use axum::Json;
@@ -35,6 +36,8 @@ enum Face {
     OpenAi,
     /// The stream of the AI SDK's chats.
     AiSdk,
+    /// The Model Context Protocol.
+    Mcp,
 }
 
 impl Face {
@@ -48,6 +51,8 @@ impl Face {
             Some(Self::OpenAi)
         } else if is_below("/api/chat") {
             Some(Self::AiSdk)
+        } else if is_below("/mcp") {
+            Some(Self::Mcp)
         } else {
             None
         }
@@ -68,6 +73,7 @@ impl Face {
             }
             // Shown as it is: the client takes the whole text for the message of the error.
             Self::AiSdk => (status, detail).into_response(),
+            Self::Mcp => (status, Json(mcp::error(status, &detail))).into_response(),
         }
     }
 }
@@ -75,8 +81,8 @@ impl Face {
 /// The largest body that a path takes, in bytes. Clients of other protocols send the whole conversation with each message.
 pub(crate) fn largest_body(path: &str) -> usize {
     match Face::of(path) {
-        Some(_) => body::MAX_BODY,
-        None => MAX_BODY,
+        Some(Face::OpenAi | Face::AiSdk) => body::MAX_BODY,
+        Some(Face::Mcp) | None => MAX_BODY,
     }
 }
 

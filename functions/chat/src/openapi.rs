@@ -16,7 +16,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
-use crate::faces::{ai_sdk, openai_chat};
+use crate::faces::{ai_sdk, mcp, openai_chat};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -56,7 +56,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         (
             name = "faces",
             description = "Other protocols, each as its clients speak it. A refusal has their own shape: below `/v1` that of OpenAI's \
-                           errors, below `/api/chat` the sentence as plain text"
+                           errors, below `/api/chat` the sentence as plain text, below `/mcp` that of JSON-RPC"
         ),
         (name = "server", description = "The server itself and its page"),
     ),
@@ -91,6 +91,8 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         session::create,
         keys::key_set,
         session::end,
+        mcp::create,
+        mcp::metadata,
         page::openapi,
         page::index,
         page::file,

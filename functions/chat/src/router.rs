@@ -14,7 +14,7 @@ use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::faces::body::Bodies;
-use crate::faces::{self, ai_sdk, openai_chat};
+use crate::faces::{self, ai_sdk, mcp, openai_chat};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -75,6 +75,8 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/api/chat/{id}/stop", ai_sdk::stop),
         get("/health", health::health),
         get("/.well-known/jwks.json", keys::key_set),
+        post("/mcp", mcp::create),
+        get(mcp::METADATA, mcp::metadata),
         get("/openapi.json", page::openapi),
         get("/", page::index),
         get("/static/{*file}", page::file),

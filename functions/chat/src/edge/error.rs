@@ -62,6 +62,14 @@ impl ApiError {
         self
     }
 
+    /// What it says.
+    pub(crate) fn refused(&self) -> Refused {
+        Refused {
+            status: self.status,
+            detail: self.detail.clone(),
+        }
+    }
+
     /// A refused message; `location` leads to the running turn.
     pub(crate) fn from_refusal(refusal: &Refusal, location: impl FnOnce(u32) -> String) -> Self {
         let detail = refusal.to_string();
@@ -102,10 +110,7 @@ impl From<OverBound> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let refused = Refused {
-            status: self.status,
-            detail: self.detail.clone(),
-        };
+        let refused = self.refused();
         let detail = self.detail;
         let mut response = (self.status, Json(Error { detail })).into_response();
         response.extensions_mut().insert(refused);

@@ -32,6 +32,11 @@ pub(crate) enum End {
 pub(crate) async fn read(log: &TurnLog) -> WholeTurn {
     // What there is then may be the whole.
     let _late = timeout_at(answer_end(), log.ended()).await;
+    so_far(log)
+}
+
+/// What there is of the turn.
+pub(crate) fn so_far(log: &TurnLog) -> WholeTurn {
     let mut events: Vec<Event> = Vec::new();
     log.read_now(Seen::default(), |unread| {
         unread.for_each(|event| {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::FromRequestParts;
 use baton_http::media_type;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::de::{
@@ -78,11 +79,7 @@ pub(super) async fn read_object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, ApiError> {
-    check_head(headers)?;
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
-        .await
-        .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
-        .map_err(|error| body_error(&error))?;
+    let bytes = read_json(headers, body).await?;
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| ApiError::bad_request(format!("the body is not valid JSON: {error}")))?;
     if !value.is_object() {
@@ -94,6 +91,15 @@ pub(super) async fn read_object<T: DeserializeOwned>(
         let field = error.path().to_string();
         ApiError::bad_request(sentence(&field, &error.into_inner().to_string()))
     })
+}
+
+/// A body that its head calls JSON, within the bounds of all routes.
+pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    check_head(headers)?;
+    tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
+        .await
+        .map_err(|_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
+        .map_err(|error| body_error(&error))
 }
 
 /// Whether the body is JSON, as far as the head of the request says.

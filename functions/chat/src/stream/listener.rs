@@ -18,7 +18,7 @@ use super::encoder::Encoder;
 use crate::edge::deadline::stream_end;
 
 /// Well under the 30 s after which CloudFront and most clients give a silent stream up.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// No stream is longer; the turn goes on and the client may follow it.
 pub(crate) const LONGEST_STREAM: Duration = Duration::from_hours(1);

@@ -58,6 +58,11 @@ impl Verifiers {
 }
 
 impl Verifier {
+    /// The issuer, as its tokens name it.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
     /// A verifier without keys yet. `env` is the clock, and runs the fetches.
     pub fn new(settings: JwtSettings, env: Arc<dyn Env>) -> Self {
         Self::with_patience(settings, env, PATIENCE)
