@@ -135,6 +135,7 @@ pub(super) fn all() -> Vec<Row> {
     vec![
         everyone("/health"),
         everyone("/.well-known/jwks.json"),
+        everyone("/.well-known/oauth-protected-resource/mcp"),
         everyone("/openapi.json"),
         everyone("/"),
         everyone("/desk"),
@@ -156,6 +157,20 @@ pub(super) fn all() -> Vec<Row> {
                 "/chat/completions",
                 Own {
                     nobody: [200, 200, 401],
+                    other: &[200],
+                    scopeless: 403,
+                    operator: 403,
+                },
+            )
+        },
+        Row {
+            body: |_| Some(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })),
+            ..own(
+                "POST",
+                "/mcp",
+                Own {
+                    // Its clients keep no cookie that would make a visitor of them.
+                    nobody: [200, 401, 401],
                     other: &[200],
                     scopeless: 403,
                     operator: 403,

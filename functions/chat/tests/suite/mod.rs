@@ -16,6 +16,7 @@ pub(crate) mod failures;
 mod guard;
 mod load;
 mod matrix;
+mod mcp;
 mod operators;
 mod order;
 mod overlap;

