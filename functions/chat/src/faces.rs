@@ -16,6 +16,7 @@ pub(crate) mod body;
 pub(crate) mod door;
 pub(crate) mod openai_chat;
 pub(crate) mod mcp;
+pub(crate) mod responses;
 pub(crate) mod whole;
 
 use axum::Json;

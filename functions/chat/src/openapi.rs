@@ -16,7 +16,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
-use crate::faces::{ai_sdk, mcp, openai_chat};
+use crate::faces::{ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -78,6 +78,18 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         ai_sdk::create,
         ai_sdk::resume,
         ai_sdk::stop,
+        responses::create::create,
+        responses::read::read,
+        responses::read::delete,
+        responses::read::cancel,
+        responses::conversations::create,
+        responses::conversations::read,
+        responses::conversations::update,
+        responses::conversations::delete,
+        responses::listed::routes::list,
+        responses::listed::routes::add,
+        responses::listed::routes::one,
+        responses::listed::routes::delete,
         actions::list,
         actions::one,
         decisions::approve,

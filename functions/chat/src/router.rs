@@ -14,7 +14,7 @@ use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::faces::body::Bodies;
-use crate::faces::{self, ai_sdk, mcp, openai_chat};
+use crate::faces::{self, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -73,6 +73,30 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/api/chat", ai_sdk::create),
         get("/api/chat/{id}/stream", ai_sdk::resume),
         post("/api/chat/{id}/stop", ai_sdk::stop),
+        post("/v1/responses", responses::create::create),
+        get("/v1/responses/{id}", responses::read::read),
+        delete("/v1/responses/{id}", responses::read::delete),
+        post("/v1/responses/{id}/cancel", responses::read::cancel),
+        post("/v1/conversations", responses::conversations::create),
+        get("/v1/conversations/{id}", responses::conversations::read),
+        post("/v1/conversations/{id}", responses::conversations::update),
+        delete("/v1/conversations/{id}", responses::conversations::delete),
+        get(
+            "/v1/conversations/{id}/items",
+            responses::listed::routes::list,
+        ),
+        post(
+            "/v1/conversations/{id}/items",
+            responses::listed::routes::add,
+        ),
+        get(
+            "/v1/conversations/{id}/items/{item}",
+            responses::listed::routes::one,
+        ),
+        delete(
+            "/v1/conversations/{id}/items/{item}",
+            responses::listed::routes::delete,
+        ),
         get("/health", health::health),
         get("/.well-known/jwks.json", keys::key_set),
         post("/mcp", mcp::create),

@@ -125,6 +125,8 @@ pub struct TurnStarted {
     pub message: String,
     /// The client's id of it.
     pub message_id: Option<MessageId>,
+    /// When it was accepted. Milliseconds since 1970.
+    pub accepted_at: Millis,
 }
 
 /// The model called a tool or asked for a hand-off.

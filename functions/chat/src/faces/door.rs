@@ -74,6 +74,11 @@ pub(crate) enum Id {
         /// The number of user messages.
         users: usize,
     },
+    /// Conversation, the turn that the client answers, and text: the same in each repeat of a client that names that turn.
+    Behind {
+        /// The turn; 0 before the first.
+        turn: TurnNumber,
+    },
     /// Nothing: a repeat is a second message.
     None,
 }
@@ -114,7 +119,8 @@ impl Id {
     ) -> Option<MessageId> {
         match self {
             Self::Given(id) => Some(id.clone()),
-            Self::Derived { users } => derived(conversation, *users, words, again),
+            Self::Derived { users } => derived(conversation, &users.to_string(), words, again),
+            Self::Behind { turn } => derived(conversation, &format!("behind {turn}"), words, again),
             Self::None => None,
         }
     }
@@ -123,14 +129,14 @@ impl Id {
 /// `d_` and the first 128 bits of a hash.
 fn derived(
     conversation: &ConversationId,
-    users: usize,
+    place: &str,
     words: &Submission,
     again: &[TurnNumber],
 ) -> Option<MessageId> {
     let mut hasher = Sha256::new();
     let numbers = again.iter().map(ToString::to_string);
     let calls = words.client.results.iter();
-    let parts = [conversation.to_string(), users.to_string()]
+    let parts = [conversation.to_string(), place.to_owned()]
         .into_iter()
         .chain([words.message.clone()])
         .chain(calls.map(|result| result.call.clone()))
@@ -174,6 +180,19 @@ impl Knock {
             parts,
             asking,
         })
+    }
+
+    /// Whether the caller has no credential yet.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self.asking, Asking::Stranger(_))
+    }
+
+    /// The conversation of this name, for a look before something is said in it. A stranger has none.
+    pub(crate) fn look(&self, name: &ConversationId) -> Result<Option<Conversation>, ApiError> {
+        match &self.asking {
+            Asking::Known(caller) => caller.open(&self.app, name).map(Some),
+            Asking::Stranger(_) => Ok(None),
+        }
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -302,7 +321,7 @@ async fn submit(
         let accepted = opened.submit(submission.clone()).await.map_err(|refusal| {
             ApiError::from_refusal(&refusal, |turn| turn_reference(opened.id(), turn))
         })?;
-        let is_derived = matches!(id, Id::Derived { .. });
+        let is_derived = matches!(id, Id::Derived { .. } | Id::Behind { .. });
         if !is_derived || failed.len() == MOST_FAILURES || !may_be_said_again(&accepted.log) {
             return Ok(accepted);
         }
@@ -389,14 +408,14 @@ mod tests {
             };
             derived(&conversation, users, &words, again).unwrap()
         };
-        let first = of("c", 1, "hello", &[]);
-        assert_eq!(first, of("c", 1, "hello", &[]));
+        let first = of("c", "1", "hello", &[]);
+        assert_eq!(first, of("c", "1", "hello", &[]));
         for other in [
-            of("d", 1, "hello", &[]),
-            of("c", 2, "hello", &[]),
-            of("c", 1, "hello!", &[]),
-            of("c1", 1, "hello", &[]),
-            of("c", 1, "hello", &[7]),
+            of("d", "1", "hello", &[]),
+            of("c", "2", "hello", &[]),
+            of("c", "1", "hello!", &[]),
+            of("c1", "1", "hello", &[]),
+            of("c", "1", "hello", &[7]),
         ] {
             assert_ne!(first, other);
         }

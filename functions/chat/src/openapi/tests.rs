@@ -123,6 +123,7 @@ fn all_kinds() -> Vec<EventKind> {
         EventKind::TurnStarted(Box::new(TurnStarted {
             message: "hello".into(),
             message_id,
+            accepted_at: 0,
         }))
     };
     let called = |arguments: Option<&str>| {

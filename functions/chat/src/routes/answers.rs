@@ -45,7 +45,7 @@ pub(crate) fn insert(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 /// As JSON, for a [`Budget`].
-pub(super) fn written<T: Serialize>(page: &T) -> Result<Vec<u8>, ApiError> {
+pub(crate) fn written<T: Serialize>(page: &T) -> Result<Vec<u8>, ApiError> {
     serde_json::to_vec(page).map_err(|error| unwritable(&error))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn unwritable(error: &serde_json::Error) -> ApiError {
 }
 
 /// A page that `make` writes as JSON.
-pub(super) async fn json_page<F>(
+pub(crate) async fn json_page<F>(
     budget: &Budget,
     make: impl Fn() -> F,
 ) -> Result<Response, ApiError>

@@ -299,6 +299,90 @@ pub(super) fn all() -> Vec<Row> {
             },
         ),
         owners("POST", "/api/chat/{id}/stop", &[], &[202]),
+        Row {
+            body: |_| Some(json!({ "input": "hello", "stream": true })),
+            ..own(
+                "POST",
+                "/v1/responses",
+                Own {
+                    nobody: [200, 200, 401],
+                    other: &[200],
+                    scopeless: 403,
+                    operator: 403,
+                },
+            )
+        },
+        Row {
+            body: |target| {
+                let conversation = &target.conversation;
+                Some(json!({ "input": "hello", "stream": true, "conversation": conversation }))
+            },
+            ..owners("POST", "/v1/responses", &[], &[200])
+        },
+        owners("GET", "/v1/responses/{id}", &["see"], &[200]),
+        Row {
+            query: "?stream=true&starting_after=0",
+            ..owners("GET", "/v1/responses/{id}", &["see"], &[200])
+        },
+        owners(
+            "POST",
+            "/v1/responses/{id}/cancel",
+            &["see", "administer"],
+            &[200],
+        ),
+        owners(
+            "DELETE",
+            "/v1/responses/{id}",
+            &["see", "administer"],
+            &[200],
+        ),
+        Row {
+            body: |_| Some(json!({ "metadata": { "topic": "anvils" } })),
+            ..own(
+                "POST",
+                "/v1/conversations",
+                Own {
+                    nobody: [200, 200, 401],
+                    other: &[200],
+                    scopeless: 403,
+                    operator: 403,
+                },
+            )
+        },
+        owners("GET", "/v1/conversations/{id}", &["see"], &[200]),
+        Row {
+            body: |_| Some(json!({ "metadata": {} })),
+            ..owners(
+                "POST",
+                "/v1/conversations/{id}",
+                &["see", "administer"],
+                &[200],
+            )
+        },
+        owners("GET", "/v1/conversations/{id}/items", &["see"], &[200]),
+        Row {
+            body: |_| Some(json!({ "items": [{ "role": "user", "content": "hello" }] })),
+            ..owners("POST", "/v1/conversations/{id}/items", &[], &[200])
+        },
+        owners(
+            "GET",
+            "/v1/conversations/{id}/items/{item}",
+            &["see"],
+            &[200],
+        ),
+        // Nobody changes what was said.
+        owners(
+            "DELETE",
+            "/v1/conversations/{id}/items/{item}",
+            &["see"],
+            &[400],
+        ),
+        owners(
+            "DELETE",
+            "/v1/conversations/{id}",
+            &["see", "administer"],
+            &[200],
+        ),
         owners(
             "DELETE",
             "/conversations/{id}",
@@ -332,8 +416,11 @@ pub(super) fn all() -> Vec<Row> {
 impl Row {
     /// The request of this row in the name of a caller.
     pub(super) fn ask(&self, caller: &Caller, target: &Target) -> Ask {
+        let response = format!("resp_{}_{}", target.turn, target.conversation);
         let id = if self.route.starts_with("/actions") {
             &target.action
+        } else if self.route.starts_with("/v1/responses/") {
+            &response
         } else {
             &target.conversation
         };
@@ -344,6 +431,7 @@ impl Row {
             + self.query;
         let path = path.replace("{id}", id).replace("{turn}", &target.turn);
         let path = path.replace("{action}", &target.action);
+        let path = path.replace("{item}", &format!("msg_{}_u", target.turn));
         let ask = Ask::new(self.method, &path, caller);
         match (self.body)(target) {
             Some(body) => ask.json(body),

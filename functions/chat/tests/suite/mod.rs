@@ -24,6 +24,7 @@ mod page;
 mod planted;
 mod refusals;
 mod relay;
+mod responses;
 mod sessions;
 pub(crate) mod team;
 mod visitors;

@@ -147,6 +147,7 @@ pub(crate) fn started(record: &TurnRecord) -> EventKind {
     EventKind::TurnStarted(Box::new(TurnStarted {
         message: record.message.clone(),
         message_id: record.message_id.clone(),
+        accepted_at: record.accepted_at,
     }))
 }
 
