@@ -262,7 +262,10 @@ def main():
         for play in plays:
             play(server)
             print(f"openai (Python) {openai.__version__}: {play.__name__}", flush=True)
+        script = [sys.executable, HERE / "responses.py", server.url, server.key]
+        subprocess.run(script, check=True, timeout=120)
         node(server, "openai.mjs")
+        node(server, "responses.mjs")
         node(server, "chat.mjs", "7")
         node(server, "chat.mjs", "6")
     finally:
