@@ -176,6 +176,90 @@ async fn a_repeat_that_began_another_conversation_does_nothing_twice() {
 }
 
 #[tokio::test]
+async fn a_call_of_the_client_is_answered_behind_its_response_and_once() {
+    let model = ScriptedModel::responding(|asked| {
+        let last = asked.messages().pop().unwrap();
+        if last["role"] == "tool" {
+            says(&format!("told {}", last["content"].as_str().unwrap()))
+        } else {
+            calls("open_door", json!({ "door": 1 }))
+        }
+    })
+    .await;
+    let server = Server::open(&model).await;
+    let client = server.client();
+    let parameters = json!({ "type": "object", "properties": { "door": { "type": "integer" } } });
+    let tools = json!([{ "type": "function", "name": "open_door", "description": "Opens a door.", "parameters": parameters }]);
+    let first = respond(
+        &client,
+        json!({ "input": "open", "conversation": "c", "tools": tools }),
+    )
+    .await;
+    let call = &first["output"][0];
+    assert_eq!(
+        (&call["type"], &call["name"], &call["arguments"]),
+        (
+            &json!("function_call"),
+            &json!("open_door"),
+            &json!(r#"{"door":1}"#)
+        )
+    );
+    let result = |output: &str| {
+        let output =
+            json!({ "type": "function_call_output", "call_id": call["call_id"], "output": output });
+        json!({ "input": [output], "previous_response_id": first["id"], "tools": tools })
+    };
+    let second = respond(&client, result("open now")).await;
+    assert_eq!(text(&second), "told open now");
+    assert_eq!(
+        id(&respond(&client, result("open now")).await),
+        id(&second),
+        "a repeat"
+    );
+    let listed = client.get("/v1/conversations/c/items?order=asc").await;
+    assert_eq!(listed.json()["data"][1], *call);
+    let mut other = result("closed");
+    other["previous_response_id"] = second["id"].clone();
+    assert_eq!(refusal(&client.post("/v1/responses", &other).await).0, 400);
+}
+
+#[tokio::test]
+async fn a_customer_confirms_an_action_by_an_approval_response() {
+    let customer = r#"approval = "customer"
+confirm = { title = "Refund of {amount} for {item_id}?", yes = ["yes"], no = ["no"] }"#;
+    let model = ScriptedModel::responding(clerk).await;
+    let setup = Setup::new(&model).with_team(&[("approval = { above_usd = 500 }", customer)]);
+    let server = setup.open().await;
+    let client = server.client();
+    let asked = respond(
+        &client,
+        json!({ "input": "refund item_318205561", "conversation": "c" }),
+    )
+    .await;
+    let mut items = asked["output"].as_array().unwrap().iter();
+    let request = items
+        .find(|item| item["type"] == "mcp_approval_request")
+        .unwrap();
+    assert!(text(&asked).contains("Please confirm."), "{asked}");
+    let answer = json!({ "type": "mcp_approval_response", "approval_request_id": request["id"], "approve": true });
+    let body = json!({ "input": [answer], "previous_response_id": asked["id"] });
+    for _ in 0..2 {
+        assert_eq!(id(&respond(&client, body.clone()).await), id(&asked));
+    }
+    until("the refund", async || {
+        let refunds = client.get("/refunds").await.json();
+        (refunds["refunds"].as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+    let mut stranger = body;
+    stranger["previous_response_id"] = json!("resp_1_d");
+    assert_eq!(
+        refusal(&client.post("/v1/responses", &stranger).await).0,
+        404
+    );
+}
+
+#[tokio::test]
 async fn a_response_is_taken_up_again_behind_any_event_while_it_runs_and_afterwards() {
     let (model, gate) = echoing().await;
     let server = Server::open(&model).await;

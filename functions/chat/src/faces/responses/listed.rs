@@ -2,6 +2,7 @@
 
 pub(crate) mod routes;
 
+use baton_handoff::event::ClientCalled;
 use baton_handoff::history::{Item, Role};
 use baton_handoff::ids::TurnNumber;
 use baton_handoff::record::ToolOutcome;
@@ -21,6 +22,9 @@ pub(super) fn items(history: &[Item]) -> Vec<Listed> {
     let replaced: Vec<_> = history.iter().filter_map(replaced).collect();
     let mut listed = Vec::new();
     let mut of = (0, 0);
+    // Calls of the client end a turn, and stand behind all others of their response.
+    let mut history: Vec<_> = history.iter().collect();
+    history.sort_by_key(|item| (turn_of(item), is_clients(item)));
     for item in history {
         let turn = turn_of(item);
         if replaced.contains(&turn) {
@@ -49,6 +53,20 @@ pub(super) fn items(history: &[Item]) -> Vec<Listed> {
                     Status::Completed
                 };
                 items::message(&ids::message(turn, place, 0), Some(text), status)
+            }
+            Item::ToolCall {
+                client: true,
+                call,
+                name,
+                arguments,
+                ..
+            } => {
+                let called = ClientCalled {
+                    call: call.clone(),
+                    name: name.clone(),
+                    arguments: arguments.clone().unwrap_or_else(|| "{}".to_owned()),
+                };
+                items::client_call(&ids::client_call(turn, place), &called, Status::Completed)
             }
             Item::ToolCall {
                 name,
@@ -102,6 +120,10 @@ fn turn_of(item: &Item) -> TurnNumber {
         | Item::Action { turn, .. }
         | Item::Turn { turn, .. } => *turn,
     }
+}
+
+fn is_clients(item: &Item) -> bool {
+    matches!(item, Item::ToolCall { client: true, .. })
 }
 
 fn replaced(item: &Item) -> Option<TurnNumber> {
