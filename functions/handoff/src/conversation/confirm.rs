@@ -5,7 +5,7 @@ use super::open::Conversation;
 use crate::action::confirm::{Answered, Stale};
 use crate::engine::MAX_TRIES;
 use crate::ids::ActionId;
-use crate::ports::{Change, CommitError, StoreError};
+use crate::ports::{Change, CommitError, Millis, StoreError};
 use crate::principal::Access;
 use crate::record::journal::{read_action, read_actions};
 use crate::record::{ActionRecord, AnsweredCard, Meta, keys};
@@ -89,6 +89,15 @@ impl Conversation {
         Err(StoreError::Unavailable("the action is written to all the time".to_owned()).into())
     }
 
+    /// The actions whose cards can be answered now, in the order in which they asked.
+    pub async fn open_cards(&self) -> Result<Vec<ActionId>, StoreError> {
+        let Some((_, meta)) = self.meta(Access::Speak).await? else {
+            return Ok(Vec::new());
+        };
+        let open = self.read_open_cards(&meta).await?;
+        Ok(open.into_iter().map(|action| action.id).collect())
+    }
+
     /// The open card that this message answers: a listed word, as the whole next message, while exactly one card is open. Changes
     /// META as the answer does. No card is answered by a later message any more.
     pub(super) async fn typed_answer(
@@ -147,25 +156,34 @@ impl Conversation {
         })
     }
 
-    /// The action of the one card that can be answered now.
-    async fn only_open_card(&self, meta: &Meta) -> Result<Option<(u64, ActionRecord)>, StoreError> {
+    /// The actions whose cards can be answered now.
+    async fn read_open_cards(&self, meta: &Meta) -> Result<Vec<ActionRecord>, StoreError> {
         let ids: Vec<_> = meta
             .cards
             .iter()
             .map(|card| card.action(&self.id))
             .collect();
         let now = self.engine.env.now();
-        let is_open = |action: &ActionRecord| {
-            let card = action.confirmation.as_ref();
-            action.waits_for_customer() && card.is_some_and(|card| card.expires_at > now)
-        };
-        let actions = read_actions(&*self.engine.store, &ids).await?;
-        let mut open = actions.into_iter().filter(is_open);
+        let mut actions = read_actions(&*self.engine.store, &ids).await?;
+        actions.retain(|action| is_open(action, now));
+        Ok(actions)
+    }
+
+    /// The action of the one card that can be answered now.
+    async fn only_open_card(&self, meta: &Meta) -> Result<Option<(u64, ActionRecord)>, StoreError> {
+        let mut open = self.read_open_cards(meta).await?.into_iter();
         let (Some(only), None) = (open.next(), open.next()) else {
             return Ok(None);
         };
         // With its version, which the list does not have.
         let read = read_action(&*self.engine.store, &only.id).await?;
-        Ok(read.filter(|(_, action)| is_open(action)))
+        let now = self.engine.env.now();
+        Ok(read.filter(|(_, action)| is_open(action, now)))
     }
+}
+
+/// Whether its card can be answered now.
+fn is_open(action: &ActionRecord, now: Millis) -> bool {
+    let card = action.confirmation.as_ref();
+    action.waits_for_customer() && card.is_some_and(|card| card.expires_at > now)
 }
