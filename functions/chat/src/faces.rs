@@ -11,11 +11,12 @@
 //! A face knows its protocol, and nothing of rules about conversations: ownership, bounds, ids of messages and claims are the
 //! door's, the same for all. A new one is a folder, its routes in the one list of `router.rs`, and a line in [`Face`].
 
+pub(crate) mod ag_ui;
 pub(crate) mod ai_sdk;
 pub(crate) mod body;
 pub(crate) mod door;
-pub(crate) mod openai_chat;
 pub(crate) mod mcp;
+pub(crate) mod openai_chat;
 pub(crate) mod responses;
 pub(crate) mod whole;
 
@@ -39,6 +40,8 @@ enum Face {
     AiSdk,
     /// The Model Context Protocol.
     Mcp,
+    /// AG-UI.
+    AgUi,
 }
 
 impl Face {
@@ -54,6 +57,8 @@ impl Face {
             Some(Self::AiSdk)
         } else if is_below("/mcp") {
             Some(Self::Mcp)
+        } else if is_below("/agui") {
+            Some(Self::AgUi)
         } else {
             None
         }
@@ -75,6 +80,7 @@ impl Face {
             // Shown as it is: the client takes the whole text for the message of the error.
             Self::AiSdk => (status, detail).into_response(),
             Self::Mcp => (status, Json(mcp::error(status, &detail))).into_response(),
+            Self::AgUi => (status, Json(ag_ui::error(status, &detail))).into_response(),
         }
     }
 }
@@ -82,7 +88,7 @@ impl Face {
 /// The largest body that a path takes, in bytes. Clients of other protocols send the whole conversation with each message.
 pub(crate) fn largest_body(path: &str) -> usize {
     match Face::of(path) {
-        Some(Face::OpenAi | Face::AiSdk) => body::MAX_BODY,
+        Some(Face::OpenAi | Face::AiSdk | Face::AgUi) => body::MAX_BODY,
         Some(Face::Mcp) | None => MAX_BODY,
     }
 }

@@ -16,7 +16,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
-use crate::faces::{ai_sdk, mcp, openai_chat, responses};
+use crate::faces::{ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -56,12 +56,14 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         (
             name = "faces",
             description = "Other protocols, each as its clients speak it. A refusal has their own shape: below `/v1` that of OpenAI's \
-                           errors, below `/api/chat` the sentence as plain text, below `/mcp` that of JSON-RPC"
+                           errors, below `/api/chat` the sentence as plain text, below `/agui` the event of a failed run, below `/mcp` that of JSON-RPC"
         ),
         (name = "server", description = "The server itself and its page"),
     ),
     paths(
         completions::create,
+        ag_ui::run,
+        ag_ui::follow,
         conversations::list,
         conversations::list_all,
         conversations::history,

@@ -14,7 +14,7 @@ use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::faces::body::Bodies;
-use crate::faces::{self, ai_sdk, mcp, openai_chat, responses};
+use crate::faces::{self, ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -40,6 +40,8 @@ fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, App>) -> Rout
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         post("/chat/completions", completions::create),
+        post("/agui", ag_ui::run),
+        get("/agui/{id}/stream", ag_ui::follow),
         get("/conversations", conversations::list),
         get("/conversations/{id}", conversations::history),
         delete("/conversations/{id}", conversations::erase),

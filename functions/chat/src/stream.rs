@@ -4,6 +4,7 @@ pub(crate) mod budget;
 pub(crate) mod conversation;
 mod encoder;
 pub(crate) mod formats;
+pub(crate) mod late;
 pub(crate) mod listener;
 pub(crate) mod ndjson;
 pub(crate) mod sse;

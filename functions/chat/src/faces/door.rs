@@ -22,7 +22,8 @@ use crate::auth::asking::Asking;
 use crate::auth::caller::Caller;
 use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
-use crate::routes::answers::{name_turn, stream_response};
+use crate::edge::headers::CONVERSATION;
+use crate::routes::answers::{insert, name_turn, stream_response};
 use crate::routes::{stream_place, turn_reference};
 use crate::stream::{Encoder, listener};
 
@@ -211,6 +212,32 @@ impl Knock {
             .map_err(|error| ApiError::bad_request(format!("Idempotency-Key {error}")))
     }
 
+    /// The conversation that the caller calls by this name, before anything is said in it; none of a stranger's.
+    pub(crate) fn look(&self, name: &ConversationId) -> Result<Option<Conversation>, ApiError> {
+        match &self.asking {
+            Asking::Known(caller) => caller.open(&self.app, name).map(Some),
+            Asking::Stranger(_) => Ok(None),
+        }
+    }
+
+    /// The same with a place for a stream, for a request that says nothing.
+    pub(crate) fn enter(self, name: &ConversationId) -> Result<Entered, ApiError> {
+        let Self {
+            app,
+            places,
+            parts,
+            asking,
+        } = self;
+        let caller = asking.caller(&app, &parts, Some(name))?;
+        let conversation = caller.open(&app, name)?;
+        let place = stream_place(&places, &caller, &conversation, Purpose::Turn)?;
+        Ok(Entered {
+            conversation,
+            place,
+            caller,
+        })
+    }
+
     /// Has the message recorded, and answered even if the client goes away. A stranger becomes a visitor only here.
     pub(crate) async fn say(self, words: Words) -> Result<Answer, ApiError> {
         words.check()?;
@@ -327,6 +354,27 @@ async fn submit(
         }
         failed.push(accepted.turn);
         submission.message_id = id.of(opened.id(), &submission, &failed);
+    }
+}
+
+/// A conversation whose caller listens and says nothing.
+pub(crate) struct Entered {
+    conversation: Conversation,
+    place: StreamPlace,
+    caller: Caller,
+}
+
+impl Entered {
+    pub(crate) fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Names the conversation in this stream, which has its place, and gives it the visitor's cookie.
+    pub(crate) fn respond(self, response: Response) -> Response {
+        let mut response = self.place.hold(response);
+        insert(&mut response, CONVERSATION, self.conversation.id().as_str());
+        self.caller.remember(&mut response);
+        response
     }
 }
 

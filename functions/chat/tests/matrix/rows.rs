@@ -130,6 +130,12 @@ fn chat(id: &str) -> Value {
     json!({ "id": id, "messages": [{ "role": "user", "parts": parts }] })
 }
 
+/// A run of AG-UI that says something.
+fn run(thread: &str) -> Value {
+    let said = json!({ "id": "m", "role": "user", "content": "hello" });
+    json!({ "threadId": thread, "runId": "r", "messages": [said] })
+}
+
 /// A row for each route; where a route has two uses, one for each.
 pub(super) fn all() -> Vec<Row> {
     vec![
@@ -383,6 +389,25 @@ pub(super) fn all() -> Vec<Row> {
             &["see", "administer"],
             &[200],
         ),
+        Row {
+            body: |_| Some(run("a-new-thread")),
+            ..own(
+                "POST",
+                "/agui",
+                Own {
+                    // A visitor's first message names no conversation, and a run always does.
+                    nobody: [200, 401, 401],
+                    other: &[200],
+                    scopeless: 403,
+                    operator: 403,
+                },
+            )
+        },
+        Row {
+            body: |target| Some(run(&target.conversation)),
+            ..owners("POST", "/agui", &[], &[200])
+        },
+        owners("GET", "/agui/{id}/stream", &["see"], &[200, 204]),
         owners(
             "DELETE",
             "/conversations/{id}",

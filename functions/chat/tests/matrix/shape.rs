@@ -34,18 +34,18 @@ pub(super) fn lasting(reply: &Reply) -> Reply {
     lasting
 }
 
-/// The sentence of a refusal, in the shape of its path: as our own, as OpenAI's errors, or as it is.
+/// The sentence of a refusal, in the shape of its path: as our own, as an error of OpenAI or of JSON-RPC, as the event of a failed run of AG-UI, or as it is.
 fn sentence(reply: &Reply) -> Option<String> {
     if reply.header("content-type").starts_with("text/plain") {
         return Some(reply.body.clone());
     }
     let body: Value = serde_json::from_str(&reply.body).ok()?;
-    let [(name, value)] = &body.as_object()?.iter().collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let sentence = match name.as_str() {
-        "detail" => value,
-        "error" => &value["message"],
+    let mut names: Vec<&str> = body.as_object()?.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let sentence = match names[..] {
+        ["detail"] => &body["detail"],
+        ["error"] | ["error", "id", "jsonrpc"] => &body["error"]["message"],
+        ["code", "message", "type"] => &body["message"],
         _ => return None,
     };
     sentence.as_str().map(str::to_owned)
@@ -64,7 +64,8 @@ pub(super) fn what_is_wrong(reply: &Reply) -> Vec<String> {
         // A cookie that is bad is taken away.
         names.remove("set-cookie");
         names.remove("www-authenticate");
-        if reply.header("www-authenticate") != "Bearer" {
+        let scheme = reply.header("www-authenticate").split(' ').next();
+        if scheme != Some("Bearer") {
             wrong.push("no scheme is named".to_owned());
         }
     }
