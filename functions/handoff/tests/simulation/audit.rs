@@ -2,6 +2,7 @@
 
 mod action;
 mod budget;
+mod client;
 mod conversation;
 pub(crate) mod money;
 pub(crate) mod people;
@@ -80,6 +81,12 @@ struct Books {
     /// Processes have different team files from now on, and so windows of different sizes.
     teams_differ: bool,
     purse: money::Purse,
+    /// The calls that a client has answered, by conversation and turn.
+    answered: BTreeSet<(String, Option<TurnNumber>, String)>,
+    /// The tools of a client that the requests of a turn offer, by conversation, turn and the message that it answers.
+    offered: BTreeMap<(String, TurnNumber, String), Vec<String>>,
+    /// The results of clients that a model was sent.
+    sent_results: BTreeSet<String>,
 }
 
 /// A success of a tool: for whom, where, and with which arguments.

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use baton_handoff::event::{ConfirmationAsked, Event, EventKind, Position};
+use baton_handoff::event::{ClientCalled, ConfirmationAsked, Event, EventKind, Position};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
-use baton_handoff::{Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
+use baton_handoff::{Client, Engine, Followed, Overlap, Principal, Refusal, Resume, Submission};
 use baton_handoff::{Seen, TurnLog, events_of};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::audit::people::Need;
 use crate::cast::{Venue, is_own_name};
+use crate::clients::{self, words_of};
 use crate::oddities;
 use crate::town::Town;
 use crate::weather::Weather;
@@ -43,6 +44,8 @@ pub(crate) struct Ear {
     pub(crate) reset_twice: bool,
     /// The cards that were shown.
     cards: Vec<ConfirmationAsked>,
+    /// The calls that the client was given.
+    calls: Vec<ClientCalled>,
     position: Option<Position>,
     resume: Option<Resume>,
 }
@@ -60,6 +63,7 @@ impl Ear {
             resets: BTreeSet::new(),
             reset_twice: false,
             cards: Vec::new(),
+            calls: Vec::new(),
             position: None,
             resume: None,
         }
@@ -86,6 +90,7 @@ impl Ear {
                 .or_default()
                 .push_str(&text),
             EventKind::ConfirmationAsked(asked) => self.cards.push(*asked),
+            EventKind::ClientCalled(called) => self.calls.push(*called),
             EventKind::Reset { step } => {
                 self.reset_twice |= !self.resets.insert((step, event.position.fence));
                 self.texts.remove(&step);
@@ -97,7 +102,6 @@ impl Ear {
             | EventKind::ToolCalled { .. }
             | EventKind::ToolFinished { .. }
             | EventKind::ActionQueued { .. }
-            | EventKind::ClientCalled { .. }
             | EventKind::ActionFinished { .. }
             | EventKind::HandedOff { .. }
             | EventKind::Usage(_) => {}
@@ -111,6 +115,8 @@ pub(crate) struct Memory {
     /// The turns that a message was told to have, by conversation and words.
     pub(crate) turns: BTreeMap<(ConversationId, String), BTreeSet<TurnNumber>>,
     pub(crate) heard: Vec<Ear>,
+    /// Results under an id that were refused, by conversation and words.
+    pub(crate) not_waiting: BTreeSet<(ConversationId, String)>,
     /// Customers and listeners who are still at it.
     pub(crate) busy: u32,
     pub(crate) tally: Tally,
@@ -131,6 +137,9 @@ pub(crate) struct Tally {
     pub(crate) sign_ins: u64,
     /// Answers to cards that were taken.
     pub(crate) answers: u64,
+    /// Results of clients that were taken, and that were refused.
+    pub(crate) results: u64,
+    pub(crate) late_results: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -143,6 +152,8 @@ impl std::ops::AddAssign for Tally {
         self.turned_away += other.turned_away;
         self.sign_ins += other.sign_ins;
         self.answers += other.answers;
+        self.results += other.results;
+        self.late_results += other.late_results;
     }
 }
 
@@ -157,10 +168,12 @@ impl std::fmt::Display for Tally {
             turned_away,
             sign_ins,
             answers,
+            results,
+            late_results,
         } = self;
         write!(
             f,
-            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew, {intrusions} intrusions, {turned_away} messages turned away, {sign_ins} sign-ins, {answers} answers to cards"
+            "{stops} stops, {interrupts} interrupts, {double_sends} double sends, {regenerations} answers said anew, {intrusions} intrusions, {turned_away} messages turned away, {sign_ins} sign-ins, {answers} answers to cards, {results} results of clients and {late_results} refused"
         )
     }
 }
@@ -220,7 +233,14 @@ impl Customers {
                     message_id,
                     background: world.happens(100),
                     overlap,
-                    ..Submission::default()
+                    client: Client {
+                        tools: if world.happens(weather.client_tools) {
+                            clients::tools()
+                        } else {
+                            Vec::new()
+                        },
+                        results: Vec::new(),
+                    },
                 },
             };
             if venue.hosts.len() > 1 && world.happens(500) {
@@ -310,12 +330,7 @@ impl Customers {
             }
             match answer {
                 Some(Line::Accepted(turn)) => {
-                    let place = (letter.id.clone(), letter.message.message.clone());
-                    lock(&self.memory)
-                        .turns
-                        .entry(place)
-                        .or_default()
-                        .insert(turn);
+                    self.remember(&letter, turn);
                     self.maybe_stop(&letter.id, &letter.from, turn);
                     return self.listen(letter.from, letter.id, turn, heard).await;
                 }
@@ -331,7 +346,11 @@ impl Customers {
                     lock(&self.memory).tally.turned_away += 1;
                     return;
                 }
-                Some(Line::Refused(refusal @ Refusal::TooLong(_))) => {
+                Some(Line::Refused(Refusal::NotWaiting)) => {
+                    self.remember_refused(&letter);
+                    return;
+                }
+                Some(Line::Refused(refusal @ (Refusal::TooLong(_) | Refusal::ClientTools(_)))) => {
                     return world.break_off(format!("{:?}: {refusal}", letter.message.message));
                 }
                 Some(Line::Refused(Refusal::Draining)) => {}
@@ -352,6 +371,23 @@ impl Customers {
         }
     }
 
+    fn remember(&self, letter: &Letter, turn: TurnNumber) {
+        let place = (letter.id.clone(), words_of(&letter.message));
+        let mut memory = lock(&self.memory);
+        memory.tally.results += u64::from(!letter.message.client.results.is_empty());
+        memory.turns.entry(place).or_default().insert(turn);
+    }
+
+    /// Its results are not awaited, or not any more.
+    fn remember_refused(&self, letter: &Letter) {
+        let mut memory = lock(&self.memory);
+        memory.tally.late_results += 1;
+        if letter.message.message_id.is_some() {
+            let place = (letter.id.clone(), words_of(&letter.message));
+            memory.not_waiting.insert(place);
+        }
+    }
+
     /// Listens to the end of a turn, over as many connections as it takes.
     pub(crate) async fn listen(
         &self,
@@ -369,6 +405,10 @@ impl Customers {
                     ear.hear(&event);
                     for card in ear.cards.drain(..) {
                         self.answer_some_time(&ear.conversation, &ear.who, &card);
+                    }
+                    if ear.end.is_some() && !ear.calls.is_empty() {
+                        let calls = std::mem::take(&mut ear.calls);
+                        self.execute_some_time(&ear.conversation, &ear.who, calls);
                     }
                 }
                 Some(Line::NoSuchTurn) => return,

@@ -40,6 +40,9 @@
 //! | a visitor becomes one customer, once, both records say so, and a minute later it opens nothing | `check_person`, `check_agreement`; `People::may` |
 //! | no budget is ever passed, a call is reserved for before it is made, its cost is what the journal says | `check_spending`, `check_pot` |
 //! | nothing is reserved once all is settled, and every slice is given back once | `Audit::unsettled`, `check_pot` |
+//! | a call of the client waits from the end of its turn to the next message, and has one result at most | `check_client` |
+//! | a result of the client that was taken is one turn, and sent to the model, once a request | `verdict::check_clients`; `Audit::sent_results` |
+//! | every owner of a turn offers the same tools of the client | `Audit::offered` |
 //! | the model sees every call with its one result, roles in order, no blank text and no id twice | `SimModel::check`, `check_order` |
 //! | what a model wants back goes to no other one, and stands behind the same words | `SimModel::check_opaque` |
 //! | no step has the words of two models, and a listener hears that one is taken back once | `verdict::check_models`, `check_heard` |
@@ -77,6 +80,7 @@ mod broken;
 mod budgets;
 mod cast;
 mod chance;
+mod clients;
 mod customers;
 mod desk;
 mod faults;

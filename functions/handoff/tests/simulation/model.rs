@@ -98,6 +98,9 @@ impl Model for SimModel {
         request: ModelRequest,
     ) -> BoxFuture<'static, Result<ModelStream, ModelError>> {
         self.check(&request);
+        if !self.sums_up {
+            self.audit.offered(self.process, &request);
+        }
         let keeps_windows = {
             let weather = lock(&self.weather);
             weather.summaries && !weather.blurs
@@ -207,6 +210,7 @@ impl SimModel {
                 "the model was sent calls without results: {open:?}"
             ));
         }
+        self.audit.sent_results(request);
         self.check_order(request);
         self.check_opaque(request);
         let mut tags: Vec<_> = request.messages.iter().filter_map(tag).collect();
@@ -459,6 +463,17 @@ impl SimModel {
             }
             if offered(name) || self.world.happens(30) {
                 calls.push((name.to_owned(), arguments));
+            }
+        }
+        for name in ["open_door", "client_look_up_item"] {
+            while offered(name) && self.world.happens(300) {
+                let number = self.world.below(3);
+                let door = if number == 0 {
+                    "{}".to_owned()
+                } else {
+                    format!(r#"{{"door":{number}}}"#)
+                };
+                calls.push((name.to_owned(), door));
             }
         }
         if let Some(first) = calls.first().filter(|_| self.world.happens(200)).cloned() {

@@ -6,11 +6,13 @@ use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{
-    ActionRecord, ActionState, Meta, Origin, StepRecord, TurnRecord, TurnState, decode,
+    ActionRecord, ActionState, CallResult, EndedAction, Meta, Origin, StepRecord, TurnRecord,
+    TurnState, decode,
 };
 use baton_handoff::team::{ActionOrder, Amount, Approval, Tool};
 
 use crate::audit::money;
+use crate::clients::words_in;
 use crate::customers::{Ear, Memory};
 use crate::model::MODELS;
 use crate::records::{RELIC, Records};
@@ -22,6 +24,25 @@ struct Turn {
     record: Option<TurnRecord>,
     steps: BTreeMap<u32, StepRecord>,
     actions: Vec<ActionRecord>,
+}
+
+impl Turn {
+    /// Whether a customer said so.
+    fn has(&self, words: &str) -> bool {
+        let has =
+            |record: &TurnRecord| words_in(record) == words && record.origin == Origin::Customer;
+        self.record.as_ref().is_some_and(has)
+    }
+
+    /// The results that the turn ended with, for the next request.
+    fn left(&self) -> &[CallResult] {
+        let waits = |record: &&TurnRecord| {
+            let last = self.steps.values().next_back();
+            record.state == TurnState::Committed && last.is_some_and(|step| !step.client.is_empty())
+        };
+        let record = self.record.as_ref().filter(waits);
+        record.map_or(&[], |record| &record.results)
+    }
 }
 
 struct Conversation {
@@ -46,6 +67,7 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
             check_identity(turn)?;
         }
         check_ids(id, conversation)?;
+        check_clients(town, id, conversation)?;
     }
     // Erased actions are not reported, so that nothing of them is given back.
     let within_a_day = town.world.now() < DAWN + 24 * 3_600_000;
@@ -54,6 +76,13 @@ pub(crate) fn check(town: &Town, memory: &Memory) -> Result<(), String> {
     for ((conversation, words), turns) in &memory.turns {
         if let Some(conversation) = conversations.get(conversation) {
             check_message(conversation, words, turns)?;
+        }
+    }
+    for (conversation, words) in &memory.not_waiting {
+        if let Some(conversation) = conversations.get(conversation)
+            && let Some(turn) = conversation.turns.values().find(|turn| turn.has(words))
+        {
+            return Err(format!("results were refused, and began {:?}", turn.record));
         }
     }
     for ear in &memory.heard {
@@ -242,26 +271,23 @@ fn has_an_amount(tool: &Tool) -> bool {
 /// Every end of an action was told once: as the answer to its call or as a late result, never late what was known already.
 fn check_told(town: &Town, conversation: &Conversation) -> Result<(), String> {
     let mut told: BTreeMap<&ActionId, Vec<ActionState>> = BTreeMap::new();
-    for step in conversation
-        .turns
-        .values()
-        .flat_map(|turn| turn.steps.values())
-    {
-        for late in &step.late_results {
-            let known = told.entry(&late.action).or_default();
-            if known.contains(&late.state) && town.audit.retries_of(&late.action) == 0 {
-                return Err(format!(
-                    "the end of {} was told again as a late result",
-                    late.action
-                ));
+    for turn in conversation.turns.values() {
+        for step in turn.steps.values() {
+            for late in &step.late_results {
+                let known = told.entry(&late.action).or_default();
+                if known.contains(&late.state) && town.audit.retries_of(&late.action) == 0 {
+                    return Err(format!(
+                        "the end of {} was told again as a late result",
+                        late.action
+                    ));
+                }
+                known.push(late.state);
             }
-            known.push(late.state);
+            for ended in ended_in(&step.results) {
+                told.entry(&ended.action).or_default().push(ended.state);
+            }
         }
-        for ended in step
-            .results
-            .iter()
-            .filter_map(|result| result.ended.as_ref())
-        {
+        for ended in ended_in(turn.left()) {
             told.entry(&ended.action).or_default().push(ended.state);
         }
     }
@@ -280,21 +306,20 @@ fn check_told(town: &Town, conversation: &Conversation) -> Result<(), String> {
     Ok(())
 }
 
+fn ended_in(results: &[CallResult]) -> impl Iterator<Item = &EndedAction> {
+    results.iter().filter_map(|result| result.ended.as_ref())
+}
+
 /// One message, one turn; and the turn that its sender was told.
 fn check_message(
     conversation: &Conversation,
     words: &str,
     told: &std::collections::BTreeSet<TurnNumber>,
 ) -> Result<(), String> {
-    let with_words = |turn: &Turn| {
-        turn.record
-            .as_ref()
-            .is_some_and(|record| record.message == words && record.origin == Origin::Customer)
-    };
     let turns: Vec<_> = conversation
         .turns
         .iter()
-        .filter(|(_, turn)| with_words(turn))
+        .filter(|(_, turn)| turn.has(words))
         .map(|(number, _)| *number)
         .collect();
     if turns.len() > 1 {
@@ -330,6 +355,22 @@ fn check_ids(id: &ConversationId, conversation: &Conversation) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// The model was sent each result of a client that began a turn which it has answered.
+fn check_clients(
+    town: &Town,
+    id: &ConversationId,
+    conversation: &Conversation,
+) -> Result<(), String> {
+    let turns = conversation.turns.values();
+    let answered = turns.filter(|turn| !turn.steps.is_empty());
+    let records = answered.filter_map(|turn| turn.record.as_ref());
+    let mut results = records.flat_map(|record| &record.client.results);
+    match results.find(|answer| !town.audit.was_sent(&answer.result)) {
+        Some(lost) => Err(format!("the model was never sent {lost:?} of {id}")),
+        None => Ok(()),
+    }
 }
 
 /// What a listener heard is what was recorded.

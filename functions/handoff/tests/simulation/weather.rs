@@ -75,6 +75,8 @@ pub(crate) struct Weather {
     pub(crate) summaries: bool,
     /// Midnight, when budgets begin anew, is near.
     pub(crate) midnight: bool,
+    /// Messages of clients that bring tools.
+    pub(crate) client_tools: u64,
     /// The model only says one sentence.
     pub(crate) plain: bool,
 }
@@ -156,6 +158,7 @@ impl Weather {
                 0
             },
             new_team: world.happens(100),
+            client_tools: level([0, 0, 300, 800]),
             plain: false,
             ..size
         }

@@ -91,6 +91,7 @@ impl Audit {
                 (owner.unwrap_or(process), running.until),
             );
         }
+        self.check_client(books, conversation, &after, changes);
         books.metas.insert(conversation.to_owned(), after);
     }
 
