@@ -212,15 +212,7 @@ impl Knock {
             .map_err(|error| ApiError::bad_request(format!("Idempotency-Key {error}")))
     }
 
-    /// The conversation that the caller calls by this name, before anything is said in it; none of a stranger's.
-    pub(crate) fn look(&self, name: &ConversationId) -> Result<Option<Conversation>, ApiError> {
-        match &self.asking {
-            Asking::Known(caller) => caller.open(&self.app, name).map(Some),
-            Asking::Stranger(_) => Ok(None),
-        }
-    }
-
-    /// The same with a place for a stream, for a request that says nothing.
+    /// The conversation of this name with a place for a stream, for a request that says nothing.
     pub(crate) fn enter(self, name: &ConversationId) -> Result<Entered, ApiError> {
         let Self {
             app,
