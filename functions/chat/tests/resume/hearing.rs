@@ -89,6 +89,8 @@ pub(crate) struct Heard {
     /// How the turn ended.
     pub(crate) end: Option<String>,
     pub(crate) resets: usize,
+    /// The texts that resets took off the screen.
+    pub(crate) taken_back: Vec<String>,
     pub(crate) connections: usize,
 }
 
@@ -107,6 +109,7 @@ impl Heard {
             pieces: Vec::new(),
             end: None,
             resets: 0,
+            taken_back: Vec::new(),
             connections: 0,
         }
     }
@@ -286,7 +289,10 @@ impl Heard {
 
     fn reset(&mut self, step: u64) {
         self.resets += 1;
-        self.pieces.retain(|piece| piece.step < step);
+        let taken_back = self.pieces.extract_if(.., |piece| piece.step >= step);
+        let texts = taken_back.filter(|piece| piece.kind == "text");
+        let texts = texts.map(|piece| text(&piece.what).to_owned());
+        self.taken_back.extend(texts);
     }
 
     fn ends(&mut self, status: &str) {
