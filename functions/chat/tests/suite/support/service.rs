@@ -57,16 +57,16 @@ thread_local! {
 impl Service {
     /// The one that is played on this thread.
     pub(crate) fn played() -> Self {
-        let named = || {
+        let chosen = || {
             let name = std::env::var("BATON_TEST_FORMAT").ok()?;
             let all = || OTHERS.iter().chain([&CHAT]);
-            let named = all().find(|service| service.name == name).copied();
-            Some(named.unwrap_or_else(|| {
-                let names: Vec<_> = all().map(|service| service.name).collect();
-                panic!("BATON_TEST_FORMAT={name} is none of {names:?}")
+            let service = all().find(|service| service.name == name).copied();
+            Some(service.unwrap_or_else(|| {
+                let known: Vec<_> = all().map(|service| service.name).collect();
+                panic!("BATON_TEST_FORMAT={name} is none of {known:?}")
             }))
         };
-        PLAYED.get().or_else(named).unwrap_or(CHAT)
+        PLAYED.get().or_else(chosen).unwrap_or(CHAT)
     }
 
     /// Plays a test of the suite with this service.
