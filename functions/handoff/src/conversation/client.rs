@@ -49,7 +49,9 @@ impl Client {
             return Ok(());
         }
         if size::stored_len(message) > 6 * size::MESSAGE - size::CLIENT {
-            return Err(Refusal::TooLong(message.len()));
+            return refuse(
+                "the message is too long to come with tools or results of the client".to_owned(),
+            );
         }
         if self.tools.len() > size::CLIENT_TOOLS {
             let (found, most) = (self.tools.len(), size::CLIENT_TOOLS);

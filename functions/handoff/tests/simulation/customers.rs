@@ -219,6 +219,7 @@ impl Customers {
             if world.happens(weather.oddities) {
                 text.push_str(&oddities::text(world, weather.bulk.min(32_000)));
             }
+            let is_short = text.len() < 10_000;
             let message_id = world
                 .happens(700)
                 .then(|| MessageId::parse(&format!("m{number}-{message}")).expect("an id"));
@@ -234,7 +235,8 @@ impl Customers {
                     background: world.happens(100),
                     overlap,
                     client: Client {
-                        tools: if world.happens(weather.client_tools) {
+                        // So much text that there is no room for tools beside it is refused.
+                        tools: if is_short && world.happens(weather.client_tools) {
                             clients::tools()
                         } else {
                             Vec::new()
