@@ -65,9 +65,11 @@ fn answering(results: &[(&str, &str)]) -> Submission {
 }
 
 fn called(heard: &Heard) -> Vec<ClientCalled> {
-    let called = heard.events.iter().filter_map(|event| match &event.kind {
-        EventKind::ClientCalled(called) => Some((**called).clone()),
-        _ => None,
+    let called = heard.events.iter().filter_map(|event| {
+        let EventKind::ClientCalled(called) = &event.kind else {
+            return None;
+        };
+        Some((**called).clone())
     });
     called.collect()
 }

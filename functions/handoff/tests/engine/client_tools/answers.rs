@@ -55,12 +55,18 @@ async fn the_servers_calls_of_a_response_run_before_the_client_is_asked() {
     play.model.will([calls(&[DOOR, ITEM])]);
     let accepted = play.submit(offering("let me in", DOOR.0)).await.unwrap();
     let heard = listen(&accepted).await;
-    let kinds = heard.events.iter().map(|event| match &event.kind {
-        EventKind::ToolCalled(call) => &call.name,
-        EventKind::ToolFinished(_) => "finished",
-        EventKind::ClientCalled(call) => &call.name,
-        EventKind::TurnCompleted => "end",
-        _ => "",
+    let kinds = heard.events.iter().map(|event| {
+        if let EventKind::ToolCalled(call) = &event.kind {
+            &*call.name
+        } else if let EventKind::ToolFinished(_) = event.kind {
+            "finished"
+        } else if let EventKind::ClientCalled(call) = &event.kind {
+            &*call.name
+        } else if event.kind == EventKind::TurnCompleted {
+            "end"
+        } else {
+            ""
+        }
     });
     let kinds: Vec<_> = kinds.filter(|kind| !kind.is_empty()).collect();
     assert_eq!(kinds, ["look_up_item", "finished", "open_door", "end"]);
@@ -385,19 +391,20 @@ async fn history_and_export_show_the_call_with_its_result() {
     let play = Play::begin();
     wait_for_client(&play).await;
     let shown = |items: &[Item]| {
-        let shown = items.iter().filter_map(|item| match item {
-            Item::ToolCall {
+        let shown = items.iter().filter_map(|item| {
+            let Item::ToolCall {
                 client: true,
                 name,
                 arguments,
                 outcome,
                 result,
                 ..
-            } => Some((
-                (name.clone(), arguments.clone().unwrap()),
-                (*outcome, result.clone()),
-            )),
-            _ => None,
+            } = item
+            else {
+                return None;
+            };
+            let call = (name.clone(), arguments.clone().unwrap());
+            Some((call, (*outcome, result.clone())))
         });
         shown.collect::<Vec<_>>()
     };
