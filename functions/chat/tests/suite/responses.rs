@@ -272,8 +272,8 @@ async fn a_response_is_taken_up_again_behind_any_event_while_it_runs_and_afterwa
     );
     let path = format!("/v1/responses/{}", id(&begun));
     let follow = |after: u64| format!("{path}?stream=true&starting_after={after}");
-    let live = client.get(&follow(0));
-    let (live, ()) = tokio::join!(live, async { gate.open() });
+    let all = follow(0);
+    let (live, ()) = tokio::join!(client.get(&all), async { gate.open() });
     let live = events(&live.body);
     assert_eq!(live[0]["type"], "response.in_progress");
     let whole = client.get(&format!("{path}?stream=true")).await;
@@ -350,11 +350,8 @@ async fn a_conversation_is_made_filled_listed_and_deleted() {
     let (model, _gate) = echoing().await;
     let server = Server::open(&model).await;
     let client = server.client();
-    let made = client.post(
-        "/v1/conversations",
-        &json!({ "metadata": { "topic": "anvils" } }),
-    );
-    let made = made.await.json();
+    let metadata = json!({ "metadata": { "topic": "anvils" } });
+    let made = client.post("/v1/conversations", &metadata).await.json();
     assert_eq!(
         (&made["object"], &made["metadata"]),
         (&json!("conversation"), &json!({}))

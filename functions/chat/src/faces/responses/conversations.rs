@@ -39,7 +39,7 @@ struct Made {
 #[expect(dead_code, reason = "only its shape is read")]
 pub(crate) struct Document {
     /// Checked, and not kept.
-    metadata: Option<std::collections::BTreeMap<String, String>>,
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 /// A new conversation.

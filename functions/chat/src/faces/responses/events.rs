@@ -1,23 +1,28 @@
 //! A turn as the events of a response, and the object that they end with. It always reads its turn from the start, also for a client
 //! that comes back: what that client has is left out.
 
+mod calls;
 mod text;
 mod writer;
 
-use baton_handoff::event::{ClientCalled, ConfirmationAsked, Event, EventKind, Position};
+use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::failure::FailureCode;
 use baton_handoff::ports::Usage;
 use bytes::BytesMut;
 use serde_json::{Value, json};
 
+use self::calls::Open;
 use self::text::Message;
 use self::writer::Writer;
 use super::ids;
-use super::items::{self, ServerCall, Status};
+use super::items::Status;
 use super::object::{About, State, object};
 use super::sequence::{Place, Whose};
 use crate::faces::CONTINUES;
 use crate::stream::Encoder;
+
+/// How many events take a message back.
+const TAKEN_BACK: u64 = 3;
 
 /// The events of one listener.
 pub(super) struct Events {
@@ -33,17 +38,10 @@ pub(super) struct Events {
     output: Vec<String>,
     /// How many items have a place in the history: all but those about cards.
     items: usize,
+    /// How many texts were taken back when the one of this step began, if one of this step was.
+    said_anew: u64,
     usage: Option<Usage>,
     state: State,
-}
-
-/// A call without a result.
-struct Open {
-    /// The model's id of it.
-    call: String,
-    /// Its place in the output.
-    slot: usize,
-    item: ServerCall,
 }
 
 impl Events {
@@ -57,6 +55,7 @@ impl Events {
             calls: Vec::new(),
             output: Vec::new(),
             items: 0,
+            said_anew: 0,
             usage: None,
             state: State::InProgress,
         }
@@ -88,7 +87,7 @@ impl Events {
 
     /// Looks for what a client has that comes back, where a step begins or is said anew. Until that is found, the client has
     /// everything; then it lacks what is behind it, or all of the step where it has the text of an earlier owner.
-    fn find(&mut self, out: &mut BytesMut, position: Position) {
+    fn find(&mut self, out: &mut BytesMut, position: Position, old: Option<Message>) {
         let begin = self.writer.begin_of_step();
         let cursor = self.cursor;
         let here = cursor.filter(|cursor| cursor.is_in(position.step) && cursor.offset >= begin);
@@ -101,11 +100,21 @@ impl Events {
             cursor.whose(position.fence)
         };
         match whose {
-            Whose::Ours => self.writer.speak(),
+            Whose::Ours => {
+                self.writer.speak();
+                self.said_anew = cursor.retracted;
+                let is_taking_back = cursor.offset == begin && cursor.minor < TAKEN_BACK;
+                if let Some(before) = cursor.retracted.checked_sub(1).filter(|_| is_taking_back) {
+                    self.writer.stand_at_begin();
+                    let text = old.map(Message::into_text).unwrap_or_default();
+                    self.discarded(before, text)
+                        .close(out, &mut self.writer, Status::Incomplete);
+                    self.writer.stand_at(position);
+                }
+            }
             Whose::Earlier => {
-                let (turn, index) = (self.about.id.turn, self.index(self.output.len()));
-                let id = ids::message(turn, self.items, self.writer.retracted());
-                self.retract(out, &Message::new(id, index));
+                let message = self.discarded(cursor.retracted, String::new());
+                self.retract(out, &message);
                 self.writer.stand_at(position);
             }
             // The client knows that this is taken back.
@@ -114,9 +123,16 @@ impl Events {
         self.cursor = None;
     }
 
+    /// A message of which the client has a part, when so many were taken back before.
+    fn discarded(&self, retracted: u64, text: String) -> Message {
+        let id = ids::message(self.about.id.turn, self.items, retracted);
+        Message::of(id, self.output.len() as u64 + retracted, text)
+    }
+
     /// The client discards this message.
     fn retract(&mut self, out: &mut BytesMut, message: &Message) {
         self.writer.retract();
+        self.said_anew = self.writer.retracted();
         message.close(out, &mut self.writer, Status::Incomplete);
     }
 
@@ -132,7 +148,7 @@ impl Events {
             self.items -= 1;
         }
         if self.cursor.is_some() {
-            self.find(out, position);
+            self.find(out, position, message);
         } else if let Some(message) = message {
             self.retract(out, &message);
         }
@@ -155,7 +171,7 @@ impl Events {
             return;
         }
         if self.message.is_none() {
-            let id = ids::message(self.about.id.turn, self.items, self.writer.retracted());
+            let id = ids::message(self.about.id.turn, self.items, self.said_anew);
             let slot = self.take_slot();
             self.items += 1;
             let message = Message::new(id, self.index(slot));
@@ -184,128 +200,6 @@ impl Events {
         message.open(out, &mut self.writer);
         message.say_at_once(out, &mut self.writer, text);
         let item = message.close(out, &mut self.writer, Status::Completed);
-        self.fill(slot, &item);
-    }
-
-    fn called(&mut self, out: &mut BytesMut, call: &str, name: &str, arguments: Option<&str>) {
-        self.close_message(out, Status::Completed);
-        let slot = self.take_slot();
-        let item = ServerCall {
-            id: ids::server_call(self.about.id.turn, self.items),
-            name: name.to_owned(),
-            arguments: arguments.unwrap_or("{}").to_owned(),
-        };
-        self.items += 1;
-        let index = self.index(slot);
-        let writer = &mut self.writer;
-        let begun = ServerCall {
-            arguments: String::new(),
-            ..item.clone()
-        };
-        writer.item(out, "added", index, &begun.item(Status::InProgress, None));
-        writer.of_item(out, "response.mcp_call.in_progress", index, &item.id, &[]);
-        writer.of_item(
-            out,
-            "response.mcp_call_arguments.delta",
-            index,
-            &item.id,
-            &[("delta", &item.arguments)],
-        );
-        writer.of_item(
-            out,
-            "response.mcp_call_arguments.done",
-            index,
-            &item.id,
-            &[("arguments", &item.arguments)],
-        );
-        self.calls.push(Open {
-            call: call.to_owned(),
-            slot,
-            item,
-        });
-    }
-
-    fn answered(
-        &mut self,
-        out: &mut BytesMut,
-        open: Option<usize>,
-        status: Status,
-        output: Option<&str>,
-    ) {
-        let Some(place) = open else {
-            return;
-        };
-        let open = self.calls.remove(place);
-        let index = self.index(open.slot);
-        let name = match status {
-            Status::Completed => Some("response.mcp_call.completed"),
-            Status::Failed => Some("response.mcp_call.failed"),
-            Status::InProgress | Status::Incomplete => None,
-        };
-        if let Some(name) = name {
-            self.writer.of_item(out, name, index, &open.item.id, &[]);
-        }
-        let item = open.item.item(status, output);
-        self.writer.item(out, "done", index, &item);
-        self.fill(open.slot, &item);
-    }
-
-    fn call(&self, call: &str) -> Option<usize> {
-        self.calls.iter().position(|open| open.call == call)
-    }
-
-    /// The call that handed the conversation over: the event names the agent only, and tools are mostly called by it.
-    fn hand_off_to(&self, to: &str) -> Option<usize> {
-        let plain = |name: &str| name.replace(['_', '-', ' '], "").to_lowercase();
-        let to = plain(to);
-        let is_it = |open: &Open| plain(&open.item.name).contains(&to);
-        let named = self.calls.iter().position(is_it);
-        named.or_else(|| {
-            let is_one = |open: &Open| open.item.name.starts_with("transfer_to");
-            self.calls.iter().position(is_one)
-        })
-    }
-
-    fn client_called(&mut self, out: &mut BytesMut, called: &ClientCalled) {
-        self.close_message(out, Status::Completed);
-        let slot = self.take_slot();
-        let id = ids::client_call(self.about.id.turn, self.items);
-        self.items += 1;
-        let index = self.index(slot);
-        let writer = &mut self.writer;
-        let begun = items::client_call(&id, called, Status::InProgress);
-        writer.item(out, "added", index, &begun);
-        let arguments = called.arguments.as_str();
-        writer.of_item(
-            out,
-            "response.function_call_arguments.delta",
-            index,
-            &id,
-            &[("delta", arguments)],
-        );
-        writer.of_item(
-            out,
-            "response.function_call_arguments.done",
-            index,
-            &id,
-            &[("name", &called.name), ("arguments", arguments)],
-        );
-        let item = items::client_call(&id, called, Status::Completed);
-        writer.item(out, "done", index, &item);
-        self.fill(slot, &item);
-    }
-
-    fn asked(&mut self, out: &mut BytesMut, asked: &ConfirmationAsked) {
-        self.close_message(out, Status::Completed);
-        let (turn, hash) = (asked.action.turn, asked.action.hash());
-        let text = format!("{}\nPlease confirm.", asked.title);
-        self.notice(out, format!("msg_{turn}_ask_{hash}"), &text);
-        let id = ids::approval(&asked.action, &asked.arguments_hash);
-        let slot = self.take_slot();
-        let index = self.index(slot);
-        let item = items::approval_request(&id, asked);
-        self.writer.item(out, "added", index, &item);
-        self.writer.item(out, "done", index, &item);
         self.fill(slot, &item);
     }
 
@@ -383,7 +277,8 @@ impl Encoder for Events {
             return;
         }
         if self.writer.stand_at(event.position) {
-            self.find(out, event.position);
+            self.said_anew = 0;
+            self.find(out, event.position, None);
         }
         match &event.kind {
             EventKind::TurnStarted(started) => {

@@ -166,13 +166,13 @@ pub(super) fn check_metadata(metadata: &BTreeMap<String, Value>) -> Result<(), A
 #[expect(dead_code, reason = "only its shape is read")]
 pub(crate) struct Document {
     /// A text, or items as in OpenAI's reference: what stands behind the last answer counts.
-    input: serde_json::Value,
+    input: Value,
     /// The last response of its conversation: there are no branches.
     previous_response_id: Option<String>,
     /// A conversation, instead of a response.
-    conversation: Option<serde_json::Value>,
+    conversation: Option<Value>,
     stream: Option<bool>,
     background: Option<bool>,
     /// Functions that the client executes, for callers who may bring some.
-    tools: Option<Vec<serde_json::Value>>,
+    tools: Option<Vec<Value>>,
 }

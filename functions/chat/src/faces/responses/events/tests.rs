@@ -1,5 +1,5 @@
 use baton_handoff::event::{
-    ActionQueued, ConfirmationAsked, HandedOff, ToolCalled, ToolFinished, TurnStarted,
+    ActionQueued, ClientCalled, ConfirmationAsked, HandedOff, ToolCalled, ToolFinished, TurnStarted,
 };
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::record::{ActionState, ToolOutcome};
@@ -133,7 +133,7 @@ fn turn() -> Vec<Event> {
     };
     vec![
         started(3),
-        text("1.1.3.5", "مر"),
+        text("1.1.3.4", "مر"),
         text("1.1.3.9", " 👋"),
         called("1.1.3.10", "a", "transfer_to_sales_agent"),
         called("1.1.3.11", "b", "look_up"),
@@ -393,7 +393,7 @@ fn a_number_that_is_none_gets_the_end_at_least() {
     for number in [1, 2, 77, 5_000_003, 1 << 40, (1 << 53) - 1] {
         let sent = sent(&turn(), Some(number));
         assert!(
-            number > 1 << 30 || types(&sent).last() == Some(&"completed"),
+            number > 1000 || types(&sent).last() == Some(&"completed"),
             "{number}: {sent:?}"
         );
     }

@@ -22,6 +22,15 @@ impl Message {
         }
     }
 
+    /// One of which something was said.
+    pub(super) fn of(id: String, index: u64, text: String) -> Self {
+        Self { id, index, text }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     pub(super) fn open(&self, out: &mut BytesMut, writer: &mut Writer) {
         let item = items::message(&self.id, None, Status::InProgress);
         writer.item(out, "added", self.index, &item);

@@ -80,13 +80,18 @@ impl Writer {
         self.place.retracted
     }
 
+    /// Stands where the step begins.
+    pub(super) fn stand_at_begin(&mut self) {
+        self.place.offset = self.base;
+        self.place.minor = 0;
+    }
+
     /// The text of this step is taken back. The client has nothing of what follows.
     pub(super) fn retract(&mut self) {
         self.after = None;
         self.is_quiet = false;
         self.place.retracted += 1;
-        self.place.offset = self.base;
-        self.place.minor = 0;
+        self.stand_at_begin();
     }
 
     /// The client lacks some of what follows.

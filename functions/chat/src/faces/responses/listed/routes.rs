@@ -194,7 +194,7 @@ struct Said {
 #[expect(dead_code, reason = "only its shape is read")]
 pub(crate) struct Document {
     /// One message of the user.
-    items: Vec<serde_json::Value>,
+    items: Vec<Value>,
 }
 
 /// Says a message.
