@@ -11,7 +11,7 @@ const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { DefaultChatTransport } = await load(of("ai"));
 const { Chat } = await load(of("@ai-sdk/react"));
 const { version } = require(`${packages}/node_modules/${of("ai")}/package.json`);
-const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it"];
+const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes", "yes, order it"];
 const headers = { authorization: `Bearer ${key}` };
 
 function chat(id, more = {}) {
@@ -144,6 +144,24 @@ const plays = {
         // Nothing runs any more, and nothing happens.
         await talk.resumeStream();
         assert.equal(talk.status, "ready");
+    },
+
+    async "a tool of the page"() {
+        const parameters = { type: "object", properties: { door: { type: "integer" } } };
+        const tools = { open_door: { description: "Opens a door.", parameters } };
+        const talk = chat("chat-tool", { body: { tools } });
+        await talk.sendMessage({ text: 'rehearse: call open_door {"door": 3}' });
+        assert.deepEqual([talk.status, talk.raised], ["ready", []]);
+        const [call] = parts(talk, "tool-open_door");
+        assert.deepEqual([call.state, call.input], ["input-available", { door: 3 }]);
+        const before = talk.lastMessage.id;
+        await talk.addToolOutput({ tool: "open_door", toolCallId: call.toolCallId, output: { open: true } });
+        await talk.sendMessage();
+        assert.deepEqual([talk.status, talk.raised], ["ready", []]);
+        // The answer goes on with the message of the call.
+        assert.deepEqual([talk.lastMessage.id, talk.messages.length], [before, 2]);
+        assert.equal(parts(talk, "tool-open_door")[0].state, "output-available");
+        assert(text(talk).length > 0);
     },
 
     async "an error is one"() {

@@ -23,7 +23,7 @@ import openai
 PROGRAMS, NODE, PACKAGES = sys.argv[1:]
 OPERATOR = "the operator of this test"
 HERE = Path(__file__).parent
-BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it"]
+BUYER = ["I want to buy an anvil", "yes please", "yes", "yes", "yes, order it"]
 
 
 def free_port():
@@ -206,6 +206,29 @@ def error(server):
     assert len(turns) == 2, turns
 
 
+def client_tool(server):
+    """The client executes a call of its own tool. Its result is taken once, and a repeat finds the same answer."""
+    function = {"name": "open_door", "description": "Opens a door.", "parameters": {"type": "object", "properties": {"door": {"type": "integer"}}}}
+    tools = [{"type": "function", "function": function}]
+    messages = [{"role": "user", "content": 'rehearse: call open_door {"door": 3}'}]
+    ask = of(server, "py-tool").chat.completions.create
+    called = ask(model="baton", messages=messages, tools=tools).choices[0]
+    assert called.finish_reason == "tool_calls", called
+    [call] = called.message.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == ("open_door", {"door": 3}), call
+    messages.append(called.message)
+    messages.append({"role": "tool", "tool_call_id": call.id, "content": "it is open"})
+    answers = [ask(model="baton", messages=messages, tools=tools) for _ in range(2)]
+    assert answers[0].choices[0].finish_reason == "stop" and answers[0].id == answers[1].id, answers
+    streamed = ask(model="baton", messages=messages[:1] + [{"role": "user", "content": messages[0]["content"]}], tools=tools, stream=True)
+    calls = [call for chunk in streamed if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
+    assert [call.function.name for call in calls] == ["open_door"], calls
+    messages[-1]["tool_call_id"] = "call_unknown"
+    with contextlib.suppress(openai.BadRequestError):
+        ask(model="baton", messages=messages, tools=tools)
+        raise AssertionError("the result of an unknown call was taken")
+
+
 def without_a_conversation(server):
     """Nothing tells a repeat from a second request: no action."""
     messages = [{"role": "user", "content": BUYER[0]}, {"role": "assistant", "content": "The anvil?"}]
@@ -257,7 +280,7 @@ def node(server, script, *more):
 def main():
     server = Server()
     try:
-        plays = [first_message, lookup_and_words, one_order, stop, cut, error]
+        plays = [first_message, lookup_and_words, one_order, stop, cut, error, client_tool]
         plays += [without_a_conversation, refusals, models_and_titles]
         for play in plays:
             play(server)

@@ -7,7 +7,7 @@ const [url, key, packages] = process.argv.slice(2);
 const require = createRequire(`${packages}/node_modules/`);
 const OpenAI = require("openai");
 const { VERSION } = require("openai/version");
-const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it"];
+const BUYER = ["I want to buy an anvil", "yes please", "yes", "yes", "yes, order it"];
 
 const of = (conversation, more = {}) =>
     new OpenAI({ baseURL: `${url}/v1`, apiKey: key, defaultHeaders: { "X-Conversation-Id": conversation }, ...more });
@@ -96,8 +96,10 @@ const plays = {
     async "a stop"() {
         const stream = await new Talk("js-stop").stream("rehearse: long 5000");
         let last;
+        let asked = false;
         for await (const chunk of stream) {
-            if (chunk.choices[0].delta.content && !last) {
+            if (chunk.choices[0].delta.content && !asked) {
+                asked = true;
                 const headers = { authorization: `Bearer ${key}` };
                 const stop = `${url}/conversations/js-stop/turns/1/stop`;
                 assert.equal((await fetch(stop, { method: "POST", headers })).status, 202);
@@ -126,6 +128,21 @@ const plays = {
         const whole = new Talk("js-error-whole").say("rehearse: quirk cut", of("js-error-whole", { fetch: counting }));
         await assert.rejects(whole, (raised) => raised.status === 500 && raised.code === "model_cut");
         assert.equal(asked, 1, "the client must not repeat what failed");
+    },
+
+    async "a tool of the client"() {
+        const parameters = { type: "object", properties: { door: { type: "integer" } } };
+        const tools = [{ type: "function", function: { name: "open_door", description: "Opens a door.", parameters } }];
+        const talk = new Talk("js-tool");
+        const chunks = await all(await talk.stream('rehearse: call open_door {"door": 3}', { tools }));
+        const [call] = chunks.flatMap((chunk) => chunk.choices[0]?.delta.tool_calls ?? []);
+        assert.deepEqual([call.index, call.function.name, JSON.parse(call.function.arguments)], [0, "open_door", { door: 3 }]);
+        assert.equal(chunks.at(-1).choices[0].finish_reason, "tool_calls");
+        const { index: _, ...called } = call;
+        talk.messages.push({ role: "assistant", content: null, tool_calls: [called] });
+        talk.messages.push({ role: "tool", tool_call_id: call.id, content: "it is open" });
+        const whole = await of("js-tool").chat.completions.create({ model: "baton", messages: talk.messages, tools });
+        assert.equal(whole.choices[0].finish_reason, "stop");
     },
 
     async "refusals have their class"() {

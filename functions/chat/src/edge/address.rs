@@ -12,6 +12,8 @@ use std::sync::Once;
 use baton_setup::settings::Proxies;
 use http::{Extensions, HeaderMap, HeaderName, header};
 
+use crate::edge::authority::is_loopback_host;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const CLOUDFRONT_VIEWER_ADDRESS: HeaderName = HeaderName::from_static("cloudfront-viewer-address");
 
@@ -73,6 +75,17 @@ impl fmt::Display for Address {
             IpAddr::V6(ip) => write!(f, "{ip}/64"),
         }
     }
+}
+
+/// Whether the request comes from this machine and through no proxy, as far as can be known.
+pub(crate) fn is_from_here(extensions: &Extensions, headers: &HeaderMap) -> bool {
+    let peer = extensions.get::<Peer>();
+    let is_loopback =
+        |peer: &Peer| matches!(peer, Peer::Socket(ip) if ip.to_canonical().is_loopback());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    peer.is_some_and(is_loopback) && host.is_some_and(is_loopback_host) && !is_forwarded(headers)
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
@@ -228,6 +241,27 @@ mod tests {
             let header = (name, "198.51.100.1:80");
             assert_eq!(of(&Proxies::None, socket("203.0.113.7"), &[header]), None);
         }
+    }
+
+    #[test]
+    fn from_here_is_what_comes_by_loopback_under_its_name_and_through_no_proxy() {
+        let here = |peer, list: &[(&'static str, &str)]| {
+            let mut extensions = Extensions::new();
+            extensions.insert(peer);
+            let mut headers = HeaderMap::new();
+            for (name, value) in list {
+                headers.append(*name, HeaderValue::from_str(value).unwrap());
+            }
+            is_from_here(&extensions, &headers)
+        };
+        let (loopback, other) = (socket("127.0.0.1"), socket("203.0.113.7"));
+        let host = ("host", "localhost:8501");
+        assert!(here(loopback, &[host]));
+        assert!(!here(other, &[host]));
+        assert!(!here(loopback, &[("host", "shop.example")]));
+        assert!(!here(loopback, &[]));
+        assert!(!here(loopback, &[host, ("x-forwarded-for", "203.0.113.7")]));
+        assert!(!is_from_here(&Extensions::new(), &HeaderMap::new()));
     }
 
     #[test]

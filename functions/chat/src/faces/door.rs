@@ -9,8 +9,8 @@ use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::text::is_blank;
 use baton_handoff::{
-    Accepted, Bound, CannotRegenerate, Client, Conversation, Overlap, Pulse, Seen, Submission,
-    TurnLog,
+    Accepted, Bound, CannotRegenerate, Client, Conversation, Kind, Overlap, Principal, Pulse, Seen,
+    Submission, TurnLog,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -20,6 +20,7 @@ use super::whole::{self, WholeTurn};
 use crate::app::App;
 use crate::auth::asking::Asking;
 use crate::auth::caller::Caller;
+use crate::edge::address::is_from_here;
 use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
 use crate::edge::headers::CONVERSATION;
@@ -241,6 +242,12 @@ impl Knock {
         } = self;
         let name = words.conversation.as_ref();
         let caller = asking.caller(&app, &parts, name)?;
+        if !words.client.tools.is_empty() && !may_bring_tools(&app, &caller, &parts) {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "tools of the client are taken from customers who have signed in and from services only",
+            ));
+        }
         let counted = caller.counted();
         let (by_owner, by_address) = (Bound::ConversationsOwner, Bound::ConversationsAddress);
         let begins = counted.would_fit(&app.engine, by_owner, by_address);
@@ -326,6 +333,18 @@ async fn regenerate(
         place: Some(place),
         caller,
     })
+}
+
+/// Whether this caller's client may bring tools of its own.
+fn may_bring_tools(app: &App, caller: &Caller, parts: &Parts) -> bool {
+    let is_known = match caller.principal() {
+        Principal::Open => is_from_here(&parts.extensions, &parts.headers),
+        Principal::Known { kind, .. } => match kind {
+            Kind::Customer | Kind::Service => true,
+            Kind::Visitor | Kind::Operator => false,
+        },
+    };
+    is_known || app.engine.team().allows_client_tools_of_anyone()
 }
 
 /// Has the message recorded. Under a derived id a person who tries again after a failure sends what an automatic repeat would send:

@@ -6,6 +6,7 @@ use baton_handoff::ports::Usage;
 use baton_handoff::{Seen, TurnLog};
 use tokio::time::timeout_at;
 
+use super::confirm_text;
 use crate::edge::deadline::answer_end;
 
 /// The events of a turn, without what was taken back.
@@ -55,12 +56,14 @@ fn is_text_of(event: &Event, step: u32) -> bool {
 }
 
 impl WholeTurn {
-    /// Everything that was said.
+    /// Everything that was said, and the questions that the customer is to confirm.
     pub(crate) fn text(&self) -> String {
         let mut said = String::new();
         for event in &self.events {
             if let EventKind::TextDelta(text) = &event.kind {
                 said.push_str(text);
+            } else if let EventKind::ConfirmationAsked(asked) = &event.kind {
+                said.push_str(&confirm_text(asked));
             }
         }
         said

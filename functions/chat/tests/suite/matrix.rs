@@ -6,6 +6,7 @@ pub(super) mod shared;
 use std::collections::BTreeMap;
 
 use baton_chat::settings::{Settings, Values};
+use baton_handoff::Bound;
 use baton_rehearsal::scripted::ScriptedModel;
 
 use self::shared::people::People;
@@ -71,6 +72,8 @@ pub(super) async fn open_with(
         values.set(name, value.clone());
     }
     values.set("BATON_AUTH", mode.setting().to_owned());
+    // Each caller says something on every route that takes a message.
+    setup.engine.bounds = setup.engine.bounds.with(Bound::MessagesOwner, 1_000);
     let settings = Settings::read(&values).unwrap();
     (setup.strangers, setup.issuers) = (settings.access.strangers, settings.access.issuers);
     let (store, queue) = setup.backend.open(setup.clock.clone()).await;

@@ -27,6 +27,8 @@ pub(super) struct Parts {
     text: Option<String>,
     /// How many texts there were: each has an id of its own.
     texts: usize,
+    /// Calls of the server's tools that have no output yet. A hand-off is the output of its own.
+    open: Vec<String>,
     /// Whether the client has calls to execute.
     has_calls: bool,
     usage: Usage,
@@ -40,6 +42,7 @@ impl Parts {
             step: None,
             text: None,
             texts: 0,
+            open: Vec::new(),
             has_calls: false,
             usage: Usage::default(),
         }
@@ -196,10 +199,14 @@ fn finished(event: &ToolFinished) -> Value {
             "providerExecuted": true,
         });
     }
+    output(&event.call, event.outcome, result)
+}
+
+fn output(call: &str, outcome: ToolOutcome, result: Option<&str>) -> Value {
     json!({
         "type": "tool-output-available",
-        "toolCallId": event.call,
-        "output": { "outcome": event.outcome.as_str(), "result": result },
+        "toolCallId": call,
+        "output": { "outcome": outcome.as_str(), "result": result },
         "dynamic": true,
         "providerExecuted": true,
     })
@@ -223,6 +230,7 @@ impl Encoder for Parts {
             EventKind::ToolCalled(event) => {
                 self.in_step(out, step);
                 self.end_text(out);
+                self.open.push(event.call.clone());
                 part(
                     out,
                     &called(&event.call, &event.name, event.arguments.as_deref()),
@@ -244,6 +252,7 @@ impl Encoder for Parts {
             }
             EventKind::ToolFinished(event) => {
                 self.in_step(out, step);
+                self.open.retain(|open| *open != event.call);
                 part(out, &finished(event));
             }
             EventKind::ActionQueued(event) => {
@@ -269,6 +278,9 @@ impl Encoder for Parts {
                 self.confirm(out, asked);
             }
             EventKind::HandedOff(change) => {
+                for call in std::mem::take(&mut self.open) {
+                    part(out, &output(&call, ToolOutcome::HandedOff, None));
+                }
                 self.end_step(out);
                 let data = json!({ "from": change.from, "to": change.to });
                 let id = format!("handoff-{step}");
@@ -337,13 +349,6 @@ mod tests {
             name: "transfer_to_sales".into(),
             arguments: None,
         };
-        let done = ToolFinished {
-            call: "call_1".into(),
-            name: "transfer_to_sales".into(),
-            outcome: ToolOutcome::HandedOff,
-            result: None,
-            milliseconds: 1,
-        };
         let hand_off = HandedOff {
             from: "Triage".into(),
             to: "Sales".into(),
@@ -352,7 +357,6 @@ mod tests {
             (1, text("One ")),
             (1, text("moment.")),
             (1, EventKind::ToolCalled(Box::new(call))),
-            (1, EventKind::ToolFinished(Box::new(done))),
             (1, EventKind::HandedOff(Box::new(hand_off))),
             (2, text("مرحبا 👋")),
             (2, EventKind::TurnCompleted),

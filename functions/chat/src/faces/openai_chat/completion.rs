@@ -12,8 +12,8 @@ use super::chunks::{Chunks, MEDIA_TYPE, finish_reason};
 use super::extension::extension;
 use super::request::Completion;
 use crate::faces::door::Answer;
+use crate::faces::error_body;
 use crate::faces::whole::WholeTurn;
-use crate::faces::{confirm_text, error_body};
 use crate::routes::answers::{stream_response, uncached};
 use crate::stream::Encoder as _;
 
@@ -35,14 +35,9 @@ pub(super) fn usage(usage: &Usage) -> Value {
 pub(super) fn whole(completion: &Completion, answer: &Answer, turn: &WholeTurn) -> Response {
     let mut calls = Vec::new();
     let mut told = Vec::new();
-    let mut content = String::new();
     for event in &turn.events {
         told.extend(extension(&event.kind));
-        if let EventKind::TextDelta(text) = &event.kind {
-            content.push_str(text);
-        } else if let EventKind::ConfirmationAsked(asked) = &event.kind {
-            content.push_str(&confirm_text(asked));
-        } else if let EventKind::ClientCalled(called) = &event.kind {
+        if let EventKind::ClientCalled(called) = &event.kind {
             calls.push(json!({
                 "id": called.call,
                 "type": "function",
@@ -51,7 +46,7 @@ pub(super) fn whole(completion: &Completion, answer: &Answer, turn: &WholeTurn) 
         }
     }
     let reason = finish_reason(calls.len());
-    let mut message = json!({ "role": "assistant", "content": content, "refusal": null });
+    let mut message = json!({ "role": "assistant", "content": turn.text(), "refusal": null });
     if let (Some(message), false) = (message.as_object_mut(), calls.is_empty()) {
         message.insert("tool_calls".to_owned(), calls.into());
     }
