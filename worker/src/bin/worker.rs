@@ -14,6 +14,7 @@ async fn main() -> anyhow::Result<()> {
     let settings = function_settings().await?;
     log::start(&settings.log)?;
     let cloud = settings
+        .keeping
         .cloud
         .as_ref()
         .context("the worker function works on SQS: BATON_TABLE and both queues must be set")?;

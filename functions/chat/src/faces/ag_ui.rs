@@ -19,8 +19,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use baton_handoff::Followed;
 use baton_handoff::ids::ConversationId;
-use baton_handoff::{Client, Followed};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
@@ -168,13 +168,9 @@ fn words(thread: ConversationId, said: Option<Cause>) -> Result<Words, ApiError>
             let id = id.map_or(Id::Derived { users }, Id::Given);
             Words::new(Some(thread), text, id)
         }
-        Some(Cause::Results(results)) => {
-            let id = names::of_results(&results).map_or(Id::None, Id::Given);
-            let mut words = Words::new(Some(thread), String::new(), id);
-            words.client = Client {
-                results,
-                ..Client::default()
-            };
+        Some(Cause::Results { users, results }) => {
+            let mut words = Words::new(Some(thread), String::new(), Id::Derived { users });
+            words.client.results = results;
             words
         }
     })

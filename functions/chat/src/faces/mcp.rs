@@ -119,14 +119,15 @@ fn origin(headers: &HeaderMap) -> String {
     responses((status = 200, description = "The metadata of the protected resource.", body = Object)),
 ))]
 pub(crate) async fn metadata(State(app): State<App>, headers: HeaderMap) -> Json<Value> {
-    let mut metadata = json!({
-        "resource": format!("{}/mcp", origin(&headers)),
-        "bearer_methods_supported": ["header"],
-    });
-    if let Some(issuer) = &app.auth.issuers.customers {
-        metadata["authorization_servers"] = json!([issuer.issuer()]);
-    }
-    Json(metadata)
+    let resource = format!("{}/mcp", origin(&headers));
+    Json(match &app.auth.issuers.customers {
+        Some(issuer) => json!({
+            "resource": resource,
+            "bearer_methods_supported": ["header"],
+            "authorization_servers": [issuer.issuer()],
+        }),
+        None => json!({ "resource": resource, "bearer_methods_supported": ["header"] }),
+    })
 }
 
 /// A refusal as JSON-RPC writes it. It came before the message was read, so it names no id.

@@ -154,7 +154,7 @@ async fn a_repeated_message_is_the_same_turn_and_takes_the_place_of_what_came_of
     let server = Server::open(&model).await;
     let client = server.client();
     let said = user("m1", "مرحبا 🧨\u{2028}");
-    let first = run(&client, &input(&[said.clone()])).await;
+    let first = run(&client, &input(std::slice::from_ref(&said))).await;
     assert_eq!(text(&first), "You said: مرحبا 🧨\u{2028}");
     let id = of(&first, "TEXT_MESSAGE_START")[0]["messageId"].clone();
     let cut = json!({ "id": id, "role": "assistant", "content": "You" });
@@ -239,7 +239,7 @@ async fn the_customers_yes_is_an_interrupt_that_the_next_run_answers() {
     let server = setup.open().await;
     let client = server.client();
     let said = user("m1", &format!("refund {CATAPULT}"));
-    let events = run(&client, &input(&[said.clone()])).await;
+    let events = run(&client, &input(std::slice::from_ref(&said))).await;
     assert_eq!(outcome(&events)["type"], "interrupt");
     let interrupt = &outcome(&events)["interrupts"][0];
     assert_eq!(

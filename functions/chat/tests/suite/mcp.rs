@@ -11,7 +11,7 @@ use super::matrix::shared::callers::Caller;
 use super::support::{Answer, Client, Server, clerk, soon, until};
 
 /// A request of this era.
-fn request(client: &Client, era: &str, method: &str, params: Value) -> reqwest::RequestBuilder {
+fn request(client: &Client, era: &str, method: &str, params: &Value) -> reqwest::RequestBuilder {
     let mut body = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
     let mut request = client
         .bare("POST", "/mcp")
@@ -58,7 +58,7 @@ fn as_caller(mut request: reqwest::RequestBuilder, caller: &Caller) -> reqwest::
     request
 }
 
-fn says(message: &str, more: Value) -> Value {
+fn says(message: &str, more: &Value) -> Value {
     let mut arguments = json!({ "message": message });
     for (name, value) in more.as_object().unwrap() {
         arguments[name] = value.clone();
@@ -66,8 +66,8 @@ fn says(message: &str, more: Value) -> Value {
     json!({ "name": "chat", "arguments": arguments })
 }
 
-async fn chat(client: &Client, message: &str, more: Value) -> Value {
-    let asked = request(client, NEW, "tools/call", says(message, more));
+async fn chat(client: &Client, message: &str, more: &Value) -> Value {
+    let asked = request(client, NEW, "tools/call", &says(message, more));
     messages(&client.fetch(asked).await).pop().unwrap()["result"].clone()
 }
 
@@ -78,13 +78,13 @@ async fn both_eras_find_the_tool_and_speak_with_the_team() {
     let client = server.client();
     for era in [OLD, NEW] {
         let listed = client
-            .fetch(request(&client, era, "tools/list", json!({})))
+            .fetch(request(&client, era, "tools/list", &json!({})))
             .await;
         let listed = messages(&listed).pop().unwrap();
         assert_eq!(listed["result"]["tools"][0]["name"], "chat", "{listed}");
-        let said = says("hello", json!({ "conversation_id": era }));
+        let said = says("hello", &json!({ "conversation_id": era }));
         let said = client
-            .fetch(request(&client, era, "tools/call", said))
+            .fetch(request(&client, era, "tools/call", &said))
             .await;
         let said = messages(&said).pop().unwrap();
         let result = &said["result"];
@@ -93,7 +93,7 @@ async fn both_eras_find_the_tool_and_speak_with_the_team() {
         assert_eq!(client.said(era).await.len(), 1);
     }
     // In the newer one head and body must agree.
-    let lies = request(&client, NEW, "tools/list", json!({})).header("mcp-name", "chat");
+    let lies = request(&client, NEW, "tools/list", &json!({})).header("mcp-name", "chat");
     let lies = lies.header("mcp-method", "tools/call");
     let refused = client.fetch(lies).await;
     assert_eq!(
@@ -108,11 +108,11 @@ async fn hand_offs_and_tools_are_told_as_progress_and_a_repeated_order_is_placed
     let server = Server::open(&model).await;
     let client = server.client();
     let names = json!({ "conversation_id": "c", "message_id": "m1" });
-    let mut said = says("order anvil 30", names);
+    let mut said = says("order anvil 30", &names);
     said["_meta"] = json!({ "progressToken": "p" });
     for _ in 0..2 {
         let answer = client
-            .fetch(request(&client, NEW, "tools/call", said.clone()))
+            .fetch(request(&client, NEW, "tools/call", &said))
             .await;
         let mut heard = messages(&answer);
         let result = heard.pop().unwrap()["result"].clone();
@@ -136,7 +136,7 @@ async fn a_message_in_no_conversation_places_no_order() {
     let model = ScriptedModel::responding(clerk).await;
     let server = Server::open(&model).await;
     let client = server.client();
-    let result = chat(&client, "order anvil 30", json!({})).await;
+    let result = chat(&client, "order anvil 30", &json!({})).await;
     let id = result["structuredContent"]["conversation_id"]
         .as_str()
         .unwrap();
@@ -144,7 +144,7 @@ async fn a_message_in_no_conversation_places_no_order() {
     let orders = client.get("/orders").await.json();
     assert_eq!(orders["orders"], json!([]));
     // It goes on under its name.
-    let result = chat(&client, "order anvil 30", json!({ "conversation_id": id })).await;
+    let result = chat(&client, "order anvil 30", &json!({ "conversation_id": id })).await;
     assert_eq!(result["isError"], false, "{result}");
     let orders = client.get("/orders").await.json();
     assert_eq!(orders["orders"].as_array().unwrap().len(), 1, "{orders}");
@@ -155,7 +155,7 @@ async fn mistakes_and_failures_are_results_that_a_model_can_read() {
     let model = ScriptedModel::start([status(401)]).await;
     let server = Server::open(&model).await;
     let client = server.client();
-    let blank = chat(&client, " ", json!({})).await;
+    let blank = chat(&client, " ", &json!({})).await;
     assert_eq!(
         (&blank["isError"], &blank["content"][0]["text"]),
         (&json!(true), &json!("message is empty"))
@@ -170,14 +170,14 @@ async fn mistakes_and_failures_are_results_that_a_model_can_read() {
         .await;
     let unnamed = messages(&unnamed).pop().unwrap();
     assert_eq!(unnamed["result"]["isError"], true, "{unnamed}");
-    let failed = chat(&client, "hello", json!({ "conversation_id": "c" })).await;
+    let failed = chat(&client, "hello", &json!({ "conversation_id": "c" })).await;
     assert_eq!(
         (&failed["isError"], &failed["structuredContent"]["status"]),
         (&json!(true), &json!("failed"))
     );
     let other = json!({ "name": "other", "arguments": {} });
     let other = client
-        .fetch(request(&client, NEW, "tools/call", other))
+        .fetch(request(&client, NEW, "tools/call", &other))
         .await;
     assert_eq!(messages(&other).pop().unwrap()["error"]["code"], -32602);
 }
@@ -189,7 +189,7 @@ async fn a_client_that_hangs_up_stops_nothing() {
     let server = Server::open(&model).await;
     let client = server.client();
     let names = json!({ "conversation_id": "c", "message_id": "m1" });
-    let asked = request(&client, NEW, "tools/call", says("hello", names.clone()));
+    let asked = request(&client, NEW, "tools/call", &says("hello", &names));
     let gone = tokio::spawn(asked.send());
     until("the model is asked", async || {
         (model.requests().len() == 1).then_some(())
@@ -197,7 +197,7 @@ async fn a_client_that_hangs_up_stops_nothing() {
     .await;
     gone.abort();
     gate.open();
-    let result = chat(&client, "hello", names).await;
+    let result = chat(&client, "hello", &names).await;
     assert_eq!(
         result["structuredContent"]["text"], "Half and half.",
         "{result}"
@@ -214,7 +214,7 @@ async fn a_stranger_finds_no_conversation_and_reads_no_resource() {
     let (server, _people) = open(Mode::Tokens, &model).await;
     let client = server.client();
     let refused = client
-        .fetch(request(&client, NEW, "tools/list", json!({})))
+        .fetch(request(&client, NEW, "tools/list", &json!({})))
         .await;
     assert_eq!(refused.status, 401);
     assert_eq!(refused.json()["jsonrpc"], "2.0");
@@ -232,7 +232,7 @@ async fn a_stranger_finds_no_conversation_and_reads_no_resource() {
     );
 
     let (owner, stranger) = (by_token("coyote"), by_token("roadrunner"));
-    let said = request(&client, NEW, "tools/call", says("a secret", json!({})));
+    let said = request(&client, NEW, "tools/call", &says("a secret", &json!({})));
     let said = client.fetch(as_caller(said, &owner)).await;
     let said = messages(&said).pop().unwrap();
     let id = said["result"]["structuredContent"]["conversation_id"]
@@ -240,7 +240,7 @@ async fn a_stranger_finds_no_conversation_and_reads_no_resource() {
         .unwrap()
         .to_owned();
     let read = async |caller: &Caller, uri: &str| {
-        let asked = request(&client, NEW, "resources/read", json!({ "uri": uri }));
+        let asked = request(&client, NEW, "resources/read", &json!({ "uri": uri }));
         let answer = soon("a resource", client.fetch(as_caller(asked, caller))).await;
         messages(&answer).pop().unwrap()
     };
@@ -259,7 +259,7 @@ async fn a_stranger_finds_no_conversation_and_reads_no_resource() {
     foreign["error"]["data"]["uri"] = json!(missing);
     assert_eq!(foreign, read(&owner, missing).await);
     let listed = async |caller: &Caller| {
-        let asked = request(&client, NEW, "resources/list", json!({}));
+        let asked = request(&client, NEW, "resources/list", &json!({}));
         let answer = client.fetch(as_caller(asked, caller)).await;
         messages(&answer).pop().unwrap()["result"]["resources"].clone()
     };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use baton_handoff::Owner;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Change, Env, Store, Usage};
-use baton_handoff::record::{Asked, Meta, Origin, StepRecord, TurnRecord, TurnState, keys};
+use baton_handoff::record::{
+    Asked, FromClient, Meta, Origin, StepRecord, TurnRecord, TurnState, keys,
+};
 use baton_rehearsal::scripted::{Gate, ScriptedModel, stream};
 use baton_stores::env::SystemEnv;
 use baton_stores::sqlite::SqliteStore;
@@ -39,6 +41,8 @@ async fn write_history(folder: &Folder, name: &str) {
                 message_id: None,
                 speaker: baton_handoff::Speaker::default(),
                 answers: None,
+                lookups_only: false,
+                client: FromClient::default(),
                 receipt: 0,
                 accepted_at: now,
                 ended_at: Some(now),
@@ -65,6 +69,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 cost: None,
                 asked: Asked::default(),
                 opaque: None,
+                client: Vec::new(),
             };
             [
                 Change::Create(keys::turn(&conversation, *number), turn.record()),
@@ -89,6 +94,7 @@ async fn write_history(folder: &Folder, name: &str) {
         last_placed: None,
         satisfied: Vec::new(),
         cards: Vec::new(),
+        waiting_for_client: None,
         spending: None,
         spent: std::collections::BTreeMap::new(),
         due_at: 0,

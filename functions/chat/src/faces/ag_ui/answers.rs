@@ -81,7 +81,7 @@ pub(super) async fn give(
             Ok(()) => asked = asked.max(Some(answer.action.turn)),
             // An answer that was never asked for does not fail a run.
             Err(CannotConfirm::NotFound) => {
-                tracing::warn!("an answer to an unknown interrupt is left out")
+                tracing::warn!("an answer to an unknown interrupt is left out");
             }
             Err(CannotConfirm::Stale(stale)) => {
                 if !is_over(stale, answer) {

@@ -89,7 +89,7 @@ pub(super) struct Run {
 /// A call of the model.
 struct Call {
     /// The model's id.
-    call: String,
+    id: String,
     name: String,
     arguments: Option<String>,
     /// Our id, once it was told. Calls of unknown tools are not told before it is known whether they are the client's.
@@ -234,7 +234,7 @@ impl Run {
     fn called(&mut self, out: &mut BytesMut, called: &ToolCalled) {
         self.end_text(out);
         let mut call = Call {
-            call: called.call.clone(),
+            id: called.call.clone(),
             name: called.name.clone(),
             arguments: called.arguments.clone(),
             told: None,
@@ -278,7 +278,7 @@ impl Run {
     }
 
     fn finished(&mut self, out: &mut BytesMut, finished: &ToolFinished) {
-        if let Some(call) = self.take_call(|call| call.call == finished.call) {
+        if let Some(call) = self.take_call(|call| call.id == finished.call) {
             let content = finished.result.as_deref();
             self.answer(out, call, content.unwrap_or(finished.outcome.as_str()));
         }
@@ -286,7 +286,7 @@ impl Run {
 
     fn client_called(&mut self, out: &mut BytesMut, called: &ClientCalled) {
         self.end_text(out);
-        let _not_ours = self.take_call(|call| call.call == called.call && call.told.is_none());
+        let _not_ours = self.take_call(|call| call.id == called.call && call.told.is_none());
         write_call(out, &called.call, &called.name, &called.arguments);
         self.pending.push(called.call.clone());
     }
@@ -345,14 +345,14 @@ impl Run {
         self.leave_step(out);
         let asked = std::mem::take(&mut self.interrupts);
         let interrupts: Vec<_> = asked.into_iter().map(|(_, interrupt)| interrupt).collect();
-        let outcome = if !interrupts.is_empty() {
-            self.snapshot(out, agent.as_deref().unwrap_or_default());
-            Outcome::Interrupt { interrupts }
-        } else {
+        let outcome = if interrupts.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             Outcome::Success {
                 pending_tool_call_ids: pending,
             }
+        } else {
+            self.snapshot(out, agent.as_deref().unwrap_or_default());
+            Outcome::Interrupt { interrupts }
         };
         self.end(out, outcome);
     }

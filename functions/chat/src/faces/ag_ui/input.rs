@@ -66,7 +66,11 @@ pub(super) enum Cause {
         text: String,
     },
     /// The client has executed calls.
-    Results(Vec<ClientResult>),
+    Results {
+        /// The number of messages of the user before.
+        users: usize,
+        results: Vec<ClientResult>,
+    },
 }
 
 /// The last thing that was said, and the messages behind it. Nothing else of the history is kept.
@@ -93,13 +97,13 @@ impl Messages {
                     text: message.text(),
                 });
             }
-            Role::Tool => self.add_result(message),
+            Role::Tool => self.add_result(&message),
             Role::Assistant => self.held.add(&message.id),
             Role::Other => {}
         }
     }
 
-    fn add_result(&mut self, message: Message) {
+    fn add_result(&mut self, message: &Message) {
         let call = message.tool_call_id.clone().unwrap_or_default();
         // The result of a tool of ours.
         if turn_of(&call).is_some() {
@@ -115,10 +119,13 @@ impl Messages {
             },
         };
         match &mut self.cause {
-            Some(Cause::Results(results)) if !self.held.has_more() => results.push(result),
-            Some(Cause::Results(_) | Cause::User { .. }) | None => {
+            Some(Cause::Results { results, .. }) if !self.held.has_more() => results.push(result),
+            Some(Cause::Results { .. } | Cause::User { .. }) | None => {
                 self.held.clear();
-                self.cause = Some(Cause::Results(vec![result]));
+                self.cause = Some(Cause::Results {
+                    users: self.users,
+                    results: vec![result],
+                });
             }
         }
     }
@@ -206,7 +213,7 @@ mod tests {
     }
 
     fn calls(cause: Option<Cause>) -> Vec<String> {
-        let Some(Cause::Results(results)) = cause else {
+        let Some(Cause::Results { results, .. }) = cause else {
             panic!("{cause:?}");
         };
         results.into_iter().map(|result| result.call).collect()

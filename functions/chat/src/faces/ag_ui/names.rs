@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use baton_handoff::ClientResult;
-use baton_handoff::ids::{ActionId, MessageId, TurnNumber};
+use baton_handoff::ids::{ActionId, TurnNumber};
 use sha2::{Digest, Sha256};
 
 const BEGIN: &str = "baton-";
@@ -27,8 +26,13 @@ impl Namer {
         for (id, _) in &held.ids {
             digest = digest.chain_update([0]).chain_update(id.as_bytes());
         }
-        let tag = hex::<6>(&digest.finalize());
-        Self { tag, number: 0 }
+        let digest = digest.finalize();
+        let bits = digest.iter().take(6);
+        let bits = bits.fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+        Self {
+            tag: format!("{bits:012x}"),
+            number: 0,
+        }
     }
 
     pub(super) fn next(&mut self, turn: TurnNumber) -> Arc<str> {
@@ -74,22 +78,6 @@ impl Held {
         let ids = self.ids.iter().filter(move |(_, of)| *of == turn);
         ids.map(|(id, _)| &**id)
     }
-}
-
-/// The id of the turn's message that brings these results: the same for the same calls.
-pub(super) fn of_results(results: &[ClientResult]) -> Option<MessageId> {
-    let mut digest = Sha256::new();
-    for result in results {
-        digest = digest.chain_update(&result.call).chain_update([0]);
-    }
-    MessageId::parse(&format!("r_{}", hex::<16>(&digest.finalize()))).ok()
-}
-
-/// The first bytes of a hash, at most 16.
-fn hex<const BYTES: usize>(digest: &[u8]) -> String {
-    let bits = digest.iter().take(BYTES);
-    let bits = bits.fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
-    format!("{bits:0digits$x}", digits = 2 * BYTES)
 }
 
 /// The id of an interrupt: the action, and what an answer is bound to.

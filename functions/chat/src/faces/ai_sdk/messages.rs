@@ -172,7 +172,11 @@ impl Part {
             call: self.call?,
             result: match result {
                 Value::String(text) => text,
-                other => other.to_string(),
+                other @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_)) => other.to_string(),
             },
             failed,
         })

@@ -97,7 +97,7 @@ impl Parts {
                 &Delta {
                     kind: "text-delta",
                     id,
-                    delta,
+                    text: delta,
                 },
             );
         }
@@ -166,7 +166,8 @@ struct Delta<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     id: &'a str,
-    delta: &'a str,
+    #[serde(rename = "delta")]
+    text: &'a str,
 }
 
 fn part(out: &mut BytesMut, part: &impl Serialize) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use baton_handoff::Seen;
 use baton_handoff::event::EventKind;
-use baton_handoff::ids::{ConversationId, MessageId};
+use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -13,7 +13,7 @@ use rmcp::model::{
     ToolAnnotations,
 };
 use rmcp::service::RequestContext;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep_until;
 
@@ -73,10 +73,7 @@ pub(super) fn tool() -> Tool {
 }
 
 fn object(schema: Value) -> Arc<JsonObject> {
-    Arc::new(match schema {
-        Value::Object(schema) => schema,
-        _ => JsonObject::new(),
-    })
+    Arc::new(serde_json::from_value(schema).unwrap_or_default())
 }
 
 /// Mistakes are results too: a model reads them, and does better.
@@ -209,20 +206,29 @@ fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
     } else {
         CallToolResult::success(content)
     };
-    let mut structured = json!({
-        "conversation_id": answer.conversation().id(),
-        "turn": answer.turn(),
-        "status": status,
-        "text": text,
-    });
-    if let Some(agent) = agent {
-        structured["agent"] = json!(agent);
-    }
-    if let Some(id) = message_id {
-        structured["message_id"] = json!(id);
-    }
-    result.structured_content = Some(structured);
+    let told = Told {
+        conversation_id: answer.conversation().id(),
+        turn: answer.turn(),
+        message_id,
+        status,
+        agent,
+        text: &text,
+    };
+    result.structured_content = serde_json::to_value(told).ok();
     result
+}
+
+/// The result for programs, as `tool` describes it.
+#[derive(Serialize)]
+struct Told<'a> {
+    conversation_id: &'a ConversationId,
+    turn: TurnNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a MessageId>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    text: &'a str,
 }
 
 fn running(message_id: Option<&MessageId>) -> String {
@@ -237,11 +243,12 @@ fn running(message_id: Option<&MessageId>) -> String {
 
 /// What the customer is asked to confirm, which this protocol's client cannot do in the customer's place.
 fn confirmations(turn: &whole::WholeTurn) -> Option<String> {
-    let asked = turn.events.iter().filter_map(|event| match &event.kind {
-        EventKind::ConfirmationAsked(asked) => {
+    let asked = turn.events.iter().filter_map(|event| {
+        if let EventKind::ConfirmationAsked(asked) = &event.kind {
             Some(format!("The customer must confirm: {}", asked.title))
+        } else {
+            None
         }
-        _ => None,
     });
     let asked: Vec<_> = asked.collect();
     (!asked.is_empty()).then(|| asked.join("\n"))

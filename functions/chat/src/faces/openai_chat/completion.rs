@@ -50,14 +50,14 @@ pub(super) fn whole(completion: &Completion, answer: &Answer, turn: &WholeTurn) 
     if let (Some(message), false) = (message.as_object_mut(), calls.is_empty()) {
         message.insert("tool_calls".to_owned(), calls.into());
     }
-    let mut body = body(completion, &id(answer), message, reason, &turn.usage());
+    let mut body = body(completion, &id(answer), &message, reason, &turn.usage());
     if let Some(body) = body.as_object_mut() {
         body.insert("baton".to_owned(), told.into());
     }
     uncached(Json(body))
 }
 
-fn body(completion: &Completion, id: &str, message: Value, reason: &str, used: &Usage) -> Value {
+fn body(completion: &Completion, id: &str, message: &Value, reason: &str, used: &Usage) -> Value {
     json!({
         "id": id,
         "object": "chat.completion",
@@ -86,7 +86,7 @@ pub(super) fn titled(completion: &Completion, title: &str) -> Response {
         return uncached(Json(body(
             completion,
             ID,
-            message,
+            &message,
             "stop",
             &Usage::default(),
         )));

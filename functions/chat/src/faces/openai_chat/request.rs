@@ -145,7 +145,8 @@ impl Asked {
         };
         let tools = self.tools.iter().flatten().filter(|_| offered);
         let tools: Vec<_> = tools.map(Tool::of_client).collect::<Result<_, _>>()?;
-        if !has_conversation && !(tools.is_empty() && results.is_empty()) {
+        let brings_some = !tools.is_empty() || !results.is_empty();
+        if brings_some && !has_conversation {
             return Err(ApiError::bad_request(
                 "tools need a conversation: name it in the header X-Conversation-Id",
             ));

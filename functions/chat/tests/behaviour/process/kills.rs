@@ -5,6 +5,7 @@
 //! `BATON_KILLS` says how many kills, `BATON_KILLS_THINKING` how many with the latter, `BATON_KILLS_SEED` which moments.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -105,9 +106,11 @@ impl Shop {
             ("quick", "gemini", &models[1]),
         ] {
             let url = model.url();
-            team += &format!(
-                "\n[[model]]\nname = \"{name}\"\napi = \"{api}\"\nurl = \"{url}\"\nmodel = \"{name}\"\neffort = \"low\"\n"
-            );
+            writeln!(
+                team,
+                "\n[[model]]\nname = \"{name}\"\napi = \"{api}\"\nurl = \"{url}\"\nmodel = \"{name}\"\neffort = \"low\""
+            )
+            .unwrap();
         }
         std::fs::write(folder.path().join("team.toml"), team).unwrap();
         Self {
@@ -152,6 +155,7 @@ async fn kill_9_while_models_think_leaves_only_requests_that_their_services_take
     assert!(all.shortened > 0, "no window was ever cut");
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of a long run")]
 async fn many_rounds(thinks: bool) -> Counts {
     let number = |name: &str| {
         std::env::var(name)

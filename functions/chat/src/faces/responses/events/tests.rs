@@ -281,9 +281,9 @@ fn a_stream_that_was_cut_goes_on_behind_any_event() {
     let whole = sent(&turn(), None);
     let mut encoder = Events::new(about(), None);
     let mut out = BytesMut::new();
-    turn()
-        .iter()
-        .for_each(|event| encoder.event(&mut out, event));
+    for event in &turn() {
+        encoder.event(&mut out, event);
+    }
     for (place, event) in whole.iter().enumerate() {
         for again in [turn(), of_journal(turn())] {
             assert_eq!(
