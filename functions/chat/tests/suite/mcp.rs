@@ -165,7 +165,7 @@ async fn mistakes_and_failures_are_results_that_a_model_can_read() {
             &client,
             NEW,
             "tools/call",
-            json!({ "name": "chat", "arguments": {} }),
+            &json!({ "name": "chat", "arguments": {} }),
         ))
         .await;
     let unnamed = messages(&unnamed).pop().unwrap();

@@ -132,8 +132,8 @@ pub(super) fn answer(
     if !are_awaited(meta, results, now) {
         return None;
     }
-    let stays = results.is_empty() && sabotage!(ClientCallsStayOpen)
-        || !results.is_empty() && sabotage!(ClientAnswersTwice);
+    let mut stays = results.is_empty() && sabotage!(ClientCallsStayOpen);
+    stays |= !results.is_empty() && sabotage!(ClientAnswersTwice);
     let Some(waiting) = meta.waiting_for_client.clone() else {
         return Some(Vec::new());
     };

@@ -86,7 +86,7 @@ impl Messages {
         (self.cause, self.held)
     }
 
-    fn add(&mut self, message: Message) {
+    fn add(&mut self, message: &Message) {
         match message.role {
             Role::User => {
                 self.users += 1;
@@ -97,7 +97,7 @@ impl Messages {
                     text: message.text(),
                 });
             }
-            Role::Tool => self.add_result(&message),
+            Role::Tool => self.add_result(message),
             Role::Assistant => self.held.add(&message.id),
             Role::Other => {}
         }
@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Messages {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Messages, A::Error> {
                 let mut messages = Messages::default();
                 while let Some(message) = list.next_element()? {
-                    messages.add(message);
+                    messages.add(&message);
                 }
                 Ok(messages)
             }

@@ -193,7 +193,7 @@ fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
         .events
         .iter()
         .rev()
-        .map(|event| &event.agent)
+        .map(|event| &*event.agent)
         .find(|agent| !agent.is_empty());
     let content = [Some(text.clone()), confirmations(&turn)];
     let content = content
