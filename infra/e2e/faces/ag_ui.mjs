@@ -32,6 +32,14 @@ assert.notEqual(asking, acme);
 
 const seen = new Map();
 
+// The client rejects a run whose line is cut, and throws the same once more where nobody can catch it.
+const CUT = new Error("the line is cut");
+for (const uncaught of ["uncaughtException", "unhandledRejection"]) {
+  process.on(uncaught, (error) => {
+    if (error !== CUT) throw error;
+  });
+}
+
 // The client, with a fetch that shows every event to the schemas, and may hang up after some.
 class Agent extends HttpAgent {
   constructor(base, threadId) {
@@ -41,10 +49,15 @@ class Agent extends HttpAgent {
 
   // The resume that the protocol lacks: what came of the run is dropped, and read again from its start.
   connect(input) {
-    const last = this.messages.findLastIndex((message) => message.role === "user");
-    this.messages = this.messages.slice(0, last + 1);
     const url = `${this.base}/agui/${this.threadId}/stream?run=${input.runId}`;
     return transformHttpEventStream(runHttpRequest(() => this.checked(url, {})));
+  }
+
+  // The list is copied before `connect` is called.
+  async connectAgent(...how) {
+    const last = this.messages.findLastIndex((message) => message.role === "user");
+    this.messages = this.messages.slice(0, last + 1);
+    return super.connectAgent(...how);
   }
 
   async checked(url, init) {
@@ -53,27 +66,27 @@ class Agent extends HttpAgent {
     if (!response.body || !response.ok) return response;
     let rest = "";
     const decoder = new TextDecoder();
-    const agent = this;
-    const check = new TransformStream({
-      transform(chunk, controller) {
-        rest += decoder.decode(chunk, { stream: true });
-        const blocks = rest.split("\n\n");
-        rest = blocks.pop();
-        for (const block of blocks.filter((block) => block.startsWith("data: "))) {
-          const event = JSON.parse(block.slice(6));
-          strictly(event);
-          seen.set(event.type, (seen.get(event.type) ?? 0) + 1);
-          if (agent.cutAt === event.type) {
-            agent.cutAt = undefined;
-            controller.enqueue(chunk);
-            controller.error(new Error("the line is cut"));
-            return;
-          }
-        }
-        controller.enqueue(chunk);
-      },
-    });
-    return new Response(response.body.pipeThrough(check), response);
+    const reader = response.body.getReader();
+    const pull = async (controller) => {
+      const { done, value } = await reader.read();
+      if (done) return controller.close();
+      rest += decoder.decode(value, { stream: true });
+      const blocks = rest.split("\n\n");
+      rest = blocks.pop();
+      controller.enqueue(value);
+      for (const block of blocks.filter((block) => block.startsWith("data: "))) {
+        const event = JSON.parse(block.slice(6));
+        strictly(event);
+        seen.set(event.type, (seen.get(event.type) ?? 0) + 1);
+        if (this.cutAt !== event.type) continue;
+        this.cutAt = undefined;
+        reader.cancel().catch(() => {});
+        // What came before the cut is read first.
+        setTimeout(() => controller.error(CUT));
+        return new Promise(() => {});
+      }
+    };
+    return new Response(new ReadableStream({ pull, cancel: (why) => reader.cancel(why) }), response);
   }
 
   async say(text, parameters = {}, id = crypto.randomUUID()) {
@@ -287,6 +300,7 @@ async function quietly(work) {
 
 const folder = mkdtempSync(join(tmpdir(), "baton-ag-ui-"));
 const { server, base } = await serve(folder);
+process.once("exit", () => server.kill("SIGKILL"));
 let failed = 0;
 try {
   for (const [name, play] of Object.entries(played)) {
