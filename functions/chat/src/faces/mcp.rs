@@ -38,7 +38,7 @@ pub(crate) const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
 /// 2026-07-28, without sessions.
 #[cfg_attr(test, utoipa::path(
     post, path = "/mcp", operation_id = "mcp", tag = "faces",
-    request_body(content = Object, description = "A JSON-RPC message."),
+    request_body(content = Document, description = "At most 256 KiB."),
     responses(
         (status = 200, description = "The answer, and what happens until then.", content_type = "text/event-stream", body = String),
         (status = 202, description = "A notification was taken."),
@@ -74,6 +74,20 @@ pub(crate) async fn create(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// A message of JSON-RPC 2.0.
+#[cfg(test)]
+#[derive(utoipa::ToSchema)]
+#[schema(as = JsonRpcMessage)]
+#[expect(dead_code, reason = "only its shape is read")]
+struct Document {
+    /// `2.0`
+    jsonrpc: String,
+    /// None in a notification.
+    id: Option<Value>,
+    method: String,
+    params: Option<Value>,
 }
 
 /// `Host` and `Origin` were checked before, for all routes.

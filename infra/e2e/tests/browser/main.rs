@@ -21,6 +21,7 @@ mod conversation;
 mod conversations;
 mod desk;
 mod desk_lists;
+mod fallback;
 mod folder;
 mod identity;
 mod keyboard;
