@@ -183,7 +183,7 @@ def continued(first, second):
         read, say, _ = FACES[face]
         answer = read(say(name, words, f"m{number}"))
         assert answer, (face, "says nothing")
-        spoken += [("customer", words), ("assistant", answer)]
+        spoken += [("customer", words), ("agent", answer)]
     return name, spoken
 
 

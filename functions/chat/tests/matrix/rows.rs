@@ -457,7 +457,12 @@ impl Row {
         let path = path.replace("{id}", id).replace("{turn}", &target.turn);
         let path = path.replace("{action}", &target.action);
         let path = path.replace("{item}", &format!("msg_{}_u", target.turn));
-        let ask = Ask::new(self.method, &path, caller);
+        let mut ask = Ask::new(self.method, &path, caller);
+        if self.route == "/mcp" {
+            // MCP wants both from its clients.
+            let both = "application/json, text/event-stream".to_owned();
+            ask.headers.push(("accept", both));
+        }
         match (self.body)(target) {
             Some(body) => ask.json(body),
             None => ask,

