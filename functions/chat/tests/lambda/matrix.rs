@@ -89,7 +89,10 @@ async fn every_route_of_the_function_is_for_its_owner() {
         ("BATON_SESSION_SECRET", SESSIONS.to_owned()),
         ("BATON_OPERATOR_TOKEN", OPERATOR.to_owned()),
         // Each caller says something on every route that takes a message.
-        ("BATON_BOUNDS", "messages.owner=1000,turns.owner=1000,streams.owner=1000".to_owned()),
+        (
+            "BATON_BOUNDS",
+            "messages.owner=1000,turns.owner=1000,streams.owner=1000".to_owned(),
+        ),
         ("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string()),
     ]);
     function.rise(&settings);

@@ -3,7 +3,7 @@
 use baton_rehearsal::scripted::{ScriptedModel, says, status};
 use serde_json::{Value, json};
 
-use super::support::{Answer, Asked, Client, Server, Setup, clerk, soon};
+use super::support::{Answer, Asked, Client, Server, Setup, clerk, soon, until};
 
 const CATAPULT: &str = "item_318205561";
 
@@ -234,7 +234,12 @@ async fn a_stopped_run_is_cancelled_and_one_under_way_is_followed_from_its_start
         let client = client.clone();
         async move { run(&client, &input(&[user("m1", "hello")])).await }
     });
-    soon("the request to the model", model.arrived(1)).await;
+    // The model is asked before the turn is recorded.
+    until("the turn runs", async || {
+        let read = client.get("/conversations/c").await;
+        (read.status == 200).then_some(())
+    })
+    .await;
     let following = client.request("GET", "/agui/c/stream?run=mine").send();
     let following = soon("the begin of the run", following).await.unwrap();
     let stopped = client

@@ -184,7 +184,9 @@ fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
         End::Stopped => ("stopped", turn.text(), false),
         End::Failed(code) => (
             "failed",
-            format!("{}{}", turn.text(), code.sentence()),
+            format!("{}\n{}", turn.text(), code.sentence())
+                .trim_start()
+                .to_owned(),
             true,
         ),
         End::Continues => ("running", running(message_id), true),
