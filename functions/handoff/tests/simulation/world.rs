@@ -79,6 +79,7 @@ struct Host {
 }
 
 pub(crate) struct World {
+    pub(crate) seed: u64,
     now: AtomicU64,
     chance: Mutex<Chance>,
     tasks: Mutex<BTreeMap<TaskId, Task>>,
@@ -97,6 +98,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, processes: usize, prints: bool) -> Arc<Self> {
         Arc::new(Self {
+            seed,
             now: AtomicU64::new(DAWN),
             chance: Mutex::new(Chance::new(seed)),
             tasks: Mutex::default(),
