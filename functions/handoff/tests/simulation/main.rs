@@ -52,7 +52,7 @@
 //! What seeds have shown once is played from scripts in `scenarios`: a seed means something else as soon as anything is drawn anew.
 //!
 //! ```text
-//! ./infra/test simulator              10,000 seeds, 10,000 others at each run, and that broken engines are caught
+//! ./infra/test simulator              10,000 seeds, 2,000 others at each run, and that broken engines are caught
 //! cargo test -p baton-handoff --features sabotage --test simulation                a few hundred seeds
 //!
 //! SIM="cargo test --profile simulation -p baton-handoff --features sabotage --test simulation"
