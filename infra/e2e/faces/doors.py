@@ -7,6 +7,7 @@ PROGRAM is the server `local`, which answers with the rehearsal model. Only what
 the scripts beside this one.
 """
 
+import concurrent.futures
 import http.client
 import json
 import os
@@ -184,7 +185,7 @@ def continued(first, second):
         answer = read(say(name, words, f"m{number}"))
         assert answer, (face, "says nothing")
         spoken += [("customer", words), ("agent", answer)]
-    return name, spoken
+    assert said(name) == spoken, (first, second, said(name), spoken)
 
 
 def followed(first, second):
@@ -216,7 +217,7 @@ def main():
             "BATON_DATA": f"{folder}/baton.db",
             "BATON_AUTH": "open",
             "BATON_BOUNDS": "off",
-            "BATON_REHEARSAL_DELAY_MS": "20",
+            "BATON_REHEARSAL_DELAY_MS": "40",
         }
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         log = open(f"{folder}/log", "w+")
@@ -231,11 +232,10 @@ def main():
                     assert time.monotonic() < until and server.poll() is None, "the server does not answer"
                     time.sleep(0.1)
             pairs = [(first, second) for first in FACES for second in FACES]
-            for first, second in pairs:
-                name, spoken = continued(first, second)
-                assert said(name) == spoken, (first, second, said(name), spoken)
-            for first, second in pairs:
-                followed(first, second)
+            # They mostly wait for words.
+            with concurrent.futures.ThreadPoolExecutor(12) as pool:
+                for play in [continued, followed]:
+                    list(pool.map(play, *zip(*pairs)))
             print(f"{len(FACES)} protocols: {len(pairs)} conversations continued, {len(pairs)} turns followed")
         finally:
             server.terminate()

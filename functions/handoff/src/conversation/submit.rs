@@ -214,7 +214,13 @@ impl Conversation {
                 return Err(Stop::Refused(Refusal::NotFound));
             }
         };
-        let known = known?;
+        let mut known = known?;
+        let results = &submission.client.results;
+        let is_late = |meta: &Meta| !client::are_awaited(meta, results, self.engine.env.now());
+        if known.is_none() && meta.as_ref().is_some_and(|(_, meta)| is_late(meta)) {
+            // The same results may have been taken between these reads. A refusal has no commit that would fail then.
+            known = self.known_message(submission).await?;
+        }
         let erased_below = meta.as_ref().map_or(0, |(_, meta)| meta.erased_below);
         // An erased message leaves a marker for a while; a new message replaces it.
         let stale = match known {
