@@ -109,7 +109,7 @@ impl Conversation {
             ends.append(&mut typed.changes);
             answered = Some(typed.action);
         }
-        let mut past = past.map(|past| past.visible(&meta));
+        let mut past = past.map(|past| past.visible(&meta).before(number));
         if let Some(past) = &mut past {
             self.engine
                 .open_window(conversation, &meta, &mut turn, past)

@@ -25,6 +25,12 @@ impl Past {
         self
     }
 
+    /// Without this turn and later ones: they were read beside a META that does not know them.
+    pub(crate) fn before(mut self, number: TurnNumber) -> Self {
+        self.turns.retain(|turn| turn.number < number);
+        self
+    }
+
     /// Whether it has the turn before this one.
     pub(crate) fn reaches(&self, next: TurnNumber) -> bool {
         let last = self.turns.last();
