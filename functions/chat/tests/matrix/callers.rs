@@ -321,7 +321,7 @@ fn bad_tokens(owner: &Caller) -> Vec<Caller> {
         ),
         (
             "a token of later",
-            signed(&with(mine.clone(), "nbf", now() + 120), OF_CUSTOMERS),
+            signed(&with(mine.clone(), "nbf", now() + 540), OF_CUSTOMERS),
         ),
         (
             "a token for another audience",

@@ -20,7 +20,7 @@ use self::people::People;
 use self::rows::{Gate, Row, Target};
 
 /// Requests at the same time. Bad credentials are answered late, so a sequence of them would take minutes.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 
 /// A text that only the owner and operators may read.
 const SECRET: &str = "my password is rosebud";
