@@ -91,7 +91,11 @@ async fn every_route_of_the_function_is_for_its_owner() {
         // Each caller says something on every route that takes a message.
         (
             "BATON_BOUNDS",
-            "messages.owner=1000,turns.owner=1000,streams.owner=1000".to_owned(),
+            [
+                "messages.owner=1000,turns.owner=1000,streams.owner=1000",
+                "messages.address=10000,turns.address=1000,streams.address=1000",
+            ]
+            .join(","),
         ),
         ("AWS_LAMBDA_MAX_CONCURRENCY", AT_ONCE.to_string()),
     ]);
