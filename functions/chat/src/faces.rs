@@ -33,7 +33,7 @@ use crate::edge::error::{ApiError, Refused};
 
 /// A protocol other than Baton's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Face {
+pub(crate) enum Face {
     /// Chat Completions, and whatever else stands below `/v1`.
     OpenAi,
     /// The stream of the AI SDK's chats.
@@ -46,7 +46,7 @@ enum Face {
 
 impl Face {
     /// The protocol of a path, also of one that does not exist.
-    fn of(path: &str) -> Option<Self> {
+    pub(crate) fn of(path: &str) -> Option<Self> {
         let is_below = |prefix: &str| {
             let rest = path.strip_prefix(prefix);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -7,6 +7,7 @@ mod events;
 mod headers;
 mod history;
 pub(crate) mod refusals;
+mod shapes;
 pub(crate) mod streams;
 pub(crate) mod values;
 
@@ -16,6 +17,7 @@ use utoipa::openapi::{self, Ref, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
+use self::shapes::FaceRefusals;
 use crate::faces::{ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
@@ -118,9 +120,14 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         values::After,
         values::TurnEvents,
         values::ConversationEvents,
-        values::Markdown
+        values::Markdown,
+        shapes::OpenAiError,
+        shapes::OpenAiReason,
+        shapes::JsonRpcError,
+        shapes::JsonRpcReason,
+        shapes::RunError
     )),
-    modifiers(&Security, &Refusals, &Layers),
+    modifiers(&Security, &Refusals, &Layers, &FaceRefusals),
 )]
 struct Document;
 

@@ -36,8 +36,6 @@ use crate::auth::caller::Caller;
 use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
-use crate::edge::error::Error;
-#[cfg(test)]
 use crate::openapi::{refusals, values};
 use crate::routes::answers::{name_turn, stream_response, uncached};
 use crate::routes::input::{Path, Query};
@@ -99,10 +97,8 @@ struct RunAgentInput {
         ),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
-        (
-            status = 409, body = Error,
-            description = "Interrupts are open that `resume` does not answer, or an answer is stale, or results are not waited for."
-        ),
+        // Open interrupts that `resume` does not answer, a stale answer, or results that are not waited for.
+        (status = 409, response = refusals::Conflict),
         (status = 422, response = refusals::MessageIdReused),
         (status = 429, response = refusals::OverBound),
         (status = 500, response = refusals::Internal),

@@ -26,6 +26,8 @@ use crate::edge::authority::is_loopback_host;
 use crate::edge::bounds::Places;
 use crate::edge::deadline::answer_end;
 use crate::edge::error::ApiError;
+#[cfg(test)]
+use crate::openapi::refusals;
 use crate::routes::input::read_json;
 use crate::stream::listener::HEARTBEAT;
 
@@ -42,8 +44,11 @@ pub(crate) const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
     responses(
         (status = 200, description = "The answer, and what happens until then.", content_type = "text/event-stream", body = String),
         (status = 202, description = "A notification was taken."),
-        (status = "4XX", description = "A JSON-RPC error.", body = Object),
-        (status = "5XX", description = "A JSON-RPC error.", body = Object),
+        (status = 400, response = refusals::BadRequest),
+        (status = 404, response = refusals::NotFound),
+        (status = 429, response = refusals::OverBound),
+        (status = 500, response = refusals::Internal),
+        (status = 503, response = refusals::Unavailable),
     ),
 ))]
 pub(crate) async fn create(
