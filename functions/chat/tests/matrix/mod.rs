@@ -19,8 +19,9 @@ use self::callers::{Caller, Standing};
 use self::people::People;
 use self::rows::{Gate, Row, Target};
 
-/// Requests at the same time. Bad credentials are answered late, so a sequence of them would take minutes.
-const AT_ONCE: usize = 256;
+/// Requests at the same time. Bad credentials are answered late, so a sequence of them would take minutes; many more would meet the
+/// bounds of connections and of answers that are made at once.
+const AT_ONCE: usize = 64;
 
 /// A text that only the owner and operators may read.
 const SECRET: &str = "my password is rosebud";

@@ -6,7 +6,7 @@ use baton_rehearsal::scripted::{ScriptedModel, says};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::support::{Asked, Server, body};
+use super::support::{Asked, Server, alone, body};
 
 const CONVERSATIONS: usize = 512;
 const TURNS: usize = 3;
@@ -24,6 +24,7 @@ fn answer_to(message: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_512_conversations_never_mix() {
+    let _turn = alone().await;
     let model = ScriptedModel::responding(|asked| says(&answer_to(&asked.customer()))).await;
     let server = Server::open(&model).await;
     let client = server.client();
@@ -69,6 +70,7 @@ async fn streams_of_512_conversations_never_mix() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_100_streams_that_hang() {
+    let _turn = alone().await;
     let model = ScriptedModel::responding(|asked| match asked.customer().as_str() {
         "hang" => says("Wait ").then_hangs(),
         other => says(&format!("echo {other}")),

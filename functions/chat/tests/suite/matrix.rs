@@ -11,7 +11,7 @@ use baton_rehearsal::scripted::ScriptedModel;
 
 use self::shared::people::People;
 use self::shared::{Ask, Asks, Mode, Reply, check, people, tokens};
-use super::support::{Client, OPERATOR, SESSIONS, Server, Setup, clerk, soon};
+use super::support::{Client, OPERATOR, SESSIONS, Server, Setup, alone, clerk, soon};
 
 impl Asks for Client {
     async fn ask(&self, ask: &Ask) -> Reply {
@@ -86,6 +86,7 @@ pub(super) async fn open_with(
 }
 
 async fn check_mode(mode: Mode) {
+    let _turn = alone().await;
     let model = ScriptedModel::responding(clerk).await;
     let (server, people) = open(mode, &model).await;
     check(&server.client(), mode, &people, SESSIONS).await;

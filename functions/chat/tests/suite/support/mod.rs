@@ -20,6 +20,7 @@ pub(crate) use line::{Line, SseEvent, Turn};
 pub(crate) use server::{SESSIONS, Server, Setup};
 #[allow(unused_imports, reason = "not every suite plays other services")]
 pub(crate) use service::{CHAT, MODEL, OTHERS, Service};
+use tokio::sync::{Mutex, MutexGuard};
 pub(crate) use tool_faults::ToolFaults;
 
 /// How long a test waits for what it expects. Nothing is measured by it; it only ends a test that would hang.
@@ -27,6 +28,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Between two looks at something that nobody announces.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// A turn of a test that fills a server, or the store behind it: beside each other they would wait longer than a server lets its
+/// clients wait.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    static TURNS: Mutex<()> = Mutex::const_new(());
+    TURNS.lock().await
+}
 
 /// The value, or a failed test if it does not come.
 pub(crate) async fn soon<T>(what: &str, value: impl Future<Output = T>) -> T {
