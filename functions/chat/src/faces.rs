@@ -11,6 +11,7 @@
 //! A face knows its protocol, and nothing of rules about conversations: ownership, bounds, ids of messages and claims are the
 //! door's, the same for all. A new one is a folder, its routes in the one list of `router.rs`, and a line in [`Face`].
 
+pub(crate) mod a2a;
 pub(crate) mod ag_ui;
 pub(crate) mod ai_sdk;
 pub(crate) mod body;
@@ -25,10 +26,11 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::event::ConfirmationAsked;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::app::MAX_BODY;
+use crate::edge::authority::is_loopback_host;
 use crate::edge::error::{ApiError, Refused};
 
 /// A protocol other than Baton's own.
@@ -42,6 +44,8 @@ pub(crate) enum Face {
     Mcp,
     /// AG-UI.
     AgUi,
+    /// A2A.
+    A2a,
 }
 
 impl Face {
@@ -59,6 +63,8 @@ impl Face {
             Some(Self::Mcp)
         } else if is_below("/agui") {
             Some(Self::AgUi)
+        } else if is_below("/a2a") {
+            Some(Self::A2a)
         } else {
             None
         }
@@ -81,6 +87,8 @@ impl Face {
             Self::AiSdk => (status, detail).into_response(),
             Self::Mcp => (status, Json(mcp::error(status, &detail))).into_response(),
             Self::AgUi => (status, Json(ag_ui::error(status, &detail))).into_response(),
+            // No call was read yet.
+            Self::A2a => (status, Json(a2a::error(status, &detail, &Value::Null))).into_response(),
         }
     }
 }
@@ -89,7 +97,7 @@ impl Face {
 pub(crate) fn largest_body(path: &str) -> usize {
     match Face::of(path) {
         Some(Face::OpenAi | Face::AiSdk | Face::AgUi) => body::MAX_BODY,
-        Some(Face::Mcp) | None => MAX_BODY,
+        Some(Face::Mcp | Face::A2a) | None => MAX_BODY,
     }
 }
 
@@ -101,7 +109,13 @@ pub(crate) async fn in_own_words(request: Request, next: Next) -> Response {
     let (Some(face), Some(refused)) = (face, refused) else {
         return response;
     };
-    let (head, body) = face.refusal(refused).into_parts();
+    reworded(response, face.refusal(refused))
+}
+
+/// A refusal with the status, type and body of its other form.
+fn reworded(mut response: Response, own: Response) -> Response {
+    response.extensions_mut().remove::<Refused>();
+    let (head, body) = own.into_parts();
     *response.status_mut() = head.status;
     response.headers_mut().remove(header::CONTENT_LENGTH);
     if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
@@ -141,6 +155,20 @@ pub(crate) fn not_yet() -> ApiError {
         "the answer is not ready yet; send the same request again: it finds the same answer",
     )
     .with_header(header::RETRY_AFTER, "2")
+}
+
+/// This server's address, as the client calls it.
+fn origin(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or("localhost");
+    let scheme = if is_loopback_host(host) {
+        "http"
+    } else {
+        "https"
+    };
+    format!("{scheme}://{host}")
 }
 
 /// What a client prints that knows nothing of cards.

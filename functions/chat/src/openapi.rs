@@ -18,7 +18,7 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use self::headers::{header, header_ref};
 use self::shapes::FaceRefusals;
-use crate::faces::{ag_ui, ai_sdk, mcp, openai_chat, responses};
+use crate::faces::{a2a, ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -58,7 +58,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         (
             name = "faces",
             description = "Other protocols, each as its clients speak it. A refusal has their own shape: below `/v1` that of OpenAI's \
-                           errors, below `/api/chat` the sentence as plain text, below `/agui` the event of a failed run, below `/mcp` that of JSON-RPC"
+                           errors, below `/api/chat` the sentence as plain text, below `/agui` the event of a failed run, below `/mcp` and `/a2a` that of JSON-RPC"
         ),
         (name = "server", description = "The server itself and its page"),
     ),
@@ -66,6 +66,8 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         completions::create,
         ag_ui::run,
         ag_ui::follow,
+        a2a::call,
+        a2a::card::card,
         conversations::list,
         conversations::list_all,
         conversations::history,
@@ -150,7 +152,12 @@ impl Modify for Security {
 fn is_public(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/desk" | "/health" | "/.well-known/jwks.json" | "/openapi.json" | "/static/{file}"
+        "/" | "/desk"
+            | "/health"
+            | "/.well-known/jwks.json"
+            | "/.well-known/agent-card.json"
+            | "/openapi.json"
+            | "/static/{file}"
     )
 }
 
@@ -220,6 +227,7 @@ impl Modify for Layers {
                 // The page, public keys and this document may be cached.
                 let is_kept = path == "/openapi.json"
                     || path == "/.well-known/jwks.json"
+                    || path == "/.well-known/agent-card.json"
                     || operation
                         .parameters
                         .iter()

@@ -14,7 +14,7 @@ use crate::edge::bounds::Places;
 use crate::edge::error::ApiError;
 use crate::edge::{announced, guard, trace};
 use crate::faces::body::Bodies;
-use crate::faces::{self, ag_ui, ai_sdk, mcp, openai_chat, responses};
+use crate::faces::{self, a2a, ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
     session, turns,
@@ -42,6 +42,8 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/chat/completions", completions::create),
         post("/agui", ag_ui::run),
         get("/agui/{id}/stream", ag_ui::follow),
+        post("/a2a", a2a::call),
+        get(a2a::card::PATH, a2a::card::card),
         get("/conversations", conversations::list),
         get("/conversations/{id}", conversations::history),
         delete("/conversations/{id}", conversations::erase),

@@ -22,6 +22,7 @@ def named(name):
 REFUSALS = [
     ("/v1/", refusal(named("OpenAiError"))),
     ("/api/chat", refusal({"type": "string"}, "text/plain")),
+    ("/a2a", refusal(named("JsonRpcError"))),
     ("/mcp", refusal(named("JsonRpcError"))),
     ("/agui", refusal(named("RunError"))),
     ("/", refusal(named("Error"))),

@@ -12,17 +12,13 @@ mod names;
 mod tests;
 mod wire;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::Followed;
 use baton_handoff::ids::ConversationId;
-use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -37,7 +33,7 @@ use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::{refusals, values};
-use crate::routes::answers::{name_turn, stream_response, uncached};
+use crate::routes::answers::{begun_by, name_turn, stream_response, uncached};
 use crate::routes::input::{Path, Query};
 use crate::routes::{open, stream_place};
 use crate::stream::{late, listener};
@@ -140,7 +136,7 @@ pub(crate) async fn run(
         let (encoder, opening) = runs(held).of(entered.conversation().id());
         let conversation = entered.conversation().clone();
         let body = late::results(app.engine.clone(), conversation, asked, Box::new(encoder));
-        let response = stream_response(behind(opening, body), MEDIA_TYPE);
+        let response = begun_by(opening, stream_response(body, MEDIA_TYPE));
         return Ok(entered.respond(response));
     }
     let mut words = words(input.thread_id.clone(), said)?;
@@ -153,7 +149,7 @@ pub(crate) async fn run(
     let answer = knock.say(words).await?;
     let (encoder, opening) = runs(held).of(answer.conversation().id());
     let response = answer.stream(Box::new(encoder), MEDIA_TYPE);
-    Ok(response.map(|body| behind(opening, body)))
+    Ok(begun_by(opening, response))
 }
 
 /// What is said, for the door.
@@ -178,17 +174,6 @@ fn name_of_run(run: &str) -> Result<Arc<str>, ApiError> {
         return Err(ApiError::bad_request(detail));
     }
     Ok(Arc::from(run))
-}
-
-/// A body that begins with the run's start: nobody waits for it until a model has answered.
-fn behind(opening: Bytes, body: Body) -> Body {
-    let opening = stream::iter([Ok::<_, Infallible>(opening)]);
-    // The body of a listener never yields an error.
-    Body::from_stream(
-        opening
-            .map(|bytes| bytes.map_err(axum::Error::new))
-            .chain(body.into_data_stream()),
-    )
 }
 
 /// The run that is under way, from its start.
@@ -243,7 +228,7 @@ pub(crate) async fn follow(
     };
     let (encoder, opening) = runs.of(conversation.id());
     let body = listener::turn(log, turn, Box::new(encoder), None);
-    let mut response = place.hold(stream_response(behind(opening, body), MEDIA_TYPE));
+    let mut response = place.hold(begun_by(opening, stream_response(body, MEDIA_TYPE)));
     name_turn(&mut response, conversation.id(), turn);
     Ok(response)
 }

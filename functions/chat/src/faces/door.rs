@@ -3,19 +3,23 @@
 //!
 //! Knows no protocol: a face says what it read, and writes the answer.
 
+mod repeats;
+
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
-use baton_handoff::event::EventKind;
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use baton_handoff::text::is_blank;
 use baton_handoff::{
-    Accepted, Bound, CannotRegenerate, Client, Conversation, Kind, Overlap, Principal, Pulse, Seen,
-    Submission, TurnLog,
+    Accepted, Bound, CannotRegenerate, Client, Conversation, Engine, Kind, Overlap, Principal,
+    Pulse, Submission, TurnLog,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
-use sha2::{Digest, Sha256};
 
+pub(crate) use self::repeats::Id;
+use self::repeats::submit;
 use super::whole::{self, WholeTurn};
 use crate::app::App;
 use crate::auth::asking::Asking;
@@ -25,14 +29,11 @@ use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
 use crate::edge::headers::CONVERSATION;
 use crate::routes::answers::{insert, name_turn, stream_response};
-use crate::routes::{stream_place, turn_reference};
+use crate::routes::stream_place;
 use crate::stream::{Encoder, listener};
 
 /// The first turn of a conversation: numbers are never used twice.
 const FIRST_TURN: u32 = 1;
-
-/// How often the same words are said again that have failed. Each is a read more.
-const MOST_FAILURES: usize = 8;
 
 /// A message, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 32 * 1024;
@@ -66,25 +67,6 @@ pub(crate) struct Words {
     pub(crate) lookups_only: bool,
 }
 
-/// What makes a repeated message known as one.
-pub(crate) enum Id {
-    /// The client's own name for it.
-    Given(MessageId),
-    /// Conversation, number of user messages in the request, and text: the same in the automatic repeats of a client that sends
-    /// the history with each message.
-    Derived {
-        /// The number of user messages.
-        users: usize,
-    },
-    /// Conversation, the turn that the client answers, and text: the same in each repeat of a client that names that turn.
-    Behind {
-        /// The turn; 0 before the first.
-        turn: TurnNumber,
-    },
-    /// Nothing: a repeat is a second message.
-    None,
-}
-
 impl Words {
     /// A message that waits for the turn that runs, as faces say it.
     pub(crate) fn new(conversation: Option<ConversationId>, message: String, id: Id) -> Self {
@@ -111,71 +93,21 @@ impl Words {
     }
 }
 
-impl Id {
-    /// The id of these words. `again`: the turns that have failed for them so far.
-    fn of(
-        &self,
-        conversation: &ConversationId,
-        words: &Submission,
-        again: &[TurnNumber],
-    ) -> Option<MessageId> {
-        match self {
-            Self::Given(id) => Some(id.clone()),
-            Self::Derived { users } => derived(conversation, &users.to_string(), words, again),
-            Self::Behind { turn } => derived(conversation, &format!("behind {turn}"), words, again),
-            Self::None => None,
-        }
-    }
-}
-
-/// `d_` and the first 128 bits of a hash.
-fn derived(
-    conversation: &ConversationId,
-    place: &str,
-    words: &Submission,
-    again: &[TurnNumber],
-) -> Option<MessageId> {
-    let mut hasher = Sha256::new();
-    let numbers = again.iter().map(ToString::to_string);
-    let calls = words.client.results.iter();
-    let parts = [conversation.to_string(), place.to_owned()]
-        .into_iter()
-        .chain([words.message.clone()])
-        .chain(calls.map(|result| result.call.clone()))
-        .chain(numbers);
-    for part in parts {
-        // Its length first: parts that meet elsewhere are other parts.
-        hasher.update(part.len().to_be_bytes());
-        hasher.update(part);
-    }
-    let digest = hasher.finalize();
-    let bits = digest.iter().take(16);
-    let bits = bits.fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
-    // It is a valid id.
-    MessageId::parse(&format!("d_{bits:032x}")).ok()
-}
-
-/// Whether the turn is over, and the same words may be said once more: it failed in a way that may pass, and accepted nothing.
-fn may_be_said_again(log: &TurnLog) -> bool {
-    let mut may = false;
-    let mut accepted = false;
-    log.read_now(Seen::default(), |unread| {
-        unread.for_each(|event| {
-            accepted |= matches!(event.kind, EventKind::ActionQueued(_));
-            if let EventKind::TurnFailed(code) = event.kind {
-                may = code.retryable();
-            }
-        });
-    });
-    may && !accepted
-}
-
 impl Knock {
     /// Checks the credential, and counts the message.
-    pub(crate) async fn at(app: App, places: Places, mut parts: Parts) -> Result<Self, ApiError> {
+    pub(crate) async fn at(app: App, places: Places, parts: Parts) -> Result<Self, ApiError> {
+        let knock = Self::arrive(app, places, parts).await?;
+        knock.count()?;
+        Ok(knock)
+    }
+
+    /// Checks the credential only, where the body tells whether there is a message.
+    pub(crate) async fn arrive(
+        app: App,
+        places: Places,
+        mut parts: Parts,
+    ) -> Result<Self, ApiError> {
         let asking = Asking::of(&app, &mut parts).await?;
-        let counted = asking.counted();
-        counted.count(&app.engine, Bound::MessagesOwner, Bound::MessagesAddress)?;
         Ok(Self {
             app,
             places,
@@ -184,17 +116,39 @@ impl Knock {
         })
     }
 
+    /// Counts the message.
+    pub(crate) fn count(&self) -> Result<(), ApiError> {
+        let counted = self.asking.counted();
+        Ok(counted.count(
+            &self.app.engine,
+            Bound::MessagesOwner,
+            Bound::MessagesAddress,
+        )?)
+    }
+
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.app.engine.clone()
+    }
+
+    /// None of a stranger.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        match &self.asking {
+            Asking::Known(caller) => Some(caller),
+            Asking::Stranger(_) => None,
+        }
+    }
+
     /// Whether the caller has no credential yet.
     pub(crate) fn is_stranger(&self) -> bool {
-        matches!(self.asking, Asking::Stranger(_))
+        self.caller().is_none()
     }
 
     /// The conversation of this name, for a look before something is said in it. A stranger has none.
     pub(crate) fn look(&self, name: &ConversationId) -> Result<Option<Conversation>, ApiError> {
-        match &self.asking {
-            Asking::Known(caller) => caller.open(&self.app, name).map(Some),
-            Asking::Stranger(_) => Ok(None),
-        }
+        let caller = self.caller();
+        caller
+            .map(|caller| caller.open(&self.app, name))
+            .transpose()
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {
@@ -347,27 +301,6 @@ fn may_bring_tools(app: &App, caller: &Caller, parts: &Parts) -> bool {
     is_known || app.engine.team().allows_client_tools_of_anyone()
 }
 
-/// Has the message recorded. Under a derived id a person who tries again after a failure sends what an automatic repeat would send:
-/// what failed, and may be tried again, is said once more.
-async fn submit(
-    opened: &Conversation,
-    mut submission: Submission,
-    id: &Id,
-) -> Result<Accepted, ApiError> {
-    let mut failed = Vec::new();
-    loop {
-        let accepted = opened.submit(submission.clone()).await.map_err(|refusal| {
-            ApiError::from_refusal(&refusal, |turn| turn_reference(opened.id(), turn))
-        })?;
-        let is_derived = matches!(id, Id::Derived { .. } | Id::Behind { .. });
-        if !is_derived || failed.len() == MOST_FAILURES || !may_be_said_again(&accepted.log) {
-            return Ok(accepted);
-        }
-        failed.push(accepted.turn);
-        submission.message_id = id.of(opened.id(), &submission, &failed);
-    }
-}
-
 /// A conversation whose caller listens and says nothing.
 pub(crate) struct Entered {
     conversation: Conversation,
@@ -450,67 +383,5 @@ impl Answer {
         name_turn(&mut response, self.conversation.id(), self.accepted.turn);
         self.caller.remember(&mut response);
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_derived_id_is_that_of_conversation_number_and_text() {
-        let of = |conversation, users, text: &str, again: &[TurnNumber]| {
-            let conversation = ConversationId::parse(conversation).unwrap();
-            let words = Submission {
-                message: text.to_owned(),
-                ..Submission::default()
-            };
-            derived(&conversation, users, &words, again).unwrap()
-        };
-        let first = of("c", "1", "hello", &[]);
-        assert_eq!(first, of("c", "1", "hello", &[]));
-        for other in [
-            of("d", "1", "hello", &[]),
-            of("c", "2", "hello", &[]),
-            of("c", "1", "hello!", &[]),
-            of("c1", "1", "hello", &[]),
-            of("c", "1", "hello", &[7]),
-        ] {
-            assert_ne!(first, other);
-        }
-    }
-
-    #[tokio::test]
-    async fn only_what_failed_for_a_while_and_accepted_nothing_is_said_again() {
-        use baton_handoff::event::{ActionQueued, Event};
-        use baton_handoff::failure::FailureCode;
-        use baton_handoff::ids::ActionId;
-        use baton_handoff::record::ActionState;
-
-        let may = |kinds: Vec<EventKind>| {
-            let log = TurnLog::default();
-            for (offset, kind) in kinds.into_iter().enumerate() {
-                log.push(Event {
-                    position: format!("1.1.1.{offset}").parse().unwrap(),
-                    agent: "".into(),
-                    kind,
-                });
-            }
-            may_be_said_again(&log)
-        };
-        let queued = || {
-            EventKind::ActionQueued(Box::new(ActionQueued {
-                action: ActionId::parse("c1.1.0a").unwrap(),
-                call: "call_1".into(),
-                name: "execute_order".into(),
-                state: ActionState::Queued,
-            }))
-        };
-        let failed = EventKind::TurnFailed;
-        assert!(may(vec![failed(FailureCode::ModelCut)]));
-        assert!(!may(vec![queued(), failed(FailureCode::ModelCut)]));
-        assert!(!may(vec![failed(FailureCode::StepLimit)]));
-        assert!(!may(vec![EventKind::TurnCompleted]));
-        assert!(!may(vec![]));
     }
 }

@@ -4,6 +4,7 @@
 //! The protocol is rmcp's. Here is who may ask, what an answer may take, and where clients learn how to sign in.
 
 mod call;
+mod cards;
 mod resources;
 mod server;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::Full;
@@ -22,10 +23,10 @@ use serde_json::{Value, json};
 use self::server::Server;
 use crate::app::{App, MAX_BODY};
 use crate::auth::caller::Caller;
-use crate::edge::authority::is_loopback_host;
 use crate::edge::bounds::Places;
 use crate::edge::deadline::answer_end;
 use crate::edge::error::ApiError;
+use crate::faces::{origin, reworded};
 #[cfg(test)]
 use crate::openapi::refusals;
 use crate::routes::input::read_json;
@@ -76,9 +77,23 @@ pub(crate) async fn create(
     let service = StreamableHttpService::new(move || Ok(server.clone()), manager, config());
     let request = Request::from_parts(parts, Full::new(body));
     let mut response = service.handle(request).await.map(Body::new);
+    // What the library refuses before it has read a message has no shape.
+    let status = response.status();
+    if status.is_client_error() && !is_json(&response) {
+        let sentence = status.canonical_reason().unwrap_or("a bad request");
+        response = reworded(
+            response,
+            (status, Json(error(status, sentence))).into_response(),
+        );
+    }
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+fn is_json(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// A message of JSON-RPC 2.0.
@@ -114,20 +129,6 @@ fn challenge(refused: ApiError, headers: &HeaderMap) -> ApiError {
     let address = format!("{}{METADATA}", origin(headers));
     let challenge = format!("Bearer resource_metadata=\"{address}\"");
     refused.with_header(header::WWW_AUTHENTICATE, &challenge)
-}
-
-/// This server's address, as the client calls it.
-fn origin(headers: &HeaderMap) -> String {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or("localhost");
-    let scheme = if is_loopback_host(host) {
-        "http"
-    } else {
-        "https"
-    };
-    format!("{scheme}://{host}")
 }
 
 /// Who issues tokens for `/mcp`.

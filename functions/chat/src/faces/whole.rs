@@ -1,6 +1,6 @@
 //! A turn for answers that do not stream: read when it is over, or when its time is.
 
-use baton_handoff::event::{Event, EventKind};
+use baton_handoff::event::{ConfirmationAsked, Event, EventKind};
 use baton_handoff::failure::FailureCode;
 use baton_handoff::ports::Usage;
 use baton_handoff::{Seen, TurnLog};
@@ -67,6 +67,18 @@ impl WholeTurn {
             }
         }
         said
+    }
+
+    /// What the customer was asked to confirm: the newest card of each tool.
+    pub(crate) fn cards(&self) -> Vec<&ConfirmationAsked> {
+        let mut cards: Vec<&ConfirmationAsked> = Vec::new();
+        for event in &self.events {
+            if let EventKind::ConfirmationAsked(asked) = &event.kind {
+                cards.retain(|card| card.name != asked.name);
+                cards.push(asked);
+            }
+        }
+        cards
     }
 
     /// The tokens of the turn.

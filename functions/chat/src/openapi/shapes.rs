@@ -98,7 +98,7 @@ fn content(face: Face) -> (&'static str, Content) {
     match face {
         Face::OpenAi => ("application/json", named(OpenAiError::name())),
         Face::AiSdk => ("text/plain", Content::new(Some(String::schema()))),
-        Face::Mcp => ("application/json", named(JsonRpcError::name())),
+        Face::Mcp | Face::A2a => ("application/json", named(JsonRpcError::name())),
         Face::AgUi => ("application/json", named(RunError::name())),
     }
 }

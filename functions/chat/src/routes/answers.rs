@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -35,6 +36,12 @@ pub(crate) fn stream_response(body: Body, media_type: &'static str) -> Response 
         HeaderValue::from_static("no"),
     );
     response
+}
+
+/// The response behind these bytes, which are sent at once: nobody waits for them until a model has answered.
+pub(crate) fn begun_by(opening: Bytes, response: Response) -> Response {
+    let opening = stream::iter([Ok::<_, axum::Error>(opening)]);
+    response.map(|body| Body::from_stream(opening.chain(body.into_data_stream())))
 }
 
 pub(crate) fn insert(response: &mut Response, name: HeaderName, value: &str) {

@@ -75,7 +75,7 @@ impl Query {
 }
 
 /// The body as a JSON object.
-pub(super) async fn read_object<T: DeserializeOwned>(
+pub(crate) async fn read_object<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, ApiError> {

@@ -24,6 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the store is read for changes by other instances, in milliseconds.
 const POLL: u64 = 500;
 
+/// Until when a result is waited for.
+pub(crate) fn patience() -> Instant {
+    stream_end(PATIENCE)
+}
+
 /// The first turn behind `asked` that a result began, as a stream; or a turn's end without anything, if none comes for a while.
 pub(crate) fn results(
     engine: Arc<Engine>,
@@ -35,7 +40,7 @@ pub(crate) fn results(
         engine,
         conversation,
         asked: Some(asked),
-        until: stream_end(PATIENCE),
+        until: patience(),
         listener: Listener::new(encoder, begin_of(asked.saturating_add(1))),
     };
     Body::from_stream(stream::unfold(waiting, |mut waiting| async move {
@@ -70,7 +75,7 @@ impl Waiting {
 }
 
 /// The first turn behind `asked` that a result began, once there is one. None if there is none at `until`.
-async fn find(
+pub(crate) async fn find(
     engine: &Engine,
     conversation: &Conversation,
     asked: TurnNumber,

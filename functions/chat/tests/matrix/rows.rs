@@ -1,5 +1,7 @@
 //! What each route is for, and what each kind of caller gets of it.
 
+mod faces;
+
 use baton_handoff::ids::ConversationId;
 use serde_json::{Value, json};
 
@@ -116,32 +118,20 @@ fn operators(
     }
 }
 
-/// For whoever may chat.
-const FOR_CHATS: Own = Own {
-    nobody: [200, 401, 401],
-    other: &[200],
-    scopeless: 403,
-    operator: 200,
-};
-
-/// A message in the chat of this name.
-fn chat(id: &str) -> Value {
-    let parts = json!([{ "type": "text", "text": "hello" }]);
-    json!({ "id": id, "messages": [{ "role": "user", "parts": parts }] })
-}
-
-/// A run of AG-UI that says something.
-fn run(thread: &str) -> Value {
-    let said = json!({ "id": "m", "role": "user", "content": "hello" });
-    json!({ "threadId": thread, "runId": "r", "messages": [said] })
-}
-
 /// A row for each route; where a route has two uses, one for each.
 pub(super) fn all() -> Vec<Row> {
+    let mut rows = of_all_and_owners();
+    rows.extend(faces::all());
+    rows.extend(at_the_end());
+    rows
+}
+
+fn of_all_and_owners() -> Vec<Row> {
     vec![
         everyone("/health"),
         everyone("/.well-known/jwks.json"),
         everyone("/.well-known/oauth-protected-resource/mcp"),
+        everyone("/.well-known/agent-card.json"),
         everyone("/openapi.json"),
         everyone("/"),
         everyone("/desk"),
@@ -163,20 +153,6 @@ pub(super) fn all() -> Vec<Row> {
                 "/chat/completions",
                 Own {
                     nobody: [200, 200, 401],
-                    other: &[200],
-                    scopeless: 403,
-                    operator: 403,
-                },
-            )
-        },
-        Row {
-            body: |_| Some(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })),
-            ..own(
-                "POST",
-                "/mcp",
-                Own {
-                    // Its clients keep no cookie that would make a visitor of them.
-                    nobody: [200, 401, 401],
                     other: &[200],
                     scopeless: 403,
                     operator: 403,
@@ -262,152 +238,12 @@ pub(super) fn all() -> Vec<Row> {
             },
             ..owners("POST", "/chat/completions", &[], &[200])
         },
-        own("GET", "/v1/models", FOR_CHATS),
-        own("GET", "/v1/models/{model}", FOR_CHATS),
-        Row {
-            body: |_| {
-                let messages = json!([{ "role": "user", "content": "hello" }]);
-                Some(json!({ "messages": messages, "stream": true }))
-            },
-            ..own(
-                "POST",
-                "/v1/chat/completions",
-                Own {
-                    nobody: [200, 200, 401],
-                    operator: 403,
-                    ..FOR_CHATS
-                },
-            )
-        },
-        Row {
-            body: |target| {
-                let messages = json!([{ "role": "user", "content": "hello" }]);
-                let conversation = &target.conversation;
-                Some(
-                    json!({ "messages": messages, "stream": true, "conversation_id": conversation }),
-                )
-            },
-            ..owners("POST", "/v1/chat/completions", &[], &[200])
-        },
-        Row {
-            body: |target| Some(chat(&target.conversation)),
-            ..owners("POST", "/api/chat", &[], &[200])
-        },
-        // The same for a chat that is another's and for one that was never begun.
-        own(
-            "GET",
-            "/api/chat/{id}/stream",
-            Own {
-                nobody: [204, 401, 401],
-                other: &[204],
-                scopeless: 403,
-                operator: 403,
-            },
-        ),
-        owners("POST", "/api/chat/{id}/stop", &[], &[202]),
-        Row {
-            body: |_| Some(json!({ "input": "hello", "stream": true })),
-            ..own(
-                "POST",
-                "/v1/responses",
-                Own {
-                    nobody: [200, 200, 401],
-                    other: &[200],
-                    scopeless: 403,
-                    operator: 403,
-                },
-            )
-        },
-        Row {
-            body: |target| {
-                let conversation = &target.conversation;
-                Some(json!({ "input": "hello", "stream": true, "conversation": conversation }))
-            },
-            ..owners("POST", "/v1/responses", &[], &[200])
-        },
-        owners("GET", "/v1/responses/{id}", &["see"], &[200]),
-        Row {
-            query: "?stream=true&starting_after=0",
-            ..owners("GET", "/v1/responses/{id}", &["see"], &[200])
-        },
-        owners(
-            "POST",
-            "/v1/responses/{id}/cancel",
-            &["see", "administer"],
-            &[200],
-        ),
-        owners(
-            "DELETE",
-            "/v1/responses/{id}",
-            &["see", "administer"],
-            &[200],
-        ),
-        Row {
-            body: |_| Some(json!({ "metadata": { "topic": "anvils" } })),
-            ..own(
-                "POST",
-                "/v1/conversations",
-                Own {
-                    nobody: [200, 200, 401],
-                    other: &[200],
-                    scopeless: 403,
-                    operator: 403,
-                },
-            )
-        },
-        owners("GET", "/v1/conversations/{id}", &["see"], &[200]),
-        Row {
-            body: |_| Some(json!({ "metadata": {} })),
-            ..owners(
-                "POST",
-                "/v1/conversations/{id}",
-                &["see", "administer"],
-                &[200],
-            )
-        },
-        owners("GET", "/v1/conversations/{id}/items", &["see"], &[200]),
-        Row {
-            body: |_| Some(json!({ "items": [{ "role": "user", "content": "hello" }] })),
-            ..owners("POST", "/v1/conversations/{id}/items", &[], &[200])
-        },
-        owners(
-            "GET",
-            "/v1/conversations/{id}/items/{item}",
-            &["see"],
-            &[200],
-        ),
-        // Nobody changes what was said.
-        owners(
-            "DELETE",
-            "/v1/conversations/{id}/items/{item}",
-            &["see"],
-            &[400],
-        ),
-        owners(
-            "DELETE",
-            "/v1/conversations/{id}",
-            &["see", "administer"],
-            &[200],
-        ),
-        Row {
-            body: |_| Some(run("a-new-thread")),
-            ..own(
-                "POST",
-                "/agui",
-                Own {
-                    // A visitor's first message names no conversation, and a run always does.
-                    nobody: [200, 401, 401],
-                    other: &[200],
-                    scopeless: 403,
-                    operator: 403,
-                },
-            )
-        },
-        Row {
-            body: |target| Some(run(&target.conversation)),
-            ..owners("POST", "/agui", &[], &[200])
-        },
-        owners("GET", "/agui/{id}/stream", &["see"], &[200, 204]),
+    ]
+}
+
+/// What leaves nothing, and what operators do.
+fn at_the_end() -> Vec<Row> {
+    vec![
         owners(
             "DELETE",
             "/conversations/{id}",
@@ -458,6 +294,9 @@ impl Row {
         let path = path.replace("{action}", &target.action);
         let path = path.replace("{item}", &format!("msg_{}_u", target.turn));
         let mut ask = Ask::new(self.method, &path, caller);
+        if self.route == "/a2a" {
+            ask.headers.push(("a2a-version", "1.0".to_owned()));
+        }
         if self.route == "/mcp" {
             // MCP wants both from its clients.
             let both = "application/json, text/event-stream".to_owned();

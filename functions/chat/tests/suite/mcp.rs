@@ -8,7 +8,7 @@ use super::asking::by_token;
 use super::matrix::open;
 use super::matrix::shared::Mode;
 use super::matrix::shared::callers::Caller;
-use super::support::{Answer, Client, Server, clerk, soon, until};
+use super::support::{Answer, Client, Server, Setup, clerk, soon, until};
 
 /// A request of this era.
 fn request(client: &Client, era: &str, method: &str, params: &Value) -> reqwest::RequestBuilder {
@@ -21,7 +21,10 @@ fn request(client: &Client, era: &str, method: &str, params: &Value) -> reqwest:
         body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(era);
         body["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] =
             json!({ "name": "a test", "version": "1" });
-        body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+        let capabilities = &mut body["params"]["_meta"][CAPABILITIES];
+        if capabilities.is_null() {
+            *capabilities = json!({});
+        }
         request = request.header("mcp-method", method);
         let name = ["name", "uri"]
             .iter()
@@ -32,6 +35,8 @@ fn request(client: &Client, era: &str, method: &str, params: &Value) -> reqwest:
     }
     request.json(&body)
 }
+
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 const OLD: &str = "2025-11-25";
 const NEW: &str = "2026-07-28";
@@ -269,4 +274,75 @@ async fn a_stranger_finds_no_conversation_and_reads_no_resource() {
     };
     assert_eq!(listed(&owner).await[0]["uri"], uri);
     assert_eq!(listed(&stranger).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_client_that_can_ask_its_person_is_asked_for_the_customers_yes() {
+    let model = ScriptedModel::responding(clerk).await;
+    let approval = "approval = { above_usd = 500 }";
+    let customer = r#"approval = "customer"
+confirm = { title = "Refund of {amount} for {item_id}?" }"#;
+    let setup = Setup::new(&model).with_team(&[(approval, customer)]);
+    let server = setup.open().await;
+    let client = server.client();
+    let ids = json!({ "conversation_id": "c", "message_id": "m" });
+    let mut refund = says("refund item_318205561", &ids);
+    let told = messages(
+        &client
+            .fetch(request(&client, NEW, "tools/call", &refund))
+            .await,
+    );
+    let told = &told.last().unwrap()["result"]["content"][1]["text"];
+    assert_eq!(
+        told,
+        "The customer must confirm: Refund of $749.00 for item_318205561?"
+    );
+
+    refund["_meta"][CAPABILITIES] = json!({ "elicitation": {} });
+    let call = async |params: &Value| {
+        let answer = client
+            .fetch(request(&client, NEW, "tools/call", params))
+            .await;
+        messages(&answer).pop().unwrap()["result"].clone()
+    };
+    let asked = call(&refund).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let form = &asked["inputRequests"]["card-0"];
+    assert_eq!(form["method"], "elicitation/create");
+    assert_eq!(
+        form["params"]["message"],
+        "Refund of $749.00 for item_318205561?"
+    );
+    refund["requestState"] = asked["requestState"].clone();
+    refund["inputResponses"] = json!({ "card-0": { "action": "cancel" } });
+    let later = call(&refund).await;
+    assert_eq!(later["structuredContent"]["turn"], 1, "{later}");
+    refund["inputResponses"] =
+        json!({ "card-0": { "action": "accept", "content": { "yes": true } } });
+    let paid = call(&refund).await;
+    let (turn, status) = (
+        &paid["structuredContent"]["turn"],
+        &paid["structuredContent"]["status"],
+    );
+    assert_eq!((turn, status), (&json!(2), &json!("completed")), "{paid}");
+    assert_eq!(call(&refund).await, paid, "again, the same");
+    let refunds = client.get("/refunds").await.json();
+    assert_eq!(refunds["refunds"].as_array().unwrap().len(), 1);
+
+    refund["inputResponses"]["card-0"]["content"]["yes"] = json!(false);
+    assert_eq!(call(&refund).await["isError"], true);
+    refund["requestState"] = json!("[]");
+    assert_eq!(call(&refund).await["isError"], true);
+}
+
+#[tokio::test]
+async fn what_the_library_refuses_has_the_protocols_shape() {
+    let model = ScriptedModel::responding(clerk).await;
+    let server = Server::open(&model).await;
+    let client = server.client();
+    let listing = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {} });
+    let refused = client.bare("POST", "/mcp").header("accept", "text/html");
+    let refused = client.fetch(refused.json(&listing)).await;
+    assert_eq!(refused.status, 406, "{refused:?}");
+    assert_eq!(refused.json()["error"]["code"], -32000);
 }

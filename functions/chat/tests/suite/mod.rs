@@ -3,6 +3,7 @@
 //! A test binary includes this folder and provides `crate::backend::Backend` with two functions: `fresh()`, an empty store, and
 //! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
 
+mod a2a;
 pub(crate) mod actions;
 mod ag_ui;
 mod asking;

@@ -9,18 +9,19 @@ use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolResult, ContentBlock, JsonObject, ProgressNotificationParam, ProgressToken, Tool,
-    ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject,
+    ProgressNotificationParam, ProgressToken, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::sleep_until;
 
+use super::cards;
 use super::server::Server;
 use crate::edge::error::ApiError;
 use crate::faces::door::{Answer, Id, Knock, Words};
-use crate::faces::whole::{self, End};
+use crate::faces::whole::{self, End, WholeTurn};
 
 pub(super) const NAME: &str = "chat";
 
@@ -80,21 +81,43 @@ fn object(schema: Value) -> Arc<JsonObject> {
 pub(super) async fn chat(
     server: &Server,
     parts: Parts,
+    request: CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResponse {
+    let answered = if let (Some(state), Some(responses)) =
+        (&request.request_state, &request.input_responses)
+    {
+        let answered = cards::answer(server, parts, state, responses).await;
+        answered.map(CallToolResponse::Complete)
+    } else {
+        said(server, parts, request.arguments, context).await
+    };
+    answered.unwrap_or_else(|error| refusal(&error.refused().detail).into())
+}
+
+async fn said(
+    server: &Server,
+    parts: Parts,
     arguments: Option<JsonObject>,
     context: &RequestContext<RoleServer>,
-) -> CallToolResult {
-    let said = match serde_json::from_value::<Said>(Value::Object(arguments.unwrap_or_default())) {
-        Ok(said) => said,
-        Err(error) => return refusal(&format!("The arguments are not usable: {error}.")),
-    };
+) -> Result<CallToolResponse, ApiError> {
+    let said = serde_json::from_value::<Said>(Value::Object(arguments.unwrap_or_default()));
+    let said = said.map_err(|error| {
+        ApiError::bad_request(format!("The arguments are not usable: {error}."))
+    })?;
     let message_id = said.message_id.clone();
-    match say(server, parts, said).await {
-        Ok(answer) => {
-            follow(server, &answer, context).await;
-            result(&answer, message_id.as_ref())
-        }
-        Err(error) => refusal(&error.refused().detail),
+    let answer = say(server, parts, said).await?;
+    follow(server, &answer, context).await;
+    let turn = whole::so_far(answer.log());
+    let conversation = answer.conversation();
+    if turn.end() == End::Completed
+        && cards::can_ask(context)
+        && let Some(asked) = cards::ask(conversation, &turn).await?
+    {
+        return Ok(asked.into());
     }
+    let result = result(conversation.id(), answer.turn(), &turn, message_id.as_ref());
+    Ok(result.into())
 }
 
 async fn say(server: &Server, parts: Parts, said: Said) -> Result<Answer, ApiError> {
@@ -177,8 +200,13 @@ async fn tell(
         .await;
 }
 
-fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
-    let turn = whole::so_far(answer.log());
+/// A turn as the result of a call.
+pub(super) fn result(
+    conversation: &ConversationId,
+    number: TurnNumber,
+    turn: &WholeTurn,
+    message_id: Option<&MessageId>,
+) -> CallToolResult {
     let (status, text, is_error) = match turn.end() {
         End::Completed => ("completed", turn.text(), false),
         End::Stopped => ("stopped", turn.text(), false),
@@ -197,7 +225,7 @@ fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
         .rev()
         .map(|event| &*event.agent)
         .find(|agent| !agent.is_empty());
-    let content = [Some(text.clone()), confirmations(&turn)];
+    let content = [Some(text.clone()), confirmations(turn)];
     let content = content
         .into_iter()
         .flatten()
@@ -209,8 +237,8 @@ fn result(answer: &Answer, message_id: Option<&MessageId>) -> CallToolResult {
         CallToolResult::success(content)
     };
     let told = Told {
-        conversation_id: answer.conversation().id(),
-        turn: answer.turn(),
+        conversation_id: conversation,
+        turn: number,
         message_id,
         status,
         agent,
@@ -243,15 +271,10 @@ fn running(message_id: Option<&MessageId>) -> String {
     )
 }
 
-/// What the customer is asked to confirm, which this protocol's client cannot do in the customer's place.
-fn confirmations(turn: &whole::WholeTurn) -> Option<String> {
-    let asked = turn.events.iter().filter_map(|event| {
-        if let EventKind::ConfirmationAsked(asked) = &event.kind {
-            Some(format!("The customer must confirm: {}", asked.title))
-        } else {
-            None
-        }
-    });
+/// What the customer is asked to confirm, for a client that cannot ask.
+fn confirmations(turn: &WholeTurn) -> Option<String> {
+    let cards = turn.cards().into_iter();
+    let asked = cards.map(|asked| format!("The customer must confirm: {}", asked.title));
     let asked: Vec<_> = asked.collect();
     (!asked.is_empty()).then(|| asked.join("\n"))
 }

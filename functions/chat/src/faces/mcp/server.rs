@@ -68,9 +68,7 @@ impl ServerHandler for Server {
         let Some(parts) = context.extensions.get::<Parts>().cloned() else {
             return Err(ErrorData::internal_error("the request has no head", None));
         };
-        Ok(call::chat(self, parts, request.arguments, &context)
-            .await
-            .into())
+        Ok(call::chat(self, parts, request, &context).await)
     }
 
     async fn list_resources(

@@ -1,14 +1,12 @@
 //! `POST /v1/responses`: takes a message and answers as a response.
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use baton_handoff::View;
 use baton_handoff::history::{Item, Role};
 use baton_handoff::ids::{ConversationId, MessageId, TurnNumber};
 use bytes::BytesMut;
-use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, header};
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +24,7 @@ use crate::faces::body::Bodies;
 use crate::faces::door::{Id, Knock, Words};
 #[cfg(test)]
 use crate::openapi::refusals;
-use crate::routes::answers::uncached;
+use crate::routes::answers::{begun_by, uncached};
 use crate::stream::Encoder;
 use crate::stream::formats::is_plain;
 use crate::stream::whole::Whole;
@@ -95,7 +93,7 @@ pub(crate) async fn create(
         let mut first = BytesMut::new();
         events.open(&mut first);
         let response = answer.stream(encoder(events, plain), MEDIA_TYPE);
-        return Ok(after(first, response));
+        return Ok(begun_by(first.freeze(), response));
     }
     if !background {
         let turn = answer.whole().await;
@@ -111,14 +109,6 @@ pub(crate) async fn create(
 pub(super) fn encoder(events: Events, plain: bool) -> Box<dyn Encoder> {
     let events = Box::new(events);
     if plain { Whole::of(events) } else { events }
-}
-
-/// The response behind these bytes, which are sent at once.
-pub(super) fn after(first: BytesMut, response: Response) -> Response {
-    response.map(|body| {
-        let first = stream::iter([Ok::<_, axum::Error>(first.freeze())]);
-        Body::from_stream(first.chain(body.into_data_stream()))
-    })
 }
 
 /// An object that was written as JSON.

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::MEDIA_TYPE;
-use super::create::{after, encoder, json as object};
+use super::create::{encoder, json as object};
 use super::events::Events;
 use super::ids::{ResponseId, no_such_response};
 use super::object::About;
@@ -25,7 +25,7 @@ use crate::edge::bounds::{Places, Purpose};
 use crate::edge::error::ApiError;
 #[cfg(test)]
 use crate::openapi::refusals;
-use crate::routes::answers::{name_turn, stream_response, uncached};
+use crate::routes::answers::{begun_by, name_turn, stream_response, uncached};
 use crate::routes::input::{Path, Query};
 use crate::routes::stream_place;
 use crate::stream::Encoder as _;
@@ -80,7 +80,7 @@ pub(crate) async fn read(
     let encoder = encoder(events, is_plain(&headers));
     let body = listener::turn(log, id.turn, encoder, None);
     let response = place.hold(stream_response(body, MEDIA_TYPE));
-    let mut response = after(first, response);
+    let mut response = begun_by(first.freeze(), response);
     name_turn(&mut response, conversation.id(), id.turn);
     Ok(response)
 }

@@ -1,0 +1,309 @@
+//! Tasks that are there: read, listed, cancelled, subscribed to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use baton_handoff::ids::{ConversationId, TurnNumber};
+use baton_handoff::{Conversation, Followed, StopError, TurnLog};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::call::{Fault, Refused};
+use super::encoder::TaskStream;
+use super::result;
+use super::send::MEDIA_TYPE;
+use super::task::{Artifact, Open, TaskId};
+use crate::faces::door::Knock;
+use crate::faces::whole::{self, End, WholeTurn};
+use crate::routes::answers::{begun_by, stream_response};
+use crate::stream::listener;
+
+/// The tasks of a page, where the client does not say.
+const PAGE: usize = 50;
+
+/// The most of a page.
+const LARGEST_PAGE: usize = 100;
+
+/// Turns that are looked at for a page: few of many may be what is asked for.
+const LOOKS: usize = 200;
+
+/// How long the end of a cancelled task is waited for, so that the answer shows it.
+const CANCELLING: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Named {
+    id: String,
+    history_length: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wanted {
+    context_id: Option<ConversationId>,
+    page_size: Option<usize>,
+    #[serde(default)]
+    page_token: String,
+    #[serde(default)]
+    include_artifacts: bool,
+    history_length: Option<u32>,
+    status: Option<String>,
+    status_timestamp_after: Option<Value>,
+}
+
+/// The conversation, for its owner. A stranger has none.
+pub(super) fn enter(knock: &Knock, name: &ConversationId) -> Result<Conversation, Refused> {
+    knock.look(name)?.ok_or_else(|| Fault::TaskNotFound.into())
+}
+
+async fn log(conversation: &Conversation, turn: TurnNumber) -> Result<Arc<TurnLog>, Refused> {
+    match conversation.follow(turn, None).await? {
+        Followed::Log(log) => Ok(log),
+        // Behind no position something is left of every turn.
+        Followed::NothingLeft(_) | Followed::NoSuchTurn => Err(Fault::TaskNotFound.into()),
+    }
+}
+
+/// What this turn waits for now.
+pub(super) async fn open(
+    conversation: &Conversation,
+    task: &TaskId,
+    turn: &WholeTurn,
+) -> Result<Open, Refused> {
+    let mut open = Open::of(turn);
+    if !open.cards.is_empty() {
+        open.retain_cards(&conversation.open_cards().await?);
+    }
+    if !open.calls.is_empty() {
+        // A later turn has answered or closed them.
+        let pulse = conversation.pulse().await?;
+        if pulse.is_some_and(|pulse| pulse.next_turn > task.turn.saturating_add(1)) {
+            open.calls.clear();
+        }
+    }
+    Ok(open)
+}
+
+/// The task as it is now.
+pub(super) async fn shown(
+    conversation: &Conversation,
+    task: &TaskId,
+    history: bool,
+) -> Result<Value, Refused> {
+    let turn = whole::so_far(&*log(conversation, task.turn).await?);
+    let open = open(conversation, task, &turn).await?;
+    Ok(task.task(&turn, &open, history))
+}
+
+/// A message may name a task only while it waits for one.
+pub(super) async fn must_wait(knock: &Knock, task: &TaskId) -> Result<(), Refused> {
+    let conversation = enter(knock, &task.conversation)?;
+    let turn = whole::so_far(&*log(&conversation, task.turn).await?);
+    let waits = turn.end() == End::Completed && !open(&conversation, task, &turn).await?.is_empty();
+    if waits {
+        Ok(())
+    } else {
+        let sentence = "the task waits for nothing: say it in its context, without a taskId";
+        Err(Fault::Unsupported(sentence).into())
+    }
+}
+
+pub(super) async fn get(knock: &Knock, named: &Named, id: &Value) -> Result<Response, Refused> {
+    let task = TaskId::parse(&named.id)?;
+    let conversation = enter(knock, &task.conversation)?;
+    let shown = shown(&conversation, &task, named.history_length != Some(0)).await?;
+    Ok(result(id, &shown))
+}
+
+pub(super) async fn cancel(knock: &Knock, named: &Named, id: &Value) -> Result<Response, Refused> {
+    let task = TaskId::parse(&named.id)?;
+    let conversation = enter(knock, &task.conversation)?;
+    let log = log(&conversation, task.turn).await?;
+    if whole::so_far(&log).end() != End::Continues {
+        return Err(Fault::NotCancelable.into());
+    }
+    match conversation.stop(task.turn).await {
+        Ok(()) => {}
+        Err(StopError::NotFound) => return Err(Fault::TaskNotFound.into()),
+        Err(StopError::Store(error)) => return Err(error.into()),
+    }
+    // If it lasts, the answer says that it works still.
+    let _late = timeout(CANCELLING, log.ended()).await;
+    let shown = shown(&conversation, &task, named.history_length != Some(0)).await?;
+    Ok(result(id, &shown))
+}
+
+pub(super) async fn subscribe(knock: Knock, named: &Named, id: Value) -> Result<Response, Refused> {
+    let task = TaskId::parse(&named.id)?;
+    let conversation = enter(&knock, &task.conversation)?;
+    let log = log(&conversation, task.turn).await?;
+    if whole::so_far(&log).end() != End::Continues {
+        return Err(Fault::Unsupported("the task is over: read it with GetTask").into());
+    }
+    let entered = knock.enter(&task.conversation)?;
+    let turn = task.turn;
+    // What was missed comes again: the first part of the artifact replaces what the client has.
+    let (encoder, opening) = TaskStream::of(task, Artifact::Answer, id);
+    let body = listener::turn(log, turn, Box::new(encoder), None);
+    let response = begun_by(opening, stream_response(body, MEDIA_TYPE));
+    Ok(entered.respond(response))
+}
+
+/// Where a list goes on: below this turn of the conversation that stands behind this place in the list of conversations.
+struct Place {
+    before: Option<TurnNumber>,
+    after: Option<String>,
+}
+
+impl Place {
+    fn parse(token: &str) -> Result<Self, Fault> {
+        let bad = || Fault::Params("params.pageToken is none of ours".to_owned());
+        if token.is_empty() {
+            return Ok(Self {
+                before: None,
+                after: None,
+            });
+        }
+        let (before, after) = token.split_once('~').ok_or_else(bad)?;
+        let before = match before {
+            "" => None,
+            turn => Some(turn.parse().map_err(|_| bad())?),
+        };
+        Ok(Self {
+            before,
+            after: (!after.is_empty()).then(|| after.to_owned()),
+        })
+    }
+
+    fn written(&self) -> String {
+        let before = self.before.map(|turn| turn.to_string()).unwrap_or_default();
+        format!("{before}~{}", self.after.as_deref().unwrap_or_default())
+    }
+}
+
+/// Tasks, the newest first: of one context, or of all that are the caller's.
+pub(super) async fn list(knock: &Knock, wanted: Wanted, id: &Value) -> Result<Response, Refused> {
+    if wanted.status_timestamp_after.is_some() {
+        return Err(
+            Fault::Params("params.statusTimestampAfter is not known here".to_owned()).into(),
+        );
+    }
+    let size = wanted.page_size.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&size) {
+        return Err(Fault::Params(format!("params.pageSize is 1 to {LARGEST_PAGE}")).into());
+    }
+    let place = Place::parse(&wanted.page_token)?;
+    let mut page = Page {
+        wanted: &wanted,
+        size,
+        tasks: Vec::new(),
+        looks: 0,
+    };
+    let mut total = None;
+    let next = if let Some(context) = &wanted.context_id {
+        let (count, next) = page.fill(&enter(knock, context)?, place.before).await?;
+        total = Some(count);
+        next.map(|before| Place {
+            before: Some(before),
+            after: None,
+        })
+    } else {
+        page.fill_from_all(knock, place).await?
+    };
+    let token = next.map(|next| next.written()).unwrap_or_default();
+    let mut list = json!({ "tasks": page.tasks, "nextPageToken": token, "pageSize": size });
+    if let (Some(total), Some(fields)) = (total, list.as_object_mut()) {
+        fields.insert("totalSize".to_owned(), json!(total));
+    }
+    Ok(result(id, &list))
+}
+
+struct Page<'a> {
+    wanted: &'a Wanted,
+    size: usize,
+    tasks: Vec<Value>,
+    looks: usize,
+}
+
+impl Page<'_> {
+    fn is_full(&self) -> bool {
+        self.tasks.len() >= self.size || self.looks >= LOOKS
+    }
+
+    /// Tasks of this conversation, on from below `before`. Returns how many there are in all, and the turn below which to go on.
+    async fn fill(
+        &mut self,
+        conversation: &Conversation,
+        before: Option<TurnNumber>,
+    ) -> Result<(u32, Option<TurnNumber>), Refused> {
+        let pulse = conversation.pulse().await?;
+        let Some(pulse) = pulse.filter(|pulse| !pulse.is_empty()) else {
+            return Ok((0, None));
+        };
+        let (first, next) = (pulse.erased_below.max(1), pulse.next_turn);
+        let mut turn = before.unwrap_or(next).min(next);
+        while turn > first && !self.is_full() {
+            turn -= 1;
+            self.looks += 1;
+            let task = TaskId {
+                conversation: conversation.id().clone(),
+                turn,
+            };
+            let history = self.wanted.history_length != Some(0);
+            let mut shown = match shown(conversation, &task, history).await {
+                Ok(shown) => shown,
+                // Erased meanwhile.
+                Err(Refused::Fault(Fault::TaskNotFound)) => continue,
+                Err(refused) => return Err(refused),
+            };
+            let state = shown.pointer("/status/state").and_then(Value::as_str);
+            let status = self.wanted.status.as_deref();
+            if status.is_some_and(|status| state != Some(status)) {
+                continue;
+            }
+            if let (false, Some(fields)) = (self.wanted.include_artifacts, shown.as_object_mut()) {
+                fields.remove("artifacts");
+            }
+            self.tasks.push(shown);
+        }
+        Ok((next - first, (turn > first).then_some(turn)))
+    }
+
+    /// Tasks of the caller's conversations, the one with the newest activity first. Returns where to go on.
+    async fn fill_from_all(
+        &mut self,
+        knock: &Knock,
+        mut place: Place,
+    ) -> Result<Option<Place>, Refused> {
+        let Some(caller) = knock.caller() else {
+            return Ok(None);
+        };
+        let engine = knock.engine();
+        loop {
+            let found = engine.conversations(caller.principal(), place.after.clone(), 1);
+            let found = found.await?;
+            self.looks += 1;
+            for summary in &found.conversations {
+                let conversation = enter(knock, &summary.id)?;
+                let (_, before) = self.fill(&conversation, place.before.take()).await?;
+                if before.is_some() {
+                    return Ok(Some(Place { before, ..place }));
+                }
+            }
+            match found.next {
+                None => return Ok(None),
+                Some(next) => {
+                    place = Place {
+                        before: None,
+                        after: Some(next),
+                    };
+                }
+            }
+            if self.is_full() {
+                return Ok(Some(place));
+            }
+        }
+    }
+}
