@@ -14,6 +14,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { approve } from "./desk.mjs";
 
 const [program, packages] = process.argv.slice(2);
 const require = createRequire(join(packages, "package.json"));
@@ -138,6 +139,7 @@ async function serve(folder) {
     BATON_DATA: join(folder, "baton.db"),
     BATON_TEAM: team,
     BATON_LOG: "error",
+    ...(process.env.PLAY === "silence" && { BATON_REHEARSAL_DELAY_MS: "11000" }),
     BATON_OPERATOR_TOKEN: "the operator of this test",
   };
   const server = spawn(program, { env, stdio: ["ignore", "ignore", "inherit"] });
@@ -252,6 +254,35 @@ const played = {
     assert.deepEqual(agent.texts(), said.map((item) => item.text));
   },
 
+  // The team of this script asks customers for refunds; an order beyond a conversation's limit waits for a colleague.
+  async "an operator's approval and its late result"(base) {
+    const agent = new Agent(base, "approval");
+    await agent.say("I want to buy an anvil");
+    const { end, custom } = await agent.say('rehearse: call execute_order {"product": "Anvil", "price": 20000}');
+    assert.equal(end.outcome, "success", "what waits for an operator is no interrupt");
+    assert.equal(custom.find(({ name }) => name === "action").value.state, "proposed");
+    const told = await approve(base, "approval");
+    assert.equal((await agent.say("Thank you!")).end.outcome, "success");
+    const history = await (await fetch(`${base}/conversations/approval`)).json();
+    const said = history.items.filter((item) => item.type === "message").map((item) => item.text);
+    assert.deepEqual(said.slice(-3), [told, "Thank you!", agent.texts().at(-1)]);
+  },
+
+  async "a tool of the client"(base) {
+    const agent = new Agent(base, "tool");
+    const parameters = { type: "object", properties: { door: { type: "integer" } } };
+    const tools = [{ name: "open_door", description: "Opens a door.", parameters }];
+    const { end } = await agent.say('rehearse: call open_door {"door": 3}', { tools });
+    const [call] = end.pendingToolCallIds;
+    const called = agent.messages.flatMap((message) => message.toolCalls ?? []).find(({ id }) => id === call);
+    assert.deepEqual([called.function.name, JSON.parse(called.function.arguments)], ["open_door", { door: 3 }]);
+    agent.addMessage({ id: crypto.randomUUID(), role: "tool", toolCallId: call, content: "it is open" });
+    const told = await agent.go({ tools });
+    assert.equal(told.end.outcome, "success");
+    assert.deepEqual(told.end.pendingToolCallIds, []);
+    assert.equal(agent.texts().length, 1);
+  },
+
   // Baton's own events of a retraction stand in functions/chat/src/faces/ag_ui/tests.rs.
   async "text that is taken back"() {
     const events = [
@@ -284,8 +315,24 @@ const played = {
   async "an error"(base) {
     const agent = new Agent(base, "error");
     await quietly(() => assert.rejects(agent.say(" "), /HTTP 400.*RUN_ERROR/));
+    const failing = new Agent(base, "failing");
+    let told;
+    await quietly(async () => {
+      told = await failing.say("rehearse: quirk cut").catch((error) => ({ error }));
+    });
+    assert.equal(told.error.code ?? told.error.cause?.code, "model_cut", JSON.stringify(told));
   },
 };
+
+// With a model that takes longer between two words than a heartbeat.
+const silence = {
+  async "a long silence"(base) {
+    const agent = new Agent(base, "silence");
+    assert.equal((await agent.say("rehearse: long 2")).end.outcome, "success");
+    assert.equal(agent.texts()[0].trim().split(" ").length, 2);
+  },
+};
+const isSilent = process.env.PLAY === "silence";
 
 // The client writes to the console what it also throws.
 async function quietly(work) {
@@ -303,7 +350,7 @@ const { server, base } = await serve(folder);
 process.once("exit", () => server.kill("SIGKILL"));
 let failed = 0;
 try {
-  for (const [name, play] of Object.entries(played)) {
+  for (const [name, play] of Object.entries(isSilent ? silence : played)) {
     try {
       await play(base);
       console.log(`ok  ${name}`);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
+import { REFUND, approve } from "./desk.mjs";
 
 const [url, key, packages, major] = process.argv.slice(2);
 const require = createRequire(`${packages}/node_modules/`);
@@ -146,6 +147,16 @@ const plays = {
         assert.equal(talk.status, "ready");
     },
 
+    async "an operator's approval and its late result"() {
+        const talk = chat("chat-approval");
+        for (const text of REFUND) await talk.sendMessage({ text });
+        const told = await approve(url, talk.id, key);
+        await talk.sendMessage({ text: "Thank you!" });
+        assert.deepEqual([talk.status, talk.raised], ["ready", []]);
+        const items = (await history(talk)).filter((item) => item.type === "message");
+        assert.deepEqual(items.slice(-3).map((item) => item.text), [told, "Thank you!", text(talk)]);
+    },
+
     async "a tool of the page"() {
         const parameters = { type: "object", properties: { door: { type: "integer" } } };
         const tools = { open_door: { description: "Opens a door.", parameters } };
@@ -176,7 +187,40 @@ const plays = {
     },
 };
 
-for (const [name, play] of Object.entries(plays)) {
+// Against a server whose model takes longer between two words than a heartbeat.
+const silence = {
+    async "a long silence"() {
+        const talk = chat("chat-silence");
+        await talk.sendMessage({ text: "rehearse: long 2" });
+        assert.deepEqual([talk.status, talk.raised], ["ready", []]);
+        assert.equal(text(talk).trim().split(" ").length, 2);
+    },
+};
+
+// Against a server whose refunds ask their customer: who knows no cards types the answer.
+const yes = {
+    async "the customer's yes"() {
+        const talk = chat("chat-yes");
+        for (const text of REFUND) await talk.sendMessage({ text });
+        const [card] = parts(talk, "data-confirmation");
+        assert.equal(card.data.fields.item_id, "item_318205561");
+        const answer = { method: "POST", headers: { ...headers, "content-type": "application/json" } };
+        const confirm = `${url}/conversations/${talk.id}/actions/${card.data.action}/confirm`;
+        const body = JSON.stringify({ arguments_hash: card.data.argumentsHash, yes: true });
+        assert.equal((await fetch(confirm, { ...answer, body })).status, 202);
+        const typed = chat("chat-typed");
+        for (const text of [...REFUND, "yes"]) await typed.sendMessage({ text });
+        for (const { id } of [talk, typed]) {
+            await until("the refund is paid", async () => {
+                const actions = (await history({ id })).filter((item) => item.type === "action");
+                return actions.length === 1 && actions[0].state === "succeeded";
+            });
+        }
+    },
+};
+const chosen = { silence, yes }[process.env.PLAY] ?? plays;
+
+for (const [name, play] of Object.entries(chosen)) {
     await play();
     console.log(`ai ${version}: ${name}`);
 }

@@ -1,4 +1,5 @@
-"""Official clients of other protocols against the server: OpenAI's in Python and JavaScript, and the AI SDK's chat in two majors.
+"""Official clients of other protocols against the server: OpenAI's and A2A's in Python and JavaScript, and the AI SDK's chat in two
+majors.
 
     check.py FOLDER-OF-PROGRAMS NODE FOLDER-OF-NODE-PACKAGES
 
@@ -20,9 +21,11 @@ from pathlib import Path
 import httpx2 as httpx
 import openai
 
+from desk import OPERATOR, REFUND, approve, asking
+
 PROGRAMS, NODE, PACKAGES = sys.argv[1:]
-OPERATOR = "the operator of this test"
 HERE = Path(__file__).parent
+NODE_PLAYS = [["openai.mjs"], ["responses.mjs"], ["chat.mjs", "7"], ["chat.mjs", "6"]]
 BUYER = ["I want to buy an anvil", "yes please", "yes", "yes", "yes, order it"]
 
 
@@ -33,9 +36,9 @@ def free_port():
 
 
 class Server:
-    """The server `local` with the rehearsal model, and a key of a service."""
+    """The server `local` with the rehearsal model, and a key of a service. With `cards` its refunds ask their customer."""
 
-    def __init__(self):
+    def __init__(self, cards=False, **more):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = tempfile.TemporaryDirectory()
@@ -46,7 +49,11 @@ class Server:
             "OPERATOR_TOKEN": OPERATOR,
             "BOUNDS": "off",
             "LOG": "error",
+            **more,
         }
+        if cards:
+            settings["TEAM"] = f"{self.folder.name}/team.toml"
+            Path(settings["TEAM"]).write_text(asking())
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
         self.environment = environment | {f"BATON_{name}": value for name, value in settings.items()}
         self.process = subprocess.Popen([f"{PROGRAMS}/local"], env=self.environment, stdout=subprocess.DEVNULL)
@@ -229,6 +236,32 @@ def client_tool(server):
         raise AssertionError("the result of an unknown call was taken")
 
 
+def approval(server):
+    """A colleague approves, and the result is told in a turn of its own, before the next message."""
+    talk = Talk(server, "py-approval")
+    for text in REFUND:
+        talk.say(text)
+    told = approve(server.url, "py-approval", server.key)
+    talk.say("Thank you!")
+    said = [item["text"] for item in server.history("py-approval") if item["type"] == "message"]
+    assert said[-3:] == [told, "Thank you!", talk.messages[-1]["content"]], said
+
+
+def the_customers_yes(cards):
+    """A client that knows no cards shows the question, and its customer types the answer."""
+    talk = Talk(cards, "py-yes")
+    for text in REFUND:
+        asked = talk.say(text)
+    assert "Refund of $749.00" in asked.choices[0].message.content, asked
+    talk.say("yes")
+    until = time.monotonic() + 30
+    while not [item for item in cards.history("py-yes") if item["type"] == "action" and item["state"] == "succeeded"]:
+        assert time.monotonic() < until, cards.history("py-yes")
+        time.sleep(0.02)
+    talk.say("yes")
+    assert len([item for item in cards.history("py-yes") if item["type"] == "action"]) == 1
+
+
 def without_a_conversation(server):
     """Nothing tells a repeat from a second request: no action."""
     messages = [{"role": "user", "content": BUYER[0]}, {"role": "assistant", "content": "The anvil?"}]
@@ -277,20 +310,51 @@ def node(server, script, *more):
     subprocess.run([NODE, HERE / script, server.url, server.key, PACKAGES, *more], check=True, timeout=120)
 
 
+def a_long_silence():
+    """Every client, while the model takes longer between two words than a heartbeat."""
+    server = Server(REHEARSAL_DELAY_MS="11000")
+    mcp = Path(PACKAGES) / "mcp.mjs"
+    # Modules are looked for beside the script.
+    mcp.write_bytes((HERE / "mcp/clients.mjs").read_bytes())
+    scripts = [[NODE, HERE / name, server.url, server.key, PACKAGES, *more] for name, *more in NODE_PLAYS + [["a2a.mjs", server.url]]]
+    scripts += [[sys.executable, HERE / "responses.py", server.url, server.key]]
+    scripts += [[sys.executable, HERE / "a2a.py", server.url, server.key, server.url]]
+    scripts += [[NODE, HERE / "ag_ui.mjs", f"{PROGRAMS}/local", PACKAGES], [NODE, mcp, f"{server.url}/mcp"]]
+    playing = [subprocess.Popen(script, env=os.environ | {"PLAY": "silence"}) for script in scripts]
+    try:
+        said = texts(Talk(server, "py-silence").stream("rehearse: long 2"))
+        assert len(said.split()) == 2, said
+        for script, played in zip(scripts, playing):
+            assert played.wait(120) == 0, script
+    finally:
+        for played in playing:
+            played.kill()
+        server.end()
+
+
 def main():
+    a_long_silence()
     server = Server()
     try:
-        plays = [first_message, lookup_and_words, one_order, stop, cut, error, client_tool]
+        plays = [first_message, lookup_and_words, one_order, stop, cut, error, client_tool, approval]
         plays += [without_a_conversation, refusals, models_and_titles]
         for play in plays:
             play(server)
             print(f"openai (Python) {openai.__version__}: {play.__name__}", flush=True)
         script = [sys.executable, HERE / "responses.py", server.url, server.key]
         subprocess.run(script, check=True, timeout=120)
-        node(server, "openai.mjs")
-        node(server, "responses.mjs")
-        node(server, "chat.mjs", "7")
-        node(server, "chat.mjs", "6")
+        for play in NODE_PLAYS:
+            node(server, *play)
+        cards = Server(cards=True)
+        try:
+            the_customers_yes(cards)
+            script = [sys.executable, HERE / "a2a.py", server.url, server.key, cards.url]
+            subprocess.run(script, check=True, timeout=120)
+            node(server, "a2a.mjs", cards.url)
+            for play in NODE_PLAYS:
+                subprocess.run([NODE, HERE / play[0], cards.url, cards.key, PACKAGES, *play[1:]], env=os.environ | {"PLAY": "yes"}, check=True, timeout=120)
+        finally:
+            cards.end()
     finally:
         server.end()
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { REFUND, approve } from "./desk.mjs";
 
 const [url, key, packages] = process.argv.slice(2);
 const require = createRequire(`${packages}/node_modules/`);
@@ -20,6 +21,16 @@ async function history(conversation) {
 
 const orders = (items) => items.filter((item) => item.type === "action" && item.name === "execute_order");
 const turns = (items) => items.filter((item) => item.type === "turn");
+
+/** Resolves when the one action of this conversation is done. */
+async function confirmed(conversation) {
+    for (const until = Date.now() + 30_000; ; ) {
+        const actions = (await history(conversation)).filter((item) => item.type === "action");
+        if (actions.length === 1 && actions[0].state === "succeeded") return;
+        assert.ok(Date.now() < until, JSON.stringify(actions));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+}
 
 /** A conversation that is sent whole with each message. */
 class Talk {
@@ -145,6 +156,15 @@ const plays = {
         assert.equal(whole.choices[0].finish_reason, "stop");
     },
 
+    async "an operator's approval and its late result"() {
+        const talk = new Talk("js-approval");
+        for (const text of REFUND) await talk.say(text);
+        const told = await approve(url, "js-approval", key);
+        await talk.say("Thank you!");
+        const said = (await history("js-approval")).filter((item) => item.type === "message").map((item) => item.text);
+        assert.deepEqual(said.slice(-3), [told, "Thank you!", talk.messages.at(-1).content]);
+    },
+
     async "refusals have their class"() {
         const wrong = new OpenAI({ baseURL: `${url}/v1`, apiKey: "bk_wrong", maxRetries: 0 });
         await assert.rejects(wrong.models.list(), OpenAI.AuthenticationError);
@@ -152,7 +172,29 @@ const plays = {
     },
 };
 
-for (const [name, play] of Object.entries(plays)) {
+// Against a server whose model takes longer between two words than a heartbeat.
+const silence = {
+    async "a long silence"() {
+        const chunks = await all(await new Talk("js-silence").stream("rehearse: long 2"));
+        assert.equal(chunks.map((chunk) => chunk.choices[0].delta.content ?? "").join("").trim().split(" ").length, 2);
+        assert.equal(chunks.at(-1).choices[0].finish_reason, "stop");
+    },
+};
+
+// Against a server whose refunds ask their customer: who knows no cards types the answer.
+const yes = {
+    async "the customer's yes"() {
+        const talk = new Talk("js-yes");
+        let asked;
+        for (const text of REFUND) asked = await talk.say(text);
+        assert.match(asked.choices[0].message.content, /Refund of \$749\.00/);
+        await talk.say("yes");
+        await confirmed("js-yes");
+    },
+};
+const chosen = { silence, yes }[process.env.PLAY] ?? plays;
+
+for (const [name, play] of Object.entries(chosen)) {
     await play();
     console.log(`openai (JavaScript) ${VERSION}: ${name}`);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { REFUND, approve } from "./desk.mjs";
 
 const [url, key, packages] = process.argv.slice(2);
 const require = createRequire(`${packages}/node_modules/`);
@@ -97,6 +98,14 @@ const plays = {
         assert(failed.error.message);
     },
 
+    async "an operator's approval and its late result"() {
+        const { id } = await client().conversations.create();
+        for (const input of REFUND) await say(input, { conversation: id });
+        const told = await approve(url, id, key);
+        const items = await client().conversations.items.list(id, { order: "desc", limit: 1 });
+        assert.equal(items.data[0].content[0].text, told);
+    },
+
     async "a conversation and its items"() {
         const made = await client().conversations.create({ metadata: { topic: "anvils" } });
         const answer = await say(BUYER[0], { conversation: made.id });
@@ -109,7 +118,38 @@ const plays = {
     },
 };
 
-for (const [name, play] of Object.entries(plays)) {
+// Against a server whose model takes longer between two words than a heartbeat.
+const silence = {
+    async "a long silence"() {
+        const stream = await client().responses.create({ model: "baton", input: "rehearse: long 2", stream: true });
+        let last;
+        for await (const event of stream) last = event;
+        assert.equal(last.type, "response.completed");
+        assert.equal(last.response.output[0].content[0].text.trim().split(" ").length, 2);
+    },
+};
+
+// Against a server whose refunds ask their customer: who knows no cards types the answer.
+const yes = {
+    async "the customer's yes"() {
+        const { id } = await client().conversations.create();
+        let asked;
+        for (const input of REFUND) asked = await say(input, { conversation: id });
+        const request = asked.output.find((item) => item.type === "mcp_approval_request");
+        const answer = { type: "mcp_approval_response", approval_request_id: request.id, approve: true };
+        const told = await say([answer], { previous_response_id: asked.id });
+        assert.equal(told.status, "completed");
+        // What came of it is a turn of its own.
+        const items = async () => (await client().conversations.items.list(id, { order: "desc", limit: 1 })).data;
+        for (const until = Date.now() + 30_000; (await items())[0].id === asked.output.at(-1).id; ) {
+            assert.ok(Date.now() < until, "no result comes");
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+    },
+};
+const chosen = { silence, yes }[process.env.PLAY] ?? plays;
+
+for (const [name, play] of Object.entries(chosen)) {
     await play();
     console.log(`openai (JavaScript) ${VERSION}, Responses: ${name}`);
 }

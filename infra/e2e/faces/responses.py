@@ -2,11 +2,14 @@
 
 import http.client
 import json
+import os
 import sys
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import openai
+
+from desk import REFUND, approve
 
 URL, KEY = sys.argv[1:]
 BUYER = ["I want to buy an anvil", "yes please", "yes", "yes, I take it", "yes"]
@@ -135,6 +138,16 @@ def error():
     assert events[-1].type == "response.failed", events[-1]
 
 
+def approval():
+    """A colleague approves, and the result is an item of the conversation."""
+    made = client().conversations.create()
+    for text in REFUND:
+        client().responses.create(model="baton", input=text, conversation=made.id)
+    told = approve(URL, made.id, KEY)
+    newest = client().conversations.items.list(made.id, order="desc", limit=1).data[0]
+    assert newest.content[0].text == told, newest
+
+
 def conversations():
     made = client().conversations.create()
     assert client().conversations.retrieve(made.id).id == made.id
@@ -160,7 +173,13 @@ def refusals():
     assert refused(openai.NotFoundError, lambda: client().responses.retrieve("resp_1_nobodys")).body["message"]
 
 
-for play in [
+def silence():
+    """Against a server whose model takes longer between two words than a heartbeat."""
+    with client().responses.stream(model="baton", input="rehearse: long 2") as stream:
+        assert len(stream.get_final_response().output_text.split()) == 2
+
+
+for play in [silence] if os.environ.get("PLAY") == "silence" else [
     first_message,
     lookup_and_words,
     one_order,
@@ -168,6 +187,7 @@ for play in [
     stop,
     cut_and_resume,
     error,
+    approval,
     conversations,
     refusals,
 ]:

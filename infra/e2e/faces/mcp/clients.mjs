@@ -20,6 +20,16 @@ for (const [name, Client, Transport] of [
     const { tools } = await client.listTools();
     assert.deepEqual(tools.map((tool) => tool.name), ["chat"]);
 
+    // Against a server whose model takes longer between two words than a heartbeat.
+    if (process.env.PLAY === "silence") {
+        const call = { name: "chat", arguments: { message: "rehearse: long 2" } };
+        const { structuredContent } = await client.callTool(call);
+        assert.equal(structuredContent.text.trim().split(" ").length, 2);
+        await client.close();
+        console.log(`${name}: a long silence`);
+        continue;
+    }
+
     const steps = [];
     const say = (message, more, options) => {
         const call = { name: "chat", arguments: { message, conversation_id: `mcp-${name}`, ...more } };
