@@ -213,7 +213,7 @@ const yes = {
         for (const { id } of [talk, typed]) {
             await until("the refund is paid", async () => {
                 const actions = (await history({ id })).filter((item) => item.type === "action");
-                return actions.length === 1 && actions[0].state === "succeeded";
+                return actions.length === 1 && actions[0].state === "done";
             });
         }
     },

@@ -255,7 +255,7 @@ def the_customers_yes(cards):
     assert "Refund of $749.00" in asked.choices[0].message.content, asked
     talk.say("yes")
     until = time.monotonic() + 30
-    while not [item for item in cards.history("py-yes") if item["type"] == "action" and item["state"] == "succeeded"]:
+    while not [item for item in cards.history("py-yes") if item["type"] == "action" and item["state"] == "done"]:
         assert time.monotonic() < until, cards.history("py-yes")
         time.sleep(0.02)
     talk.say("yes")
@@ -316,9 +316,9 @@ def a_long_silence():
     mcp = Path(PACKAGES) / "mcp.mjs"
     # Modules are looked for beside the script.
     mcp.write_bytes((HERE / "mcp/clients.mjs").read_bytes())
-    scripts = [[NODE, HERE / name, server.url, server.key, PACKAGES, *more] for name, *more in NODE_PLAYS + [["a2a.mjs", server.url]]]
+    scripts = [[NODE, HERE / name, server.url, server.key, PACKAGES, *more] for name, *more in NODE_PLAYS + [["tasks.mjs", server.url]]]
     scripts += [[sys.executable, HERE / "responses.py", server.url, server.key]]
-    scripts += [[sys.executable, HERE / "a2a.py", server.url, server.key, server.url]]
+    scripts += [[sys.executable, HERE / "tasks.py", server.url, server.key, server.url]]
     scripts += [[NODE, HERE / "ag_ui.mjs", f"{PROGRAMS}/local", PACKAGES], [NODE, mcp, f"{server.url}/mcp"]]
     playing = [subprocess.Popen(script, env=os.environ | {"PLAY": "silence"}) for script in scripts]
     try:
@@ -348,9 +348,9 @@ def main():
         cards = Server(cards=True)
         try:
             the_customers_yes(cards)
-            script = [sys.executable, HERE / "a2a.py", server.url, server.key, cards.url]
+            script = [sys.executable, HERE / "tasks.py", server.url, server.key, cards.url]
             subprocess.run(script, check=True, timeout=120)
-            node(server, "a2a.mjs", cards.url)
+            node(server, "tasks.mjs", cards.url)
             for play in NODE_PLAYS:
                 subprocess.run([NODE, HERE / play[0], cards.url, cards.key, PACKAGES, *play[1:]], env=os.environ | {"PLAY": "yes"}, check=True, timeout=120)
         finally:

@@ -5,6 +5,7 @@ does not end is no answer for anybody; the same message then finds its answer, o
 """
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import sys
@@ -28,12 +29,17 @@ class Model(Handler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         is_silent = "silent" in json.dumps(request["messages"])
         self.begin()
-        for number in range(WORDS):
-            chunk = {"choices": [{"index": 0, "delta": {"content": f"word{number} "}, "finish_reason": None}]}
-            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            time.sleep(20 if is_silent else 0.03)
-        chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        self.wfile.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+        # Who has waited long enough hangs up.
+        with contextlib.suppress(OSError):
+            for number in range(WORDS):
+                self.say({"content": f"word{number} "}, None)
+                time.sleep(20 if is_silent else 0.03)
+            self.say({}, "stop")
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def say(self, delta, finish):
+        chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
 
 def begin(pool, words):
@@ -112,7 +118,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(len(FACES)) as pool:
         Path(folder, "team.toml").write_text(team(play(Model)))
         for fault in [silent_model, stopped, ending, killed]:
-            server = Server(PROGRAM, folder, MODEL_SILENCE_SECONDS="2", DRAIN_SECONDS="1")
+            server = Server(PROGRAM, folder, DRAIN_SECONDS="1")
             try:
                 unanswered = fault(pool, validators, server)
             finally:

@@ -26,7 +26,7 @@ const turns = (items) => items.filter((item) => item.type === "turn");
 async function confirmed(conversation) {
     for (const until = Date.now() + 30_000; ; ) {
         const actions = (await history(conversation)).filter((item) => item.type === "action");
-        if (actions.length === 1 && actions[0].state === "succeeded") return;
+        if (actions.length === 1 && actions[0].state === "done") return;
         assert.ok(Date.now() < until, JSON.stringify(actions));
         await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -35,7 +35,7 @@ def play(handler):
 
 
 def team(url):
-    models = "".join(f'\n[[model]]\nname = "{name}"\napi = "chat"\nurl = "{url}"\nmodel = "{name}"\n' for name in "ab")
+    models = "".join(f'\n[[model]]\nname = "{name}"\napi = "chat"\nurl = "{url}"\nmodel = "{name}"\nsilence_seconds = 2\n' for name in "ab")
     text = asking().replace("[[agent]]\n", '[[agent]]\nmodel = ["a", "b"]\n')
     first = text.index("[[limit]]")
     return text[:first] + models.lstrip() + "\n" + text[first:]
@@ -62,7 +62,7 @@ class Server:
             **{f"BATON_{name}": value for name, value in more.items()},
         }
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
-        self.process = subprocess.Popen([program], env=environment | settings)
+        self.process = subprocess.Popen([program], env=environment | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60
         while True:
             try:

@@ -62,7 +62,8 @@ def check_chat(body):
 def check_responses(body):
     state = ResponseStreamState(input_tools=Omit(), text_format=Omit())
     events = ways.data(body)
-    numbers = [event["sequence_number"] for event in events]
+    # An error that ends a stream before its turn has the place of the event before it: there the client goes on.
+    numbers = [event["sequence_number"] for event in events if event["type"] != "error"]
     assert numbers == sorted(set(numbers)), numbers
     assert events[0]["type"] == "response.created", events[0]
     for event in events:

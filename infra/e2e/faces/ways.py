@@ -61,7 +61,7 @@ def responses(body):
 
 def ai_sdk(body):
     parts = data(body)
-    assert parts[-1]["type"] == "finish", parts[-1]
+    assert parts[-1]["type"] == "finish" and parts[-1]["finishReason"] != "error", parts[-1]
     return "".join(part["delta"] for part in parts if part["type"] == "text-delta")
 
 

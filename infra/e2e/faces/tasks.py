@@ -1,6 +1,6 @@
 """A2A's official client in Python plays with Baton.
 
-    a2a.py URL KEY CARDS
+    tasks.py URL KEY CARDS
 
 URL is a server with the rehearsal model, KEY of a service there; CARDS is a server without credentials whose refunds ask their customer.
 """

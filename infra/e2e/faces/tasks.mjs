@@ -1,6 +1,6 @@
 // A2A's official client in JavaScript plays with Baton.
 //
-//     a2a.mjs URL KEY FOLDER-OF-NODE-PACKAGES CARDS
+//     tasks.mjs URL KEY FOLDER-OF-NODE-PACKAGES CARDS
 //
 // URL is a server with the rehearsal model, KEY of a service there; CARDS is a server without credentials whose refunds ask their customer.
 
