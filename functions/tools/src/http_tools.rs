@@ -129,8 +129,13 @@ impl HttpTools {
             HttpBody::Arguments if call.body_fields.is_empty() => {
                 Some(request.arguments.canonical().to_owned())
             }
-            HttpBody::Arguments => {
+            HttpBody::Arguments | HttpBody::Others => {
                 let mut body = arguments.clone();
+                if call.body == HttpBody::Others {
+                    call.url
+                        .parameters()
+                        .for_each(|named| drop(body.remove(named)));
+                }
                 for (field, template) in &call.body_fields {
                     body.insert(field.clone(), template.value(context).map_err(not_called)?);
                 }

@@ -58,6 +58,8 @@ pub(super) enum HttpBody {
     None,
     /// All arguments, as canonical JSON.
     Arguments,
+    /// The arguments that the address does not name.
+    Others,
 }
 
 /// The query added to the address, after its own query.

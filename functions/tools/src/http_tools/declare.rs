@@ -184,7 +184,7 @@ fn body(
     file: Option<Spanned<HttpBody>>,
 ) -> Result<HttpBody, Located> {
     match (method, file) {
-        (HttpMethod::Get, Some(body)) if *body.get_ref() == HttpBody::Arguments => {
+        (HttpMethod::Get, Some(body)) if *body.get_ref() != HttpBody::None => {
             let sentence = format!(
                 "tool {tool:?} sends a body with GET, which services ignore or refuse; use query = \"arguments\""
             );

@@ -53,7 +53,7 @@ impl Declared {
             ACCEPT,
             HeaderValue::from_static("application/json, text/*;q=0.5"),
         );
-        if call.body == HttpBody::Arguments {
+        if call.body != HttpBody::None {
             declared
                 .headers
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -49,6 +49,21 @@ async fn an_action_sends_its_arguments_and_the_key_of_the_action() {
 }
 
 #[tokio::test]
+async fn a_body_of_the_others_has_no_argument_that_the_url_names() {
+    let service = Service::saying(json_answer("{}")).await;
+    let tool = Setup::action(format!(
+        "method = \"PUT\"\nurl = \"http://{}/tables/{{table}}\"\nbody = \"others\"",
+        service.address
+    ));
+    let arguments = json!({ "table": "T9", "guests": 2 });
+    tool.build().act(arguments).await;
+    let came = service.came();
+    assert_eq!(came[0].line, "PUT /tables/T9 HTTP/1.1");
+    assert_eq!(came[0].header("content-type"), ["application/json"]);
+    assert_eq!(came[0].json(), json!({ "guests": 2 }));
+}
+
+#[tokio::test]
 async fn arguments_sent_as_the_query_are_those_that_the_url_does_not_name() {
     let service = Service::saying(json_answer("[]")).await;
     let tool = Setup::lookup(format!(
