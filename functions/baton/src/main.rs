@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod customer;
+mod import;
 mod migrate;
 mod people;
 mod restore;
@@ -98,6 +99,11 @@ enum Command {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// Writes what another system says of itself as blocks of a team file, with comments on what to decide
+    Import {
+        #[command(subcommand)]
+        source: import::Source,
+    },
     /// Adds, lists and removes operators: colleagues at the desk
     Operator {
         #[command(subcommand)]
@@ -133,6 +139,7 @@ fn main() -> ExitCode {
         Command::Erase { who, yes, data } => {
             settings(data).and_then(|settings| customer::erase(&settings, &who, yes))
         }
+        Command::Import { source } => import::run(&source),
         Command::Operator { command, data } => {
             settings(data).and_then(|settings| people::operator(&settings, command))
         }
