@@ -62,11 +62,9 @@ fn wanted<'a>(body: &'a Map, schemas: &mut Schemas<'a>) -> Result<Wanted, String
         content.find(|(name, _)| known.contains(&plain(name).as_str()))
     };
     let usual = is(&["application/json"]).or_else(|| is(&["application/*", "*/*"]));
-    let json = || {
-        content
-            .iter()
-            .find(|(name, _)| plain(name).ends_with("+json"))
-    };
+    // A JSON Patch is a list, whatever its schema says.
+    let is_json = |name: &str| name.ends_with("+json") && !name.contains("json-patch");
+    let json = || content.iter().find(|(name, _)| is_json(&plain(name)));
     let Some((name, media)) = usual.or_else(json) else {
         let names = content.iter().map(|(name, _)| *name);
         let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();

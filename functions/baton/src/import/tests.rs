@@ -359,7 +359,7 @@ fn what_may_be_a_secret_is_pointed_out_and_not_shown() {
 #[test]
 fn a_body_of_another_json_has_its_media_type_as_a_header() {
     let block = first(
-        "paths: {/x: {patch: {requestBody: {content: {application/merge-patch+json: {schema: {type: object, properties: {a: {type: string}}}}}}}}}",
+        "paths: {/x: {patch: {requestBody: {content: {application/json-patch+json: {schema: {}}, application/merge-patch+json: {schema: {type: object, properties: {a: {type: string}}}}}}}}}",
     );
     assert_eq!(
         line(&block.unwrap(), "headers"),
