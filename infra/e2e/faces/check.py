@@ -152,7 +152,7 @@ def first_message(server):
 def lookup_and_words(server):
     talk = Talk(server, "py-lookup")
     talk.say("My rocket unicycle exploded")
-    whole = talk.say('rehearse: call look_up_item {"query": "catapult"}')
+    whole = talk.say('rehearse: call look_up_item {"search_query": "catapult"}')
     told = whole.model_extra["baton"]
     assert [told["type"] for told in told][:2] == ["tool", "tool_result"], told
     assert whole.usage.prompt_tokens > 0 and whole.choices[0].finish_reason == "stop"

@@ -35,7 +35,7 @@ const plays = {
 
     async "a lookup, and no branches"() {
         const first = await say("My rocket unicycle exploded");
-        const looked = await say('rehearse: call look_up_item {"query": "catapult"}', { previous_response_id: first.id });
+        const looked = await say('rehearse: call look_up_item {"search_query": "catapult"}', { previous_response_id: first.id });
         assert(looked.output.some((item) => item.type === "mcp_call" && item.name === "look_up_item"));
         await say("أهلا", { previous_response_id: looked.id });
         await assert.rejects(say("other", { previous_response_id: first.id }), OpenAI.BadRequestError);

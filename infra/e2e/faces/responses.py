@@ -69,7 +69,7 @@ def first_message():
 def lookup_and_words():
     say = client().responses.create
     first = say(model="baton", input="My rocket unicycle exploded")
-    looked = say(model="baton", input='rehearse: call look_up_item {"query": "catapult"}', previous_response_id=first.id)
+    looked = say(model="baton", input='rehearse: call look_up_item {"search_query": "catapult"}', previous_response_id=first.id)
     assert any(item.type == "mcp_call" and item.name == "look_up_item" for item in looked.output)
     words = "أريد استرداد المال 💸"
     say(model="baton", input=[{"role": "user", "content": words}], previous_response_id=looked.id)

@@ -96,7 +96,7 @@ async function firstMessage(to) {
 
 async function lookupAndWords(to) {
   await say(to, "a2a-js-lookup", "My rocket unicycle exploded");
-  const all = await say(to, "a2a-js-lookup", 'rehearse: call look_up_item {"query": "catapult"}');
+  const all = await say(to, "a2a-js-lookup", 'rehearse: call look_up_item {"search_query": "catapult"}');
   assert.equal(all.told.filter((told) => told.tool).length, 2);
   const said = "أريد استرداد المال 💸";
   const { task } = await say(to, "a2a-js-lookup", said);
@@ -139,7 +139,7 @@ async function cut(to) {
   const rest = await heard(to.resubscribeTask({ tenant: "", id: first.task.id }));
   assert.equal(last(rest), TaskState.TASK_STATE_COMPLETED);
   assert.ok(rest.text.startsWith(first.text));
-  const tasks = await to.listTasks({ tenant: "", contextId: "a2a-js-cut", pageToken: "", includeArtifacts: true });
+  const tasks = await to.listTasks({ tenant: "", contextId: "a2a-js-cut", status: TaskState.TASK_STATE_UNSPECIFIED, pageToken: "", includeArtifacts: true });
   assert.equal(tasks.tasks[0].artifacts[0].parts[0].content.value, rest.text);
 }
 
@@ -147,7 +147,7 @@ async function cut(to) {
 async function approval(to) {
   for (const words of REFUND) await say(to, "a2a-js-approval", words);
   const told = await approve(url, "a2a-js-approval", key);
-  const { tasks } = await to.listTasks({ tenant: "", contextId: "a2a-js-approval", pageToken: "", includeArtifacts: true });
+  const { tasks } = await to.listTasks({ tenant: "", contextId: "a2a-js-approval", status: TaskState.TASK_STATE_UNSPECIFIED, pageToken: "", includeArtifacts: true });
   assert.equal(tasks[0].artifacts[0].parts[0].content.value, told);
 }
 

@@ -115,9 +115,9 @@ async def a_context_of_the_servers(to):
 
 async def lookup_and_words(to):
     await say(to, "My rocket unicycle exploded", "a2a-py-lookup")
-    all = await say(to, 'rehearse: call look_up_item {"query": "catapult"}', "a2a-py-lookup")
+    all = await say(to, 'rehearse: call look_up_item {"search_query": "catapult"}', "a2a-py-lookup")
     told = [told["tool"]["state"] for told in all.told if "tool" in told]
-    assert told == ["called", "succeeded"] or told[0] == "called" and len(told) == 2, all.told
+    assert told == ["called", "ok"], all.told
     said = "أريد استرداد المال 💸"
     all = await say(to, said, "a2a-py-lookup")
     task = await to.get_task(a2a.GetTaskRequest(id=all.task.id))

@@ -304,6 +304,9 @@ async fn tasks_are_listed_newest_first_and_page_by_page() {
         }
     }
     assert_eq!(ids, ["c.5", "c.4", "c.3", "c.2", "c.1"]);
+    let open = json!({ "contextId": "c", "status": "TASK_STATE_UNSPECIFIED" });
+    let open = result(&client, "ListTasks", &open).await;
+    assert_eq!(open["tasks"].as_array().unwrap().len(), 5);
     let failed = json!({ "contextId": "c", "status": "TASK_STATE_FAILED" });
     let failed = result(&client, "ListTasks", &failed).await;
     assert_eq!(failed["tasks"], json!([]));

@@ -260,6 +260,8 @@ impl Page<'_> {
             };
             let state = shown.pointer("/status/state").and_then(Value::as_str);
             let status = self.wanted.status.as_deref();
+            // Some clients write what they leave open.
+            let status = status.filter(|status| *status != "TASK_STATE_UNSPECIFIED");
             if status.is_some_and(|status| state != Some(status)) {
                 continue;
             }
