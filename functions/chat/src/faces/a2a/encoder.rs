@@ -42,7 +42,7 @@ impl TaskStream {
             // The customer has answered a card of a task that was begun before.
             Artifact::Result => "TASK_STATE_WORKING",
         };
-        let task = stream.task.in_state(json!({ "state": state }));
+        let task = stream.task.in_state(&json!({ "state": state }));
         stream.send(&mut out, &json!({ "task": task }));
         (stream, out.freeze())
     }
@@ -56,7 +56,7 @@ impl TaskStream {
 
     fn works(&self, out: &mut BytesMut, metadata: Option<Value>) {
         let status = json!({ "state": "TASK_STATE_WORKING" });
-        self.send(out, &self.task.status_update(status, metadata));
+        self.send(out, &self.task.status_update(&status, metadata));
     }
 
     fn update(&self, out: &mut BytesMut, text: &str, is_last: bool) {
@@ -91,7 +91,7 @@ impl TaskStream {
             self.update(out, "", true);
         }
         let status = self.task.status(end, &self.open);
-        self.send(out, &self.task.status_update(status, None));
+        self.send(out, &self.task.status_update(&status, None));
     }
 }
 

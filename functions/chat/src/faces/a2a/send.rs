@@ -36,7 +36,8 @@ struct Configuration {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Message {
-    message_id: String,
+    #[serde(rename = "messageId")]
+    id: String,
     context_id: Option<ConversationId>,
     task_id: Option<String>,
     parts: Vec<Part>,
@@ -111,7 +112,7 @@ pub(super) async fn send(
         context = Some(task.conversation);
     }
     let text = message.text().ok_or(Fault::ContentType)?;
-    let message_id = MessageId::parse(&message.message_id)
+    let message_id = MessageId::parse(&message.id)
         .map_err(|error| Fault::Params(format!("params.message.messageId {error}")))?;
     let background = configuration.return_immediately && !streams;
     let words = Words {
@@ -129,7 +130,7 @@ pub(super) async fn send(
         return Ok(begun_by(opening, response));
     }
     let shown = if background {
-        task.in_state(json!({ "state": "TASK_STATE_SUBMITTED" }))
+        task.in_state(&json!({ "state": "TASK_STATE_SUBMITTED" }))
     } else {
         let turn = answer.whole().await;
         let open = tasks::open(answer.conversation(), &task, &turn).await?;

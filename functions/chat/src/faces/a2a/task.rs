@@ -29,9 +29,12 @@ pub(super) struct Open {
 impl Open {
     /// Everything that a turn asked for.
     pub(super) fn of(turn: &WholeTurn) -> Self {
-        let calls = turn.events.iter().filter_map(|event| match &event.kind {
-            EventKind::ClientCalled(call) => Some((**call).clone()),
-            _ => None,
+        let calls = turn.events.iter().filter_map(|event| {
+            if let EventKind::ClientCalled(call) = &event.kind {
+                Some((**call).clone())
+            } else {
+                None
+            }
         });
         Self {
             cards: turn.cards().into_iter().cloned().collect(),
@@ -93,11 +96,11 @@ impl TaskId {
     }
 
     /// A task in this state, without anything else.
-    pub(super) fn in_state(&self, status: Value) -> Value {
+    pub(super) fn in_state(&self, status: &Value) -> Value {
         json!({ "id": self.written(), "contextId": self.conversation, "status": status })
     }
 
-    pub(super) fn status_update(&self, status: Value, metadata: Option<Value>) -> Value {
+    pub(super) fn status_update(&self, status: &Value, metadata: Option<Value>) -> Value {
         let mut update =
             json!({ "taskId": self.written(), "contextId": self.conversation, "status": status });
         if let (Some(metadata), Some(update)) = (metadata, update.as_object_mut()) {
@@ -144,7 +147,7 @@ impl TaskId {
 
     /// The whole task.
     pub(super) fn task(&self, turn: &WholeTurn, open: &Open, history: bool) -> Value {
-        let mut task = self.in_state(self.status(turn.end(), open));
+        let mut task = self.in_state(&self.status(turn.end(), open));
         let Some(fields) = task.as_object_mut() else {
             return task;
         };
@@ -154,11 +157,14 @@ impl TaskId {
                 json!([Artifact::Answer.saying(&said)]),
             );
         }
-        let started = turn.events.iter().find_map(|event| match &event.kind {
-            EventKind::TurnStarted(started) if !started.message.is_empty() => Some(started),
-            _ => None,
+        let started = turn.events.iter().find_map(|event| {
+            if let EventKind::TurnStarted(started) = &event.kind {
+                Some(started)
+            } else {
+                None
+            }
         });
-        if let Some(started) = started.filter(|_| history) {
+        if let Some(started) = started.filter(|started| history && !started.message.is_empty()) {
             let id = started.message_id.as_ref();
             let id = id.map_or_else(
                 || format!("{}.message", self.written()),
@@ -186,9 +192,12 @@ impl Artifact {
 
 /// The text of a turn, without its cards, which stand in the status.
 pub(super) fn said(turn: &WholeTurn) -> Option<String> {
-    let texts = turn.events.iter().filter_map(|event| match &event.kind {
-        EventKind::TextDelta(text) => Some(text.as_str()),
-        _ => None,
+    let texts = turn.events.iter().filter_map(|event| {
+        if let EventKind::TextDelta(text) = &event.kind {
+            Some(text.as_str())
+        } else {
+            None
+        }
     });
     let said: String = texts.collect();
     (!said.is_empty()).then_some(said)

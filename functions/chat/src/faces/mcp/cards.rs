@@ -100,11 +100,11 @@ fn name(number: usize) -> String {
 pub(super) async fn answer(
     server: &Server,
     parts: Parts,
-    state: &str,
+    echoed: &str,
     responses: &InputResponses,
 ) -> Result<CallToolResult, ApiError> {
     let bad = || ApiError::bad_request("the answer belongs to no question of this server");
-    let asked: Vec<Asked> = serde_json::from_str(state).map_err(|_| bad())?;
+    let asked: Vec<Asked> = serde_json::from_str(echoed).map_err(|_| bad())?;
     let knock = Knock::at(server.app.clone(), server.places.clone(), parts).await?;
     let first = asked.first().ok_or_else(bad)?;
     let conversation = knock.look(&first.action.conversation)?.ok_or_else(bad)?;
