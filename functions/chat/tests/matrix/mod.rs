@@ -21,7 +21,7 @@ use self::rows::{Gate, Row, Target};
 
 /// Requests at the same time. Bad credentials are answered late, so a sequence of them would take minutes; many more would meet the
 /// bounds of connections and of answers that are made at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 192;
 
 /// A text that only the owner and operators may read.
 const SECRET: &str = "my password is rosebud";
