@@ -212,6 +212,8 @@ pub(super) fn set_up_reader(db: &Connection) -> Result<()> {
 /// Sets up the connection that writes: a COMMIT that returns has reached the disk.
 pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     set_up_reader(db)?;
+    // Another process may be migrating the file.
+    db.busy_handler(Some(wait_for_migration))?;
     // A copy that `VACUUM INTO` made has no log yet. Where there is one, this asks for nothing.
     db.pragma_update(None, "journal_mode", "wal")?;
     // A connection has the log open from its first read on, and until then another one that closes may remove it.
@@ -222,7 +224,8 @@ pub(super) fn set_up_writer(db: &Connection) -> Result<()> {
     // Negative for KiB; positive would be pages.
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))
+    db.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))?;
+    wait_as_usual(db)
 }
 
 /// For what is tried again anyway: waits no longer than other work of the thread may.
