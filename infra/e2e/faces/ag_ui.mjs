@@ -225,7 +225,7 @@ const played = {
   async "a cut, and the run from its start"(base) {
     const agent = new Agent(base, "cut");
     agent.cutAt = "TEXT_MESSAGE_CONTENT";
-    await quietly(() => assert.rejects(agent.say("rehearse: long 2000"), /cut/));
+    await quietly(() => assert.rejects(agent.say("rehearse: long 400"), /cut/));
     const cut = agent.texts().at(-1) ?? "";
     const told = await agent.go({}, "connectAgent");
     assert.equal(told.end.outcome, "success");
