@@ -13,6 +13,8 @@ pub(super) struct Open {
     call: String,
     /// Its place in the output.
     slot: usize,
+    /// And the number that it was told under: texts that are taken back later move it no more.
+    index: u64,
     item: ServerCall,
 }
 
@@ -57,6 +59,7 @@ impl Events {
         self.calls.push(Open {
             call: call.to_owned(),
             slot,
+            index,
             item,
         });
     }
@@ -72,7 +75,7 @@ impl Events {
             return;
         };
         let open = self.calls.remove(place);
-        let index = self.index(open.slot);
+        let index = open.index;
         let name = match status {
             Status::Completed => Some("response.mcp_call.completed"),
             Status::Failed => Some("response.mcp_call.failed"),

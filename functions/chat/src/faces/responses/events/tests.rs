@@ -354,6 +354,30 @@ fn what_is_taken_back_is_an_item_that_stays_incomplete_and_out_of_the_output() {
 }
 
 #[test]
+fn a_call_without_a_result_keeps_its_place_when_later_text_is_taken_back() {
+    let sent = sent(
+        &[
+            started(9),
+            called("1.1.9.2", "a", "look_up"),
+            text("1.2.9.20", "This is taken back. "),
+            at("1.2.10.0", EventKind::Reset { step: 2 }),
+            text("1.2.10.3", "Two"),
+            at("1.2.10.4", EventKind::TurnFailed(FailureCode::ModelCut)),
+        ],
+        None,
+    );
+    let of_call = |kind: &str| {
+        let mut events = sent.iter().filter(|event| event["item"]["id"] == "mcp_1_0");
+        let event = events.find(|event| event["type"] == kind).unwrap();
+        event["output_index"].as_u64().unwrap()
+    };
+    assert_eq!(
+        of_call("response.output_item.added"),
+        of_call("response.output_item.done")
+    );
+}
+
+#[test]
 fn a_client_that_was_cut_before_or_behind_what_is_taken_back_gets_the_rest_on_every_instance() {
     let mut journal = of_journal(taken_back());
     journal.drain(4..=5);
