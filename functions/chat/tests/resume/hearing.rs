@@ -273,7 +273,11 @@ impl Heard {
         self.last = id;
     }
 
-    fn show(&mut self, id: &str, kind: &str, what: Value) {
+    fn show(&mut self, id: &str, kind: &str, mut what: Value) {
+        // A lookup may be repeated by the next owner, and takes another time.
+        if let Some(what) = what.as_object_mut() {
+            what.remove("milliseconds");
+        }
         assert_eq!(self.end, None, "{kind} behind the end: {self:?}");
         let step = step_of(id);
         let last = self.pieces.last_mut();
