@@ -171,6 +171,18 @@ fn origin(headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
+/// Cards that one request answers. Each is a look and a commit.
+const MOST_ANSWERS: usize = 32;
+
+/// Refuses more answers to cards than one request may bring.
+fn must_be_few(answers: usize) -> Result<(), ApiError> {
+    if answers > MOST_ANSWERS {
+        let detail = format!("at most {MOST_ANSWERS} cards are answered at once");
+        return Err(ApiError::bad_request(detail));
+    }
+    Ok(())
+}
+
 /// What a client prints that knows nothing of cards.
 pub(crate) fn confirm_text(asked: &ConfirmationAsked) -> String {
     format!("\n\n{}\nPlease confirm.", asked.title)

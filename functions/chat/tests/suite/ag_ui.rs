@@ -357,6 +357,10 @@ async fn what_is_no_input_of_a_run_is_refused_in_its_words() {
             "the payload of an answer must be",
         ),
     ];
+    let entry = json!({ "interruptId": "c.1.00.00", "status": "cancelled" });
+    let mut many = input(&[]);
+    many["resume"] = json!(vec![entry; 33]);
+    let cases = cases.into_iter().chain([(many, "at most 32 cards")]);
     for (input, sentence) in cases {
         let refused = post(&client, &input).await;
         assert_eq!(refused.status, 400, "{refused:?}");

@@ -29,6 +29,9 @@ const LARGEST_PAGE: usize = 100;
 /// Turns that are looked at for a page: few of many may be what is asked for.
 const LOOKS: usize = 200;
 
+/// A page ends before that where its tasks have so many bytes of JSON, about.
+const BYTES: usize = 256 * 1024;
+
 /// How long the end of a cancelled task is waited for, so that the answer shows it.
 const CANCELLING: Duration = Duration::from_secs(5);
 
@@ -200,6 +203,7 @@ pub(super) async fn list(knock: &Knock, wanted: Wanted, id: &Value) -> Result<Re
         size,
         tasks: Vec::new(),
         looks: 0,
+        bytes: 0,
     };
     let mut total = None;
     let next = if let Some(context) = &wanted.context_id {
@@ -225,11 +229,12 @@ struct Page<'a> {
     size: usize,
     tasks: Vec<Value>,
     looks: usize,
+    bytes: usize,
 }
 
 impl Page<'_> {
     fn is_full(&self) -> bool {
-        self.tasks.len() >= self.size || self.looks >= LOOKS
+        self.tasks.len() >= self.size || self.looks >= LOOKS || self.bytes >= BYTES
     }
 
     /// Tasks of this conversation, on from below `before`. Returns how many there are in all, and the turn below which to go on.
@@ -268,6 +273,7 @@ impl Page<'_> {
             if let (false, Some(fields)) = (self.wanted.include_artifacts, shown.as_object_mut()) {
                 fields.remove("artifacts");
             }
+            self.bytes += shown.to_string().len();
             self.tasks.push(shown);
         }
         Ok((next - first, (turn > first).then_some(turn)))

@@ -9,6 +9,7 @@ use super::input::{Entry, Status};
 use super::names;
 use crate::app::App;
 use crate::edge::error::ApiError;
+use crate::faces::must_be_few;
 
 /// The answer to one card.
 pub(super) struct Answer {
@@ -21,6 +22,7 @@ pub(super) struct Answer {
 
 /// What `resume` says. Entries that name no interrupt of ours are left out, as the protocol wants it.
 pub(super) fn read(entries: Vec<Entry>) -> Result<Vec<Answer>, ApiError> {
+    must_be_few(entries.len())?;
     let mut answers = Vec::new();
     for entry in entries {
         let Some((action, hash)) = names::interrupt(&entry.interrupt_id) else {

@@ -18,6 +18,7 @@ use super::server::Server;
 use crate::edge::deadline::answer_end;
 use crate::edge::error::ApiError;
 use crate::faces::door::Knock;
+use crate::faces::must_be_few;
 use crate::faces::whole::{self, WholeTurn};
 use crate::stream::late;
 
@@ -105,6 +106,7 @@ pub(super) async fn answer(
 ) -> Result<CallToolResult, ApiError> {
     let bad = || ApiError::bad_request("the answer belongs to no question of this server");
     let asked: Vec<Asked> = serde_json::from_str(echoed).map_err(|_| bad())?;
+    must_be_few(asked.len())?;
     let knock = Knock::at(server.app.clone(), server.places.clone(), parts).await?;
     let first = asked.first().ok_or_else(bad)?;
     let conversation = knock.look(&first.action.conversation)?.ok_or_else(bad)?;

@@ -8,6 +8,7 @@ use super::ids::ResponseId;
 use super::input::Approval;
 use crate::edge::error::ApiError;
 use crate::faces::door::Knock;
+use crate::faces::must_be_few;
 
 /// Records the answers. Returns the response in which the last of them was asked for; none if there are none.
 pub(super) async fn record(
@@ -15,6 +16,7 @@ pub(super) async fn record(
     name: Option<&ConversationId>,
     approvals: &[Approval],
 ) -> Result<Option<(Conversation, ResponseId)>, ApiError> {
+    must_be_few(approvals.len())?;
     let mut asked = None;
     for approval in approvals {
         let name = name.ok_or_else(|| {
