@@ -45,6 +45,7 @@ def main(path):
             check_examples(document, response)
             if is_own:
                 check_stream(document, response.get("content", {}))
+            assert status != "200" or response.get("content"), f"{where}: what does it answer?"
             # Health tells its reason in the same shape, ready or not.
             if status[0] in "45" and path != "/health":
                 assert response["content"] == shape, f"{where}: {status}"

@@ -61,7 +61,7 @@ struct Major {
     params(Major),
     request_body(content = request::Document, description = "At most 4 MB. Of the messages only the last counts."),
     responses(
-        (status = 200, description = "A UI message stream, version 1."),
+        (status = 200, description = "A UI message stream, version 1.", body = String, content_type = "text/event-stream"),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
         (status = 409, response = refusals::Conflict),
@@ -161,7 +161,7 @@ fn last(pulse: &Pulse) -> Option<TurnNumber> {
     get, path = "/api/chat/{id}/stream", operation_id = "resumeChat", tag = "faces",
     params(("id" = values::ConversationId, Path), Major),
     responses(
-        (status = 200, description = "A UI message stream, version 1."),
+        (status = 200, description = "A UI message stream, version 1.", body = String, content_type = "text/event-stream"),
         (status = 204, description = "No turn runs, or there is no such chat for you."),
         (status = 400, response = refusals::BadRequest),
         (status = 429, response = refusals::OverBound),

@@ -56,7 +56,10 @@ const CONVERSATION_HEADERS: [&str; 2] = ["x-conversation-id", "x-openwebui-chat-
     post, path = "/v1/chat/completions", operation_id = "createChatCompletion", tag = "faces",
     request_body(content = request::Document, description = "At most 4 MB. Of the messages only the last of the user counts, and the results of tools behind it."),
     responses(
-        (status = 200, description = "A `chat.completion`; with `stream` server-sent events, each a `chat.completion.chunk`, and `[DONE]`."),
+        (
+            status = 200, description = "A `chat.completion`; with `stream` server-sent events, each a `chat.completion.chunk`, and `[DONE]`.",
+            content((Value = "application/json"), (String = "text/event-stream"))
+        ),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
         (status = 422, response = refusals::MessageIdReused),
@@ -145,7 +148,7 @@ fn conversation(knock: &Knock, asked: &Asked) -> Result<Option<ConversationId>, 
 /// `baton` is the team, and `baton-title` names conversations. Any other name is answered by the team too.
 #[cfg_attr(test, utoipa::path(
     get, path = "/v1/models", operation_id = "listModels", tag = "faces",
-    responses((status = 200, description = "OpenAI's list of models.")),
+    responses((status = 200, description = "OpenAI's list of models.", body = Object)),
 ))]
 pub(crate) async fn models(State(app): State<App>, _caller: Caller) -> Response {
     let models = [TEAM, TITLES].map(|id| model_of(&app, id));
@@ -157,7 +160,7 @@ pub(crate) async fn models(State(app): State<App>, _caller: Caller) -> Response 
     get, path = "/v1/models/{model}", operation_id = "readModel", tag = "faces",
     params(("model" = String, Path)),
     responses(
-        (status = 200, description = "OpenAI's description of a model."),
+        (status = 200, description = "OpenAI's description of a model.", body = Object),
         (status = 404, response = refusals::NotFound),
     ),
 ))]

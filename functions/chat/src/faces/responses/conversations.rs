@@ -49,7 +49,7 @@ pub(crate) struct Document {
     post, path = "/v1/conversations", operation_id = "makeConversation", tag = "faces",
     request_body(content = Document),
     responses(
-        (status = 200, description = "A `conversation`."),
+        (status = 200, description = "A `conversation`.", body = Object),
         (status = 400, response = refusals::BadRequest),
         (status = 429, response = refusals::OverBound),
         (status = 503, response = refusals::Unavailable),
@@ -82,7 +82,7 @@ pub(crate) async fn create(
     get, path = "/v1/conversations/{id}", operation_id = "readConversationObject", tag = "faces",
     params(("id" = values::ConversationId, Path)),
     responses(
-        (status = 200, description = "A `conversation`."),
+        (status = 200, description = "A `conversation`.", body = Object),
         refusals::OfReads,
     ),
 ))]
@@ -102,7 +102,7 @@ pub(crate) async fn read(
     params(("id" = values::ConversationId, Path)),
     request_body(content = Document),
     responses(
-        (status = 200, description = "The `conversation`, without metadata."),
+        (status = 200, description = "The `conversation`, without metadata.", body = Object),
         refusals::OfReads,
     ),
 ))]
@@ -126,7 +126,7 @@ pub(crate) async fn update(
     delete, path = "/v1/conversations/{id}", operation_id = "deleteConversation", tag = "faces",
     params(("id" = values::ConversationId, Path)),
     responses(
-        (status = 200, description = "Erased."),
+        (status = 200, description = "Erased.", body = Object),
         refusals::OfReads,
     ),
 ))]

@@ -43,7 +43,10 @@ const RETRIES: &str = "x-stainless-retry-count";
     post, path = "/v1/responses", operation_id = "createResponse", tag = "faces",
     request_body(content = super::request::Document, description = "At most 4 MB."),
     responses(
-        (status = 200, description = "A `response`; with `stream` server-sent events. Where the answer is not over in time, or with `background`, an object with the status `in_progress`, to be read again."),
+        (
+            status = 200, description = "A `response`; with `stream` server-sent events. Where the answer is not over in time, or with `background`, an object with the status `in_progress`, to be read again.",
+            content((serde_json::Value = "application/json"), (String = "text/event-stream"))
+        ),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
         (status = 422, response = refusals::MessageIdReused),

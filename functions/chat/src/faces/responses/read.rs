@@ -55,7 +55,10 @@ struct Streaming {
     get, path = "/v1/responses/{id}", operation_id = "readResponse", tag = "faces",
     params(("id" = String, Path), Streaming),
     responses(
-        (status = 200, description = "A `response`, or its events."),
+        (
+            status = 200, description = "A `response`, or its events.",
+            content((serde_json::Value = "application/json"), (String = "text/event-stream"))
+        ),
         refusals::OfStreams,
     ),
 ))]
@@ -92,7 +95,7 @@ pub(crate) async fn read(
     post, path = "/v1/responses/{id}/cancel", operation_id = "cancelResponse", tag = "faces",
     params(("id" = String, Path)),
     responses(
-        (status = 200, description = "The `response` as it stands, mostly `cancelled`."),
+        (status = 200, description = "The `response` as it stands, mostly `cancelled`.", body = Object),
         refusals::OfReads,
     ),
 ))]
@@ -121,7 +124,7 @@ pub(crate) async fn cancel(
     delete, path = "/v1/responses/{id}", operation_id = "deleteResponse", tag = "faces",
     params(("id" = String, Path)),
     responses(
-        (status = 200, description = "Deleted."),
+        (status = 200, description = "Deleted.", body = Object),
         refusals::OfReads,
     ),
 ))]

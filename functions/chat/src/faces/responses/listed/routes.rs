@@ -52,7 +52,7 @@ struct Paging {
     get, path = "/v1/conversations/{id}/items", operation_id = "listItems", tag = "faces",
     params(("id" = values::ConversationId, Path), Paging),
     responses(
-        (status = 200, description = "A `list` of items."),
+        (status = 200, description = "A `list` of items.", body = Object),
         refusals::OfReads,
     ),
 ))]
@@ -205,7 +205,7 @@ pub(crate) struct Document {
     params(("id" = values::ConversationId, Path)),
     request_body(content = Document, description = "At most 4 MB."),
     responses(
-        (status = 200, description = "A `list` of the items."),
+        (status = 200, description = "A `list` of the items.", body = Object),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
         (status = 422, response = refusals::MessageIdReused),
@@ -268,7 +268,7 @@ fn users(mut items: Vec<Value>) -> Result<String, ApiError> {
     get, path = "/v1/conversations/{id}/items/{item}", operation_id = "readItem", tag = "faces",
     params(("id" = values::ConversationId, Path), ("item" = String, Path)),
     responses(
-        (status = 200, description = "The item."),
+        (status = 200, description = "The item.", body = Object),
         refusals::OfReads,
     ),
 ))]
