@@ -47,6 +47,7 @@ pub(crate) const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
         (status = 202, description = "A notification was taken."),
         (status = 400, response = refusals::BadRequest),
         (status = 404, response = refusals::NotFound),
+        (status = 406, response = refusals::NotAcceptable),
         (status = 429, response = refusals::OverBound),
         (status = 500, response = refusals::Internal),
         (status = 503, response = refusals::Unavailable),

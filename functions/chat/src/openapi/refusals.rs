@@ -36,6 +36,7 @@ refusals! {
     NotFound: "No such thing here, or it is another's.";
     TooSlow: "The body did not come in time.";
     TooLarge: "The message is over 32 KiB or the body over 256 KiB, or 4 MiB in other protocols.";
+    NotAcceptable: "The `Accept` header lacks a form of the answer that the protocol wants clients to take.";
     NotJson: "The body is not declared as `application/json`, or it is compressed.";
     CannotExpect: "The `Expect` header asks for more than `100-continue`.";
     OtherHost: "The `Host` header names neither this machine nor an origin of `BATON_ORIGINS`.";
