@@ -19,7 +19,7 @@ use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
 use crate::ports::StoreError;
 use crate::principal::Access;
-use crate::record::journal::read_turns;
+use crate::record::journal::{JournaledTurn, read_turns};
 use crate::record::size::MESSAGE;
 use crate::record::{MessageRecord, Meta, decode, keys};
 use crate::turn::past::Past;
@@ -195,12 +195,7 @@ impl Conversation {
         let (seen, known, turns, summary, ()) = futures_util::join!(
             look,
             self.known_message(submission),
-            read_turns(
-                &*self.engine.store,
-                &self.id,
-                None,
-                window::extent(&self.engine.team.limits)
-            ),
+            self.last_turns(),
             self.engine.newest_summary(&self.id),
             self.engine.ready_budgets(&owner, &self.id, drives),
         );
@@ -250,12 +245,26 @@ impl Conversation {
             refuse_overlap(meta, submission.overlap, &self.engine.bounds)?;
         }
         let past = if idle && drives {
-            let turns = turns?;
-            Some(Past { turns, summary })
+            let mut past = Past {
+                turns: turns?,
+                summary,
+            };
+            if let Some((_, meta)) = &meta
+                && past.may_be_older_than(meta)
+            {
+                past.turns = self.last_turns().await?;
+            }
+            Some(past)
         } else {
             None
         };
         self.record(submission, meta, past, stale, tries).await
+    }
+
+    /// As many as a window may need.
+    async fn last_turns(&self) -> Result<Vec<JournaledTurn>, StoreError> {
+        let extent = window::extent(&self.engine.team.limits);
+        read_turns(&*self.engine.store, &self.id, None, extent).await
     }
 
     /// The record under this message's id.

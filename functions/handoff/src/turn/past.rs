@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{Order, Range, StoreError, Stored};
 use crate::record::journal::JournaledTurn;
-use crate::record::{Meta, SummaryRecord, TurnRecord, decode, keys};
+use crate::record::{Meta, SummaryRecord, TurnRecord, TurnState, decode, keys};
 
 /// The conversation before a turn.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,13 @@ impl Past {
     pub(crate) fn before(mut self, number: TurnNumber) -> Self {
         self.turns.retain(|turn| turn.number < number);
         self
+    }
+
+    /// Whether it may have been read before another process ended the last turn of this META, in which no turn runs or waits: that
+    /// turn is missing then, or has not ended.
+    pub(crate) fn may_be_older_than(&self, meta: &Meta) -> bool {
+        let open = |turn: &JournaledTurn| turn.record.state == TurnState::Accepted;
+        !self.reaches(meta.next_turn) || self.turns.iter().any(open)
     }
 
     /// Whether it has the turn before this one.

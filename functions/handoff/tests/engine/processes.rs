@@ -127,3 +127,27 @@ async fn a_message_that_another_process_took_and_stopped_is_in_the_next_request(
     let has = |words: &str| asked.iter().any(|message| message.contains(words));
     assert!(has("the third") && has("the second"), "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_ends_elsewhere_between_two_reads_is_in_the_next_request() {
+    let play = Play::begin();
+    let (reply, gate) = says_and_waits("One.");
+    play.model.will([reply, says(&["Two."])]);
+    let first = play.submit(message("the first")).await.unwrap();
+    until(&first, is_text).await;
+    let other = play.another();
+    other.way.delay_gets(true);
+    let conversation = other.conversation();
+    let second = tokio::spawn(async move { conversation.submit(message("the second")).await });
+    // The turns are read while the first of them runs, and META when it has ended.
+    while !other.way.reads().0.contains(&"T#".to_owned()) {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    listen(&first).await;
+    other.way.delay_gets(false);
+    listen(&second.await.unwrap().unwrap()).await;
+    let asked = play.model.last_asked();
+    let has = |words: &str| asked.iter().any(|message| message.contains(words));
+    assert!(has("the second") && has("One."), "{asked:?}");
+}

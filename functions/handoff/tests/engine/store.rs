@@ -97,6 +97,8 @@ impl Records {
 pub(crate) struct Way {
     records: Arc<Records>,
     frozen: watch::Sender<bool>,
+    /// Reads by key wait, and others pass them.
+    gets_wait: watch::Sender<bool>,
     /// What its ranges began with, and how many records it was asked for by their keys.
     ranges: Mutex<Vec<String>>,
     gets: Mutex<usize>,
@@ -107,6 +109,7 @@ impl Way {
         Self {
             records,
             frozen: watch::Sender::new(false),
+            gets_wait: watch::Sender::new(false),
             ranges: Mutex::default(),
             gets: Mutex::default(),
         }
@@ -118,6 +121,11 @@ impl Way {
 
     pub(crate) fn thaw(&self) {
         self.frozen.send_replace(false);
+    }
+
+    /// Reads by key wait, until this is taken back.
+    pub(crate) fn delay_gets(&self, delay: bool) {
+        self.gets_wait.send_replace(delay);
     }
 
     /// The ranges that were read, by the begin of their keys, and how many records beside them.
@@ -136,6 +144,8 @@ impl Way {
 impl Store for Way {
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         self.pass().await;
+        let mut gets_wait = self.gets_wait.subscribe();
+        gets_wait.wait_for(|wait| !wait).await.unwrap();
         *self.gets.lock().unwrap() += 1;
         Ok(self.records.lock().get(key).cloned())
     }
