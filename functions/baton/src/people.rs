@@ -50,7 +50,8 @@ pub(crate) enum KeyCommand {
         /// The tenant whose customers the program serves
         #[arg(long, default_value = "default")]
         tenant: String,
-        /// chat, customers (act for a customer whom the request names) or sessions (make tokens for widgets); once for each
+        /// chat, customers (act for a customer whom the request names), sessions (make tokens for widgets) or results (report the end
+        /// of actions); once for each
         #[arg(long = "scope", required = true, value_parser = scope)]
         scopes: Vec<Scope>,
         /// The days until it ends [default: it does not end]

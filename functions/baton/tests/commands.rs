@@ -266,6 +266,7 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
         attempts: 0,
         first_try_at: None,
         tried_before: false,
+        awaited_until: None,
         place: 1,
         after: None,
         fence: 1,

@@ -8,6 +8,7 @@ use baton_handoff::Engine;
 use baton_setup::ModelInfo;
 use baton_setup::settings::Proxies;
 use baton_tools::office::BackOffice;
+use baton_tools::tokens::ToolTokens;
 
 /// Request bodies, in bytes: a message of 32 KB fits in any escaping. `\u0001` takes six bytes for one of text.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -34,8 +35,8 @@ pub struct App {
     pub model: Arc<ModelInfo>,
     /// The embedded back office, for the lists of orders and refunds.
     pub office: Arc<BackOffice>,
-    /// The public keys of the tokens that tools' services get, as a JWK set.
-    pub tool_keys: Arc<str>,
+    /// Signs the tokens that tools' services get, where there is a key for them.
+    pub tool_tokens: Option<Arc<ToolTokens>>,
     /// Whether the page's files may be sent compressed. A proxy in front of a function strips the header for that.
     pub compress: bool,
     /// A folder with the page instead of the embedded one, for working on it.

@@ -69,7 +69,7 @@ pub struct Backend {
     /// The model's description for people.
     pub model: ModelInfo,
     /// The public keys of the tokens that tools' services get.
-    pub tool_keys: String,
+    pub tool_tokens: Option<Arc<ToolTokens>>,
     services: Services,
     workers: Option<Workers>,
 }
@@ -105,7 +105,7 @@ impl Backend {
             engine,
             office: services.office.clone(),
             model: services.model_info.clone(),
-            tool_keys: ToolTokens::key_set(services.tool_tokens.as_ref()),
+            tool_tokens: services.tool_tokens.clone(),
             services,
             workers,
         }

@@ -21,7 +21,7 @@ use self::shapes::FaceRefusals;
 use crate::faces::{a2a, ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
-    session, turns,
+    report, session, turns,
 };
 
 /// What a reader needs to know before any route.
@@ -55,6 +55,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
             name = "operators",
             description = "For people who look after the service, by an operator's token"
         ),
+        (name = "services", description = "For the company's own programs, by an API key"),
         (
             name = "faces",
             description = "Other protocols, each as its clients speak it. A refusal has their own shape: below `/v1` that of OpenAI's \
@@ -101,6 +102,7 @@ Times are milliseconds since 1970. Parameters of a query that are not named here
         decisions::approve,
         decisions::reject,
         decisions::settle,
+        report::report,
         audit::read,
         books::orders,
         books::refunds,
@@ -145,6 +147,11 @@ impl Modify for Security {
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("operator", SecurityScheme::Http(token));
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key of the company's own."))
+            .build();
+        components.add_security_scheme("apiKey", SecurityScheme::Http(key));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::faces::body::Bodies;
 use crate::faces::{self, a2a, ag_ui, ai_sdk, mcp, openai_chat, responses};
 use crate::routes::{
     actions, audit, books, completions, confirm, conversations, decisions, health, keys, page,
-    session, turns,
+    report, session, turns,
 };
 use crate::stream::budget::Budget;
 
@@ -67,6 +67,7 @@ pub(crate) fn routes() -> Vec<Route> {
         post("/actions/{id}/approve", decisions::approve),
         post("/actions/{id}/reject", decisions::reject),
         post("/actions/{id}/settle", decisions::settle),
+        post("/actions/{id}/result", report::report),
         get("/audit", audit::read),
         get("/desk/conversations", conversations::list_all),
         get("/orders", books::orders),

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 mod markdown;
 mod operator;
 pub(crate) mod page;
+pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod turns;
 

@@ -5,6 +5,7 @@ pub(crate) mod confirm;
 mod decision;
 pub(crate) mod list;
 pub(crate) mod operate;
+pub(crate) mod report;
 pub(crate) mod tries;
 pub(crate) mod wait;
 
@@ -77,6 +78,9 @@ impl Action {
             | ActionState::Unknown
             | ActionState::Proposed => {
                 return Ok(Executed::Over);
+            }
+            ActionState::Running if let Some(until) = action.awaited_until => {
+                return self.await_report(version, action, until).await;
             }
             // As far as this process can tell, the worker of this action is alive.
             ActionState::Running
@@ -249,6 +253,7 @@ impl Action {
         }
         match ended {
             Ended::For(state, result) => self.finish(version, action, state, &result).await,
+            Ended::Reported(within) => self.begin_awaiting(version, action, within).await,
             Ended::Again(reason, after) => {
                 self.retry_later(version, action, request, &reason, after)
                     .await
@@ -287,31 +292,25 @@ impl Action {
         state: ActionState,
         result: &str,
     ) -> Result<Executed, StoreError> {
-        action.state = state;
-        let result = match self.engine.team.tool(&action.tool) {
-            Some(tool) if state == ActionState::Done => tool.result.of(result.to_owned()),
-            Some(_) | None => result.to_owned(),
-        };
-        action.result = Some(size::shorten(&result, size::result_bound(1)));
-        match state {
-            ActionState::Unknown => {
-                tracing::error!(attempts = action.attempts, %result, "the outcome of an action is unknown; an operator must check it");
-            }
-            ActionState::Done | ActionState::Rejected => {
-                tracing::info!(
-                    state = state.as_str(),
-                    attempts = action.attempts,
-                    "an action ended"
-                );
-            }
-            ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
-        }
+        self.end(&mut action, state, result);
+        log_end(&action);
         if !self.write(version, &action).await? {
             // Another worker has the action. Only the message of an ended action may be forgotten.
             return Ok(later(FIRST_RETRY));
         }
         self.tell_turn(&action).await;
         Ok(Executed::Over)
+    }
+
+    /// Puts its end into the record.
+    fn end(&self, action: &mut ActionRecord, state: ActionState, result: &str) {
+        action.state = state;
+        action.awaited_until = None;
+        let result = match self.engine.team.tool(&action.tool) {
+            Some(tool) if state == ActionState::Done => tool.result.of(result.to_owned()),
+            Some(_) | None => result.to_owned(),
+        };
+        action.result = Some(size::shorten(&result, size::result_bound(1)));
     }
 
     /// Writes over the version that we claimed. A later claim has raised the version: then nothing is written, and this is
@@ -411,11 +410,29 @@ impl Action {
             arguments,
             context: CallContext {
                 speaker: action.speaker.clone(),
+                action: Some(action.id.clone()),
                 approved_by: action.approved_by().cloned(),
                 span: Span::of_action(&action.id),
                 ..CallContext::new(action.owner.clone(), conversation, turn)
             },
         })
+    }
+}
+
+fn log_end(action: &ActionRecord) {
+    let result = action.result.as_deref().unwrap_or_default();
+    match action.state {
+        ActionState::Unknown => {
+            tracing::error!(attempts = action.attempts, %result, "the outcome of an action is unknown; an operator must check it");
+        }
+        ActionState::Done | ActionState::Rejected => {
+            tracing::info!(
+                state = action.state.as_str(),
+                attempts = action.attempts,
+                "an action ended"
+            );
+        }
+        ActionState::Proposed | ActionState::Queued | ActionState::Running => {}
     }
 }
 

@@ -48,6 +48,7 @@ mod turn;
 pub use action::confirm::Stale;
 pub use action::list::{ActionPage, ActionSummary};
 pub use action::operate::{DecisionError, News, Reasons, Shown};
+pub use action::report::{CannotReport, Report};
 pub use action::{Action, Executed};
 pub use bounds::counts::Counts;
 pub use bounds::{Bound, Bounds, OverBound, Party, Scope as BoundScope};

@@ -8,6 +8,7 @@
 //! | | action at a service with keys | without | lookup |
 //! | --- | --- | --- | --- |
 //! | 2xx | done | done | its result |
+//! | 202 where the declaration has `result_within_minutes` | waits for a report | waits for a report | |
 //! | 2xx, cut or late in the middle | tried again | unknown | error |
 //! | 4xx, 307, 308 | rejected | rejected | error |
 //! | 409 | rejected; tried again if an earlier try may have come through | rejected | error |
@@ -36,8 +37,10 @@ mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use baton_handoff::ids::ActionId;
 use baton_handoff::ports::{CallContext, Env, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::team::Team;
 use reqwest::Method;
@@ -63,6 +66,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Says in whose name the call is made. Not `Authorization`, which carries the service's own credential.
 const BATON_TOKEN: HeaderName = HeaderName::from_static("baton-token");
 
+/// The action that a service reports the end of, and what it proves with that it was asked for it.
+const BATON_ACTION: HeaderName = HeaderName::from_static("baton-action");
+const BATON_ACTION_TOKEN: HeaderName = HeaderName::from_static("baton-action-token");
+
+/// How much longer such a token is valid than an action waits, in seconds: one begins to wait when its service has answered.
+const REPORT_MARGIN: u64 = 15 * 60;
+
 /// Calls the services of a team's tools.
 pub struct HttpTools {
     declared: BTreeMap<String, Declared>,
@@ -80,6 +90,11 @@ impl HttpTools {
         let mut declared = BTreeMap::new();
         for tool in team.tools() {
             if let Some(ready) = Declared::of(tool, outside)? {
+                let reports = ready.call.result_within.is_some();
+                if reports && !(ready.takes_tokens && outside.tokens.is_some()) {
+                    let tool = tool.name.clone();
+                    return Err(HttpToolsError::NoReportToken { tool });
+                }
                 declared.insert(tool.name.clone(), ready);
             }
         }
@@ -159,6 +174,15 @@ impl HttpTools {
             value.set_sensitive(true);
             headers.insert(BATON_TOKEN, value);
         }
+        if let (Some(within), Some(action)) = (call.result_within, &context.action) {
+            let (id, token) = self.report_of(action, within);
+            let name = HeaderValue::try_from(id);
+            headers.extend(name.ok().map(|id| (BATON_ACTION, id)));
+            if let Some(mut value) = token.and_then(|token| HeaderValue::try_from(token).ok()) {
+                value.set_sensitive(true);
+                headers.insert(BATON_ACTION_TOKEN, value);
+            }
+        }
         let question = Question {
             tool: name,
             method: method(call.method),
@@ -188,14 +212,24 @@ impl HttpTools {
         }))
     }
 
+    /// What a service reports the end of an action with: its id, and a token. A report may come after the last attempt, so the token
+    /// is valid for longer than the action waits.
+    fn report_of(&self, action: &ActionId, within: Duration) -> (String, Option<String>) {
+        let tokens = self.tokens.as_ref();
+        let until = self.env.now() / 1000 + within.as_secs() + REPORT_MARGIN;
+        let token = tokens.map(|tokens| tokens.for_report(action, until));
+        (action.to_string(), token)
+    }
+
     /// Calls the service, and removes our own secrets from its answer before it is passed on.
     async fn ask(&self, declared: &Declared, question: Question<'_>) -> Exchange {
-        let token = question.headers.get(BATON_TOKEN).cloned();
+        let tokens = [BATON_TOKEN, BATON_ACTION_TOKEN];
+        let tokens = tokens.map(|token| question.headers.get(token).cloned());
         let mut exchange = self.line.ask(question).await;
         if let Exchange::Answered(answer) = &mut exchange
             && let Body::Whole(text) = &mut answer.body
         {
-            *text = declared.without_secrets(text, token.as_ref());
+            *text = declared.without_secrets(text, tokens.iter().flatten());
         }
         exchange
     }
@@ -215,7 +249,9 @@ impl Tools for HttpTools {
             Err(sentence) => return Outcome::Rejected(sentence),
         };
         let exchange = self.ask(declared, question).await;
-        verdict::action(exchange, request.tool.runs.retries.has_keys, self.env.now())
+        let keys = request.tool.runs.retries.has_keys;
+        let within = declared.call.result_within;
+        verdict::action(exchange, keys, within, self.env.now())
     }
 
     /// Services do not price calls: a parameter names the amount.

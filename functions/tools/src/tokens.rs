@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use baton_handoff::ids::ActionId;
 use baton_handoff::ports::CallContext;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use ring::{digest, hmac};
 use serde_json::{Map, Value, json};
 
 /// The shortest secret, in bytes.
 const SECRET_BYTES: usize = 32;
+
+/// The type of a token by which a service reports the end of an action.
+const REPORT_TYPE: &str = "baton-report+jwt";
 
 /// A key that signs, and one that is still, or already, published beside it.
 const MOST_KEYS: usize = 2;
@@ -96,7 +100,6 @@ impl ToolTokens {
             context,
             now,
         } = claims;
-        let header = json!({ "alg": "EdDSA", "kid": self.signing.id, "typ": TYPE });
         let mut said = Map::from_iter([
             ("iss".to_owned(), json!(self.issuer)),
             ("aud".to_owned(), json!(audience)),
@@ -117,7 +120,32 @@ impl ToolTokens {
         if let Some(operator) = &context.approved_by {
             said.insert("act".to_owned(), json!({ "sub": operator.as_str() }));
         }
-        let message = format!("{}.{}", encoded(&header), encoded(&Value::Object(said)));
+        self.signed(TYPE, &Value::Object(said))
+    }
+
+    /// A token by which the service of this action reports its end, until then. Seconds since 1970.
+    pub(crate) fn for_report(&self, action: &ActionId, until: u64) -> String {
+        let said = json!({ "iss": self.issuer, "aud": self.issuer, "jti": action.to_string(), "exp": until });
+        self.signed(REPORT_TYPE, &said)
+    }
+
+    /// Whether this is a token of ours by which the end of this action may be reported now. Seconds since 1970.
+    pub fn reports(&self, token: &str, action: &ActionId, now: u64) -> bool {
+        let keys = std::iter::once(&self.signing).chain(&self.published);
+        let said = keys.into_iter().find_map(|key| key.verified(token));
+        let Some((header, said)) = said else {
+            return false;
+        };
+        let until = said.get("exp").and_then(Value::as_u64);
+        header.get("typ").is_some_and(|kind| kind == REPORT_TYPE)
+            && said.get("aud").is_some_and(|us| *us == self.issuer)
+            && said.get("jti").is_some_and(|id| *id == action.to_string())
+            && until.is_some_and(|until| now < until)
+    }
+
+    fn signed(&self, kind: &str, said: &Value) -> String {
+        let header = json!({ "alg": "EdDSA", "kid": self.signing.id, "typ": kind });
+        let message = format!("{}.{}", encoded(&header), encoded(said));
         let signature = self.signing.pair.sign(message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -141,6 +169,16 @@ impl Key {
         Ok(Self { pair, id })
     }
 
+    /// Header and claims of a token that this key has signed.
+    fn verified(&self, token: &str) -> Option<(Value, Value)> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let key = UnparsedPublicKey::new(&ED25519, self.pair.public_key());
+        key.verify(message.as_bytes(), &signature).ok()?;
+        let (header, said) = message.split_once('.')?;
+        Some((decoded(header)?, decoded(said)?))
+    }
+
     fn public(&self) -> Value {
         json!({
             "kty": "OKP",
@@ -157,11 +195,14 @@ fn encoded(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
+fn decoded(part: &str) -> Option<Value> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use baton_handoff::ids::ConversationId;
     use baton_handoff::{Kind, Principal, Subject, Tenant};
-    use ring::signature::{ED25519, UnparsedPublicKey};
 
     use super::*;
 
@@ -246,6 +287,31 @@ mod tests {
         assert!(verified(&sign(&during, &visitor), &sets[1]).is_some());
         assert!(verified(&sign(&during, &visitor), &sets[0]).is_none());
         assert_eq!(ToolTokens::key_set(None), r#"{"keys":[]}"#);
+    }
+
+    #[test]
+    fn a_token_for_a_report_is_for_one_action_and_ends() {
+        let of = |secrets: &str| Arc::new(ToolTokens::new("baton", secrets).unwrap());
+        let (tokens, later) = (of(FIRST), of(&format!("{SECOND},{FIRST}")));
+        let action = |name: &str| {
+            let conversation = ConversationId::parse("c1").unwrap();
+            ActionId::new(conversation, 3, "book", name, 0)
+        };
+        let token = tokens.for_report(&action("a"), 1_000);
+        assert!(tokens.reports(&token, &action("a"), 999));
+        assert!(later.reports(&token, &action("a"), 999));
+        assert!(!tokens.reports(&token, &action("a"), 1_000));
+        assert!(!tokens.reports(&token, &action("b"), 999));
+        assert!(!of(SECOND).reports(&token, &action("a"), 999));
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let (header, _) = message.split_once('.').unwrap();
+        let said =
+            encoded(&json!({ "aud": "baton", "jti": action("b").to_string(), "exp": 2_000 }));
+        let forged = format!("{header}.{said}.{signature}");
+        assert!(!tokens.reports(&forged, &action("b"), 999));
+        let mut context = context(Kind::Customer);
+        context.action = Some(action("a"));
+        assert!(!tokens.reports(&sign(&tokens, &context), &action("a"), 999));
     }
 
     #[test]

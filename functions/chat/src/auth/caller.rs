@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use baton_handoff::ids::ConversationId;
-use baton_handoff::{Claims, Conversation, Operator, Principal, Role, Scope, View};
+use baton_handoff::{Claims, Conversation, Operator, Principal, Role, Scope, Tenant, View};
 use baton_setup::settings::Strangers;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -135,6 +135,21 @@ pub(crate) async fn operator(app: &App, parts: &mut Parts) -> Result<Operator, A
     identity
         .operator
         .ok_or_else(|| refused(StatusCode::FORBIDDEN, "this is for operators"))
+}
+
+/// The tenant of a service whose key has this scope.
+pub(crate) async fn service(
+    app: &App,
+    parts: &mut Parts,
+    scope: Scope,
+) -> Result<Tenant, ApiError> {
+    let identity = identify(app, parts).await?.ok_or_else(needed)?;
+    let scopes = identity.scopes.as_deref().unwrap_or_default();
+    if scopes.contains(&scope) {
+        return Ok(identity.principal.tenant().clone());
+    }
+    let sentence = format!("this needs an API key with the scope {}", scope.as_str());
+    Err(refused(StatusCode::FORBIDDEN, &sentence))
 }
 
 /// Whether this identity may use the routes of customers: a service may with the scope for it.

@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
         proxies: Arc::new(settings.serving.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
-        tool_keys: Arc::from(backend.tool_keys.as_str()),
+        tool_tokens: backend.tool_tokens.clone(),
         // Function URLs drop the name of the encoding and keep the bytes.
         compress: false,
         static_dir: None,

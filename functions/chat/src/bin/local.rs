@@ -141,7 +141,7 @@ async fn serve_until_signal(settings: Settings) -> anyhow::Result<()> {
         proxies: Arc::new(settings.serving.proxies.clone()),
         model: Arc::new(backend.model.clone()),
         office: backend.office.clone(),
-        tool_keys: Arc::from(backend.tool_keys.as_str()),
+        tool_tokens: backend.tool_tokens.clone(),
         compress: true,
         static_dir: settings.serving.static_dir.as_deref().map(Arc::from),
     };

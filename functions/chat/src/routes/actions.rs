@@ -62,6 +62,9 @@ pub(super) struct Shown {
     /// When the first try began that may have reached the other system, in milliseconds since 1970; null where there was none.
     #[cfg_attr(test, schema(value_type = Option<u64>, required = true))]
     first_try_at: Option<Millis>,
+    /// Until when its service may report the end of what it has begun, in milliseconds since 1970; null where none has to.
+    #[cfg_attr(test, schema(value_type = Option<u64>, required = true))]
+    awaited_until: Option<Millis>,
     /// How often a worker took it up.
     attempts: u32,
     /// What each try sends to the other system as `Idempotency-Key`: finds the action in that system's log.
@@ -168,6 +171,7 @@ impl Shown {
             accepted_at: action.accepted_at,
             expires_at: (action.state == ActionState::Proposed).then_some(action.due_at),
             first_try_at: action.first_try_at,
+            awaited_until: action.awaited_until,
             attempts: action.attempts,
             idempotency_key,
             fence: action.fence,

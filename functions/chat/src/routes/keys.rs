@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use baton_tools::tokens::ToolTokens;
 use http::header;
 
 use crate::app::App;
@@ -33,5 +34,5 @@ pub(crate) async fn key_set(State(app): State<App>) -> Response {
         (header::CONTENT_TYPE, "application/jwk-set+json"),
         (header::CACHE_CONTROL, CACHED),
     ];
-    (headers, app.tool_keys.to_string()).into_response()
+    (headers, ToolTokens::key_set(app.tool_tokens.as_ref())).into_response()
 }

@@ -145,7 +145,7 @@ impl Instance {
                 rehearsal: false,
             }),
             office: self.office.clone(),
-            tool_keys: Arc::from(r#"{"keys":[]}"#),
+            tool_tokens: None,
             compress: false,
             static_dir: None,
         }

@@ -115,7 +115,11 @@ async fn operator(engine: &Engine, name: &str, tenant: &str, roles: &[&str]) -> 
 }
 
 /// An engine that only keeps records of people.
-fn engine(store: Arc<dyn Store>, queue: Arc<dyn Queue>, env: Arc<dyn Env>) -> Arc<Engine> {
+pub(crate) fn engine(
+    store: Arc<dyn Store>,
+    queue: Arc<dyn Queue>,
+    env: Arc<dyn Env>,
+) -> Arc<Engine> {
     let model = ModelSettings::new(Endpoint::OpenAi {
         base_url: "http://127.0.0.1:9".to_owned(),
         model: "none".to_owned(),

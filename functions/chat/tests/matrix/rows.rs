@@ -271,6 +271,17 @@ fn at_the_end() -> Vec<Row> {
         operators("POST", "/actions/{id}/approve", "approve", &[200, 409]),
         operators("POST", "/actions/{id}/reject", "approve", &[409]),
         operators("POST", "/actions/{id}/settle", "settle", &[409]),
+        // Nobody here has the token of a call.
+        own(
+            "POST",
+            "/actions/{id}/result",
+            Own {
+                nobody: [401; 3],
+                other: &[403],
+                scopeless: 403,
+                operator: 403,
+            },
+        ),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Every route × every caller, in every mode.
 
 #[path = "../matrix/mod.rs"]
-pub(super) mod shared;
+pub(crate) mod shared;
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ pub(crate) mod defects;
 pub(crate) mod failures;
 mod guard;
 mod load;
-mod matrix;
+pub(crate) mod matrix;
 mod mcp;
 mod operators;
 mod order;

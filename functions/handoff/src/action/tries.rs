@@ -23,6 +23,8 @@ const LONGEST_ASKED: Millis = 3_600_000;
 pub(crate) enum Ended {
     /// The action has ended.
     For(ActionState, String),
+    /// Its service reports the end, within this time.
+    Reported(Duration),
     /// Try it again. The service may have asked for a minimum pause.
     Again(String, Option<Duration>),
 }
@@ -33,6 +35,7 @@ pub(crate) fn ended(outcome: Outcome, first_try: bool, remembers_refusals: bool)
     let refusal_is_final = first_try || remembers_refusals || sabotage!(RefusalForgetsTries);
     match outcome {
         Outcome::Done(result) => Ended::For(ActionState::Done, result),
+        Outcome::Begun(within) => Ended::Reported(within),
         Outcome::Rejected(reason) if refusal_is_final => Ended::For(ActionState::Rejected, reason),
         // A customer would read "rejected", and then the earlier attempt would take effect.
         Outcome::Rejected(reason) => Ended::For(
@@ -166,6 +169,7 @@ description = "Books."
             attempts,
             first_try_at,
             tried_before: false,
+            awaited_until: None,
             place: 0,
             after: None,
             fence: 1,
@@ -258,7 +262,7 @@ description = "Books."
                 assert!(reason.ends_with("no"), "{reason}");
                 state
             }
-            Ended::Again(..) => panic!("a refusal is not tried again"),
+            Ended::Again(..) | Ended::Reported(_) => panic!("a refusal is the end"),
         };
         assert_eq!(state(true, false), ActionState::Rejected);
         assert_eq!(state(false, true), ActionState::Rejected);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ids::{ConversationId, TurnNumber};
+use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::principal::{Owner, Subject};
 use crate::speaker::Speaker;
 use crate::team::{Arguments, Tool};
@@ -33,6 +33,8 @@ pub struct CallContext {
     pub turn: TurnNumber,
     /// The principal in whose name the turn runs.
     pub speaker: Speaker,
+    /// The action that is tried.
+    pub action: Option<ActionId>,
     /// The operator who approved the action.
     pub approved_by: Option<Subject>,
     /// The place of the call in the turn's trace.
@@ -48,6 +50,7 @@ impl CallContext {
             conversation,
             turn,
             speaker: Speaker::default(),
+            action: None,
             approved_by: None,
             span: Span::of_lookup(trace, 0, ""),
         }
@@ -88,6 +91,8 @@ pub enum ToolError {
 pub enum Outcome {
     /// It took effect; this is the result.
     Done(String),
+    /// The service has begun it, and reports its end by itself within this time: see [`Action::report`](crate::Action::report).
+    Begun(Duration),
     /// It has no effect and never will; this is the reason.
     Rejected(String),
     /// Something else is in its way. Final if this is the first attempt; otherwise that may be an earlier attempt under the same key.

@@ -134,6 +134,9 @@ pub struct ActionRecord {
     /// An attempt from before an operator's "try again" may still arrive at the service.
     #[serde(default, skip_serializing_if = "super::stored::is_false")]
     pub tried_before: bool,
+    /// Its service has begun it and reports the end by itself, until then. Meanwhile no worker has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited_until: Option<Millis>,
     /// Its place in the order of the conversation's actions, assigned when it is queued. 0: none.
     #[serde(default, skip_serializing_if = "super::stored::is_zero_place")]
     pub place: u64,

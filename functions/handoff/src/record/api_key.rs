@@ -16,11 +16,13 @@ pub enum Scope {
     Customers,
     /// Make tokens for widgets.
     Sessions,
+    /// Report the end of actions that its service has begun.
+    Results,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Customers, Self::Sessions];
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Customers, Self::Sessions, Self::Results];
 
     /// The scope on the wire and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Scope {
             Self::Chat => "chat",
             Self::Customers => "customers",
             Self::Sessions => "sessions",
+            Self::Results => "results",
         }
     }
 

@@ -376,6 +376,7 @@ mod tests {
             attempts: u32::MAX,
             first_try_at: Some(Millis::MAX),
             tried_before: true,
+            awaited_until: Some(Millis::MAX),
             place: u64::MAX,
             after: Some(action_id(number)),
             fence: u64::MAX,

@@ -356,6 +356,7 @@ impl Play<'_> {
                 attempts: 0,
                 first_try_at: None,
                 tried_before: false,
+                awaited_until: None,
                 place: 0,
                 after: None,
                 fence: 0,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use baton_handoff::Report;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::{Millis, Outcome, Price, ToolError, ToolRequest, Tools};
 use baton_handoff::record::ActionState;
@@ -21,6 +22,9 @@ use crate::world::{OUTSIDE, World, lock};
 /// had on its way by then is lost with the connection.
 const LONGEST_FLIGHT: Millis = 12_000;
 
+/// How long a service may take that reports the end by itself.
+const LONGEST_JOB: Millis = 600_000;
+
 /// What was paid for each item, in US cents.
 const PAID: [(&str, u64); 3] = [("item-0", 10_000), ("item-1", 40_000), ("item-2", 90_000)];
 
@@ -33,6 +37,8 @@ struct Accounts {
     blind_calls: BTreeMap<ActionId, u32>,
     refunded: BTreeMap<String, u64>,
     on_their_way: BTreeMap<ActionId, u32>,
+    /// What services have not reported yet.
+    to_report: Vec<(ActionId, Report)>,
     /// What was ordered, refunded, booked or called, as it happened.
     happened: Vec<String>,
 }
@@ -160,6 +166,32 @@ impl Ledger {
             accounts.keys.insert(key.to_owned(), (now, outcome.clone()));
         }
         outcome
+    }
+
+    /// The next report that a service has to make.
+    pub(crate) fn next_report(&self) -> Option<(ActionId, Report)> {
+        let to_report = &lock(&self.accounts).to_report;
+        (!to_report.is_empty()).then(|| to_report[self.world.index(to_report.len())].clone())
+    }
+
+    /// Baton has it, or does not want it.
+    pub(crate) fn was_reported(&self, report: &(ActionId, Report)) {
+        lock(&self.accounts).to_report.retain(|one| one != report);
+    }
+
+    /// Answers that the service has begun, and will report the outcome.
+    fn begins(&self, action: &ActionId, outcome: Outcome) -> Outcome {
+        let report = match outcome {
+            Outcome::Done(result) => Report::Done(result),
+            Outcome::Rejected(reason) => Report::Rejected(reason),
+            other => return other,
+        };
+        let report = (action.clone(), report);
+        let to_report = &mut lock(&self.accounts).to_report;
+        if !to_report.contains(&report) {
+            to_report.push(report);
+        }
+        Outcome::Begun(Duration::from_millis(self.world.below(LONGEST_JOB)))
     }
 
     fn landed(&self, action: &ActionId) {
@@ -298,6 +330,8 @@ impl Tools for SimTools {
             lost,
         } = self.next_try();
         let directed = lock(&self.script).result.clone();
+        let begun = lock(&self.weather).begun;
+        let begins = directed.is_none() && begun > 0 && self.world.happens(begun);
         let oddity = directed.or_else(|| self.is_odd().then(|| self.odd_text()));
         let (answer, heard) = oneshot::channel();
         self.ledger.departs(&action, request);
@@ -314,7 +348,10 @@ impl Tools for SimTools {
             if lost || world.now() > departed_at + LONGEST_FLIGHT {
                 return;
             }
-            let outcome = ledger.arrives(&action, &call, &key, refused);
+            let mut outcome = ledger.arrives(&action, &call, &key, refused);
+            if begins {
+                outcome = ledger.begins(&action, outcome);
+            }
             world.sleep(world.below(30)).await;
             if answered {
                 // The caller may be gone.

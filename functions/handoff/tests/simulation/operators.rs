@@ -25,7 +25,7 @@ pub(crate) fn colleague(name: &str) -> Operator {
 }
 
 /// The other one of the two tenants.
-fn other(tenant: &Tenant) -> Tenant {
+pub(crate) fn other(tenant: &Tenant) -> Tenant {
     if *tenant == Tenant::default() {
         Tenant::parse("other").expect("a tenant")
     } else {

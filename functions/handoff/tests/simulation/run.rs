@@ -9,7 +9,7 @@ use baton_handoff::ports::Millis;
 use crate::customers::{Customers, Tally};
 use crate::town::Town;
 use crate::world::lock;
-use crate::{faults, operators, plain, verdict};
+use crate::{faults, operators, plain, services, verdict};
 
 /// When faults stop, after the dawn.
 const STORM: (Millis, Millis) = (60_000, 240_000);
@@ -59,6 +59,9 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     let customers = Customers::arrive(&town);
     faults::gather(&town);
     let weather = town.weather();
+    if weather.begun > 0 {
+        services::report(&town);
+    }
     if !weather.no_operator {
         operators::begin_shift(&town);
     }

@@ -1,10 +1,17 @@
-//! How the services of the simulation are declared: by what they know of keys, and by nothing else.
+//! How the services of the simulation are declared: by what they know of keys, and by nothing else. And how they report what they
+//! have begun.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_handoff::ids::ActionId;
 use baton_handoff::team::{BackOfficeTools, Declared, Draft, Located, Provider, Retries};
+use baton_handoff::{CannotReport, Engine, Report, Tenant};
 use serde::Deserialize;
+
+use crate::operators::other;
+use crate::town::Town;
+use crate::world::OUTSIDE;
 
 pub(crate) const PROVIDERS: &[&dyn Provider] = &[&BackOfficeTools, &Services];
 
@@ -50,5 +57,43 @@ impl Provider for Services {
             },
             prices: false,
         })
+    }
+}
+
+/// Services report, sooner or later than they may, some of it twice, until they have an answer.
+pub(crate) fn report(town: &Arc<Town>) {
+    let (world, town) = (town.world.clone(), town.clone());
+    world.clone().spawn(OUTSIDE, async move {
+        loop {
+            world.sleep(world.between(200, 20_000)).await;
+            let (Some(report), Some((process, engine))) =
+                (town.ledger.next_report(), town.any_process())
+            else {
+                continue;
+            };
+            let (town, twice) = (town.clone(), world.happens(200));
+            world.spawn(process, async move {
+                town.audit.reports(town.world.current_task());
+                match tell(&engine, &report).await {
+                    Err(CannotReport::Store(_) | CannotReport::NotBegun) => {}
+                    Ok(()) if twice => {}
+                    Ok(()) | Err(CannotReport::Over(_) | CannotReport::NotFound) => {
+                        town.ledger.was_reported(&report);
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// Of either tenant: services are of both.
+async fn tell(
+    engine: &Arc<Engine>,
+    (action, report): &(ActionId, Report),
+) -> Result<(), CannotReport> {
+    let (action, tenant) = (engine.action(action), Tenant::default());
+    match action.report(&tenant, report).await {
+        Err(CannotReport::NotFound) => action.report(&other(&tenant), report).await,
+        told => told,
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Weather {
     pub(crate) midnight: bool,
     /// Messages of clients that bring tools.
     pub(crate) client_tools: u64,
+    /// Services that have begun an action and report its end later.
+    pub(crate) begun: u64,
     /// The model only says one sentence.
     pub(crate) plain: bool,
 }
@@ -160,6 +162,8 @@ impl Weather {
             new_team: world.happens(100),
             // By the seed, not by chance: in half of the worlds all else stays as it was before there were such clients.
             client_tools: [300, 800, 0, 0][usize::try_from(world.seed % 4).unwrap_or(0)],
+            // Likewise.
+            begun: [0, 0, 200, 700][usize::try_from(world.seed / 4 % 4).unwrap_or(0)],
             plain: false,
             ..size
         }

@@ -2,6 +2,7 @@
 //! Knows templates and names only; never a socket, an address or the value of an environment variable.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub(super) struct HttpCall {
     pub(super) query: HttpQuery,
     /// How lists stand in that query; none: there are none.
     pub(super) query_lists: Option<HttpLists>,
+    /// How long the service may take that answers 202 and reports the end of an action later.
+    pub(super) result_within: Option<Duration>,
     /// Whether the host may be a private or loopback address.
     pub(super) allow_private: bool,
 }

@@ -23,9 +23,14 @@ const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
 
 const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
 
+/// Later actions of the conversation wait meanwhile.
+const RESULT_WITHIN_MINUTES: (i64, i64) = (1, 72 * 60);
+
 /// Headers that the client or the protocol sets; two of one kind would contradict each other.
 const RESERVED_HEADERS: &[&str] = &[
     "accept-encoding",
+    "baton-action",
+    "baton-action-token",
     "baton-token",
     "connection",
     "content-length",
@@ -118,6 +123,18 @@ fn retries(draft: &Draft<'_>, file: &HttpFile) -> Result<Retries, Located> {
     })
 }
 
+fn result_within(
+    draft: &Draft<'_>,
+    file: Option<Spanned<i64>>,
+) -> Result<Option<Duration>, Located> {
+    const KEY: &str = "result_within_minutes";
+    if let (ToolKind::Lookup, Some(minutes)) = (draft.kind, &file) {
+        return Err(draft.for_actions_only(KEY, minutes.span()));
+    }
+    let minutes = in_range(KEY, file, RESULT_WITHIN_MINUTES)?;
+    Ok(minutes.map(Duration::from_mins))
+}
+
 impl HttpCall {
     fn declare(draft: &Draft<'_>, file: HttpFile) -> Result<Self, Located> {
         let url = url(draft, &file.url)?;
@@ -126,6 +143,7 @@ impl HttpCall {
         Ok(Self {
             method: file.method,
             headers: headers(tool, file.headers)?,
+            result_within: result_within(draft, file.result_within_minutes)?,
             body_fields: body_fields(draft, body, file.body_fields)?,
             body,
             query_lists: lists(tool, file.query.as_ref(), file.query_lists.as_ref())?,

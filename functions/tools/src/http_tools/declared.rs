@@ -124,14 +124,17 @@ impl Declared {
         literal_address(&self.origin)
     }
 
-    /// The text without the values that came from the environment, and without the token that was sent.
-    pub(super) fn without_secrets(&self, text: &str, token: Option<&HeaderValue>) -> String {
-        let text = self.secrets.hide(text);
-        match token.and_then(|token| token.to_str().ok()) {
-            // No encoding of JSON or URLs changes its characters.
-            Some(token) => text.replace(token, "…"),
-            None => text,
-        }
+    /// The text without the values that came from the environment, and without the tokens that were sent.
+    pub(super) fn without_secrets<'a>(
+        &self,
+        text: &str,
+        tokens: impl Iterator<Item = &'a HeaderValue>,
+    ) -> String {
+        let tokens = tokens.filter_map(|token| token.to_str().ok());
+        // No encoding of JSON or URLs changes their characters.
+        tokens.fold(self.secrets.hide(text), |text, token| {
+            text.replace(token, "…")
+        })
     }
 }
 

@@ -34,6 +34,14 @@ pub enum HttpToolsError {
         /// Completes the sentence.
         reason: String,
     },
+    /// A service could not prove that it reports the end of its own action.
+    #[error(
+        "tool {tool:?} has result_within_minutes, so that its service gets a token to report with: set BATON_TOOL_TOKEN_SECRET, and          use https:// or name the host in BATON_PLAIN_HTTP"
+    )]
+    NoReportToken {
+        /// The tool.
+        tool: String,
+    },
     /// This machine has no certificates to trust.
     #[error("the platform's certificates cannot be used for tools that call out")]
     Certificates(#[source] rustls::Error),

@@ -26,6 +26,7 @@ pub(super) struct HttpFile {
     pub(super) idempotency_keys: Option<Spanned<bool>>,
     pub(super) key_life_minutes: Option<Spanned<i64>>,
     pub(super) key_remembers: Option<Spanned<KeyRemembers>>,
+    pub(super) result_within_minutes: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) allow_private: bool,
 }

@@ -101,8 +101,14 @@ pub(super) fn lookup(tool: &str, exchange: Exchange) -> Result<String, ToolError
     }
 }
 
-/// The outcome of an action. `keys`: the service distinguishes a second attempt from a second action.
-pub(super) fn action(exchange: Exchange, keys: bool, now: Millis) -> Outcome {
+/// The outcome of an action. `keys`: the service distinguishes a second attempt from a second action. `result_within`: it may answer
+/// 202 and report the end later.
+pub(super) fn action(
+    exchange: Exchange,
+    keys: bool,
+    result_within: Option<Duration>,
+    now: Millis,
+) -> Outcome {
     let maybe = |reason: String, after: Option<Duration>| {
         if keys {
             Outcome::Retry(reason, after)
@@ -118,6 +124,9 @@ pub(super) fn action(exchange: Exchange, keys: bool, now: Millis) -> Outcome {
         Exchange::NotSent(reason) => return Outcome::NotSent(reason.to_owned()),
         Exchange::Cut(reason) => return maybe(reason.to_owned(), None),
     };
+    if let (StatusCode::ACCEPTED, Some(within)) = (answer.status, result_within) {
+        return Outcome::Begun(within);
+    }
     let after = retry_after(&answer.headers, now);
     let answered = format!("the service answered {}", answer.status.as_u16());
     match Meaning::of(answer.status) {

@@ -79,6 +79,8 @@ pub(crate) struct Setup {
     pub(crate) tokens: Option<Arc<ToolTokens>>,
     pub(crate) variables: Vec<(&'static str, &'static str)>,
     pub(crate) networks: Vec<&'static str>,
+    /// Hosts that secrets are sent to without TLS.
+    pub(crate) plain: Vec<String>,
     pub(crate) names: Arc<Script>,
     pub(crate) extra_roots: Vec<Vec<u8>>,
 }
@@ -94,6 +96,7 @@ impl Setup {
             tokens: None,
             variables: Vec::new(),
             networks: vec!["127.0.0.1"],
+            plain: vec!["plain.example".to_owned()],
             names: Script::of(&[&["127.0.0.1"]]),
             extra_roots: Vec::new(),
         }
@@ -152,7 +155,7 @@ timeout_seconds = {}
             tokens: self.tokens.clone(),
             variables: &variables,
             networks: networks.collect(),
-            plain_hosts: vec!["plain.example".to_owned()],
+            plain_hosts: self.plain.clone(),
             extra_roots: self.extra_roots.clone(),
             names: self.names.clone(),
         };

@@ -9,8 +9,9 @@ use baton_handoff::ports::{
     Change, Env, Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, Store,
 };
 use baton_handoff::record::{ActionRecord, ActionState, decode, keys};
-use baton_handoff::{Engine, Executed, Ports};
+use baton_handoff::{CannotReport, Engine, Executed, Ports, Report, Tenant};
 use baton_stores::memory::{MemoryQueue, MemoryStore};
+use baton_tools::tokens::ToolTokens;
 use futures_util::future::BoxFuture;
 
 use crate::service::{Does, Service, answer, json};
@@ -67,6 +68,7 @@ impl Accepted {
             attempts: 0,
             first_try_at: None,
             tried_before: false,
+            awaited_until: None,
             place: 0,
             after: None,
             fence: 0,
@@ -166,6 +168,78 @@ async fn a_service_without_keys_is_called_once_and_what_was_cut_is_unknown() {
     action.clock.advance(Duration::from_hours(1));
     assert_eq!(action.tried().await, Executed::Over);
     assert_eq!(service.connections(), 1);
+}
+
+fn accepting(service: &Service) -> Setup {
+    let tokens = ToolTokens::new("https://chat.example", "0123456789abcdef0123456789abcdef");
+    Setup {
+        tokens: Some(Arc::new(tokens.unwrap())),
+        ..post(
+            service,
+            "result_within_minutes = 30\nidempotency_keys = false",
+        )
+    }
+}
+
+#[tokio::test]
+async fn what_a_service_has_begun_waits_for_its_report() {
+    let service = Service::saying(answer("202 Accepted", "", "")).await;
+    let mut setup = accepting(&service);
+    setup.plain.push("tables.example".to_owned());
+    let action = Accepted::of(&setup).await;
+    assert_eq!(action.tried_to_its_end().await, 1);
+    action.clock.advance(Duration::from_mins(29));
+    assert_eq!(action.tried().await, Executed::Over);
+    assert_eq!(action.end().await.0, ActionState::Running);
+    let came = service.came();
+    assert_eq!(came[0].header("baton-action"), [action.id.to_string()]);
+    let token = came[0].header("baton-action-token")[0].to_owned();
+    let now = action.clock.now() / 1000;
+    let tokens = setup.tokens.as_ref().unwrap();
+    assert!(tokens.reports(&token, &action.id, now));
+    let done = Report::Done("booked".to_owned());
+    let reported = action.engine.action(&action.id);
+    reported.report(&Tenant::default(), &done).await.unwrap();
+    assert_eq!(action.end().await, (ActionState::Done, "booked".to_owned()));
+    reported.report(&Tenant::default(), &done).await.unwrap();
+    let refused = Report::Rejected("no".to_owned());
+    let refused = reported.report(&Tenant::default(), &refused).await;
+    assert!(matches!(
+        refused,
+        Err(CannotReport::Over(ActionState::Done))
+    ));
+    let other = Tenant::parse("other").unwrap();
+    let strange = reported.report(&other, &done).await;
+    assert!(matches!(strange, Err(CannotReport::NotFound)));
+    assert_eq!(service.came().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_service_has_begun_and_never_reports_is_unknown() {
+    let service = Service::saying(answer("202 Accepted", "", "")).await;
+    let mut setup = accepting(&service);
+    setup.plain.push("tables.example".to_owned());
+    let action = Accepted::of(&setup).await;
+    assert_eq!(action.tried_to_its_end().await, 1);
+    action.clock.advance(Duration::from_mins(30));
+    assert_eq!(action.engine.sweep().await.unwrap().actions, 1);
+    assert_eq!(action.tried().await, Executed::Over);
+    assert_eq!(action.end().await.0, ActionState::Unknown);
+    assert_eq!(service.came().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_could_not_prove_its_report_is_not_called() {
+    let service = Service::saying(answer("202 Accepted", "", "")).await;
+    // In clear text to another machine, and without a signer.
+    let unsigned = Setup {
+        tokens: None,
+        ..accepting(&service)
+    };
+    for setup in [accepting(&service), unsigned] {
+        let mistake = setup.mistake();
+        assert!(mistake.contains("BATON_TOOL_TOKEN_SECRET"), "{mistake}");
+    }
 }
 
 #[tokio::test]

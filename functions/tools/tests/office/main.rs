@@ -87,7 +87,8 @@ async fn all_refunds(office: &BackOffice) -> Vec<Refund> {
 fn done(outcome: Outcome) -> Value {
     match outcome {
         Outcome::Done(result) => serde_json::from_str(&result).unwrap(),
-        other @ (Outcome::Rejected(_)
+        other @ (Outcome::Begun(_)
+        | Outcome::Rejected(_)
         | Outcome::Conflict(..)
         | Outcome::NotSent(_)
         | Outcome::Busy(..)
@@ -313,7 +314,10 @@ async fn act_until_it_ends(office: &BackOffice, request: &ToolRequest, key: &str
             | Outcome::NotSent(_)
             | Outcome::Busy(..)
             | Outcome::Conflict(..) => {}
-            ended @ (Outcome::Done(_) | Outcome::Rejected(_) | Outcome::Unknown(_)) => {
+            ended @ (Outcome::Done(_)
+            | Outcome::Begun(_)
+            | Outcome::Rejected(_)
+            | Outcome::Unknown(_)) => {
                 return ended;
             }
         }

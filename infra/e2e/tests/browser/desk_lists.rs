@@ -46,6 +46,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             attempts: 0,
             first_try_at: None,
             tried_before: false,
+            awaited_until: None,
             place: 0,
             after: None,
             fence: 0,

@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex};
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use baton_handoff::{Scope, Subject, Tenant};
 use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says, stream};
+use baton_stores::env::SystemEnv;
+use baton_stores::sqlite::SqliteStore;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::backend::file_in;
+use crate::suite::matrix::shared::people;
 use crate::suite::support::{Asked, Folder, until};
 
 use super::local::{Local, command};
@@ -25,6 +29,8 @@ struct Restaurant {
     bookings: BTreeMap<String, Value>,
     /// All calls that wanted a booking, by table.
     calls: BTreeMap<String, u32>,
+    /// What was asked for and is not ready.
+    begun: Vec<HeaderMap>,
 }
 
 type Shared = Arc<Mutex<Restaurant>>;
@@ -39,6 +45,12 @@ async fn free_tables(
     }
     let found = json!({ "day": day, "guests": query["guests"], "free": ["T1", "T2"] });
     (StatusCode::OK, Json(found))
+}
+
+/// A wedding takes a while to arrange: the call's headers, by which its end is reported.
+async fn arrange(State(restaurant): State<Shared>, headers: HeaderMap) -> StatusCode {
+    restaurant.lock().unwrap().begun.push(headers);
+    StatusCode::ACCEPTED
 }
 
 /// The answer to the first call of each table is lost on its way, after the booking was made.
@@ -66,6 +78,7 @@ async fn open_restaurant() -> (Shared, u16) {
     let router = Router::new()
         .route("/v1/days/{day}/free", get(free_tables))
         .route("/v1/tables/{table}/bookings", post(book))
+        .route("/v1/weddings", post(arrange))
         .with_state(restaurant.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -81,7 +94,7 @@ entry = "Host"
 [[agent]]
 name = "Host"
 instructions = "Book tables."
-tools = ["find_tables", "book_table"]
+tools = ["find_tables", "book_table", "arrange_wedding"]
 
 [[tool]]
 name = "find_tables"
@@ -118,6 +131,18 @@ method = "POST"
 url = "http://localhost:{port}/v1/tables/{{table}}/bookings"
 headers = {{ Authorization = {{ env = "TABLES_TOKEN", prefix = "Bearer " }} }}
 allow_private = true
+
+[[tool]]
+name = "arrange_wedding"
+kind = "action"
+description = "Arranges a wedding. Takes some days."
+parameters = {{ guests = {{ type = "integer" }} }}
+
+[tool.http]
+method = "POST"
+url = "http://localhost:{port}/v1/weddings"
+result_within_minutes = 2880
+allow_private = true
 "#
     )
 }
@@ -135,6 +160,10 @@ fn waiter(asked: &Captured) -> Answer {
     };
     match customer.split(' ').collect::<Vec<_>>().as_slice() {
         ["free", day] => calls("find_tables", json!({ "day": day })),
+        ["wedding", guests] => {
+            let guests: u32 = guests.parse().unwrap();
+            calls("arrange_wedding", json!({ "guests": guests }))
+        }
         ["book", table, deposit] => calls("book_table", booking(table, deposit, "")),
         ["twice", table, deposit] => stream()
             .calls("book_table", &booking(table, deposit, "inside").to_string())
@@ -146,19 +175,76 @@ fn waiter(asked: &Captured) -> Answer {
     }
 }
 
-#[tokio::test]
-async fn a_team_calls_its_services_and_each_action_has_one_effect() {
-    let (restaurant, port) = open_restaurant().await;
-    let model = ScriptedModel::responding(waiter).await;
-    let folder = Folder::new();
+/// A server of the restaurant's team, with its records in this folder.
+async fn serve(folder: &Folder, port: u16, model: &ScriptedModel) -> Local {
     std::fs::write(folder.path().join("team.toml"), team(port)).unwrap();
-    let mut command = command(&file_in(&folder), &model.url());
+    let mut command = command(&file_in(folder), &model.url());
     command
         .args(["--team", "team.toml"])
         .env("TABLES_TOKEN", TOKEN)
         // Tools ask no proxy; this one would refuse them.
         .env("HTTP_PROXY", "http://127.0.0.1:9");
-    let server = Local::run(command).await;
+    Local::run(command).await
+}
+
+/// An API key, made as at a terminal: beside the running server.
+async fn key_for(folder: &Folder, scope: Scope) -> String {
+    let env = Arc::new(SystemEnv);
+    let store = Arc::new(SqliteStore::open(&file_in(folder), env.clone()).unwrap());
+    let queue = Arc::new(store.queue());
+    let engine = people::engine(store, queue, env);
+    let name = Subject::parse("restaurant").unwrap();
+    let made = engine.create_key(name, Tenant::default(), vec![scope], None);
+    made.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_service_reports_the_end_of_what_it_has_begun() {
+    let (restaurant, port) = open_restaurant().await;
+    let model = ScriptedModel::responding(waiter).await;
+    let folder = Folder::new();
+    let server = serve(&folder, port, &model).await;
+    let client = server.client();
+    let told = client.say("c", "wedding 80").await.answer();
+    assert!(told.contains("is not done yet"), "{told}");
+    let call = restaurant.lock().unwrap().begun[0].clone();
+    let text = |name: &str| call[name].to_str().unwrap().to_owned();
+    let action = client.actions("running").await.pop().unwrap();
+    assert_eq!(action["id"], text("baton-action").as_str());
+    assert!(action["awaited_until"].is_u64(), "{action}");
+
+    let key = key_for(&folder, Scope::Results).await;
+    let report = async |key: &str, token: &str, body: &Value| {
+        let path = format!("/actions/{}/result", text("baton-action"));
+        let request = client.bare("POST", &path).bearer_auth(key);
+        let request = request.header("baton-action-token", token).json(body);
+        client.fetch(request).await.status.as_u16()
+    };
+    let token = text("baton-action-token");
+    let done = json!({ "state": "done", "result": "The band is booked too." });
+    let chats = key_for(&folder, Scope::Chat).await;
+    assert_eq!(report(&chats, &token, &done).await, 403);
+    assert_eq!(report(&key, "another", &done).await, 403);
+    assert_eq!(report(&key, &text("baton-token"), &done).await, 403);
+    assert_eq!(report(&key, &token, &json!({ "state": "lost" })).await, 400);
+    assert_eq!(report(&key, &token, &done).await, 200);
+    assert_eq!(report(&key, &token, &done).await, 200, "the same again");
+    let refused = json!({ "state": "rejected", "result": "No." });
+    assert_eq!(report(&key, &token, &refused).await, 409);
+
+    client.turn_ends("c", 2).await;
+    let told = client.said("c").await.pop().unwrap().2;
+    assert!(told.contains("The band is booked too."), "{told}");
+    assert_eq!(restaurant.lock().unwrap().begun.len(), 1, "called once");
+    assert_eq!(client.action(&action).await["state"], "done");
+}
+
+#[tokio::test]
+async fn a_team_calls_its_services_and_each_action_has_one_effect() {
+    let (restaurant, port) = open_restaurant().await;
+    let model = ScriptedModel::responding(waiter).await;
+    let folder = Folder::new();
+    let server = serve(&folder, port, &model).await;
     let client = server.client();
     let bookings = || restaurant.lock().unwrap().bookings.len();
 

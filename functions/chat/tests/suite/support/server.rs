@@ -261,7 +261,7 @@ async fn run(setup: &Setup) -> Running {
             exposure,
             auth,
             office,
-            tool_keys: Arc::from(r#"{"keys":[]}"#),
+            tool_tokens: None,
             proxies,
             model: Arc::new(ModelInfo {
                 name: "scripted".to_owned(),

@@ -191,10 +191,15 @@ impl Audit {
         if settled && after.state == ActionState::Queued {
             *books.retries.entry(id.clone()).or_default() += 1;
         }
-        let held = before.state == ActionState::Running;
+        let held = before.state == ActionState::Running && before.awaited_until.is_none();
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
         let lives = until > self.world.now() + SKEW && !self.is_dead(&before.holder);
-        let foreign = held && claimant != task && lives;
+        // A service knows what it has done, whoever else tries it meanwhile.
+        let reported = books.reporters.contains(&task) && after.state.is_terminal();
+        if reported {
+            books.reported.insert(id.clone());
+        }
+        let foreign = held && claimant != task && lives && !reported;
         if after.state == ActionState::Running && after.fence > before.fence {
             self.require(!foreign, || {
                 format!("{id} was claimed under the live claim of another worker")
