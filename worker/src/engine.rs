@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::Lane;
-use baton_handoff::{Engine, Executed};
+use baton_handoff::{Engine, Executed, NoticeLane};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Verdict, Work};
@@ -18,13 +18,19 @@ pub struct EngineWork(pub Arc<Engine>);
 impl Work for EngineWork {
     async fn work(&self, lane: Lane, body: &str) -> Verdict {
         match lane {
-            Lane::Actions => match ActionId::parse(body) {
-                Ok(id) => match self.0.action(&id).execute().await {
+            Lane::Actions => {
+                let executed = if let Some(notices) = NoticeLane::parse(body) {
+                    self.0.deliver(&notices).await
+                } else if let Ok(id) = ActionId::parse(body) {
+                    self.0.action(&id).execute().await
+                } else {
+                    return never(lane);
+                };
+                match executed {
                     Executed::Over => Verdict::Ack,
                     Executed::Later(delay) => Verdict::Later(delay),
-                },
-                Err(_) => never(lane),
-            },
+                }
+            }
             Lane::Turns => match ConversationId::parse(body) {
                 Ok(conversation) => {
                     let later = self.0.look_after(&conversation).await;

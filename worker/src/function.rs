@@ -7,7 +7,7 @@ use std::time::Duration;
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Lane, Queue};
-use baton_handoff::team::{Team, ToolKind};
+use baton_handoff::team::{Team, ToolKind, Webhook};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -189,7 +189,9 @@ impl Function {
 
 fn longest_action(team: &Team) -> Duration {
     let actions = team.tools().filter(|tool| tool.kind == ToolKind::Action);
-    actions.map(|tool| tool.timeout).max().unwrap_or_default()
+    let notices = team.webhooks().iter().map(|_| Webhook::TIMEOUT);
+    let times = actions.map(|tool| tool.timeout).chain(notices);
+    times.max().unwrap_or_default()
 }
 
 fn last_part(name: &str, separator: char) -> &str {
@@ -224,6 +226,7 @@ mod tests {
                 key: None,
             });
             let ports = Ports {
+                webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
                 tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
                 store,
                 queue: queue.clone(),

@@ -162,6 +162,7 @@ async fn process(table: &Dynamo, tally: &Arc<Tally>, clock: &Arc<Clock>) -> Arc<
         tally: tally.clone(),
     });
     let ports = Ports {
+        webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
         store: store.clone(),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: Arc::new(Brief),

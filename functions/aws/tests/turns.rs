@@ -122,6 +122,7 @@ impl Bench {
             key: None,
         };
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: counted.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
             model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

@@ -25,7 +25,7 @@ use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
 use crate::people::pseudonym::Pseudonyms;
 use crate::people::remembered::Remembered;
-use crate::ports::{Env, Millis, Model, Queue, Store, Tools, jitter, millis};
+use crate::ports::{Env, Millis, Model, Queue, Store, Tools, Webhooks, jitter, millis};
 use crate::principal::Owner;
 use crate::record::api_key::ApiKey;
 use crate::record::operator::KnownOperator;
@@ -48,6 +48,8 @@ pub struct Ports {
     pub model: Arc<dyn Model>,
     /// Executes the tools.
     pub tools: Arc<dyn Tools>,
+    /// Tells other systems.
+    pub webhooks: Arc<dyn Webhooks>,
     /// Time, randomness and tasks.
     pub env: Arc<dyn Env>,
 }
@@ -88,6 +90,7 @@ pub struct Engine {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) model: Arc<dyn Model>,
     pub(crate) tools: Arc<dyn Tools>,
+    pub(crate) webhooks: Arc<dyn Webhooks>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
@@ -138,6 +141,7 @@ impl Engine {
             queue,
             model,
             tools,
+            webhooks,
             env,
         } = ports;
         let shared =
@@ -149,6 +153,7 @@ impl Engine {
             queue,
             model,
             tools,
+            webhooks,
             env,
             hub: Hub::default(),
             memory: Memory::default(),

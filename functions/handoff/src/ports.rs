@@ -9,6 +9,7 @@ mod options;
 mod queue;
 mod store;
 mod tools;
+mod webhooks;
 
 pub use cursor::IndexPosition;
 pub use env::{Env, Millis, jitter, millis};
@@ -23,5 +24,7 @@ pub use store::{
     StoreError, Stored,
 };
 pub use tools::{CallContext, Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
+
+pub use webhooks::{Delivered, NoWebhooks, Posted, Webhooks};
 
 pub use crate::team::Provider;

@@ -12,6 +12,7 @@ pub(crate) mod journal;
 pub mod keys;
 mod message;
 mod meta;
+pub(crate) mod notice;
 pub(crate) mod operator;
 pub(crate) mod size;
 mod spending;

@@ -66,6 +66,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod tool;
+mod webhook;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -102,6 +103,7 @@ pub use provider::{Declared, Draft, Provider, Retries, Runs};
 pub(crate) use show::picked;
 pub use show::{Field, Show};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
+pub use webhook::{NoticeKind, Webhook};
 
 /// Reads a file that the team file names, by the name that stands there. Err is the reason, a phrase.
 pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -125,6 +127,7 @@ pub struct Team {
     money_limits: money::MoneyLimits,
     prices: Vec<Price>,
     models: Vec<TeamModel>,
+    webhooks: Vec<Webhook>,
     source: Source,
 }
 
@@ -305,6 +308,16 @@ impl Team {
     /// The price of a model at this moment, where the file has one.
     pub fn price(&self, model: &str, now: Millis) -> Option<&Price> {
         budget::price_at(&self.prices, model, now)
+    }
+
+    /// The endpoints of other systems that are told what happens.
+    pub fn webhooks(&self) -> &[Webhook] {
+        &self.webhooks
+    }
+
+    /// The endpoint of this name.
+    pub(crate) fn webhook(&self, name: &str) -> Option<&Webhook> {
+        self.webhooks.iter().find(|webhook| webhook.name == name)
     }
 
     /// All tools, by name.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use baton_handoff::ports::{Env, Model, Store};
 use baton_handoff::team::{Agent, Team};
+use baton_http::Secret;
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryStore;
+use baton_tools::tokens::ToolTokens;
 
 use crate::log;
 use crate::models::{self, Named};
-use crate::services::{ModelInfo, model_client, read_team, toolbox};
-use crate::settings::{Settings, Values, unknown};
+use crate::services::{ModelInfo, model_client, read_team, toolbox, webhooks};
+use crate::settings::{Settings, ToolTokenSettings, Values, unknown};
 
 /// The name of the rehearsal model, which is not asked: it answers from a script.
 const REHEARSAL: &str = "rehearsal";
@@ -39,6 +41,18 @@ pub struct CheckedModel {
     pub needs_tools: bool,
 }
 
+/// A signer of tools' tokens where a start has one. Beside a file a start makes a secret, and here nothing is written.
+fn signer(settings: &Settings) -> anyhow::Result<Option<Arc<ToolTokens>>> {
+    let ToolTokenSettings { issuer, secrets } = &settings.tools.tokens;
+    let made = Secret::new("0".repeat(64));
+    let secrets = match (secrets, &settings.keeping.cloud) {
+        (Some(secrets), _) => secrets,
+        (None, None) => &made,
+        (None, Some(_)) => return Ok(None),
+    };
+    Ok(Some(Arc::new(ToolTokens::new(issuer, secrets.expose())?)))
+}
+
 /// Checks the team and all settings.
 pub fn check(values: &Values) -> Report {
     let mut report = Report {
@@ -64,7 +78,12 @@ pub fn check(values: &Values) -> Report {
     if let Ok(team) = read_team(settings.team.as_deref()).map_err(&mut note) {
         // Tools are prepared and not called, so any store will do.
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
-        if let Err(error) = toolbox(&team, &settings, &env, &store, None) {
+        let tools =
+            signer(&settings).and_then(|signer| toolbox(&team, &settings, &env, &store, signer));
+        if let Err(error) = tools {
+            note(error);
+        }
+        if let Err(error) = webhooks(&team, &settings, &env, &store) {
             note(error);
         }
         if let Err(error) = team.compile_all() {

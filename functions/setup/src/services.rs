@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Model, Provider, Store, Tools};
+use baton_handoff::ports::{Env, Model, NoWebhooks, Provider, Store, Tools, Webhooks};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
@@ -18,6 +18,7 @@ use baton_tools::office::BackOffice;
 use baton_tools::outside::{Outside, SystemNames};
 use baton_tools::tokens::ToolTokens;
 use baton_tools::toolbox::{KINDS, Toolbox, providers};
+use baton_tools::webhooks::HttpWebhooks;
 use tokio_util::sync::CancellationToken;
 
 use crate::kept_secret::secret_beside;
@@ -50,6 +51,7 @@ pub struct Services {
     records: Records,
     model: Arc<dyn Model>,
     tools: Arc<dyn Tools>,
+    webhooks: Arc<dyn Webhooks>,
     engine: EngineSettings,
     /// Ends the rehearsal model.
     stop: CancellationToken,
@@ -101,6 +103,7 @@ impl Services {
         let tool_tokens = tool_tokens(&team, settings, &*records.env)?;
         let signer = tool_tokens.clone();
         let tools = toolbox(&team, settings, &records.env, &records.store, signer)?;
+        let webhooks = webhooks(&team, settings, &records.env, &records.store)?;
         let own = match own {
             Some(own) => Some(
                 own.await
@@ -129,6 +132,7 @@ impl Services {
             records,
             model,
             tools: Arc::new(tools),
+            webhooks,
             engine: EngineSettings {
                 lease: settings.keeping.lease,
                 four_eyes_above_cents: settings.access.four_eyes_above_cents,
@@ -147,6 +151,7 @@ impl Services {
             queue: self.records.queue.clone(),
             model: self.model.clone(),
             tools: self.tools.clone(),
+            webhooks: self.webhooks.clone(),
             env: self.records.env.clone(),
         }
     }
@@ -253,17 +258,43 @@ pub(crate) fn toolbox(
     store: &Arc<dyn Store>,
     tokens: Option<Arc<ToolTokens>>,
 ) -> anyhow::Result<Toolbox> {
-    let outside = Outside {
+    let variables = |name: &str| settings.values.get(name).map(str::to_owned);
+    let outside = outside(settings, env, store, tokens, &variables);
+    Toolbox::open(KINDS, team, &outside).map_err(anyhow::Error::from_boxed)
+}
+
+/// The way to the endpoints of the team, with their secrets from the environment.
+pub(crate) fn webhooks(
+    team: &Team,
+    settings: &Settings,
+    env: &Arc<dyn Env>,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<Arc<dyn Webhooks>> {
+    if team.webhooks().is_empty() {
+        return Ok(Arc::new(NoWebhooks));
+    }
+    let variables = |name: &str| settings.values.get(name).map(str::to_owned);
+    let outside = outside(settings, env, store, None, &variables);
+    Ok(Arc::new(HttpWebhooks::new(team, &outside)?))
+}
+
+fn outside<'a>(
+    settings: &Settings,
+    env: &Arc<dyn Env>,
+    store: &Arc<dyn Store>,
+    tokens: Option<Arc<ToolTokens>>,
+    variables: &'a dyn Fn(&str) -> Option<String>,
+) -> Outside<'a> {
+    Outside {
         store: store.clone(),
         env: env.clone(),
         tokens,
-        variables: &|name| settings.values.get(name).map(str::to_owned),
+        variables,
         networks: settings.tools.networks.clone(),
         plain_hosts: settings.values.plain_hosts(),
         extra_roots: Vec::new(),
         names: Arc::new(SystemNames),
-    };
-    Toolbox::open(KINDS, team, &outside).map_err(anyhow::Error::from_boxed)
+    }
 }
 
 /// The signer of the tokens that tools' services get, where the team has such tools. Beside a file a missing secret is made at the

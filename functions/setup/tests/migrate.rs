@@ -106,6 +106,7 @@ async fn engine(table: &DynamoStore, answers: usize) -> (Arc<Engine>, ScriptedMo
         key: None,
     };
     let ports = Ports {
+        webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
         store: store.clone(),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

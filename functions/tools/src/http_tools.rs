@@ -55,7 +55,9 @@ use crate::tokens::{Claims, ToolTokens};
 
 use call::{HttpBody, HttpMethod};
 use declared::Declared;
-use exchange::{Body, Exchange, Line, Question};
+pub(crate) use declared::literal_address;
+use exchange::Body;
+pub(crate) use exchange::{Exchange, Line, Question};
 
 /// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

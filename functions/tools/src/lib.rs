@@ -6,3 +6,4 @@ pub mod office;
 pub mod outside;
 pub mod tokens;
 pub mod toolbox;
+pub mod webhooks;

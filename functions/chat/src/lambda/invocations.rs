@@ -167,6 +167,7 @@ mod tests {
             key: None,
         };
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: store.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
             model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

@@ -88,6 +88,7 @@ impl Instances {
     fn start(&self, model: Arc<dyn Model>) -> Instance {
         let office = Arc::new(BackOffice::new(self.store.clone(), self.env.clone()));
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: self.store.clone(),
             queue: self.queue.clone(),
             model,

@@ -126,6 +126,7 @@ pub(crate) fn engine(
         key: None,
     });
     let ports = Ports {
+        webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
         tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
         model: ModelClient::new(&model, env.clone()).unwrap(),
         store,

@@ -3,6 +3,7 @@
 
 use crate::engine::Engine;
 use crate::money::{Sums, Till};
+use crate::notice::Told;
 use crate::ports::{Change, Millis, Price, StoreError};
 use crate::record::{APPROVAL_LIFE, ActionRecord, ActionState, Answer, Meta, RESEND, keys};
 use crate::team::{ActionOrder, Over};
@@ -69,6 +70,10 @@ impl Engine {
             return Ok(Err(Stale::NotAsked));
         }
         meta.close_card(&action.id);
+        if action.state == ActionState::Proposed {
+            let conversation = &action.id.conversation;
+            changes.extend(self.notices(meta, conversation, &Told::Waits(&action)));
+        }
         changes.push(Change::Replace(
             keys::action(&action.id),
             version,
@@ -128,6 +133,10 @@ impl Engine {
 
     /// After the commit of an answer: sends the action, or has its end reported.
     pub(crate) async fn send_answered(&self, action: &ActionRecord) {
+        if action.state == ActionState::Proposed {
+            self.send_notices(&action.owner, &action.id.conversation)
+                .await;
+        }
         match action.state {
             ActionState::Queued => self.send_action(&action.owner, &action.id).await,
             ActionState::Done | ActionState::Rejected | ActionState::Unknown => {

@@ -4,6 +4,7 @@
 use super::Action;
 pub use super::decision::{DecisionError, News, Reasons, Shown};
 use crate::engine::{Engine, MAX_TRIES};
+use crate::notice::Told;
 use crate::ports::{Change, CommitError, Order, Range, StoreError};
 use crate::record::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision};
 use crate::record::journal::{read_action, read_meta};
@@ -254,9 +255,20 @@ impl Action {
             changes = self.engine.count_approved(&mut meta, action).await?;
         }
         let counted = approved && self.engine.team.money_limit(&action.tool).is_some();
-        if !ordered && !told_again && !counted {
+        let told = match action.state {
+            // The first of two approvals.
+            ActionState::Proposed => Told::Waits(action),
+            ActionState::Queued
+            | ActionState::Running
+            | ActionState::Done
+            | ActionState::Rejected
+            | ActionState::Unknown => Told::Decided(action),
+        };
+        let notices = self.engine.notices(&mut meta, conversation, &told);
+        if !ordered && !told_again && !counted && notices.is_empty() {
             return Ok(Vec::new());
         }
+        changes.extend(notices);
         let key = keys::meta(conversation);
         if told_again {
             if meta.pending_reports.len() >= size::PENDING_REPORTS {
@@ -273,6 +285,9 @@ impl Action {
     }
 
     async fn send_decided(&self, action: &ActionRecord) {
+        self.engine
+            .send_notices(&action.owner, &action.id.conversation)
+            .await;
         match action.state {
             // The first of two approvals: nothing to do and nothing to report.
             ActionState::Proposed => {}

@@ -12,6 +12,7 @@ use crate::drive::holder::Claim;
 use crate::drive::log::TurnLog;
 use crate::engine::models::Chosen;
 use crate::ids::{ConversationId, TurnNumber};
+use crate::notice::Told;
 use crate::ports::{Change, CommitError, Message, ModelRequest, StoreError};
 use crate::principal::Access;
 use crate::record::journal::JournaledTurn;
@@ -143,6 +144,9 @@ impl Conversation {
                 self.engine.note_tenant(meta.owner.tenant());
             }
             self.send_typed(answered.as_deref()).await;
+            if interrupts {
+                self.engine.send_notices(&meta.owner, &self.id).await;
+            }
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {
                 tracing::debug!(%conversation, %error, "listeners learn of a stopped turn by the next poll only");
@@ -232,9 +236,11 @@ impl Conversation {
         meta.stop = meta.running.as_ref().map(|running| running.turn);
         let mut ends = Vec::with_capacity(meta.waiting.len());
         for turn in std::mem::take(&mut meta.waiting) {
-            let Some(end) = self.end_of_waiting(turn).await? else {
+            let Some((record, end)) = self.end_of_waiting(turn).await? else {
                 return Ok(None);
             };
+            let told = Told::Ended(turn, &record, "");
+            ends.extend(self.engine.notices(meta, &self.id, &told));
             ends.push(end);
         }
         Ok(Some(ends))

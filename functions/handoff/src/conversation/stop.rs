@@ -4,6 +4,7 @@ use super::open::Conversation;
 use crate::drive::catch_up::catch_up;
 use crate::engine::MAX_TRIES;
 use crate::ids::TurnNumber;
+use crate::notice::Told;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
 use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
@@ -48,6 +49,7 @@ impl Conversation {
             };
             match self.engine.store.commit(changes).await {
                 Ok(()) => {
+                    self.engine.send_notices(&meta.owner, &self.id).await;
                     self.engine.hub.poke(&self.id);
                     // For listeners of a waiting turn. Listeners of other processes get it when their server polls.
                     if let Err(error) = catch_up(&self.engine, &self.id, &meta).await {
@@ -81,17 +83,24 @@ impl Conversation {
             .await?
             .ok_or(StopError::NotFound)?;
         meta.waiting.retain(|waiting| *waiting != turn);
-        Ok(vec![
-            Change::Replace(keys::meta(&self.id), version, meta.record()),
-            end,
-        ])
+        let (record, end) = end;
+        let mut changes = self
+            .engine
+            .notices(meta, &self.id, &Told::Ended(turn, &record, ""));
+        changes.push(Change::Replace(
+            keys::meta(&self.id),
+            version,
+            meta.record(),
+        ));
+        changes.push(end);
+        Ok(changes)
     }
 
     /// Stops a waiting turn, in a commit that also takes it out of META. `None`: the turn waits no more.
     pub(super) async fn end_of_waiting(
         &self,
         turn: TurnNumber,
-    ) -> Result<Option<Change>, StoreError> {
+    ) -> Result<Option<(TurnRecord, Change)>, StoreError> {
         let key = keys::turn(&self.id, turn);
         let Some(stored) = self.engine.store.get(&key).await? else {
             return Ok(None);
@@ -99,6 +108,7 @@ impl Conversation {
         let mut record: TurnRecord = decode(&stored)?;
         record.state = TurnState::Stopped;
         record.ended_at = Some(self.engine.env.now());
-        Ok(Some(Change::Replace(key, stored.version, record.record())))
+        let change = Change::Replace(key, stored.version, record.record());
+        Ok(Some((record, change)))
     }
 }

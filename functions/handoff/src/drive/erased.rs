@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::ports::{Change, CommitError, Forgotten, Order, Range, StoreError, Stored};
 use crate::record::audit;
+use crate::record::notice::{NoticeRecord, notices_of};
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
 use crate::turn::recorder;
 
@@ -32,6 +33,10 @@ pub(super) async fn remove(
     for prefix in ["M#", "E#", keys::SUMMARIES, "T#"] {
         let partition = keys::partition(conversation);
         left |= remove_range(engine, partition, prefix, &meta, &mut forgotten).await?;
+    }
+    for webhook in engine.team.webhooks() {
+        let undelivered = notices_of(&webhook.name, conversation);
+        left |= remove_range(engine, undelivered, "", &meta, &mut forgotten).await?;
     }
     // After the actions: a decision on one that is open adds details.
     left |= remove_range(engine, details, "", &meta, &mut forgotten).await?;
@@ -128,6 +133,11 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         recorder::turn_of(sort)
     } else if let Some(upto) = keys::parse_summary(sort) {
         Some(upto)
+    } else if stored.key.partition.starts_with("H#") {
+        // One that cannot be read may hold words of before.
+        decode::<NoticeRecord>(stored)
+            .ok()
+            .map(|notice| notice.turn)
     } else if stored.key.partition.starts_with("A#") {
         audit::turn_of_details(sort)
     } else {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId};
+use crate::notice::Told;
 use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
-use crate::record::journal::read_action;
-use crate::record::{ActionRecord, ActionState, Answer, Meta, RESEND, decode};
+use crate::record::journal::{read_action, read_meta};
+use crate::record::{ActionRecord, ActionState, Answer, Meta, RESEND, decode, keys};
 
 /// The most records that one sweep sends; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
@@ -29,6 +30,8 @@ pub struct Swept {
     pub conversations: usize,
     /// Actions sent to a worker.
     pub actions: usize,
+    /// Notices sent to a worker.
+    pub notices: usize,
     /// Unreadable records, which stay unchanged.
     pub unreadable: usize,
 }
@@ -46,7 +49,7 @@ impl Engine {
         }
         let index = Index::Due(self.env.now());
         let mut read = 0;
-        while swept.conversations + swept.actions < MAX_FOUND && read < MAX_READ {
+        while swept.conversations + swept.actions + swept.notices < MAX_FOUND && read < MAX_READ {
             let cursor = self.sweeps.cursor();
             let page = match self.store.index(&index, cursor.as_ref(), PAGE).await {
                 Ok(page) => page,
@@ -110,6 +113,7 @@ impl Engine {
         match self.sweep_record(stored).await {
             Ok(Found::Conversation) => swept.conversations += 1,
             Ok(Found::Action) => swept.actions += 1,
+            Ok(Found::Notice) => swept.notices += 1,
             Ok(Found::Nothing) => {}
             Err(error @ StoreError::Damaged(_)) => {
                 swept.unreadable += 1;
@@ -162,6 +166,14 @@ impl Engine {
         if stored.key.partition.starts_with("L#") {
             self.settle_pot(&stored.key).await?;
             return Ok(Found::Nothing);
+        }
+        if stored.key.partition.starts_with("H#") {
+            let is_first = self.sweep_notice(stored).await?;
+            return Ok(if is_first {
+                Found::Notice
+            } else {
+                Found::Nothing
+            });
         }
         let Some(conversation) = stored.key.partition.strip_prefix("C#") else {
             return Ok(Found::Nothing);
@@ -222,9 +234,22 @@ impl Engine {
                 action.result = Some("Nobody approved it in time.".to_owned());
             }
             // The version decides: an earlier decision stands.
-            let change = Change::Replace(stored.key.clone(), version, action.record());
-            let _decided = self.store.commit(vec![change]).await;
+            let mut changes = vec![Change::Replace(
+                stored.key.clone(),
+                version,
+                action.record(),
+            )];
+            if action
+                .confirmation
+                .as_ref()
+                .is_none_or(|card| card.answer != Some(Answer::Expired))
+            {
+                changes.extend(self.tells_expired(&action).await?);
+            }
+            let _decided = self.store.commit(changes).await;
             self.send_turns(&action.owner, &action.id).await;
+            self.send_notices(&action.owner, &action.id.conversation)
+                .await;
             return Ok(Found::Action);
         }
         let id: ActionId = action.id.clone();
@@ -240,8 +265,28 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Tells endpoints that nobody has approved it in time.
+    async fn tells_expired(&self, action: &ActionRecord) -> Result<Vec<Change>, StoreError> {
+        if self.team.webhooks().is_empty() {
+            return Ok(Vec::new());
+        }
+        let conversation = &action.id.conversation;
+        let Some((version, mut meta)) = read_meta(&*self.store, conversation).await? else {
+            return Ok(Vec::new());
+        };
+        let mut changes = self.notices(&mut meta, conversation, &Told::Decided(action));
+        if !changes.is_empty() {
+            let key = keys::meta(conversation);
+            changes.push(Change::Replace(key, version, meta.record()));
+        }
+        Ok(changes)
+    }
+}
+
 enum Found {
     Conversation,
     Action,
+    Notice,
     Nothing,
 }

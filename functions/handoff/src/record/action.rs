@@ -187,6 +187,11 @@ impl ActionRecord {
         self.state == ActionState::Proposed && card.is_some_and(|card| card.answer.is_none())
     }
 
+    /// Whether an operator must approve it next.
+    pub(crate) fn waits_for_operator(&self) -> bool {
+        self.state == ActionState::Proposed && !self.waits_for_customer()
+    }
+
     /// The end of an action that nobody agreed to in time, or whose card was declined or withdrawn.
     pub(crate) fn end_by(&mut self, answer: Answer, now: Millis) {
         self.state = ActionState::Rejected;

@@ -126,6 +126,9 @@ pub struct Meta {
     /// The summary that is to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summarise: Option<Summarise>,
+    /// The number of the last notice for endpoints.
+    #[serde(default, skip_serializing_if = "is_zero_place")]
+    pub notices: u64,
     /// The bytes of its records, as written. Those of before it was counted are not in it.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub bytes: u64,
@@ -164,6 +167,7 @@ impl Meta {
             spending: None,
             summarised: 0,
             summarise: None,
+            notices: 0,
             bytes: 0,
             weighed: 0,
             erasing: false,

@@ -19,7 +19,8 @@ use super::model::{self, TeamModel};
 use super::provider::{Provider, Section};
 use super::tool::Tool;
 use super::{
-    Agent, AgentName, Budgets, Files, HandOff, Limits, Team, check_name, in_range, money, not_empty,
+    Agent, AgentName, Budgets, Files, HandOff, Limits, Team, check_name, in_range, money,
+    not_empty, webhook,
 };
 use crate::ports::ToolDefinition;
 
@@ -53,6 +54,7 @@ impl Team {
         let tools = declare_tools(file.tools, sections, providers, files)?;
         after::check_all(&tools, &after_places)?;
         let money_limits = money::declare(file.money_limits, &tools)?;
+        let webhooks = webhook::declare(file.webhooks)?;
         let mut agents = BTreeMap::new();
         for agent in file.agents {
             let mut agent = Agent::assemble(agent, &tools, &places, &models, files)?;
@@ -73,6 +75,7 @@ impl Team {
             money_limits,
             prices,
             models,
+            webhooks,
             source,
         })
     }

@@ -14,6 +14,7 @@ use super::budget::{BudgetFile, PriceFile};
 use super::model::{ModelFile, ModelNames};
 use super::money::Over;
 use super::tool::{ActionOrder, ToolKind};
+use super::webhook::WebhookFile;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -39,6 +40,8 @@ pub(super) struct TeamFile {
     pub(super) tools: Vec<ToolFile>,
     #[serde(default, rename = "limit")]
     pub(super) money_limits: Vec<MoneyLimitFile>,
+    #[serde(default, rename = "webhook")]
+    pub(super) webhooks: Vec<WebhookFile>,
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ use super::reserve::Call;
 use crate::drive::lease::{Beside, Trouble};
 use crate::event::EventKind;
 use crate::failure::FailureCode;
+use crate::notice::Told;
 use crate::ports::{Change, Usage};
 use crate::record::{
     AcceptedAction, ActionRecord, ActionState, CLIENT_WAIT, Meta, Origin, Partial, RECHECK,
@@ -77,7 +78,18 @@ impl Play<'_> {
                 keys::step(&conversation, self.number, number),
                 step.record(),
             );
-            let rest = actions.into_iter().chain(till.close());
+            let sums = till.close();
+            let waiting = accepted
+                .new
+                .iter()
+                .filter(|action| action.waits_for_operator());
+            let notices: Vec<_> = waiting
+                .flat_map(|action| {
+                    self.engine
+                        .notices(meta, &conversation, &Told::Waits(action))
+                })
+                .collect();
+            let rest = actions.into_iter().chain(sums).chain(notices);
             std::iter::once(step).chain(rest).collect()
         };
         if sabotage!(SendBeforeRecord) {
@@ -108,6 +120,9 @@ impl Play<'_> {
             .filter(|action| action.state == ActionState::Queued)
         {
             self.engine.send_action(&owner, &action.id).await;
+        }
+        if new.iter().any(ActionRecord::waits_for_operator) {
+            self.engine.send_notices(&owner, &conversation).await;
         }
         Ok(accepted.planned(planned))
     }
@@ -167,6 +182,7 @@ impl Play<'_> {
             None => (&[], &[]),
         };
         let acceptance = self.acceptance_of_nothing(&self.ends(results, late).await?);
+        let answer = self.answer(last.as_ref());
         let (keys, need) = acceptance.beside();
         let change = |meta: &mut Meta, beside: &Beside| {
             let mut till = acceptance.till(beside);
@@ -206,12 +222,18 @@ impl Play<'_> {
                 )
             });
             let sums = till.close();
-            std::iter::once(turn).chain(step).chain(sums).collect()
+            let told = Told::Ended(self.number, &record, &answer);
+            let notices = self.engine.notices(meta, &conversation, &told);
+            let rest = step.into_iter().chain(sums).chain(notices);
+            std::iter::once(turn).chain(rest).collect()
         };
         self.lease
             .commit_beside(&keys, need, Some(&posting), change)
             .await?;
         self.turn_version += 1;
+        self.engine
+            .send_notices(&self.claim.owner, &self.claim.conversation)
+            .await;
         if let Some(step) = self.steps.last().filter(|_| waits) {
             replay::client_called(step).for_each(|kind| self.narrator.tell(kind));
         }
@@ -259,6 +281,16 @@ impl Play<'_> {
         let steps = self.steps.iter().chain(last);
         let turn = (self.number, &*record);
         Some(Filling::of(&engine.team.limits, &self.past, turn, steps))
+    }
+
+    /// What the turn has said, for endpoints that are told.
+    fn answer(&self, last: Option<&StepRecord>) -> String {
+        if self.engine.team.webhooks().is_empty() {
+            return String::new();
+        }
+        let steps = self.steps.iter().chain(last).map(|step| step.text.trim());
+        let said: Vec<_> = steps.filter(|text| !text.is_empty()).collect();
+        said.join("\n\n")
     }
 
     fn partial(&self) -> Option<Partial> {

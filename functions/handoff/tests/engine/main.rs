@@ -19,6 +19,7 @@ mod kept;
 mod model;
 mod models;
 mod money;
+mod notices;
 mod operators;
 mod owners;
 mod play;

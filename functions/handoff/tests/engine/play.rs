@@ -12,8 +12,9 @@ use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
     Accepted, AuditLine, Bounds, Conversation, Day, Decision, DecisionError, Engine,
-    EngineSettings, Executed, Followed, Operator, Overlap, Ports, Principal, Reasons, Refusal,
-    Resume, Role, Seen, Shown, Subject, Submission, Tenant, TurnLog, Unread, View, events_of,
+    EngineSettings, Executed, Followed, NoticeLane, Operator, Overlap, Ports, Principal, Reasons,
+    Refusal, Resume, Role, Seen, Shown, Subject, Submission, Tenant, TurnLog, Unread, View,
+    events_of,
 };
 use tokio::time::Instant;
 
@@ -211,6 +212,7 @@ impl Play {
         let process = Arc::new(Process::new(began, drawn.clone()));
         let way = Arc::new(Way::to(records.clone()));
         let ports = Ports {
+            webhooks: shop.clone(),
             store: way.clone(),
             queue: post.clone(),
             model: model.clone(),
@@ -380,6 +382,11 @@ async fn work(engine: &Arc<Engine>, lane: Lane, body: &str) {
         Lane::Turns => {
             let conversation = ConversationId::parse(body).unwrap();
             while let Some(delay) = engine.look_after(&conversation).await {
+                tokio::time::sleep(delay).await;
+            }
+        }
+        Lane::Actions if let Some(notices) = NoticeLane::parse(body) => {
+            while let Executed::Later(delay) = engine.deliver(&notices).await {
                 tokio::time::sleep(delay).await;
             }
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    CallContext, Delivery, Env, Forgotten, Lane, Millis, Outcome, Price, Queue, QueueError,
-    ToolError, ToolRequest, Tools,
+    CallContext, Delivered, Delivery, Env, Forgotten, Lane, Millis, Outcome, Posted, Price, Queue,
+    QueueError, ToolError, ToolRequest, Tools, Webhooks,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -29,6 +29,7 @@ pub(crate) struct Shop {
     told: Mutex<Vec<(String, CallContext)>>,
     /// A tool whose service never answers.
     silent: Mutex<Option<String>>,
+    endpoint: Mutex<Endpoint>,
 }
 
 impl Default for Shop {
@@ -42,6 +43,7 @@ impl Default for Shop {
             forgotten: Mutex::default(),
             told: Mutex::default(),
             silent: Mutex::default(),
+            endpoint: Mutex::default(),
         }
     }
 }
@@ -129,6 +131,46 @@ impl Tools for Shop {
         let keys = forgotten.keys.iter().cloned();
         self.forgotten.lock().unwrap().extend(keys);
         Ok(())
+    }
+}
+
+/// An endpoint of another system: what it was told, by its ids and in its order.
+#[derive(Default)]
+struct Endpoint {
+    told: Vec<(String, String)>,
+    /// What it answers next; then it takes everything.
+    answers: VecDeque<Delivered>,
+    /// What it answers to everything.
+    always: Option<Delivered>,
+}
+
+impl Shop {
+    /// From now on endpoints answer this to everything, or take it.
+    pub(crate) fn endpoints_answer(&self, answer: Option<Delivered>) {
+        self.endpoint.lock().unwrap().always = answer;
+    }
+
+    /// What endpoints answer next.
+    pub(crate) fn endpoints_will(&self, answers: impl IntoIterator<Item = Delivered>) {
+        self.endpoint.lock().unwrap().answers.extend(answers);
+    }
+
+    /// The ids and bodies of everything that endpoints were sent, also of what they did not take.
+    pub(crate) fn posted(&self) -> Vec<(String, String)> {
+        self.endpoint.lock().unwrap().told.clone()
+    }
+}
+
+#[async_trait]
+impl Webhooks for Shop {
+    async fn post(&self, notice: &Posted<'_>) -> Delivered {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut endpoint = self.endpoint.lock().unwrap();
+        let told = (notice.id.to_owned(), notice.body.to_owned());
+        endpoint.told.push(told);
+        let next = endpoint.answers.pop_front();
+        let always = || endpoint.always.clone().unwrap_or(Delivered::Taken);
+        next.unwrap_or_else(always)
     }
 }
 

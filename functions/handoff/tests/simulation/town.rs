@@ -192,6 +192,7 @@ impl Town {
             few => Bounds::default().with(Bound::TurnsAll, few),
         };
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: Arc::new(SimStore {
                 world: world.clone(),
                 weather: weather.clone(),

@@ -47,6 +47,7 @@ impl Bench {
         let store = SqliteStore::open(folder.join("baton.db"), env.clone()).unwrap();
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: shared.clone(),
             queue: Arc::new(store.queue()),
             model: Arc::new(Unreachable),

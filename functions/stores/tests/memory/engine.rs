@@ -126,6 +126,7 @@ impl Bench {
         let env: Arc<dyn Env> = Arc::new(process);
         let queue = Arc::new(MemoryQueue::new(env.clone()));
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store,
             queue: queue.clone(),
             model: Arc::new(Script { ends }),

@@ -86,6 +86,7 @@ fn open_copy(folder: &Folder) -> Opened {
     let store = SqliteStore::open(&file, env.clone()).unwrap();
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let ports = Ports {
+        webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
         store: shared.clone(),
         queue: Arc::new(store.queue()),
         model: Arc::new(Polite),

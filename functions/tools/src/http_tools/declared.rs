@@ -139,7 +139,7 @@ impl Declared {
 }
 
 /// The host of a URL as an address, in any spelling that URLs have for one.
-pub(super) fn literal_address(url: &Url) -> Option<IpAddr> {
+pub(crate) fn literal_address(url: &Url) -> Option<IpAddr> {
     // The parser has written every spelling as the usual one.
     url.host_str()?.trim_matches(['[', ']']).parse().ok()
 }

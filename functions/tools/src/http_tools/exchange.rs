@@ -34,20 +34,20 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 const MAX_ADDRESSES: usize = 8;
 
 /// One request.
-pub(super) struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The tool's name, for the log.
-    pub(super) tool: &'a str,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<String>,
-    pub(super) allow_private: bool,
+    pub(crate) tool: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<String>,
+    pub(crate) allow_private: bool,
     /// The time limit for everything.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// The result of a request.
-pub(super) enum Exchange {
+pub(crate) enum Exchange {
     /// The service answered.
     Answered(Answer),
     /// The host has no address that this tool may call. Nothing was sent.
@@ -58,13 +58,13 @@ pub(super) enum Exchange {
     Cut(&'static str),
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Body,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
 }
 
-pub(super) enum Body {
+pub(crate) enum Body {
     Whole(String),
     /// Not UTF-8.
     NotText,
@@ -82,7 +82,7 @@ pub(super) enum Body {
 }
 
 /// This process's way to services.
-pub(super) struct Line {
+pub(crate) struct Line {
     names: Arc<dyn Names>,
     /// Private networks that every tool may reach.
     networks: Vec<Network>,
@@ -90,7 +90,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(
+    pub(crate) fn new(
         names: Arc<dyn Names>,
         networks: Vec<Network>,
         mut tls: ClientConfig,
@@ -104,7 +104,7 @@ impl Line {
         }
     }
 
-    pub(super) fn may_reach(&self, address: IpAddr, allow_private: bool) -> bool {
+    pub(crate) fn may_reach(&self, address: IpAddr, allow_private: bool) -> bool {
         match Class::of(address) {
             Class::Public => true,
             Class::Private => {
@@ -118,7 +118,7 @@ impl Line {
         }
     }
 
-    pub(super) async fn ask(&self, question: Question<'_>) -> Exchange {
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Exchange {
         let deadline = Instant::now() + question.timeout;
         let patience = (question.timeout / 3).min(LONGEST_CONNECT);
         let addresses = match self.checked_addresses(&question, patience).await {

@@ -44,6 +44,7 @@ impl Accepted {
         let (clock, team) = (booking.clock, booking.team);
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: store.clone(),
             queue: Arc::new(MemoryQueue::new(clock.clone())),
             model: Arc::new(Mute),

@@ -79,6 +79,7 @@ impl Bench {
 
     async fn sign_in(&self, visitor: &Principal, customer: &Principal) {
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: self.store.clone(),
             queue: Arc::new(MemoryQueue::new(self.clock.clone())),
             model: Arc::new(Silent),

@@ -248,6 +248,7 @@ async fn run(setup: &Setup) -> Running {
             desk,
         });
         let ports = Ports {
+            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store,
             queue: queue.clone(),
             model,

@@ -1,0 +1,196 @@
+//! What a notice says, and its records. Knows records; never an endpoint's address.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::ids::{ActionId, ConversationId, TurnNumber};
+use crate::ports::{Change, Millis};
+use crate::record::audit::Day;
+use crate::record::notice::{NoticeRecord, notice};
+use crate::record::{ActionRecord, Decision, Meta, Origin, RESEND, TurnRecord, size};
+use crate::team::{NoticeKind, Webhook};
+
+/// What a message and an answer may take, stored, in bytes: a commit holds one notice for each endpoint.
+const LONGEST_TEXT: usize = 64 * 1024;
+
+/// Something that endpoints may be told.
+pub(crate) enum Told<'a> {
+    /// A turn has ended, with this answer.
+    Ended(TurnNumber, &'a TurnRecord, &'a str),
+    /// An operator has decided on an action, or nobody has in time.
+    Decided(&'a ActionRecord),
+    /// An action waits for an operator.
+    Waits(&'a ActionRecord),
+}
+
+/// The payload of Standard Webhooks 1.0: type, time and data.
+#[derive(Serialize)]
+struct Payload<'a> {
+    r#type: NoticeKind,
+    timestamp: String,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    tenant: &'a str,
+    conversation: &'a ConversationId,
+    turn: TurnNumber,
+    state: &'static str,
+    #[serde(flatten)]
+    about: About<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum About<'a> {
+    Turn {
+        agent: &'a str,
+        origin: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        answer: Option<String>,
+    },
+    Action {
+        action: &'a ActionId,
+        tool: &'a str,
+        agent: &'a str,
+        amount_cents: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decision: Option<Decision>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decided_by: Option<&'a str>,
+        approvals: usize,
+        approvals_needed: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arguments: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<&'a str>,
+    },
+}
+
+impl Told<'_> {
+    fn kind(&self) -> NoticeKind {
+        match self {
+            Self::Ended(..) => NoticeKind::TurnCompleted,
+            Self::Decided(_) => NoticeKind::ActionDecided,
+            Self::Waits(_) => NoticeKind::ApprovalNeeded,
+        }
+    }
+
+    fn turn(&self) -> TurnNumber {
+        match self {
+            Self::Ended(turn, ..) => *turn,
+            Self::Decided(action) | Self::Waits(action) => action.id.turn,
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Ended(_, turn, _) => turn.state.as_str(),
+            Self::Decided(action) | Self::Waits(action) => action.state.as_str(),
+        }
+    }
+}
+
+impl Engine {
+    /// The records that tell endpoints this, for a commit that writes this META.
+    pub(crate) fn notices(
+        &self,
+        meta: &mut Meta,
+        conversation: &ConversationId,
+        told: &Told<'_>,
+    ) -> Vec<Change> {
+        let wants = |webhook: &&Webhook| webhook.kinds.contains(&told.kind());
+        let now = self.env.now();
+        let wanted: Vec<_> = self.team.webhooks().iter().filter(wants).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        meta.notices += 1;
+        let changes = wanted.into_iter().map(|webhook| {
+            let record = NoticeRecord {
+                owner: meta.owner.clone(),
+                turn: told.turn(),
+                body: self.body(meta, conversation, told, webhook, now),
+                created_at: now,
+                due_at: Some(now + RESEND),
+                attempts: 0,
+                holder: String::new(),
+            };
+            let key = notice(&webhook.name, conversation, meta.notices);
+            Change::Create(key, record.record())
+        });
+        changes.collect()
+    }
+
+    fn body(
+        &self,
+        meta: &Meta,
+        conversation: &ConversationId,
+        told: &Told<'_>,
+        webhook: &Webhook,
+        now: Millis,
+    ) -> String {
+        let texts = webhook.texts;
+        let text = |text: &str| texts.then(|| size::shorten(text, LONGEST_TEXT));
+        let about = match told {
+            Told::Ended(_, turn, answer) => About::Turn {
+                agent: &meta.agent,
+                origin: match turn.origin {
+                    Origin::Customer => "customer",
+                    Origin::LateResult => "late_result",
+                    Origin::Regenerated { .. } => "regenerated",
+                },
+                message_id: turn.message_id.as_ref().map(|id| id.as_str()),
+                failure: turn.failure.map(|failure| failure.as_str()),
+                message: text(&turn.message),
+                answer: text(answer),
+            },
+            Told::Decided(action) | Told::Waits(action) => {
+                let decided = action.decided.as_ref();
+                let decided = decided.filter(|_| matches!(told, Told::Decided(_)));
+                let arguments = serde_json::from_str(&action.arguments).unwrap_or_default();
+                About::Action {
+                    action: &action.id,
+                    tool: &action.tool,
+                    agent: &action.agent,
+                    amount_cents: action.amount_cents,
+                    decision: decided.map(|decided| decided.decision),
+                    decided_by: decided.map(|decided| decided.by.as_str()),
+                    approvals: action.approvals.len(),
+                    approvals_needed: self.approvals_needed(action),
+                    arguments: texts.then_some(arguments),
+                    result: action.result.as_deref().filter(|_| texts),
+                }
+            }
+        };
+        let payload = Payload {
+            r#type: told.kind(),
+            timestamp: rfc3339(now),
+            data: Data {
+                tenant: meta.owner.tenant(),
+                conversation,
+                turn: told.turn(),
+                state: told.state(),
+                about,
+            },
+        };
+        // Strings and numbers, which serde_json can always write.
+        serde_json::to_string(&payload).unwrap_or_default()
+    }
+}
+
+/// A moment as RFC 3339 writes it, in UTC.
+fn rfc3339(at: Millis) -> String {
+    let (seconds, milliseconds) = (at / 1_000 % 86_400, at % 1_000);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    let day = Day::of(at);
+    format!("{day}T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z")
+}

@@ -1,0 +1,214 @@
+//! Sends notices to endpoints of other systems, signed as [Standard Webhooks 1.0](https://www.standardwebhooks.com) has it.
+//! Knows HTTP, addresses and secrets; never what a notice says, or when it is sent again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use baton_handoff::ports::{Delivered, Env, Posted, Webhooks};
+use baton_handoff::team::{Team, Webhook};
+use baton_http::retry_after;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use ring::hmac;
+
+use crate::http_tools::{Exchange, Line, Question, literal_address};
+use crate::outside::Outside;
+
+const ID: HeaderName = HeaderName::from_static("webhook-id");
+const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// What a secret begins with, as Standard Webhooks writes it.
+const PREFIX: &str = "whsec_";
+
+/// The bytes of a secret.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// One, or two while they are changed.
+const MOST_SECRETS: usize = 2;
+
+/// Why an endpoint cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("webhook {name:?} {reason}")]
+pub struct WebhookError {
+    name: String,
+    reason: String,
+}
+
+/// The endpoints of a team.
+pub struct HttpWebhooks {
+    endpoints: BTreeMap<String, Endpoint>,
+    line: Line,
+    env: Arc<dyn Env>,
+}
+
+struct Endpoint {
+    url: Url,
+    secrets: Vec<hmac::Key>,
+}
+
+impl HttpWebhooks {
+    /// Prepares every endpoint of the team.
+    ///
+    /// # Errors
+    /// The first unusable one, as one sentence for the operator that starts Baton.
+    pub fn new(team: &Team, outside: &Outside<'_>) -> Result<Self, WebhookError> {
+        let mut endpoints = BTreeMap::new();
+        for webhook in team.webhooks() {
+            endpoints.insert(webhook.name.clone(), Endpoint::of(webhook, outside)?);
+        }
+        let is_secure = |endpoint: &Endpoint| endpoint.url.scheme() == "https";
+        let secure = endpoints.values().any(is_secure);
+        let tls = baton_http::tls(secure, &outside.extra_roots, false).map_err(|error| {
+            let name = endpoints.keys().next().cloned().unwrap_or_default();
+            let reason = format!("cannot use the platform's certificates: {error}");
+            WebhookError { name, reason }
+        })?;
+        let line = Line::new(outside.names.clone(), outside.networks.clone(), tls);
+        for webhook in team.webhooks() {
+            let url = endpoints.get(&webhook.name).map(|endpoint| &endpoint.url);
+            if let Some(address) = url.and_then(literal_address)
+                && !line.may_reach(address, webhook.allow_private)
+            {
+                let name = webhook.name.clone();
+                let reason = format!(
+                    "has the address {address}, which it may not call; `allow_private` in the team file allows private addresses, \
+                     and nothing allows link-local and reserved ones"
+                );
+                return Err(WebhookError { name, reason });
+            }
+        }
+        Ok(Self {
+            endpoints,
+            line,
+            env: outside.env.clone(),
+        })
+    }
+}
+
+impl Endpoint {
+    fn of(webhook: &Webhook, outside: &Outside<'_>) -> Result<Self, WebhookError> {
+        let bad = |reason: String| WebhookError {
+            name: webhook.name.clone(),
+            reason,
+        };
+        let url =
+            Url::parse(&webhook.url).map_err(|error| bad(format!("has a bad URL: {error}")))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad(
+                "must not have a user name or a password in its URL".to_owned()
+            ));
+        }
+        if !baton_http::may_carry_secrets(url.as_str(), &outside.plain_hosts) {
+            return Err(bad(
+                "would be told without TLS; use https://, or name the host in BATON_PLAIN_HTTP"
+                    .to_owned(),
+            ));
+        }
+        let variable = &webhook.secret;
+        let text = (outside.variables)(variable).ok_or_else(|| {
+            bad(format!(
+                "needs the environment variable {variable}, which is not set"
+            ))
+        })?;
+        let secrets: Option<Vec<_>> = text.split_whitespace().map(secret).collect();
+        let secrets = secrets.filter(|secrets| (1..=MOST_SECRETS).contains(&secrets.len()));
+        let secrets = secrets.ok_or_else(|| {
+            bad(format!(
+                "needs in {variable} one secret, or two while it is changed, such as: echo whsec_$(openssl rand -base64 32)"
+            ))
+        })?;
+        Ok(Self { url, secrets })
+    }
+
+    fn signature(&self, signed: &str) -> String {
+        let signatures = self.secrets.iter().map(|secret| {
+            let tag = hmac::sign(secret, signed.as_bytes());
+            format!("v1,{}", STANDARD.encode(tag))
+        });
+        signatures.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// `whsec_` and base64.
+fn secret(text: &str) -> Option<hmac::Key> {
+    let bytes = STANDARD.decode(text.strip_prefix(PREFIX)?).ok()?;
+    let fits = SECRET_BYTES.contains(&bytes.len());
+    fits.then(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes))
+}
+
+#[async_trait]
+impl Webhooks for HttpWebhooks {
+    async fn post(&self, notice: &Posted<'_>) -> Delivered {
+        let Some(endpoint) = self.endpoints.get(&notice.to.name) else {
+            return Delivered::Failed("there is no such endpoint here".to_owned(), None);
+        };
+        let seconds = notice.at / 1000;
+        let signed = format!("{}.{seconds}.{}", notice.id, notice.body);
+        let value = |text: String| HeaderValue::try_from(text).ok();
+        let headers = [
+            (
+                CONTENT_TYPE,
+                Some(HeaderValue::from_static("application/json")),
+            ),
+            (ID, value(notice.id.to_owned())),
+            (TIMESTAMP, value(seconds.to_string())),
+            (SIGNATURE, value(endpoint.signature(&signed))),
+        ];
+        let headers = headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let question = Question {
+            tool: &notice.to.name,
+            method: Method::POST,
+            url: endpoint.url.clone(),
+            headers: HeaderMap::from_iter(headers),
+            body: Some(notice.body.to_owned()),
+            allow_private: notice.to.allow_private,
+            timeout: Webhook::TIMEOUT,
+        };
+        let failed = |reason: &str| Delivered::Failed(reason.to_owned(), None);
+        match self.line.ask(question).await {
+            Exchange::Barred => failed("its address is not allowed"),
+            Exchange::NotSent(reason) | Exchange::Cut(reason) => failed(reason),
+            Exchange::Answered(answer) if answer.status.is_success() => Delivered::Taken,
+            Exchange::Answered(answer) if answer.status == StatusCode::GONE => Delivered::Gone,
+            Exchange::Answered(answer) => {
+                let after = retry_after(&answer.headers, self.env.now());
+                Delivered::Failed(format!("it answered {}", answer.status.as_u16()), after)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the standard's own libraries.
+    #[test]
+    fn a_notice_is_signed_as_the_standard_has_it() {
+        let endpoint = Endpoint {
+            url: Url::parse("https://example.com").unwrap(),
+            secrets: vec![secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()],
+        };
+        let signed = r#"msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}"#;
+        assert_eq!(
+            endpoint.signature(signed),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+
+    #[test]
+    fn a_secret_has_enough_bytes_and_the_prefix() {
+        let long = format!("{PREFIX}{}", STANDARD.encode([7; 32]));
+        assert!(secret(&long).is_some());
+        let short = format!("{PREFIX}{}", STANDARD.encode([7; 16]));
+        for bad in [short.as_str(), &long[PREFIX.len()..], "whsec_!", ""] {
+            assert!(secret(bad).is_none(), "{bad}");
+        }
+    }
+}
