@@ -7,6 +7,7 @@ mod import;
 mod migrate;
 mod people;
 mod restore;
+mod webhook;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,14 @@ enum Command {
         #[arg(long, global = true)]
         data: Option<PathBuf>,
     },
+    /// Lists the endpoints of the team file's webhooks, and resumes paused ones
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::WebhookCommand,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long, global = true)]
+        data: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -145,6 +154,9 @@ fn main() -> ExitCode {
         }
         Command::Key { command, data } => {
             settings(data).and_then(|settings| people::key(&settings, command))
+        }
+        Command::Webhook { command, data } => {
+            settings(data).and_then(|settings| webhook::run(&settings, command))
         }
     };
     match done {

@@ -197,12 +197,12 @@ pub(crate) fn key_line(key: &ApiKey, now: u64) -> String {
 
 /// What a program may want to read.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
-fn print(line: &str) {
+pub(crate) fn print(line: &str) {
     println!("{line}");
 }
 
 /// Runs a command that needs the engine alone.
-fn with_engine(
+pub(crate) fn with_engine(
     settings: &Settings,
     command: impl AsyncFnOnce(Arc<Engine>) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {

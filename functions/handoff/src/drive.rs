@@ -112,6 +112,9 @@ impl Driver<'_> {
                 let turn = begun.turn.number;
                 let warm = turn::run(engine, begun).await;
                 engine.hub.forget_ended_log(conversation, turn);
+                if let Some(warm) = &warm {
+                    engine.send_notices(&warm.meta.owner, conversation).await;
+                }
                 if warm.is_some_and(|warm| self.rests(warm, seen)) {
                     return Left::Done;
                 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::tries::{self, Ended};
-use super::{Action, Executed, log_end};
+use super::tries::{self, Ended, FIRST_RETRY};
+use super::{Action, Executed, later, log_end};
 use crate::engine::MAX_TRIES;
 use crate::ports::{Change, CommitError, Millis, Outcome, StoreError, millis};
 use crate::principal::Tenant;
@@ -109,10 +109,11 @@ impl Action {
         action.awaited_until = Some(until);
         action.due_at = until;
         action.holder = String::new();
-        if self.write(version, &action).await? {
-            tracing::info!("a service has begun an action and will report its end");
+        if !self.write(version, &action).await? {
+            // The report was first, or another worker has claimed the action. Only the message of what has ended may be forgotten.
+            return Ok(later(FIRST_RETRY));
         }
-        // Otherwise the report was first, or another worker has claimed the action and has its message.
+        tracing::info!("a service has begun an action and will report its end");
         Ok(Executed::Over)
     }
 

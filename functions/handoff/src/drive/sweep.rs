@@ -7,6 +7,7 @@ use crate::ids::{ActionId, ConversationId};
 use crate::notice::Told;
 use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
 use crate::record::journal::{read_action, read_meta};
+use crate::record::notice::NoticeRecord;
 use crate::record::{ActionRecord, ActionState, Answer, Meta, RESEND, decode, keys};
 
 /// The most records that one sweep sends; the next sweep goes on behind them.
@@ -146,6 +147,10 @@ impl Engine {
                 return Some(with(meta.record()));
             }
             return (!meta.waiting.is_empty()).then(|| stored.clone());
+        }
+        if stored.key.partition.starts_with("H#") {
+            let notice: NoticeRecord = decode(stored).ok()?;
+            return self.has_ended(&notice.holder).then(|| stored.clone());
         }
         let mut action: ActionRecord = decode(stored).ok()?;
         match action.state {

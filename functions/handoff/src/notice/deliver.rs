@@ -28,6 +28,9 @@ const LOOKED_AT: usize = 20;
 /// The longest pause between two attempts, unless the endpoint asks for a longer one.
 const LONGEST_RETRY: Millis = 3_600_000;
 
+/// How much longer an attempt may take than its time-out: it is given up by whoever makes it first.
+const GRACE: Millis = 1_500;
+
 /// When a notice to a paused endpoint is looked at again.
 const PAUSED: Millis = 10 * 60_000;
 
@@ -158,7 +161,13 @@ impl Engine {
             at: self.env.now(),
             body: &notice.body,
         };
-        match self.webhooks.post(&posted).await {
+        let longest = millis(Webhook::TIMEOUT) + GRACE;
+        let delivered = tokio::select! {
+            biased;
+            delivered = self.webhooks.post(&posted) => delivered,
+            () = self.sleep(longest) => Delivered::Failed("no answer came in time".to_owned(), None),
+        };
+        match delivered {
             Delivered::Taken => {
                 if let Some((version, _)) = state {
                     self.endpoint_works(&webhook.name, version).await;

@@ -231,9 +231,6 @@ impl Play<'_> {
             .commit_beside(&keys, need, Some(&posting), change)
             .await?;
         self.turn_version += 1;
-        self.engine
-            .send_notices(&self.claim.owner, &self.claim.conversation)
-            .await;
         if let Some(step) = self.steps.last().filter(|_| waits) {
             replay::client_called(step).for_each(|kind| self.narrator.tell(kind));
         }

@@ -5,6 +5,7 @@ mod budget;
 mod client;
 mod conversation;
 pub(crate) mod money;
+mod notices;
 pub(crate) mod people;
 mod summary;
 
@@ -16,9 +17,10 @@ use baton_handoff::ports::{Change, Key, Lane, Millis, Price, Stored, ToolRequest
 use baton_handoff::record::keys::{TurnPart, parse_turn_part};
 use baton_handoff::record::{ActionRecord, ActionState, Meta};
 use baton_handoff::team::ActionOrder;
-use baton_handoff::{Operator, Owner, Subject};
+use baton_handoff::{NoticeLane, Operator, Owner, Subject};
 
 use self::budget::Accounts;
+use self::notices::Notices;
 use self::people::People;
 use crate::town::TEAM;
 use crate::world::{TaskId, World, lock};
@@ -59,6 +61,7 @@ struct Books {
     /// The tasks of services that report, and what they have reported.
     reporters: BTreeSet<TaskId>,
     reported: BTreeSet<ActionId>,
+    notices: Notices,
     /// Actions that an operator sent on their way: a message from before may be forgotten, there is a new one.
     sent_on: BTreeSet<ActionId>,
     /// How often an operator had an action tried again.
@@ -202,6 +205,9 @@ impl Audit {
         if let Some(action) = books.actions.values().find(|action| !rests(action)) {
             return Some(format!("{} is {}", action.id, action.state.as_str()));
         }
+        if let Some(untold) = Self::untold(&books) {
+            return Some(untold);
+        }
         let waits = |id: &ActionId| {
             books
                 .actions
@@ -247,6 +253,11 @@ impl Audit {
     pub(crate) fn sent(&self, lane: Lane, body: &str) {
         let books = lock(&self.books);
         let recorded = match lane {
+            // What a conversation tells endpoints, if anything.
+            Lane::Actions if NoticeLane::parse(body).is_some() => body
+                .rsplit('/')
+                .next()
+                .is_some_and(|conversation| books.metas.contains_key(conversation)),
             Lane::Actions => ActionId::parse(body)
                 .is_ok_and(|id| books.actions.contains_key(&id) || books.erased.contains(&id)),
             Lane::Turns => books.metas.contains_key(body),
@@ -391,6 +402,10 @@ impl Audit {
                 record: record.clone(),
             });
             let Some(conversation) = key.partition.strip_prefix("C#") else {
+                if key.partition.starts_with("H#") {
+                    self.check_notice(&mut books, key, after.as_ref());
+                    continue;
+                }
                 if key.partition.starts_with("L#") {
                     self.check_pot(&mut books.accounts, &key.partition, after.as_ref());
                     continue;

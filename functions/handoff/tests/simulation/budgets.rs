@@ -63,7 +63,10 @@ const SUMS_UP: &str = "[limits]\nwindow_turns = 3\nsummary_model = \"summaries\"
 const SUMMARIES: &str =
     "\n[[model]]\nname = \"summaries\"\nurl = \"https://model.example/v1\"\nmodel = \"small\"\n";
 
-/// The teams with these budgets. `sums_up`: with summaries.
+/// An endpoint that is told everything.
+const ENDPOINT: &str = "\n[[webhook]]\nname = \"crm\"\nurl = \"https://crm.example\"\nsecret = { env = \"CRM\" }\ntexts = true\n";
+
+/// The teams with these budgets. `sums_up`: with summaries, and an endpoint of another system.
 pub(crate) fn teams_with(budgets: usize, several_models: bool, sums_up: bool) -> &'static Teams {
     &TEAMS[budgets][usize::from(several_models)][usize::from(sums_up)]
 }
@@ -88,7 +91,7 @@ fn teams(budgets: &str, models: &[&str], sums_up: bool) -> Teams {
     };
     let mut first = include_str!("team.toml").to_owned();
     if sums_up {
-        first = first.replacen("[limits]\n", SUMS_UP, 1) + SUMMARIES;
+        first = first.replacen("[limits]\n", SUMS_UP, 1) + SUMMARIES + ENDPOINT;
     }
     Teams {
         first: read("team.toml", &first),

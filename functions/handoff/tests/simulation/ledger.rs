@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use baton_handoff::Report;
 use baton_handoff::ids::ActionId;
-use baton_handoff::ports::{Millis, Outcome, Price, ToolError, ToolRequest, Tools};
+use baton_handoff::ports::{
+    Delivered, Millis, Outcome, Posted, Price, ToolError, ToolRequest, Tools, Webhooks,
+};
 use baton_handoff::record::ActionState;
 use tokio::sync::oneshot;
 
@@ -378,6 +380,26 @@ impl Tools for SimTools {
         };
         self.audit.priced(request, price.clone());
         price
+    }
+}
+
+/// The endpoint of another system: what reaches it counts, whether it answers or not.
+#[async_trait]
+impl Webhooks for SimTools {
+    async fn post(&self, notice: &Posted<'_>) -> Delivered {
+        let failed = || Delivered::Failed("no answer".to_owned(), None);
+        self.world.sleep(self.world.below(50)).await;
+        if self.goes_wrong() {
+            return failed();
+        }
+        self.audit.took(notice.body);
+        if self.goes_wrong() {
+            if self.world.happens(300) {
+                std::future::pending::<()>().await;
+            }
+            return failed();
+        }
+        Delivered::Taken
     }
 }
 

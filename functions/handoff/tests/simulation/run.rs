@@ -59,6 +59,9 @@ pub(crate) fn simulate(seed: u64, prints: bool) -> Report {
     let customers = Customers::arrive(&town);
     faults::gather(&town);
     let weather = town.weather();
+    if weather.summaries {
+        services::resume(&town);
+    }
     if weather.begun > 0 {
         services::report(&town);
     }

@@ -97,3 +97,18 @@ async fn tell(
         told => told,
     }
 }
+
+/// Somebody resumes an endpoint that was paused: it failed again after a long sleep of all machines.
+pub(crate) fn resume(town: &Arc<Town>) {
+    let (world, town) = (town.world.clone(), town.clone());
+    world.clone().spawn(OUTSIDE, async move {
+        loop {
+            world.sleep(300_000).await;
+            if let Some((process, engine)) = town.any_process() {
+                world.spawn(process, async move {
+                    let _not_now = engine.resume_endpoint("crm").await;
+                });
+            }
+        }
+    });
+}

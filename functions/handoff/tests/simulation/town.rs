@@ -6,7 +6,7 @@ use std::time::Duration;
 use baton_handoff::ids::{ActionId, ConversationId};
 use baton_handoff::ports::{Delivery, Env, Lane, Millis, Queue};
 use baton_handoff::team::Team;
-use baton_handoff::{Bound, Bounds, Engine, EngineSettings, Executed, Ports};
+use baton_handoff::{Bound, Bounds, Engine, EngineSettings, Executed, NoticeLane, Ports};
 
 use crate::audit::Audit;
 use crate::budgets::{Teams, ample, teams_with};
@@ -122,6 +122,7 @@ impl Town {
     pub(crate) fn change_team(&self) {
         self.world.note(|| "the team is another one".to_owned());
         self.audit.teams_differ();
+        self.audit.forgets_endpoints();
         *lock(&self.team) = lock(&self.teams).later.clone();
     }
 
@@ -191,8 +192,15 @@ impl Town {
             0 => Bounds::default(),
             few => Bounds::default().with(Bound::TurnsAll, few),
         };
+        let tools = Arc::new(SimTools {
+            world: world.clone(),
+            weather: weather.clone(),
+            ledger: self.ledger.clone(),
+            audit: audit.clone(),
+            script: self.script.clone(),
+            process,
+        });
         let ports = Ports {
-            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
             store: Arc::new(SimStore {
                 world: world.clone(),
                 weather: weather.clone(),
@@ -213,14 +221,8 @@ impl Town {
                 process,
                 sums_up: false,
             }),
-            tools: Arc::new(SimTools {
-                world,
-                weather,
-                ledger: self.ledger.clone(),
-                audit,
-                script: self.script.clone(),
-                process,
-            }),
+            webhooks: tools.clone(),
+            tools,
             env: env.clone(),
         };
         let team = lock(&self.team).clone();
@@ -362,15 +364,19 @@ impl Worker {
     /// `None`: nothing is left to do.
     async fn work(&self, lane: Lane, body: &str) -> Option<Duration> {
         match lane {
-            Lane::Actions => match self
-                .engine
-                .action(&ActionId::parse(body).ok()?)
-                .execute()
-                .await
-            {
-                Executed::Over => None,
-                Executed::Later(delay) => Some(delay),
-            },
+            Lane::Actions => {
+                let executed = match NoticeLane::parse(body) {
+                    Some(notices) => self.engine.deliver(&notices).await,
+                    None => {
+                        let action = self.engine.action(&ActionId::parse(body).ok()?);
+                        action.execute().await
+                    }
+                };
+                match executed {
+                    Executed::Over => None,
+                    Executed::Later(delay) => Some(delay),
+                }
+            }
             Lane::Turns => {
                 self.engine
                     .look_after(&ConversationId::parse(body).ok()?)
