@@ -1,5 +1,5 @@
 //! `baton import`: descriptions of other systems as blocks of a team file, on standard output. What a person decides stands in
-//! comments; what cannot be said is a sentence on standard error. Nothing is fetched.
+//! comments; what cannot be said is a sentence on standard error. A document is never fetched; an MCP server is asked.
 
 mod block;
 mod body;
@@ -9,6 +9,7 @@ mod document;
 mod forms;
 mod headers;
 mod hints;
+mod mcp;
 mod names;
 mod node;
 mod parameters;
@@ -52,11 +53,18 @@ pub(crate) enum Source {
         #[arg(long, value_name = "URL")]
         server: Option<String>,
     },
+    /// Asks an MCP server for its tools, and writes them as an [[mcp]] and [[tool]] blocks
+    ///
+    /// Each block has the hash of the server's definition: a tool whose definition changes later is not offered to models any more.
+    /// Each has comments on what to decide; what the server says of its effects is not believed. A tool that a team file cannot
+    /// express is one sentence on standard error. Exits with 1 if nothing could be imported.
+    Mcp(mcp::Asked),
 }
 
 pub(crate) fn run(source: &Source) -> anyhow::Result<ExitCode> {
     match source {
         Source::Openapi { file, only, server } => openapi(file, only, server.as_deref()),
+        Source::Mcp(asked) => mcp::run(asked),
     }
 }
 

@@ -28,14 +28,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Reads the team and all settings as the programs do, and says what is wrong or suspicious; asks the models what they can do
+    /// Reads the team and all settings as the programs do, and says what is wrong or suspicious; asks the models what they can do,
+    /// and the MCP servers whether their tools are as agreed
     ///
     /// Each model of a service is asked three times at most, with some 8,000 tokens. Exits with 1 if a program would not start or a turn
     /// would fail. Warnings alone exit with 0.
     Check {
         /// A team file [default: BATON_TEAM, or the built-in ACME team]
         team: Option<PathBuf>,
-        /// Do not ask the models
+        /// Do not ask the models and the MCP servers
         #[arg(long)]
         offline: bool,
     },

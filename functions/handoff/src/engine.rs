@@ -129,6 +129,11 @@ fn whole(instructions: &str) -> Arc<str> {
 }
 
 impl Engine {
+    /// The names of the tools that models are not told of: they are not what the team's operator agreed to any more.
+    pub fn withdrawn_tools(&self) -> Vec<String> {
+        self.tools.withdrawn()
+    }
+
     /// An engine that has done nothing yet.
     pub fn new(team: Arc<Team>, ports: Ports) -> Arc<Self> {
         Self::with(team, ports, EngineSettings::default())

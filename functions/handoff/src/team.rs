@@ -79,10 +79,11 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
+use assemble::Parts;
 use check::Source;
 use file::{TOOL_KEYS, TeamFile};
 use mistake::Mistake;
-use provider::take_sections;
+use provider::{take_sections, take_tables};
 
 use crate::ports::{Millis, ToolDefinition};
 
@@ -90,6 +91,7 @@ pub use acme::{BACK_OFFICE, BackOfficeTools};
 pub use after::{After, Earlier, Mark, Same};
 pub use arguments::{Arguments, MAX_ARGUMENT_BYTES};
 pub use budget::{Budgets, Price};
+pub use canonical::canonical;
 pub use confirm::Confirm;
 pub(crate) use confirm::dollars;
 pub use instructions::{Facts, Instructions};
@@ -99,7 +101,7 @@ pub use money::{MoneyLimit, Over};
 pub use picking::Picking;
 #[cfg(test)]
 pub(crate) use provider::tests::Service;
-pub use provider::{Declared, Draft, Provider, Retries, Runs};
+pub use provider::{Declared, Draft, Provider, Retries, Runs, Tables};
 pub(crate) use show::picked;
 pub use show::{Field, Show};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
@@ -248,9 +250,15 @@ impl Team {
     ) -> Result<Self, Located> {
         let mut table = DeTable::parse(text)?;
         let sections = take_sections(table.get_mut(), TOOL_KEYS, providers)?;
+        let tables = take_tables(table.get_mut(), providers);
         let read = TeamFile::deserialize(Deserializer::from(table))?;
+        let parts = Parts {
+            sections: &sections,
+            tables: &tables,
+            providers,
+        };
         let (file, text) = (file.to_owned(), text.to_owned());
-        Self::assemble(read, &sections, providers, files, Source { file, text })
+        Self::assemble(read, &parts, files, Source { file, text })
     }
 
     /// The same team, where every agent has these models, the preferred one first.

@@ -1,5 +1,5 @@
 //! The findings of `baton check`: the team and all settings, read as the programs read them. Opens no store and uses no network,
-//! until the models that it found are asked.
+//! until the models and the MCP servers that it found are asked.
 
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use baton_handoff::team::{Agent, Team};
 use baton_http::Secret;
 use baton_stores::env::SystemEnv;
 use baton_stores::memory::MemoryStore;
+use baton_tools::mcp::McpTools;
 use baton_tools::tokens::ToolTokens;
 
 use crate::log;
 use crate::models::{self, Named};
-use crate::services::{ModelInfo, model_client, read_team, toolbox, webhooks};
+use crate::services::{ModelInfo, mcp_servers, model_client, read_team, toolbox, webhooks};
 use crate::settings::{Settings, ToolTokenSettings, Values, unknown};
 
 /// The name of the rehearsal model, which is not asked: it answers from a script.
@@ -29,6 +30,8 @@ pub struct Report {
     pub summary: String,
     /// The models of services that agents ask.
     pub models: Vec<CheckedModel>,
+    /// The MCP servers of the team, if it has any.
+    pub servers: Option<McpTools>,
 }
 
 /// A model that can be asked.
@@ -80,11 +83,14 @@ pub fn check(values: &Values) -> Report {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(env.clone()));
         let tools =
             signer(&settings).and_then(|signer| toolbox(&team, &settings, &env, &store, signer));
-        if let Err(error) = tools {
-            note(error);
-        }
         if let Err(error) = webhooks(&team, &settings, &env, &store) {
             note(error);
+        }
+        if let Err(error) = tools {
+            note(error);
+        } else {
+            let servers = mcp_servers(&team, &settings, &env, &store).map_err(&mut note);
+            report.servers = servers.ok().filter(|servers| !servers.is_empty());
         }
         if let Err(error) = team.compile_all() {
             note(error.into());

@@ -14,6 +14,7 @@ use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
 use baton_stores::env::SystemEnv;
 use baton_tools::http_tools::HttpProvider;
+use baton_tools::mcp::{McpProvider, McpTools};
 use baton_tools::office::BackOffice;
 use baton_tools::outside::{Outside, SystemNames};
 use baton_tools::tokens::ToolTokens;
@@ -263,6 +264,18 @@ pub(crate) fn toolbox(
     Toolbox::open(KINDS, team, &outside).map_err(anyhow::Error::from_boxed)
 }
 
+/// The MCP servers of the team, for one who asks how their tools stand.
+pub(crate) fn mcp_servers(
+    team: &Team,
+    settings: &Settings,
+    env: &Arc<dyn Env>,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<McpTools> {
+    let variables = |name: &str| settings.values.get(name).map(str::to_owned);
+    let outside = outside(settings, env, store, None, &variables);
+    Ok(McpTools::new(team, &outside)?)
+}
+
 /// The way to the endpoints of the team, with their secrets from the environment.
 pub(crate) fn webhooks(
     team: &Team,
@@ -294,6 +307,7 @@ fn outside<'a>(
         plain_hosts: settings.values.plain_hosts(),
         extra_roots: Vec::new(),
         names: Arc::new(SystemNames),
+        runs_programs: !settings.serving.routed_by_aws,
     }
 }
 
@@ -306,9 +320,10 @@ fn tool_tokens(
     env: &dyn Env,
 ) -> anyhow::Result<Option<Arc<ToolTokens>>> {
     let ToolTokenSettings { issuer, secrets } = &settings.tools.tokens;
+    let outside = [HttpProvider.name(), McpProvider.name()];
     let calls_out = team
         .tools()
-        .any(|tool| tool.runs.provider == HttpProvider.name());
+        .any(|tool| outside.contains(&tool.runs.provider));
     let secrets = match (secrets, &settings.keeping.cloud) {
         (Some(secrets), _) => secrets.clone(),
         (None, None) if calls_out => secret_beside(&settings.keeping.data, "tool-token", env)?,

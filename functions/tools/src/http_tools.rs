@@ -28,8 +28,6 @@ mod declared;
 mod error;
 mod exchange;
 mod file;
-mod known;
-mod secrets;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -49,24 +47,24 @@ use serde_json::{Map, Value};
 
 pub use declare::HttpProvider;
 pub use error::HttpToolsError;
+pub(crate) use verdict::{Meaning, printable};
 
+use crate::outgoing::line::{Line, Question};
 use crate::outside::Outside;
 use crate::tokens::{Claims, ToolTokens};
 
 use call::{HttpBody, HttpMethod};
 use declared::Declared;
-pub(crate) use declared::literal_address;
-use exchange::Body;
-pub(crate) use exchange::{Exchange, Line, Question};
+use exchange::{Body, Exchange};
 
 /// As the IETF's draft `draft-ietf-httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// W3C Trace Context.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Says in whose name the call is made. Not `Authorization`, which carries the service's own credential.
-const BATON_TOKEN: HeaderName = HeaderName::from_static("baton-token");
+pub(crate) const BATON_TOKEN: HeaderName = HeaderName::from_static("baton-token");
 
 /// The action that a service reports the end of, and what it proves with that it was asked for it.
 const BATON_ACTION: HeaderName = HeaderName::from_static("baton-action");
@@ -159,8 +157,8 @@ impl HttpTools {
                 Some(Value::Object(body).to_string())
             }
         };
-        let mut headers = declared.headers.clone();
-        for (header, template) in &declared.filled {
+        let mut headers = declared.headers.fixed.clone();
+        for (header, template) in &declared.headers.filled {
             let value = template.header(context).map_err(not_called)?;
             headers.insert(header, value);
         }
@@ -186,7 +184,7 @@ impl HttpTools {
             }
         }
         let question = Question {
-            tool: name,
+            of: name,
             method: method(call.method),
             url,
             headers,
@@ -227,11 +225,13 @@ impl HttpTools {
     async fn ask(&self, declared: &Declared, question: Question<'_>) -> Exchange {
         let tokens = [BATON_TOKEN, BATON_ACTION_TOKEN];
         let tokens = tokens.map(|token| question.headers.get(token).cloned());
-        let mut exchange = self.line.ask(question).await;
+        let mut exchange = exchange::ask(&self.line, question).await;
         if let Exchange::Answered(answer) = &mut exchange
             && let Body::Whole(text) = &mut answer.body
         {
-            *text = declared.without_secrets(text, tokens.iter().flatten());
+            *text = declared
+                .headers
+                .without_secrets(text, tokens.iter().flatten());
         }
         exchange
     }

@@ -2,7 +2,9 @@
 //! Knows the port and the HTTP client; never conversations or models.
 
 pub mod http_tools;
+pub mod mcp;
 pub mod office;
+pub mod outgoing;
 pub mod outside;
 pub mod tokens;
 pub mod toolbox;

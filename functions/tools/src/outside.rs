@@ -34,4 +34,6 @@ pub struct Outside<'a> {
     pub extra_roots: Vec<Vec<u8>>,
     /// Resolves hosts' names to addresses.
     pub names: Arc<dyn Names>,
+    /// Whether programs may be started beside this one.
+    pub runs_programs: bool,
 }

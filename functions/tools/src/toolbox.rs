@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{Forgotten, Outcome, Price, Provider, ToolError, ToolRequest, Tools};
-use baton_handoff::team::{BackOfficeTools, Team};
+use baton_handoff::team::{BackOfficeTools, Team, Tool};
 
 use crate::http_tools::{HttpProvider, HttpTools};
+use crate::mcp::{McpProvider, McpTools};
 use crate::office::BackOffice;
 use crate::outside::Outside;
 
@@ -19,6 +20,9 @@ pub const KINDS: &[Kind] = &[
     }),
     Kind::new(&HttpProvider, |team, outside| {
         Ok(Arc::new(HttpTools::new(team, outside)?))
+    }),
+    Kind::new(&McpProvider, |team, outside| {
+        Ok(Arc::new(McpTools::new(team, outside)?))
     }),
 ];
 
@@ -65,12 +69,14 @@ impl Toolbox {
 
     /// Err is a sentence for the model.
     fn place_of(&self, request: &ToolRequest) -> Result<&dyn Tools, String> {
-        let provider = request.tool.runs.provider;
-        let mut places = self.places.iter();
-        places
-            .find(|(name, _)| *name == provider)
-            .map(|(_, tools)| &**tools)
+        self.of(&request.tool)
             .ok_or_else(|| format!("{} cannot be used: it runs nowhere.", request.tool.name))
+    }
+
+    fn of(&self, tool: &Tool) -> Option<&dyn Tools> {
+        let mut places = self.places.iter();
+        let found = places.find(|(name, _)| *name == tool.runs.provider);
+        found.map(|(_, tools)| &**tools)
     }
 }
 
@@ -93,6 +99,15 @@ impl Tools for Toolbox {
             Ok(place) => place.price(request).await,
             Err(sentence) => Price::CannotTell(sentence),
         }
+    }
+
+    fn offers(&self, tool: &Tool) -> bool {
+        self.of(tool).is_none_or(|tools| tools.offers(tool))
+    }
+
+    fn withdrawn(&self) -> Vec<String> {
+        let all = self.places.iter();
+        all.flat_map(|(_, tools)| tools.withdrawn()).collect()
     }
 
     /// A team of today may lack a tool that an earlier one had, so all providers are asked.

@@ -13,8 +13,9 @@ use baton_http::retry_after;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use ring::hmac;
+use tokio::time::Instant;
 
-use crate::http_tools::{Exchange, Line, Question, literal_address};
+use crate::outgoing::line::{Line, NoAnswer, Question, literal_address};
 use crate::outside::Outside;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -162,7 +163,7 @@ impl Webhooks for HttpWebhooks {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)));
         let question = Question {
-            tool: &notice.to.name,
+            of: &notice.to.name,
             method: Method::POST,
             url: endpoint.url.clone(),
             headers: HeaderMap::from_iter(headers),
@@ -171,14 +172,19 @@ impl Webhooks for HttpWebhooks {
             timeout: Webhook::TIMEOUT,
         };
         let failed = |reason: &str| Delivered::Failed(reason.to_owned(), None);
-        match self.line.ask(question).await {
-            Exchange::Barred => failed("its address is not allowed"),
-            Exchange::NotSent(reason) | Exchange::Cut(reason) => failed(reason),
-            Exchange::Answered(answer) if answer.status.is_success() => Delivered::Taken,
-            Exchange::Answered(answer) if answer.status == StatusCode::GONE => Delivered::Gone,
-            Exchange::Answered(answer) => {
-                let after = retry_after(&answer.headers, self.env.now());
-                Delivered::Failed(format!("it answered {}", answer.status.as_u16()), after)
+        // The head says it all: no body is read.
+        match self
+            .line
+            .send(question, Instant::now() + Webhook::TIMEOUT)
+            .await
+        {
+            Err(NoAnswer::Barred) => failed("its address is not allowed"),
+            Err(NoAnswer::NotSent(reason) | NoAnswer::Cut(reason)) => failed(reason),
+            Ok(answer) if answer.status().is_success() => Delivered::Taken,
+            Ok(answer) if answer.status() == StatusCode::GONE => Delivered::Gone,
+            Ok(answer) => {
+                let after = retry_after(answer.headers(), self.env.now());
+                Delivered::Failed(format!("it answered {}", answer.status().as_u16()), after)
             }
         }
     }

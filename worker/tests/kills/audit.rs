@@ -19,7 +19,7 @@ pub(crate) type Counts = BTreeMap<String, usize>;
 /// What stands in the journal of a conversation.
 pub(crate) struct Journal {
     turns: Vec<(TurnNumber, TurnRecord)>,
-    actions: Vec<ActionRecord>,
+    pub(crate) actions: Vec<ActionRecord>,
     /// How often somebody went on with another's turn: each turn begins with one fence more, and so does each take-over.
     pub(crate) taken_over: u64,
 }

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod mcp;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -87,12 +88,12 @@ impl Drop for Place {
 }
 
 impl Place {
-    fn new(model: &ScriptedModel) -> Self {
+    fn new(name: &str, model: &ScriptedModel, team: &str) -> Self {
         let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pools-{}", std::process::id()));
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let in_folder = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-        std::fs::write(in_folder("team.toml"), TEAM).unwrap();
+        std::fs::write(in_folder("team.toml"), team).unwrap();
         let settings = vec![
             ("BATON_DATA", in_folder("baton.db")),
             ("BATON_TEAM", in_folder("team.toml")),
@@ -200,7 +201,7 @@ async fn kill_9_of_pools_at_any_moment_loses_nothing_and_does_nothing_twice() {
         clerk(request)
     })
     .await;
-    let place = Place::new(&model);
+    let place = Place::new("pools", &model, TEAM);
     let parts = Arc::new(place.front().await);
     let engine = parts.engine();
     let front = Front { parts, engine };

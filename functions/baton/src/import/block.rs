@@ -61,7 +61,8 @@ fn left_out(tool: &Tool) -> Option<String> {
     (!named.is_empty()).then(|| format!("# Left out: {}.", comment(&named.join("; "))))
 }
 
-fn schema(schema: &Map) -> Result<Vec<String>, String> {
+/// The lines of a schema.
+pub(super) fn schema(schema: &Map) -> Result<Vec<String>, String> {
     let no_members = Map::default();
     let members = schema.map("properties").unwrap_or(&no_members);
     let is_closed = schema.get("additionalProperties") == Some(&Node::Bool(false));

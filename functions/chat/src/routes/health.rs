@@ -25,6 +25,9 @@ struct Report<'a> {
     /// is ready all the same.
     #[cfg_attr(test, schema(maximum = 2000))]
     unreadable_records: usize,
+    /// Tools whose MCP servers define them otherwise than was agreed, or not at all. Models are not told of them, and calls are
+    /// refused; the server is ready all the same.
+    withdrawn_tools: Vec<String>,
     #[cfg_attr(test, schema(inline))]
     model: Model<'a>,
     #[cfg_attr(test, schema(inline))]
@@ -122,6 +125,7 @@ pub(crate) async fn health(
         reason,
         version: env!("CARGO_PKG_VERSION"),
         unreadable_records: app.engine.unreadable(),
+        withdrawn_tools: app.engine.withdrawn_tools(),
         model: Model {
             name: &app.model.name,
             rehearsal: app.model.rehearsal,

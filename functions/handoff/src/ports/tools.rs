@@ -131,6 +131,17 @@ pub trait Tools: Send + Sync {
     /// The amount that an action moves, for approval limits. Limits fail closed: only [`Price::Known`] can be under one.
     async fn price(&self, request: &ToolRequest) -> Price;
 
+    /// Whether models may be told of this tool now. `false`: it is not what the team's operator agreed to any more, and calls of it
+    /// are refused. Asked for every request to a model, so it waits for nothing.
+    fn offers(&self, _: &Tool) -> bool {
+        true
+    }
+
+    /// The names of the tools that are not offered, for operators.
+    fn withdrawn(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Removes the words of these actions from records of Baton's own: arguments, results, reasons. Amounts stay, and each key keeps
     /// its one outcome. Called again until it succeeds, and then perhaps once more. Other services keep what they were sent.
     async fn forget(&self, _: &Forgotten) -> Result<(), ToolError> {

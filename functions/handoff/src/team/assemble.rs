@@ -16,7 +16,7 @@ use super::file::{AgentFile, HandOffFile, LimitsFile, TeamFile, ToolFile};
 use super::instructions::Instructions;
 use super::mistake::{Located, Mistake};
 use super::model::{self, TeamModel};
-use super::provider::{Provider, Section};
+use super::provider::{Provider, Section, Tables, check_tables};
 use super::tool::Tool;
 use super::{
     Agent, AgentName, Budgets, Files, HandOff, Limits, Team, check_name, in_range, money,
@@ -27,11 +27,19 @@ use crate::ports::ToolDefinition;
 /// The most function definitions in one request to the OpenAI API.
 const MAX_CALLS: usize = 128;
 
+/// The parts of a file that belong to providers.
+pub(super) struct Parts<'a> {
+    /// Of each tool, in their order.
+    pub(super) sections: &'a [Vec<Section<'a>>],
+    /// What the tools of a provider share.
+    pub(super) tables: &'a [Tables<'a>],
+    pub(super) providers: &'a [&'a dyn Provider],
+}
+
 impl Team {
     pub(super) fn assemble(
         file: TeamFile,
-        sections: &[Vec<Section<'_>>],
-        providers: &[&dyn Provider],
+        parts: &Parts<'_>,
         files: Files<'_>,
         source: Source,
     ) -> Result<Self, Located> {
@@ -51,7 +59,11 @@ impl Team {
         all_used(&file.tools, &file.agents)?;
         let after_places = after::places(&file.tools);
         let models = model::declare(file.models, &file.agents, summary_model.as_ref())?;
-        let tools = declare_tools(file.tools, sections, providers, files)?;
+        let tools = declare_tools(file.tools, parts, files)?;
+        if !parts.tables.is_empty() {
+            let all: Vec<_> = tools.values().cloned().collect();
+            check_tables(parts.tables, &all, parts.providers)?;
+        }
         after::check_all(&tools, &after_places)?;
         let money_limits = money::declare(file.money_limits, &tools)?;
         let webhooks = webhook::declare(file.webhooks)?;
@@ -216,14 +228,13 @@ fn agent_places(files: &[AgentFile]) -> Result<BTreeMap<String, Spanned<String>>
 
 fn declare_tools(
     tools: Vec<ToolFile>,
-    sections: &[Vec<Section<'_>>],
-    providers: &[&dyn Provider],
+    parts: &Parts<'_>,
     files: Files<'_>,
 ) -> Result<BTreeMap<String, Arc<Tool>>, Located> {
     let mut declared = BTreeMap::new();
-    for (file, sections) in tools.into_iter().zip(sections) {
+    for (file, sections) in tools.into_iter().zip(parts.sections) {
         let at = file.name.span();
-        let tool = Tool::declare(file, sections, providers, files)?;
+        let tool = Tool::declare(file, sections, parts, files)?;
         let name = tool.name.clone();
         if declared.insert(name.clone(), Arc::new(tool)).is_some() {
             return Err(Mistake::ToolTwice { name }.at(at));

@@ -2,8 +2,8 @@
 
 use serde_json::{Number, Value};
 
-/// `serde_json` bounds the depth to 128 levels, and a team file has its own bound.
-pub(super) fn canonical(value: Value) -> Value {
+/// The value in that form. `serde_json` bounds the depth to 128 levels, and a team file has its own bound.
+pub fn canonical(value: Value) -> Value {
     match value {
         Value::Object(mut object) => {
             for value in object.values_mut() {

@@ -7,13 +7,14 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::after::After;
+use super::assemble::Parts;
 use super::confirm::Confirm;
 use super::file::{ApprovalFile, ConfirmFile, OperatorFile, ToolFile};
 use super::mistake::{Located, Mistake};
 use super::money::MOST_DOLLARS;
 use super::parameters::{Parameters, read_parameters};
 use super::picking::Picking;
-use super::provider::{Draft, Provider, Runs, Section, provider_of};
+use super::provider::{Draft, Runs, Section, provider_of};
 use super::show::Show;
 use super::tool::{Amount, Approval, Tool, ToolKind};
 use super::{Files, check_name, in_range, not_empty};
@@ -32,9 +33,10 @@ impl Tool {
     pub(super) fn declare(
         file: ToolFile,
         sections: &[Section<'_>],
-        providers: &[&dyn Provider],
+        parts: &Parts<'_>,
         files: Files<'_>,
     ) -> Result<Self, Located> {
+        let providers = parts.providers;
         check_name("tool", &file.name)?;
         let at = file.name.span();
         let name = file.name.into_inner();
@@ -59,6 +61,8 @@ impl Tool {
             at: at.clone(),
             parameters: &parameters,
             section: sections.first(),
+            tables: parts.tables,
+            provider: provider.name(),
             providers,
         })?;
         let named = amount(&name, file.kind, declared.prices, &parameters, file.amount)?;

@@ -7,13 +7,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::mistake::{Located, Mistake};
 use super::parameters::Parameters;
-use super::tool::ToolKind;
+use super::tool::{Tool, ToolKind};
 
 /// A kind of tool, as declared in team files. The calls themselves go through [`Tools`](crate::ports::Tools): a file is read
 /// before any store or connection is open.
@@ -27,11 +28,42 @@ pub trait Provider: Send + Sync {
     /// The provider's name in a sentence about a call, for example "the service".
     fn noun(&self) -> &'static str;
 
+    /// `Some("shelves")` if a file may have tables `[[shelves]]`, which the tools of this provider share.
+    fn tables(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads the declaration of one tool.
     ///
     /// # Errors
     /// The first mistake, with its place in the file.
     fn declare(&self, draft: &Draft<'_>) -> Result<Declared, Located>;
+
+    /// Checks the provider's tables when all tools are declared. Called only where a file has such tables.
+    ///
+    /// # Errors
+    /// The first mistake, with its place in the file.
+    fn check_tables(&self, _: &Tables<'_>, _: &[Arc<Tool>]) -> Result<(), Located> {
+        Ok(())
+    }
+}
+
+/// The tables of a file that the tools of one provider share.
+pub struct Tables<'a> {
+    provider: &'static str,
+    value: Spanned<DeValue<'a>>,
+}
+
+impl Tables<'_> {
+    /// Reads them as a list.
+    ///
+    /// # Errors
+    /// A key that is unknown, missing or of another type, with its place.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Vec<T>, Located> {
+        Ok(Vec::deserialize(ValueDeserializer::from(
+            self.value.clone(),
+        ))?)
+    }
 }
 
 /// A provider's reading of a declaration.
@@ -110,6 +142,8 @@ pub struct Draft<'a> {
     pub(super) at: Range<usize>,
     pub(super) parameters: &'a Parameters,
     pub(super) section: Option<&'a Section<'a>>,
+    pub(super) tables: &'a [Tables<'a>],
+    pub(super) provider: &'static str,
     pub(super) providers: &'a [&'a dyn Provider],
 }
 
@@ -129,6 +163,18 @@ impl Draft<'_> {
             None => Spanned::new(self.at(), DeValue::Table(DeTable::new())),
         };
         Ok(T::deserialize(ValueDeserializer::from(section))?)
+    }
+
+    /// The tables that the tools of the provider share; none if the file has none.
+    ///
+    /// # Errors
+    /// A key that is unknown, missing or of another type, with its place.
+    pub fn read_tables<T: DeserializeOwned>(&self) -> Result<Vec<T>, Located> {
+        let own = |tables: &&Tables<'_>| tables.provider == self.provider;
+        self.tables
+            .iter()
+            .find(own)
+            .map_or_else(|| Ok(Vec::new()), Tables::read)
     }
 
     /// The sections that would give the tool to another provider, worded for a sentence.
@@ -208,6 +254,34 @@ pub(super) fn provider_of<'a>(
         let tool = tool.to_owned();
         Mistake::NoProvider { tool }.at(at.clone())
     })
+}
+
+/// Takes the tables that tools share out of a file.
+pub(super) fn take_tables<'a>(
+    file: &mut DeTable<'a>,
+    providers: &[&dyn Provider],
+) -> Vec<Tables<'a>> {
+    let taken = providers.iter().filter_map(|provider| {
+        let value = file.remove(provider.tables()?)?;
+        let provider = provider.name();
+        Some(Tables { provider, value })
+    });
+    taken.collect()
+}
+
+/// Lets the providers check their tables.
+pub(super) fn check_tables(
+    tables: &[Tables<'_>],
+    tools: &[Arc<Tool>],
+    providers: &[&dyn Provider],
+) -> Result<(), Located> {
+    for tables in tables {
+        let mut all = providers.iter();
+        if let Some(owner) = all.find(|provider| provider.name() == tables.provider) {
+            owner.check_tables(tables, tools)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes the providers' sections out of the tools of a file, one list for each tool in their order.

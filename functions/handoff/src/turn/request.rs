@@ -36,13 +36,19 @@ pub(crate) fn request(
         draft.add_ended(ended);
     }
     draft.add_begun(turn);
-    draft.finish(tools(agent, turn.record))
+    draft.finish(tools(engine, agent, turn.record))
 }
 
 /// The agent's tools, and behind them those of the turn's client.
-fn tools(agent: &Agent, record: &TurnRecord) -> Arc<[ToolDefinition]> {
+fn tools(engine: &Engine, agent: &Agent, record: &TurnRecord) -> Arc<[ToolDefinition]> {
     let offered = &record.client.tools;
-    if offered.is_empty() {
+    let withdrawn: Vec<_> = agent
+        .tools
+        .iter()
+        .filter(|tool| !engine.tools.offers(tool))
+        .map(|tool| tool.name.as_str())
+        .collect();
+    if offered.is_empty() && withdrawn.is_empty() {
         return Arc::clone(&agent.tool_definitions);
     }
     // The team may have changed since the turn was accepted.
@@ -52,8 +58,9 @@ fn tools(agent: &Agent, record: &TurnRecord) -> Arc<[ToolDefinition]> {
     };
     let offered = offered.iter().filter(is_free);
     let offered = offered.filter_map(OfferedTool::definition);
-    let own = agent.tool_definitions.iter().cloned();
-    own.chain(offered).collect()
+    let own = agent.tool_definitions.iter();
+    let own = own.filter(|own| !withdrawn.contains(&own.name.as_str()));
+    own.cloned().chain(offered).collect()
 }
 
 /// What instructions may say of a turn. All of it is in its record, or never changes.

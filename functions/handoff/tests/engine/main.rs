@@ -29,3 +29,4 @@ mod shown;
 mod store;
 mod summaries;
 mod turns;
+mod withdrawn;

@@ -10,6 +10,7 @@ use baton_handoff::ports::{
     CallContext, Delivered, Delivery, Env, Forgotten, Lane, Millis, Outcome, Posted, Price, Queue,
     QueueError, ToolError, ToolRequest, Tools, Webhooks,
 };
+use baton_handoff::team::Tool;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -30,6 +31,8 @@ pub(crate) struct Shop {
     /// A tool whose service never answers.
     silent: Mutex<Option<String>>,
     endpoint: Mutex<Endpoint>,
+    /// Tools that models are not told of.
+    withdrawn: Mutex<Vec<String>>,
 }
 
 impl Default for Shop {
@@ -44,6 +47,7 @@ impl Default for Shop {
             told: Mutex::default(),
             silent: Mutex::default(),
             endpoint: Mutex::default(),
+            withdrawn: Mutex::default(),
         }
     }
 }
@@ -96,6 +100,11 @@ impl Shop {
         *self.silent.lock().unwrap() = Some(tool.to_owned());
     }
 
+    /// From now on models are not told of these tools.
+    pub(crate) fn withdraw(&self, tools: &[&str]) {
+        *self.withdrawn.lock().unwrap() = tools.iter().map(|&tool| tool.to_owned()).collect();
+    }
+
     /// How many effects there were.
     pub(crate) fn effects(&self) -> u32 {
         self.effects.lock().unwrap().values().sum()
@@ -124,6 +133,14 @@ impl Tools for Shop {
 
     async fn price(&self, _request: &ToolRequest) -> Price {
         self.price.lock().unwrap().clone()
+    }
+
+    fn offers(&self, tool: &Tool) -> bool {
+        !self.withdrawn.lock().unwrap().contains(&tool.name)
+    }
+
+    fn withdrawn(&self) -> Vec<String> {
+        self.withdrawn.lock().unwrap().clone()
     }
 
     async fn forget(&self, forgotten: &Forgotten) -> Result<(), ToolError> {

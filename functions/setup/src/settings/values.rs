@@ -46,7 +46,7 @@ impl Values {
     }
 
     /// The hosts of other machines that secrets may be sent to without TLS (`BATON_PLAIN_HTTP`), separated by commas.
-    pub(crate) fn plain_hosts(&self) -> Vec<String> {
+    pub fn plain_hosts(&self) -> Vec<String> {
         self.list("BATON_PLAIN_HTTP")
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::known::{Known, Template};
+use crate::outgoing::headers::HeaderValueSource;
+use crate::outgoing::known::{Known, Template};
 
 /// One HTTP call, as declared in the team file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,22 +85,6 @@ pub(super) enum HttpLists {
     Repeat,
     /// `tag=a,b`.
     Comma,
-}
-
-/// The source of a header's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HeaderValueSource {
-    /// The team file itself.
-    Literal(String),
-    /// The team file, with places that code fills at each call.
-    Template(Template),
-    /// An environment variable, so that no secret is in the team file.
-    Environment {
-        /// The variable's name.
-        variable: String,
-        /// Text before its value, for example `Bearer `.
-        prefix: String,
-    },
 }
 
 /// An address with parameters in its path and query.

@@ -9,11 +9,10 @@ use std::time::Duration;
 use baton_handoff::team::{Declared, Draft, Located, Provider, Retries, ToolKind, in_range};
 use toml::Spanned;
 
-use super::call::{
-    HeaderValueSource, HttpBody, HttpCall, HttpLists, HttpMethod, HttpQuery, UrlPart, UrlTemplate,
-};
-use super::file::{HeaderFile, HttpFile, KeyRemembers};
-use super::known::{Known, Template};
+use super::call::{HttpBody, HttpCall, HttpLists, HttpMethod, HttpQuery, UrlPart, UrlTemplate};
+use super::file::{HttpFile, KeyRemembers};
+use crate::outgoing::headers;
+use crate::outgoing::known::{Known, Template};
 
 /// The usual limit of servers for the first line of a request.
 const MAX_URL_BYTES: usize = 8 * 1024;
@@ -25,24 +24,6 @@ const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
 
 /// Later actions of the conversation wait meanwhile.
 const RESULT_WITHIN_MINUTES: (i64, i64) = (1, 72 * 60);
-
-/// Headers that the client or the protocol sets; two of one kind would contradict each other.
-const RESERVED_HEADERS: &[&str] = &[
-    "accept-encoding",
-    "baton-action",
-    "baton-action-token",
-    "baton-token",
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "idempotency-key",
-    "te",
-    "traceparent",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Declares the tools with a section `[tool.http]`.
 #[derive(Debug, Clone, Copy)]
@@ -142,8 +123,8 @@ impl HttpCall {
         let body = body(tool, file.method, file.body)?;
         Ok(Self {
             method: file.method,
-            headers: headers(tool, file.headers)?,
             result_within: result_within(draft, file.result_within_minutes)?,
+            headers: headers::declare(&format!("tool {tool:?}"), file.headers)?,
             body_fields: body_fields(draft, body, file.body_fields)?,
             body,
             query_lists: lists(tool, file.query.as_ref(), file.query_lists.as_ref())?,
@@ -295,79 +276,4 @@ fn body_fields(
         fields.insert(name, template);
     }
     Ok(fields)
-}
-
-fn headers(
-    tool: &str,
-    files: BTreeMap<String, Spanned<HeaderFile>>,
-) -> Result<Vec<(String, HeaderValueSource)>, Located> {
-    let mut headers: Vec<(String, HeaderValueSource)> = Vec::with_capacity(files.len());
-    for (name, file) in files {
-        let at = file.span();
-        let is_twice = |(known, _): &(String, _)| known.eq_ignore_ascii_case(&name);
-        let value = if headers.iter().any(is_twice) {
-            Err("is there twice; the case of its letters means nothing".to_owned())
-        } else {
-            header(&name, file.into_inner())
-        };
-        match value {
-            Ok(value) => headers.push((name, value)),
-            Err(reason) => {
-                let sentence = format!("header {name:?} of tool {tool:?} {reason}");
-                return Err(Located::new(sentence, at));
-            }
-        }
-    }
-    Ok(headers)
-}
-
-/// Err completes the sentence "header … of tool …".
-fn header(name: &str, value: HeaderFile) -> Result<HeaderValueSource, String> {
-    // RFC 9110, section 5.6.2: the characters of a token.
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err("has a name that HTTP does not allow".to_owned());
-    }
-    if RESERVED_HEADERS
-        .iter()
-        .any(|reserved| name.eq_ignore_ascii_case(reserved))
-    {
-        return Err("is set by Baton itself".to_owned());
-    }
-    let is_text = |text: &str| {
-        text.bytes()
-            .all(|byte| byte == b' ' || byte.is_ascii_graphic())
-    };
-    match value {
-        HeaderFile::Literal(text) if is_text(&text) => {
-            let template = Template::parse(&text)?;
-            Ok(if template.is_literal() {
-                HeaderValueSource::Literal(text)
-            } else {
-                HeaderValueSource::Template(template)
-            })
-        }
-        HeaderFile::Literal(_) => Err("has a value that is not printable ASCII".to_owned()),
-        HeaderFile::Environment(from) if !is_text(&from.prefix) => {
-            Err("has a prefix that is not printable ASCII".to_owned())
-        }
-        HeaderFile::Environment(from) if !is_variable(&from.env) => Err(
-            "names an environment variable that is not made of letters, digits and _".to_owned(),
-        ),
-        HeaderFile::Environment(from) => Ok(HeaderValueSource::Environment {
-            variable: from.env,
-            prefix: from.prefix,
-        }),
-    }
-}
-
-fn is_variable(name: &str) -> bool {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    plain
-        && name
-            .bytes()
-            .next()
-            .is_some_and(|first| !first.is_ascii_digit())
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::outgoing::headers::BadHeader;
+
 /// Why a team's tools cannot be used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpToolsError {
@@ -25,15 +27,8 @@ pub enum HttpToolsError {
         address: IpAddr,
     },
     /// A header cannot be sent.
-    #[error("header {header:?} of tool {tool:?} {reason}")]
-    Header {
-        /// The tool.
-        tool: String,
-        /// The header's name.
-        header: String,
-        /// Completes the sentence.
-        reason: String,
-    },
+    #[error(transparent)]
+    Header(#[from] BadHeader),
     /// A service could not prove that it reports the end of its own action.
     #[error(
         "tool {tool:?} has result_within_minutes, so that its service gets a token to report with: set BATON_TOOL_TOKEN_SECRET, and          use https:// or name the host in BATON_PLAIN_HTTP"

@@ -1,21 +1,12 @@
-//! One request and its answer, within safe limits: the host is resolved once, its addresses are checked and pinned. No redirect,
-//! no proxy, no retry; size and time are bounded. Knows nothing of tools; reports with a failure whether anything may have been
-//! sent.
-
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+//! A request and its whole answer, within safe limits: its size and its time are bounded. Knows nothing of tools; reports with a
+//! failure whether anything may have been sent.
 
 use futures_util::StreamExt;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode, Url};
-use rustls::ClientConfig;
+use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 
-use super::declared::literal_address;
-use crate::outside::{Class, Names, Network, Pinned};
-use baton_http::chain;
+use crate::outgoing::line::{Line, NoAnswer, Question};
 use baton_http::inflate::{self, Broken, Encoding, UnknownEncoding};
 use baton_http::suspended::{self, Late};
 
@@ -26,28 +17,8 @@ pub(super) const MAX_BODY: usize = 256 * 1024;
 /// large.
 const MAX_COUNTED: usize = 4 * 1024 * 1024;
 
-/// The time limits for resolving a name and for connecting, unless a third of the tool's time-out is less. A request that fails
-/// before both are done was certainly not sent.
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
-
-/// The most addresses tried of one host.
-const MAX_ADDRESSES: usize = 8;
-
-/// One request.
-pub(crate) struct Question<'a> {
-    /// The tool's name, for the log.
-    pub(crate) tool: &'a str,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<String>,
-    pub(crate) allow_private: bool,
-    /// The time limit for everything.
-    pub(crate) timeout: Duration,
-}
-
 /// The result of a request.
-pub(crate) enum Exchange {
+pub(super) enum Exchange {
     /// The service answered.
     Answered(Answer),
     /// The host has no address that this tool may call. Nothing was sent.
@@ -58,13 +29,13 @@ pub(crate) enum Exchange {
     Cut(&'static str),
 }
 
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
 }
 
-pub(crate) enum Body {
+pub(super) enum Body {
     Whole(String),
     /// Not UTF-8.
     NotText,
@@ -81,142 +52,14 @@ pub(crate) enum Body {
     Broken,
 }
 
-/// This process's way to services.
-pub(crate) struct Line {
-    names: Arc<dyn Names>,
-    /// Private networks that every tool may reach.
-    networks: Vec<Network>,
-    tls: ClientConfig,
-}
-
-impl Line {
-    pub(crate) fn new(
-        names: Arc<dyn Names>,
-        networks: Vec<Network>,
-        mut tls: ClientConfig,
-    ) -> Self {
-        // One request per connection: HTTP/2 has no advantage here and more ways to fail.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self {
-            names,
-            networks,
-            tls,
-        }
-    }
-
-    pub(crate) fn may_reach(&self, address: IpAddr, allow_private: bool) -> bool {
-        match Class::of(address) {
-            Class::Public => true,
-            Class::Private => {
-                allow_private
-                    || self
-                        .networks
-                        .iter()
-                        .any(|network| network.contains(address))
-            }
-            Class::Forbidden => false,
-        }
-    }
-
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Exchange {
-        let deadline = Instant::now() + question.timeout;
-        let patience = (question.timeout / 3).min(LONGEST_CONNECT);
-        let addresses = match self.checked_addresses(&question, patience).await {
-            Ok(addresses) => addresses,
-            Err(barred_or_not_sent) => return barred_or_not_sent,
-        };
-        let client = match self.client(addresses, patience) {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::error!(tool = question.tool, error = %chain(&error), "no HTTP client can be made");
-                return Exchange::NotSent("no request could be made");
-            }
-        };
-        let mut request = client
-            .request(question.method, question.url)
-            .headers(question.headers);
-        if let Some(body) = question.body {
-            request = request.body(body);
-        }
-        match suspended::until(deadline, request.send()).await {
-            Err(Late) => Exchange::Cut("no answer came in time"),
-            Ok(Ok(response)) => Exchange::Answered(read(response, deadline).await),
-            Ok(Err(error)) => {
-                let unsent = error.is_connect() || error.is_builder();
-                let error = chain(&error.without_url());
-                tracing::warn!(tool = question.tool, %error, unsent, "a service did not answer");
-                if unsent {
-                    Exchange::NotSent("no connection could be made")
-                } else {
-                    Exchange::Cut("the connection was cut before an answer came")
-                }
-            }
-        }
-    }
-
-    /// The only resolution of the name; the client connects to the returned addresses.
-    async fn checked_addresses(
-        &self,
-        question: &Question<'_>,
-        patience: Duration,
-    ) -> Result<Arc<[IpAddr]>, Exchange> {
-        let found = match literal_address(&question.url) {
-            Some(address) => vec![address],
-            None => self.resolve(question, patience).await?,
-        };
-        if found.is_empty() {
-            return Err(Exchange::NotSent("its name has no address"));
-        }
-        let allowed: Arc<[IpAddr]> = found
-            .iter()
-            .copied()
-            .filter(|address| self.may_reach(*address, question.allow_private))
-            .take(MAX_ADDRESSES)
-            .collect();
-        if allowed.is_empty() {
-            tracing::error!(
-                tool = question.tool,
-                addresses = ?found,
-                "the host of a tool is at no address that it may reach; allow_private or a setting can allow private ones"
-            );
-            return Err(Exchange::Barred);
-        }
-        Ok(allowed)
-    }
-
-    async fn resolve(
-        &self,
-        question: &Question<'_>,
-        patience: Duration,
-    ) -> Result<Vec<IpAddr>, Exchange> {
-        let host = question.url.host_str().unwrap_or_default();
-        match suspended::within(patience, self.names.addresses(host)).await {
-            Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(error)) => {
-                tracing::warn!(tool = question.tool, %error, "the host of a tool could not be resolved");
-                Err(Exchange::NotSent("its name could not be resolved"))
-            }
-            Err(Late) => Err(Exchange::NotSent("its name could not be resolved in time")),
-        }
-    }
-
-    /// A new client for each call: a pooled connection may be dead already, and then it is unknown whether the service read the
-    /// request.
-    fn client(&self, addresses: Arc<[IpAddr]>, patience: Duration) -> reqwest::Result<Client> {
-        Client::builder()
-            .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Pinned(addresses))
-            // A proxy would resolve the name again, and the check would be void.
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .pool_max_idle_per_host(0)
-            .tcp_nodelay(true)
-            .connect_timeout(patience)
-            .tls_backend_preconfigured(self.tls.clone())
-            .build()
+/// Asks the service.
+pub(super) async fn ask(line: &Line, question: Question<'_>) -> Exchange {
+    let deadline = Instant::now() + question.timeout;
+    match line.send(question, deadline).await {
+        Ok(response) => Exchange::Answered(read(response, deadline).await),
+        Err(NoAnswer::Barred) => Exchange::Barred,
+        Err(NoAnswer::NotSent(reason)) => Exchange::NotSent(reason),
+        Err(NoAnswer::Cut(reason)) => Exchange::Cut(reason),
     }
 }
 

@@ -2,14 +2,12 @@
 //! Knows the format only; never whether the parts fit together.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 use super::call::{HttpBody, HttpLists, HttpMethod, HttpQuery};
+use crate::outgoing::headers::HeaderFile;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -39,42 +37,4 @@ pub(super) enum KeyRemembers {
     Effects,
     /// Success and refusal.
     Refusals,
-}
-
-pub(super) enum HeaderFile {
-    Literal(String),
-    Environment(EnvironmentFile),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub(super) struct EnvironmentFile {
-    pub(super) env: String,
-    #[serde(default)]
-    pub(super) prefix: String,
-}
-
-// An untagged enum would report every mistake as "did not match any variant"; this names the expected type.
-
-impl<'de> Deserialize<'de> for HeaderFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = HeaderFile;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(r#"a text or { env = "NAME" }"#)
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<HeaderFile, E> {
-                Ok(HeaderFile::Literal(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HeaderFile, A::Error> {
-                EnvironmentFile::deserialize(MapAccessDeserializer::new(map))
-                    .map(HeaderFile::Environment)
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
 }

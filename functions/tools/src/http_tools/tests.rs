@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use baton_handoff::team::{ActionOrder, Amount, Approval, Retries, Team};
 
-use super::call::{HeaderValueSource, HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart};
+use super::call::{HttpBody, HttpCall, HttpMethod, HttpQuery, UrlPart};
+use crate::outgoing::headers::HeaderValueSource;
 use crate::toolbox::{KINDS, providers};
 
 /// A small team without a mistake.

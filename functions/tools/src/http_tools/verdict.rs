@@ -16,7 +16,7 @@ const MAX_REFUSAL: usize = 2 * 1024;
 
 /// The meaning of a status for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
+pub(crate) enum Meaning {
     /// It was executed.
     Done,
     /// It was not executed and will not be.
@@ -34,7 +34,7 @@ enum Meaning {
 }
 
 impl Meaning {
-    fn of(status: StatusCode) -> Self {
+    pub(crate) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             200..=299 => Self::Done,
             // Both ask to repeat the request elsewhere: so it was not executed here.
@@ -219,7 +219,7 @@ impl MediaType {
 }
 
 /// Removes characters that terminals and logs could interpret.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
     text.chars().filter(plain).collect()
 }

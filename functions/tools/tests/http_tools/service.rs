@@ -148,7 +148,11 @@ async fn attend(mut socket: TcpStream, does: Does, tell: Arc<watch::Sender<Vec<C
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     tell.send_modify(|came| came.push(request));
-    // Whoever asked may be gone, which is what some tests are about.
+    say(&mut socket, does, &echo).await;
+}
+
+/// Does what is to be done behind a request. Whoever asked may be gone, which is what some tests are about.
+pub(crate) async fn say(socket: &mut TcpStream, does: Does, echo: &[String]) {
     match does {
         Does::HangsUp | Does::HangsUpUnread => {}
         Does::Echoes => {
@@ -175,7 +179,7 @@ async fn attend(mut socket: TcpStream, does: Does, tell: Arc<watch::Sender<Vec<C
     }
 }
 
-async fn read(socket: &mut TcpStream) -> Option<Came> {
+pub(crate) async fn read(socket: &mut TcpStream) -> Option<Came> {
     let mut unread = Vec::new();
     let head_end = loop {
         let end = unread.windows(4).position(|bytes| bytes == b"\r\n\r\n");

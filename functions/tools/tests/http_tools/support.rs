@@ -158,6 +158,7 @@ timeout_seconds = {}
             plain_hosts: self.plain.clone(),
             extra_roots: self.extra_roots.clone(),
             names: self.names.clone(),
+            runs_programs: false,
         };
         let tools = HttpTools::new(&team, &outside)?;
         Ok(Booking {

@@ -115,6 +115,7 @@ impl Shop {
             plain_hosts: Vec::new(),
             extra_roots: Vec::new(),
             names: Arc::new(SystemNames),
+            runs_programs: false,
         };
         let tools = Arc::new(Toolbox::open(&kinds(), &team, &outside).unwrap());
         let ports = Ports {

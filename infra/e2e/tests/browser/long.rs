@@ -102,6 +102,7 @@ async fn write_history(folder: &Folder, name: &str) {
         erased_below: 0,
         summarise: None,
         summarised: 0,
+        notices: 0,
         bytes: 0,
         weighed: 0,
         erasing: false,

@@ -22,7 +22,7 @@ fn an_unknown_section_is_reported_with_the_known_ones() {
         error_of(&SHOP.replace("timeout_seconds = 5", "timeout = 5")),
         "team.toml:29: unknown key `timeout`, expected one of `name`, `description`, `kind`, `parameters`, `schema`, \
          `schema_file`, `result`, `identity`, `timeout_seconds`, `approval`, `amount`, `confirm`, `order`, `retry_minutes`, `verified`, `after`, `show`, \
-         `http`."
+         `http`, `mcp`."
     );
 }
 
@@ -31,6 +31,6 @@ fn a_tool_without_http_must_be_one_of_the_back_office() {
     assert_eq!(
         error_of(&SHOP.replace("look_up_item", "look_up_weather")),
         "team.toml:17: tool \"look_up_weather\" is not one of the back office (look_up_item, execute_order, \
-         execute_refund), so it needs a [tool.http] section."
+         execute_refund), so it needs a [tool.http] or [tool.mcp] section."
     );
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// What the team file may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Known {
+pub(crate) enum Known {
     /// The verified customer's id.
     Customer,
     /// A claim of the verified customer, by name or by a path with dots.
@@ -24,11 +24,11 @@ const CLAIMS: &str = "customer.claims.";
 
 impl Known {
     /// All of them, worded for a sentence.
-    pub(super) const NAMES: &str =
+    pub(crate) const NAMES: &str =
         "one of {customer.id}, {customer.claims.NAME}, {conversation.id} and {turn}";
 
     /// Reads a name from between braces.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         match name {
             "customer.id" => Some(Self::Customer),
             "conversation.id" => Some(Self::Conversation),
@@ -41,7 +41,7 @@ impl Known {
     }
 
     /// The name between braces.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Customer => "customer.id".to_owned(),
             Self::Claim(claim) => format!("{CLAIMS}{claim}"),
@@ -51,7 +51,7 @@ impl Known {
     }
 
     /// The value in this call. Err completes the sentence "TOOL was not called: …".
-    pub(super) fn value(&self, context: &CallContext) -> Result<Value, String> {
+    pub(crate) fn value(&self, context: &CallContext) -> Result<Value, String> {
         Ok(match self {
             Self::Conversation => Value::from(context.conversation.as_str()),
             Self::Turn => Value::from(context.turn),
@@ -72,7 +72,7 @@ impl Known {
     }
 
     /// The value as a text for an address or a header.
-    pub(super) fn text(&self, context: &CallContext) -> Result<String, String> {
+    pub(crate) fn text(&self, context: &CallContext) -> Result<String, String> {
         match self.value(context)? {
             Value::String(text) => Ok(text),
             Value::Number(number) => Ok(number.to_string()),
@@ -97,7 +97,7 @@ impl fmt::Display for Known {
 
 /// A text of the team file with places for what is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Piece>);
+pub(crate) struct Template(Vec<Piece>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -107,7 +107,7 @@ enum Piece {
 
 impl Template {
     /// Reads the text. Braces around anything but a name stand for themselves, as in JSON. Err completes the sentence "header …".
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -136,13 +136,13 @@ impl Template {
     }
 
     /// Whether nothing has to be filled in.
-    pub(super) fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         let is_known = |piece: &Piece| matches!(piece, Piece::Known(_));
         !self.0.iter().any(is_known)
     }
 
     /// The value in this call: what is known as it is, where the text is nothing else; otherwise a text.
-    pub(super) fn value(&self, context: &CallContext) -> Result<Value, String> {
+    pub(crate) fn value(&self, context: &CallContext) -> Result<Value, String> {
         match self.0.as_slice() {
             [Piece::Known(known)] => known.value(context),
             _ => self.text(context).map(Value::String),
@@ -150,7 +150,7 @@ impl Template {
     }
 
     /// The value of a header: printable ASCII, so that no value ends the header or means something else elsewhere.
-    pub(super) fn header(&self, context: &CallContext) -> Result<HeaderValue, String> {
+    pub(crate) fn header(&self, context: &CallContext) -> Result<HeaderValue, String> {
         for piece in &self.0 {
             if let Piece::Known(known) = piece
                 && !known.text(context)?.bytes().all(is_printable)

@@ -6,10 +6,10 @@ const HIDDEN: char = '…';
 
 /// The values to be taken out, with their encodings of whole texts. An encoding of single characters is read while searching.
 #[derive(Default)]
-pub(super) struct Secrets(Vec<Vec<char>>);
+pub(crate) struct Secrets(Vec<Vec<char>>);
 
 impl Secrets {
-    pub(super) fn add(&mut self, secret: &str) {
+    pub(crate) fn add(&mut self, secret: &str) {
         let bytes = secret.as_bytes();
         let hex = bytes
             .iter()
@@ -34,7 +34,7 @@ impl Secrets {
     }
 
     /// The text without them.
-    pub(super) fn hide(&self, text: &str) -> String {
+    pub(crate) fn hide(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
