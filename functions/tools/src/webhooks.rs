@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use baton_handoff::ports::{Delivered, Env, Posted, Webhooks};
 use baton_handoff::team::{Team, Webhook};
 use baton_http::retry_after;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use ring::hmac;
 use tokio::time::Instant;
@@ -166,7 +166,7 @@ impl Webhooks for HttpWebhooks {
             of: &notice.to.name,
             method: Method::POST,
             url: endpoint.url.clone(),
-            headers: HeaderMap::from_iter(headers),
+            headers: headers.collect(),
             body: Some(notice.body.to_owned()),
             allow_private: notice.to.allow_private,
             timeout: Webhook::TIMEOUT,

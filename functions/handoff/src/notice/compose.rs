@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::engine::Engine;
-use crate::ids::{ActionId, ConversationId, TurnNumber};
+use crate::failure::FailureCode;
+use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Change, Millis};
 use crate::record::audit::Day;
 use crate::record::notice::{NoticeRecord, notice};
@@ -148,8 +149,8 @@ impl Engine {
                     Origin::LateResult => "late_result",
                     Origin::Regenerated { .. } => "regenerated",
                 },
-                message_id: turn.message_id.as_ref().map(|id| id.as_str()),
-                failure: turn.failure.map(|failure| failure.as_str()),
+                message_id: turn.message_id.as_ref().map(MessageId::as_str),
+                failure: turn.failure.map(FailureCode::as_str),
                 message: text(&turn.message),
                 answer: text(answer),
             },

@@ -66,11 +66,11 @@ impl fmt::Display for NoticeLane {
     }
 }
 
-/// What is next in a lane.
-enum Next {
-    /// This one, and the one behind it.
-    Try(Stored, NoticeRecord, Option<Stored>),
-    Nothing,
+/// The first notice of a lane that can be read, and the record behind it.
+struct First {
+    stored: Stored,
+    notice: NoticeRecord,
+    behind: Option<Stored>,
 }
 
 impl Engine {
@@ -109,9 +109,13 @@ impl Engine {
 
     /// None: look for the next one.
     async fn deliver_next(&self, lane: &NoticeLane) -> Result<Option<Executed>, StoreError> {
-        let (stored, mut notice, behind) = match self.next_of(lane).await? {
-            Next::Try(stored, notice, behind) => (stored, notice, behind),
-            Next::Nothing => return Ok(Some(Executed::Over)),
+        let Some(First {
+            stored,
+            mut notice,
+            behind,
+        }) = self.first_of(lane).await?
+        else {
+            return Ok(Some(Executed::Over));
         };
         let now = self.env.now();
         let Some(webhook) = self.team.webhook(&lane.endpoint) else {
@@ -191,7 +195,7 @@ impl Engine {
         }
     }
 
-    async fn next_of(&self, lane: &NoticeLane) -> Result<Next, StoreError> {
+    async fn first_of(&self, lane: &NoticeLane) -> Result<Option<First>, StoreError> {
         let range = Range {
             partition: notices_of(&lane.endpoint, &lane.conversation),
             prefix: String::new(),
@@ -202,13 +206,19 @@ impl Engine {
         let mut records = self.store.range(&range).await?.records.into_iter();
         while let Some(stored) = records.next() {
             match decode(&stored) {
-                Ok(notice) => return Ok(Next::Try(stored, notice, records.next())),
+                Ok(notice) => {
+                    return Ok(Some(First {
+                        stored,
+                        notice,
+                        behind: records.next(),
+                    }));
+                }
                 Err(error) => {
                     tracing::error!(%error, "a notice cannot be read; those behind it are delivered");
                 }
             }
         }
-        Ok(Next::Nothing)
+        Ok(None)
     }
 
     /// Tries it again after a while.
@@ -260,16 +270,15 @@ impl Engine {
                     return Err(StoreError::Unavailable(error.to_string()));
                 }
             }
-            match self.next_of(lane).await? {
-                Next::Try(first, _, next) if first.key == stored.key => {
-                    if first.version != stored.version {
-                        // Another worker has it.
-                        return Ok(Some(Executed::Later(SOON)));
-                    }
-                    behind = next;
-                }
-                Next::Try(..) | Next::Nothing => return Ok(None),
+            let first = self.first_of(lane).await?;
+            let Some(first) = first.filter(|first| first.stored.key == stored.key) else {
+                return Ok(None);
+            };
+            if first.stored.version != stored.version {
+                // Another worker has it.
+                return Ok(Some(Executed::Later(SOON)));
             }
+            behind = first.behind;
             self.back_off(attempt).await;
         }
         Err(StoreError::Unavailable(
@@ -286,10 +295,10 @@ impl Engine {
         };
         let lane = NoticeLane::new(endpoint, conversation);
         let mut notice: NoticeRecord = decode(stored)?;
-        let is_first = match self.next_of(&lane).await? {
-            Next::Try(first, ..) => first.key == stored.key,
-            Next::Nothing => return Ok(false),
+        let Some(first) = self.first_of(&lane).await? else {
+            return Ok(false);
         };
+        let is_first = first.stored.key == stored.key;
         notice.due_at = is_first.then(|| self.env.now() + RESEND);
         let change = Change::Replace(stored.key.clone(), stored.version, notice.record());
         // Whoever wrote it meanwhile has it, or has found it to be the first.

@@ -38,7 +38,7 @@ impl Play {
         let notices = self.notices();
         let turns = notices
             .iter()
-            .map(|notice| notice["data"]["turn"].as_u64().unwrap());
+            .map(|notice| notice.pointer("/data/turn").unwrap().as_u64().unwrap());
         turns.collect()
     }
 

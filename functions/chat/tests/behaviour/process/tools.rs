@@ -190,7 +190,7 @@ async fn serve(folder: &Folder, port: u16, model: &ScriptedModel) -> Local {
 /// An API key, made as at a terminal: beside the running server.
 async fn key_for(folder: &Folder, scope: Scope) -> String {
     let env = Arc::new(SystemEnv);
-    let store = Arc::new(SqliteStore::open(&file_in(folder), env.clone()).unwrap());
+    let store = Arc::new(SqliteStore::open(file_in(folder), env.clone()).unwrap());
     let queue = Arc::new(store.queue());
     let engine = people::engine(store, queue, env);
     let name = Subject::parse("restaurant").unwrap();
