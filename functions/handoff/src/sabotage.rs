@@ -141,11 +141,17 @@ mod switch {
         ClientResultLost,
         /// A recovered turn does not offer the client's tools again.
         ClientToolsForgotten,
+        /// A notice that was not taken counts as taken.
+        NoticeForgotten,
+        /// The newest notice of a conversation is sent first.
+        NoticesOutOfOrder,
+        /// Any worker's message ends the wait for a service's report.
+        ReportNotAwaited,
     }
 
     impl Sabotage {
         /// All errors.
-        pub const ALL: [Self; 59] = [
+        pub const ALL: [Self; 62] = [
             Self::KeyFromCallId,
             Self::NoKey,
             Self::SendBeforeRecord,
@@ -205,6 +211,9 @@ mod switch {
             Self::ClientAnswersTwice,
             Self::ClientResultLost,
             Self::ClientToolsForgotten,
+            Self::NoticeForgotten,
+            Self::NoticesOutOfOrder,
+            Self::ReportNotAwaited,
         ];
     }
 

@@ -6,7 +6,7 @@ use crate::money::{Sums, Till};
 use crate::notice::Told;
 use crate::ports::{Change, Millis, Price, StoreError};
 use crate::record::{APPROVAL_LIFE, ActionRecord, ActionState, Answer, Meta, RESEND, keys};
-use crate::team::{ActionOrder, Over};
+use crate::team::{ActionOrder, NoticeKind, Over};
 
 /// Why an answer was not applied: what has become of the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +134,8 @@ impl Engine {
     /// After the commit of an answer: sends the action, or has its end reported.
     pub(crate) async fn send_answered(&self, action: &ActionRecord) {
         if action.state == ActionState::Proposed {
-            self.send_notices(&action.owner, &action.id.conversation)
+            let kind = NoticeKind::ApprovalNeeded;
+            self.send_notices(&action.owner, &action.id.conversation, kind)
                 .await;
         }
         match action.state {

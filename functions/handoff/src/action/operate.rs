@@ -13,7 +13,7 @@ use crate::record::{
     ActionApproval, ActionRecord, ActionState, Decided, Decision, RESEND, Settlement, decode, keys,
     size,
 };
-use crate::team::ActionOrder;
+use crate::team::{ActionOrder, NoticeKind};
 
 /// How many pages of the conversation's records are searched for later actions.
 const PAGES_SEARCHED: usize = 10;
@@ -285,8 +285,13 @@ impl Action {
     }
 
     async fn send_decided(&self, action: &ActionRecord) {
+        let kind = if action.state == ActionState::Proposed {
+            NoticeKind::ApprovalNeeded
+        } else {
+            NoticeKind::ActionDecided
+        };
         self.engine
-            .send_notices(&action.owner, &action.id.conversation)
+            .send_notices(&action.owner, &action.id.conversation, kind)
             .await;
         match action.state {
             // The first of two approvals: nothing to do and nothing to report.

@@ -18,6 +18,7 @@ use crate::principal::Access;
 use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::speaker::Speaker;
+use crate::team::NoticeKind;
 use crate::turn::begun::{Begun, Opening};
 use crate::turn::past::Past;
 use crate::turn::{draft, request};
@@ -145,7 +146,8 @@ impl Conversation {
             }
             self.send_typed(answered.as_deref()).await;
             if interrupts {
-                self.engine.send_notices(&meta.owner, &self.id).await;
+                let kind = NoticeKind::TurnCompleted;
+                self.engine.send_notices(&meta.owner, &self.id, kind).await;
             }
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {

@@ -9,6 +9,7 @@ use crate::ports::{Change, Index, Lane, Millis, Record, StoreError, Stored};
 use crate::record::journal::{read_action, read_meta};
 use crate::record::notice::NoticeRecord;
 use crate::record::{ActionRecord, ActionState, Answer, Meta, RESEND, decode, keys};
+use crate::team::NoticeKind;
 
 /// The most records that one sweep sends; the next sweep goes on behind them.
 const MAX_FOUND: usize = 500;
@@ -253,7 +254,8 @@ impl Engine {
             }
             let _decided = self.store.commit(changes).await;
             self.send_turns(&action.owner, &action.id).await;
-            self.send_notices(&action.owner, &action.id.conversation)
+            let kind = NoticeKind::ActionDecided;
+            self.send_notices(&action.owner, &action.id.conversation, kind)
                 .await;
             return Ok(Found::Action);
         }

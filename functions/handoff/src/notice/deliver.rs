@@ -13,7 +13,7 @@ use crate::ports::{
 use crate::principal::Owner;
 use crate::record::notice::{NoticeRecord, notices_of};
 use crate::record::{RESEND, decode};
-use crate::team::Webhook;
+use crate::team::{NoticeKind, Webhook};
 use sha2::{Digest, Sha256};
 
 /// When a notice is given up.
@@ -74,9 +74,15 @@ struct First {
 }
 
 impl Engine {
-    /// Asks workers to deliver what this conversation has for endpoints. After a failure the sweep finds it.
-    pub(crate) async fn send_notices(&self, owner: &Owner, conversation: &ConversationId) {
-        for webhook in self.team.webhooks() {
+    /// Asks workers to deliver what a conversation has just told of this kind. After a failure the sweep finds it.
+    pub(crate) async fn send_notices(
+        &self,
+        owner: &Owner,
+        conversation: &ConversationId,
+        kind: NoticeKind,
+    ) {
+        let webhooks = self.team.webhooks().iter();
+        for webhook in webhooks.filter(|webhook| webhook.kinds.contains(&kind)) {
             let lane = NoticeLane::new(&webhook.name, conversation.clone());
             self.send_lane(owner, &lane).await;
         }
@@ -183,6 +189,9 @@ impl Engine {
                     .await;
                 self.put_off(stored, notice, PAUSED).await
             }
+            Delivered::Failed(..) if sabotage!(NoticeForgotten) => {
+                self.take_out(lane, &stored, behind).await
+            }
             Delivered::Failed(reason, asked) => {
                 tracing::info!(attempt = notice.attempts, %reason, "a notice was not taken; it is sent again");
                 self.endpoint_fails(&webhook.name, state, &reason, false)
@@ -200,7 +209,11 @@ impl Engine {
             partition: notices_of(&lane.endpoint, &lane.conversation),
             prefix: String::new(),
             after: None,
-            order: Order::Ascending,
+            order: if sabotage!(NoticesOutOfOrder) {
+                Order::Descending
+            } else {
+                Order::Ascending
+            },
             limit: LOOKED_AT,
         };
         let mut records = self.store.range(&range).await?.records.into_iter();

@@ -18,6 +18,7 @@ use crate::record::{
     AcceptedAction, ActionRecord, ActionState, CLIENT_WAIT, Meta, Origin, Partial, RECHECK,
     StepRecord, TurnRecord, TurnState, WaitingForClient, keys, recheck_after,
 };
+use crate::team::NoticeKind;
 
 /// How a run of a turn ended.
 pub(super) enum Ending {
@@ -122,7 +123,8 @@ impl Play<'_> {
             self.engine.send_action(&owner, &action.id).await;
         }
         if new.iter().any(ActionRecord::waits_for_operator) {
-            self.engine.send_notices(&owner, &conversation).await;
+            let kind = NoticeKind::ApprovalNeeded;
+            self.engine.send_notices(&owner, &conversation, kind).await;
         }
         Ok(accepted.planned(planned))
     }

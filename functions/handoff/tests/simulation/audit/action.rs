@@ -194,6 +194,10 @@ impl Audit {
         let held = before.state == ActionState::Running && before.awaited_until.is_none();
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
         let lives = until > self.world.now() + SKEW && !self.is_dead(&before.holder);
+        let awaited = before.awaited_until.unwrap_or(0) > self.world.now() + SKEW;
+        self.require(!awaited || after.state != ActionState::Unknown, || {
+            format!("{id} was given up while its service may report")
+        });
         // A service knows what it has done, whoever else tries it meanwhile.
         let reported = books.reporters.contains(&task) && after.state.is_terminal();
         if reported {
