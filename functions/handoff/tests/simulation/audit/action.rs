@@ -194,7 +194,8 @@ impl Audit {
         let held = before.state == ActionState::Running && before.awaited_until.is_none();
         let (claimant, until) = books.claims.get(id).copied().unwrap_or_default();
         let lives = until > self.world.now() + SKEW && !self.is_dead(&before.holder);
-        let awaited = before.awaited_until.unwrap_or(0) > self.world.now() + SKEW;
+        let may_report = before.awaited_until.unwrap_or(0) > self.world.now() + SKEW;
+        let awaited = may_report && !books.reporters.contains(&task);
         self.require(!awaited || after.state != ActionState::Unknown, || {
             format!("{id} was given up while its service may report")
         });
