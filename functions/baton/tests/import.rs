@@ -174,7 +174,7 @@ fn a_document_of_3_0_in_yaml_becomes_tools_that_a_team_takes() {
     assert_eq!(
         imported.said,
         "left out: POST /orders/{orderId}/refunds (refunds.create): `parent`: the schema \"Refund\" contains itself\n\
-         refused: POST /pictures (addPicture): its body is multipart/form-data, and Baton sends JSON\n\
+         refused: POST /pictures (addPicture): its body is multipart/form-data, and Baton sends JSON and forms\n\
          ok: 2 of 3 operations imported\n"
     );
     assert_eq!(imported.code, Some(0));

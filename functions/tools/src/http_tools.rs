@@ -28,6 +28,7 @@ mod declared;
 mod error;
 mod exchange;
 mod file;
+mod form;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -144,9 +145,9 @@ impl HttpTools {
             HttpBody::Arguments if call.body_fields.is_empty() => {
                 Some(request.arguments.canonical().to_owned())
             }
-            HttpBody::Arguments | HttpBody::Others => {
+            HttpBody::Arguments | HttpBody::Others | HttpBody::Form => {
                 let mut body = arguments.clone();
-                if call.body == HttpBody::Others {
+                if call.body != HttpBody::Arguments {
                     call.url
                         .parameters()
                         .for_each(|named| drop(body.remove(named)));
@@ -154,7 +155,11 @@ impl HttpTools {
                 for (field, template) in &call.body_fields {
                     body.insert(field.clone(), template.value(context).map_err(not_called)?);
                 }
-                Some(Value::Object(body).to_string())
+                Some(if call.body == HttpBody::Form {
+                    form::encoded(&body)
+                } else {
+                    Value::Object(body).to_string()
+                })
             }
         };
         let mut headers = declared.headers.fixed.clone();

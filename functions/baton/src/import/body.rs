@@ -25,6 +25,8 @@ pub(super) struct Wanted {
     pub(super) schema: Map,
     /// Where it is not the usual one.
     pub(super) media_type: Option<String>,
+    /// Whether it is sent as a form.
+    pub(super) is_form: bool,
 }
 
 /// None where an operation wants no body. Err completes the sentence "OPERATION: …".
@@ -65,20 +67,26 @@ fn wanted<'a>(body: &'a Map, schemas: &mut Schemas<'a>) -> Result<Wanted, String
     // A JSON Patch is a list, whatever its schema says.
     let is_json = |name: &str| name.ends_with("+json") && !name.contains("json-patch");
     let json = || content.iter().find(|(name, _)| is_json(&plain(name)));
-    let Some((name, media)) = usual.or_else(json) else {
+    let form = || is(&["application/x-www-form-urlencoded"]);
+    let is_form = usual.or_else(json).is_none();
+    let Some((name, media)) = usual.or_else(json).or_else(form) else {
         let names = content.iter().map(|(name, _)| *name);
         let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
         return Err(if names.is_empty() {
             "its body is not described".to_owned()
         } else {
-            format!("its body is {}, and Baton sends JSON", names.join(" or "))
+            format!(
+                "its body is {}, and Baton sends JSON and forms",
+                names.join(" or ")
+            )
         });
     };
     let schema = media.as_map().and_then(|media| media.get("schema"));
     let schema = schema.ok_or("its body has no schema")?;
     Ok(Wanted {
         schema: object(schema, schemas)?,
-        media_type: usual.is_none().then(|| (*name).to_owned()),
+        media_type: (usual.is_none() && !is_form).then(|| (*name).to_owned()),
+        is_form,
     })
 }
 

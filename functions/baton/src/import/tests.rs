@@ -318,6 +318,21 @@ fn actions_wait_for_a_person_and_are_called_once_unless_the_document_has_a_key()
 }
 
 #[test]
+fn a_form_is_sent_where_there_is_no_json() {
+    let post = |content: &str| {
+        let body = format!("requestBody: {{content: {{{content}}}}}");
+        first(&format!("paths: {{/x: {{post: {{{body}}}}}}}")).unwrap()
+    };
+    let schema = "{schema: {type: object, properties: {a: {type: string}}}}";
+    let form = format!("application/x-www-form-urlencoded: {schema}");
+    let block = post(&form);
+    assert_eq!(line(&block, "body"), "body = \"form\"");
+    assert!(line(&block, "a = ").contains("string"));
+    let both = post(&format!("{form}, application/json: {schema}"));
+    assert!(!both.contains("body = "), "{both}");
+}
+
+#[test]
 fn headers_with_one_value_are_written_and_others_wait_in_a_comment() {
     let block = first(
         "security: [{bearerAuth: []}]\npaths: {/x: {get: {parameters: [\

@@ -25,6 +25,7 @@ pub(super) enum Body {
     None,
     Arguments,
     Others,
+    Form,
 }
 
 impl Body {
@@ -33,6 +34,7 @@ impl Body {
             Self::None => "none",
             Self::Arguments => "arguments",
             Self::Others => "others",
+            Self::Form => "form",
         }
     }
 }
@@ -77,8 +79,11 @@ impl Tool {
         };
         let mut schemas = Schemas::new(document);
         let body = body(document, operation, &mut schemas)?;
+        let is_form = body.as_ref().is_some_and(|wanted| wanted.is_form);
         let (body, media_type) = match body {
-            Some(Wanted { schema, media_type }) => (Some(schema), media_type),
+            Some(Wanted {
+                schema, media_type, ..
+            }) => (Some(schema), media_type),
             None => (None, None),
         };
         let no_members = Map::default();
@@ -96,12 +101,14 @@ impl Tool {
         }
         let sent = match (&body, found.properties.is_empty()) {
             (None, _) => Body::None,
+            (Some(_), true) if is_form => Body::Form,
             (Some(_), true) => Body::Arguments,
             (Some(body), false) if is_closed_inside(body) => {
                 return Err(
                     "its body has parts that allow no other argument beside them".to_owned(),
                 );
             }
+            (Some(_), false) if is_form => Body::Form,
             (Some(_), false) => Body::Others,
         };
         Ok(Self {

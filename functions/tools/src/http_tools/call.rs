@@ -44,6 +44,16 @@ pub(super) enum HttpMethod {
     Delete,
 }
 
+impl HttpBody {
+    pub(super) fn media_type(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Arguments | Self::Others => Some("application/json"),
+            Self::Form => Some("application/x-www-form-urlencoded"),
+        }
+    }
+}
+
 impl HttpMethod {
     /// GET and DELETE have no defined body (RFC 9110, sections 9.3.1 and 9.3.5).
     pub(super) fn usual_body(self) -> HttpBody {
@@ -64,6 +74,8 @@ pub(super) enum HttpBody {
     Arguments,
     /// The arguments that the address does not name.
     Others,
+    /// The same, as a form.
+    Form,
 }
 
 /// The query added to the address, after its own query.

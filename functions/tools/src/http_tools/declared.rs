@@ -7,7 +7,7 @@ use baton_handoff::team::Tool;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 
-use super::call::{HttpBody, HttpCall};
+use super::call::HttpCall;
 use super::error::HttpToolsError;
 use crate::outgoing::headers::Headers;
 use crate::outgoing::line::literal_address;
@@ -38,10 +38,7 @@ impl Declared {
         let mut headers = Headers::ready(&of, &call.headers, takes_tokens, outside)?;
         let usual = [
             (ACCEPT, Some("application/json, text/*;q=0.5")),
-            (
-                CONTENT_TYPE,
-                (call.body != HttpBody::None).then_some("application/json"),
-            ),
+            (CONTENT_TYPE, call.body.media_type()),
         ];
         for (name, value) in usual {
             if let Some(value) = value {

@@ -64,6 +64,24 @@ async fn a_body_of_the_others_has_no_argument_that_the_url_names() {
 }
 
 #[tokio::test]
+async fn a_form_has_the_arguments_that_the_url_does_not_name_and_what_code_fills() {
+    let service = Service::saying(json_answer("{}")).await;
+    let tool = Setup::action(format!(
+        "method = \"POST\"\nurl = \"http://{}/tables/{{table}}\"\nbody = \"form\"\nbody_fields = {{ where = \"{{conversation.id}}\" }}",
+        service.address
+    ));
+    let arguments =
+        json!({ "table": "T9", "guests": 2, "note": null, "more": { "wine": ["red"] } });
+    tool.build().act(arguments).await;
+    let came = service.came();
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(came[0].header("content-type"), [form]);
+    let mut pairs: Vec<_> = came[0].body.split('&').collect();
+    pairs.sort_unstable();
+    assert_eq!(pairs, ["guests=2", "more%5Bwine%5D%5B0%5D=red", "where=c"]);
+}
+
+#[tokio::test]
 async fn arguments_sent_as_the_query_are_those_that_the_url_does_not_name() {
     let service = Service::saying(json_answer("[]")).await;
     let tool = Setup::lookup(format!(
