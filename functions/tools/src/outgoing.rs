@@ -2,6 +2,7 @@
 //! Knows HTTP and addresses; never the meaning of an answer.
 
 pub(crate) mod headers;
+pub(crate) mod keys;
 pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod secrets;

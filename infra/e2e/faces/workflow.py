@@ -27,12 +27,14 @@ SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode
 
 
 class Model(Handler):
-    """Thinks for a while, so that the workflow has to wait."""
+    """Answers when it may, so that the workflow has to wait."""
+
+    may_answer = threading.Event()
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.begin()
-        time.sleep(2)
+        assert self.may_answer.wait(60)
         for delta, finish in (({"content": "Yes."}, None), ({}, "stop")):
             chunk = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
@@ -73,11 +75,12 @@ def program(folder, name, **settings):
 def wait_in_a_workflow(folder, port):
     settings = {"PORT": str(port), "CONVERSATION": "order-17"}
     first = program(folder, "workflow.py", **settings)
-    # It has sent its message and waits: a model call takes longer.
+    # It has sent its message and waits: the model says nothing yet.
     until(lambda: ways.ask("GET", "/conversations/order-17")[0], lambda status: status == 200)
     first.kill()
     first.wait(30)
     second = program(folder, "workflow.py", **settings)
+    Model.may_answer.set()
     said, _ = second.communicate(timeout=60)
     assert '"state": "committed"' in said, said
     _, history = ways.ask("GET", "/conversations/order-17")

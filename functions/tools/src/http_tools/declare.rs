@@ -2,7 +2,6 @@
 //! Knows URLs, headers and templates; never a socket, an address or the value of an environment variable.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +9,13 @@ use baton_handoff::team::{Declared, Draft, Located, Provider, Retries, ToolKind,
 use toml::Spanned;
 
 use super::call::{HttpBody, HttpCall, HttpLists, HttpMethod, HttpQuery, UrlPart, UrlTemplate};
-use super::file::{HttpFile, KeyRemembers};
+use super::file::HttpFile;
 use crate::outgoing::headers;
+use crate::outgoing::keys::Keys;
 use crate::outgoing::known::{Known, Template};
 
 /// The usual limit of servers for the first line of a request.
 const MAX_URL_BYTES: usize = 8 * 1024;
-
-/// Under the 24 h after which widely used payment services forget a key.
-const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
-
-const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
 
 /// Later actions of the conversation wait meanwhile.
 const RESULT_WITHIN_MINUTES: (i64, i64) = (1, 72 * 60);
@@ -55,53 +50,15 @@ impl Provider for HttpProvider {
 }
 
 fn retries(draft: &Draft<'_>, file: &HttpFile) -> Result<Retries, Located> {
-    let tool = draft.name;
-    let at = |key, place: Option<Range<usize>>| place.map(|place| (key, place));
-    let keys = at(
-        "idempotency_keys",
-        file.idempotency_keys.as_ref().map(Spanned::span),
-    );
-    let life = at(
-        "key_life_minutes",
-        file.key_life_minutes.as_ref().map(Spanned::span),
-    );
-    let remembers = at(
-        "key_remembers",
-        file.key_remembers.as_ref().map(Spanned::span),
-    );
-    let of_keys = life.clone().or(remembers);
-    if draft.kind == ToolKind::Lookup
-        && let Some((key, at)) = keys.or(of_keys.clone())
-    {
-        return Err(draft.for_actions_only(key, at));
+    let keys = file.idempotency_keys.as_ref();
+    Keys {
+        honoured: keys.is_none_or(|keys| *keys.get_ref()),
+        said: keys.map(|keys| ("idempotency_keys", keys.span())),
+        noun: "idempotency keys",
+        life: file.key_life_minutes.as_ref(),
+        remembers: file.key_remembers.as_ref(),
     }
-    let has_keys = file
-        .idempotency_keys
-        .as_ref()
-        .is_none_or(|keys| *keys.get_ref());
-    if let (false, Some((key, at))) = (has_keys, of_keys) {
-        let sentence = format!("tool {tool:?} has {key} without idempotency keys");
-        return Err(Located::new(sentence, at));
-    }
-    let minutes = in_range(
-        "key_life_minutes",
-        file.key_life_minutes.clone(),
-        KEY_LIFE_MINUTES,
-    )?;
-    let key_life = minutes.map_or(DEFAULT_KEY_LIFE, Duration::from_mins);
-    if let Some((key, at)) = life.filter(|_| key_life <= draft.timeout) {
-        let sentence = format!(
-            "{key} of tool {tool:?} is over before one try of timeout_seconds; nothing would ever be tried again"
-        );
-        return Err(Located::new(sentence, at));
-    }
-    let remembers = file.key_remembers.as_ref();
-    Ok(Retries {
-        has_keys,
-        key_life: Some(key_life),
-        remembers_refusals: remembers
-            .is_some_and(|remembers| *remembers.get_ref() == KeyRemembers::Refusals),
-    })
+    .retries(draft)
 }
 
 fn result_within(

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::call::{HttpBody, HttpLists, HttpMethod, HttpQuery};
 use crate::outgoing::headers::HeaderFile;
+use crate::outgoing::keys::KeyRemembers;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -27,14 +28,4 @@ pub(super) struct HttpFile {
     pub(super) result_within_minutes: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) allow_private: bool,
-}
-
-/// The outcomes that a service remembers under an idempotency key.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum KeyRemembers {
-    /// Only success.
-    Effects,
-    /// Success and refusal.
-    Refusals,
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use baton_handoff::team::{
     Declared, Draft, Located, Provider, Retries, Tables, Tool, ToolKind, in_range,
@@ -12,14 +11,10 @@ use baton_handoff::team::{
 use reqwest::Url;
 use toml::Spanned;
 
-use super::file::{CallFile, ErrorsFile, KeyFile, KeyRemembers, ServerFile};
+use super::file::{CallFile, ErrorsFile, KeyFile, ServerFile};
 use super::verdict::Errors;
 use crate::outgoing::headers::{self, HeaderValueSource, is_variable};
-
-/// Under the 24 h after which widely used payment services forget a key, as for HTTP services.
-const DEFAULT_KEY_LIFE: Duration = Duration::from_hours(20);
-
-const KEY_LIFE_MINUTES: (i64, i64) = (1, 30 * 24 * 60);
+use crate::outgoing::keys::Keys;
 
 /// What a program may take, in MB.
 const MEMORY_MB: (i64, i64) = (32, 64 * 1024);
@@ -330,38 +325,15 @@ fn key_place(draft: &Draft<'_>, file: &Spanned<KeyFile>) -> Result<KeyPlace, Loc
 }
 
 fn retries(draft: &Draft<'_>, file: &CallFile) -> Result<Retries, Located> {
-    let tool = draft.name;
-    let key = file.key.as_ref().map(|it| ("key", it.span()));
-    let life = (file.key_life_minutes.as_ref()).map(|it| ("key_life_minutes", it.span()));
-    let remembers = (file.key_remembers.as_ref()).map(|it| ("key_remembers", it.span()));
-    let errors = file.errors.as_ref().map(|it| ("errors", it.span()));
-    let of_key = life.clone().or(remembers);
-    if draft.kind == ToolKind::Lookup
-        && let Some((key, at)) = key.or(of_key.clone()).or(errors)
-    {
-        return Err(draft.for_actions_only(key, at));
+    if let (ToolKind::Lookup, Some(errors)) = (draft.kind, &file.errors) {
+        return Err(draft.for_actions_only("errors", errors.span()));
     }
-    let has_keys = file.key.is_some();
-    if let (false, Some((key, at))) = (has_keys, of_key) {
-        let sentence = format!("tool {tool:?} has {key} without a key");
-        return Err(Located::new(sentence, at));
+    Keys {
+        honoured: file.key.is_some(),
+        said: file.key.as_ref().map(|key| ("key", key.span())),
+        noun: "a key",
+        life: file.key_life_minutes.as_ref(),
+        remembers: file.key_remembers.as_ref(),
     }
-    let minutes = in_range(
-        "key_life_minutes",
-        file.key_life_minutes.clone(),
-        KEY_LIFE_MINUTES,
-    )?;
-    let key_life = minutes.map_or(DEFAULT_KEY_LIFE, Duration::from_mins);
-    if let Some((key, at)) = life.filter(|_| key_life <= draft.timeout) {
-        let sentence = format!(
-            "{key} of tool {tool:?} is over before one try of timeout_seconds; nothing would ever be tried again"
-        );
-        return Err(Located::new(sentence, at));
-    }
-    let remembers = file.key_remembers.as_ref().map(|it| *it.get_ref());
-    Ok(Retries {
-        has_keys,
-        key_life: Some(key_life),
-        remembers_refusals: remembers == Some(KeyRemembers::Refusals),
-    })
+    .retries(draft)
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::outgoing::headers::HeaderFile;
+use crate::outgoing::keys::KeyRemembers;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -41,16 +42,6 @@ pub(super) struct CallFile {
 pub(super) struct KeyFile {
     pub(super) argument: Option<String>,
     pub(super) meta: Option<String>,
-}
-
-/// The outcomes that a server remembers under an idempotency key.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum KeyRemembers {
-    /// Only success.
-    Effects,
-    /// Success and refusal.
-    Refusals,
 }
 
 /// What a tool's own errors mean.
