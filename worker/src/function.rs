@@ -7,7 +7,7 @@ use std::time::Duration;
 use baton_handoff::Engine;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Lane, Queue};
-use baton_handoff::team::{Team, ToolKind, Webhook};
+use baton_handoff::team::ToolKind;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -76,7 +76,7 @@ pub struct Function {
 impl Function {
     /// A function for this engine. The address of the queue of turns distinguishes the lanes.
     pub fn new(engine: Arc<Engine>, queue: Arc<dyn Queue>, turns_url: &str) -> Self {
-        let longest_action = longest_action(engine.team());
+        let longest_action = longest_action(&engine);
         Self {
             engine,
             queue,
@@ -187,10 +187,11 @@ impl Function {
     }
 }
 
-fn longest_action(team: &Team) -> Duration {
-    let actions = team.tools().filter(|tool| tool.kind == ToolKind::Action);
-    let notices = team.webhooks().iter().map(|_| Webhook::TIMEOUT);
-    let times = actions.map(|tool| tool.timeout).chain(notices);
+fn longest_action(engine: &Engine) -> Duration {
+    let actions = engine.team().tools().filter(|tool| tool.kind == ToolKind::Action);
+    let times = actions
+        .map(|tool| tool.timeout)
+        .chain(engine.longest_notice());
     times.max().unwrap_or_default()
 }
 
@@ -227,6 +228,7 @@ mod tests {
             });
             let ports = Ports {
                 webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+                traces: None,
                 tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
                 store,
                 queue: queue.clone(),

@@ -163,6 +163,7 @@ async fn process(table: &Dynamo, tally: &Arc<Tally>, clock: &Arc<Clock>) -> Arc<
     });
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         store: store.clone(),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: Arc::new(Brief),

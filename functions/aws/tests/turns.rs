@@ -123,6 +123,7 @@ impl Bench {
         };
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: counted.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
             model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

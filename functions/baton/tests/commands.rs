@@ -262,6 +262,7 @@ async fn an_open_action_of_the_copy_counts_as_tried_since_it_was_accepted() {
         agent: "Issues".to_owned(),
         state: ActionState::Queued,
         accepted_at: 1000,
+        ended_at: None,
         due_at: 2000,
         attempts: 0,
         first_try_at: None,

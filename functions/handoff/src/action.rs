@@ -18,7 +18,7 @@ use crate::ids::ActionId;
 use crate::ports::{CallContext, Change, CommitError, Millis, Outcome, StoreError, ToolRequest};
 use crate::record::journal::{read_action, read_actions, read_meta};
 use crate::record::{ActionRecord, ActionState, Meta, RESEND, keys, size};
-use crate::trace::Span;
+use crate::trace::SpanContext;
 
 /// When the sweeper rechecks an action that waits for an earlier one. The end of the earlier action sends it at once; this covers
 /// a lost message.
@@ -304,7 +304,7 @@ impl Action {
 
     /// Puts its end into the record.
     fn end(&self, action: &mut ActionRecord, state: ActionState, result: &str) {
-        action.state = state;
+        action.become_now(state, self.engine.env.now());
         action.awaited_until = None;
         let result = match self.engine.team.tool(&action.tool) {
             Some(tool) if state == ActionState::Done => tool.result.of(result.to_owned()),
@@ -412,7 +412,7 @@ impl Action {
                 speaker: action.speaker.clone(),
                 action: Some(action.id.clone()),
                 approved_by: action.approved_by().cloned(),
-                span: Span::of_action(&action.id),
+                span: SpanContext::of_action(&action.id),
                 ..CallContext::new(action.owner.clone(), conversation, turn)
             },
         })

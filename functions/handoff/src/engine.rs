@@ -25,7 +25,7 @@ use crate::drive::warm::Memory;
 use crate::ids::ConversationId;
 use crate::people::pseudonym::Pseudonyms;
 use crate::people::remembered::Remembered;
-use crate::ports::{Env, Millis, Model, Queue, Store, Tools, Webhooks, jitter, millis};
+use crate::ports::{Env, Millis, Model, Queue, Store, Tools, Traces, Webhooks, jitter, millis};
 use crate::principal::Owner;
 use crate::record::api_key::ApiKey;
 use crate::record::operator::KnownOperator;
@@ -50,6 +50,8 @@ pub struct Ports {
     pub tools: Arc<dyn Tools>,
     /// Tells other systems.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Where the trace of each turn is sent; none: nowhere, and nothing is written for it.
+    pub traces: Option<Arc<dyn Traces>>,
     /// Time, randomness and tasks.
     pub env: Arc<dyn Env>,
 }
@@ -91,6 +93,7 @@ pub struct Engine {
     pub(crate) model: Arc<dyn Model>,
     pub(crate) tools: Arc<dyn Tools>,
     pub(crate) webhooks: Arc<dyn Webhooks>,
+    pub(crate) traces: Option<Arc<dyn Traces>>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) hub: Hub,
     pub(crate) memory: Memory,
@@ -147,6 +150,7 @@ impl Engine {
             model,
             tools,
             webhooks,
+            traces,
             env,
         } = ports;
         let shared =
@@ -159,6 +163,7 @@ impl Engine {
             model,
             tools,
             webhooks,
+            traces,
             env,
             hub: Hub::default(),
             memory: Memory::default(),

@@ -9,6 +9,7 @@ mod options;
 mod queue;
 mod store;
 mod tools;
+mod traces;
 mod webhooks;
 
 pub use cursor::IndexPosition;
@@ -25,6 +26,7 @@ pub use store::{
 };
 pub use tools::{CallContext, Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
 
+pub use traces::Traces;
 pub use webhooks::{Delivered, NoWebhooks, Posted, Webhooks};
 
 pub use crate::team::Provider;

@@ -105,7 +105,7 @@ pub use provider::{Declared, Draft, Provider, Retries, Runs, Tables};
 pub(crate) use show::picked;
 pub use show::{Field, Show};
 pub use tool::{ActionOrder, Amount, Approval, Tool, ToolKind};
-pub use webhook::{NoticeKind, Webhook};
+pub use webhook::{NoticeKind, TRACES, Webhook};
 
 /// Reads a file that the team file names, by the name that stands there. Err is the reason, a phrase.
 pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -322,12 +322,6 @@ impl Team {
     pub fn webhooks(&self) -> &[Webhook] {
         &self.webhooks
     }
-
-    /// The endpoint of this name.
-    pub(crate) fn webhook(&self, name: &str) -> Option<&Webhook> {
-        self.webhooks.iter().find(|webhook| webhook.name == name)
-    }
-
     /// All tools, by name.
     pub fn tools(&self) -> impl Iterator<Item = &Arc<Tool>> {
         self.tools.values()

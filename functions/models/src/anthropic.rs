@@ -20,6 +20,7 @@ use crate::wire::{Opened, Target, Wire};
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
     name: "anthropic",
+    provider: "anthropic",
     serves,
     open,
 };

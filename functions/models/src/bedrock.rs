@@ -29,6 +29,7 @@ use crate::{anthropic, chat};
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
     name: "bedrock",
+    provider: "aws.bedrock",
     serves,
     open,
 };

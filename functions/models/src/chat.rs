@@ -25,6 +25,7 @@ use crate::wire::{Opened, Target, Wire};
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
     name: "chat",
+    provider: "openai",
     serves,
     open,
 };

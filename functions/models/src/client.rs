@@ -20,6 +20,7 @@ pub struct ModelClient {
     patience: Patience,
     bounds: Bounds,
     name: String,
+    provider: &'static str,
     output_tokens: u32,
 }
 
@@ -37,6 +38,7 @@ impl ModelClient {
             patience: settings.patience,
             bounds: settings.bounds,
             name: settings.endpoint.model().to_owned(),
+            provider: settings.endpoint.provider(),
             output_tokens: settings
                 .output_limit
                 .map_or(OUTPUT_TOKENS, OutputLimit::tokens),
@@ -47,6 +49,10 @@ impl ModelClient {
 impl Model for ModelClient {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn provider(&self) -> &'static str {
+        self.provider
     }
 
     fn output_tokens(&self) -> u32 {

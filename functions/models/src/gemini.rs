@@ -24,6 +24,7 @@ use crate::wire::{Opened, Target, Wire};
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
     name: "gemini",
+    provider: "gcp.gemini",
     serves,
     open,
 };

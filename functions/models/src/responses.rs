@@ -21,6 +21,7 @@ const PATH: &str = "responses";
 /// The line in the table of wire formats.
 pub(crate) const WIRE: Wire = Wire {
     name: "responses",
+    provider: "openai",
     serves,
     open,
 };

@@ -6,6 +6,7 @@ use baton_handoff::ports::ModelOptions;
 use baton_http::Secret;
 
 use crate::bedrock;
+use crate::chat;
 use crate::chat::azure::AzureAuth;
 use crate::limits::{Bounds, OutputLimit, Patience, Retries};
 use crate::wire::{Signer, Wire};
@@ -52,6 +53,15 @@ impl Endpoint {
         match self {
             Self::OpenAi { model, .. } | Self::Service { model, .. } => model,
             Self::Azure { deployment, .. } => deployment,
+        }
+    }
+
+    /// Who serves it, as OpenTelemetry's conventions name providers.
+    pub fn provider(&self) -> &'static str {
+        match self {
+            Self::OpenAi { .. } => chat::WIRE.provider,
+            Self::Azure { .. } => "azure.ai.openai",
+            Self::Service { wire, .. } => wire.provider,
         }
     }
 

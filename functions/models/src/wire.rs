@@ -28,6 +28,8 @@ use crate::limits::OutputLimit;
 pub struct Wire {
     /// The name in the settings.
     pub name: &'static str,
+    /// Who serves it, as OpenTelemetry's conventions name providers: whoever made it, where others speak it too.
+    pub provider: &'static str,
     /// Whether a service at this address speaks it, as far as the address tells: for settings that name no format.
     pub serves: fn(&Url) -> bool,
     /// Reads the settings; talks to no service yet.

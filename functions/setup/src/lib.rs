@@ -19,6 +19,7 @@ mod services;
 pub mod settings;
 pub mod signals;
 mod signed;
+mod traces;
 
 pub use check::{CheckedModel, Report, check};
 pub use kept_secret::secret_beside;

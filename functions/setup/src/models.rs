@@ -26,6 +26,10 @@ impl Model for Models {
         self.own.name()
     }
 
+    fn provider(&self) -> &'static str {
+        self.own.provider()
+    }
+
     fn output_tokens(&self) -> u32 {
         self.own.output_tokens()
     }

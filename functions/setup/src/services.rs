@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use baton_handoff::ports::{Env, Model, NoWebhooks, Provider, Store, Tools, Webhooks};
+use baton_handoff::ports::{Env, Model, NoWebhooks, Provider, Store, Tools, Traces, Webhooks};
 use baton_handoff::team::Team;
 use baton_handoff::{Engine, EngineSettings, Ports};
 use baton_models::{Endpoint, ModelClient, ModelSettings};
@@ -29,6 +29,7 @@ use crate::records::{self, Records};
 use crate::settings::Values;
 use crate::settings::{ModelChoice, Settings, ToolTokenSettings};
 use crate::signed::signed;
+use crate::traces;
 
 /// The model's description for people.
 #[derive(Debug, Clone)]
@@ -53,6 +54,7 @@ pub struct Services {
     model: Arc<dyn Model>,
     tools: Arc<dyn Tools>,
     webhooks: Arc<dyn Webhooks>,
+    traces: Option<Arc<dyn Traces>>,
     engine: EngineSettings,
     /// Ends the rehearsal model.
     stop: CancellationToken,
@@ -105,6 +107,7 @@ impl Services {
         let signer = tool_tokens.clone();
         let tools = toolbox(&team, settings, &records.env, &records.store, signer)?;
         let webhooks = webhooks(&team, settings, &records.env, &records.store)?;
+        let traces = traces::traces(settings, &records.env)?;
         let own = match own {
             Some(own) => Some(
                 own.await
@@ -134,6 +137,7 @@ impl Services {
             model,
             tools: Arc::new(tools),
             webhooks,
+            traces,
             engine: EngineSettings {
                 lease: settings.keeping.lease,
                 four_eyes_above_cents: settings.access.four_eyes_above_cents,
@@ -153,6 +157,7 @@ impl Services {
             model: self.model.clone(),
             tools: self.tools.clone(),
             webhooks: self.webhooks.clone(),
+            traces: self.traces.clone(),
             env: self.records.env.clone(),
         }
     }

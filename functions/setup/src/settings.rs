@@ -13,6 +13,7 @@ mod operators;
 mod retention;
 mod serving;
 pub(crate) mod team_model;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use baton_handoff::{Bound, Bounds};
+use baton_telemetry::OtlpSettings;
 
 pub use access::Access;
 pub use auth::Strangers;
@@ -33,6 +35,7 @@ pub use model::ModelChoice;
 pub(crate) use names::unknown;
 pub use networks::Proxies;
 pub use serving::Serving;
+pub(crate) use telemetry::is_signed;
 pub use tools::{ToolSettings, ToolTokenSettings};
 pub use values::Values;
 
@@ -75,6 +78,8 @@ pub struct Settings {
     pub keeping: Keeping,
     /// Tools that call services.
     pub tools: ToolSettings,
+    /// Where traces are sent; none: nowhere.
+    pub traces: Option<OtlpSettings>,
     /// The model.
     pub model: ModelChoice,
     /// A team file; the built-in ACME team when there is none.
@@ -110,12 +115,14 @@ impl Settings {
         let access = access::read(values, on_loopback, bad);
         let keeping = keeping::read(values, bad);
         let tools = tools::read_all(values, bad);
+        let traces = bad.note(telemetry::read(values));
         let bounds = bad.note(bounds::read(values, on_loopback));
         Some(Self {
             serving: serving?,
             access: access?,
             keeping: keeping?,
             tools: tools?,
+            traces: traces?,
             model: model?,
             team: values.get("BATON_TEAM").map(PathBuf::from),
             bounds: bounds?,

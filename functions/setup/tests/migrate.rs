@@ -107,6 +107,7 @@ async fn engine(table: &DynamoStore, answers: usize) -> (Arc<Engine>, ScriptedMo
     };
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         store: store.clone(),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

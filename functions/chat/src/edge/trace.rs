@@ -3,7 +3,8 @@
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue};
+use baton_handoff::trace::SpanContext;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 
 use super::headers;
@@ -13,6 +14,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a proxy.
 const LONGEST_ID: usize = 128;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The caller's span, where the request brings one.
+pub(crate) fn caller(headers: &HeaderMap) -> Option<SpanContext> {
+    SpanContext::parse(headers.get(TRACEPARENT)?.to_str().ok()?)
+}
 
 pub(crate) async fn request(State(app): State<App>, request: Request, next: Next) -> Response {
     let given = request

@@ -28,6 +28,7 @@ use crate::edge::address::is_from_here;
 use crate::edge::bounds::{Places, Purpose, StreamPlace};
 use crate::edge::error::ApiError;
 use crate::edge::headers::CONVERSATION;
+use crate::edge::trace;
 use crate::routes::answers::{insert, name_turn, stream_response};
 use crate::routes::stream_place;
 use crate::stream::{Encoder, listener};
@@ -213,7 +214,9 @@ impl Knock {
             (Some(name), Ok(())) => caller.open(&app, name)?,
             (Some(name), Err(over)) => caller.open(&app, name)?.not_begun_over(over),
         };
-        let mut opened = opened.with_claims(caller.claims());
+        let mut opened = opened
+            .with_claims(caller.claims())
+            .called_from(trace::caller(&parts.headers));
         if words.lookups_only {
             opened = opened.with_lookups_only();
         }
@@ -255,6 +258,7 @@ impl Knock {
     ) -> Result<Answer, ApiError> {
         let caller = self.asking.caller(&self.app, &self.parts, Some(name))?;
         let conversation = caller.open(&self.app, name)?;
+        let conversation = conversation.called_from(trace::caller(&self.parts.headers));
         let pulse = conversation.pulse().await?;
         let turn = pulse.as_ref().and_then(which);
         let turn = turn.ok_or_else(|| ApiError::not_found("no such turn"))?;

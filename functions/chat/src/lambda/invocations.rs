@@ -168,6 +168,7 @@ mod tests {
         };
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: store.clone(),
             queue: Arc::new(MemoryQueue::new(env.clone())),
             model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

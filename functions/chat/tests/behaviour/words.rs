@@ -64,6 +64,7 @@ fn engine(model: &ScriptedModel) -> Arc<Engine> {
     };
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         store: store.clone(),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: ModelClient::new(&ModelSettings::new(endpoint), env.clone()).unwrap(),

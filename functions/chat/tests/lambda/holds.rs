@@ -89,6 +89,7 @@ impl Instances {
         let office = Arc::new(BackOffice::new(self.store.clone(), self.env.clone()));
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: self.store.clone(),
             queue: self.queue.clone(),
             model,

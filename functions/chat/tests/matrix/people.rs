@@ -127,6 +127,7 @@ pub(crate) fn engine(
     });
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         tools: Arc::new(BackOffice::new(store.clone(), env.clone())),
         model: ModelClient::new(&model, env.clone()).unwrap(),
         store,

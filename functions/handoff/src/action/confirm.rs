@@ -112,7 +112,7 @@ impl Engine {
         {
             match limit.over {
                 Over::Refuse => {
-                    action.state = ActionState::Rejected;
+                    action.become_now(ActionState::Rejected, now);
                     action.result = Some("It is over a limit by now.".to_owned());
                 }
                 Over::Approval => {

@@ -139,8 +139,9 @@ impl Action {
         if before.arguments_hash() != shown.arguments_hash {
             return Err(DecisionError::OtherArguments);
         }
-        action.state = decided_state(before.state, decision)
+        let state = decided_state(before.state, decision)
             .ok_or_else(|| DecisionError::Decided(News::of(before, now)))?;
+        action.become_now(state, now);
         let approves = decision == Decision::Approve;
         let approved_before = before.approvals.iter().any(|one| one.by == by.name);
         if approves && approved_before && !sabotage!(OneMayApproveTwice) {

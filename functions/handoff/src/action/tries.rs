@@ -165,6 +165,7 @@ description = "Books."
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: ACCEPTED,
+            ended_at: None,
             due_at: ACCEPTED,
             attempts,
             first_try_at,

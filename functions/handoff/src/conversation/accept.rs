@@ -90,6 +90,7 @@ impl Conversation {
             speaker: Speaker::of(&self.principal, &meta.owner, &self.claims),
             receipt: tries.receipt,
             lookups_only: self.lookups_only,
+            caller: self.caller,
             ..TurnRecord::accepted(Origin::Customer, submission.message.clone(), now)
         };
         let claim = past

@@ -12,6 +12,7 @@ use crate::principal::{Access, Principal};
 use crate::record::Meta;
 use crate::record::journal::read_meta;
 use crate::speaker::Claims;
+use crate::trace::SpanContext;
 
 /// One conversation, opened in a principal's name. Opening reads nothing, and the conversation need not exist yet.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Conversation {
     pub(super) claims: Claims,
     /// Whether the turns of its messages accept no action.
     pub(super) lookups_only: bool,
+    /// The span in which its caller asks.
+    pub(super) caller: Option<SpanContext>,
     /// Whether it may be begun under this id. An id that Baton made names a conversation that exists.
     may_begin: bool,
     /// Why it may not be begun now, if its principal has begun too many.
@@ -52,6 +55,7 @@ impl Engine {
             principal: principal.clone(),
             claims: Claims::default(),
             lookups_only: false,
+            caller: None,
             may_begin: true,
             too_many: None,
         }
@@ -76,6 +80,7 @@ impl Engine {
             principal: principal.clone(),
             claims: Claims::default(),
             lookups_only: false,
+            caller: None,
             may_begin: !is_made || sabotage!(MadeIdsBegin),
             too_many: None,
         }
@@ -161,6 +166,15 @@ impl Conversation {
     pub fn with_lookups_only(self) -> Self {
         Self {
             lookups_only: true,
+            ..self
+        }
+    }
+
+    /// The same for a caller who asks in this span of its own trace. Kept only where traces are sent.
+    #[must_use]
+    pub fn called_from(self, span: Option<SpanContext>) -> Self {
+        Self {
+            caller: span.filter(|_| self.engine.traces.is_some()),
             ..self
         }
     }

@@ -73,6 +73,7 @@ impl Conversation {
             let record = TurnRecord {
                 speaker: old.record.speaker,
                 lookups_only: old.record.lookups_only,
+                caller: self.caller,
                 // Nothing is offered again: the client may be gone.
                 client: FromClient {
                     tools: Vec::new(),

@@ -34,8 +34,8 @@ pub(super) async fn remove(
         let partition = keys::partition(conversation);
         left |= remove_range(engine, partition, prefix, &meta, &mut forgotten).await?;
     }
-    for webhook in engine.team.webhooks() {
-        let undelivered = notices_of(&webhook.name, conversation);
+    for name in engine.told() {
+        let undelivered = notices_of(name, conversation);
         left |= remove_range(engine, undelivered, "", &meta, &mut forgotten).await?;
     }
     // After the actions: a decision on one that is open adds details.

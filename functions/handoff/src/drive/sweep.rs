@@ -236,7 +236,7 @@ impl Engine {
             if action.waits_for_customer() {
                 action.end_by(Answer::Expired, self.env.now());
             } else {
-                action.state = ActionState::Rejected;
+                action.become_now(ActionState::Rejected, self.env.now());
                 action.result = Some("Nobody approved it in time.".to_owned());
             }
             // The version decides: an earlier decision stands.

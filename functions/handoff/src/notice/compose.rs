@@ -9,8 +9,10 @@ use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Change, Millis};
 use crate::record::audit::Day;
 use crate::record::notice::{NoticeRecord, notice};
-use crate::record::{ActionRecord, Decision, Meta, Origin, RESEND, TurnRecord, size};
+use crate::record::{ActionRecord, Decision, Meta, RESEND, TurnRecord, size};
 use crate::team::{NoticeKind, Webhook};
+
+use super::destination::Destination;
 
 /// What a message and an answer may take, stored, in bytes: a commit holds one notice for each endpoint.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -108,24 +110,27 @@ impl Engine {
         conversation: &ConversationId,
         told: &Told<'_>,
     ) -> Vec<Change> {
-        let wants = |webhook: &&Webhook| webhook.kinds.contains(&told.kind());
         let now = self.env.now();
-        let wanted: Vec<_> = self.team.webhooks().iter().filter(wants).collect();
-        if wanted.is_empty() {
+        let destinations: Vec<_> = self.told_of(told.kind()).collect();
+        if destinations.is_empty() {
             return Vec::new();
         }
         meta.notices += 1;
-        let changes = wanted.into_iter().map(|webhook| {
+        let changes = destinations.into_iter().map(|destination| {
+            let body = match destination {
+                Destination::Webhook(webhook) => self.body(meta, conversation, told, webhook, now),
+                Destination::Traces(_) => String::new(),
+            };
             let record = NoticeRecord {
                 owner: meta.owner.clone(),
                 turn: told.turn(),
-                body: self.body(meta, conversation, told, webhook, now),
+                body,
                 created_at: now,
                 due_at: Some(now + RESEND),
                 attempts: 0,
                 holder: String::new(),
             };
-            let key = notice(&webhook.name, conversation, meta.notices);
+            let key = notice(destination.name(), conversation, meta.notices);
             Change::Create(key, record.record())
         });
         changes.collect()
@@ -144,11 +149,7 @@ impl Engine {
         let about = match told {
             Told::Ended(_, turn, answer) => About::Turn {
                 agent: &meta.agent,
-                origin: match turn.origin {
-                    Origin::Customer => "customer",
-                    Origin::LateResult => "late_result",
-                    Origin::Regenerated { .. } => "regenerated",
-                },
+                origin: turn.origin.as_str(),
                 message_id: turn.message_id.as_ref().map(MessageId::as_str),
                 failure: turn.failure.map(FailureCode::as_str),
                 message: text(&turn.message),

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use crate::action::Executed;
 use crate::engine::{Engine, MAX_TRIES};
-use crate::ids::{ConversationId, hex};
+use crate::ids::ConversationId;
 use crate::ports::{
-    Change, CommitError, Delivered, Lane, Millis, Order, Posted, Range, StoreError, Stored, jitter,
+    Change, CommitError, Delivered, Lane, Millis, Order, Range, StoreError, Stored, jitter,
     millis,
 };
 use crate::principal::Owner;
 use crate::record::notice::{NoticeRecord, notices_of};
 use crate::record::{RESEND, decode};
 use crate::team::{NoticeKind, Webhook};
-use sha2::{Digest, Sha256};
 
 /// When a notice is given up.
 const LIFE: Millis = 72 * 3_600_000;
@@ -52,6 +51,10 @@ impl NoticeLane {
         }
     }
 
+    pub(super) fn conversation(&self) -> &ConversationId {
+        &self.conversation
+    }
+
     /// Reads a message of the queue. No id of an action has a slash.
     pub fn parse(body: &str) -> Option<Self> {
         let (endpoint, conversation) = body.strip_prefix("webhook/")?.split_once('/')?;
@@ -81,9 +84,8 @@ impl Engine {
         conversation: &ConversationId,
         kind: NoticeKind,
     ) {
-        let webhooks = self.team.webhooks().iter();
-        for webhook in webhooks.filter(|webhook| webhook.kinds.contains(&kind)) {
-            let lane = NoticeLane::new(&webhook.name, conversation.clone());
+        for destination in self.told_of(kind) {
+            let lane = NoticeLane::new(destination.name(), conversation.clone());
             self.send_lane(owner, &lane).await;
         }
     }
@@ -124,8 +126,8 @@ impl Engine {
             return Ok(Some(Executed::Over));
         };
         let now = self.env.now();
-        let Some(webhook) = self.team.webhook(&lane.endpoint) else {
-            tracing::info!("a notice is removed: the team has no such endpoint any more");
+        let Some(destination) = self.destination(&lane.endpoint) else {
+            tracing::info!("a notice is removed: there is no such endpoint any more");
             return self.take_out(lane, &stored, behind).await;
         };
         if now >= notice.created_at + LIFE {
@@ -140,14 +142,14 @@ impl Engine {
         if wait > 0 && (is_held || notice.attempts > 0 && notice.holder.is_empty()) {
             return Ok(Some(Executed::Later(Duration::from_millis(wait))));
         }
-        let state = self.endpoint_state(&webhook.name).await?;
+        let state = self.endpoint_state(&lane.endpoint).await?;
         if state
             .as_ref()
             .is_some_and(|(_, state)| state.paused_at.is_some())
         {
             return self.put_off(stored, notice, PAUSED).await;
         }
-        let place = format!("webhook {}", webhook.name);
+        let place = format!("webhook {}", lane.endpoint);
         let Some(_place) = self.tool_places.enter(&self.bounds, &place) else {
             return Ok(Some(Executed::Later(SOON)));
         };
@@ -162,30 +164,21 @@ impl Engine {
             version: stored.version + 1,
             ..stored
         };
-        let id = hex(&Sha256::digest(
-            format!("{lane}/{}", stored.key.sort).as_bytes(),
-        ));
-        let posted = Posted {
-            to: webhook,
-            id: &id,
-            at: self.env.now(),
-            body: &notice.body,
-        };
         let longest = millis(Webhook::TIMEOUT) + GRACE;
         let delivered = tokio::select! {
             biased;
-            delivered = self.webhooks.post(&posted) => delivered,
+            delivered = self.tell(destination, lane, &stored, &notice) => delivered,
             () = self.sleep(longest) => Delivered::Failed("no answer came in time".to_owned(), None),
         };
         match delivered {
             Delivered::Taken => {
                 if let Some((version, _)) = state {
-                    self.endpoint_works(&webhook.name, version).await;
+                    self.endpoint_works(&lane.endpoint, version).await;
                 }
                 self.take_out(lane, &stored, behind).await
             }
             Delivered::Gone => {
-                self.endpoint_fails(&webhook.name, state, "it answered 410", true)
+                self.endpoint_fails(&lane.endpoint, state, "it answered 410", true)
                     .await;
                 self.put_off(stored, notice, PAUSED).await
             }
@@ -194,7 +187,7 @@ impl Engine {
             }
             Delivered::Failed(reason, asked) => {
                 tracing::info!(attempt = notice.attempts, %reason, "a notice was not taken; it is sent again");
-                self.endpoint_fails(&webhook.name, state, &reason, false)
+                self.endpoint_fails(&lane.endpoint, state, &reason, false)
                     .await;
                 let ceiling = (1_000 << notice.attempts.min(12)).min(LONGEST_RETRY);
                 let wait = jitter(Duration::from_millis(ceiling), self.env.random());

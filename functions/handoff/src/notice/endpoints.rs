@@ -75,17 +75,17 @@ impl Engine {
         }
     }
 
-    /// The endpoints of the team.
+    /// The endpoints of the team, and where traces are sent.
     ///
     /// # Errors
     /// The store's.
     pub async fn endpoints(&self) -> Result<Vec<EndpointNow>, StoreError> {
         let mut endpoints = Vec::new();
-        for webhook in self.team.webhooks() {
-            let state = self.endpoint_state(&webhook.name).await?;
+        for destination in self.destinations() {
+            let state = self.endpoint_state(destination.name()).await?;
             endpoints.push(EndpointNow {
-                name: webhook.name.clone(),
-                url: webhook.url.clone(),
+                name: destination.name().to_owned(),
+                url: destination.address().to_owned(),
                 state: state.map(|(_, state)| state),
             });
         }

@@ -223,6 +223,11 @@ pub trait Model: Send + Sync {
         ""
     }
 
+    /// Who serves it, as OpenTelemetry's conventions name providers. Empty where that is not known.
+    fn provider(&self) -> &'static str {
+        ""
+    }
+
     /// The most tokens that one answer takes: the service is asked for no more.
     fn output_tokens(&self) -> u32 {
         OUTPUT_TOKENS

@@ -9,7 +9,7 @@ use crate::ids::{ActionId, ConversationId, TurnNumber};
 use crate::principal::{Owner, Subject};
 use crate::speaker::Speaker;
 use crate::team::{Arguments, Tool};
-use crate::trace::{Span, TraceId};
+use crate::trace::{SpanContext, TraceId};
 
 /// One call with checked arguments.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub struct CallContext {
     /// The operator who approved the action.
     pub approved_by: Option<Subject>,
     /// The place of the call in the turn's trace.
-    pub span: Span,
+    pub span: SpanContext,
 }
 
 impl CallContext {
@@ -52,7 +52,7 @@ impl CallContext {
             speaker: Speaker::default(),
             action: None,
             approved_by: None,
-            span: Span::of_lookup(trace, 0, ""),
+            span: SpanContext::of_lookup(trace, 0, ""),
         }
     }
 

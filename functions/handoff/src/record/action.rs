@@ -122,6 +122,9 @@ pub struct ActionRecord {
     pub state: ActionState,
     /// When it was accepted.
     pub accepted_at: Millis,
+    /// When it ended, as far as it has, and this was kept. Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Millis>,
     /// When it may be tried again, or must be rechecked.
     #[serde(rename = "look_at")]
     pub due_at: Millis,
@@ -192,9 +195,15 @@ impl ActionRecord {
         self.state == ActionState::Proposed && !self.waits_for_customer()
     }
 
+    /// Its state from now on.
+    pub(crate) fn become_now(&mut self, state: ActionState, now: Millis) {
+        self.state = state;
+        self.ended_at = state.is_terminal().then_some(now);
+    }
+
     /// The end of an action that nobody agreed to in time, or whose card was declined or withdrawn.
     pub(crate) fn end_by(&mut self, answer: Answer, now: Millis) {
-        self.state = ActionState::Rejected;
+        self.become_now(ActionState::Rejected, now);
         self.result = Some(answer.result().to_owned());
         if let Some(card) = &mut self.confirmation {
             card.answer = Some(answer);

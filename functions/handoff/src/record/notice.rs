@@ -14,7 +14,8 @@ pub(crate) struct NoticeRecord {
     pub(crate) owner: Owner,
     /// The turn that it is about; an erasure of the turn removes it.
     pub(crate) turn: TurnNumber,
-    /// JSON, as it is sent.
+    /// JSON, as it is sent; empty where that is read when it is sent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) body: String,
     /// When it was written. Milliseconds since 1970.
     pub(crate) created_at: Millis,

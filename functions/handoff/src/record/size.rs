@@ -160,6 +160,7 @@ mod tests {
             call: worst(CALL_NAME),
             outcome: ToolOutcome::HandedOff,
             result: shorten(&worst(RECORD), result_bound(MAX_CALLS)),
+            at: Millis::MAX,
             milliseconds: u64::MAX,
             ended: Some(EndedAction {
                 action,
@@ -372,6 +373,7 @@ mod tests {
             agent: "a".repeat(64),
             state: ActionState::Rejected,
             accepted_at: Millis::MAX,
+            ended_at: Some(Millis::MAX),
             due_at: Millis::MAX,
             attempts: u32::MAX,
             first_try_at: Some(Millis::MAX),

@@ -44,6 +44,9 @@ pub struct CallResult {
     pub outcome: ToolOutcome,
     /// The text.
     pub result: String,
+    /// When it began. Milliseconds since 1970; 0 in records of before this was kept.
+    #[serde(default, skip_serializing_if = "super::stored::is_zero_place")]
+    pub at: Millis,
     /// Its duration.
     pub milliseconds: u64,
     /// The end of its action; none while that is pending.

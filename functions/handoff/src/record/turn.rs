@@ -10,6 +10,7 @@ use crate::failure::FailureCode;
 use crate::ids::{ActionId, MessageId, TurnNumber};
 use crate::ports::{Millis, Record, Usage};
 use crate::speaker::Speaker;
+use crate::trace::SpanContext;
 
 /// The state of a turn. Only META says whether it is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,17 @@ pub enum Origin {
         /// The turn that this one replaces.
         of: TurnNumber,
     },
+}
+
+impl Origin {
+    /// The origin on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::LateResult => "late_result",
+            Self::Regenerated { .. } => "regenerated",
+        }
+    }
 }
 
 /// Streamed text of a response that never became whole.
@@ -97,6 +109,9 @@ pub struct TurnRecord {
     /// What its client brought: tools, and results.
     #[serde(default, skip_serializing_if = "FromClient::is_nothing")]
     pub client: FromClient,
+    /// The span of the caller that sent the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<SpanContext>,
     /// A random number; lets the process that accepted the turn recognise its own unconfirmed commit.
     #[serde(default, skip_serializing_if = "super::stored::is_zero")]
     pub receipt: u32,
@@ -166,6 +181,7 @@ impl TurnRecord {
             answers: None,
             lookups_only: false,
             client: FromClient::default(),
+            caller: None,
             receipt: 0,
             accepted_at: now,
             ended_at: None,

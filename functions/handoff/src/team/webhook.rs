@@ -11,6 +11,9 @@ use super::{Located, check_name};
 /// The most endpoints of a team: a commit that accepts 16 actions has a record for each of them and each endpoint, and 100 at most.
 const MOST: usize = 4;
 
+/// The name, beside those of endpoints, of whoever takes traces.
+pub const TRACES: &str = "traces";
+
 /// What an endpoint may be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NoticeKind {
@@ -93,6 +96,10 @@ pub(super) fn declare(files: Vec<WebhookFile>) -> Result<Vec<Webhook>, Located> 
         let name = file.name.into_inner();
         if declared.iter().any(|other| other.name == name) {
             return Err(Located::new(format!("there are two webhooks {name:?}"), at));
+        }
+        if name == TRACES {
+            let sentence = "no webhook may be called \"traces\": that name stands for where traces are sent";
+            return Err(Located::new(sentence, at));
         }
         if declared.len() == MOST {
             return Err(Located::new(

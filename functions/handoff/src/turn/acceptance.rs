@@ -352,6 +352,7 @@ impl Play<'_> {
                 agent: self.agent.name.clone(),
                 state: ActionState::Queued,
                 accepted_at: now,
+                ended_at: None,
                 due_at: now + RESEND,
                 attempts: 0,
                 first_try_at: None,

@@ -22,7 +22,7 @@ use crate::record::{
     ToolOutcome, size,
 };
 use crate::team::{ActionOrder, Agent, Tool, ToolKind};
-use crate::trace::{Span, TraceId};
+use crate::trace::{SpanContext, TraceId};
 
 /// The pause before the one repeat of a broken lookup: as long as the back-off of so many lost races.
 const LOOK_UP_AGAIN: u32 = 5;
@@ -225,12 +225,12 @@ fn plan_call(
             match tool.kind {
                 ToolKind::Lookup => {
                     let trace = TraceId::of(&claim.conversation, request.context.turn);
-                    request.context.span = Span::of_lookup(trace, scope.steps, &call.id);
+                    request.context.span = SpanContext::of_lookup(trace, scope.steps, &call.id);
                     Planned::Lookup(request)
                 }
                 ToolKind::Action => {
                     let id = scope.action(&claim.conversation, tool, &identity);
-                    request.context.span = Span::of_action(&id);
+                    request.context.span = SpanContext::of_action(&id);
                     match scope.only.and_then(|only| only.refuses(&id)) {
                         Some(refusal) => Planned::Wrong(refusal.to_owned()),
                         None => Planned::Action(id, request),
@@ -301,6 +301,7 @@ pub(crate) async fn answer(
             call: call.id.clone(),
             outcome: answer.outcome,
             result: size::shorten(&answer.result, bound),
+            at: answer.at,
             milliseconds: answer.milliseconds,
             ended: answer.ended,
             handed_to: answer.handed_to,
@@ -314,6 +315,7 @@ pub(crate) async fn answer(
 struct Answer {
     outcome: ToolOutcome,
     result: String,
+    at: Millis,
     milliseconds: Millis,
     ended: Option<EndedAction>,
     handed_to: Option<String>,
@@ -324,6 +326,7 @@ impl Answer {
         Self {
             outcome,
             result: result.into(),
+            at: 0,
             milliseconds: 0,
             ended: None,
             handed_to: None,
@@ -394,6 +397,7 @@ async fn answer_call<'a>(
             }
         }
     };
+    answer.at = began;
     answer.milliseconds = engine.env.now().saturating_sub(began);
     (call, answer)
 }

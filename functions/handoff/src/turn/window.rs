@@ -314,6 +314,7 @@ mod tests {
             call: call.to_owned(),
             outcome: ToolOutcome::Ok,
             result: format!("result of {call}"),
+            at: 0,
             milliseconds: 1,
             ended: None,
             handed_to: None,

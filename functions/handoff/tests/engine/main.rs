@@ -28,5 +28,6 @@ mod processes;
 mod shown;
 mod store;
 mod summaries;
+mod traces;
 mod turns;
 mod withdrawn;

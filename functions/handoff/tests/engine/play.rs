@@ -7,7 +7,7 @@ use std::time::Duration;
 use baton_handoff::event::{Event, EventKind, Position};
 use baton_handoff::history::{History, Item};
 use baton_handoff::ids::{ActionId, ConversationId, MessageId, TurnNumber};
-use baton_handoff::ports::{Env as _, Lane};
+use baton_handoff::ports::{Env as _, Lane, Traces};
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{
@@ -132,10 +132,23 @@ impl Play {
     }
 
     fn of_team(team: Team) -> Self {
+        Self::with_shop(team, Shop::default())
+    }
+
+    /// A process with workers whose traces are sent.
+    pub(crate) fn traced() -> Self {
+        let text = include_str!("../../teams/acme.toml");
+        let team = Team::parse("acme.toml", text, &[&BackOfficeTools]).unwrap();
+        let play = Self::with_shop(team, Shop::of_traces());
+        play.hire();
+        play
+    }
+
+    fn with_shop(team: Team, shop: Shop) -> Self {
         Self::open(
             Arc::new(team),
             Arc::default(),
-            Arc::default(),
+            Arc::new(shop),
             Arc::default(),
             Arc::default(),
             Instant::now(),
@@ -213,6 +226,7 @@ impl Play {
         let way = Arc::new(Way::to(records.clone()));
         let ports = Ports {
             webhooks: shop.clone(),
+            traces: shop.takes_traces().then(|| shop.clone() as Arc<dyn Traces>),
             store: way.clone(),
             queue: post.clone(),
             model: model.clone(),

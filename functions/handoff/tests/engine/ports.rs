@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use baton_handoff::trace::Trace;
 use baton_handoff::ports::{
     CallContext, Delivered, Delivery, Env, Forgotten, Lane, Millis, Outcome, Posted, Price, Queue,
-    QueueError, ToolError, ToolRequest, Tools, Webhooks,
+    QueueError, ToolError, ToolRequest, Tools, Traces, Webhooks,
 };
 use baton_handoff::team::Tool;
 use futures_util::FutureExt as _;
@@ -31,6 +32,8 @@ pub(crate) struct Shop {
     /// A tool whose service never answers.
     silent: Mutex<Option<String>>,
     endpoint: Mutex<Endpoint>,
+    /// The traces that it was sent; none where nobody takes any.
+    traces: Mutex<Option<Vec<Trace>>>,
     /// Tools that models are not told of.
     withdrawn: Mutex<Vec<String>>,
 }
@@ -47,12 +50,30 @@ impl Default for Shop {
             told: Mutex::default(),
             silent: Mutex::default(),
             endpoint: Mutex::default(),
+            traces: Mutex::default(),
             withdrawn: Mutex::default(),
         }
     }
 }
 
 impl Shop {
+    /// One that takes traces.
+    pub(crate) fn of_traces() -> Self {
+        Self {
+            traces: Mutex::new(Some(Vec::new())),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn takes_traces(&self) -> bool {
+        self.traces.lock().unwrap().is_some()
+    }
+
+    /// The traces that were sent, in their order.
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        self.traces.lock().unwrap().clone().unwrap_or_default()
+    }
+
     pub(crate) fn set_price(&self, price: Price) {
         *self.price.lock().unwrap() = price;
     }
@@ -161,6 +182,14 @@ struct Endpoint {
     always: Option<Delivered>,
 }
 
+impl Endpoint {
+    fn answer(&mut self) -> Delivered {
+        let next = self.answers.pop_front();
+        let always = || self.always.clone().unwrap_or(Delivered::Taken);
+        next.unwrap_or_else(always)
+    }
+}
+
 impl Shop {
     /// From now on endpoints answer this to everything, or take it.
     pub(crate) fn endpoints_answer(&self, answer: Option<Delivered>) {
@@ -185,9 +214,22 @@ impl Webhooks for Shop {
         let mut endpoint = self.endpoint.lock().unwrap();
         let told = (notice.id.to_owned(), notice.body.to_owned());
         endpoint.told.push(told);
-        let next = endpoint.answers.pop_front();
-        let always = || endpoint.always.clone().unwrap_or(Delivered::Taken);
-        next.unwrap_or_else(always)
+        endpoint.answer()
+    }
+}
+
+#[async_trait]
+impl Traces for Shop {
+    fn address(&self) -> &'static str {
+        "https://collector.example/v1/traces"
+    }
+
+    async fn send(&self, trace: &Trace) -> Delivered {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Some(traces) = &mut *self.traces.lock().unwrap() {
+            traces.push(trace.clone());
+        }
+        self.endpoint.lock().unwrap().answer()
     }
 }
 

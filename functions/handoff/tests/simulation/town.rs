@@ -222,6 +222,7 @@ impl Town {
                 sums_up: false,
             }),
             webhooks: tools.clone(),
+            traces: None,
             tools,
             env: env.clone(),
         };

@@ -1,5 +1,5 @@
 //! Signatures of AWS in requests. <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
-//! Knows Bedrock's hosts and how a request is signed; not where credentials come from.
+//! Knows Bedrock's hosts, those of receivers of traces, and how a request is signed; not where credentials come from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::wire::{HttpRequest, Signer};
 
-/// Signs requests to Bedrock.
+/// Signs requests to services of AWS.
 pub struct SigV4 {
     credentials: SharedCredentialsProvider,
     region: String,
@@ -36,12 +36,21 @@ impl SigV4 {
         }
     }
 
-    async fn signed(&self, request: &HttpRequest) -> Result<HeaderMap, ModelError> {
+    /// The headers that sign this POST.
+    ///
+    /// # Errors
+    /// There are no credentials, or the request has a header that cannot be signed.
+    pub async fn sign_post(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<HeaderMap, ModelError> {
         let credentials = self.credentials.provide_credentials().await.map_err(|_| {
             let detail = "there are no credentials of AWS to sign the request with";
             ModelError::new(ModelErrorKind::Unauthorized, detail)
         })?;
-        self.signature(&credentials.into(), request).ok_or_else(|| {
+        self.signature(&credentials.into(), url, headers, body).ok_or_else(|| {
             let detail = "the request cannot be signed";
             ModelError::new(ModelErrorKind::BadRequest, detail)
         })
@@ -50,9 +59,11 @@ impl SigV4 {
     fn signature(
         &self,
         identity: &aws_smithy_runtime_api::client::identity::Identity,
-        request: &HttpRequest,
+        url: &Url,
+        headers: &HeaderMap,
+        body: &[u8],
     ) -> Option<HeaderMap> {
-        let (service, region) = scope(&request.url, &self.region);
+        let (service, region) = scope(url, &self.region);
         let parameters = v4::SigningParams::builder()
             .identity(identity)
             .region(region)
@@ -62,11 +73,11 @@ impl SigV4 {
             .build()
             .ok()?
             .into();
-        let headers = request.headers.iter();
+        let headers = headers.iter();
         let headers =
             headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let body = SignableBody::Bytes(&request.body);
-        let signable = SignableRequest::new("POST", request.url.as_str(), headers, body);
+        let signable =
+            SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(body));
         let (instructions, _) = sign(signable.ok()?, &parameters).ok()?.into_parts();
         let header = |(name, value): (&str, &str)| {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
@@ -83,7 +94,7 @@ impl Signer for SigV4 {
         &'a self,
         request: &'a HttpRequest,
     ) -> BoxFuture<'a, Result<HeaderMap, ModelError>> {
-        Box::pin(self.signed(request))
+        Box::pin(self.sign_post(&request.url, &request.headers, &request.body))
     }
 }
 
@@ -95,10 +106,16 @@ impl fmt::Debug for SigV4 {
     }
 }
 
-/// The service's name in signatures and its region: `bedrock-mantle.eu-central-1.api.aws`.
+/// Receivers of traces and logs, by the first label of their hosts, which is their name in signatures too.
+const RECEIVERS: [&str; 2] = ["xray", "logs"];
+
+/// The service's name in signatures and its region: `bedrock-mantle.eu-central-1.api.aws`, `xray.eu-central-1.amazonaws.com`.
 fn scope<'a>(url: &'a Url, region: &'a str) -> (&'static str, &'a str) {
     let mut labels = url.host_str().unwrap_or_default().split('.');
     let endpoint = labels.next().unwrap_or_default();
+    if let Some(receiver) = RECEIVERS.iter().find(|name| **name == endpoint) {
+        return (receiver, labels.next().unwrap_or(region));
+    }
     let service = if endpoint.starts_with("bedrock-mantle") {
         "bedrock-mantle"
     } else {
@@ -128,6 +145,7 @@ mod tests {
                 ("bedrock", "us-east-1"),
             ),
             ("proxy.example", ("bedrock", "eu-central-1")),
+            ("xray.eu-west-1.amazonaws.com", ("xray", "eu-west-1")),
         ] {
             let url = Url::parse(&format!("https://{host}/x")).unwrap();
             assert_eq!(scope(&url, "eu-central-1"), wanted, "{host}");

@@ -48,6 +48,7 @@ impl Bench {
         let shared: Arc<dyn Store> = Arc::new(store.clone());
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: shared.clone(),
             queue: Arc::new(store.queue()),
             model: Arc::new(Unreachable),

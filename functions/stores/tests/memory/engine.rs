@@ -127,6 +127,7 @@ impl Bench {
         let queue = Arc::new(MemoryQueue::new(env.clone()));
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store,
             queue: queue.clone(),
             model: Arc::new(Script { ends }),

@@ -60,6 +60,7 @@ async fn a_message_that_loses_races_asks_the_model_once() {
     });
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         store: Arc::new(store),
         queue: Arc::new(MemoryQueue::new(env.clone())),
         model: model.clone(),

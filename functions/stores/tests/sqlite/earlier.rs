@@ -87,6 +87,7 @@ fn open_copy(folder: &Folder) -> Opened {
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let ports = Ports {
         webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+        traces: None,
         store: shared.clone(),
         queue: Arc::new(store.queue()),
         model: Arc::new(Polite),

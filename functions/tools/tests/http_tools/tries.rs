@@ -45,6 +45,7 @@ impl Accepted {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: store.clone(),
             queue: Arc::new(MemoryQueue::new(clock.clone())),
             model: Arc::new(Mute),
@@ -65,6 +66,7 @@ impl Accepted {
             agent: "Front".to_owned(),
             state: ActionState::Queued,
             accepted_at: clock.now(),
+            ended_at: None,
             due_at: clock.now(),
             attempts: 0,
             first_try_at: None,

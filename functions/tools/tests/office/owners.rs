@@ -80,6 +80,7 @@ impl Bench {
     async fn sign_in(&self, visitor: &Principal, customer: &Principal) {
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store: self.store.clone(),
             queue: Arc::new(MemoryQueue::new(self.clock.clone())),
             model: Arc::new(Silent),

@@ -120,6 +120,7 @@ impl Shop {
         let tools = Arc::new(Toolbox::open(&kinds(), &team, &outside).unwrap());
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store,
             queue: queue.clone(),
             model: Arc::new(Obedient),

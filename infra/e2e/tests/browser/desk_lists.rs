@@ -42,6 +42,7 @@ async fn write_refunds(folder: &Folder, state: ActionState, many: u32) {
             agent: "IssuesAndRepairsAgent".to_owned(),
             state,
             accepted_at: now - u64::from(many - number) * MINUTE,
+            ended_at: None,
             due_at: now + 1_000 * MINUTE,
             attempts: 0,
             first_try_at: None,

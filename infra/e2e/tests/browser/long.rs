@@ -43,6 +43,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 answers: None,
                 lookups_only: false,
                 client: FromClient::default(),
+                caller: None,
                 receipt: 0,
                 accepted_at: now,
                 ended_at: Some(now),

@@ -249,6 +249,7 @@ async fn run(setup: &Setup) -> Running {
         });
         let ports = Ports {
             webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            traces: None,
             store,
             queue: queue.clone(),
             model,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 /// The line that a format adds to `WIRE_FORMATS`.
 pub(crate) const WIRE: Wire = Wire {
     name: "toy",
+    provider: "toy",
     serves: |_| false,
     open,
 };
