@@ -209,6 +209,7 @@ mod tests {
     use baton_tools::office::BackOffice;
 
     use super::*;
+    use baton_handoff::team::Team;
 
     /// A function without work except the queue's messages.
     struct Idle {

@@ -7,6 +7,7 @@ mod import;
 mod migrate;
 mod people;
 mod restore;
+mod trace;
 mod webhook;
 
 use std::num::NonZeroU32;
@@ -122,6 +123,16 @@ enum Command {
         #[arg(long, global = true)]
         data: Option<PathBuf>,
     },
+    /// Draws what a turn did: its agents, model calls, tools, approvals, how long each took and what it cost
+    ///
+    /// Read from the records, also long afterwards. Without prompts, answers and arguments.
+    Trace {
+        #[command(flatten)]
+        which: trace::Which,
+        /// The SQLite file [default: BATON_DATA, or .baton/baton.db]
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Lists the endpoints of the team file's webhooks, and resumes paused ones
     Webhook {
         #[command(subcommand)]
@@ -155,6 +166,9 @@ fn main() -> ExitCode {
         }
         Command::Key { command, data } => {
             settings(data).and_then(|settings| people::key(&settings, command))
+        }
+        Command::Trace { which, data } => {
+            settings(data).and_then(|settings| trace::run(&settings, which))
         }
         Command::Webhook { command, data } => {
             settings(data).and_then(|settings| webhook::run(&settings, command))

@@ -3,6 +3,7 @@
 //! in it, whatever is set.
 
 mod action;
+mod draw;
 mod ids;
 pub mod names;
 mod send;

@@ -5,7 +5,7 @@ use super::span::Trace;
 use super::turn::{ModelNames, Turn};
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
-use crate::ports::StoreError;
+use crate::ports::{Delivered, StoreError};
 use crate::principal::Owner;
 use crate::record::journal::{JournaledTurn, read_actions, read_meta, read_turn};
 
@@ -32,6 +32,26 @@ impl Engine {
         };
         self.read_trace(conversation, &meta.owner, turn, &Actions::Accepted)
             .await
+    }
+
+    /// Sends a trace at once. None: traces are sent nowhere.
+    pub async fn send_trace(&self, trace: &Trace) -> Option<Delivered> {
+        match &self.traces {
+            Some(traces) => Some(traces.send(trace).await),
+            None => None,
+        }
+    }
+
+    /// The number of the conversation's last turn.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn last_turn(
+        &self,
+        conversation: &ConversationId,
+    ) -> Result<Option<TurnNumber>, StoreError> {
+        let meta = read_meta(&*self.store, conversation).await?;
+        Ok(meta.map(|(_, meta)| meta.next_turn - 1))
     }
 
     /// What is sent of a turn that has ended.

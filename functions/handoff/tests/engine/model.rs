@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use baton_handoff::ports::{
     CallDelta, FinishReason, Message, Model, ModelChunk, ModelError, ModelErrorKind, ModelRequest,
@@ -18,6 +19,8 @@ pub(crate) struct Reply {
     /// How many chunks come before the gate.
     before_gate: usize,
     gate: Option<watch::Receiver<bool>>,
+    /// How long it takes until it begins.
+    takes: Duration,
 }
 
 impl Reply {
@@ -51,6 +54,7 @@ fn of(chunks: Vec<Result<ModelChunk, ModelError>>) -> Reply {
         before_gate: chunks.len(),
         chunks,
         gate: None,
+        takes: Duration::ZERO,
     }
 }
 
@@ -73,6 +77,14 @@ pub(crate) fn says_and_waits(text: &str) -> (Reply, Gate) {
         ..says(&[text])
     };
     (reply, Gate(gate))
+}
+
+/// The same, and takes so long until it begins.
+pub(crate) fn after(milliseconds: u64, reply: Reply) -> Reply {
+    Reply {
+        takes: Duration::from_millis(milliseconds),
+        ..reply
+    }
 }
 
 /// Calls these tools with these arguments.
@@ -222,6 +234,12 @@ impl Model for Script {
             stream::iter(behind)
         };
         let chunks = stream::iter(before).chain(stream::once(gate).flatten());
-        async move { Ok(Box::pin(chunks) as ModelStream) }.boxed()
+        async move {
+            if !reply.takes.is_zero() {
+                tokio::time::sleep(reply.takes).await;
+            }
+            Ok(Box::pin(chunks) as ModelStream)
+        }
+        .boxed()
     }
 }

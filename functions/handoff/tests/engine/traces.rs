@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton_handoff::Decision;
+use baton_handoff::{Decision, Tenant};
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Delivered, ModelErrorKind, Price};
-use baton_handoff::record::ActionState;
+use baton_handoff::ports::{Delivered, ModelErrorKind, Outcome, Price, Usage};
+use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::trace::{Span, SpanContext, Trace, Value, names};
 
-use crate::model::{calls, fails, says};
+use crate::model::{Reply, after, calls, counted, fails, says};
 use crate::play::{CONVERSATION, Play, a_minute_passes, listen, message};
 
 const REFUND: (&str, &str) = ("execute_refund", r#"{"item_id":"i-1"}"#);
+
+impl Play {
+    async fn proposed(&self) -> Vec<ActionRecord> {
+        let tenant = Tenant::default();
+        let open = self.engine.actions(&tenant, ActionState::Proposed, None, 1);
+        open.await.unwrap().actions
+    }
+}
 
 /// Each span as its name and that of the one that it is a part of.
 fn tree(trace: &Trace) -> Vec<(String, String)> {
@@ -175,4 +183,56 @@ async fn an_erased_conversation_is_not_traced() {
     a_minute_passes().await;
     assert_eq!(play.shop.traces().len(), before);
     assert!(play.records.bodies(&format!("H#traces#{CONVERSATION}")).is_empty());
+}
+
+fn takes(milliseconds: u64, prompt_tokens: u64, reply: Reply) -> Reply {
+    let usage = Usage {
+        prompt_tokens,
+        completion_tokens: 18,
+        ..Usage::default()
+    };
+    after(milliseconds, counted(reply, usage))
+}
+
+/// The picture in the guide is what the command draws of this.
+#[tokio::test(start_paused = true)]
+async fn the_guide_shows_the_trace_of_a_turn_as_it_is_drawn() {
+    let play = Play::traced();
+    play.shop.set_price(Price::Known(100_000));
+    play.model.will([
+        takes(640, 310, calls(&[("transfer_to_issues_and_repairs", "{}")])),
+        takes(820, 540, calls(&[("look_up_item", r#"{"search_query":"anvil"}"#)])),
+        takes(910, 610, calls(&[REFUND])),
+        takes(60_000, 0, says(&["This is never said."])),
+    ]);
+    let asked = message("my anvil broke, and so did the rocket");
+    let accepted = play.conversation().submit(asked).await.unwrap();
+    while play.proposed().await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The process dies; another one goes on.
+    play.crash();
+    drop(accepted);
+    let other = play.another();
+    other.hire();
+    play.shop.set_price(Price::Known(1_000));
+    play.shop.set_outcome(Outcome::Rejected("It was not ours.".to_owned()));
+    play.model.will([
+        takes(950, 660, calls(&[("execute_refund", r#"{"item_id":"i-2"}"#)])),
+        takes(1_130, 710, says(&["A colleague will look at it."])),
+    ]);
+    a_minute_passes().await;
+    other.engine.sweep().await.unwrap();
+    a_minute_passes().await;
+    tokio::time::sleep(Duration::from_hours(23)).await;
+    play.model.will([says(&["It is refunded."])]);
+    play.shop.set_outcome(Outcome::Done("It is done.".to_owned()));
+    let action = other.action(ActionState::Proposed).await;
+    other.decide(&action, Decision::Approve).await.unwrap();
+    a_minute_passes().await;
+    let id = ConversationId::parse(CONVERSATION).unwrap();
+    let trace = other.engine.trace(&id, 1).await.unwrap().unwrap();
+    let drawn = trace.draw();
+    let guide = include_str!("../../../../infra/docs/traces.md");
+    assert!(guide.contains(&drawn), "in infra/docs/traces.md this is to stand:\n{drawn}");
 }
