@@ -188,7 +188,10 @@ impl Function {
 }
 
 fn longest_action(engine: &Engine) -> Duration {
-    let actions = engine.team().tools().filter(|tool| tool.kind == ToolKind::Action);
+    let actions = engine
+        .team()
+        .tools()
+        .filter(|tool| tool.kind == ToolKind::Action);
     let times = actions
         .map(|tool| tool.timeout)
         .chain(engine.longest_notice());

@@ -33,7 +33,10 @@ pub(crate) fn run(settings: &Settings, which: Which) -> anyhow::Result<ExitCode>
         for turn in first.. {
             let Some(trace) = engine.trace(&conversation, turn).await? else {
                 // The first turns may have been erased, or were too old to be kept.
-                let is_last = engine.last_turn(&conversation).await?.is_none_or(|last| turn >= last);
+                let is_last = engine
+                    .last_turn(&conversation)
+                    .await?
+                    .is_none_or(|last| turn >= last);
                 if which.turn.is_some() || is_last {
                     break;
                 }

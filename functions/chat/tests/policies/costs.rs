@@ -1,6 +1,8 @@
 //! What a turn of each kind asks of AWS, counted by the engine as DynamoDB counts, and held against `infra/turn-counts.json`,
 //! which `infra/costs` reckons with.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,14 +34,17 @@ struct Kind {
     acts: bool,
     /// The team's budgets.
     budget: &'static str,
+    /// Whether its trace is sent.
+    traced: bool,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "text",
         answers: || vec![answer()],
         acts: false,
         budget: "",
+        traced: false,
     },
     Kind {
         name: "lookup",
@@ -51,6 +56,7 @@ const KINDS: [Kind; 6] = [
         },
         acts: false,
         budget: "",
+        traced: false,
     },
     Kind {
         name: "action",
@@ -62,26 +68,64 @@ const KINDS: [Kind; 6] = [
         },
         acts: true,
         budget: "",
+        traced: false,
     },
     Kind {
         name: "hand-off",
         answers: || vec![calls("transfer_back_to_triage", json!({})), answer()],
         acts: false,
         budget: "",
+        traced: false,
     },
     Kind {
         name: "text, customer's budget",
         answers: || vec![answer()],
         acts: false,
         budget: "customer_day = { tokens = 1_000_000_000 }",
+        traced: false,
     },
     Kind {
         name: "text, tenant's budget",
         answers: || vec![answer()],
         acts: false,
         budget: "tenant_day = { tokens = 1_000_000_000 }",
+        traced: false,
+    },
+    Kind {
+        name: "text, traced",
+        answers: || vec![answer()],
+        acts: true,
+        budget: "",
+        traced: true,
     },
 ];
+
+/// Takes whatever is sent, and says so. Its address.
+fn receiver() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                connection.read_line(&mut line).unwrap();
+                let line = line.trim().to_ascii_lowercase();
+                if let Some(bytes) = line.strip_prefix("content-length:") {
+                    length = bytes.trim().parse().unwrap();
+                }
+                if line.is_empty() {
+                    break;
+                }
+            }
+            connection.read_exact(&mut vec![0; length]).unwrap();
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _hung_up = connection.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}/v1/traces")
+}
 
 /// The built-in team with these budgets, as a file.
 fn team_with(budget: &str) -> PathBuf {
@@ -104,10 +148,15 @@ async fn count(kind: &Kind) -> Value {
     let (template, table) = (Template::read(), Table::start().await);
     let team = (!kind.budget.is_empty()).then(|| team_with(kind.budget));
     let (sent, mut messages) = mpsc::unbounded_channel();
+    let receiver = kind.traced.then(receiver);
     let start = async |program, function| {
         let settings = |host: &str| {
             let mut settings = template.environment(function, host);
             settings.insert("BATON_MODEL_URL".to_owned(), model.url());
+            if let Some(receiver) = &receiver {
+                let name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT".to_owned();
+                settings.insert(name, receiver.clone());
+            }
             if let Some(team) = &team {
                 settings.insert("BATON_TEAM".to_owned(), team.display().to_string());
             }
@@ -127,7 +176,11 @@ async fn count(kind: &Kind) -> Value {
         start("chat", "ChatFunction").await,
         start("worker", "WorkerFunction").await,
     );
-    while messages.try_recv().is_ok() {}
+    while let Ok(message) = messages.try_recv() {
+        // The first delivers all that is there of its conversation.
+        work(&mut worker, message).await;
+    }
+    let _of_earlier_turns = worker.cloud.take_tally();
     let reads = chat.cloud.reads();
     let turn = say_with(&mut chat, &visitor, "counted", "Well, what do you say?");
     if kind.acts {

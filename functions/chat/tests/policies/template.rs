@@ -135,6 +135,7 @@ impl Template {
             "FourEyesUsd"
             | "RetentionDays"
             | "Bounds"
+            | "TracesEndpoint"
             | "JwtToolClaims"
             | "ToolTokenIssuer"
             | "Origins"

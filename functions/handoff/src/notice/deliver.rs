@@ -7,8 +7,7 @@ use crate::action::Executed;
 use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::ports::{
-    Change, CommitError, Delivered, Lane, Millis, Order, Range, StoreError, Stored, jitter,
-    millis,
+    Change, CommitError, Delivered, Lane, Millis, Order, Range, StoreError, Stored, jitter, millis,
 };
 use crate::principal::Owner;
 use crate::record::notice::{NoticeRecord, notices_of};

@@ -98,7 +98,8 @@ pub(super) fn declare(files: Vec<WebhookFile>) -> Result<Vec<Webhook>, Located> 
             return Err(Located::new(format!("there are two webhooks {name:?}"), at));
         }
         if name == TRACES {
-            let sentence = "no webhook may be called \"traces\": that name stands for where traces are sent";
+            let sentence =
+                "no webhook may be called \"traces\": that name stands for where traces are sent";
             return Err(Located::new(sentence, at));
         }
         if declared.len() == MOST {

@@ -29,10 +29,9 @@ pub(super) fn spans_of(action: &ActionRecord, now: Millis) -> Vec<Span> {
         .with_some(names::AMOUNT, action.amount_cents);
     whole.error = match action.state {
         ActionState::Rejected | ActionState::Unknown => Some(action.state.as_str().to_owned()),
-        ActionState::Proposed
-        | ActionState::Queued
-        | ActionState::Running
-        | ActionState::Done => None,
+        ActionState::Proposed | ActionState::Queued | ActionState::Running | ActionState::Done => {
+            None
+        }
     };
     whole.events.extend(settled(action));
 
@@ -68,14 +67,25 @@ fn last_known(action: &ActionRecord) -> Millis {
     let decided = action.decided.as_ref().map(|decided| decided.at);
     let answered = action.confirmation.as_ref();
     let answered = answered.and_then(|card| card.answered_at);
-    let known = [Some(action.accepted_at), action.first_try_at, decided, answered];
-    known.into_iter().flatten().max().unwrap_or(action.accepted_at)
+    let known = [
+        Some(action.accepted_at),
+        action.first_try_at,
+        decided,
+        answered,
+    ];
+    known
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or(action.accepted_at)
 }
 
 /// Until when it waited for an operator, and what was decided; none if it did not.
 fn approved(action: &ActionRecord, end: Millis) -> Option<(Millis, Option<&'static str>)> {
     match &action.decided {
-        Some(decided) if is_approval(decided) => Some((decided.at, Some(decided.decision.as_str()))),
+        Some(decided) if is_approval(decided) => {
+            Some((decided.at, Some(decided.decision.as_str())))
+        }
         // An operator's later word has taken its place: it began to be tried when the first one was known.
         Some(_) => None,
         None if action.waits_for_operator() => Some((end, None)),

@@ -31,7 +31,11 @@ impl Trace {
             let start = lasting(span.start - origin);
             let took = lasting(span.end - span.start);
             // Writing to a string cannot fail.
-            let _written = writeln!(drawn, "{text:width$}  {start:>8} {took:>8}  {}", bar.trim_end());
+            let _written = writeln!(
+                drawn,
+                "{text:width$}  {start:>8} {took:>8}  {}",
+                bar.trim_end()
+            );
             for event in &span.events {
                 let moment = lasting(event.at.saturating_sub(origin));
                 let what = format!("{}· {}", " ".repeat(indent_of(&text)), event.name);

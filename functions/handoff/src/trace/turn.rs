@@ -91,7 +91,10 @@ impl Turn<'_> {
     fn stretches(&self) -> Vec<Stretch<'_>> {
         let mut stretches: Vec<Stretch<'_>> = Vec::new();
         for (number, step) in self.journal.steps.iter().enumerate() {
-            if stretches.last().is_some_and(|last| last.agent == step.agent) {
+            if stretches
+                .last()
+                .is_some_and(|last| last.agent == step.agent)
+            {
                 continue;
             }
             stretches.push(Stretch {
@@ -122,7 +125,11 @@ impl Turn<'_> {
         if let Origin::Regenerated { of } = record.origin {
             span.links.push(SpanContext::of_turn(self.conversation, of));
         }
-        let late = self.journal.steps.iter().flat_map(|step| &step.late_results);
+        let late = self
+            .journal
+            .steps
+            .iter()
+            .flat_map(|step| &step.late_results);
         let late = late.map(|late| SpanContext::of_action(&late.action));
         span.links.extend(late);
         span.events = self.recoveries();
@@ -190,10 +197,7 @@ impl Turn<'_> {
     fn failed(&self, call: &FailedCall, at: Millis) -> SpanEvent {
         let attribute = |name, value| Attribute { name, value };
         let mut attributes = vec![
-            attribute(
-                names::REQUEST_MODEL,
-                (self.model)(&call.model).name.into(),
-            ),
+            attribute(names::REQUEST_MODEL, (self.model)(&call.model).name.into()),
             attribute(names::ERROR, FailureCode::as_str(call.why).into()),
         ];
         attributes.extend(call.cost.map(|cost| attribute(names::COST, cost.into())));

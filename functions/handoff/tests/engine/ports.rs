@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton_handoff::trace::Trace;
 use baton_handoff::ports::{
     CallContext, Delivered, Delivery, Env, Forgotten, Lane, Millis, Outcome, Posted, Price, Queue,
     QueueError, ToolError, ToolRequest, Tools, Traces, Webhooks,
 };
 use baton_handoff::team::Tool;
+use baton_handoff::trace::Trace;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use baton_handoff::{Decision, Tenant};
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Delivered, ModelErrorKind, Outcome, Price, Usage};
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::trace::{Span, SpanContext, Trace, Value, names};
+use baton_handoff::{Decision, Tenant};
 
 use crate::model::{Reply, after, calls, counted, fails, says};
 use crate::play::{CONVERSATION, Play, a_minute_passes, listen, message};
@@ -47,7 +47,11 @@ fn named<'a>(trace: &'a Trace, name: &str) -> &'a Span {
 fn contexts(trace: &Trace) -> BTreeSet<String> {
     let spans = trace.spans.iter();
     let contexts: BTreeSet<_> = spans.map(|span| span.context.to_string()).collect();
-    assert_eq!(contexts.len(), trace.spans.len(), "each span has its own id");
+    assert_eq!(
+        contexts.len(),
+        trace.spans.len(),
+        "each span has its own id"
+    );
     contexts
 }
 
@@ -99,13 +103,16 @@ async fn an_action_that_a_colleague_approves_a_day_later_is_in_the_trace_of_its_
     let play = Play::traced();
     play.shop.set_price(Price::Known(100_000));
     play.transferred_by("transfer_to_issues_and_repairs").await;
-    play.model.will([calls(&[REFUND]), says(&["A colleague looks."])]);
+    play.model
+        .will([calls(&[REFUND]), says(&["A colleague looks."])]);
     play.say("my money back").await;
     a_minute_passes().await;
     let accepted = play.shop.traces().pop().unwrap();
     assert_eq!(accepted.turn, 2);
     assert!(
-        tree(&accepted).iter().all(|(name, _)| name != "execute_tool execute_refund"),
+        tree(&accepted)
+            .iter()
+            .all(|(name, _)| name != "execute_tool execute_refund"),
         "it is sent when it has ended"
     );
     tokio::time::sleep(Duration::from_hours(24)).await;
@@ -126,12 +133,18 @@ async fn an_action_that_a_colleague_approves_a_day_later_is_in_the_trace_of_its_
     assert_eq!(parts[2].end, refund.end);
     let late = named(&told, "baton.turn");
     assert_eq!(late.links, [refund.context]);
-    assert_eq!(late.attribute(names::ORIGIN), Some(&Value::from("late_result")));
+    assert_eq!(
+        late.attribute(names::ORIGIN),
+        Some(&Value::from("late_result"))
+    );
     // For people all of it is in the turn that accepted it.
     let id = ConversationId::parse(CONVERSATION).unwrap();
     let shown = play.engine.trace(&id, 2).await.unwrap().unwrap();
     let of_action = |span: &&Span| span.context.trace == refund.context.trace;
-    let sent = accepted.spans.iter().chain(told.spans.iter().filter(of_action));
+    let sent = accepted
+        .spans
+        .iter()
+        .chain(told.spans.iter().filter(of_action));
     let sent: Vec<_> = sent.cloned().collect();
     assert_eq!(shown.spans, sent);
 }
@@ -147,7 +160,10 @@ async fn what_was_not_taken_comes_again_with_the_same_ids() {
     let traces = play.shop.traces();
     assert_eq!(traces.len(), 3);
     assert!(traces.iter().all(|trace| *trace == traces[0]));
-    assert_eq!(named(&traces[0], "baton.turn").error.as_deref(), Some("model_unauthorized"));
+    assert_eq!(
+        named(&traces[0], "baton.turn").error.as_deref(),
+        Some("model_unauthorized")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +198,11 @@ async fn an_erased_conversation_is_not_traced() {
     play.engine.sweep().await.unwrap();
     a_minute_passes().await;
     assert_eq!(play.shop.traces().len(), before);
-    assert!(play.records.bodies(&format!("H#traces#{CONVERSATION}")).is_empty());
+    assert!(
+        play.records
+            .bodies(&format!("H#traces#{CONVERSATION}"))
+            .is_empty()
+    );
 }
 
 fn takes(milliseconds: u64, prompt_tokens: u64, reply: Reply) -> Reply {
@@ -201,7 +221,11 @@ async fn the_guide_shows_the_trace_of_a_turn_as_it_is_drawn() {
     play.shop.set_price(Price::Known(100_000));
     play.model.will([
         takes(640, 310, calls(&[("transfer_to_issues_and_repairs", "{}")])),
-        takes(820, 540, calls(&[("look_up_item", r#"{"search_query":"anvil"}"#)])),
+        takes(
+            820,
+            540,
+            calls(&[("look_up_item", r#"{"search_query":"anvil"}"#)]),
+        ),
         takes(910, 610, calls(&[REFUND])),
         takes(60_000, 0, says(&["This is never said."])),
     ]);
@@ -216,9 +240,14 @@ async fn the_guide_shows_the_trace_of_a_turn_as_it_is_drawn() {
     let other = play.another();
     other.hire();
     play.shop.set_price(Price::Known(1_000));
-    play.shop.set_outcome(Outcome::Rejected("It was not ours.".to_owned()));
+    play.shop
+        .set_outcome(Outcome::Rejected("It was not ours.".to_owned()));
     play.model.will([
-        takes(950, 660, calls(&[("execute_refund", r#"{"item_id":"i-2"}"#)])),
+        takes(
+            950,
+            660,
+            calls(&[("execute_refund", r#"{"item_id":"i-2"}"#)]),
+        ),
         takes(1_130, 710, says(&["A colleague will look at it."])),
     ]);
     a_minute_passes().await;
@@ -226,7 +255,8 @@ async fn the_guide_shows_the_trace_of_a_turn_as_it_is_drawn() {
     a_minute_passes().await;
     tokio::time::sleep(Duration::from_hours(23)).await;
     play.model.will([says(&["It is refunded."])]);
-    play.shop.set_outcome(Outcome::Done("It is done.".to_owned()));
+    play.shop
+        .set_outcome(Outcome::Done("It is done.".to_owned()));
     let action = other.action(ActionState::Proposed).await;
     other.decide(&action, Decision::Approve).await.unwrap();
     a_minute_passes().await;
@@ -234,5 +264,8 @@ async fn the_guide_shows_the_trace_of_a_turn_as_it_is_drawn() {
     let trace = other.engine.trace(&id, 1).await.unwrap().unwrap();
     let drawn = trace.draw();
     let guide = include_str!("../../../../infra/docs/traces.md");
-    assert!(guide.contains(&drawn), "in infra/docs/traces.md this is to stand:\n{drawn}");
+    assert!(
+        guide.contains(&drawn),
+        "in infra/docs/traces.md this is to stand:\n{drawn}"
+    );
 }

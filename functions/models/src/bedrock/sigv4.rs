@@ -50,10 +50,11 @@ impl SigV4 {
             let detail = "there are no credentials of AWS to sign the request with";
             ModelError::new(ModelErrorKind::Unauthorized, detail)
         })?;
-        self.signature(&credentials.into(), url, headers, body).ok_or_else(|| {
-            let detail = "the request cannot be signed";
-            ModelError::new(ModelErrorKind::BadRequest, detail)
-        })
+        self.signature(&credentials.into(), url, headers, body)
+            .ok_or_else(|| {
+                let detail = "the request cannot be signed";
+                ModelError::new(ModelErrorKind::BadRequest, detail)
+            })
     }
 
     fn signature(

@@ -186,14 +186,16 @@ fn resource(
     const NAME: &str = "service.name";
     const VERSION: &str = "service.version";
     let mut resource = pairs("OTEL_RESOURCE_ATTRIBUTES", attributes.unwrap_or_default())?;
-    if let Some((key, _)) = resource.iter().find(|(_, value)| value.len() > LONGEST_VALUE) {
+    if let Some((key, _)) = resource
+        .iter()
+        .find(|(_, value)| value.len() > LONGEST_VALUE)
+    {
         return Err(BadSetting::new(format!(
             "OTEL_RESOURCE_ATTRIBUTES: the value of {key} is longer than {LONGEST_VALUE} bytes"
         )));
     }
-    let has = |resource: &[(String, String)], name: &str| {
-        resource.iter().any(|(key, _)| key == name)
-    };
+    let has =
+        |resource: &[(String, String)], name: &str| resource.iter().any(|(key, _)| key == name);
     if let Some(service) = service {
         resource.retain(|(key, _)| key != NAME);
         resource.push((NAME.to_owned(), service.to_owned()));
@@ -229,7 +231,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_SERVICE_NAME", "shop"),
-            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=x,deployment.environment.name=test"),
+            (
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "service.name=x,deployment.environment.name=test",
+            ),
         ]);
         let settings = settings.unwrap().unwrap();
         assert_eq!(settings.url.as_str(), "https://otel.example/base/v1/traces");
@@ -238,9 +243,18 @@ mod tests {
         assert!(!format!("{settings:?}").contains("a b"));
         assert!(settings.gzip);
         assert_eq!(settings.encoding, Encoding::Json);
-        let named = settings.resource.iter().filter(|(key, _)| key == "service.name");
-        assert_eq!(named.map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["shop"]);
-        let exact = read_of(&[(TRACES, "http://127.0.0.1:4318/here"), (ENDPOINT, "http://x")]);
+        let named = settings
+            .resource
+            .iter()
+            .filter(|(key, _)| key == "service.name");
+        assert_eq!(
+            named.map(|(_, value)| value.as_str()).collect::<Vec<_>>(),
+            ["shop"]
+        );
+        let exact = read_of(&[
+            (TRACES, "http://127.0.0.1:4318/here"),
+            (ENDPOINT, "http://x"),
+        ]);
         let exact = exact.unwrap().unwrap();
         assert_eq!(exact.url.as_str(), "http://127.0.0.1:4318/here");
         assert_eq!(exact.encoding, Encoding::Protobuf);
@@ -248,8 +262,15 @@ mod tests {
 
     #[test]
     fn traces_can_be_switched_off() {
-        for off in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
-            assert!(read_of(&[(ENDPOINT, "http://127.0.0.1:4318"), off]).unwrap().is_none());
+        for off in [
+            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ] {
+            assert!(
+                read_of(&[(ENDPOINT, "http://127.0.0.1:4318"), off])
+                    .unwrap()
+                    .is_none()
+            );
         }
     }
 
@@ -274,7 +295,10 @@ mod tests {
         }
         let plain = read_of(&[
             (ENDPOINT, "http://collector.example:4318"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20secret"),
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "authorization=Bearer%20secret",
+            ),
         ]);
         let sentence = plain.unwrap_err().to_string();
         assert!(sentence.contains("BATON_PLAIN_HTTP"), "{sentence}");
@@ -284,7 +308,10 @@ mod tests {
     fn requests_to_aws_are_signed_unless_a_header_has_a_token() {
         let url = "https://xray.eu-central-1.amazonaws.com/v1/traces";
         assert!(is_signed(&read_of(&[(TRACES, url)]).unwrap().unwrap()));
-        let with_token = [(TRACES, url), ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x")];
+        let with_token = [
+            (TRACES, url),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x"),
+        ];
         assert!(!is_signed(&read_of(&with_token).unwrap().unwrap()));
     }
 }

@@ -120,7 +120,9 @@ impl Values {
 }
 
 fn is_setting(name: &str) -> bool {
-    name.starts_with("BATON_") || name == "OPENAI_API_KEY"
+    name.starts_with("BATON_")
+        || name.starts_with("OTEL_EXPORTER_OTLP_")
+        || name == "OPENAI_API_KEY"
 }
 
 /// The settings in a file of lines `NAME=value`.
