@@ -1,6 +1,6 @@
 //! One exchange over HTTP, in whichever format the client speaks: read, play, write.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -36,22 +36,26 @@ pub(crate) fn answer(
         Ok((conversation, quirk))
     });
     match read {
-        Ok((conversation, None)) => respond(format, &conversation, settings.word_delay),
-        Ok((conversation, Some(quirk))) => quirks::respond(quirk, format, &conversation, tries),
+        Ok((conversation, None)) => respond(format, &conversation, settings),
+        Ok((conversation, Some(quirk))) => {
+            let reply = player::reply(&settings.scenes, &conversation);
+            quirks::respond(quirk, format, &conversation, reply, tries)
+        }
         Err(error) => refuse(format, &error),
     }
 }
 
-fn respond(format: Format, conversation: &Conversation, word_delay: Duration) -> Response {
+fn respond(format: Format, conversation: &Conversation, settings: &Settings) -> Response {
     let wire = format.wire();
-    let reply = player::reply(conversation).permitted(conversation);
+    let reply = player::reply(&settings.scenes, conversation).permitted(conversation);
     let answer = Identified::new(conversation, reply, wire.signs);
     let heading = heading(conversation);
     match conversation.delivery {
         Delivery::Whole => json(StatusCode::OK, &(wire.whole)(&heading, &answer)),
         Delivery::Streamed { .. } => {
             let writer = (wire.writer)(heading, conversation.delivery);
-            let body = stream::body(writer, answer.parts(wire.interleaves), word_delay);
+            let parts = answer.parts(wire.interleaves);
+            let body = stream::body(writer, parts, settings.word_delay);
             let headers = [(CONTENT_TYPE, wire.media_type), (CACHE_CONTROL, "no-cache")];
             (headers, body).into_response()
         }

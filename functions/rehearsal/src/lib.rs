@@ -70,4 +70,5 @@ mod server;
 mod stream;
 
 pub use formats::Format;
+pub use player::{BadScenes, Scenes};
 pub use server::{Settings, router, serve};

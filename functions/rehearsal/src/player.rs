@@ -1,4 +1,4 @@
-//! Chooses the next answer: the first matching scene of `scenes.toml`. Knows the request only: no sockets, no clock, no state.
+//! Chooses the next answer: the first matching scene of the script. Knows the request only: no sockets, no clock, no state.
 //!
 //! `conversation` gives texts their names, `results` reads results, `scenes` is the file.
 //! A reply consists of the file's words, the customer's own words, and fields named in the file. It never contains instructions,
@@ -12,7 +12,8 @@ use crate::arguments;
 use crate::conversation::{Conversation, Tool};
 use crate::reply::{Called, Reply};
 use conversation::{Fact, Texts, opening};
-use scenes::{Call, SCRIPT, Scene, Test, spaced};
+pub use scenes::{BadScenes, Scenes};
+use scenes::{Call, Scene, Script, Test, spaced};
 
 /// The most words of a value from a conversation.
 const VALUE_BYTES_MAX: usize = 200;
@@ -20,10 +21,15 @@ const VALUE_BYTES_MAX: usize = 200;
 const WORD_BYTES_MIN: usize = 4;
 
 /// The next answer. Equal requests get equal answers.
-pub(crate) fn reply(request: &Conversation) -> Reply {
-    let (texts, to_answer) = conversation::read(request);
-    let mut player = Player { request, texts };
-    for (name, texts) in &SCRIPT.texts {
+pub(crate) fn reply(scenes: &Scenes, request: &Conversation) -> Reply {
+    let script = scenes.script();
+    let (texts, to_answer) = conversation::read(script, request);
+    let mut player = Player {
+        script,
+        request,
+        texts,
+    };
+    for (name, texts) in &script.texts {
         player.texts.insert(name, player.shuffled(texts));
     }
     let replies = to_answer.into_iter().map(|fact| player.answer(fact));
@@ -41,22 +47,23 @@ pub(crate) fn reply(request: &Conversation) -> Reply {
 }
 
 struct Player<'a> {
+    script: &'a Script,
     request: &'a Conversation,
-    texts: Texts,
+    texts: Texts<'a>,
 }
 
 impl Player<'_> {
     /// The reply of the first matching scene.
     fn answer(&mut self, (kind, text): Fact) -> Reply {
         self.texts.insert("result", vec![text]);
-        let mut scenes = SCRIPT.scenes.iter().filter(|scene| scene.on == kind);
+        let mut scenes = self.script.scenes.iter().filter(|scene| scene.on == kind);
         let reply = scenes.find_map(|scene| self.perform(scene));
         reply.unwrap_or_default()
     }
 
     /// The scene's reply, if its conditions hold and its slots have values and its calls tools.
     fn perform(&self, scene: &Scene) -> Option<Reply> {
-        let passes = |(name, test): (&String, &Test)| SCRIPT.passes(test, &self.values(name));
+        let passes = |(name, test): (&String, &Test)| self.script.passes(test, &self.values(name));
         let mut when = scene.when.iter();
         if !scene.when.is_empty() && !when.any(|when| when.iter().all(passes)) {
             return None;
@@ -129,7 +136,7 @@ impl Player<'_> {
     }
 
     fn values(&self, name: &str) -> Vec<String> {
-        let mut sources = SCRIPT.slots.get(name).into_iter().flatten();
+        let mut sources = self.script.slots.get(name).into_iter().flatten();
         let of_slot = || Vec::from_iter(sources.find_map(|source| self.source(source)));
         self.texts.get(name).cloned().unwrap_or_else(of_slot)
     }
@@ -142,7 +149,7 @@ impl Player<'_> {
         let texts = self.texts.get(name).cloned().unwrap_or_else(filled);
         let mut found = texts.into_iter().filter_map(|text| match pattern {
             "" => Some(text),
-            _ => SCRIPT.find(pattern, &text),
+            _ => self.script.find(pattern, &text),
         });
         let other = self.value(unlike).unwrap_or_default();
         found.find(|text| unlike.is_empty() || !other.eq_ignore_ascii_case(text))

@@ -20,16 +20,19 @@ use tokio::sync::oneshot;
 use crate::error::{ApiError, BODY_BYTES_MAX};
 use crate::exchange;
 use crate::formats::Format;
+use crate::player::Scenes;
 use crate::quirks::Tries;
 
 /// An answer at the default pace ends within this; a longer one is cut, so that a shutdown has an end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The model's behaviour, apart from its words.
+/// The model's behaviour.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The pause before each word and each fragment of arguments of a stream. Zero sends the answer in one piece.
     pub word_delay: Duration,
+    /// Its words.
+    pub scenes: Scenes,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             word_delay: Duration::from_millis(35),
+            scenes: Scenes::default(),
         }
     }
 }

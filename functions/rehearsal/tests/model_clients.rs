@@ -23,6 +23,7 @@ async fn the_official_clients_understand_every_answer() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let settings = Settings {
         word_delay: Duration::from_millis(1),
+        ..Settings::default()
     };
     tokio::spawn(serve(listener, settings, std::future::pending()));
 

@@ -351,7 +351,7 @@ async fn build_model(
         ModelChoice::Service(_) => Duration::ZERO,
         ModelChoice::Rehearsal { word_delay_ms } => Duration::from_millis(*word_delay_ms),
     };
-    let base_url = start_rehearsal(word_delay, stop.clone()).await?;
+    let base_url = start_rehearsal(word_delay, None, stop.clone()).await?;
     let endpoint = Endpoint::OpenAi {
         base_url,
         model: "rehearsal".to_owned(),
@@ -386,14 +386,22 @@ pub(crate) fn model_client(
     Ok(Some((client, info)))
 }
 
-/// The rehearsal model on a free port of loopback, reached like any other service.
+/// The rehearsal model on a free port of loopback, reached like any other service. `scenes`: a text of scenes before its own.
 #[cfg(feature = "embedded")]
-async fn start_rehearsal(word_delay: Duration, stop: CancellationToken) -> anyhow::Result<String> {
+pub(crate) async fn start_rehearsal(
+    word_delay: Duration,
+    scenes: Option<&str>,
+    stop: CancellationToken,
+) -> anyhow::Result<String> {
+    let scenes = scenes
+        .map(baton_rehearsal::Scenes::with_first)
+        .transpose()?;
+    let scenes = scenes.unwrap_or_default();
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .context("the rehearsal model found no free port on loopback")?;
     let address = listener.local_addr()?;
-    let settings = baton_rehearsal::Settings { word_delay };
+    let settings = baton_rehearsal::Settings { word_delay, scenes };
     tokio::spawn(async move {
         let stopped = async move { stop.cancelled().await };
         if let Err(error) = baton_rehearsal::serve(listener, settings, stopped).await {
@@ -405,7 +413,11 @@ async fn start_rehearsal(word_delay: Duration, stop: CancellationToken) -> anyho
 
 #[cfg(not(feature = "embedded"))]
 #[expect(clippy::unused_async, reason = "the other one waits for a port")]
-async fn start_rehearsal(_: Duration, _: CancellationToken) -> anyhow::Result<String> {
+pub(crate) async fn start_rehearsal(
+    _: Duration,
+    _: Option<&str>,
+    _: CancellationToken,
+) -> anyhow::Result<String> {
     anyhow::bail!(
         "BATON_MODEL_URL names no model's address, and this program was built without the rehearsal model, the feature `embedded`"
     )

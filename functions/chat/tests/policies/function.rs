@@ -81,6 +81,7 @@ async fn rehearsal() -> String {
     let address = listener.local_addr().unwrap();
     let settings = baton_rehearsal::Settings {
         word_delay: Duration::ZERO,
+        ..baton_rehearsal::Settings::default()
     };
     tokio::spawn(baton_rehearsal::serve(listener, settings, pending()));
     format!("http://{address}/v1")

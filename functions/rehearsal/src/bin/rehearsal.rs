@@ -86,6 +86,7 @@ fn arguments() -> Result<Arguments, String> {
     let settings = match word_delay {
         Some(word_delay) => Settings {
             word_delay: milliseconds(&word_delay)?,
+            ..Settings::default()
         },
         None => Settings::default(),
     };

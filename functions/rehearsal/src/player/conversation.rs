@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::conversation::{Call, Conversation, Message};
 
 use super::results::lines;
-use super::scenes::SCRIPT;
+use super::scenes::Script;
 
 /// One fact: its kind (said, called or reported) and its text.
 pub(super) type Fact = (&'static str, String);
-pub(super) type Texts = BTreeMap<&'static str, Vec<String>>;
+pub(super) type Texts<'a> = BTreeMap<&'a str, Vec<String>>;
 
 /// The first line of a call and of its result.
 pub(super) fn opening(tool: &str) -> String {
@@ -17,8 +17,8 @@ pub(super) fn opening(tool: &str) -> String {
 }
 
 /// All facts, oldest first. Results, notes and calls are in lines.
-fn facts(request: &Conversation) -> Vec<Fact> {
-    let matches = |pattern, text: &str| SCRIPT.find(pattern, text).is_some();
+fn facts(script: &Script, request: &Conversation) -> Vec<Fact> {
+    let matches = |pattern, text: &str| script.find(pattern, text).is_some();
     let mut facts: Vec<Fact> = Vec::new();
     let mut open: &[Call] = &[];
     for message in &request.messages {
@@ -48,7 +48,7 @@ fn facts(request: &Conversation) -> Vec<Fact> {
                 let result = opening(name) + &lines(text, asked);
                 if !matches("hand_off", name) {
                     facts.push(("result", result));
-                } else if SCRIPT.find("outcome", &result).as_deref() != Some("refused") {
+                } else if script.find("outcome", &result).as_deref() != Some("refused") {
                     let led_here = of(&facts, &["customer"]).into_iter().next();
                     facts.push(("handed over", led_here.unwrap_or_default()));
                 }
@@ -59,10 +59,10 @@ fn facts(request: &Conversation) -> Vec<Fact> {
 }
 
 /// The texts by their names, and the facts to answer; the customer has no kind.
-pub(super) fn read(request: &Conversation) -> (Texts, Vec<Fact>) {
-    let facts = facts(request);
+pub(super) fn read<'a>(script: &Script, request: &Conversation) -> (Texts<'a>, Vec<Fact>) {
+    let facts = facts(script, request);
     let here = since(&facts, |(kind, _)| *kind == "handed over");
-    let closes = |call: &str| SCRIPT.find("closing", call).is_some();
+    let closes = |call: &str| script.find("closing", call).is_some();
     let case = since(here, |(kind, text)| *kind == "called" && closes(text));
     let turn = since(&facts, |(kind, _)| *kind == "customer");
     let latest = of(case, &["customer", "handed over"]);

@@ -1,29 +1,95 @@
-//! The script as data: `scenes.toml`, embedded and parsed once. Knows no conversation.
+//! The script as data: `scenes.toml`, embedded and parsed once, and the scenes that others put before it. Knows no conversation.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use regex_lite::Regex;
 use serde::Deserialize;
 
-pub(super) static SCRIPT: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static SCRIPT: LazyLock<Arc<Script>> = LazyLock::new(|| {
     toml::from_str(include_str!("../../scenes.toml"))
+        .map(Arc::new)
         .unwrap_or_else(|error| panic!("scenes.toml: {error}"))
 });
+
+/// What the model says: the scenes of `scenes.toml`, and those that were put before them.
+#[derive(Clone)]
+pub struct Scenes(Arc<Script>);
+
+/// A file of scenes that cannot be read: its line, and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadScenes(String);
+
+impl fmt::Display for BadScenes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadScenes {}
+
+impl Default for Scenes {
+    fn default() -> Self {
+        Self(SCRIPT.clone())
+    }
+}
+
+impl fmt::Debug for Scenes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scenes({})", self.0.scenes.len())
+    }
+}
+
+impl Scenes {
+    /// The scenes of this text, in the form of `scenes.toml`, before those of that file. A set, pattern, text or slot of the same
+    /// name takes the place of the file's.
+    ///
+    /// # Errors
+    /// The first mistake in the text.
+    pub fn with_first(text: &str) -> Result<Self, BadScenes> {
+        let mut script: Script =
+            toml::from_str(text).map_err(|error| BadScenes(error.to_string()))?;
+        let usual = &**SCRIPT;
+        let fill = |own: &mut BTreeMap<String, Vec<String>>, others: &BTreeMap<_, _>| {
+            for (name, value) in others {
+                own.entry(String::clone(name))
+                    .or_insert_with(|| Vec::clone(value));
+            }
+        };
+        fill(&mut script.words, &usual.words);
+        fill(&mut script.texts, &usual.texts);
+        fill(&mut script.slots, &usual.slots);
+        for (name, finders) in &usual.patterns {
+            let own = script.patterns.entry(name.clone());
+            own.or_insert_with(|| finders.clone());
+        }
+        script.scenes.extend(usual.scenes.iter().cloned());
+        Ok(Self(Arc::new(script)))
+    }
+
+    pub(super) fn script(&self) -> &Script {
+        &self.0
+    }
+}
 
 /// The whole file. Its head says what each table means.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Script {
+    #[serde(default)]
     pub(super) words: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     pub(super) patterns: BTreeMap<String, Vec<Finder>>,
+    #[serde(default)]
     pub(super) texts: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
     pub(super) slots: BTreeMap<String, Vec<String>>,
-    #[serde(rename = "scene")]
+    #[serde(rename = "scene", default)]
     pub(super) scenes: Vec<Scene>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Finder {
     pub(super) find: Test,
@@ -31,7 +97,7 @@ pub(super) struct Finder {
     pub(super) mask: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Clone, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Scene {
     pub(super) on: String,
@@ -44,7 +110,7 @@ pub(super) struct Scene {
     pub(super) as_written: Option<Test>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     pub(super) tool: Test,
@@ -55,7 +121,7 @@ pub(super) struct Call {
 }
 
 /// `@set` or a regex; with a `!` before it, not that.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Test {
     negated: bool,

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::scenes::SCRIPT;
 use super::*;
 
 /// Texts of a conversation and of a cue.

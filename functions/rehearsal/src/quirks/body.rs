@@ -17,7 +17,6 @@ use crate::conversation::{Conversation, Delivery};
 use crate::exchange::{heading, json};
 use crate::formats::Format;
 use crate::parts::{Identified, Part};
-use crate::player;
 use crate::reply::{Reply, Stop};
 
 /// Longer than a client waits for a first byte by default.
@@ -30,14 +29,14 @@ pub(crate) fn respond(
     quirk: Quirk,
     format: Format,
     conversation: &Conversation,
+    reply: Reply,
     tries: &Tries,
 ) -> Response {
     if let Some(refusal) = refusals::refusal(quirk, format, conversation, tries) {
         return refusal;
     }
     let wire = format.wire();
-    let mut said = player::reply(conversation).permitted(conversation);
-    said = reply::altered(quirk, said);
+    let mut said = reply::altered(quirk, reply.permitted(conversation));
     let mut stop = None;
     match quirk {
         Quirk::EmptyAnswer if refusals::is_first(format, conversation, tries) => {

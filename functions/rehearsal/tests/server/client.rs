@@ -21,6 +21,7 @@ impl Server {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let settings = Settings {
             word_delay: Duration::ZERO,
+            ..Settings::default()
         };
         tokio::spawn(serve(listener, settings, std::future::pending()));
         // reqwest brings no TLS provider of its own here.

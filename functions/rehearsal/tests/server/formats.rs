@@ -242,6 +242,7 @@ async fn an_open_answer_ends_whole_when_the_server_is_told_to_stop() {
     let (stop, stopped) = oneshot::channel::<()>();
     let settings = Settings {
         word_delay: Duration::from_millis(1),
+        ..Settings::default()
     };
     let server = tokio::spawn(serve(
         listener,
