@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod conversation_tests;
 mod customer;
 mod import;
 mod migrate;
@@ -41,6 +42,11 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Holds conversations with a team as files say, and compares what it did with what the files expect
+    ///
+    /// Runs have records of their own in memory. No request goes to the service of a tool, unless a flag says so. Exits with 1 if a case
+    /// is below the threshold, and with 2 if the input is bad.
+    Test(conversation_tests::Options),
     /// Copies all that is committed into a new file, also while the server works, and verifies the copy
     Backup {
         /// The file to make; it must not exist
@@ -146,6 +152,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { team, offline } => check::run(team, offline),
+        Command::Test(options) => conversation_tests::run(options),
         Command::Backup { copy, data } => {
             file_settings(data).and_then(|settings| backup::run(&settings.keeping.data, &copy))
         }

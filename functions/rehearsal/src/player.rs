@@ -88,7 +88,8 @@ impl Player<'_> {
         let said = self.value("said").unwrap_or_default();
         let tried = self.values("tried").concat();
         let is_tried = |tool: &Tool| tried.contains(&opening(&tool.name));
-        let is_meant = |tool: &&Tool| call.tool.regex.is_match(&tool.name) && !is_tried(tool);
+        let is_meant =
+            |tool: &&Tool| call.tool.regex.is_match(&tool.name) && (call.again || !is_tried(tool));
         let score = |tool: &&Tool| if call.fits { fit(tool, &said) } else { 1 };
         // The last of the reversed list: equal tools are in the order of the request.
         let tools = self.request.tools.iter().rev().filter(is_meant);

@@ -117,6 +117,8 @@ pub(super) struct Call {
     #[serde(default)]
     pub(super) fits: bool,
     #[serde(default)]
+    pub(super) again: bool,
+    #[serde(default)]
     pub(super) arguments: BTreeMap<String, String>,
 }
 

@@ -1,0 +1,122 @@
+//! Which expected effect and record is which.
+
+use serde_json::Value;
+
+use super::evidence::Evidence;
+use super::file::Case;
+use super::pattern::Pattern;
+
+pub(super) fn effects(case: &Case, evidence: &Evidence) -> Vec<String> {
+    let before = Evidence::before(&evidence.facts(None));
+    let expected: Vec<_> = case
+        .effects
+        .iter()
+        .flat_map(|effect| {
+            std::iter::repeat_n(effect, effect.times.min(evidence.effects.len() + 1))
+        })
+        .collect();
+    let fits = |one: usize, other: usize| {
+        let pair = expected_and_seen(&expected, &evidence.effects, one, other);
+        pair.is_some_and(|(expected, seen)| {
+            expected.tool.get_ref() == &seen.tool
+                && expected.arguments.fits(&seen.arguments, &before)
+        })
+    };
+    let (missing, extra) = unmatched(expected.len(), evidence.effects.len(), &fits);
+    let mut found = Vec::new();
+    for at in missing {
+        if let Some(effect) = expected.get(at)
+            && !effect.optional
+        {
+            let (tool, arguments) = (effect.tool.get_ref(), &effect.arguments);
+            found.push(format!("an effect is missing: {tool} {arguments}"));
+        }
+    }
+    for at in extra.into_iter().filter(|_| !case.any_effects) {
+        if let Some(effect) = evidence.effects.get(at) {
+            let (tool, arguments) = (&effect.tool, &effect.arguments);
+            found.push(format!(
+                "{tool} {arguments} took effect, and no [[effect]] of the file names it"
+            ));
+        }
+    }
+    found
+}
+
+fn expected_and_seen<'a, A, B>(
+    expected: &'a [A],
+    seen: &'a [B],
+    one: usize,
+    other: usize,
+) -> Option<(&'a A, &'a B)> {
+    Some((expected.get(one)?, seen.get(other)?))
+}
+
+pub(super) fn records(
+    what: &str,
+    expected: Option<&[Pattern]>,
+    seen: &[Value],
+    evidence: &Evidence,
+) -> Vec<String> {
+    let before = Evidence::before(&evidence.facts(None));
+    let Some(expected) = expected else {
+        return Vec::new();
+    };
+    let fits = |one: usize, other: usize| {
+        let pair = expected_and_seen(expected, seen, one, other);
+        pair.is_some_and(|(pattern, value)| pattern.fits(value, &before))
+    };
+    let (missing, extra) = unmatched(expected.len(), seen.len(), &fits);
+    let missing = missing.into_iter().filter_map(|at| expected.get(at));
+    let missing =
+        missing.map(|it| format!("the back office should have the {what} {it}, and has not"));
+    let extra = extra.into_iter().filter_map(|at| seen.get(at));
+    let extra = extra.map(|it| format!("the back office has the {what} {it}, and should not"));
+    missing.chain(extra).collect()
+}
+
+/// Gives each expectation one thing that fits it, as many as possible (augmenting paths, as in Kuhn's algorithm): one that fits
+/// several must not be taken by the wrong one. Returns expectations and things that are left.
+fn unmatched(
+    expected: usize,
+    seen: usize,
+    fits: &dyn Fn(usize, usize) -> bool,
+) -> (Vec<usize>, Vec<usize>) {
+    let mut taken: Vec<Option<usize>> = vec![None; seen];
+    let mut missing = Vec::new();
+    for one in 0..expected {
+        let mut tried = vec![false; seen];
+        if !place(one, fits, &mut taken, &mut tried) {
+            missing.push(one);
+        }
+    }
+    let extra = taken.iter().enumerate();
+    let extra = extra.filter(|(_, by)| by.is_none()).map(|(at, _)| at);
+    (missing, extra.collect())
+}
+
+/// Finds a thing for this expectation; others may have to take another one. Each thing is tried once, which bounds it.
+fn place(
+    one: usize,
+    fits: &dyn Fn(usize, usize) -> bool,
+    taken: &mut [Option<usize>],
+    tried: &mut [bool],
+) -> bool {
+    for at in 0..taken.len() {
+        let is_new = tried.get(at).is_some_and(|tried| !tried);
+        if !is_new || !fits(one, at) {
+            continue;
+        }
+        if let Some(tried) = tried.get_mut(at) {
+            *tried = true;
+        }
+        let by = taken.get(at).copied().flatten();
+        if by.is_none_or(|by| place(by, fits, taken, tried)) {
+            if let Some(taken) = taken.get_mut(at) {
+                *taken = Some(one);
+            }
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,88 @@
+//! Which call comes after what.
+
+use super::evidence::{Evidence, Fact};
+use super::file::{After, CustomerSaid, Order};
+use super::pattern::Before;
+use super::verdict::called;
+use super::words::is_yes;
+
+/// The first call that is not behind what must come before it.
+pub(super) fn out_of_order(order: &Order, evidence: &Evidence) -> Option<String> {
+    let facts = evidence.facts(None);
+    let tool = order.tool.get_ref();
+    for (at, fact) in facts.iter().enumerate() {
+        let Fact::Call(call) = fact else { continue };
+        let before = facts.get(..at).unwrap_or_default();
+        let counts = call.name == tool
+            && order
+                .arguments
+                .fits(&call.arguments, &Evidence::before(before));
+        if counts && !comes_first(order.after.get_ref(), before) {
+            let what = described(order.after.get_ref());
+            return Some(format!("{} was called before {what}", called(call)));
+        }
+    }
+    None
+}
+
+fn comes_first(after: &After, facts: &[Fact<'_>]) -> bool {
+    let mut said = String::new();
+    let mut is_new = false;
+    for fact in facts {
+        let answers = |said: &str| after.to.as_ref().is_none_or(|to| to.0.is_match(said));
+        let came = match (fact, &after.customer) {
+            (Fact::Customer(text), Some(CustomerSaid::Yes)) => is_yes(text) && answers(&said),
+            (Fact::Customer(text), Some(CustomerSaid::Matches(regex))) => {
+                regex.is_match(text) && answers(&said)
+            }
+            // The card itself asks.
+            (Fact::Answered(yes), Some(CustomerSaid::Yes)) => *yes,
+            (Fact::Call(call), None) => {
+                let is_tool = after
+                    .tool
+                    .as_ref()
+                    .is_some_and(|tool| tool.get_ref() == call.name);
+                is_tool
+                    && call.outcome == "ok"
+                    && after.arguments.fits(&call.arguments, &Before::default())
+            }
+            _ => false,
+        };
+        if came {
+            return true;
+        }
+        match fact {
+            Fact::Agent(text) => {
+                // What agents said since the customer wrote last.
+                if std::mem::take(&mut is_new) {
+                    said.clear();
+                }
+                said.push_str(text);
+                said.push('\n');
+            }
+            Fact::Customer(_) | Fact::Answered(_) => is_new = true,
+            Fact::Call(_) | Fact::HandOff { .. } | Fact::Action { .. } | Fact::Failed(_) => {}
+        }
+    }
+    false
+}
+
+fn described(after: &After) -> String {
+    let to = after.to.as_ref();
+    let to = to.map_or_else(String::new, |to| format!(" to /{}/", to.0));
+    match (&after.customer, &after.tool) {
+        (Some(CustomerSaid::Yes), _) => format!("a customer's yes{to}"),
+        (Some(CustomerSaid::Matches(regex)), _) => format!("the customer said /{regex}/{to}"),
+        (None, Some(tool)) if after.arguments.is_any() => {
+            format!("a call of {} that succeeded", tool.get_ref())
+        }
+        (None, Some(tool)) => {
+            format!(
+                "a call of {} {} that succeeded",
+                tool.get_ref(),
+                after.arguments
+            )
+        }
+        (None, None) => "anything".to_owned(),
+    }
+}

@@ -1,0 +1,230 @@
+//! All runs of all cases, so many side by side.
+//! Knows how runs are begun and gathered; never how one goes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use baton_handoff::ports::Usage;
+use baton_setup::Sandbox;
+use futures_util::{StreamExt, stream};
+
+use super::file::Case;
+use super::judge::Judge;
+use super::model::Meter;
+use super::persona::Persona;
+use super::rates::Rates;
+use super::report::Plan;
+use super::stage;
+use super::tools::Live;
+use super::verdict;
+
+/// A case with the models that it needs beside the team's.
+pub(super) struct Tested {
+    file: String,
+    case: Arc<Case>,
+    judge: Option<Judge>,
+    persona: Option<Persona>,
+}
+
+impl Tested {
+    pub(super) fn new(
+        file: String,
+        case: Arc<Case>,
+        sandbox: &Sandbox,
+        meter: &Arc<Meter>,
+    ) -> anyhow::Result<Self> {
+        let judge = if Judge::is_needed(&case) {
+            let name = case
+                .judge
+                .model
+                .as_ref()
+                .map(|name| name.get_ref().as_str());
+            let model = sandbox.client(name, true)?;
+            Some(Judge::new(
+                model,
+                *case.judge.votes.get_ref(),
+                meter.clone(),
+            )?)
+        } else {
+            None
+        };
+        let persona = match &case.simulated {
+            Some(simulated) => {
+                let of = simulated.get_ref();
+                let name = of.model.as_ref().map(|name| name.get_ref().as_str());
+                Some(Persona::new(
+                    sandbox.client(name, false)?,
+                    of,
+                    meter.clone(),
+                ))
+            }
+            None => None,
+        };
+        Ok(Self {
+            file,
+            case,
+            judge,
+            persona,
+        })
+    }
+}
+
+/// Everything that is to be run.
+pub(super) struct Suite {
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) tested: Vec<Arc<Tested>>,
+    pub(super) plan: Plan,
+    pub(super) live: Live,
+    /// For one turn.
+    pub(super) patience: Duration,
+    pub(super) meter: Arc<Meter>,
+}
+
+/// What came of one run.
+#[derive(Debug, Default)]
+pub(super) struct RunResult {
+    /// Differences from what was expected; none of a run that passed.
+    pub(super) differences: Vec<String>,
+    /// Why the run could not be carried out.
+    pub(super) trouble: Option<String>,
+    /// The conversation, where somebody may want to read it.
+    pub(super) transcript: Vec<String>,
+    pub(super) usage: Usage,
+    pub(super) seconds: f64,
+}
+
+impl RunResult {
+    pub(super) fn has_passed(&self) -> bool {
+        self.trouble.is_none() && self.differences.is_empty()
+    }
+
+    /// The first reason of a run that did not pass.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.trouble
+            .as_deref()
+            .or(self.differences.first().map(String::as_str))
+    }
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub(super) struct CaseResult {
+    pub(super) name: String,
+    pub(super) file: String,
+    pub(super) runs: Vec<RunResult>,
+}
+
+impl CaseResult {
+    pub(super) fn rates(&self) -> Rates {
+        let passed = self.runs.iter().filter(|run| run.has_passed()).count();
+        let count = |runs| u32::try_from(runs).unwrap_or(u32::MAX);
+        Rates {
+            passed: count(passed),
+            runs: count(self.runs.len()),
+        }
+    }
+
+    /// Whether its pass^k is at the threshold.
+    pub(super) fn is_good(&self, plan: &Plan) -> bool {
+        let all = self.rates().pass_all(plan.k);
+        all.is_some_and(|all| all >= plan.threshold)
+    }
+}
+
+/// What came of all.
+pub(super) struct Results {
+    pub(super) cases: Vec<CaseResult>,
+    /// What judges and simulated customers took.
+    pub(super) others: Vec<OtherModel>,
+}
+
+/// What a model took that is no agent's.
+pub(super) struct OtherModel {
+    pub(super) name: String,
+    pub(super) calls: u64,
+    pub(super) usage: Usage,
+    /// In units of 10^-12 US dollars; none where the price is not known.
+    pub(super) cost: Option<u64>,
+}
+
+impl Suite {
+    /// Runs each case as often as the plan says.
+    pub(super) async fn run(&self) -> Results {
+        let empty = |tested: &Arc<Tested>| CaseResult {
+            name: tested.case.name.clone(),
+            file: tested.file.clone(),
+            runs: Vec::new(),
+        };
+        let mut cases: Vec<CaseResult> = self.tested.iter().map(empty).collect();
+        let all = self.tested.iter().enumerate();
+        let all = all.flat_map(|(number, tested)| {
+            (0..self.plan.runs).map(move |_| (number, tested.clone()))
+        });
+        let begun = stream::iter(all).map(|(number, tested)| {
+            let sandbox = self.sandbox.clone();
+            let (live, patience) = (self.live, self.patience);
+            // A task of its own: a panic in one run is its own.
+            let run = tokio::spawn(async move { tested.once(&sandbox, live, patience).await });
+            async move { (number, run.await) }
+        });
+        let mut ended = begun.buffer_unordered(self.plan.jobs);
+        while let Some((number, run)) = ended.next().await {
+            let mut run = run.unwrap_or_else(|error| RunResult {
+                trouble: Some(format!("the run broke off: {error}")),
+                ..RunResult::default()
+            });
+            if let Some(case) = cases.get_mut(number) {
+                // Of so many runs that passed, one is enough to read.
+                let is_first = case.runs.iter().all(|before| before.transcript.is_empty());
+                if run.has_passed() && !is_first {
+                    run.transcript.clear();
+                }
+                case.runs.push(run);
+            }
+        }
+        Results {
+            cases,
+            others: self.others(),
+        }
+    }
+
+    fn others(&self) -> Vec<OtherModel> {
+        let now = self.sandbox.now();
+        let models = self.meter.read().into_iter();
+        let models = models.map(|(name, (calls, usage))| OtherModel {
+            cost: self
+                .sandbox
+                .team
+                .price(&name, now)
+                .map(|price| price.of(usage)),
+            name,
+            calls,
+            usage,
+        });
+        models.collect()
+    }
+}
+
+impl Tested {
+    async fn once(&self, sandbox: &Sandbox, live: Live, patience: Duration) -> RunResult {
+        let began = Instant::now();
+        let played = stage::play(sandbox, &self.case, live, patience, self.persona.as_ref()).await;
+        let mut result = RunResult::default();
+        match played {
+            Ok(evidence) => {
+                result.differences = verdict::differences(&self.case, &evidence, &sandbox.team);
+                if let Some(judge) = &self.judge {
+                    let judged = judge.differences(&self.case, &evidence).await;
+                    result.differences.extend(judged);
+                }
+                result.transcript = evidence.lines(None);
+                result.usage = evidence.usage();
+            }
+            Err(error) => {
+                result.trouble = Some(format!("the run could not be carried out: {error:#}"))
+            }
+        }
+        result.seconds = began.elapsed().as_secs_f64();
+        result
+    }
+}

@@ -1,0 +1,88 @@
+//! The conversation tests of the built-in team: none fails for the team as it is, and each broken team is found.
+
+use std::fs;
+
+use serde::Deserialize;
+
+use super::folder::{Folder, TEAMS};
+
+#[derive(Deserialize)]
+struct Table {
+    broken: Vec<Broken>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Broken {
+    name: String,
+    #[serde(default)]
+    change: Vec<[String; 2]>,
+    #[serde(default)]
+    scenes: String,
+    finds: String,
+}
+
+#[test]
+fn the_built_in_team_passes_its_conversation_tests_a_hundred_times() {
+    let folder = Folder::new();
+    let said = folder.test(&[
+        "--rehearsal",
+        "--runs",
+        "100",
+        "--k",
+        "100",
+        "--jobs",
+        "8",
+        TEAMS,
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let files = fs::read_dir(TEAMS)
+        .unwrap()
+        .map(|file| file.unwrap().file_name());
+    let tests = files.filter(|name| name.to_string_lossy().ends_with(".conversation.toml"));
+    let passed = said
+        .report
+        .matches(": 100 of 100 passed, pass^100 1.00")
+        .count();
+    assert_eq!(passed, tests.count(), "{said:?}");
+}
+
+#[test]
+fn every_broken_team_is_found_by_the_conversation_tests_of_the_built_in_one() {
+    let table: Table = toml::from_str(include_str!("../broken.toml")).unwrap();
+    assert!(table.broken.len() >= 30);
+    let mut missed = Vec::new();
+    for broken in table.broken {
+        let folder = Folder::new();
+        folder.write_team(&broken.change);
+        folder.write("scenes.toml", &broken.scenes);
+        let flags = [
+            "--rehearsal",
+            "--scenes",
+            "scenes.toml",
+            "--junit",
+            "report.xml",
+        ];
+        let said = folder.test(&[&["team.toml", TEAMS], &flags[..]].concat());
+        let found = || {
+            let all = unescaped(&folder.read("report.xml")) + &said.report;
+            all.contains(&broken.finds)
+        };
+        if said.code != Some(1) || !found() {
+            missed.push(format!("{}: {}", broken.name, said.report + &said.notes));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+fn unescaped(xml: &str) -> String {
+    [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ]
+    .iter()
+    .fold(xml.to_owned(), |xml, (from, to)| xml.replace(from, to))
+}

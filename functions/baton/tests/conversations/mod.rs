@@ -1,0 +1,4 @@
+//! The parts of this test, by subject.
+
+mod acme;
+mod folder;
