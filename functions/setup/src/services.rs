@@ -393,9 +393,8 @@ pub(crate) async fn start_rehearsal(
     scenes: Option<&str>,
     stop: CancellationToken,
 ) -> anyhow::Result<String> {
-    let scenes = scenes
-        .map(baton_rehearsal::Scenes::with_first)
-        .transpose()?;
+    let scenes = scenes.map(baton_rehearsal::Scenes::with_first).transpose();
+    let scenes = scenes.context("the scenes of the rehearsal model cannot be read")?;
     let scenes = scenes.unwrap_or_default();
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await

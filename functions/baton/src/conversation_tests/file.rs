@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::mistake::{Mistake, suggestion};
-use super::pattern::{Pattern, compile};
+use super::pattern::{Pattern, Source, compile};
 use super::words::Language;
 
 /// The largest file: a larger one is another file by mistake.
@@ -381,7 +381,7 @@ impl Check<'_> {
         }
         self.expect(&case.expect)?;
         for order in &case.orders {
-            self.tool(&order.tool)?;
+            self.call(&order.tool, &order.arguments)?;
             let after = order.after.get_ref();
             if after.customer.is_some() == after.tool.is_some()
                 || after.to.is_some() && after.customer.is_none()
@@ -389,14 +389,33 @@ impl Check<'_> {
                 let sentence = "after needs either customer (with or without to) or tool";
                 return Err((order.after.span(), sentence.to_owned()));
             }
-            after.tool.iter().try_for_each(|tool| self.tool(tool))?;
+            let mut tool = after.tool.iter();
+            tool.try_for_each(|tool| self.call(tool, &after.arguments))?;
         }
         let mut effects = case.effects.iter();
-        effects.try_for_each(|effect| self.action(&effect.tool))
+        effects.try_for_each(|effect| {
+            self.action(&effect.tool)?;
+            self.call(&effect.tool, &effect.arguments)
+        })
+    }
+
+    /// A tool with a pattern of its arguments.
+    fn call(&self, tool: &Spanned<String>, arguments: &Pattern) -> Result<(), Found> {
+        self.tool(tool)?;
+        for source in arguments.sources() {
+            if let Source::Tool(name) = source {
+                self.tool(&Spanned::new(tool.span(), name.clone()))?;
+            }
+        }
+        Ok(())
     }
 
     fn stub(&self, stub: &Stub) -> Result<(), Found> {
         self.tool(&stub.tool)?;
+        if !stub.arguments.sources().is_empty() {
+            let sentence = "the arguments of a stub cannot have said_by and found_by: a stub knows its own call only";
+            return Err((stub.tool.span(), sentence.to_owned()));
+        }
         let answers = [
             stub.result.is_some(),
             stub.error.is_some(),
@@ -432,8 +451,8 @@ impl Check<'_> {
     fn expect(&self, expect: &Expect) -> Result<(), Found> {
         let mut agents = expect.agent.iter().chain(expect.hand_offs.iter().flatten());
         agents.try_for_each(|agent| self.agent(agent))?;
-        let mut calls = expect.calls.iter().map(|call| &call.tool);
-        calls.try_for_each(|tool| self.tool(tool))?;
+        let mut calls = expect.calls.iter();
+        calls.try_for_each(|call| self.call(&call.tool, &call.arguments))?;
         expect
             .no_calls
             .iter()

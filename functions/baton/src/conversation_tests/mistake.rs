@@ -17,7 +17,13 @@ pub(super) struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: {}.", self.file, self.line, self.sentence)
+        // A suggestion is a question.
+        let stop = if self.sentence.ends_with('?') {
+            ""
+        } else {
+            "."
+        };
+        write!(out, "{}:{}: {}{stop}", self.file, self.line, self.sentence)
     }
 }
 

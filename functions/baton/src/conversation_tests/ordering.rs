@@ -2,7 +2,6 @@
 
 use super::evidence::{Evidence, Fact};
 use super::file::{After, CustomerSaid, Order};
-use super::pattern::Before;
 use super::verdict::called;
 use super::words::is_yes;
 
@@ -28,7 +27,7 @@ pub(super) fn out_of_order(order: &Order, evidence: &Evidence) -> Option<String>
 fn comes_first(after: &After, facts: &[Fact<'_>]) -> bool {
     let mut said = String::new();
     let mut is_new = false;
-    for fact in facts {
+    for (at, fact) in facts.iter().enumerate() {
         let answers = |said: &str| after.to.as_ref().is_none_or(|to| to.0.is_match(said));
         let came = match (fact, &after.customer) {
             (Fact::Customer(text), Some(CustomerSaid::Yes)) => is_yes(text) && answers(&said),
@@ -42,9 +41,10 @@ fn comes_first(after: &After, facts: &[Fact<'_>]) -> bool {
                     .tool
                     .as_ref()
                     .is_some_and(|tool| tool.get_ref() == call.name);
-                is_tool
-                    && call.outcome == "ok"
-                    && after.arguments.fits(&call.arguments, &Before::default())
+                is_tool && call.outcome == "ok" && {
+                    let before = Evidence::before(facts.get(..at).unwrap_or_default());
+                    after.arguments.fits(&call.arguments, &before)
+                }
             }
             _ => false,
         };

@@ -180,6 +180,19 @@ impl Pattern {
         }
     }
 
+    /// Where its values must come from.
+    pub(super) fn sources(&self) -> Vec<&Source> {
+        match self {
+            Self::From(source) => vec![source],
+            Self::Members(members) => {
+                let members = members.iter();
+                members.flat_map(|(_, pattern)| pattern.sources()).collect()
+            }
+            Self::Items(items) => items.iter().flat_map(Self::sources).collect(),
+            Self::Any | Self::Exactly(_) | Self::Regex(_) | Self::Between(..) => Vec::new(),
+        }
+    }
+
     /// Whether every value is of this pattern.
     pub(super) fn is_any(&self) -> bool {
         match self {

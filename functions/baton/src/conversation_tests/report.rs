@@ -69,7 +69,7 @@ pub(super) fn tell(plan: &Plan, results: &Results) -> bool {
         let rates = case.rates();
         let is_good = case.is_good(plan);
         let word = if is_good { "ok  " } else { "FAIL" };
-        let (name, passed, runs) = (&case.name, rates.passed, rates.runs);
+        let (name, passed, runs) = (plain(&case.name), rates.passed, rates.runs);
         let figures = figures(rates, k);
         println!("{word} {name}: {passed} of {runs} passed, pass^{k} {figures}");
         if let Some(reason) = case.runs.iter().find_map(RunResult::reason) {

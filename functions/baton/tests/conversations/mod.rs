@@ -2,3 +2,7 @@
 
 mod acme;
 mod folder;
+mod input;
+mod models;
+mod reports;
+mod services;

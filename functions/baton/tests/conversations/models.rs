@@ -1,0 +1,192 @@
+//! Models that are no agents: a judge with several votes, and a simulated customer; and models that pass now and then.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says};
+use serde_json::{Value, json};
+
+use super::folder::{Folder, Said};
+
+/// Whether the request is one to a judge.
+fn is_judge(request: &Captured) -> bool {
+    request.offered() == ["vote"]
+}
+
+/// Whether the request is one to a simulated customer.
+fn is_customer(request: &Captured) -> bool {
+    request.body.contains("You play a customer")
+}
+
+async fn run(model: &ScriptedModel, conversation: &str, flags: &[&str]) -> Said {
+    let folder = Folder::new();
+    folder.write("a.conversation.toml", conversation);
+    let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+    let url = model.url();
+    let said = tokio::task::spawn_blocking(move || {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        folder.test_with(
+            &flags,
+            &[("BATON_MODEL_URL", &url), ("BATON_MODEL", "some-model")],
+        )
+    });
+    said.await.unwrap()
+}
+
+const JUDGED: &str = r#"
+[[turn]]
+says = "Hello"
+[turn.expect]
+rubric = ["The answer is polite."]
+"#;
+
+async fn judged_by(votes: &'static [fn() -> Answer]) -> (Said, Vec<Value>) {
+    let next = AtomicUsize::new(0);
+    let model = ScriptedModel::responding(move |request| {
+        if !is_judge(request) {
+            return says("Good day, this is ACME.");
+        }
+        votes[next.fetch_add(1, Ordering::SeqCst)]()
+    });
+    let model = model.await;
+    let said = run(&model, JUDGED, &[]).await;
+    let requests = model.requests();
+    let asked = requests.iter().filter(|request| is_judge(request));
+    (said, asked.map(Captured::json).collect())
+}
+
+fn yes() -> Answer {
+    calls(
+        "vote",
+        json!({ "met": true, "reason": "It says good day." }),
+    )
+}
+
+fn no() -> Answer {
+    calls(
+        "vote",
+        json!({ "met": false, "reason": "It is too short." }),
+    )
+}
+
+fn in_words() -> Answer {
+    says("I think it is polite.")
+}
+
+fn as_text() -> Answer {
+    says(r#"{"met": true, "reason": "It says good day."}"#)
+}
+
+#[tokio::test]
+async fn most_votes_of_a_judge_decide_and_the_judge_must_answer_in_the_form() {
+    let (said, asked) = judged_by(&[yes, no, yes]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.report
+            .contains("judges and simulated customers on some-model: 3 calls"),
+        "{said:?}"
+    );
+    assert_eq!(asked.len(), 3);
+    for request in asked {
+        assert_eq!(request["tool_choice"], json!("required"));
+        let data = request["messages"][1]["content"].as_str().unwrap();
+        assert!(data.contains("The answer is polite."), "{data}");
+        assert!(data.contains("agent: Good day, this is ACME."), "{data}");
+    }
+    let (said, _) = judged_by(&[no, yes, no]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let sentence =
+        r#"turn 1: "The answer is polite." is not met, say 2 of 3 votes: It is too short."#;
+    assert!(said.report.contains(sentence), "{said:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_vote_does_not_count() {
+    let (said, _) = judged_by(&[yes, as_text, in_words]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let (said, _) = judged_by(&[yes, in_words, in_words]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let sentence = r#""The answer is polite." has no majority: of 3 votes 1 say yes and 0 say no: the judge gave no vote, but "I think it is polite.""#;
+    assert!(said.report.contains(sentence), "{said:?}");
+}
+
+const SIMULATED: &str = r#"
+[simulated]
+persona = "A coyote in a hurry."
+goal = "An anvil."
+turns = 3
+[expect]
+contains = ["Which anvil?"]
+"#;
+
+#[tokio::test]
+async fn a_simulated_customer_writes_until_it_leaves_or_has_written_enough() {
+    for (last, messages) in [("Fine.\n[END]", 1), ("Another one.", 3)] {
+        let model = ScriptedModel::responding(move |request| {
+            if !is_customer(request) {
+                return says("Which anvil?");
+            }
+            assert!(
+                request.body.contains("A coyote in a hurry."),
+                "{}",
+                request.body
+            );
+            if request.messages().len() > 2 {
+                says(last)
+            } else {
+                says("I want an anvil.")
+            }
+        });
+        let model = model.await;
+        let said = run(&model, SIMULATED, &[]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let requests = model.requests();
+        let agents: Vec<_> = requests
+            .iter()
+            .filter(|request| !is_customer(request))
+            .collect();
+        assert_eq!(agents.len(), messages, "{last}");
+        let first = agents.first().unwrap().messages();
+        let customer = first.last().unwrap();
+        assert!(
+            customer.to_string().contains("I want an anvil."),
+            "{customer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_threshold_decides_over_pass_to_the_k() {
+    const TURN: &str = "[[turn]]\nsays = \"Hello\"\n[turn.expect]\ncontains = [\"good\"]\n";
+    // Six of eight runs pass: C(6, 2) / C(8, 2) = 15 / 28.
+    for (flags, code, figures) in [
+        (
+            ["--threshold", "0.75", "--k", "1"],
+            0,
+            "6 of 8 passed, pass^1 0.75 [0.41, 0.93]",
+        ),
+        (
+            ["--threshold", "0.76", "--k", "1"],
+            1,
+            "6 of 8 passed, pass^1 0.75 [0.41, 0.93]",
+        ),
+        (
+            ["--threshold", "0.53", "--k", "2"],
+            0,
+            "6 of 8 passed, pass^2 0.54 [0.17, 0.86]",
+        ),
+        (
+            ["--threshold", "0.55", "--k", "2"],
+            1,
+            "6 of 8 passed, pass^2 0.54 [0.17, 0.86]",
+        ),
+    ] {
+        let next = AtomicUsize::new(0);
+        let model = ScriptedModel::responding(move |_| {
+            let number = next.fetch_add(1, Ordering::SeqCst);
+            says(if number % 4 == 3 { "bad" } else { "good" })
+        });
+        let said = run(&model.await, TURN, &[&["--runs", "8"], &flags[..]].concat()).await;
+        assert!(said.report.contains(figures), "{said:?}");
+        assert_eq!(said.code, Some(code), "{said:?}");
+    }
+}
