@@ -9,6 +9,7 @@
 //!  └─ pattern, words, mistake       report, junit, html, markup
 //! ```
 
+mod check;
 mod evidence;
 mod file;
 mod html;
@@ -105,12 +106,12 @@ pub(crate) struct Options {
 }
 
 /// Exits with 0: every case is at the threshold, 1: one is below, 2: bad input.
-pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let suite = match Box::pin(prepare(&options)).await {
+        let suite = match Box::pin(prepare(options)).await {
             Ok(suite) => suite,
             Err(error) => {
                 eprintln!("baton: {error:#}");

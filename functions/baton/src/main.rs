@@ -152,7 +152,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { team, offline } => check::run(team, offline),
-        Command::Test(options) => conversation_tests::run(options),
+        Command::Test(options) => conversation_tests::run(&options),
         Command::Backup { copy, data } => {
             file_settings(data).and_then(|settings| backup::run(&settings.keeping.data, &copy))
         }

@@ -29,7 +29,7 @@ pub use kept_secret::secret_beside;
 #[cfg(feature = "aws")]
 pub use migrate::{Counts, ListMigration};
 #[cfg(feature = "embedded")]
-pub use sandbox::{Actors, Sandbox, Scratch};
+pub use sandbox::{Actors, CastModel, Sandbox, Scratch};
 #[cfg(feature = "aws")]
 pub use services::function_settings;
 pub use services::{ModelInfo, Services, check_team, use_default_chain};

@@ -44,12 +44,21 @@ pub enum Actors {
 pub struct Sandbox {
     /// The team.
     pub team: Arc<Team>,
-    /// What each model is, for people: its name in the team file, and its service.
-    pub models: Vec<(String, String)>,
+    /// The models of its agents.
+    pub models: Vec<CastModel>,
     clients: Clients,
     model: Arc<dyn Model>,
     /// Ends the rehearsal model.
     stop: CancellationToken,
+}
+
+/// A model of the team's agents, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CastModel {
+    /// Its name in the team file, or a phrase.
+    pub role: String,
+    /// Its service's name for it.
+    pub model: String,
 }
 
 /// What clients of models are built from.
@@ -210,13 +219,19 @@ impl Sandbox {
 
 impl Clients {
     /// The engine's model, and what each model is, for people.
-    fn cast(&self, needs_own: bool) -> anyhow::Result<(Arc<dyn Model>, Vec<(String, String)>)> {
+    fn cast(&self, needs_own: bool) -> anyhow::Result<(Arc<dyn Model>, Vec<CastModel>)> {
         let mut models = Vec::new();
+        let mut cast = |role: &str, model: &str| {
+            models.push(CastModel {
+                role: role.to_owned(),
+                model: model.to_owned(),
+            });
+        };
         let mut asked = Vec::new();
         if self.plays_all {
             let own = self.client(None, false)?;
             models::check_prices(&self.team, [own.name()], self.env.now())?;
-            models.push(("every agent".to_owned(), REHEARSAL.to_owned()));
+            cast("every agent", REHEARSAL);
             return Ok((Arc::new(ForEachName(own)), models));
         }
         let mut named = Named::new();
@@ -224,12 +239,12 @@ impl Clients {
         if let Some(own) = &own {
             let is_scripted = self.rehearsal.is_some();
             let what = if is_scripted { REHEARSAL } else { own.name() };
-            models.push(("the deployment's own".to_owned(), what.to_owned()));
+            cast("the deployment's own", what);
             asked.push(own.name().to_owned());
         }
         for model in self.team.models() {
             let client = self.client(Some(&model.name), false)?;
-            models.push((model.name.clone(), client.name().to_owned()));
+            cast(&model.name, client.name());
             asked.push(client.name().to_owned());
             named.insert(model.name.clone(), client);
         }

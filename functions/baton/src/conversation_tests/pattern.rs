@@ -129,7 +129,7 @@ impl Pattern {
             return Ok(Self::Exactly(exactly.unwrap_or_default()));
         }
         if is(&["min", "max"]) {
-            let mut bound = |key| table.remove(key).map(number).transpose();
+            let bound = |key| table.get(key).map(number).transpose();
             return Ok(Self::Between(bound("min")?, bound("max")?));
         }
         if is(&["said_by"]) {
@@ -270,16 +270,14 @@ pub(super) fn json(value: toml::Value) -> Result<Value, String> {
     })
 }
 
-fn number(value: toml::Value) -> Result<f64, String> {
-    match value {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a bound above 2^53 is a slip of the pen"
-        )]
-        toml::Value::Integer(number) => Ok(number as f64),
-        toml::Value::Float(number) => Ok(number),
-        _ => Err("min and max of a pattern must be numbers".to_owned()),
-    }
+fn number(value: &toml::Value) -> Result<f64, String> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a bound above 2^53 is a slip of the pen"
+    )]
+    let whole = value.as_integer().map(|number| number as f64);
+    let number = whole.or(value.as_float());
+    number.ok_or_else(|| "min and max of a pattern must be numbers".to_owned())
 }
 
 /// Equal as JSON: 1 and 1.0 are one number, and the order of members does not count.

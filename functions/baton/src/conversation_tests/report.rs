@@ -1,6 +1,6 @@
 //! What the command says at a terminal: what it is about to call, and what came of it.
 
-use baton_setup::Sandbox;
+use baton_setup::{CastModel, Sandbox};
 
 use super::evidence::short;
 use super::rates::Rates;
@@ -29,8 +29,8 @@ impl Plan {
     /// Says what will be called, before anything is.
     pub(super) fn announce(&self, sandbox: &Sandbox) {
         eprintln!("team    {}", self.team);
-        for (name, what) in &sandbox.models {
-            eprintln!("model   {name}: {what}");
+        for CastModel { role, model } in &sandbox.models {
+            eprintln!("model   {role}: {model}");
         }
         let tell = |what: &str, tools: &[String]| {
             if !tools.is_empty() {

@@ -221,7 +221,7 @@ impl Tested {
                 result.usage = evidence.usage();
             }
             Err(error) => {
-                result.trouble = Some(format!("the run could not be carried out: {error:#}"))
+                result.trouble = Some(format!("the run could not be carried out: {error:#}"));
             }
         }
         result.seconds = began.elapsed().as_secs_f64();

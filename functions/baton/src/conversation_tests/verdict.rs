@@ -17,8 +17,8 @@ pub(super) fn differences(case: &Case, evidence: &Evidence, team: &Team) -> Vec<
     }
     for (number, end) in evidence.ends.iter().enumerate() {
         let turn = case.turns.get(number).map(|turn| &turn.get_ref().expect);
-        let none = Expect::default();
-        let expect = turn.unwrap_or(&none);
+        let nothing = Expect::default();
+        let expect = turn.unwrap_or(&nothing);
         let scope = Scope {
             step: Some(number),
             agent: &end.agent,
@@ -165,9 +165,10 @@ fn missing_call(
             let outcome = call.outcome.map_or_else(String::new, |outcome| {
                 format!(" with the outcome {}", outcome.as_str())
             });
-            let arguments = match call.arguments.is_any() {
-                true => String::new(),
-                false => format!(" {}", call.arguments),
+            let arguments = if call.arguments.is_any() {
+                String::new()
+            } else {
+                format!(" {}", call.arguments)
             };
             let tool = call.tool.get_ref();
             let seen: Vec<_> = calls

@@ -75,6 +75,17 @@ fn every_broken_team_is_found_by_the_conversation_tests_of_the_built_in_one() {
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
+#[test]
+fn the_example_of_the_guide_passes() {
+    let guide = include_str!("../../../../infra/docs/conversation-tests.md");
+    let (_, example) = guide.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let folder = Folder::new();
+    folder.write("guide.conversation.toml", example);
+    let said = folder.test(&["--rehearsal"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
 fn unescaped(xml: &str) -> String {
     [
         ("&lt;", "<"),

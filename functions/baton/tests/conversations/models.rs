@@ -45,7 +45,8 @@ async fn judged_by(votes: &'static [fn() -> Answer]) -> (Said, Vec<Value>) {
         if !is_judge(request) {
             return says("Good day, this is ACME.");
         }
-        votes[next.fetch_add(1, Ordering::SeqCst)]()
+        let vote = votes.get(next.fetch_add(1, Ordering::SeqCst));
+        vote.unwrap()()
     });
     let model = model.await;
     let said = run(&model, JUDGED, &[]).await;

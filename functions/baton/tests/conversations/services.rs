@@ -96,7 +96,7 @@ fn answer(connection: TcpStream, notes: &Mutex<Vec<String>>) {
     let mut first = String::new();
     while reader.read_line(&mut line).unwrap() > 2 {
         if first.is_empty() {
-            first = line.trim_end().to_owned();
+            line.trim_end().clone_into(&mut first);
         }
         let lower = line.to_lowercase();
         if let Some(value) = lower.strip_prefix("content-length:") {

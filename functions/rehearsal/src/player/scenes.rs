@@ -9,8 +9,7 @@ use serde::Deserialize;
 
 pub(super) static SCRIPT: LazyLock<Arc<Script>> = LazyLock::new(|| {
     toml::from_str(include_str!("../../scenes.toml"))
-        .map(Arc::new)
-        .unwrap_or_else(|error| panic!("scenes.toml: {error}"))
+        .map_or_else(|error| panic!("scenes.toml: {error}"), Arc::new)
 });
 
 /// What the model says: the scenes of `scenes.toml`, and those that were put before them.
