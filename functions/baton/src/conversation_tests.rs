@@ -65,7 +65,7 @@ const BAD_INPUT: u8 = 2;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// A team file, files of conversation tests (*.conversation.toml), and folders with such files [default: BATON_TEAM or the
-    /// built-in ACME team, and the files beside the team file]
+    /// built-in ACME team, and the files beside the team file, or in this folder where there is none]
     paths: Vec<PathBuf>,
     /// How often each conversation is held [default: --k]
     #[arg(long)]

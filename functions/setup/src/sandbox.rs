@@ -57,7 +57,7 @@ pub struct Sandbox {
 pub struct CastModel {
     /// Its name in the team file, or a phrase.
     pub role: String,
-    /// Its service's name for it.
+    /// Its service's name for it, and the host of the service.
     pub model: String,
 }
 
@@ -157,6 +157,16 @@ impl Sandbox {
         self.clients.client(name, must_call)
     }
 
+    /// Whether that client is one of the rehearsal model, which can neither judge nor play a customer.
+    pub fn is_rehearsal(&self, name: Option<&str>) -> bool {
+        let Clients {
+            rehearsal,
+            plays_all,
+            ..
+        } = &self.clients;
+        rehearsal.is_some() && (*plays_all || name.is_none())
+    }
+
     /// A store and a queue that nothing else has.
     pub fn scratch(&self) -> Scratch {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(self.clients.env.clone()));
@@ -237,14 +247,16 @@ impl Clients {
         let mut named = Named::new();
         let own = needs_own.then(|| self.client(None, false)).transpose()?;
         if let Some(own) = &own {
-            let is_scripted = self.rehearsal.is_some();
-            let what = if is_scripted { REHEARSAL } else { own.name() };
-            cast("the deployment's own", what);
+            let what = match &self.rehearsal {
+                Some(_) => REHEARSAL.to_owned(),
+                None => self.at(None, own.name())?,
+            };
+            cast("the deployment's own", &what);
             asked.push(own.name().to_owned());
         }
         for model in self.team.models() {
             let client = self.client(Some(&model.name), false)?;
-            cast(&model.name, client.name());
+            cast(&model.name, &self.at(Some(&model.name), client.name())?);
             asked.push(client.name().to_owned());
             named.insert(model.name.clone(), client);
         }
@@ -262,6 +274,19 @@ impl Clients {
         }
         let settings = signed(&settings, &self.env)?;
         Ok(ModelClient::new(&settings, self.env.clone())?)
+    }
+
+    /// A model and the host of its service.
+    fn at(&self, name: Option<&str>, model: &str) -> anyhow::Result<String> {
+        let url = match self.model_settings(name)?.endpoint {
+            Endpoint::OpenAi { base_url, .. } | Endpoint::Service { base_url, .. } => base_url,
+            Endpoint::Azure { resource, .. } => resource,
+        };
+        let (_, place) = url.split_once("://").unwrap_or(("", &url));
+        let host = place.split(['/', '?']).next().unwrap_or_default();
+        // What stands before an @ may be a password.
+        let host = host.rsplit('@').next().unwrap_or_default();
+        Ok(format!("{model} at {host}"))
     }
 
     fn model_settings(&self, name: Option<&str>) -> anyhow::Result<ModelSettings> {

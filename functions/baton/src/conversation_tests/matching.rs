@@ -120,3 +120,18 @@ fn place(
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::unmatched;
+
+    #[test]
+    fn an_expectation_that_fits_several_leaves_the_others_theirs() {
+        // The first fits both things, the second the first one only.
+        let fits = |one: usize, at: usize| [(0, 0), (0, 1), (1, 0)].contains(&(one, at));
+        assert_eq!(unmatched(2, 2, &fits), (vec![], vec![]));
+        assert_eq!(unmatched(3, 2, &fits), (vec![2], vec![]));
+        assert_eq!(unmatched(2, 3, &fits), (vec![], vec![2]));
+        assert_eq!(unmatched(2, 0, &fits), (vec![0, 1], vec![]));
+    }
+}

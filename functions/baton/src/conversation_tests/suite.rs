@@ -18,6 +18,9 @@ use super::stage;
 use super::tools::Live;
 use super::verdict;
 
+/// The most conversations of failed runs that are kept of a case, in memory and in reports.
+const MOST_TRANSCRIPTS: usize = 20;
+
 /// A case with the models that it needs beside the team's.
 pub(super) struct Tested {
     file: String,
@@ -39,6 +42,12 @@ impl Tested {
                 .model
                 .as_ref()
                 .map(|name| name.get_ref().as_str());
+            must_be_real(
+                sandbox,
+                name,
+                &file,
+                "a rubric needs a language model as its judge",
+            )?;
             let model = sandbox.client(name, true)?;
             Some(Judge::new(
                 model,
@@ -52,6 +61,12 @@ impl Tested {
             Some(simulated) => {
                 let of = simulated.get_ref();
                 let name = of.model.as_ref().map(|name| name.get_ref().as_str());
+                must_be_real(
+                    sandbox,
+                    name,
+                    &file,
+                    "a simulated customer needs a language model",
+                )?;
                 Some(Persona::new(
                     sandbox.client(name, false)?,
                     of,
@@ -67,6 +82,20 @@ impl Tested {
             persona,
         })
     }
+}
+
+/// The rehearsal model would say yes to every rubric, and speaks as an agent.
+fn must_be_real(
+    sandbox: &Sandbox,
+    name: Option<&str>,
+    file: &str,
+    what: &str,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !sandbox.is_rehearsal(name),
+        "{file}: {what}, and the rehearsal model is none; set BATON_MODEL_URL, or leave the file out by --filter"
+    );
+    Ok(())
 }
 
 /// Everything that is to be run.
@@ -174,9 +203,17 @@ impl Suite {
                 ..RunResult::default()
             });
             if let Some(case) = cases.get_mut(number) {
-                // Of so many runs that passed, one is enough to read.
-                let is_first = case.runs.iter().all(|before| before.transcript.is_empty());
-                if run.has_passed() && !is_first {
+                let is_alike = |before: &&RunResult| {
+                    before.has_passed() == run.has_passed() && !before.transcript.is_empty()
+                };
+                let alike = case.runs.iter().filter(is_alike).count();
+                // Of runs that passed one is enough to read.
+                let most = if run.has_passed() {
+                    1
+                } else {
+                    MOST_TRANSCRIPTS
+                };
+                if alike >= most {
                     run.transcript.clear();
                 }
                 case.runs.push(run);

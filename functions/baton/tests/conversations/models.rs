@@ -87,6 +87,12 @@ async fn most_votes_of_a_judge_decide_and_the_judge_must_answer_in_the_form() {
         "{said:?}"
     );
     assert_eq!(asked.len(), 3);
+    // Never the path, nor what stands before an @.
+    assert!(
+        said.notes
+            .contains("model   the deployment's own: some-model at 127.0.0.1:"),
+        "{said:?}"
+    );
     for request in asked {
         assert_eq!(request["tool_choice"], json!("required"));
         let data = request["messages"][1]["content"].as_str().unwrap();
@@ -108,6 +114,28 @@ async fn an_answer_that_is_no_vote_does_not_count() {
     assert_eq!(said.code, Some(1), "{said:?}");
     let sentence = r#""The answer is polite." has no majority: of 3 votes 1 say yes and 0 say no: the judge gave no vote, but "I think it is polite.""#;
     assert!(said.report.contains(sentence), "{said:?}");
+}
+
+#[test]
+fn the_rehearsal_model_neither_judges_nor_plays_a_customer() {
+    for (text, sentence) in [
+        (
+            JUDGED,
+            "a.conversation.toml: a rubric needs a language model as its judge, and the rehearsal model is none",
+        ),
+        (
+            SIMULATED,
+            "a.conversation.toml: a simulated customer needs a language model, and the rehearsal model is none",
+        ),
+    ] {
+        for flags in [&["--rehearsal"][..], &[]] {
+            let folder = Folder::new();
+            folder.write("a.conversation.toml", text);
+            let said = folder.test(flags);
+            assert_eq!(said.code, Some(2), "{said:?}");
+            assert!(said.notes.contains(sentence), "{said:?}");
+        }
+    }
 }
 
 const SIMULATED: &str = r#"

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::scenes::SCRIPT;
 use super::*;
+use crate::conversation::{Delivery, Message, Thoughts, ToolChoice};
 
 /// Texts of a conversation and of a cue.
 const TEXTS: [&str; 13] = [
@@ -224,4 +225,36 @@ fn of_a_list_the_object_with_most_words_of_the_question_is_read() {
         lines("giant"),
         "the first of equals"
     );
+}
+
+#[test]
+fn scenes_from_outside_come_before_those_of_the_file() {
+    let said = |scenes: &Scenes, text: &str| {
+        let request = Conversation {
+            model: "m".to_owned(),
+            messages: vec![Message::User(text.to_owned())],
+            tools: Vec::new(),
+            choice: ToolChoice::Auto,
+            parallel_calls: true,
+            max_tokens: None,
+            delivery: Delivery::Whole,
+            thoughts: Thoughts::Off,
+            caches: false,
+        };
+        reply(scenes, &request).text
+    };
+    let mine = "[words]\nparting = [\"farewell\"]\n[[scene]]\nwhen = [{ said = \"@parting\" }]\nreply = [\"Mine.\"]\n";
+    let scenes = Scenes::with_first(mine).unwrap();
+    assert_eq!(said(&scenes, "Farewell!"), "Mine.");
+    // A set of the same name takes the place of the file's; all else stays.
+    assert_ne!(said(&scenes, "Bye!"), said(&Scenes::default(), "Bye!"));
+    let sample = "Show me some markdown.";
+    assert_eq!(said(&scenes, sample), said(&Scenes::default(), sample));
+    for bad in [
+        "[[scene]]\nsays = \"x\"",
+        "[[scene]]\nwhen = [{ said = \"(\" }]",
+        "scene",
+    ] {
+        assert!(Scenes::with_first(bad).is_err(), "{bad}");
+    }
 }
