@@ -168,6 +168,10 @@ async fn prepare(options: &Options) -> anyhow::Result<Suite> {
         values.set("BATON_TEAM", team.display().to_string());
     }
     let settings = Settings::read(&values)?;
+    // Unasked the log would drown the report.
+    if values.get("BATON_LOG").is_some() {
+        baton_setup::log::start(&settings.log)?;
+    }
     let files = paths.files(settings.team.as_deref())?;
     let sandbox = Sandbox::open(settings, actors(options)?).await?;
     let mut cases = Vec::new();

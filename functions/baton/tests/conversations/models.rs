@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says};
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, hangs, says, status};
 use serde_json::{Value, json};
 
 use super::folder::{Folder, Said};
@@ -20,14 +20,24 @@ fn is_customer(request: &Captured) -> bool {
 async fn run(model: &ScriptedModel, conversation: &str, flags: &[&str]) -> Said {
     let folder = Folder::new();
     folder.write("a.conversation.toml", conversation);
+    run_in(folder, model, flags, &[]).await
+}
+
+async fn run_in(
+    folder: Folder,
+    model: &ScriptedModel,
+    flags: &[&str],
+    settings: &'static [(&str, &str)],
+) -> Said {
     let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
     let url = model.url();
     let said = tokio::task::spawn_blocking(move || {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        folder.test_with(
-            &flags,
-            &[("BATON_MODEL_URL", &url), ("BATON_MODEL", "some-model")],
-        )
+        let model = [
+            ("BATON_MODEL_URL", url.as_str()),
+            ("BATON_MODEL", "some-model"),
+        ];
+        folder.test_with(&flags, &[&model, settings].concat())
     });
     said.await.unwrap()
 }
@@ -181,6 +191,82 @@ async fn a_simulated_customer_writes_until_it_leaves_or_has_written_enough() {
             "{customer}"
         );
     }
+}
+
+/// A team whose action needs the customer's yes.
+const PAYS: &str = r#"
+name = "Shop"
+entry = "Desk"
+[[agent]]
+name = "Desk"
+instructions = "Help."
+tools = ["pay_refund"]
+[[tool]]
+name = "pay_refund"
+kind = "action"
+description = "Pays a refund."
+approval = "customer"
+confirm = { title = "Refund of {usd} dollars?" }
+[tool.parameters.usd]
+type = "integer"
+[tool.http]
+method = "POST"
+url = "https://shop.example/refunds"
+"#;
+
+#[tokio::test]
+async fn a_simulated_customer_answers_the_open_card() {
+    for (answer, effect) in [
+        ("Yes, please.", "[[effect]]\ntool = \"pay_refund\"\n"),
+        ("No!", ""),
+    ] {
+        let model = ScriptedModel::responding(move |request| {
+            let count = request.messages().len();
+            match (is_customer(request), count) {
+                (true, 2) => says("I want my money back."),
+                (true, 4) => says(answer),
+                (true, _) => says("[END]"),
+                (false, 2) => calls("pay_refund", json!({ "usd": 20 })),
+                (false, _) => says("You have a card now."),
+            }
+        });
+        let model = model.await;
+        let text = format!(
+            "[simulated]\npersona = \"A coyote.\"\ngoal = \"Money.\"\n[[stub]]\ntool = \"pay_refund\"\nresult = \"paid\"\n{effect}"
+        );
+        let folder = Folder::new();
+        folder.write("team.toml", PAYS);
+        folder.write("a.conversation.toml", &text);
+        let said = run_in(folder, &model, &["team.toml"], &[]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_model_failed_where_it_is_asked_for() {
+    let model = ScriptedModel::responding(|_| status(401)).await;
+    let text = "[[turn]]\nsays = \"Hello\"\n";
+    for (settings, is_told) in [(&[][..], false), (&[("BATON_LOG", "warn")], true)] {
+        let folder = Folder::new();
+        folder.write("a.conversation.toml", text);
+        let said = run_in(folder, &model, &[], settings).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(
+            said.report.contains("turn 1: the turn is failed"),
+            "{said:?}"
+        );
+        assert_eq!(said.notes.contains("401"), is_told, "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_end_is_an_error_of_the_run() {
+    let model = ScriptedModel::responding(|_| hangs()).await;
+    let text = "[[turn]]\nsays = \"Hello\"\n";
+    let said = run(&model, text, &["--turn-seconds", "1"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let sentence = "the run could not be carried out: turn 1 did not end within 1 s; --turn-seconds gives it more";
+    assert!(said.report.contains(sentence), "{said:?}");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ entry = "Desk"
 [[agent]]
 name = "Desk"
 instructions = "Help."
-tools = ["find_order", "pay_refund", "send_note"]
+tools = ["find_order", "read_account", "pay_refund", "send_note"]
 
 [[tool]]
 name = "find_order"
@@ -57,6 +57,17 @@ type = "string"
 [tool.http]
 method = "GET"
 url = "http://{address}/orders/{{order}}"
+allow_private = true
+
+[[tool]]
+name = "read_account"
+kind = "lookup"
+description = "Reads the customer's account."
+verified = true
+[tool.parameters]
+[tool.http]
+method = "GET"
+url = "http://{address}/account"
 allow_private = true
 
 [[tool]]
@@ -245,6 +256,52 @@ matches = ["do not know"]
     let said = run(&service, text, &[]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(service.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn a_customer_with_an_id_is_a_verified_one() {
+    let service = Service::start();
+    for (customer, outcome) in [("", "error"), ("[customer]\nid = \"ann\"\n", "ok")] {
+        let text = format!(
+            r#"
+{customer}
+[[stub]]
+tool = "read_account"
+result = "gold"
+[[turn]]
+says = "rehearse: call read_account"
+[turn.expect]
+calls = [{{ tool = "read_account", outcome = "{outcome}" }}]
+"#
+        );
+        let said = run(&service, &text, &[]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+}
+
+#[test]
+fn a_decision_on_nothing_is_a_difference() {
+    let service = Service::start();
+    for (step, sentence) in [
+        (
+            "confirm = true",
+            "turn 2: there should be one card to answer, and there are 0",
+        ),
+        (
+            "approve = \"send_note\"",
+            "turn 2: no action of send_note waits for a colleague",
+        ),
+    ] {
+        let text = format!("[[turn]]\nsays = \"Hello\"\n[[turn]]\n{step}\n");
+        let said = run(&service, &text, &[]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.report.contains(sentence), "{said:?}");
+    }
+    // The customer comes before the colleague.
+    let text = format!("{REFUND}\n[[turn]]\napprove = \"pay_refund\"\n");
+    let said = run(&service, &text, &[]);
+    let sentence = "turn 3: pay_refund waits for its customer, and a colleague comes after";
+    assert!(said.report.contains(sentence), "{said:?}");
 }
 
 #[test]
