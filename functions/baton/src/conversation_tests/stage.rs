@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use baton_handoff::history::Item;
+use baton_handoff::ids::TurnNumber;
 use baton_handoff::ports::Cursor;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{
@@ -296,41 +297,61 @@ impl Stage {
         evidence: &mut Evidence,
     ) -> anyhow::Result<()> {
         let quiet = tokio::time::timeout(self.patience, self.quiet());
-        quiet.await.map_err(|_| self.late(number))??;
-        let (items, agent) = self.export().await?;
-        let waiting = self.proposed(None).await?;
+        let (items, agent) = quiet.await.map_err(|_| self.late(number))??;
+        let waiting = items.iter().filter_map(|item| match item {
+            Item::Action {
+                name,
+                state: ActionState::Proposed,
+                ..
+            } => Some(name.clone()),
+            Item::Message { .. }
+            | Item::ToolCall { .. }
+            | Item::HandOff { .. }
+            | Item::Action { .. }
+            | Item::Turn { .. } => None,
+        });
         evidence.ends.push(End {
             upto: items.last().map_or(0, turn_of),
             agent,
-            waiting: waiting.into_iter().map(|action| action.tool).collect(),
+            waiting: waiting.collect(),
             answered,
         });
         evidence.items = items;
         Ok(())
     }
 
-    /// Resolves when no turn runs or waits, no action runs, and every end was reported.
-    async fn quiet(&self) -> anyhow::Result<()> {
+    /// Resolves when no turn runs or waits, no action runs, and every end was reported: with all that was said and done.
+    async fn quiet(&self) -> anyhow::Result<(Vec<Item>, String)> {
         loop {
             let watch = self.conversation.watch();
-            // Actions first: the end of one that ends behind this read is in the pulse.
-            let (items, _) = self.export().await?;
-            let runs = |item: &Item| {
-                matches!(
-                    item,
-                    Item::Action {
-                        state: ActionState::Queued | ActionState::Running,
-                        ..
-                    }
-                )
-            };
-            let pulse = self.conversation.pulse().await?;
-            let is_quiet = pulse.is_none_or(|it| it.open.is_none() && it.ended.is_empty());
-            if is_quiet && !items.iter().any(runs) {
-                return Ok(());
+            if let Some(turns) = self.turns_if_quiet().await? {
+                let (items, agent) = self.export().await?;
+                let runs = |item: &Item| {
+                    matches!(
+                        item,
+                        Item::Action {
+                            state: ActionState::Queued | ActionState::Running,
+                            ..
+                        }
+                    )
+                };
+                // Once more: an action may have ended before the export, and its end be told in a turn that is not in it.
+                let is_quiet = !items.iter().any(runs);
+                if is_quiet && self.turns_if_quiet().await? == Some(turns) {
+                    return Ok((items, agent));
+                }
             }
             self.conversation.changed(watch, PULSE).await;
         }
+    }
+
+    /// The number of the next turn, if none runs or waits and every end of an action was reported.
+    async fn turns_if_quiet(&self) -> anyhow::Result<Option<TurnNumber>> {
+        Ok(match self.conversation.pulse().await? {
+            None => Some(0),
+            Some(pulse) if pulse.open.is_none() && pulse.ended.is_empty() => Some(pulse.next_turn),
+            Some(_) => None,
+        })
     }
 
     /// The whole conversation, and its agent.
