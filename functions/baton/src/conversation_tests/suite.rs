@@ -18,6 +18,9 @@ use super::stage;
 use super::tools::Live;
 use super::verdict;
 
+/// How far a product of quotients may be off the exact value that a threshold names.
+const ROUNDING: f64 = 1e-9;
+
 /// The most conversations of failed runs that are kept of a case, in memory and in reports.
 const MOST_TRANSCRIPTS: usize = 20;
 
@@ -156,7 +159,7 @@ impl CaseResult {
     /// Whether its pass^k is at the threshold.
     pub(super) fn is_good(&self, plan: &Plan) -> bool {
         let all = self.rates().pass_all(plan.k);
-        all.is_some_and(|all| all >= plan.threshold)
+        all.is_some_and(|all| all >= plan.threshold - ROUNDING)
     }
 }
 
