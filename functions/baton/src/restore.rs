@@ -95,7 +95,9 @@ fn undone(copy_file: &Path, data: &Path) -> anyhow::Result<Undone> {
             Some((_, TurnPart::Step(_))) => {}
             None if partition.starts_with("B#") => undone.office += 1,
             // Belongs to its turns, as a summary does, and text that is being streamed is kept for a day only.
-            None if ["M#", "E#", "Z#"].iter().any(|kind| sort.starts_with(kind)) => {}
+            None if ["M#", "E#", "Z#", "P#"]
+                .iter()
+                .any(|kind| sort.starts_with(kind)) => {}
             None if sort == "META" => {}
             None => undone.other += 1,
         }

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod message;
 pub(crate) mod open;
+pub(crate) mod push;
 pub(crate) mod regenerate;
 pub(crate) mod stop;
 mod submit;

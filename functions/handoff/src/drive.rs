@@ -31,7 +31,6 @@ use crate::engine::{Engine, MAX_TRIES};
 use crate::ids::ConversationId;
 use crate::ports::Millis;
 use crate::record::journal::read_meta;
-use crate::team::NoticeKind;
 use crate::turn;
 use crate::turn::begun::Begun;
 
@@ -114,8 +113,7 @@ impl Driver<'_> {
                 let warm = turn::run(engine, begun).await;
                 engine.hub.forget_ended_log(conversation, turn);
                 if let Some(warm) = &warm {
-                    let (owner, kind) = (&warm.meta.owner, NoticeKind::TurnCompleted);
-                    engine.send_notices(owner, conversation, kind).await;
+                    engine.send_ended(&warm.meta, conversation, &[turn]).await;
                 }
                 if warm.is_some_and(|warm| self.rests(warm, seen)) {
                     return Left::Done;

@@ -59,6 +59,7 @@ pub use conversation::erase::EraseError;
 pub use conversation::follow::{Followed, Pulse};
 pub use conversation::message::{Accepted, Overlap, Refusal, Submission};
 pub use conversation::open::Conversation;
+pub use conversation::push::CannotPush;
 pub use conversation::regenerate::CannotRegenerate;
 pub use conversation::stop::StopError;
 pub use drive::hub::Watch;

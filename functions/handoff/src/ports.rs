@@ -27,6 +27,8 @@ pub use store::{
 pub use tools::{CallContext, Forgotten, Outcome, Price, ToolError, ToolRequest, Tools};
 
 pub use traces::Traces;
-pub use webhooks::{Delivered, NoWebhooks, Posted, Webhooks};
+pub use webhooks::{
+    Authentication, ClientEndpoint, Delivered, Destination, NoWebhooks, Posted, Webhooks,
+};
 
 pub use crate::team::Provider;

@@ -281,19 +281,20 @@ pub(crate) fn mcp_servers(
     Ok(McpTools::new(team, &outside)?)
 }
 
-/// The way to the endpoints of the team, with their secrets from the environment.
+/// The way to the endpoints of the team, with their secrets from the environment, and to those of clients.
 pub(crate) fn webhooks(
     team: &Team,
     settings: &Settings,
     env: &Arc<dyn Env>,
     store: &Arc<dyn Store>,
 ) -> anyhow::Result<Arc<dyn Webhooks>> {
-    if team.webhooks().is_empty() {
+    let hosts = settings.tools.push_hosts.clone();
+    if team.webhooks().is_empty() && hosts.is_empty() {
         return Ok(Arc::new(NoWebhooks));
     }
     let variables = |name: &str| settings.values.get(name).map(str::to_owned);
     let outside = outside(settings, env, store, None, &variables);
-    Ok(Arc::new(HttpWebhooks::new(team, &outside)?))
+    Ok(Arc::new(HttpWebhooks::new(team, hosts, &outside)?))
 }
 
 fn outside<'a>(

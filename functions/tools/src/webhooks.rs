@@ -1,20 +1,24 @@
 //! Sends notices to endpoints of other systems, signed as [Standard Webhooks 1.0](https://www.standardwebhooks.com) has it.
 //! Knows HTTP, addresses and secrets; never what a notice says, or when it is sent again.
 
+mod clients;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use baton_handoff::ports::{Delivered, Env, Posted, Webhooks};
+use baton_handoff::ports::{ClientEndpoint, Delivered, Destination, Env, Posted, Webhooks};
 use baton_handoff::team::{Team, Webhook};
 use baton_http::retry_after;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use ring::hmac;
 use tokio::time::Instant;
 
+use self::clients::Clients;
+pub use self::clients::{NotAHost, PushHost};
 use crate::outgoing::line::{Line, NoAnswer, Question, literal_address};
 use crate::outside::Outside;
 
@@ -39,9 +43,10 @@ pub struct WebhookError {
     reason: String,
 }
 
-/// The endpoints of a team.
+/// The endpoints of a team, and the way to those that clients bring.
 pub struct HttpWebhooks {
     endpoints: BTreeMap<String, Endpoint>,
+    clients: Clients,
     line: Line,
     env: Arc<dyn Env>,
 }
@@ -52,17 +57,22 @@ struct Endpoint {
 }
 
 impl HttpWebhooks {
-    /// Prepares every endpoint of the team.
+    /// Prepares every endpoint of the team. `hosts`: where clients may have endpoints.
     ///
     /// # Errors
     /// The first unusable one, as one sentence for the operator that starts Baton.
-    pub fn new(team: &Team, outside: &Outside<'_>) -> Result<Self, WebhookError> {
+    pub fn new(
+        team: &Team,
+        hosts: Vec<PushHost>,
+        outside: &Outside<'_>,
+    ) -> Result<Self, WebhookError> {
+        let clients = Clients::new(hosts, outside.plain_hosts.clone());
         let mut endpoints = BTreeMap::new();
         for webhook in team.webhooks() {
             endpoints.insert(webhook.name.clone(), Endpoint::of(webhook, outside)?);
         }
         let is_secure = |endpoint: &Endpoint| endpoint.url.scheme() == "https";
-        let secure = endpoints.values().any(is_secure);
+        let secure = clients.may_have_any() || endpoints.values().any(is_secure);
         let tls = baton_http::tls(secure, &outside.extra_roots, false).map_err(|error| {
             let name = endpoints.keys().next().cloned().unwrap_or_default();
             let reason = format!("cannot use the platform's certificates: {error}");
@@ -84,6 +94,7 @@ impl HttpWebhooks {
         }
         Ok(Self {
             endpoints,
+            clients,
             line,
             env: outside.env.clone(),
         })
@@ -125,6 +136,24 @@ impl Endpoint {
         Ok(Self { url, secrets })
     }
 
+    /// What comes with the body of this notice.
+    fn headers(&self, notice: &Posted<'_>) -> HeaderMap {
+        let seconds = notice.at / 1000;
+        let signed = format!("{}.{seconds}.{}", notice.id, notice.body);
+        let value = |text: String| HeaderValue::try_from(text).ok();
+        let json = HeaderValue::from_static("application/json");
+        let headers = [
+            (CONTENT_TYPE, Some(json)),
+            (ID, value(notice.id.to_owned())),
+            (TIMESTAMP, value(seconds.to_string())),
+            (SIGNATURE, value(self.signature(&signed))),
+        ];
+        let headers = headers.into_iter();
+        headers
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
     fn signature(&self, signed: &str) -> String {
         let signatures = self.secrets.iter().map(|secret| {
             let tag = hmac::sign(secret, signed.as_bytes());
@@ -144,34 +173,31 @@ fn secret(text: &str) -> Option<hmac::Key> {
 #[async_trait]
 impl Webhooks for HttpWebhooks {
     async fn post(&self, notice: &Posted<'_>) -> Delivered {
-        let Some(endpoint) = self.endpoints.get(&notice.to.name) else {
-            return Delivered::Failed("there is no such endpoint here".to_owned(), None);
+        let failed = |reason: &str| Delivered::Failed(reason.to_owned(), None);
+        let (of, url, headers, allow_private) = match notice.to {
+            Destination::Endpoint(webhook) => {
+                let Some(endpoint) = self.endpoints.get(&webhook.name) else {
+                    return failed("there is no such endpoint here");
+                };
+                let headers = endpoint.headers(notice);
+                let url = endpoint.url.clone();
+                (webhook.name.as_str(), url, headers, webhook.allow_private)
+            }
+            // The settings may have changed since it was brought.
+            Destination::Client(endpoint) => match self.clients.url(endpoint, &self.line) {
+                Ok(url) => ("push notification", url, clients::headers(endpoint), false),
+                Err(_) => return failed("the settings do not allow its address any more"),
+            },
         };
-        let seconds = notice.at / 1000;
-        let signed = format!("{}.{seconds}.{}", notice.id, notice.body);
-        let value = |text: String| HeaderValue::try_from(text).ok();
-        let headers = [
-            (
-                CONTENT_TYPE,
-                Some(HeaderValue::from_static("application/json")),
-            ),
-            (ID, value(notice.id.to_owned())),
-            (TIMESTAMP, value(seconds.to_string())),
-            (SIGNATURE, value(endpoint.signature(&signed))),
-        ];
-        let headers = headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
         let question = Question {
-            of: &notice.to.name,
+            of,
             method: Method::POST,
-            url: endpoint.url.clone(),
-            headers: headers.collect(),
+            url,
+            headers,
             body: Some(notice.body.to_owned()),
-            allow_private: notice.to.allow_private,
+            allow_private,
             timeout: Webhook::TIMEOUT,
         };
-        let failed = |reason: &str| Delivered::Failed(reason.to_owned(), None);
         // The head says it all: no body is read.
         match self
             .line
@@ -187,6 +213,14 @@ impl Webhooks for HttpWebhooks {
                 Delivered::Failed(format!("it answered {}", answer.status().as_u16()), after)
             }
         }
+    }
+
+    fn takes_clients(&self) -> bool {
+        self.clients.may_have_any()
+    }
+
+    fn check_client(&self, endpoint: &ClientEndpoint) -> Result<(), String> {
+        self.clients.url(endpoint, &self.line).map(drop)
     }
 }
 

@@ -6,6 +6,7 @@
 mod call;
 pub(crate) mod card;
 mod encoder;
+mod push;
 mod send;
 mod task;
 mod tasks;
@@ -48,7 +49,8 @@ struct A2aCall {
     jsonrpc: String,
     /// Comes back.
     id: Value,
-    /// `SendMessage`, `SendStreamingMessage`, `GetTask`, `ListTasks`, `CancelTask` or `SubscribeToTask`.
+    /// `SendMessage`, `SendStreamingMessage`, `GetTask`, `ListTasks`, `CancelTask` or `SubscribeToTask`; where push notifications are set
+    /// up, `CreateTaskPushNotificationConfig`, and the same with `Get`, `List` (`…Configs`) and `Delete`.
     method: String,
     /// As the protocol has them for the method.
     params: Value,
@@ -119,7 +121,9 @@ async fn dispatch(knock: Knock, call: Call) -> Result<Response, Refused> {
         "CreateTaskPushNotificationConfig"
         | "GetTaskPushNotificationConfig"
         | "ListTaskPushNotificationConfigs"
-        | "DeleteTaskPushNotificationConfig" => Err(Fault::NoPush.into()),
+        | "DeleteTaskPushNotificationConfig" => {
+            push::call(&knock, &call.method, call.params, &id).await
+        }
         "GetExtendedAgentCard" => Err(Fault::NoExtendedCard.into()),
         _ => Err(Fault::Method.into()),
     }

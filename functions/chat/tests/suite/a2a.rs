@@ -31,7 +31,12 @@ fn request(
     request.json(&call)
 }
 
-async fn called(client: &Client, caller: Option<&Caller>, method: &str, params: &Value) -> Answer {
+pub(super) async fn called(
+    client: &Client,
+    caller: Option<&Caller>,
+    method: &str,
+    params: &Value,
+) -> Answer {
     client.fetch(request(client, caller, method, params)).await
 }
 
@@ -57,7 +62,7 @@ async fn error(client: &Client, method: &str, params: &Value) -> (i64, Value, St
     error_in(&call(client, method, params).await.json())
 }
 
-fn error_in(answer: &Value) -> (i64, Value, String) {
+pub(super) fn error_in(answer: &Value) -> (i64, Value, String) {
     let error = &answer["error"];
     let reason = error["data"][0]["reason"].clone();
     let sentence = error["message"].as_str().unwrap().to_owned();

@@ -18,7 +18,6 @@ use crate::principal::Access;
 use crate::record::journal::JournaledTurn;
 use crate::record::{ActionRecord, MessageRecord, Meta, Origin, TurnRecord, decode, keys};
 use crate::speaker::Speaker;
-use crate::team::NoticeKind;
 use crate::turn::begun::{Begun, Opening};
 use crate::turn::past::Past;
 use crate::turn::{draft, request};
@@ -96,9 +95,10 @@ impl Conversation {
         let claim = past
             .is_some()
             .then(|| self.engine.claim(conversation, &mut meta, number));
-        let mut ends = Vec::new();
+        let (mut ends, mut ended) = (Vec::new(), Vec::new());
         if claim.is_none() {
             if submission.overlap == Overlap::Interrupt {
+                ended.clone_from(&meta.waiting);
                 let Some(stopped) = self.stop_others(&mut meta).await? else {
                     return Ok(None);
                 };
@@ -106,7 +106,7 @@ impl Conversation {
             }
             meta.waiting.push(number);
         }
-        let interrupts = !ends.is_empty();
+        let interrupts = !ended.is_empty();
         let mut answered = None;
         if let Some(mut typed) = typed {
             ends.append(&mut typed.changes);
@@ -147,8 +147,7 @@ impl Conversation {
             }
             self.send_typed(answered.as_deref()).await;
             if interrupts {
-                let kind = NoticeKind::TurnCompleted;
-                self.engine.send_notices(&meta.owner, &self.id, kind).await;
+                self.engine.send_ended(&meta, &self.id, &ended).await;
             }
             // Listeners of other processes get it when their server polls.
             if interrupts && let Err(error) = catch_up(&self.engine, conversation, &meta).await {

@@ -53,6 +53,7 @@ impl Conversation {
             meta.pending_reports.clear();
             meta.cards.clear();
             meta.waiting_for_client = None;
+            meta.pushes.clear();
             // Erased actions are not reported: what they have moved so far stays counted.
             for spent in meta.spent.values_mut() {
                 spent.open.clear();

@@ -8,7 +8,6 @@ use crate::notice::Told;
 use crate::ports::{Change, CommitError, StoreError};
 use crate::principal::Access;
 use crate::record::{Meta, TurnRecord, TurnState, decode, keys};
-use crate::team::NoticeKind;
 
 /// Why a turn was not stopped.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +49,7 @@ impl Conversation {
             };
             match self.engine.store.commit(changes).await {
                 Ok(()) => {
-                    let kind = NoticeKind::TurnCompleted;
-                    self.engine.send_notices(&meta.owner, &self.id, kind).await;
+                    self.engine.send_ended(&meta, &self.id, &[turn]).await;
                     self.engine.hub.poke(&self.id);
                     // For listeners of a waiting turn. Listeners of other processes get it when their server polls.
                     if let Err(error) = catch_up(&self.engine, &self.id, &meta).await {

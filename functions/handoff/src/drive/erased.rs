@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::ids::ConversationId;
 use crate::ports::{Change, CommitError, Forgotten, Order, Range, StoreError, Stored};
 use crate::record::audit;
-use crate::record::notice::{NoticeRecord, notices_of};
+use crate::record::notice::{CLIENTS, NoticeRecord, notices_of};
 use crate::record::{ActionRecord, MessageRecord, Meta, decode, keys, recheck_after};
 use crate::turn::recorder;
 
@@ -30,11 +30,11 @@ pub(super) async fn remove(
         keys: Vec::new(),
     };
     let mut left = false;
-    for prefix in ["M#", "E#", keys::SUMMARIES, "T#"] {
+    for prefix in ["M#", "E#", keys::SUMMARIES, keys::PUSHES, "T#"] {
         let partition = keys::partition(conversation);
         left |= remove_range(engine, partition, prefix, &meta, &mut forgotten).await?;
     }
-    for name in engine.told() {
+    for name in engine.told().chain([CLIENTS]) {
         let undelivered = notices_of(name, conversation);
         left |= remove_range(engine, undelivered, "", &meta, &mut forgotten).await?;
     }
@@ -133,6 +133,8 @@ fn fate(stored: &Stored, meta: &Meta) -> Fate {
         recorder::turn_of(sort)
     } else if let Some(upto) = keys::parse_summary(sort) {
         Some(upto)
+    } else if let Some(turn) = keys::parse_push(sort) {
+        Some(turn)
     } else if stored.key.partition.starts_with("H#") {
         // One that cannot be read may hold words of before.
         decode::<NoticeRecord>(stored)
@@ -182,6 +184,7 @@ mod tests {
             "T#0000000003",
             "T#0000000003#S#0001",
             "Z#0000000003",
+            "P#0000000003",
             "E#0000000003#0001#000000000001#0000000000",
         ] {
             assert!(matches!(fate_of(sort, ""), Fate::Stays), "{sort}");
@@ -196,6 +199,7 @@ mod tests {
             "T#0000000002",
             "T#0000000002#S#0001",
             "Z#0000000002",
+            "P#0000000002",
             "E#0000000002#0001#000000000001#0000000000",
         ] {
             assert!(

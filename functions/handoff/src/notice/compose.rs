@@ -8,11 +8,11 @@ use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
 use crate::ports::{Change, Millis};
 use crate::record::audit::Day;
-use crate::record::notice::{NoticeRecord, notice};
+use crate::record::notice::{CLIENTS, NoticeRecord, notice};
 use crate::record::{ActionRecord, Decision, Meta, RESEND, TurnRecord, size};
 use crate::team::{NoticeKind, Webhook};
 
-use super::destination::Destination;
+use super::receiver::Standing;
 
 /// What a message and an answer may take, stored, in bytes: a commit holds one notice for each endpoint.
 const LONGEST_TEXT: usize = 64 * 1024;
@@ -111,29 +111,40 @@ impl Engine {
         told: &Told<'_>,
     ) -> Vec<Change> {
         let now = self.env.now();
-        let destinations: Vec<_> = self.told_of(told.kind()).collect();
-        if destinations.is_empty() {
+        let mut bodies: Vec<_> = self
+            .told_of(told.kind())
+            .map(|standing| {
+                let body = match standing {
+                    Standing::Endpoint(webhook) => {
+                        self.body(meta, conversation, told, webhook, now)
+                    }
+                    Standing::Traces(_) => String::new(),
+                };
+                (standing.name(), body)
+            })
+            .collect();
+        if let Told::Ended(turn, record, _) = told
+            && meta.pushes.contains(turn)
+        {
+            bodies.push((CLIENTS, meta.push(conversation, *turn, record, now)));
+        }
+        if bodies.is_empty() {
             return Vec::new();
         }
-        meta.notices += 1;
-        let changes = destinations.into_iter().map(|destination| {
-            let body = match destination {
-                Destination::Webhook(webhook) => self.body(meta, conversation, told, webhook, now),
-                Destination::Traces(_) => String::new(),
-            };
-            let record = NoticeRecord {
-                owner: meta.owner.clone(),
-                turn: told.turn(),
-                body,
-                created_at: now,
-                due_at: Some(now + RESEND),
-                attempts: 0,
-                holder: String::new(),
-            };
-            let key = notice(destination.name(), conversation, meta.notices);
-            Change::Create(key, record.record())
-        });
-        changes.collect()
+        records(meta, conversation, told.turn(), bodies, now)
+    }
+
+    /// The record that tells the endpoint of a client how this turn has ended.
+    pub(crate) fn push(
+        &self,
+        meta: &mut Meta,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+        record: &TurnRecord,
+    ) -> Vec<Change> {
+        let now = self.env.now();
+        let body = meta.push(conversation, turn, record, now);
+        records(meta, conversation, turn, vec![(CLIENTS, body)], now)
     }
 
     fn body(
@@ -189,8 +200,33 @@ impl Engine {
     }
 }
 
+/// The records of what these endpoints are told, under the next number of the conversation.
+fn records(
+    meta: &mut Meta,
+    conversation: &ConversationId,
+    turn: TurnNumber,
+    bodies: Vec<(&str, String)>,
+    now: Millis,
+) -> Vec<Change> {
+    meta.notices += 1;
+    let changes = bodies.into_iter().map(|(endpoint, body)| {
+        let record = NoticeRecord {
+            owner: meta.owner.clone(),
+            turn,
+            body,
+            created_at: now,
+            due_at: Some(now + RESEND),
+            attempts: 0,
+            holder: String::new(),
+        };
+        let key = notice(endpoint, conversation, meta.notices);
+        Change::Create(key, record.record())
+    });
+    changes.collect()
+}
+
 /// A moment as RFC 3339 writes it, in UTC.
-fn rfc3339(at: Millis) -> String {
+pub(super) fn rfc3339(at: Millis) -> String {
     let (seconds, milliseconds) = (at / 1_000 % 86_400, at % 1_000);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     let day = Day::of(at);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::action::Executed;
 use crate::engine::{Engine, MAX_TRIES};
-use crate::ids::ConversationId;
+use crate::ids::{ConversationId, TurnNumber};
 use crate::ports::{
     Change, CommitError, Delivered, Lane, Millis, Order, Range, StoreError, Stored, jitter, millis,
 };
 use crate::principal::Owner;
-use crate::record::notice::{NoticeRecord, notices_of};
-use crate::record::{RESEND, decode};
+use crate::record::notice::{CLIENTS, NoticeRecord, notices_of};
+use crate::record::{Meta, RESEND, decode};
 use crate::team::{NoticeKind, Webhook};
 
 /// When a notice is given up.
@@ -50,6 +50,10 @@ impl NoticeLane {
         }
     }
 
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     pub(super) fn conversation(&self) -> &ConversationId {
         &self.conversation
     }
@@ -76,6 +80,26 @@ struct First {
 }
 
 impl Engine {
+    /// Asks workers to tell of turns that have just ended, `meta` as written with their ends.
+    pub(crate) async fn send_ended(
+        &self,
+        meta: &Meta,
+        conversation: &ConversationId,
+        turns: &[TurnNumber],
+    ) {
+        let kind = NoticeKind::TurnCompleted;
+        self.send_notices(&meta.owner, conversation, kind).await;
+        if turns.iter().any(|turn| meta.pushes.contains(turn)) {
+            self.send_push(&meta.owner, conversation).await;
+        }
+    }
+
+    /// The same for the endpoints that a client has brought for them.
+    pub(crate) async fn send_push(&self, owner: &Owner, conversation: &ConversationId) {
+        let lane = NoticeLane::new(CLIENTS, conversation.clone());
+        self.send_lane(owner, &lane).await;
+    }
+
     /// Asks workers to deliver what a conversation has just told of this kind. After a failure the sweep finds it.
     pub(crate) async fn send_notices(
         &self,
@@ -83,8 +107,8 @@ impl Engine {
         conversation: &ConversationId,
         kind: NoticeKind,
     ) {
-        for destination in self.told_of(kind) {
-            let lane = NoticeLane::new(destination.name(), conversation.clone());
+        for standing in self.told_of(kind) {
+            let lane = NoticeLane::new(standing.name(), conversation.clone());
             self.send_lane(owner, &lane).await;
         }
     }
@@ -125,7 +149,7 @@ impl Engine {
             return Ok(Some(Executed::Over));
         };
         let now = self.env.now();
-        let Some(destination) = self.destination(&lane.endpoint) else {
+        let Some(receiver) = self.receiver(lane, notice.turn).await? else {
             tracing::info!("a notice is removed: there is no such endpoint any more");
             return self.take_out(lane, &stored, behind).await;
         };
@@ -141,15 +165,17 @@ impl Engine {
         if wait > 0 && (is_held || notice.attempts > 0 && notice.holder.is_empty()) {
             return Ok(Some(Executed::Later(Duration::from_millis(wait))));
         }
-        let state = self.endpoint_state(&lane.endpoint).await?;
+        let state = match receiver.standing() {
+            Some(name) => self.endpoint_state(name).await?,
+            None => None,
+        };
         if state
             .as_ref()
             .is_some_and(|(_, state)| state.paused_at.is_some())
         {
             return self.put_off(stored, notice, PAUSED).await;
         }
-        let place = format!("webhook {}", lane.endpoint);
-        let Some(_place) = self.tool_places.enter(&self.bounds, &place) else {
+        let Some(_place) = self.tool_places.enter(&self.bounds, &receiver.place()) else {
             return Ok(Some(Executed::Later(SOON)));
         };
         notice.attempts += 1;
@@ -166,18 +192,21 @@ impl Engine {
         let longest = millis(Webhook::TIMEOUT) + GRACE;
         let delivered = tokio::select! {
             biased;
-            delivered = self.tell(destination, lane, &stored, &notice) => delivered,
+            delivered = self.tell(&receiver, lane, &stored, &notice) => delivered,
             () = self.sleep(longest) => Delivered::Failed("no answer came in time".to_owned(), None),
         };
         match delivered {
             Delivered::Taken => {
-                if let Some((version, _)) = state {
-                    self.endpoint_works(&lane.endpoint, version).await;
+                if let (Some(name), Some((version, _))) = (receiver.standing(), state) {
+                    self.endpoint_works(name, version).await;
                 }
                 self.take_out(lane, &stored, behind).await
             }
             Delivered::Gone => {
-                self.endpoint_fails(&lane.endpoint, state, "it answered 410", true)
+                let Some(name) = receiver.standing() else {
+                    return self.take_out(lane, &stored, behind).await;
+                };
+                self.endpoint_fails(name, state, "it answered 410", true)
                     .await;
                 self.put_off(stored, notice, PAUSED).await
             }
@@ -186,8 +215,9 @@ impl Engine {
             }
             Delivered::Failed(reason, asked) => {
                 tracing::info!(attempt = notice.attempts, %reason, "a notice was not taken; it is sent again");
-                self.endpoint_fails(&lane.endpoint, state, &reason, false)
-                    .await;
+                if let Some(name) = receiver.standing() {
+                    self.endpoint_fails(name, state, &reason, false).await;
+                }
                 let ceiling = (1_000 << notice.attempts.min(12)).min(LONGEST_RETRY);
                 let wait = jitter(Duration::from_millis(ceiling), self.env.random());
                 let asked = asked.map_or(0, |asked| millis(asked).min(LONGEST_RETRY));

@@ -81,11 +81,11 @@ impl Engine {
     /// The store's.
     pub async fn endpoints(&self) -> Result<Vec<EndpointNow>, StoreError> {
         let mut endpoints = Vec::new();
-        for destination in self.destinations() {
-            let state = self.endpoint_state(destination.name()).await?;
+        for standing in self.standing() {
+            let state = self.endpoint_state(standing.name()).await?;
             endpoints.push(EndpointNow {
-                name: destination.name().to_owned(),
-                url: destination.address().to_owned(),
+                name: standing.name().to_owned(),
+                url: standing.address().to_owned(),
                 state: state.map(|(_, state)| state),
             });
         }

@@ -58,6 +58,19 @@ pub(crate) fn parse_summary(sort: &str) -> Option<TurnNumber> {
     sort.strip_prefix(SUMMARIES)?.parse().ok()
 }
 
+/// The common prefix of the sort keys of the endpoints that clients have brought.
+pub(crate) const PUSHES: &str = "P#";
+
+/// The endpoint that a client has brought for this turn.
+pub(crate) fn push(conversation: &ConversationId, turn: TurnNumber) -> Key {
+    Key::new(partition(conversation), format!("{PUSHES}{turn:010}"))
+}
+
+/// The turn of the endpoint at this sort key.
+pub(crate) fn parse_push(sort: &str) -> Option<TurnNumber> {
+    sort.strip_prefix(PUSHES)?.parse().ok()
+}
+
 /// What an owner's actions have moved on a day under limits on money.
 pub(crate) fn spent_by(owner: &Owner, day: u32) -> Key {
     Key::new(format!("L#{owner}#{day}"), "SPENT")

@@ -129,6 +129,9 @@ pub struct Meta {
     /// The number of the last notice for endpoints.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub notices: u64,
+    /// Turns for which a client has brought an endpoint, and that may not be told yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushes: Vec<TurnNumber>,
     /// The bytes of its records, as written. Those of before it was counted are not in it.
     #[serde(default, skip_serializing_if = "is_zero_place")]
     pub bytes: u64,
@@ -168,6 +171,7 @@ impl Meta {
             summarised: 0,
             summarise: None,
             notices: 0,
+            pushes: Vec::new(),
             bytes: 0,
             weighed: 0,
             erasing: false,
@@ -189,6 +193,19 @@ impl Meta {
         if self.last_placed.as_ref() == Some(action) {
             self.last_placed = None;
         }
+    }
+
+    /// Whether this turn is still to end.
+    pub(crate) fn is_open(&self, turn: TurnNumber) -> bool {
+        let runs = self.running.as_ref().is_some_and(|now| now.turn == turn);
+        runs || self.waiting.contains(&turn)
+    }
+
+    /// Whether this turn, which has ended, waits for its customer: for a confirmation, or for results of the client's calls.
+    pub(crate) fn waits_for_customer(&self, turn: TurnNumber) -> bool {
+        let client = self.waiting_for_client.as_ref();
+        self.cards.iter().any(|card| card.turn == turn)
+            || client.is_some_and(|client| client.turn == turn)
     }
 
     /// Nobody confirms this action any more.

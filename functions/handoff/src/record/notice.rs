@@ -59,6 +59,10 @@ impl EndpointState {
     }
 }
 
+/// The lane of the endpoints that clients have brought: no endpoint of a team has a dot in its name. One lane a conversation, so that
+/// its turns are told in order.
+pub(crate) const CLIENTS: &str = ".client";
+
 /// The partition of an endpoint's notices about a conversation.
 pub(crate) fn notices_of(endpoint: &str, conversation: &ConversationId) -> String {
     format!("H#{endpoint}#{conversation}")

@@ -339,6 +339,7 @@ mod tests {
             summary: reserved,
         });
         meta.summarised = u32::MAX;
+        meta.pushes = vec![u32::MAX; 10];
         meta.summarise = Some(Summarise {
             upto: u32::MAX,
             holder: "h".repeat(128),

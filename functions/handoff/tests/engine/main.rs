@@ -25,6 +25,7 @@ mod owners;
 mod play;
 mod ports;
 mod processes;
+mod pushes;
 mod shown;
 mod store;
 mod summaries;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
-    CallContext, Delivered, Delivery, Env, Forgotten, Lane, Millis, Outcome, Posted, Price, Queue,
-    QueueError, ToolError, ToolRequest, Tools, Traces, Webhooks,
+    CallContext, ClientEndpoint, Delivered, Delivery, Destination, Env, Forgotten, Lane, Millis,
+    Outcome, Posted, Price, Queue, QueueError, ToolError, ToolRequest, Tools, Traces, Webhooks,
 };
 use baton_handoff::team::Tool;
 use baton_handoff::trace::Trace;
@@ -176,6 +176,10 @@ impl Tools for Shop {
 #[derive(Default)]
 struct Endpoint {
     told: Vec<(String, String)>,
+    /// The endpoints of clients that were told, as they were brought.
+    clients: Vec<ClientEndpoint>,
+    /// Clients may bring none.
+    takes_none: bool,
     /// What it answers next; then it takes everything.
     answers: VecDeque<Delivered>,
     /// What it answers to everything.
@@ -201,6 +205,16 @@ impl Shop {
         self.endpoint.lock().unwrap().answers.extend(answers);
     }
 
+    /// From now on clients may bring no endpoints.
+    pub(crate) fn take_no_clients(&self) {
+        self.endpoint.lock().unwrap().takes_none = true;
+    }
+
+    /// The endpoints of clients that were sent something, also where they did not take it.
+    pub(crate) fn clients_told(&self) -> Vec<ClientEndpoint> {
+        self.endpoint.lock().unwrap().clients.clone()
+    }
+
     /// The ids and bodies of everything that endpoints were sent, also of what they did not take.
     pub(crate) fn posted(&self) -> Vec<(String, String)> {
         self.endpoint.lock().unwrap().told.clone()
@@ -214,7 +228,21 @@ impl Webhooks for Shop {
         let mut endpoint = self.endpoint.lock().unwrap();
         let told = (notice.id.to_owned(), notice.body.to_owned());
         endpoint.told.push(told);
+        if let Destination::Client(client) = notice.to {
+            endpoint.clients.push(client.clone());
+        }
         endpoint.answer()
+    }
+
+    fn takes_clients(&self) -> bool {
+        !self.endpoint.lock().unwrap().takes_none
+    }
+
+    fn check_client(&self, endpoint: &ClientEndpoint) -> Result<(), String> {
+        if endpoint.url.starts_with("https://client.example/") {
+            return Ok(());
+        }
+        Err("url is not allowed".to_owned())
     }
 }
 

@@ -4,6 +4,7 @@ use super::Values;
 
 /// Every setting that begins with `BATON_`.
 const NAMES: &[&str] = &[
+    "BATON_A2A_PUSH_HOSTS",
     "BATON_ADDR",
     "BATON_AUTH",
     "BATON_AZURE_API_VERSION",

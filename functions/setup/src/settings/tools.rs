@@ -3,6 +3,7 @@
 use baton_http::Secret;
 use baton_tools::outside::Network;
 use baton_tools::tokens::ToolTokens;
+use baton_tools::webhooks::PushHost;
 
 use super::{BadSetting, BadSettings, Values, networks};
 
@@ -16,16 +17,30 @@ pub struct ToolSettings {
     pub networks: Vec<Network>,
     /// The tokens that tools' services get.
     pub tokens: ToolTokenSettings,
+    /// The hosts at which clients may have endpoints, which are told how their tasks end.
+    pub push_hosts: Vec<PushHost>,
 }
 
 /// Nothing if a value is unusable.
 pub(super) fn read_all(values: &Values, bad: &mut BadSettings) -> Option<ToolSettings> {
     let networks = bad.note(networks::networks(values, "BATON_TOOL_NETWORKS"));
     let tokens = bad.note(read(values));
+    let push_hosts = bad.note(push_hosts(values));
     Some(ToolSettings {
         networks: networks?,
         tokens: tokens?,
+        push_hosts: push_hosts?,
     })
+}
+
+/// Reads `BATON_A2A_PUSH_HOSTS`.
+fn push_hosts(values: &Values) -> Result<Vec<PushHost>, BadSetting> {
+    let name = "BATON_A2A_PUSH_HOSTS";
+    let read = |host: String| {
+        host.parse()
+            .map_err(|error| BadSetting::new(format!("{name} has {host}, which is {error}")))
+    };
+    values.list(name).into_iter().map(read).collect()
 }
 
 /// The signer of tools' tokens.
@@ -55,6 +70,23 @@ fn read(values: &Values) -> Result<ToolTokenSettings, BadSetting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_of_clients_are_names_or_every_name_below_one() {
+        let read = |text: &str| {
+            let mut values = Values::default();
+            values.set("BATON_A2A_PUSH_HOSTS", text.to_owned());
+            push_hosts(&values).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("").unwrap(), []);
+        let hosts = read("hooks.example.com, *.Example.org").unwrap();
+        let written: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(written, ["hooks.example.com", "*.example.org"]);
+        assert_eq!(
+            read("https://hooks.example.com").unwrap_err(),
+            "BATON_A2A_PUSH_HOSTS has https://hooks.example.com, which is not a host such as hooks.example.com or *.example.com, without scheme, port and path"
+        );
+    }
 
     #[test]
     fn a_weak_secret_is_refused_and_none_is_printed() {

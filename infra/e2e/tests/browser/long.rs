@@ -104,6 +104,7 @@ async fn write_history(folder: &Folder, name: &str) {
         summarise: None,
         summarised: 0,
         notices: 0,
+        pushes: Vec::new(),
         bytes: 0,
         weighed: 0,
         erasing: false,

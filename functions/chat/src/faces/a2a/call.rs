@@ -27,7 +27,8 @@ pub(super) enum Fault {
     Params(String),
     TaskNotFound,
     NotCancelable,
-    NoPush,
+    /// Why.
+    NoPush(&'static str),
     NoExtendedCard,
     ContentType,
     Unsupported(&'static str),
@@ -73,11 +74,7 @@ impl Fault {
                 Some("TASK_NOT_CANCELABLE"),
                 "the task is not at work",
             ),
-            Self::NoPush => (
-                -32003,
-                Some("PUSH_NOTIFICATION_NOT_SUPPORTED"),
-                "this agent pushes nothing: subscribe to the task",
-            ),
+            Self::NoPush(sentence) => (-32003, Some("PUSH_NOTIFICATION_NOT_SUPPORTED"), sentence),
             Self::Unsupported(sentence) => (-32004, Some("UNSUPPORTED_OPERATION"), sentence),
             Self::ContentType => (
                 -32005,

@@ -30,7 +30,8 @@ const CACHED: &str = "public, max-age=300";
     ),
 ))]
 pub(crate) async fn card(State(app): State<App>, headers: HeaderMap) -> Response {
-    let mut card = of(app.engine.team(), &origin(&headers));
+    let pushes = app.engine.takes_pushes();
+    let mut card = of(app.engine.team(), &origin(&headers), pushes);
     if app.auth.strangers != Strangers::Open
         && let Some(card) = card.as_object_mut()
     {
@@ -42,7 +43,7 @@ pub(crate) async fn card(State(app): State<App>, headers: HeaderMap) -> Response
     ([(header::CACHE_CONTROL, CACHED)], Json(card)).into_response()
 }
 
-fn of(team: &Team, origin: &str) -> Value {
+fn of(team: &Team, origin: &str, pushes: bool) -> Value {
     let agents: Vec<_> = team.agents().map(|agent| agent.name.as_str()).collect();
     let description = format!(
         "Answers customers by chat. Its agents hand the conversation to each other: {}.",
@@ -55,7 +56,7 @@ fn of(team: &Team, origin: &str) -> Value {
         "supportedInterfaces": [
             { "url": format!("{origin}/a2a"), "protocolBinding": "JSONRPC", "protocolVersion": "1.0" },
         ],
-        "capabilities": { "streaming": true, "pushNotifications": false, "extendedAgentCard": false },
+        "capabilities": { "streaming": true, "pushNotifications": pushes, "extendedAgentCard": false },
         "defaultInputModes": ["text/plain"],
         "defaultOutputModes": ["text/plain"],
         "skills": [{

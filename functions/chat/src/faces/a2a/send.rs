@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{Fault, Refused};
 use super::encoder::TaskStream;
+use super::push::Config;
 use super::task::{Artifact, TaskId, said};
 use super::{result, tasks};
 use crate::edge::deadline::answer_end;
@@ -30,7 +31,7 @@ pub(super) struct Sent {
 struct Configuration {
     return_immediately: bool,
     history_length: Option<u32>,
-    task_push_notification_config: Option<Value>,
+    task_push_notification_config: Option<Config>,
 }
 
 #[derive(Deserialize)]
@@ -89,14 +90,19 @@ pub(super) async fn send(
         message,
         configuration,
     } = sent;
-    if configuration.task_push_notification_config.is_some() {
-        return Err(Fault::NoPush.into());
+    let push = configuration.task_push_notification_config.as_ref();
+    if let Some(push) = push {
+        push.check(&knock)?;
     }
     let named = message.task_id.as_deref().map(TaskId::parse).transpose()?;
     if let Some(confirmed) = message.confirmed()? {
         let task = named.ok_or_else(|| {
             Fault::Params("params.message.taskId is missing: which task asked?".to_owned())
         })?;
+        if push.is_some() {
+            let detail = "the task is there already: use CreateTaskPushNotificationConfig";
+            return Err(Fault::Unsupported(detail).into());
+        }
         return confirm(knock, task, &confirmed, id, streams).await;
     }
     let mut context = message.context_id.clone();
@@ -124,6 +130,9 @@ pub(super) async fn send(
         conversation: answer.conversation().id().clone(),
         turn: answer.turn(),
     };
+    if let Some(push) = push {
+        push.set(answer.conversation(), &task).await?;
+    }
     if streams {
         let (encoder, opening) = TaskStream::of(task, Artifact::Answer, id);
         let response = answer.stream(Box::new(encoder), MEDIA_TYPE);

@@ -91,7 +91,7 @@ impl TaskId {
         })
     }
 
-    fn written(&self) -> String {
+    pub(super) fn written(&self) -> String {
         format!("{}.{}", self.conversation, self.turn)
     }
 

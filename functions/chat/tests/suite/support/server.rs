@@ -9,13 +9,15 @@ use baton_chat::backend::Workers;
 use baton_chat::serve::{Bounds, Ending};
 use baton_chat::settings::{Issuers, Proxies, Strangers};
 use baton_chat::{App, Auth, Exposure, ModelInfo, router, serve};
-use baton_handoff::ports::{Env, Store};
+use baton_handoff::ports::{Env, NoWebhooks, Store, Webhooks};
 use baton_handoff::team::{BackOfficeTools, Team};
 use baton_handoff::{Engine, EngineSettings, Operator, Ports, Role, Subject, Tenant};
 use baton_http::Secret;
 use baton_models::{ModelClient, ModelSettings, Retries};
 use baton_rehearsal::scripted::ScriptedModel;
 use baton_tools::office::BackOffice;
+use baton_tools::outside::{Outside, SystemNames};
+use baton_tools::webhooks::{HttpWebhooks, PushHost};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -46,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) issuers: Issuers,
     pub(crate) engine: EngineSettings,
     pub(crate) proxies: Proxies,
+    /// Where clients may have endpoints.
+    pub(crate) push_hosts: Vec<PushHost>,
 }
 
 impl Setup {
@@ -73,6 +77,7 @@ impl Setup {
             issuers: Issuers::default(),
             engine: EngineSettings::default(),
             proxies: Proxies::None,
+            push_hosts: Vec::new(),
         }
     }
 
@@ -211,6 +216,30 @@ impl Drop for Server {
     }
 }
 
+/// What tells endpoints of clients, also on this machine.
+fn webhooks(
+    team: &Team,
+    hosts: Vec<PushHost>,
+    store: &Arc<dyn Store>,
+    env: &Arc<dyn Env>,
+) -> Arc<dyn Webhooks> {
+    if hosts.is_empty() {
+        return Arc::new(NoWebhooks);
+    }
+    let outside = Outside {
+        store: store.clone(),
+        env: env.clone(),
+        tokens: None,
+        variables: &|_| None,
+        networks: vec!["127.0.0.1".parse().unwrap()],
+        plain_hosts: Vec::new(),
+        extra_roots: Vec::new(),
+        names: Arc::new(SystemNames),
+        runs_programs: false,
+    };
+    Arc::new(HttpWebhooks::new(team, hosts, &outside).unwrap())
+}
+
 async fn run(setup: &Setup) -> Running {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -238,6 +267,7 @@ async fn run(setup: &Setup) -> Running {
         Some(mint),
         Some(Secret::new(OPERATOR)),
     ));
+    let hosts = setup.push_hosts.clone();
     let shutdown = CancellationToken::new();
     let told = shutdown.clone();
     let started = runtime.spawn(async move {
@@ -248,7 +278,7 @@ async fn run(setup: &Setup) -> Running {
             desk,
         });
         let ports = Ports {
-            webhooks: Arc::new(baton_handoff::ports::NoWebhooks),
+            webhooks: webhooks(&team, hosts, &store, &env),
             traces: None,
             store,
             queue: queue.clone(),
