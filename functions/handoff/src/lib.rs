@@ -32,6 +32,7 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 mod json;
+pub mod moment;
 mod money;
 mod notice;
 mod people;

@@ -355,6 +355,13 @@ def main():
                 subprocess.run([NODE, HERE / play[0], cards.url, cards.key, PACKAGES, *play[1:]], env=os.environ | {"PLAY": "yes"}, check=True, timeout=120)
         finally:
             cards.end()
+        tells = Server(cards=True, A2A_PUSH_HOSTS="127.0.0.1", TOOL_NETWORKS="127.0.0.1")
+        try:
+            script = [sys.executable, HERE / "push.py", tells.url, tells.key, server.url]
+            subprocess.run(script, check=True, timeout=120)
+            node(tells, "push.mjs", server.url)
+        finally:
+            tells.end()
     finally:
         server.end()
 

@@ -331,6 +331,11 @@ confirm = { title = "Refund of {amount} for {item_id}?" }"#;
 
     refund["inputResponses"]["card-0"]["content"]["yes"] = json!(false);
     assert_eq!(call(&refund).await["isError"], true);
+    let asked: Vec<Value> = serde_json::from_str(refund["requestState"].as_str().unwrap()).unwrap();
+    refund["requestState"] = json!(json!(vec![asked[0].clone(); 33]).to_string());
+    let many = call(&refund).await;
+    assert_eq!(many["isError"], true);
+    assert!(many.to_string().contains("at most 32 cards"), "{many}");
     refund["requestState"] = json!("[]");
     assert_eq!(call(&refund).await["isError"], true);
 }

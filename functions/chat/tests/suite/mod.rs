@@ -4,6 +4,7 @@
 //! `open(&self, env)`, which hands out store and queue and is called again at each restart of the server.
 
 mod a2a;
+mod a2a_lists;
 mod a2a_push;
 pub(crate) mod actions;
 mod ag_ui;

@@ -242,6 +242,10 @@ confirm = { title = "Refund of {amount} for {item_id}?", yes = ["yes"], no = ["n
         .unwrap();
     assert!(text(&asked).contains("Please confirm."), "{asked}");
     let answer = json!({ "type": "mcp_approval_response", "approval_request_id": request["id"], "approve": true });
+    let many = json!({ "input": vec![answer.clone(); 33], "previous_response_id": asked["id"] });
+    let (status, refused) = refusal(&client.post("/v1/responses", &many).await);
+    assert_eq!(status, 400);
+    assert!(refused.contains("at most 32 cards"), "{refused}");
     let body = json!({ "input": [answer], "previous_response_id": asked["id"] });
     for _ in 0..2 {
         assert_eq!(id(&respond(&client, body.clone()).await), id(&asked));

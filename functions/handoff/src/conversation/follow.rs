@@ -80,6 +80,18 @@ impl Conversation {
         Ok(Followed::Log(Arc::new(TurnLog::of(events))))
     }
 
+    /// When this turn ended. None: it has not, or there is no such turn.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ended_at(&self, number: TurnNumber) -> Result<Option<Millis>, StoreError> {
+        let (meta, record) =
+            futures_util::join!(self.meta(Access::Oversee), self.record_of(number));
+        let has_turn = meta?.is_some_and(|(_, meta)| number >= meta.erased_below);
+        let ended = record?.and_then(|record| record.ended_at);
+        Ok(ended.filter(|_| has_turn))
+    }
+
     /// The state that a listener of the whole conversation polls between turns. `None`: there is no such conversation.
     pub async fn pulse(&self) -> Result<Option<Pulse>, StoreError> {
         let Some((_, meta)) = self.meta(Access::Oversee).await? else {

@@ -13,6 +13,11 @@ use crate::ports::{Cursor, Index, IndexPosition, Millis, StoreError, Stored};
 use crate::principal::{Kind, Owner, Principal, Tenant};
 use crate::record::{Meta, Unreadable, conversations_of, conversations_with_agents, decode};
 
+/// Conversations whose turns are counted.
+const COUNTED: usize = 1_000;
+
+const COUNTED_AT_ONCE: usize = 100;
+
 /// A page of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SummaryPage {
@@ -75,6 +80,27 @@ impl Engine {
             next: page.next.map(|next| next.0),
             ..summaries(&page.records)
         })
+    }
+
+    /// How many turns the principal's own conversations have. Of each owner's list the 1,000 with the newest activity are counted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn turns(&self, principal: &Principal) -> Result<u64, StoreError> {
+        let mut turns = 0;
+        let mut after = None;
+        for _ in 0..COUNTED / COUNTED_AT_ONCE {
+            let page = self
+                .conversations(principal, after, COUNTED_AT_ONCE)
+                .await?;
+            let of_page = page.conversations.iter().map(|one| u64::from(one.turns));
+            turns += of_page.sum::<u64>();
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(turns)
     }
 
     /// A page of one owner's list.

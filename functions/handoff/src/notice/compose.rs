@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::engine::Engine;
 use crate::failure::FailureCode;
 use crate::ids::{ActionId, ConversationId, MessageId, TurnNumber};
+use crate::moment;
 use crate::ports::{Change, Millis};
-use crate::record::audit::Day;
 use crate::record::notice::{CLIENTS, NoticeRecord, notice};
 use crate::record::{ActionRecord, Decision, Meta, RESEND, TurnRecord, size};
 use crate::team::{NoticeKind, Webhook};
@@ -186,7 +186,7 @@ impl Engine {
         };
         let payload = Payload {
             r#type: told.kind(),
-            timestamp: rfc3339(now),
+            timestamp: moment::written(now),
             data: Data {
                 tenant: meta.owner.tenant(),
                 conversation,
@@ -223,12 +223,4 @@ fn records(
         Change::Create(key, record.record())
     });
     changes.collect()
-}
-
-/// A moment as RFC 3339 writes it, in UTC.
-pub(super) fn rfc3339(at: Millis) -> String {
-    let (seconds, milliseconds) = (at / 1_000 % 86_400, at % 1_000);
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let day = Day::of(at);
-    format!("{day}T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}Z")
 }

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::compose::rfc3339;
 use crate::ids::{ConversationId, TurnNumber};
+use crate::moment;
 use crate::ports::Millis;
 use crate::record::{Meta, TurnRecord, TurnState};
 
@@ -50,7 +50,7 @@ impl Meta {
                 context_id: conversation,
                 status: Status {
                     state,
-                    timestamp: rfc3339(record.ended_at.unwrap_or(now)),
+                    timestamp: moment::written(record.ended_at.unwrap_or(now)),
                 },
             },
         };

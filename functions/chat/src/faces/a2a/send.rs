@@ -143,7 +143,8 @@ pub(super) async fn send(
     } else {
         let turn = answer.whole().await;
         let open = tasks::open(answer.conversation(), &task, &turn).await?;
-        task.task(&turn, &open, configuration.history_length != Some(0))
+        let at = tasks::status_at(answer.conversation(), &task, &turn).await?;
+        task.task(&turn, &open, configuration.history_length != Some(0), at)
     };
     let response = result(&id, &json!({ "task": shown }));
     Ok(answer.respond(response))

@@ -1,7 +1,9 @@
 //! A turn as a task: its id, and its state as its events tell it.
 
-use baton_handoff::event::{ClientCalled, ConfirmationAsked, EventKind};
+use baton_handoff::event::{ClientCalled, ConfirmationAsked, EventKind, TurnStarted};
 use baton_handoff::ids::{ActionId, ConversationId, TurnNumber};
+use baton_handoff::moment;
+use baton_handoff::ports::Millis;
 use serde_json::{Value, json};
 
 use super::call::Fault;
@@ -145,9 +147,19 @@ impl TaskId {
         }
     }
 
-    /// The whole task.
-    pub(super) fn task(&self, turn: &WholeTurn, open: &Open, history: bool) -> Value {
-        let mut task = self.in_state(&self.status(turn.end(), open));
+    /// The whole task, whose status is of this moment.
+    pub(super) fn task(
+        &self,
+        turn: &WholeTurn,
+        open: &Open,
+        history: bool,
+        at: Option<Millis>,
+    ) -> Value {
+        let mut status = self.status(turn.end(), open);
+        if let (Some(at), Some(status)) = (at, status.as_object_mut()) {
+            status.insert("timestamp".to_owned(), json!(moment::written(at)));
+        }
+        let mut task = self.in_state(&status);
         let Some(fields) = task.as_object_mut() else {
             return task;
         };
@@ -157,13 +169,7 @@ impl TaskId {
                 json!([Artifact::Answer.saying(&said)]),
             );
         }
-        let started = turn.events.iter().find_map(|event| {
-            if let EventKind::TurnStarted(started) = &event.kind {
-                Some(started)
-            } else {
-                None
-            }
-        });
+        let started = started(turn);
         if let Some(started) = started.filter(|started| history && !started.message.is_empty()) {
             let id = started.message_id.as_ref();
             let id = id.map_or_else(
@@ -188,6 +194,17 @@ impl Artifact {
         };
         json!({ "artifactId": id, "parts": [{ "text": text }] })
     }
+}
+
+/// How a turn began.
+pub(super) fn started(turn: &WholeTurn) -> Option<&TurnStarted> {
+    turn.events.iter().find_map(|event| {
+        if let EventKind::TurnStarted(started) = &event.kind {
+            Some(&**started)
+        } else {
+            None
+        }
+    })
 }
 
 /// The text of a turn, without its cards, which stand in the status.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::response::Response;
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use baton_handoff::{Conversation, Followed, StopError, TurnLog};
+use baton_handoff::ports::Millis;
+use baton_handoff::{Conversation, Followed, StopError, TurnLog, moment};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use super::call::{Fault, Refused};
 use super::encoder::TaskStream;
 use super::result;
 use super::send::MEDIA_TYPE;
-use super::task::{Artifact, Open, TaskId};
+use super::task::{Artifact, Open, TaskId, started};
 use crate::faces::door::Knock;
 use crate::faces::whole::{self, End, WholeTurn};
 use crate::routes::answers::{begun_by, stream_response};
@@ -53,7 +54,7 @@ pub(super) struct Wanted {
     include_artifacts: bool,
     history_length: Option<u32>,
     status: Option<String>,
-    status_timestamp_after: Option<Value>,
+    status_timestamp_after: Option<String>,
 }
 
 /// The conversation, for its owner. A stranger has none.
@@ -97,7 +98,20 @@ pub(super) async fn shown(
 ) -> Result<Value, Refused> {
     let turn = whole::so_far(&*log(conversation, task.turn).await?);
     let open = open(conversation, task, &turn).await?;
-    Ok(task.task(&turn, &open, history))
+    let at = status_at(conversation, task, &turn).await?;
+    Ok(task.task(&turn, &open, history, at))
+}
+
+/// Since when the task has its status: its end, or else its begin.
+pub(super) async fn status_at(
+    conversation: &Conversation,
+    task: &TaskId,
+    turn: &WholeTurn,
+) -> Result<Option<Millis>, Refused> {
+    if turn.end() == End::Continues {
+        return Ok(started(turn).map(|started| started.accepted_at));
+    }
+    Ok(conversation.ended_at(task.turn).await?)
 }
 
 /// A message may name a task only while it waits for one.
@@ -155,77 +169,114 @@ pub(super) async fn subscribe(knock: Knock, named: &Named, id: Value) -> Result<
 }
 
 /// Where a list goes on: below this turn of the conversation that stands behind this place in the list of conversations.
+#[derive(Default)]
 struct Place {
     before: Option<TurnNumber>,
     after: Option<String>,
+    /// How many tasks there were when the list began: counting the tasks of many conversations again for each page is too much.
+    total: Option<u64>,
 }
 
 impl Place {
     fn parse(token: &str) -> Result<Self, Fault> {
         let bad = || Fault::Params("params.pageToken is none of ours".to_owned());
         if token.is_empty() {
-            return Ok(Self {
-                before: None,
-                after: None,
-            });
+            return Ok(Self::default());
         }
-        let (before, after) = token.split_once('~').ok_or_else(bad)?;
+        let (before, rest) = token.split_once('~').ok_or_else(bad)?;
+        let (total, after) = rest.split_once('~').ok_or_else(bad)?;
         let before = match before {
             "" => None,
             turn => Some(turn.parse().map_err(|_| bad())?),
         };
+        let total = match total {
+            "" => None,
+            total => Some(total.parse().map_err(|_| bad())?),
+        };
         Ok(Self {
             before,
             after: (!after.is_empty()).then(|| after.to_owned()),
+            total,
         })
+    }
+
+    fn is_begin(&self) -> bool {
+        self.before.is_none() && self.after.is_none()
     }
 
     fn written(&self) -> String {
         let before = self.before.map(|turn| turn.to_string()).unwrap_or_default();
-        format!("{before}~{}", self.after.as_deref().unwrap_or_default())
+        let total = self
+            .total
+            .map(|total| total.to_string())
+            .unwrap_or_default();
+        format!(
+            "{before}~{total}~{}",
+            self.after.as_deref().unwrap_or_default()
+        )
     }
 }
 
 /// Tasks, the newest first: of one context, or of all that are the caller's.
 pub(super) async fn list(knock: &Knock, wanted: Wanted, id: &Value) -> Result<Response, Refused> {
-    if wanted.status_timestamp_after.is_some() {
-        return Err(
-            Fault::Params("params.statusTimestampAfter is not known here".to_owned()).into(),
-        );
-    }
+    let since = wanted.status_timestamp_after.as_deref().map(|since| {
+        moment::parse(since).ok_or_else(|| {
+            let detail = "params.statusTimestampAfter is a time such as 2026-01-31T10:00:00Z";
+            Fault::Params(detail.to_owned())
+        })
+    });
+    let since = since.transpose()?;
     let size = wanted.page_size.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&size) {
         return Err(Fault::Params(format!("params.pageSize is 1 to {LARGEST_PAGE}")).into());
     }
     let place = Place::parse(&wanted.page_token)?;
+    let is_begin = place.is_begin();
     let mut page = Page {
         wanted: &wanted,
+        since,
         size,
         tasks: Vec::new(),
         looks: 0,
         bytes: 0,
     };
-    let mut total = None;
-    let next = if let Some(context) = &wanted.context_id {
+    let (total, next) = if let Some(context) = &wanted.context_id {
         let (count, next) = page.fill(&enter(knock, context)?, place.before).await?;
-        total = Some(count);
-        next.map(|before| Place {
+        let next = next.map(|before| Place {
             before: Some(before),
-            after: None,
-        })
+            ..Place::default()
+        });
+        (u64::from(count), next)
     } else {
-        page.fill_from_all(knock, place).await?
+        let total = match (place.total, knock.caller()) {
+            (Some(total), _) => total,
+            (None, Some(caller)) => knock.engine().turns(caller.principal()).await?,
+            (None, None) => 0,
+        };
+        let place = Place {
+            total: Some(total),
+            ..place
+        };
+        (total, page.fill_from_all(knock, place).await?)
+    };
+    // Where all that was asked for is here, it is counted, whatever it was chosen by.
+    let is_whole = is_begin && next.is_none();
+    let total = if is_whole {
+        page.tasks.len() as u64
+    } else {
+        total
     };
     let token = next.map(|next| next.written()).unwrap_or_default();
-    let mut list = json!({ "tasks": page.tasks, "nextPageToken": token, "pageSize": size });
-    if let (Some(total), Some(fields)) = (total, list.as_object_mut()) {
-        fields.insert("totalSize".to_owned(), json!(total));
-    }
+    let list = json!({
+        "tasks": page.tasks, "nextPageToken": token, "pageSize": size, "totalSize": total,
+    });
     Ok(result(id, &list))
 }
 
 struct Page<'a> {
     wanted: &'a Wanted,
+    /// Tasks whose status is older are left out.
+    since: Option<Millis>,
     size: usize,
     tasks: Vec<Value>,
     looks: usize,
@@ -270,6 +321,14 @@ impl Page<'_> {
             if status.is_some_and(|status| state != Some(status)) {
                 continue;
             }
+            let at = shown.pointer("/status/timestamp").and_then(Value::as_str);
+            let at = at.and_then(moment::parse);
+            if self
+                .since
+                .is_some_and(|since| at.is_none_or(|at| at < since))
+            {
+                continue;
+            }
             if let (false, Some(fields)) = (self.wanted.include_artifacts, shown.as_object_mut()) {
                 fields.remove("artifacts");
             }
@@ -306,6 +365,7 @@ impl Page<'_> {
                     place = Place {
                         before: None,
                         after: Some(next),
+                        ..place
                     };
                 }
             }
