@@ -94,6 +94,7 @@ mod tests {
         for at in many.chain(ends) {
             assert_eq!(parse(&written(at)), Some(at), "{}", written(at));
         }
+        assert_eq!(written(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(written(1_796_021_524_118), "2026-11-30T06:52:04.118Z");
     }
 

@@ -126,9 +126,9 @@ async function refusals(to) {
   const { id } = await say(to, "push-js-refused", "hello");
   await assert.rejects(to.createTaskPushNotificationConfig(config(id, { url: "https://elsewhere.example/" })), /elsewhere\.example/);
   await assert.rejects(to.getTaskPushNotificationConfig({ tenant: "", taskId: id, id: "none" }), { name: "TaskNotFoundError" });
-  const nobody = await client(url, undefined);
+  const nobody = await client(url, null);
   await assert.rejects(say(nobody, "push-js-nobody", "hello", { push: config() }), { name: "PushNotificationNotSupportedError" });
-  const other = await client(none, undefined);
+  const other = await client(none, null);
   await assert.rejects(say(other, "push-js-none", "hello", { push: config() }), { name: "PushNotificationNotSupportedError" });
 }
 

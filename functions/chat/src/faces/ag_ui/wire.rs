@@ -1,8 +1,8 @@
 //! The events of AG-UI 1.0 that Baton sends, as they stand on the wire. Source: the protocol's schema, `docs/spec/1.0`.
 
-use baton_handoff::Day;
 use baton_handoff::event::ConfirmationAsked;
-use baton_handoff::ports::{Millis, Usage};
+use baton_handoff::moment;
+use baton_handoff::ports::Usage;
 use bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -136,21 +136,9 @@ pub(super) fn interrupt(asked: &ConfirmationAsked, id: &str) -> Value {
             "properties": { "approved": { "type": "boolean" } },
             "required": ["approved"],
         },
-        "expiresAt": moment(asked.expires_at),
+        "expiresAt": moment::written(asked.expires_at),
         "metadata": { "action": asked.action, "tool": asked.name, "fields": fields },
     })
-}
-
-/// As ISO 8601 writes it.
-fn moment(at: Millis) -> String {
-    let seconds = at / 1_000;
-    let (hours, minutes) = (seconds / 3_600 % 24, seconds / 60 % 60);
-    let day = Day::of(at);
-    format!(
-        "{day}T{hours:02}:{minutes:02}:{:02}.{:03}Z",
-        seconds % 60,
-        at % 1_000
-    )
 }
 
 /// The tokens of the run, where any were counted. The parts stand only where there are some: a service that reports none of them
@@ -174,15 +162,4 @@ pub(super) fn usage(usage: Option<Usage>) -> Vec<Value> {
         }
     }
     vec![counts]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_written_as_iso_8601_wants_it() {
-        assert_eq!(moment(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(moment(1_796_000_123_456), "2026-11-30T00:55:23.456Z");
-    }
 }
