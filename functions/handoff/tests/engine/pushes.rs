@@ -42,16 +42,14 @@ impl Play {
         let posted = self.shop.posted().into_iter();
         let read = posted.map(|(_, body)| {
             let body: Value = serde_json::from_str(&body).unwrap();
-            let update = &body["statusUpdate"];
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let context = text(&update["contextId"]);
-            let task = text(&update["taskId"]);
-            assert!(
-                text(&update["status"]["timestamp"]).ends_with('Z'),
-                "{body}"
-            );
-            let turn = task.strip_prefix(&format!("{context}.")).unwrap();
-            (turn.to_owned(), text(&update["status"]["state"]))
+            let text = |path: &str| {
+                let found = body.pointer(&format!("/statusUpdate/{path}"));
+                found.unwrap().as_str().unwrap().to_owned()
+            };
+            assert!(text("status/timestamp").ends_with('Z'), "{body}");
+            let task = text("taskId");
+            let turn = task.strip_prefix(&format!("{}.", text("contextId")));
+            (turn.unwrap().to_owned(), text("status/state"))
         });
         read.collect()
     }
