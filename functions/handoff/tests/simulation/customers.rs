@@ -334,6 +334,7 @@ impl Customers {
                 Some(Line::Accepted(turn)) => {
                     self.remember(&letter, turn);
                     self.maybe_stop(&letter.id, &letter.from, turn);
+                    self.maybe_push(&letter.id, &letter.from, turn);
                     return self.listen(letter.from, letter.id, turn, heard).await;
                 }
                 Some(Line::Refused(Refusal::MessageIdReused)) if contested => return,

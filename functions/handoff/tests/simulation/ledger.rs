@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use baton_handoff::Report;
 use baton_handoff::ids::ActionId;
 use baton_handoff::ports::{
-    Delivered, Millis, Outcome, Posted, Price, ToolError, ToolRequest, Tools, Webhooks,
+    ClientEndpoint, Delivered, Millis, Outcome, Posted, Price, ToolError, ToolRequest, Tools,
+    Webhooks,
 };
 use baton_handoff::record::ActionState;
 use tokio::sync::oneshot;
@@ -400,6 +401,14 @@ impl Webhooks for SimTools {
             return failed();
         }
         Delivered::Taken
+    }
+
+    fn takes_clients(&self) -> bool {
+        true
+    }
+
+    fn check_client(&self, _: &ClientEndpoint) -> Result<(), String> {
+        Ok(())
     }
 }
 

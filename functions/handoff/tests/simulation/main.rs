@@ -45,7 +45,7 @@
 //! | every owner of a turn offers the same tools of the client | `Audit::offered` |
 //! | the model sees every call with its one result, roles in order, no blank text and no id twice | `SimModel::check`, `check_order` |
 //! | what a model wants back goes to no other one, and stands behind the same words | `SimModel::check_opaque` |
-//! | an endpoint is told everything at least once, per conversation in order, and nothing is left at the end | `Audit::took`, `check_notice`, `untold` |
+//! | an endpoint is told everything at least once, per conversation in order, and nothing is left at the end; one that a client brings for a turn hears its end, and is gone with an erasure | `Audit::took`, `check_notice`, `untold`; `verdict::read` |
 //! | a service reports the end of what it has begun, late, twice or before it has answered, and nothing has two ends | `services::report`; `check_transition` |
 //! | no step has the words of two models, and a listener hears that one is taken back once | `verdict::check_models`, `check_heard` |
 //! | with summaries every request of a turn begins with the same words, whatever has come since | `Audit::asked`, `check_window` |

@@ -124,6 +124,19 @@ fn read(town: &Town) -> Result<BTreeMap<ConversationId, Conversation>, String> {
                 "the summary of {upto} of {id} outlives its erasure"
             ));
         }
+        let pushed = key.sort.strip_prefix("P#");
+        if let Some(turn) = pushed.and_then(|turn| turn.parse::<TurnNumber>().ok())
+            && let Some(conversation) = conversations.get(&id)
+        {
+            if turn < conversation.meta.erased_below {
+                return Err(format!(
+                    "the endpoint of {turn} of {id} outlives its erasure"
+                ));
+            }
+            if !town.audit.was_pushed(id.as_str(), turn) && !records.was_blurred(&id, turn) {
+                return Err(format!("the endpoint of {turn} of {id} was not told"));
+            }
+        }
         let Some((number, part)) = parse_turn_part(&key.sort) else {
             continue;
         };

@@ -2,7 +2,8 @@
 //! the last one anew.
 
 use baton_handoff::ids::{ConversationId, TurnNumber};
-use baton_handoff::{CannotRegenerate, Principal, StopError};
+use baton_handoff::ports::ClientEndpoint;
+use baton_handoff::{CannotPush, CannotRegenerate, Kind, Principal, StopError};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::customers::{Customers, Line, relay};
@@ -41,6 +42,44 @@ impl Customers {
             match heard.recv().await {
                 Some(Ok(()) | Err(StopError::NotFound)) => return,
                 Some(Err(StopError::Store(_))) | None => world.sleep(500).await,
+            }
+        }
+    }
+
+    /// Brings an endpoint that is to be told of the turn: before, while or after it runs.
+    pub(crate) fn maybe_push(&self, id: &ConversationId, who: &Principal, turn: TurnNumber) {
+        let (world, whims) = (&self.town.world, self.town.weather().whims);
+        if matches!(who.kind(), Some(Kind::Customer | Kind::Service)) && world.happens(whims) {
+            let (customer, conversation, who) = (self.clone(), id.clone(), who.clone());
+            self.spawn(async move { customer.push(conversation, who, turn).await });
+        }
+    }
+
+    async fn push(&self, conversation: ConversationId, who: Principal, turn: TurnNumber) {
+        let world = &self.town.world;
+        world.sleep(self.moment()).await;
+        let endpoint = ClientEndpoint {
+            id: "mine".to_owned(),
+            url: "https://client.example".to_owned(),
+            token: None,
+            authentication: None,
+        };
+        for _ in 0..5 {
+            let Some((process, engine)) = self.town.any_process() else {
+                world.sleep(1_000).await;
+                continue;
+            };
+            let (answer, mut heard) = unbounded_channel();
+            let (town, id, who) = (self.town.clone(), conversation.clone(), who.clone());
+            let endpoint = endpoint.clone();
+            world.spawn(process, async move {
+                town.audit.asks(&who);
+                let opened = engine.conversation(&id, &who);
+                let _hung_up = answer.send(opened.set_push(turn, &endpoint).await);
+            });
+            match heard.recv().await {
+                Some(Err(CannotPush::Store(_))) | None => world.sleep(500).await,
+                Some(_) => return,
             }
         }
     }

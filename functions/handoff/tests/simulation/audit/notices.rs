@@ -91,6 +91,14 @@ impl Audit {
         lock(&self.books).notices.may_vanish = true;
     }
 
+    /// Whether the endpoint that a client brought for this turn was to be told of its end.
+    pub(crate) fn was_pushed(&self, conversation: &str, turn: u32) -> bool {
+        let books = lock(&self.books);
+        let lane = format!("H#.client#{conversation}");
+        let lane = books.notices.lanes.get(&lane);
+        lane.is_some_and(|lane| lane.values().any(|notice| notice.written.turn == turn))
+    }
+
     /// A notice that waits to be taken.
     pub(super) fn untold(books: &Books) -> Option<String> {
         let lanes = books.notices.lanes.iter();
