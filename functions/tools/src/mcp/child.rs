@@ -260,6 +260,12 @@ impl Starter {
         }
         let ask = Ask::initialize();
         let reply = self.ask(pipe, |id| ask.message(id, None), deadline).await?;
+        if let Reply::Error(error) = &reply
+            && error.is_modern()
+        {
+            // It was slow to start, and has found the question for its revisions since.
+            return Ok(Era::Modern);
+        }
         let era = chosen(&Answer::plain(reply).result()?).map_err(Failed::Refused)?;
         let ready = notification("notifications/initialized", &json!({}));
         pipe.write(ready).await?;

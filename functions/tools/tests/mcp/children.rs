@@ -117,6 +117,27 @@ async fn a_slow_start_goes_on_without_the_call_that_began_it() {
     std::fs::remove_file(gate).unwrap();
 }
 
+/// One that takes longer to start than a client waits for the answer to its first question, which it then finds and reads.
+#[tokio::test]
+async fn a_program_that_answers_late_is_spoken_to_in_the_era_that_it_speaks() {
+    let refuses = r#"printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32022,"message":"no handshake here"}}\n' "$id""#;
+    let late = modern("say \"I am $$.\"").replace(
+        r#"*\"initialize\"*) answer"#,
+        &format!(r#"*\"initialize\"*) {refuses} ;; *never*) answer"#),
+    );
+    let late = late.replace(
+        "*server/discover*) answer",
+        "*server/discover*) : ;; *never*) answer",
+    );
+    assert_eq!(
+        late.matches("*never*").count(),
+        2,
+        "both answers are replaced"
+    );
+    let found = shop("lookup", &late).look_up().await.unwrap();
+    assert!(found.starts_with("I am "), "{found}");
+}
+
 #[tokio::test]
 async fn a_line_without_end_ends_the_process() {
     let flood = "while :; do printf '%01000d' 0; done";
