@@ -27,6 +27,10 @@ pub(crate) struct Which {
 
 pub(crate) fn run(settings: &Settings, which: Which) -> anyhow::Result<ExitCode> {
     with_engine(settings, async move |engine| {
+        anyhow::ensure!(
+            !which.send || engine.sends_traces(),
+            "no address for traces is set: OTEL_EXPORTER_OTLP_ENDPOINT"
+        );
         let conversation = ConversationId::parse(&which.conversation)?;
         let first = which.turn.unwrap_or(1);
         let mut found = 0_u32;
@@ -60,12 +64,13 @@ async fn tell(engine: &Engine, which: &Which, trace: &Trace) -> anyhow::Result<(
             print(&format!("{trace}\t{id}\t{}", span.name));
         }
     } else if which.send {
-        match engine.send_trace(trace).await {
-            None => anyhow::bail!("no address for traces is set: OTEL_EXPORTER_OTLP_ENDPOINT"),
-            Some(Delivered::Taken) => eprintln!("turn {} was sent", trace.turn),
-            Some(Delivered::Gone) => anyhow::bail!("turn {} was not taken: 410", trace.turn),
-            Some(Delivered::Failed(reason, _)) => {
-                anyhow::bail!("turn {} was not taken: {reason}", trace.turn)
+        let turn = trace.turn;
+        match engine.send_trace(&trace.conversation, turn).await? {
+            None => anyhow::bail!("turn {turn} has not ended: it is sent when it has"),
+            Some(Delivered::Taken) => eprintln!("turn {turn} was sent"),
+            Some(Delivered::Gone) => anyhow::bail!("turn {turn} was not taken: it answered 410"),
+            Some(Delivered::Refused(reason) | Delivered::Failed(reason, _)) => {
+                anyhow::bail!("turn {turn} was not taken: {reason}")
             }
         }
     } else {

@@ -157,13 +157,11 @@ impl Otlp {
                 Delivered::Taken
             }
             // These spans are refused as they are, and would be again; those behind them may be taken.
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
-                tracing::error!(
-                    status = status.as_u16(),
-                    turn = trace.turn,
-                    "the trace of a turn was refused, and is not sent again"
-                );
-                Delivered::Taken
+            StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY => {
+                Delivered::Refused(format!("it answered {}", status.as_u16()))
             }
             status => Delivered::Failed(format!("it answered {}", status.as_u16()), after),
         }
@@ -174,17 +172,28 @@ impl Otlp {
         let is_json = media_type.map_or(self.settings.encoding == Encoding::Json, |media_type| {
             media_type.as_bytes().starts_with(b"application/json")
         });
-        let read = if is_json {
-            serde_json::from_slice::<ExportTraceServiceResponse>(answer).ok()
+        let rejected = if is_json {
+            rejected_in_json(answer)
         } else {
-            ExportTraceServiceResponse::decode(answer).ok()
+            let read = ExportTraceServiceResponse::decode(answer).ok();
+            let partial = read.and_then(|read| read.partial_success);
+            partial.map_or(0, |partial| partial.rejected_spans)
         };
-        let rejected = read.and_then(|read| read.partial_success);
-        let rejected = rejected.map_or(0, |partial| partial.rejected_spans);
         if rejected > 0 {
             tracing::error!(rejected, "spans were refused, and are not sent again");
         }
     }
+}
+
+/// Protobuf's JSON has numbers of 64 bits as text; not every receiver writes them so.
+fn rejected_in_json(answer: &[u8]) -> i64 {
+    let read: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let rejected = read.pointer("/partialSuccess/rejectedSpans");
+    let number = rejected.and_then(|rejected| match rejected.as_str() {
+        Some(text) => text.parse().ok(),
+        None => rejected.as_i64(),
+    });
+    number.unwrap_or(0)
 }
 
 #[async_trait]
@@ -195,5 +204,24 @@ impl Traces for Otlp {
 
     async fn send(&self, trace: &Trace) -> Delivered {
         self.post(trace).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejected_spans_are_counted_however_json_has_their_number() {
+        for (answer, rejected) in [
+            (r#"{"partialSuccess":{"rejectedSpans":"3"}}"#, 3),
+            (r#"{"partialSuccess":{"rejectedSpans":3}}"#, 3),
+            (r#"{"partialSuccess":{}}"#, 0),
+            ("{}", 0),
+            ("", 0),
+            ("<html>", 0),
+        ] {
+            assert_eq!(rejected_in_json(answer.as_bytes()), rejected, "{answer}");
+        }
     }
 }

@@ -141,7 +141,12 @@ impl Action {
         }
         let state = decided_state(before.state, decision)
             .ok_or_else(|| DecisionError::Decided(News::of(before, now)))?;
-        action.become_now(state, now);
+        if before.state.is_terminal() && state.is_terminal() {
+            // It ended when nobody could tell how.
+            action.state = state;
+        } else {
+            action.become_now(state, now);
+        }
         let approves = decision == Decision::Approve;
         let approved_before = before.approvals.iter().any(|one| one.by == by.name);
         if approves && approved_before && !sabotage!(OneMayApproveTwice) {

@@ -17,6 +17,9 @@ use crate::team::{NoticeKind, Webhook};
 /// When a notice is given up.
 const LIFE: Millis = 72 * 3_600_000;
 
+/// When one to a client's endpoint is: those of later turns wait for it.
+const CLIENTS_LIFE: Millis = 3_600_000;
+
 /// How long one message of the queue delivers. Another message goes on: a function has a deadline.
 const LONGEST_ROUND: Millis = 10_000;
 
@@ -47,6 +50,15 @@ impl NoticeLane {
         Self {
             endpoint: endpoint.to_owned(),
             conversation,
+        }
+    }
+
+    /// How long one of its notices is tried.
+    fn patience(&self) -> Millis {
+        if self.endpoint == CLIENTS {
+            CLIENTS_LIFE
+        } else {
+            LIFE
         }
     }
 
@@ -149,17 +161,25 @@ impl Engine {
             return Ok(Some(Executed::Over));
         };
         let now = self.env.now();
-        let Some(receiver) = self.receiver(lane, notice.turn).await? else {
-            tracing::info!("a notice is removed: there is no such endpoint any more");
-            return self.take_out(lane, &stored, behind).await;
-        };
-        if now >= notice.created_at + LIFE {
+        if now >= notice.created_at + lane.patience() {
             tracing::error!(
                 attempts = notice.attempts,
-                "a notice is given up: its endpoint did not take it in 3 days"
+                "a notice is given up: its endpoint did not take it in time"
             );
             return self.take_out(lane, &stored, behind).await;
         }
+        let receiver = match self.receiver(lane, notice.turn).await {
+            Ok(Some(receiver)) => receiver,
+            Ok(None) => {
+                tracing::info!("a notice is removed: there is no such endpoint any more");
+                return self.take_out(lane, &stored, behind).await;
+            }
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(%error, "a notice is removed: its endpoint cannot be read");
+                return self.take_out(lane, &stored, behind).await;
+            }
+            Err(error) => return Err(error),
+        };
         let wait = notice.due_at.unwrap_or(now).saturating_sub(now);
         let is_held = !notice.holder.is_empty() && !self.has_ended(&notice.holder);
         if wait > 0 && (is_held || notice.attempts > 0 && notice.holder.is_empty()) {
@@ -200,6 +220,10 @@ impl Engine {
                 if let (Some(name), Some((version, _))) = (receiver.standing(), state) {
                     self.endpoint_works(name, version).await;
                 }
+                self.take_out(lane, &stored, behind).await
+            }
+            Delivered::Refused(reason) => {
+                tracing::error!(turn = notice.turn, %reason, "a notice was refused for good: it is not sent again");
                 self.take_out(lane, &stored, behind).await
             }
             Delivered::Gone => {

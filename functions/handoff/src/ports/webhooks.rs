@@ -88,6 +88,8 @@ pub enum Delivered {
     Taken,
     /// It may have it or not; this is the reason. It is sent again, after this long at the earliest where the endpoint asked for a pause.
     Failed(String, Option<Duration>),
+    /// It takes others, and never this one; this is the reason. It is not sent again.
+    Refused(String),
     /// The endpoint wants nothing any more.
     Gone,
 }

@@ -9,7 +9,7 @@ mod cut;
 pub(crate) const MAX_CALLS: usize = 16;
 
 /// The text of one response, as stored.
-pub(crate) const RESPONSE_TEXT: usize = 112 * 1024;
+pub(crate) const RESPONSE_TEXT: usize = 108 * 1024;
 
 /// The arguments of one call, as the model wrote them and as stored.
 pub(crate) const ARGUMENTS: usize = 32 * 1024;
@@ -132,6 +132,7 @@ mod tests {
         Summarise, ToolOutcome, TurnRecord, TurnState, WaitingForClient,
     };
     use crate::speaker::{Claims, MOST_CLAIMS, Speaker};
+    use crate::trace::SpanContext;
 
     #[test]
     fn the_stored_length_is_what_json_takes() {
@@ -412,6 +413,8 @@ mod tests {
         turn.failure = Some(FailureCode::RecoveredTooOften);
         turn.message_id = Some(MessageId::parse(&"m".repeat(128)).unwrap());
         turn.results = (0..MAX_CALLS).map(results).collect();
+        turn.failed = largest_step().asked.failed;
+        turn.caller = Some(SpanContext::of_turn(&action_id(0).conversation, u32::MAX));
         turn.partial = Some(Partial {
             agent: "a".repeat(64),
             text: worst(RESPONSE_TEXT),

@@ -132,6 +132,9 @@ pub struct TurnRecord {
     /// What they cost, in units of 10^-12 US dollars; none where a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u64>,
+    /// The calls that failed behind its last step: they brought no response.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedCall>,
     /// The results of the last step's calls, if the turn ended before a request reported them to the model.
     #[serde(rename = "told", default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<CallResult>,
@@ -189,6 +192,7 @@ impl TurnRecord {
             failure: None,
             usage: Usage::default(),
             cost: None,
+            failed: Vec::new(),
             results: Vec::new(),
             partial: None,
             left_out: 0,

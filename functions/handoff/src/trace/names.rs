@@ -58,6 +58,8 @@ pub const CONFIRMATION: &str = "baton.confirmation";
 pub const APPROVAL: &str = "baton.approval";
 /// Span: an action waited for a worker.
 pub const QUEUE: &str = "baton.queue";
+/// Span: nobody knew what had become of an action, until an operator said it.
+pub const SETTLEMENT: &str = "baton.settlement";
 /// Span: a worker tried an action, from the first attempt to its end.
 pub const ATTEMPTS: &str = "baton.attempts";
 
@@ -65,8 +67,6 @@ pub const ATTEMPTS: &str = "baton.attempts";
 pub const RECOVERED: &str = "baton.recovered";
 /// Event: a model call brought no response, and another one was made.
 pub const CALL_FAILED: &str = "baton.call_failed";
-/// Event: an operator said what became of an action.
-pub const SETTLED: &str = "baton.settled";
 
 /// The tenant.
 pub const TENANT: &str = "baton.tenant";

@@ -1,7 +1,7 @@
 //! Reads the trace of a turn. What must be sent of it, and when, stands beside the notices for other endpoints.
 
 use super::action;
-use super::span::Trace;
+use super::span::{Span, Trace};
 use super::turn::{ModelNames, Turn};
 use crate::engine::Engine;
 use crate::ids::{ActionId, ConversationId, TurnNumber};
@@ -9,16 +9,8 @@ use crate::ports::{Delivered, StoreError};
 use crate::principal::Owner;
 use crate::record::journal::{JournaledTurn, read_actions, read_meta, read_turn};
 
-/// Which actions are in the trace of a turn.
-enum Actions {
-    /// Those of whose end it was told, whichever turn accepted them: over all turns each of them is sent once.
-    Told,
-    /// Those that it accepted, also while they are open.
-    Accepted,
-}
-
 impl Engine {
-    /// The trace of a turn with all its actions as they are now, for people. None: there is no such turn.
+    /// The trace of a turn with all actions that it accepted, as they are now, for people. None: there is no such turn.
     ///
     /// # Errors
     /// The store's, and that a record cannot be read.
@@ -27,19 +19,45 @@ impl Engine {
         conversation: &ConversationId,
         turn: TurnNumber,
     ) -> Result<Option<Trace>, StoreError> {
-        let Some((_, meta)) = read_meta(&*self.store, conversation).await? else {
+        let Some((owner, journal)) = self.journal_of(conversation, turn).await? else {
             return Ok(None);
         };
-        self.read_trace(conversation, &meta.owner, turn, &Actions::Accepted)
-            .await
+        let mut spans = self.spans_of_turn(conversation, &owner, &journal);
+        let now = self.env.now();
+        let actions = journal.actions.iter();
+        spans.extend(actions.flat_map(|action| action::all(action, now)));
+        Ok(Some(Trace {
+            conversation: conversation.clone(),
+            turn,
+            spans,
+        }))
     }
 
-    /// Sends a trace at once. None: traces are sent nowhere.
-    pub async fn send_trace(&self, trace: &Trace) -> Option<Delivered> {
-        match &self.traces {
-            Some(traces) => Some(traces.send(trace).await),
-            None => None,
+    /// Sends what is sent of a turn that has ended, once more. None: traces are sent nowhere, or there is no such turn that has ended.
+    ///
+    /// # Errors
+    /// The store's, and that a record cannot be read.
+    pub async fn send_trace(
+        &self,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Result<Option<Delivered>, StoreError> {
+        let Some(traces) = &self.traces else {
+            return Ok(None);
+        };
+        let Some((owner, journal)) = self.journal_of(conversation, turn).await? else {
+            return Ok(None);
+        };
+        if journal.record.ended_at.is_none() {
+            return Ok(None);
         }
+        let trace = self.trace_of_ended(conversation, &owner, &journal).await?;
+        Ok(Some(traces.send(&trace).await))
+    }
+
+    /// Whether traces are sent anywhere.
+    pub fn sends_traces(&self) -> bool {
+        self.traces.is_some()
     }
 
     /// The number of the conversation's last turn.
@@ -51,60 +69,87 @@ impl Engine {
         conversation: &ConversationId,
     ) -> Result<Option<TurnNumber>, StoreError> {
         let meta = read_meta(&*self.store, conversation).await?;
-        Ok(meta.map(|(_, meta)| meta.next_turn - 1))
+        Ok(meta.map(|(_, meta)| meta.next_turn.saturating_sub(1)))
     }
 
-    /// What is sent of a turn that has ended.
+    /// What is sent of a turn that has ended. None: it was erased.
     pub(crate) async fn trace_to_send(
         &self,
         conversation: &ConversationId,
         owner: &Owner,
         turn: TurnNumber,
     ) -> Result<Option<Trace>, StoreError> {
-        self.read_trace(conversation, owner, turn, &Actions::Told)
-            .await
+        match read_turn(&*self.store, conversation, turn).await? {
+            Some(journal) => {
+                let trace = self.trace_of_ended(conversation, owner, &journal);
+                trace.await.map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
-    async fn read_trace(
+    async fn journal_of(
+        &self,
+        conversation: &ConversationId,
+        turn: TurnNumber,
+    ) -> Result<Option<(Owner, JournaledTurn)>, StoreError> {
+        let meta = read_meta(&*self.store, conversation).await?;
+        let Some((_, meta)) = meta.filter(|(_, meta)| turn >= meta.erased_below) else {
+            return Ok(None);
+        };
+        let journal = read_turn(&*self.store, conversation, turn).await?;
+        Ok(journal.map(|journal| (meta.owner, journal)))
+    }
+
+    /// With the actions of whose end it was told, whichever turn accepted them: over all turns each of them is there once.
+    async fn trace_of_ended(
         &self,
         conversation: &ConversationId,
         owner: &Owner,
-        number: TurnNumber,
-        which: &Actions,
-    ) -> Result<Option<Trace>, StoreError> {
-        let Some(journal) = read_turn(&*self.store, conversation, number).await? else {
-            return Ok(None);
-        };
+        journal: &JournaledTurn,
+    ) -> Result<Trace, StoreError> {
+        let mut spans = self.spans_of_turn(conversation, owner, journal);
+        let actions = read_actions(&*self.store, &told(journal)).await?;
+        // One that an operator has had tried again meanwhile is told again.
+        let ended = actions.iter().filter(|action| action.state.is_terminal());
+        spans.extend(ended.flat_map(action::told));
+        Ok(Trace {
+            conversation: conversation.clone(),
+            turn: journal.number,
+            spans,
+        })
+    }
+
+    fn spans_of_turn(
+        &self,
+        conversation: &ConversationId,
+        owner: &Owner,
+        journal: &JournaledTurn,
+    ) -> Vec<Span> {
         let model = |name: &str| self.model_names(name);
         let turn = Turn {
             conversation,
             owner,
-            journal: &journal,
+            journal,
             model: &model,
         };
-        let mut spans = turn.spans();
-        let actions = match which {
-            Actions::Told => read_actions(&*self.store, &told(&journal)).await?,
-            Actions::Accepted => journal.actions,
-        };
-        let now = self.env.now();
-        for action in &actions {
-            spans.extend(action::spans_of(action, now));
-        }
-        Ok(Some(Trace {
-            conversation: conversation.clone(),
-            turn: number,
-            spans,
-        }))
+        turn.spans()
     }
 
     /// The service's names behind that of a step.
     fn model_names(&self, name: &str) -> ModelNames {
-        let model = self.model.named(name);
-        let model = model.as_deref().unwrap_or(&*self.model);
-        ModelNames {
-            name: model.name().to_owned(),
-            provider: model.provider(),
+        let named = self.model.named(name);
+        let own = Some(&*self.model).filter(|own| name.is_empty() || own.name() == name);
+        match named.as_deref().or(own) {
+            Some(model) => ModelNames {
+                name: model.name().to_owned(),
+                provider: model.provider(),
+            },
+            // The team does not name it any more.
+            None => ModelNames {
+                name: name.to_owned(),
+                provider: "",
+            },
         }
     }
 }

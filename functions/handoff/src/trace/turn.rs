@@ -132,29 +132,23 @@ impl Turn<'_> {
             .flat_map(|step| &step.late_results);
         let late = late.map(|late| SpanContext::of_action(&late.action));
         span.links.extend(late);
-        span.events = self.recoveries();
+        let failed = record.failed.iter();
+        let failed = failed.map(|call| self.failed(call, self.end()));
+        span.events = self.recoveries().chain(failed).collect();
         span
     }
 
-    /// Each process that goes on has a higher fence.
-    fn recoveries(&self) -> Vec<SpanEvent> {
-        let steps = &self.journal.steps;
-        let fences = steps.iter().map(|step| (step.fence, self.times(step).0));
-        let last = self.journal.record.ended_at;
-        let fences = fences.chain(last.map(|at| (self.journal.record.fence, at)));
-        let mut before = None;
-        let mut events = Vec::new();
-        for (fence, at) in fences {
-            if before.is_some_and(|before| before < fence) {
-                events.push(SpanEvent {
-                    name: names::RECOVERED,
-                    at,
-                    attributes: Vec::new(),
-                });
-            }
-            before = Some(fence);
-        }
-        events
+    /// Each process that goes on has a higher fence. So has a response behind a call that broke off: its text was taken back.
+    fn recoveries(&self) -> impl Iterator<Item = SpanEvent> {
+        let steps = self.journal.steps.iter();
+        let pairs = steps.clone().zip(steps.skip(1));
+        let others = pairs
+            .filter(|(before, step)| before.fence < step.fence && step.asked.failed.is_empty());
+        others.map(|(_, step)| SpanEvent {
+            name: names::RECOVERED,
+            at: self.times(step).0,
+            attributes: Vec::new(),
+        })
     }
 
     fn response(&self, number: usize, step: &StepRecord, agent: SpanContext) -> Span {
@@ -259,7 +253,7 @@ fn call_span(
         .with(names::TOOL, tool)
         .with(names::TOOL_TYPE, names::EXTENSION)
         .with(names::TOOL_CALL, result.call.as_str());
-    span.error = (result.outcome == ToolOutcome::Error).then(|| "refused".to_owned());
+    span.error = (result.outcome == ToolOutcome::Error).then(|| "tool_error".to_owned());
     span
 }
 

@@ -160,6 +160,7 @@ impl Play<'_> {
         };
         record.refused = self.refused;
         record.add_failed(&self.failed);
+        record.failed.clone_from(&self.failed);
         let posting = self.last_posting(last.as_mut()).await;
         match (&last, rest) {
             (Some(step), _) => record.add(step),

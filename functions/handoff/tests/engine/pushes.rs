@@ -1,7 +1,9 @@
 //! The endpoint that a client brings for one turn: told of its end, in order, at least once, and gone with it.
 
 use baton_handoff::ids::ConversationId;
-use baton_handoff::ports::{Authentication, ClientEndpoint, Delivered};
+use std::time::Duration;
+
+use baton_handoff::ports::{Authentication, Change, ClientEndpoint, Delivered, Key, Record};
 use baton_handoff::{
     CannotPush, Client, ClientTool, Conversation, Kind, Overlap, Principal, Subject, Submission,
     Tenant,
@@ -252,6 +254,63 @@ async fn an_endpoint_that_is_gone_is_left_alone_and_pauses_no_other() {
         a_minute_passes().await;
     }
     play.pushed_as(&[("1", "COMPLETED"), ("2", "COMPLETED")]);
+}
+
+impl Play {
+    async fn push_of(&self, conversation: &Conversation, turn: u32) {
+        self.model.will([says(&["Yes."])]);
+        let accepted = conversation.submit(message("Well?")).await.unwrap();
+        listen(&accepted).await;
+        let endpoint = endpoint("a");
+        conversation.set_push(turn, &endpoint).await.unwrap();
+    }
+}
+
+/// The tasks behind it wait for an hour, not for days.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_never_listens_is_given_up_soon() {
+    let play = Play::with_workers();
+    let conversation = hers(&play);
+    let failed = Delivered::Failed("it answered 401".to_owned(), None);
+    play.shop.endpoints_answer(Some(failed));
+    play.push_of(&conversation, 1).await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_mins(15)).await;
+        play.engine.sweep().await.unwrap();
+    }
+    a_minute_passes().await;
+    let tried = play.pushed().len();
+    assert!(tried > 3, "{tried}");
+    play.shop.endpoints_answer(None);
+    play.push_of(&conversation, 2).await;
+    a_minute_passes().await;
+    let turns: Vec<_> = play.pushed().into_iter().map(|(turn, _)| turn).collect();
+    assert_eq!(turns[tried..], ["2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_cannot_be_read_holds_up_no_other() {
+    let play = Play::with_workers();
+    let conversation = hers(&play);
+    let failed = Delivered::Failed("it answered 503".to_owned(), None);
+    play.shop.endpoints_answer(Some(failed));
+    play.push_of(&conversation, 1).await;
+    let store = play.engine.store();
+    let key = Key::new(format!("C#{}", conversation.id()), "P#0000000001");
+    let stored = store.get(&key).await.unwrap().unwrap();
+    let damaged = Record {
+        body: "{".to_owned(),
+        ..stored.record
+    };
+    let change = Change::Replace(key, stored.version, damaged);
+    store.commit(vec![change]).await.unwrap();
+    play.shop.endpoints_answer(None);
+    play.push_of(&conversation, 2).await;
+    a_minute_passes().await;
+    play.engine.sweep().await.unwrap();
+    a_minute_passes().await;
+    let last = play.pushed().pop();
+    assert_eq!(last.unwrap().0, "2");
 }
 
 #[tokio::test(start_paused = true)]

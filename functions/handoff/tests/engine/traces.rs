@@ -6,8 +6,8 @@ use std::time::Duration;
 use baton_handoff::ids::ConversationId;
 use baton_handoff::ports::{Delivered, ModelErrorKind, Outcome, Price, Usage};
 use baton_handoff::record::{ActionRecord, ActionState};
-use baton_handoff::trace::{Span, SpanContext, Trace, Value, names};
-use baton_handoff::{Decision, Tenant};
+use baton_handoff::trace::{Span, SpanContext, Trace, TraceId, Value, names};
+use baton_handoff::{Decision, Settlement, Tenant};
 
 use crate::model::{Reply, after, calls, counted, fails, says};
 use crate::play::{CONVERSATION, Play, a_minute_passes, listen, message};
@@ -147,6 +147,90 @@ async fn an_action_that_a_colleague_approves_a_day_later_is_in_the_trace_of_its_
         .chain(told.spans.iter().filter(of_action));
     let sent: Vec<_> = sent.cloned().collect();
     assert_eq!(shown.spans, sent);
+}
+
+/// Whatever a colleague finds out later adds spans: a receiver has no way to take one back.
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_of_an_unknown_outcome_stays_as_it_was() {
+    for settlement in [Settlement::Done, Settlement::Rejected, Settlement::Retry] {
+        let play = Play::traced();
+        play.transferred_by("transfer_to_issues_and_repairs").await;
+        let lost = Outcome::Unknown("the answer was lost".to_owned());
+        play.shop.set_outcome(lost);
+        play.model
+            .will([calls(&[REFUND]), says(&["Nobody knows."])]);
+        play.say("my money back").await;
+        a_minute_passes().await;
+        play.shop
+            .set_outcome(Outcome::Done("It is done.".to_owned()));
+        play.model.will([says(&["Now we know."])]);
+        let action = play.action(ActionState::Unknown).await;
+        let decision = Decision::Settle(settlement);
+        play.decide(&action, decision).await.unwrap();
+        a_minute_passes().await;
+        let traces = play.shop.traces();
+        let mut sent: Vec<&Span> = traces.iter().flat_map(|trace| &trace.spans).collect();
+        sent.sort_by_key(|span| span.context.to_string());
+        for pair in sent.windows(2) {
+            assert_ne!(pair[0].context, pair[1].context, "{pair:?}");
+        }
+        let of_action = sent
+            .iter()
+            .filter(|span| span.context.trace == TraceId::of(&action.id.conversation, 2));
+        let names: Vec<_> = of_action.map(|span| span.name.as_str()).collect();
+        let refunds = names
+            .iter()
+            .filter(|name| **name == "execute_tool execute_refund")
+            .count();
+        let settlements = names
+            .iter()
+            .filter(|name| **name == "baton.settlement")
+            .count();
+        let expected = if settlement == Settlement::Retry {
+            (2, 0)
+        } else {
+            (1, 1)
+        };
+        assert_eq!(
+            (refunds, settlements),
+            expected,
+            "{settlement:?}: {names:?}"
+        );
+        // For people all of it is in the turn.
+        let shown = play
+            .engine
+            .trace(&action.id.conversation, 2)
+            .await
+            .unwrap()
+            .unwrap();
+        let refund = shown
+            .spans
+            .iter()
+            .find(|span| span.context == SpanContext::of_action(&action.id));
+        assert_eq!(refund.unwrap().error.as_deref(), Some("unknown"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_that_never_came_is_in_the_trace() {
+    let play = Play::traced();
+    play.shop.set_price(Price::Known(100_000));
+    play.transferred_by("transfer_to_issues_and_repairs").await;
+    play.model
+        .will([calls(&[REFUND]), says(&["A colleague looks."])]);
+    play.say("my money back").await;
+    tokio::time::sleep(Duration::from_hours(73)).await;
+    play.model.will([says(&["Nobody agreed."])]);
+    play.engine.sweep().await.unwrap();
+    a_minute_passes().await;
+    let told = play.shop.traces().pop().unwrap();
+    let approval = named(&told, "baton.approval");
+    assert_eq!(approval.attribute(names::DECISION), None);
+    assert!(approval.end - approval.start >= 72 * 3_600_000);
+    assert_eq!(
+        named(&told, "execute_tool execute_refund").error.as_deref(),
+        Some("rejected")
+    );
 }
 
 #[tokio::test(start_paused = true)]

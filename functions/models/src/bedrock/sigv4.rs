@@ -107,15 +107,15 @@ impl fmt::Debug for SigV4 {
     }
 }
 
-/// Receivers of traces and logs, by the first label of their hosts, which is their name in signatures too.
-const RECEIVERS: [&str; 2] = ["xray", "logs"];
+/// The receiver of traces: the first label of its host, and its name in signatures.
+const RECEIVER: &str = "xray";
 
 /// The service's name in signatures and its region: `bedrock-mantle.eu-central-1.api.aws`, `xray.eu-central-1.amazonaws.com`.
 fn scope<'a>(url: &'a Url, region: &'a str) -> (&'static str, &'a str) {
     let mut labels = url.host_str().unwrap_or_default().split('.');
     let endpoint = labels.next().unwrap_or_default();
-    if let Some(receiver) = RECEIVERS.iter().find(|name| **name == endpoint) {
-        return (receiver, labels.next().unwrap_or(region));
+    if endpoint == RECEIVER {
+        return (RECEIVER, labels.next().unwrap_or(region));
     }
     let service = if endpoint.starts_with("bedrock-mantle") {
         "bedrock-mantle"

@@ -32,14 +32,6 @@ pub(super) fn read(values: &Values) -> Result<Option<OtlpSettings>, BadSetting> 
     if get("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    match get("OTEL_TRACES_EXPORTER") {
-        None | Some("otlp") => {}
-        Some("none") => return Ok(None),
-        Some(other) => {
-            let sentence = format!("OTEL_TRACES_EXPORTER={other} is not known: use otlp or none");
-            return Err(BadSetting::new(sentence));
-        }
-    }
     // The specification's rule: what is set for traces alone wins.
     let of_traces = |name: &str| {
         let own = format!("OTEL_EXPORTER_OTLP_TRACES_{name}");
@@ -50,9 +42,14 @@ pub(super) fn read(values: &Values) -> Result<Option<OtlpSettings>, BadSetting> 
     let Some(url) = address(get(TRACES), get(ENDPOINT))? else {
         return Ok(None);
     };
+    // A list: others may be for other programs of this machine.
+    let exporters = get("OTEL_TRACES_EXPORTER").unwrap_or("otlp");
+    let mut exporters = exporters.split(',').map(str::trim);
+    if !exporters.any(|exporter| exporter.eq_ignore_ascii_case("otlp")) {
+        return Ok(None);
+    }
     let encoding = match of_traces("PROTOCOL") {
-        None => Encoding::Protobuf,
-        Some((_, "http/protobuf")) => Encoding::Protobuf,
+        None | Some((_, "http/protobuf")) => Encoding::Protobuf,
         Some((_, "http/json")) => Encoding::Json,
         Some((name, other)) => {
             let sentence = format!("{name}={other} is not spoken: use http/protobuf or http/json");
@@ -72,13 +69,12 @@ pub(super) fn read(values: &Values) -> Result<Option<OtlpSettings>, BadSetting> 
         Some((name, value)) => {
             let sentence = || {
                 BadSetting::new(format!(
-                    "{name}={value} is no number of milliseconds between 1 and {LONGEST}"
+                    "{name}={value} is no number of milliseconds from 1 on"
                 ))
             };
             let value: u64 = value.parse().map_err(|_| sentence())?;
-            Some(value)
-                .filter(|value| (1..=LONGEST).contains(value))
-                .ok_or_else(sentence)?
+            let value = Some(value).filter(|value| *value > 0);
+            value.ok_or_else(sentence)?.min(LONGEST)
         }
     };
     let headers = match of_traces("HEADERS") {
@@ -106,16 +102,22 @@ pub(super) fn read(values: &Values) -> Result<Option<OtlpSettings>, BadSetting> 
 /// Whether requests are signed as AWS has it: its own receivers, where no header has a token.
 pub(crate) fn is_signed(settings: &OtlpSettings) -> bool {
     let host = settings.url.host_str().unwrap_or_default();
-    host.ends_with(".amazonaws.com") && !settings.headers.contains_key(AUTHORIZATION)
+    let labels: Vec<_> = host.split('.').collect();
+    let is_receiver = matches!(labels.as_slice(), ["xray", _, "amazonaws", "com"]);
+    is_receiver && settings.url.scheme() == "https" && !settings.headers.contains_key(AUTHORIZATION)
 }
 
 fn address(traces: Option<&str>, all: Option<&str>) -> Result<Option<Url>, BadSetting> {
     let (name, text) = match (traces, all) {
         (Some(traces), _) => (TRACES, traces.to_owned()),
-        (None, Some(all)) => (ENDPOINT, format!("{}/v1/traces", all.trim_end_matches('/'))),
+        (None, Some(all)) => (ENDPOINT, all.to_owned()),
         (None, None) => return Ok(None),
     };
-    let url = Url::parse(&text).ok();
+    let mut url = Url::parse(&text).ok();
+    if let Some(url) = url.as_mut().filter(|_| name == ENDPOINT) {
+        let path = format!("{}/v1/traces", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+    }
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     match url {
         Some(url) if url.username().is_empty() && url.password().is_none() => Ok(Some(url)),
@@ -165,12 +167,14 @@ fn decoded(text: &str) -> Option<String> {
 
 fn headers(name: &str, list: &str) -> Result<HeaderMap, BadSetting> {
     let mut headers = HeaderMap::new();
-    for (key, value) in pairs(name, list)? {
+    // Never its text: what seems to be a name may be a secret behind a colon.
+    for (at, (key, value)) in pairs(name, list)?.into_iter().enumerate() {
         let header = HeaderName::try_from(&key).ok();
         let value = HeaderValue::try_from(&value).ok();
         let (Some(header), Some(mut value)) = (header, value) else {
             return Err(BadSetting::new(format!(
-                "{name}: {key:?} is no header, or its value cannot stand in one"
+                "{name}: the name of pair {} is no header's, or its value cannot stand in one",
+                at + 1
             )));
         };
         value.set_sensitive(true);
@@ -265,6 +269,7 @@ mod tests {
         for off in [
             ("OTEL_SDK_DISABLED", "true"),
             ("OTEL_TRACES_EXPORTER", "none"),
+            ("OTEL_TRACES_EXPORTER", "console"),
         ] {
             assert!(
                 read_of(&[(ENDPOINT, "http://127.0.0.1:4318"), off])
@@ -286,7 +291,10 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "x=%zz"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "bad name=secret"),
-            ("OTEL_TRACES_EXPORTER", "zipkin"),
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "Authorization: Basic secret==",
+            ),
             ("OTEL_RESOURCE_ATTRIBUTES", "=x"),
         ] {
             let sentence = read_of(&[at, (name, value)]).unwrap_err().to_string();
@@ -308,6 +316,17 @@ mod tests {
     fn requests_to_aws_are_signed_unless_a_header_has_a_token() {
         let url = "https://xray.eu-central-1.amazonaws.com/v1/traces";
         assert!(is_signed(&read_of(&[(TRACES, url)]).unwrap().unwrap()));
+        for other in [
+            "http://xray.eu-central-1.amazonaws.com/v1/traces",
+            "https://mine.eu-central-1.elb.amazonaws.com/v1/traces",
+            "https://xray.eu-central-1.amazonaws.com.example/v1/traces",
+            "https://collector.example/v1/traces",
+        ] {
+            assert!(
+                !is_signed(&read_of(&[(TRACES, other)]).unwrap().unwrap()),
+                "{other}"
+            );
+        }
         let with_token = [
             (TRACES, url),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x"),

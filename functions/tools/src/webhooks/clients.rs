@@ -93,6 +93,14 @@ impl Clients {
                 "url must not have a user name or a password: use authentication".to_owned(),
             );
         }
+        // One spelling for each address: by it attempts get their places.
+        if url.as_str().trim_end_matches('/') != endpoint.url.trim_end_matches('/') {
+            return Err(format!("url must be written so: {url}"));
+        }
+        let is_plain = baton_http::is_loopback(&url) || url.scheme() == "http";
+        if url.port().is_some() && !is_plain {
+            return Err("url must not name a port".to_owned());
+        }
         let host = url.host_str().unwrap_or_default();
         if !self.hosts.iter().any(|allowed| allowed.has(host)) {
             return Err(format!(

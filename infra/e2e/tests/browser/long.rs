@@ -44,6 +44,7 @@ async fn write_history(folder: &Folder, name: &str) {
                 lookups_only: false,
                 client: FromClient::default(),
                 caller: None,
+                failed: Vec::new(),
                 receipt: 0,
                 accepted_at: now,
                 ended_at: Some(now),

@@ -87,7 +87,8 @@ impl Config {
         conversation: &Conversation,
         task: &TaskId,
     ) -> Result<ClientEndpoint, Refused> {
-        let endpoint = self.endpoint(&task.written());
+        // By the conversation's own id, however the client spells it.
+        let endpoint = self.endpoint(&format!("{}.{}", conversation.id(), task.turn));
         conversation.set_push(task.turn, &endpoint).await?;
         Ok(endpoint)
     }
