@@ -6,7 +6,7 @@
 //!  │        │        └─▶ persona    a simulated customer
 //!  │        ├─▶ verdict, judge      what was expected, and what the journal shows
 //!  │        └─▶ rates               pass^k
-//!  └─ pattern, words, mistake       report, junit, html, markup
+//!  └─ pattern, mention, words, mistake   report, junit, html, markup
 //! ```
 
 mod check;
@@ -17,6 +17,7 @@ mod judge;
 mod junit;
 mod markup;
 mod matching;
+mod mention;
 mod mistake;
 mod model;
 mod ordering;
@@ -37,7 +38,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use baton_handoff::team::ToolKind;
 use baton_setup::settings::Settings;
 use baton_setup::{Actors, Sandbox};
 
@@ -239,13 +239,9 @@ fn plan(
                 .iter()
                 .any(|stub| *stub.tool.get_ref() == tool.name)
         };
-        let is_live = match tool.kind {
-            ToolKind::Lookup => live.lookups,
-            ToolKind::Action => live.actions,
-        };
         let place = if is_office(tool) {
             &mut plan.office
-        } else if is_live {
+        } else if live.allows(tool) {
             &mut plan.real
         } else if cases.iter().any(|(_, case)| is_stub(case)) {
             &mut plan.stubbed

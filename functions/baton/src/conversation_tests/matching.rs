@@ -6,7 +6,8 @@ use super::evidence::Evidence;
 use super::file::Case;
 use super::pattern::Pattern;
 
-pub(super) fn effects(case: &Case, evidence: &Evidence) -> Vec<String> {
+/// The expected effects that are missing, and those that no expectation names, each a sentence.
+pub(super) fn effects(case: &Case, evidence: &Evidence) -> (Vec<String>, Vec<String>) {
     let before = Evidence::before(&evidence.facts(None));
     let expected: Vec<_> = case
         .effects
@@ -23,24 +24,15 @@ pub(super) fn effects(case: &Case, evidence: &Evidence) -> Vec<String> {
         })
     };
     let (missing, extra) = unmatched(expected.len(), evidence.effects.len(), &fits);
-    let mut found = Vec::new();
-    for at in missing {
-        if let Some(effect) = expected.get(at)
-            && !effect.optional
-        {
-            let (tool, arguments) = (effect.tool.get_ref(), &effect.arguments);
-            found.push(format!("an effect is missing: {tool} {arguments}"));
-        }
-    }
-    for at in extra.into_iter().filter(|_| !case.any_effects) {
-        if let Some(effect) = evidence.effects.get(at) {
-            let (tool, arguments) = (&effect.tool, &effect.arguments);
-            found.push(format!(
-                "{tool} {arguments} took effect, and no [[effect]] of the file names it"
-            ));
-        }
-    }
-    found
+    let missing = missing.into_iter().filter_map(|at| expected.get(at));
+    let missing = missing.filter(|effect| !effect.optional).map(|effect| {
+        let (tool, arguments) = (effect.tool.get_ref(), &effect.arguments);
+        format!("an effect is missing: {tool} {arguments}")
+    });
+    let extra = extra.into_iter().filter(|_| !case.any_effects);
+    let extra = extra.filter_map(|at| evidence.effects.get(at));
+    let extra = extra.map(|effect| format!("{effect}, and no [[effect]] of the file names it"));
+    (missing.collect(), extra.collect())
 }
 
 fn expected_and_seen<'a, A, B>(

@@ -1,5 +1,8 @@
 //! Which call comes after what.
 
+use baton_handoff::record::ActionState;
+use serde_json::Value;
+
 use super::evidence::{Evidence, Fact};
 use super::file::{After, CustomerSaid, Order};
 use super::verdict::called;
@@ -16,7 +19,7 @@ pub(super) fn out_of_order(order: &Order, evidence: &Evidence) -> Option<String>
             && order
                 .arguments
                 .fits(&call.arguments, &Evidence::before(before));
-        if counts && !comes_first(order.after.get_ref(), before) {
+        if counts && !comes_first(order, before) {
             let what = described(order.after.get_ref());
             return Some(format!("{} was called before {what}", called(call)));
         }
@@ -24,27 +27,37 @@ pub(super) fn out_of_order(order: &Order, evidence: &Evidence) -> Option<String>
     None
 }
 
-fn comes_first(after: &After, facts: &[Fact<'_>]) -> bool {
+fn comes_first(order: &Order, facts: &[Fact<'_>]) -> bool {
+    let after = order.after.get_ref();
     let mut said = String::new();
     let mut is_new = false;
     for (at, fact) in facts.iter().enumerate() {
         let answers = |said: &str| after.to.as_ref().is_none_or(|to| to.0.is_match(said));
+        let is_found = |name: &str, arguments: &Value| {
+            let tool = after.tool.as_ref();
+            tool.is_some_and(|tool| tool.get_ref() == name) && {
+                let before = Evidence::before(facts.get(..at).unwrap_or_default());
+                after.arguments.fits(arguments, &before)
+            }
+        };
         let came = match (fact, &after.customer) {
             (Fact::Customer(text), Some(CustomerSaid::Yes)) => is_yes(text) && answers(&said),
             (Fact::Customer(text), Some(CustomerSaid::Matches(regex))) => {
                 regex.is_match(text) && answers(&said)
             }
-            // The card itself asks.
-            (Fact::Answered(yes), Some(CustomerSaid::Yes)) => *yes,
+            // A card asks for one thing: a yes to it is one to nothing else.
+            (Fact::Answered(card), Some(CustomerSaid::Yes)) => {
+                card.yes
+                    && match &after.to {
+                        Some(to) => to.0.is_match(&card.title) || to.0.is_match(&said),
+                        None => card.tool == *order.tool.get_ref(),
+                    }
+            }
             (Fact::Call(call), None) => {
-                let is_tool = after
-                    .tool
-                    .as_ref()
-                    .is_some_and(|tool| tool.get_ref() == call.name);
-                is_tool && call.outcome == "ok" && {
-                    let before = Evidence::before(facts.get(..at).unwrap_or_default());
-                    after.arguments.fits(&call.arguments, &before)
-                }
+                call.outcome == "ok" && is_found(call.name, &call.arguments)
+            }
+            (Fact::Action(action), None) => {
+                action.state == ActionState::Done && is_found(&action.name, &action.arguments)
             }
             _ => false,
         };
@@ -61,7 +74,7 @@ fn comes_first(after: &After, facts: &[Fact<'_>]) -> bool {
                 said.push('\n');
             }
             Fact::Customer(_) | Fact::Answered(_) => is_new = true,
-            Fact::Call(_) | Fact::HandOff { .. } | Fact::Action { .. } | Fact::Failed(_) => {}
+            Fact::Call(_) | Fact::HandOff { .. } | Fact::Action(_) | Fact::Failed(_) => {}
         }
     }
     false

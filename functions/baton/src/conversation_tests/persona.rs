@@ -62,8 +62,9 @@ impl Persona {
         for fact in so_far.facts(None) {
             match fact {
                 Fact::Customer(text) => speak(&mut messages, &mut heard, text),
-                Fact::Answered(yes) => {
-                    speak(&mut messages, &mut heard, if yes { "Yes." } else { "No." });
+                Fact::Answered(card) => {
+                    let said = if card.yes { "Yes." } else { "No." };
+                    speak(&mut messages, &mut heard, said);
                 }
                 Fact::Agent(text) => {
                     if !heard.is_empty() {
@@ -71,7 +72,7 @@ impl Persona {
                     }
                     heard.push_str(text);
                 }
-                Fact::Call(_) | Fact::HandOff { .. } | Fact::Action { .. } | Fact::Failed(_) => {}
+                Fact::Call(_) | Fact::HandOff { .. } | Fact::Action(_) | Fact::Failed(_) => {}
             }
         }
         if heard.is_empty() {

@@ -18,11 +18,11 @@ use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::evidence::{End, Evidence, turn_of};
+use super::evidence::{CardAnswered, Evidence};
 use super::file::{Case, Customer, Turn};
 use super::persona::{Persona, Said};
 use super::tools::{Live, RunTools};
-use super::words::{is_no, is_yes};
+use super::words::bare_answer;
 
 /// How often the conversation is read while something goes on beside its turns, in milliseconds.
 const PULSE: u64 = 100;
@@ -30,7 +30,7 @@ const PULSE: u64 = 100;
 /// How often lost work is looked for: as `local` does.
 const SWEEP: Duration = Duration::from_secs(3);
 
-/// How long running work may take when a run ends.
+/// How long running work may take when a run ends, and the last reading of one that broke off.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The most entries of the back office that are read.
@@ -46,17 +46,27 @@ const OPERATORS: [&str; 2] = ["test-operator", "second-test-operator"];
 /// The reason of every decision.
 const REASON: &str = "as the test says";
 
-/// Plays a case once.
-///
-/// # Errors
-/// The run could not be carried out: that says nothing of the team.
+/// Plays a case once. Returns what it left behind, and why it broke off if it did: that says nothing of the team.
 pub(super) async fn play(
     sandbox: &Sandbox,
     case: &Arc<Case>,
     live: Live,
     patience: Duration,
     persona: Option<&Persona>,
-) -> anyhow::Result<Evidence> {
+) -> (Evidence, Option<anyhow::Error>) {
+    let mut evidence = Evidence::default();
+    let played = perform(sandbox, case, live, patience, persona, &mut evidence).await;
+    (evidence, played.err())
+}
+
+async fn perform(
+    sandbox: &Sandbox,
+    case: &Arc<Case>,
+    live: Live,
+    patience: Duration,
+    persona: Option<&Persona>,
+    evidence: &mut Evidence,
+) -> anyhow::Result<()> {
     let scratch = sandbox.scratch();
     let real = if live.any() {
         Some(sandbox.real_tools(&scratch)?)
@@ -66,6 +76,14 @@ pub(super) async fn play(
     let tools = RunTools::new(case.clone(), scratch.office.clone(), real, live);
     let tools = Arc::new(tools);
     let engine = sandbox.engine(&scratch, tools.clone());
+    let principal = principal(&case.customer)?;
+    let conversation = engine.begin(&principal);
+    let stage = Stage {
+        engine: engine.clone(),
+        tenant: principal.tenant(),
+        conversation: conversation.with_claims(claims(&case.customer)?),
+        patience,
+    };
     let pool = Pool::start(
         scratch.queue.clone(),
         Arc::new(EngineWork(engine.clone())),
@@ -73,32 +91,21 @@ pub(super) async fn play(
     );
     let stop = CancellationToken::new();
     tokio::spawn(sweep_until(engine.clone(), SWEEP, stop.clone()));
-    let played = async {
-        let principal = principal(&case.customer)?;
-        let conversation = engine.begin(&principal);
-        let conversation = conversation.with_claims(claims(&case.customer)?);
-        let stage = Stage {
-            engine: engine.clone(),
-            tenant: principal.tenant(),
-            conversation,
-            patience,
-        };
-        let mut evidence = match persona {
-            Some(persona) => stage.improvise(persona).await?,
-            None => stage.script(case).await?,
-        };
-        let seen = tools.take_seen();
-        evidence.effects = seen.effects;
-        evidence.unanswered = seen.unanswered;
-        (evidence.orders, evidence.refunds) = books(&scratch, &stage.tenant).await?;
-        Ok(evidence)
+    let played = match persona {
+        Some(persona) => stage.improvise(persona, evidence).await,
+        None => stage.script(case, evidence).await,
     };
-    let played = played.await;
+    let seen = tools.take_seen();
+    evidence.effects = seen.effects;
+    evidence.unanswered = seen.unanswered;
+    let books = books(&scratch, &stage.tenant).await;
     stop.cancel();
     engine.drain();
     // What does not end in time ends with the program: its records are in memory.
     let _late = tokio::time::timeout(GRACE, pool.drain()).await;
-    played
+    played?;
+    (evidence.orders, evidence.refunds) = books?;
+    Ok(())
 }
 
 fn tenant(customer: &Customer) -> anyhow::Result<Tenant> {
@@ -162,54 +169,90 @@ struct Stage {
     patience: Duration,
 }
 
-impl Stage {
-    async fn script(&self, case: &Case) -> anyhow::Result<Evidence> {
-        let mut evidence = Evidence::default();
-        for (number, turn) in case.turns.iter().enumerate() {
-            let turn = turn.get_ref();
-            let step = tokio::time::timeout(self.patience, self.step(turn));
-            let done = step.await.map_err(|_| self.late(number))??;
-            if let Some(sentence) = done {
-                evidence.not_done.push((number, sentence));
-            }
-            self.rest(number, turn.confirm, &mut evidence).await?;
-        }
-        Ok(evidence)
-    }
+/// What came of a step of the script.
+#[derive(Default)]
+struct Did {
+    /// Why the step could not be done.
+    not_done: Option<String>,
+    answered: Option<CardAnswered>,
+}
 
-    fn late(&self, number: usize) -> anyhow::Error {
-        let (turn, seconds) = (number + 1, self.patience.as_secs());
-        anyhow!("turn {turn} did not end within {seconds} s; --turn-seconds gives it more")
+impl Did {
+    fn not(sentence: String) -> Self {
+        Self {
+            not_done: Some(sentence),
+            answered: None,
+        }
+    }
+}
+
+impl Stage {
+    async fn script(&self, case: &Case, evidence: &mut Evidence) -> anyhow::Result<()> {
+        for (number, turn) in case.turns.iter().enumerate() {
+            self.turn(number, turn.get_ref(), evidence).await?;
+        }
+        Ok(())
     }
 
     /// A simulated customer writes.
-    async fn improvise(&self, persona: &Persona) -> anyhow::Result<Evidence> {
-        let mut evidence = Evidence::default();
+    async fn improvise(&self, persona: &Persona, evidence: &mut Evidence) -> anyhow::Result<()> {
         for number in 0..persona.most_messages() {
-            let Said::Message(message) = persona.next(&evidence).await? else {
+            let Said::Message(message) = persona.next(evidence).await? else {
                 break;
             };
-            let card = self.proposed(None).await?;
-            let card = card.into_iter().find(ActionRecord::waits_for_customer);
-            let answer = match card {
-                Some(_) if is_yes(&message) => Some(true),
-                Some(_) if is_no(&message) => Some(false),
-                Some(_) | None => None,
+            let mut cards = self.proposed(None).await?;
+            cards.retain(ActionRecord::waits_for_customer);
+            // With two cards nobody knows which one is meant; and what is more than a yes or a no is for the agents.
+            let answer = match cards.as_slice() {
+                [_] => bare_answer(&message),
+                _ => None,
             };
             let turn = Turn {
                 confirm: answer,
                 says: answer.is_none().then_some(message),
                 ..Turn::default()
             };
-            let step = tokio::time::timeout(self.patience, self.step(&turn));
-            step.await.map_err(|_| self.late(number))??;
-            self.rest(number, answer, &mut evidence).await?;
+            self.turn(number, &turn, evidence).await?;
         }
-        Ok(evidence)
+        Ok(())
     }
 
-    /// Does what a step of the script says, and waits for the end of its turn. Some: why it could not be done.
-    async fn step(&self, turn: &Turn) -> anyhow::Result<Option<String>> {
+    /// One step of the script and all that follows from it, in the time of one turn. What was done until it broke off is noted too.
+    async fn turn(
+        &self,
+        number: usize,
+        turn: &Turn,
+        evidence: &mut Evidence,
+    ) -> anyhow::Result<()> {
+        let mut did = Did::default();
+        let played = tokio::time::timeout(self.patience, async {
+            did = self.step(turn).await?;
+            self.quiet().await
+        });
+        let played = played.await.unwrap_or_else(|_| {
+            let (turn, seconds) = (number + 1, self.patience.as_secs());
+            Err(anyhow!(
+                "turn {turn} did not end within {seconds} s; --turn-seconds gives it more"
+            ))
+        });
+        evidence
+            .not_done
+            .extend(did.not_done.map(|sentence| (number, sentence)));
+        let (stands, trouble) = match played {
+            Ok(stands) => (Some(stands), Ok(())),
+            Err(error) => {
+                let stands = tokio::time::timeout(GRACE, self.export()).await;
+                (stands.ok().and_then(Result::ok), Err(error))
+            }
+        };
+        if let Some((items, agent)) = stands {
+            evidence.end_step(items, agent, did.answered);
+        }
+        trouble
+    }
+
+    /// Does what a step of the script says, and waits for the end of its turn.
+    async fn step(&self, turn: &Turn) -> anyhow::Result<Did> {
         if let Some(message) = &turn.says {
             let submission = Submission {
                 message: message.clone(),
@@ -221,31 +264,38 @@ impl Stage {
         if let Some(yes) = turn.confirm {
             return self.answer(yes).await;
         }
-        if let Some(tool) = &turn.approve {
-            return self.decide(Decision::Approve, tool.get_ref()).await;
-        }
-        if let Some(tool) = &turn.reject {
-            return self.decide(Decision::Reject, tool.get_ref()).await;
-        }
-        Ok(None)
+        let decided = match (&turn.approve, &turn.reject) {
+            (Some(tool), _) => self.decide(Decision::Approve, tool.get_ref()).await?,
+            (None, Some(tool)) => self.decide(Decision::Reject, tool.get_ref()).await?,
+            (None, None) => None,
+        };
+        Ok(decided.map_or_else(Did::default, Did::not))
     }
 
     /// Answers the one open card.
-    async fn answer(&self, yes: bool) -> anyhow::Result<Option<String>> {
+    async fn answer(&self, yes: bool) -> anyhow::Result<Did> {
         let mut waiting = self.proposed(None).await?;
         waiting.retain(ActionRecord::waits_for_customer);
         let [card] = waiting.as_slice() else {
             let count = waiting.len();
-            return Ok(Some(format!(
+            return Ok(Did::not(format!(
                 "there should be one card to answer, and there are {count}"
             )));
         };
         let hash = card.arguments_hash();
         self.conversation.confirm(&card.id, &hash, yes).await?;
-        Ok(None)
+        let title = card.confirmation.as_ref().map(|card| card.title.clone());
+        Ok(Did {
+            not_done: None,
+            answered: Some(CardAnswered {
+                yes,
+                tool: card.tool.clone(),
+                title: title.unwrap_or_default(),
+            }),
+        })
     }
 
-    /// Decides on the waiting actions of a tool.
+    /// Decides on the waiting actions of a tool. Some: why that could not be done.
     async fn decide(&self, decision: Decision, tool: &str) -> anyhow::Result<Option<String>> {
         let waiting = self.proposed(Some(tool)).await?;
         if waiting.is_empty() {
@@ -287,37 +337,6 @@ impl Stage {
         let mut actions = page.await?.actions;
         actions.retain(|action| tool.is_none_or(|tool| action.tool == tool));
         Ok(actions)
-    }
-
-    /// Waits until nothing goes on any more, late results included, and notes how the conversation stands.
-    async fn rest(
-        &self,
-        number: usize,
-        answered: Option<bool>,
-        evidence: &mut Evidence,
-    ) -> anyhow::Result<()> {
-        let quiet = tokio::time::timeout(self.patience, self.quiet());
-        let (items, agent) = quiet.await.map_err(|_| self.late(number))??;
-        let waiting = items.iter().filter_map(|item| match item {
-            Item::Action {
-                name,
-                state: ActionState::Proposed,
-                ..
-            } => Some(name.clone()),
-            Item::Message { .. }
-            | Item::ToolCall { .. }
-            | Item::HandOff { .. }
-            | Item::Action { .. }
-            | Item::Turn { .. } => None,
-        });
-        evidence.ends.push(End {
-            upto: items.last().map_or(0, turn_of),
-            agent,
-            waiting: waiting.collect(),
-            answered,
-        });
-        evidence.items = items;
-        Ok(())
     }
 
     /// Resolves when no turn runs or waits, no action runs, and every end was reported: with all that was said and done.

@@ -248,22 +248,23 @@ impl Suite {
 impl Tested {
     async fn once(&self, sandbox: &Sandbox, live: Live, patience: Duration) -> RunResult {
         let began = Instant::now();
-        let played = stage::play(sandbox, &self.case, live, patience, self.persona.as_ref()).await;
+        let played = stage::play(sandbox, &self.case, live, patience, self.persona.as_ref());
+        let (evidence, trouble) = played.await;
         let mut result = RunResult::default();
-        match played {
-            Ok(evidence) => {
-                result.differences = verdict::differences(&self.case, &evidence, &sandbox.team);
-                if let Some(judge) = &self.judge {
-                    let judged = judge.differences(&self.case, &evidence).await;
-                    result.differences.extend(judged);
-                }
-                result.transcript = evidence.lines(None);
-                result.usage = evidence.usage();
-            }
-            Err(error) => {
-                result.trouble = Some(format!("the run could not be carried out: {error:#}"));
+        if let Some(error) = trouble {
+            result.trouble = Some(format!("the run could not be carried out: {error:#}"));
+            result.differences = verdict::of_broken_off(&self.case, &evidence);
+        } else {
+            result.differences = verdict::differences(&self.case, &evidence, &sandbox.team);
+            if let Some(judge) = &self.judge {
+                let judged = judge.differences(&self.case, &evidence).await;
+                result.differences.extend(judged);
             }
         }
+        result.transcript = evidence.lines(None);
+        let effects = evidence.effects.iter().map(ToString::to_string);
+        result.transcript.extend(effects);
+        result.usage = evidence.usage();
         result.seconds = began.elapsed().as_secs_f64();
         result
     }

@@ -2,13 +2,14 @@
 //! Knows calls and answers; never what is expected of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use baton_handoff::ports::{
     Forgotten, Outcome, Price, Provider as _, ToolError, ToolRequest, Tools,
 };
-use baton_handoff::team::{BackOfficeTools, Tool};
+use baton_handoff::team::{BackOfficeTools, Tool, ToolKind};
 use baton_tools::office::BackOffice;
 use baton_tools::toolbox::Toolbox;
 use serde_json::Value;
@@ -28,6 +29,15 @@ impl Live {
     pub(super) fn any(self) -> bool {
         self.lookups || self.actions
     }
+
+    /// Whether calls of this tool may.
+    pub(super) fn allows(self, tool: &Tool) -> bool {
+        let is_live = match tool.kind {
+            ToolKind::Lookup => self.lookups,
+            ToolKind::Action => self.actions,
+        };
+        is_live && !is_office(tool)
+    }
 }
 
 /// Something that an action did, once however often it was tried.
@@ -35,6 +45,21 @@ impl Live {
 pub(super) struct EffectSeen {
     pub(super) tool: String,
     pub(super) arguments: Value,
+    /// Whether the service said so. Otherwise it may have happened.
+    pub(super) is_certain: bool,
+    /// The idempotency key of the action.
+    key: String,
+}
+
+impl fmt::Display for EffectSeen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.is_certain {
+            "took effect"
+        } else {
+            "may have taken effect"
+        };
+        write!(out, "{} {} {verb}", self.tool, self.arguments)
+    }
 }
 
 /// What the tools saw.
@@ -43,6 +68,33 @@ pub(super) struct Seen {
     pub(super) effects: Vec<EffectSeen>,
     /// Calls that nothing may answer, each a sentence.
     pub(super) unanswered: Vec<String>,
+}
+
+impl Seen {
+    /// Notes what an attempt of an action did, or may have done.
+    fn note(&mut self, request: &ToolRequest, key: &str, outcome: &Outcome) {
+        let is_certain = match outcome {
+            Outcome::Done(_) | Outcome::Begun(_) => true,
+            Outcome::Retry(..) | Outcome::Unknown(_) => false,
+            // No effect, now or ever: an earlier attempt that looked like one had none either.
+            Outcome::Rejected(_) => {
+                self.effects
+                    .retain(|effect| effect.is_certain || effect.key != key);
+                return;
+            }
+            Outcome::Conflict(..) | Outcome::NotSent(_) | Outcome::Busy(..) => return,
+        };
+        if let Some(before) = self.effects.iter_mut().find(|effect| effect.key == key) {
+            before.is_certain |= is_certain;
+            return;
+        }
+        self.effects.push(EffectSeen {
+            tool: request.tool.name.clone(),
+            arguments: request.arguments.as_value().clone(),
+            is_certain,
+            key: key.to_owned(),
+        });
+    }
 }
 
 #[derive(Default)]
@@ -102,7 +154,7 @@ impl RunTools {
     }
 
     /// Who answers this call. A stub is used up by it.
-    fn answerer(&self, request: &ToolRequest, may_be_real: bool) -> Answerer<'_> {
+    fn answerer(&self, request: &ToolRequest) -> Answerer<'_> {
         let (name, arguments) = (&request.tool.name, request.arguments.as_value());
         let mut state = self.lock();
         for (stub, used) in self.case.stubs.iter().zip(&mut state.used) {
@@ -118,7 +170,9 @@ impl RunTools {
         if is_office(&request.tool) {
             return Answerer::Office;
         }
-        if let (true, Some(real)) = (may_be_real, &self.real) {
+        if let Some(real) = &self.real
+            && self.live.allows(&request.tool)
+        {
             return Answerer::Service(real);
         }
         let sentence = format!("{name} {arguments} was called, and no [[stub]] answers it");
@@ -146,7 +200,7 @@ fn text_of(result: Option<&toml::Value>) -> String {
 #[async_trait]
 impl Tools for RunTools {
     async fn lookup(&self, request: &ToolRequest) -> Result<String, ToolError> {
-        match self.answerer(request, self.live.lookups) {
+        match self.answerer(request) {
             Answerer::Stub(stub) => match &stub.error {
                 Some(error) => Err(ToolError::Refused(error.clone())),
                 None => Ok(text_of(stub.result.as_ref())),
@@ -162,7 +216,7 @@ impl Tools for RunTools {
         if let Some(before) = before {
             return before;
         }
-        let outcome = match self.answerer(request, self.live.actions) {
+        let outcome = match self.answerer(request) {
             Answerer::Stub(Stub {
                 error: Some(error), ..
             }) => Outcome::Rejected(error.clone()),
@@ -175,18 +229,12 @@ impl Tools for RunTools {
             Answerer::Service(real) => real.act(request, idempotency_key).await,
             Answerer::Nobody(sentence) => Outcome::Rejected(sentence),
         };
-        let has_effect = matches!(outcome, Outcome::Done(_) | Outcome::Begun(_));
         let is_final = matches!(
             outcome,
             Outcome::Done(_) | Outcome::Rejected(_) | Outcome::Unknown(_)
         );
         let mut state = self.lock();
-        if has_effect {
-            state.seen.effects.push(EffectSeen {
-                tool: request.tool.name.clone(),
-                arguments: request.arguments.as_value().clone(),
-            });
-        }
+        state.seen.note(request, idempotency_key, &outcome);
         if is_final {
             state
                 .by_key
@@ -200,14 +248,18 @@ impl Tools for RunTools {
             return self.office.price(request).await;
         }
         match &self.real {
-            Some(real) if self.live.actions => real.price(request).await,
+            Some(real) if self.live.allows(&request.tool) => real.price(request).await,
             Some(_) | None => Price::CannotTell("a stub has no prices".to_owned()),
         }
     }
 
+    /// A real provider is asked only for tools that it may execute: to ask may start or call a server.
     fn offers(&self, tool: &Tool) -> bool {
+        let mut stubs = self.case.stubs.iter();
         match &self.real {
-            Some(real) if !is_office(tool) => real.offers(tool),
+            Some(real) if self.live.allows(tool) => {
+                stubs.any(|stub| *stub.tool.get_ref() == tool.name) || real.offers(tool)
+            }
             Some(_) | None => true,
         }
     }

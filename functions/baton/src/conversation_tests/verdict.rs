@@ -4,6 +4,7 @@
 use super::evidence::{CallSeen, Evidence, Fact, short};
 use super::file::{CallExpected, Case, Expect};
 use super::matching::{effects, records};
+use super::mention::stands_in;
 use super::ordering::out_of_order;
 use super::pattern::Before;
 use super::words::Language;
@@ -59,7 +60,8 @@ pub(super) fn differences(case: &Case, evidence: &Evidence, team: &Team) -> Vec<
             .iter()
             .filter_map(|order| out_of_order(order, evidence)),
     );
-    found.extend(effects(case, evidence));
+    let (missing, extra) = effects(case, evidence);
+    found.extend(missing.into_iter().chain(extra));
     let office = &case.office;
     found.extend(records(
         "order",
@@ -74,6 +76,12 @@ pub(super) fn differences(case: &Case, evidence: &Evidence, team: &Team) -> Vec<
         evidence,
     ));
     found
+}
+
+/// What a run that broke off did and should not have done. Of what it did not come to nothing can be said.
+pub(super) fn of_broken_off(case: &Case, evidence: &Evidence) -> Vec<String> {
+    let (_, extra) = effects(case, evidence);
+    evidence.unanswered.iter().cloned().chain(extra).collect()
 }
 
 /// A step of the script, or the whole conversation, and how it stood at its end.
@@ -131,7 +139,7 @@ fn compare(expect: &Expect, scope: &Scope<'_>, evidence: &Evidence, team: &Team)
         }
     }
     found.extend(words(expect, &evidence.words(scope.step)));
-    found.extend(made_up(expect, scope.step, evidence));
+    found.extend(made_up(expect, &earlier, &facts));
     found
 }
 
@@ -201,7 +209,7 @@ fn hand_offs(expect: &Expect, facts: &[Fact<'_>]) -> Vec<String> {
         | Fact::Answered(_)
         | Fact::Agent(_)
         | Fact::Call(_)
-        | Fact::Action { .. }
+        | Fact::Action(_)
         | Fact::Failed(_) => None,
     });
     let seen: Vec<_> = targets.collect();
@@ -274,30 +282,31 @@ fn words(expect: &Expect, words: &str) -> Vec<String> {
 }
 
 /// What the agents said that no tool and no customer said before.
-fn made_up(expect: &Expect, step: Option<usize>, evidence: &Evidence) -> Vec<String> {
-    let mut known = step.map_or_else(Vec::new, |step| evidence.facts_before(step));
-    known.extend(evidence.facts(step));
-    let Before {
-        customer, results, ..
-    } = Evidence::before(&known);
-    let known = results.iter().map(|(_, result)| result).chain([&customer]);
-    let known: Vec<_> = known.map(|text| plain(text)).collect();
-    let words = evidence.words(step);
+fn made_up(expect: &Expect, earlier: &[Fact<'_>], facts: &[Fact<'_>]) -> Vec<String> {
     let mut found = Vec::new();
-    for regex in &expect.from_results {
-        for said in regex.0.find_iter(&words) {
+    if expect.from_results.is_empty() {
+        return found;
+    }
+    for (at, fact) in facts.iter().enumerate() {
+        let Fact::Agent(words) = fact else { continue };
+        let here = facts.get(..at).unwrap_or_default();
+        let known: Vec<_> = earlier.iter().chain(here).cloned().collect();
+        let Before {
+            customer, results, ..
+        } = Evidence::before(&known);
+        let known = || results.iter().map(|(_, result)| result).chain([&customer]);
+        for said in expect
+            .from_results
+            .iter()
+            .flat_map(|regex| regex.0.find_iter(words))
+        {
             let said = said.as_str();
-            if !known.iter().any(|known| known.contains(&plain(said))) {
+            if !known().any(|known| stands_in(&said.into(), known)) {
                 found.push(format!(
-                    "the agents said {said:?}, which stands in no result of a tool"
+                    "the agents said {said:?}, which stands in no result of a tool before"
                 ));
             }
         }
     }
     found
-}
-
-/// In lower case, without what separates thousands.
-fn plain(text: &str) -> String {
-    text.to_lowercase().replace([',', '$'], "")
 }

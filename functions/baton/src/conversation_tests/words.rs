@@ -41,6 +41,7 @@ const YES: &[&str] = &[
     "sim",
     "tak",
     "да",
+    "так",
 ];
 
 /// Words of a no: with one of them a text is no yes.
@@ -69,6 +70,59 @@ const NO: &[&str] = &[
     "nie",
     "нет",
     "не",
+    "никогда",
+    "ні",
+    "ніколи",
+    "nee",
+    "niet",
+    "geen",
+    "nooit",
+    "nej",
+    "inte",
+    "aldrig",
+    "ikke",
+    "nei",
+    "aldri",
+    "ingen",
+    "dont",
+    "nah",
+    "cannot",
+    "can't",
+    "keinen",
+    "keinem",
+    "tampoco",
+    "jamás",
+    "annuler",
+];
+
+/// Words beside a yes or a no that change nothing of it.
+const POLITE: &[&str] = &[
+    "please",
+    "thanks",
+    "thank you",
+    "bitte",
+    "danke",
+    "vielen dank",
+    "merci",
+    "s'il vous plaît",
+    "por favor",
+    "gracias",
+    "grazie",
+    "per favore",
+    "obrigado",
+    "obrigada",
+    "graag",
+    "alstublieft",
+    "dank u",
+    "tack",
+    "tak",
+    "takk",
+    "dziękuję",
+    "proszę",
+    "спасибо",
+    "пожалуйста",
+    "дякую",
+    "будь ласка",
 ];
 
 /// A language that code can recognise.
@@ -197,17 +251,47 @@ const SMALL_WORDS: &[(Language, &[&str])] = &[
 /// How many small words a text must have before they tell a language.
 const FEWEST_SMALL_WORDS: usize = 2;
 
-/// Whether a text is a yes: it has a word of a yes, and none of a no.
+/// Whether a text is a yes: a sentence of it that is no question has a word of a yes, and the text has none of a no.
 pub(super) fn is_yes(text: &str) -> bool {
-    let text = spaced(text);
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(&format!(" {word} ")));
-    has(YES) && !has(NO)
+    let mut sentences = text.split_inclusive(['.', '!', '?', '\u{ff1f}', '\n']);
+    let is_question = |sentence: &str| sentence.ends_with(['?', '\u{ff1f}']);
+    sentences.any(|sentence| !is_question(sentence) && has(sentence, YES)) && !has(text, NO)
 }
 
-/// Whether a text is a no.
-pub(super) fn is_no(text: &str) -> bool {
+/// The yes or no that a text is and nothing else but politeness. None: it is more, or something else.
+pub(super) fn bare_answer(text: &str) -> Option<bool> {
+    if text.contains(['?', '\u{ff1f}']) {
+        return None;
+    }
+    let is_only = |answers: &[&str]| has(text, answers) && is_made_of(text, answers);
+    match (is_only(YES), is_only(NO)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        (true, true) | (false, false) => None,
+    }
+}
+
+fn has(text: &str, words: &[&str]) -> bool {
     let text = spaced(text);
-    NO.iter().any(|word| text.contains(&format!(" {word} ")))
+    words.iter().any(|word| text.contains(&format!(" {word} ")))
+}
+
+/// Whether nothing is left of a text without these phrases and words of politeness.
+fn is_made_of(text: &str, phrases: &[&str]) -> bool {
+    let spaced = spaced(text);
+    let mut rest = spaced.trim();
+    while !rest.is_empty() {
+        let known = phrases.iter().chain(POLITE);
+        let longest = known
+            .filter_map(|phrase| rest.strip_prefix(phrase))
+            .filter(|rest| rest.is_empty() || rest.starts_with(' '))
+            .min_by_key(|rest| rest.len());
+        match longest {
+            Some(shorter) => rest = shorter.trim_start(),
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The text in lower case, one blank between words and around.
@@ -285,6 +369,8 @@ mod tests {
             "Sure, go ahead!",
             "Ja, gerne.",
             "I\u{2019}ll take it",
+            "Yes, please. How long does it take?",
+            "Так, будь ласка.",
         ] {
             assert!(is_yes(yes), "{yes}");
         }
@@ -294,8 +380,35 @@ mod tests {
             "Please don't",
             "Hello",
             "",
+            "Are you sure?",
+            "Yes?",
+            "Nee, dat is niet oké, ja dat klopt",
+            "Ja, det er ikke nok",
+            "Nei, ja til noe annet",
+            "Nej, inte ja",
         ] {
             assert!(!is_yes(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_card_is_a_yes_or_a_no_and_nothing_else() {
+        for (text, answer) in [
+            ("Yes, please.", Some(true)),
+            ("OK, go ahead! Thank you", Some(true)),
+            ("No, thank you.", Some(false)),
+            ("Nej tak", Some(false)),
+            ("tak", Some(true)),
+            ("Please don't!", Some(false)),
+            ("Are you sure?", None),
+            ("Yes?", None),
+            ("Yes, but not the blue one", None),
+            ("No, I want two of them.", None),
+            ("It does not work", None),
+            ("Thank you", None),
+            ("", None),
+        ] {
+            assert_eq!(bare_answer(text), answer, "{text}");
         }
     }
 

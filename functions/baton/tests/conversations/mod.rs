@@ -1,6 +1,7 @@
 //! The parts of this test, by subject.
 
 mod acme;
+mod facts;
 mod folder;
 mod input;
 mod models;

@@ -1,8 +1,11 @@
 //! Models that are no agents: a judge with several votes, and a simulated customer; and models that pass now and then.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, hangs, says, status};
+use baton_rehearsal::scripted::{
+    Answer, Captured, ScriptedModel, calls, hangs, says, status, stream,
+};
 use serde_json::{Value, json};
 
 use super::folder::{Folder, Said};
@@ -24,13 +27,13 @@ async fn run(model: &ScriptedModel, conversation: &str, flags: &[&str]) -> Said 
 }
 
 async fn run_in(
-    folder: Folder,
+    folder: impl Into<Arc<Folder>>,
     model: &ScriptedModel,
     flags: &[&str],
     settings: &'static [(&str, &str)],
 ) -> Said {
     let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-    let url = model.url();
+    let (folder, url) = (folder.into(), model.url());
     let said = tokio::task::spawn_blocking(move || {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         let model = [
@@ -239,6 +242,105 @@ async fn a_simulated_customer_answers_the_open_card() {
         folder.write("a.conversation.toml", &text);
         let said = run_in(folder, &model, &["team.toml"], &[]).await;
         assert_eq!(said.code, Some(0), "{said:?}");
+    }
+}
+
+/// Both as the customer's third message, with cards that are open: what is no bare answer reaches the agents.
+#[tokio::test]
+async fn a_simulated_customer_who_says_more_than_yes_or_no_is_heard_by_the_agents() {
+    for (cards, said_then) in [
+        (1, "Are you sure?"),
+        (1, "No, I want 30 dollars."),
+        (2, "Yes, please."),
+    ] {
+        let model = ScriptedModel::responding(move |request| {
+            let count = request.messages().len();
+            match (is_customer(request), count) {
+                (true, 2) => says("I want my money back."),
+                (true, 4) => says(said_then),
+                (true, _) => says("[END]"),
+                (false, 2) if cards == 2 => stream()
+                    .calls("pay_refund", r#"{"usd": 20}"#)
+                    .calls("pay_refund", r#"{"usd": 40}"#)
+                    .finishes("tool_calls"),
+                (false, 2) => calls("pay_refund", json!({ "usd": 20 })),
+                (false, _) => says("Look at what is open."),
+            }
+        });
+        let model = model.await;
+        let folder = Folder::new();
+        folder.write("team.toml", PAYS);
+        folder.write(
+            "a.conversation.toml",
+            "[simulated]\npersona = \"A coyote.\"\ngoal = \"Money.\"\n",
+        );
+        let said = run_in(folder, &model, &["team.toml"], &[]).await;
+        assert_eq!(said.code, Some(0), "{said_then} {said:?}");
+        let requests = model.requests();
+        let mut heard = requests.iter().filter(|request| !is_customer(request));
+        assert!(
+            heard.any(|request| request.body.contains(said_then)),
+            "{said_then}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_agent_says_first_and_a_customer_repeats_is_made_up() {
+    for (first, code) in [
+        ("Your number is order_7.", 1),
+        ("Hello.", 0),
+        ("It costs $39.", 1),
+    ] {
+        let next = AtomicUsize::new(0);
+        let model = ScriptedModel::responding(move |_| {
+            says(match next.fetch_add(1, Ordering::SeqCst) {
+                0 => first,
+                _ => "Yes, order_7, for $399.00.",
+            })
+        });
+        let text = r#"
+[[turn]]
+says = "I paid $399."
+[[turn]]
+says = "Is it order_7?"
+[expect]
+from_results = ['order_\d+', '\$[\d.]*\d']
+"#;
+        let said = run(&model.await, text, &[]).await;
+        assert_eq!(said.code, Some(code), "{first} {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_breaks_off_shows_its_conversation_and_its_effects() {
+    let model = ScriptedModel::responding(|request| match request.messages().len() {
+        2 => calls("pay_refund", json!({ "usd": 20 })),
+        3 | 4 => says("It is paid."),
+        _ => hangs(),
+    });
+    let model = model.await;
+    let folder = Folder::new();
+    let team = PAYS.replace(
+        "approval = \"customer\"\nconfirm = { title = \"Refund of {usd} dollars?\" }\n",
+        "",
+    );
+    folder.write("team.toml", &team);
+    let text = "[[stub]]\ntool = \"pay_refund\"\nresult = \"receipt_7\"\n[[turn]]\nsays = \"Pay!\"\n[[turn]]\nsays = \"And now?\"\n";
+    folder.write("a.conversation.toml", text);
+    let folder = Arc::new(folder);
+    let flags = ["team.toml", "--turn-seconds", "4", "--junit", "r.xml"];
+    let said = run_in(folder.clone(), &model, &flags, &[]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let xml = folder.read("r.xml");
+    for part in [
+        "turn 2 did not end within 4 s",
+        r#"pay_refund {&quot;usd&quot;:20} took effect, and no [[effect]] of the file names it"#,
+        "customer: Pay!",
+        "agent: It is paid.",
+        "customer: And now?",
+    ] {
+        assert!(xml.contains(part), "{part}: {xml}");
     }
 }
 

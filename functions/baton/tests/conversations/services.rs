@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use super::folder::{Folder, Said};
 
 /// A service that notes what it is asked, and answers everything.
-struct Service {
-    address: SocketAddr,
+pub(super) struct Service {
+    pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -28,12 +28,12 @@ impl Service {
         Self { address, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// A folder with a team whose tools are at the service.
-    fn shop(&self) -> Folder {
+    pub(super) fn shop(&self) -> Folder {
         let address = self.address;
         let folder = Folder::new();
         folder.write(
@@ -131,7 +131,7 @@ fn answer(connection: TcpStream, notes: &Mutex<Vec<String>>) {
 }
 
 /// Runs one conversation with the shop.
-fn run(service: &Service, conversation: &str, flags: &[&str]) -> Said {
+pub(super) fn run(service: &Service, conversation: &str, flags: &[&str]) -> Said {
     let folder = service.shop();
     folder.write("a.conversation.toml", conversation);
     folder.test(&[&["team.toml", "--rehearsal"], flags].concat())
@@ -252,6 +252,9 @@ calls = [{ tool = "find_order", outcome = "ok" }]
 says = 'rehearse: call send_note {"text": "hi"}'
 [turn.expect]
 matches = ["do not know"]
+
+[[effect]]
+tool = "send_note"
 "#;
     let said = run(&service, text, &[]);
     assert_eq!(said.code, Some(0), "{said:?}");
