@@ -10,6 +10,7 @@
 //! ```
 
 mod check;
+mod entries;
 mod evidence;
 mod file;
 mod html;
@@ -31,6 +32,8 @@ mod tools;
 mod verdict;
 mod words;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,12 +79,15 @@ pub(crate) struct Options {
     /// How many conversations are held side by side
     #[arg(long, default_value = "4")]
     jobs: usize,
-    /// The least pass^k of each case, from 0 to 1
+    /// The least pass^k of each case, above 0 and at most 1
     #[arg(long, default_value = "1")]
     threshold: f64,
     /// Only cases whose name or file contains this
     #[arg(long)]
     filter: Option<String>,
+    /// No cases whose name or file contains this
+    #[arg(long, value_name = "TEXT")]
+    skip: Option<String>,
     /// Writes a report in JUnit's XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -111,8 +117,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let suite = match Box::pin(prepare(options)).await {
-            Ok(suite) => suite,
+        let prepared = Box::pin(prepare(options)).await.and_then(|suite| {
+            let reports = (
+                Report::create(&options.junit)?,
+                Report::create(&options.html)?,
+            );
+            Ok((suite, reports))
+        });
+        let (suite, (junit, html)) = match prepared {
+            Ok(prepared) => prepared,
             Err(error) => {
                 eprintln!("baton: {error:#}");
                 return Ok(ExitCode::from(BAD_INPUT));
@@ -122,12 +135,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let results = suite.run().await;
         suite.sandbox.close();
         let is_good = report::tell(&suite.plan, &results);
-        if let Some(file) = &options.junit {
-            write(file, &junit::document(&suite.plan, &results))?;
-        }
-        if let Some(file) = &options.html {
-            write(file, &html::document(&suite.plan, &results))?;
-        }
+        let junit = junit.map(|file| file.write(&junit::document(&suite.plan, &results)));
+        let html = html.map(|file| file.write(&html::document(&suite.plan, &results)));
+        junit.transpose()?;
+        html.transpose()?;
         Ok(if is_good {
             ExitCode::SUCCESS
         } else {
@@ -136,8 +147,24 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+/// A file for a report, which is there before the first conversation: nothing is paid for a report that nobody can read.
+struct Report<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Report<'a> {
+    fn create(path: &'a Option<PathBuf>) -> anyhow::Result<Option<Self>> {
+        let Some(path) = path else { return Ok(None) };
+        let file = File::create(path);
+        let file = file.with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(Some(Self { path, file }))
+    }
+
+    fn write(mut self, text: &str) -> anyhow::Result<()> {
+        let written = self.file.write_all(text.as_bytes());
+        written.with_context(|| format!("{} cannot be written", self.path.display()))
+    }
 }
 
 /// Reads everything, and calls nothing.
@@ -159,8 +186,8 @@ async fn prepare(options: &Options) -> anyhow::Result<Suite> {
     );
     let threshold = options.threshold;
     ensure!(
-        (0.0..=1.0).contains(&threshold),
-        "--threshold must be from 0 to 1"
+        threshold > 0.0 && threshold <= 1.0,
+        "--threshold must be above 0, and 1 at most: at 0 nothing can fail"
     );
     let paths = Paths::sort(&options.paths)?;
     let mut values = crate::values()?;
@@ -179,22 +206,26 @@ async fn prepare(options: &Options) -> anyhow::Result<Suite> {
         let case = file::read(&path, &sandbox.team)?;
         let name = path.display().to_string();
         let filter = options.filter.as_deref().unwrap_or_default();
-        if case.name.contains(filter) || name.contains(filter) {
+        let is_named = |text: &str| case.name.contains(text) || name.contains(text);
+        if is_named(filter) && !options.skip.as_deref().is_some_and(is_named) {
             cases.push((name, Arc::new(case)));
         }
     }
-    ensure!(!cases.is_empty(), "--filter leaves no case");
+    ensure!(!cases.is_empty(), "--filter and --skip leave no case");
     let live = Live {
         lookups: options.live_lookups,
         actions: options.live_actions,
     };
-    let plan = plan(&sandbox, &cases, live, (runs, k, jobs, threshold));
+    let mut plan = plan(&sandbox, &cases, live, (runs, k, jobs, threshold));
     let patience = Duration::from_secs(options.turn_seconds.get().into());
     let meter = Arc::default();
     let tested = cases
         .into_iter()
         .map(|(file, case)| Tested::new(file, case, &sandbox, &meter).map(Arc::new));
     let tested = tested.collect::<anyhow::Result<Vec<_>>>()?;
+    for (what, name, calls) in tested.iter().flat_map(|tested| tested.others()) {
+        *plan.others.entry((what, name)).or_default() += calls.saturating_mul(runs.into());
+    }
     Ok(Suite {
         sandbox: Arc::new(sandbox),
         tested,

@@ -79,6 +79,7 @@ pub use record::api_key::{ApiKey, Scope};
 pub use record::audit::{AuditDetails, AuditEntry, Audited, AuditedDecision, BadDay, Day};
 pub use record::notice::EndpointState;
 pub use record::operator::{BadRole, KnownOperator, Operator, Role};
+pub use record::size::MESSAGE as MOST_MESSAGE;
 pub use record::{Decision, Settlement};
 pub use shown::View;
 pub use speaker::{Claims, MOST_CLAIMS, Speaker};

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
+use baton_handoff::MOST_MESSAGE;
 use baton_handoff::team::{Team, ToolKind};
+use serde_json::Value;
 use toml::Spanned;
 
 use super::file::{Case, Expect, Stub, Turn};
@@ -13,8 +15,17 @@ use super::pattern::{Pattern, Source};
 /// The most turns of a script, and the most messages of a simulated customer.
 const MOST_TURNS: usize = 64;
 
-/// The most entries of any list in a file.
-const MOST_ENTRIES: usize = 256;
+/// Keywords of JSON Schema by which a call may have arguments beside `properties`.
+const OPEN: [&str; 8] = [
+    "additionalProperties",
+    "patternProperties",
+    "unevaluatedProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "if",
+    "$ref",
+];
 
 /// The most votes on a rubric.
 const MOST_VOTES: u32 = 15;
@@ -40,13 +51,6 @@ impl Check<'_> {
         }
         if case.turns.len() > MOST_TURNS {
             return Err((whole(), format!("a script has {MOST_TURNS} turns at most")));
-        }
-        let lists = [case.stubs.len(), case.orders.len(), case.effects.len()];
-        if lists.iter().any(|entries| *entries > MOST_ENTRIES) {
-            return Err((
-                whole(),
-                format!("a list has {MOST_ENTRIES} entries at most"),
-            ));
         }
         if let Some(simulated) = &case.simulated {
             let of = simulated.get_ref();
@@ -78,8 +82,16 @@ impl Check<'_> {
                 let sentence = "after needs either customer (with or without to) or tool";
                 return Err((order.after.span(), sentence.to_owned()));
             }
+            if after.customer.is_some() && !after.arguments.is_any() {
+                let sentence = "arguments of after are those of its tool, and it has customer";
+                return Err((order.after.span(), sentence.to_owned()));
+            }
             let mut tool = after.tool.iter();
             tool.try_for_each(|tool| self.call(tool, &after.arguments))?;
+        }
+        let records = case.office.orders.iter().chain(&case.office.refunds);
+        for record in records.flatten() {
+            self.sources(&record.span(), record.get_ref())?;
         }
         let mut effects = case.effects.iter();
         effects.try_for_each(|effect| {
@@ -91,9 +103,38 @@ impl Check<'_> {
     /// A tool with a pattern of its arguments.
     fn call(&self, tool: &Spanned<String>, arguments: &Pattern) -> Result<(), Found> {
         self.tool(tool)?;
-        for source in arguments.sources() {
+        self.arguments(tool, arguments)?;
+        self.sources(&tool.span(), arguments)
+    }
+
+    /// The tools of a pattern.
+    fn sources(&self, at: &Range<usize>, pattern: &Pattern) -> Result<(), Found> {
+        for source in pattern.sources() {
             if let Source::Tool(name) = source {
-                self.tool(&Spanned::new(tool.span(), name.clone()))?;
+                self.tool(&Spanned::new(at.clone(), name.clone()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of arguments: one that the tool does not have selects no call, and the file would say nothing.
+    fn arguments(&self, tool: &Spanned<String>, arguments: &Pattern) -> Result<(), Found> {
+        let Some(known) = self.team.tool(tool.get_ref()) else {
+            return Ok(());
+        };
+        let schema = known.parameters();
+        let is_open = |key: &&str| schema.get(*key).is_some_and(|value| *value != false);
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let Some(properties) = properties.filter(|_| !OPEN.iter().any(|key| is_open(&key))) else {
+            return Ok(());
+        };
+        for name in arguments.names() {
+            if !properties.contains_key(name) {
+                let names = properties.keys().map(String::as_str);
+                let meant = suggestion(name, names).unwrap_or_default();
+                let tool_name = tool.get_ref();
+                let sentence = format!("the tool {tool_name:?} has no argument {name:?}{meant}");
+                return Err((tool.span(), sentence));
             }
         }
         Ok(())
@@ -101,6 +142,7 @@ impl Check<'_> {
 
     fn stub(&self, stub: &Stub) -> Result<(), Found> {
         self.tool(&stub.tool)?;
+        self.arguments(&stub.tool, &stub.arguments)?;
         if !stub.arguments.sources().is_empty() {
             let sentence = "the arguments of a stub cannot have said_by and found_by: a stub knows its own call only";
             return Err((stub.tool.span(), sentence.to_owned()));
@@ -132,6 +174,14 @@ impl Check<'_> {
             let sentence = "a turn needs one of says, confirm, approve and reject";
             return Err((turn.span(), sentence.to_owned()));
         }
+        if of
+            .says
+            .as_ref()
+            .is_some_and(|says| says.0.len() > MOST_MESSAGE)
+        {
+            let sentence = format!("a message of a customer has {MOST_MESSAGE} bytes at most");
+            return Err((turn.span(), sentence));
+        }
         let mut decided = of.approve.iter().chain(&of.reject);
         decided.try_for_each(|tool| self.action(tool))?;
         self.expect(&of.expect)
@@ -153,6 +203,17 @@ impl Check<'_> {
     fn tool(&self, name: &Spanned<String>) -> Result<(), Found> {
         if self.team.tool(name.get_ref()).is_some() {
             return Ok(());
+        }
+        if self
+            .team
+            .agents()
+            .any(|agent| agent.hand_off(name.get_ref()).is_some())
+        {
+            let sentence = format!(
+                "{:?} is a hand-off, which is no call; hand_offs and most_hand_offs are for those",
+                name.get_ref()
+            );
+            return Err((name.span(), sentence));
         }
         let names = self.team.tools().map(|tool| tool.name.as_str());
         Err(unknown("tool", name, names))

@@ -383,9 +383,13 @@ pub(super) fn short(text: &str) -> String {
 }
 
 fn begin(text: &str, most: usize) -> String {
-    let text = text.replace(['\n', '\r'], " ");
+    cut(&text.replace(['\n', '\r'], " "), most)
+}
+
+/// The beginning of a text.
+pub(super) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
-        return text;
+        return text.to_owned();
     }
     let (begin, _) = text.split_at(text.floor_char_boundary(most));
     format!("{begin}…")

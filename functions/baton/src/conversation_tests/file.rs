@@ -5,11 +5,13 @@ use std::path::Path;
 
 use anyhow::Context;
 use baton_handoff::team::Team;
+use baton_handoff::{Claims, Subject, Tenant};
 use regex::Regex;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::check;
+use super::entries::{Text, arguments, claims, list, list_if_any};
 use super::mistake::Mistake;
 use super::pattern::{Pattern, compile};
 use super::words::Language;
@@ -29,17 +31,17 @@ pub(super) struct Case {
     pub(super) simulated: Option<Spanned<Simulated>>,
     #[serde(default)]
     pub(super) judge: Judge,
-    #[serde(default, rename = "stub")]
+    #[serde(default, rename = "stub", deserialize_with = "list")]
     pub(super) stubs: Vec<Stub>,
     #[serde(default, rename = "turn")]
     pub(super) turns: Vec<Spanned<Turn>>,
     /// Of the whole conversation.
     #[serde(default)]
     pub(super) expect: Expect,
-    #[serde(default, rename = "order")]
+    #[serde(default, rename = "order", deserialize_with = "list")]
     pub(super) orders: Vec<Order>,
     /// The effects; any other one fails the run.
-    #[serde(default, rename = "effect")]
+    #[serde(default, rename = "effect", deserialize_with = "list")]
     pub(super) effects: Vec<Effect>,
     /// Effects that the file does not name are no failure.
     #[serde(default)]
@@ -54,10 +56,11 @@ pub(super) struct Case {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Customer {
     /// A verified customer; a visitor where there is none.
-    pub(super) id: Option<String>,
-    pub(super) tenant: Option<String>,
+    pub(super) id: Option<Subject>,
     #[serde(default)]
-    pub(super) claims: toml::Table,
+    pub(super) tenant: Tenant,
+    #[serde(default, deserialize_with = "claims")]
+    pub(super) claims: Claims,
 }
 
 /// A model that writes as a customer.
@@ -104,7 +107,7 @@ fn three() -> Spanned<u32> {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Stub {
     pub(super) tool: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arguments")]
     pub(super) arguments: Pattern,
     /// How many calls it answers; all where there is no number.
     pub(super) times: Option<u32>,
@@ -121,7 +124,7 @@ pub(super) struct Stub {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Turn {
     /// The customer's message.
-    pub(super) says: Option<String>,
+    pub(super) says: Option<Text>,
     /// The customer's answer to the open card.
     pub(super) confirm: Option<bool>,
     /// A colleague approves the waiting action of this tool.
@@ -139,42 +142,44 @@ pub(super) struct Expect {
     /// The agent at the end.
     pub(super) agent: Option<Spanned<String>>,
     /// These calls, in this order; others may lie between.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) calls: Vec<CallExpected>,
     /// No other calls than these.
     #[serde(default)]
     pub(super) exactly: bool,
     /// Tools that are not called.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) no_calls: Vec<Spanned<String>>,
     /// The agents that were handed to, in this order and no others.
+    #[serde(default, deserialize_with = "list_if_any")]
     pub(super) hand_offs: Option<Vec<Spanned<String>>>,
     /// The most hand-offs.
     pub(super) most_hand_offs: Option<usize>,
     /// The tools whose actions wait for a yes at the end, and no others.
+    #[serde(default, deserialize_with = "list_if_any")]
     pub(super) waiting: Option<Vec<Spanned<String>>>,
     /// Texts that the agents' words contain.
-    #[serde(default)]
-    pub(super) contains: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) contains: Vec<Text>,
     /// Texts that they do not contain.
-    #[serde(default)]
-    pub(super) lacks: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) lacks: Vec<Text>,
     /// Regular expressions that find something in them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) matches: Vec<Expression>,
     /// Regular expressions that find nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) matches_not: Vec<Expression>,
     pub(super) language: Option<Language>,
     /// Regular expressions: whatever they find in the agents' words stands in a result of a tool or in the customer's words.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) from_results: Vec<Expression>,
     /// The agents may say nothing.
     #[serde(default)]
     pub(super) silent: bool,
     /// Sentences that a model judges.
-    #[serde(default)]
-    pub(super) rubric: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) rubric: Vec<Text>,
 }
 
 /// A call of a tool.
@@ -182,7 +187,7 @@ pub(super) struct Expect {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct CallExpected {
     pub(super) tool: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arguments")]
     pub(super) arguments: Pattern,
     pub(super) outcome: Option<OutcomeExpected>,
 }
@@ -215,7 +220,7 @@ impl OutcomeExpected {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Order {
     pub(super) tool: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arguments")]
     pub(super) arguments: Pattern,
     pub(super) after: Spanned<After>,
 }
@@ -228,7 +233,7 @@ pub(super) struct After {
     /// What agents said right before the customer's words.
     pub(super) to: Option<Expression>,
     pub(super) tool: Option<Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arguments")]
     pub(super) arguments: Pattern,
 }
 
@@ -266,6 +271,9 @@ impl TryFrom<String> for Expression {
     type Error = String;
 
     fn try_from(regex: String) -> Result<Self, String> {
+        if regex.is_empty() {
+            return Err("an empty regular expression finds something in any text".to_owned());
+        }
         compile(&regex).map(Self)
     }
 }
@@ -275,7 +283,7 @@ impl TryFrom<String> for Expression {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Effect {
     pub(super) tool: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "arguments")]
     pub(super) arguments: Pattern,
     #[serde(default = "once")]
     pub(super) times: usize,
@@ -292,8 +300,10 @@ fn once() -> usize {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct Office {
-    pub(super) orders: Option<Vec<Pattern>>,
-    pub(super) refunds: Option<Vec<Pattern>>,
+    #[serde(default, deserialize_with = "list_if_any")]
+    pub(super) orders: Option<Vec<Spanned<Pattern>>>,
+    #[serde(default, deserialize_with = "list_if_any")]
+    pub(super) refunds: Option<Vec<Spanned<Pattern>>>,
 }
 
 /// Reads a file, and checks its names by the team.

@@ -1,6 +1,7 @@
 //! Which expected effect and record is which.
 
 use serde_json::Value;
+use toml::Spanned;
 
 use super::evidence::Evidence;
 use super::file::Case;
@@ -46,7 +47,7 @@ fn expected_and_seen<'a, A, B>(
 
 pub(super) fn records(
     what: &str,
-    expected: Option<&[Pattern]>,
+    expected: Option<&[Spanned<Pattern>]>,
     seen: &[Value],
     evidence: &Evidence,
 ) -> Vec<String> {
@@ -56,10 +57,11 @@ pub(super) fn records(
     };
     let fits = |one: usize, other: usize| {
         let pair = expected_and_seen(expected, seen, one, other);
-        pair.is_some_and(|(pattern, value)| pattern.fits(value, &before))
+        pair.is_some_and(|(pattern, value)| pattern.get_ref().fits(value, &before))
     };
     let (missing, extra) = unmatched(expected.len(), seen.len(), &fits);
     let missing = missing.into_iter().filter_map(|at| expected.get(at));
+    let missing = missing.map(Spanned::get_ref);
     let missing =
         missing.map(|it| format!("the back office should have the {what} {it}, and has not"));
     let extra = extra.into_iter().filter_map(|at| seen.get(at));

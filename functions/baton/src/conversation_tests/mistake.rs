@@ -60,7 +60,8 @@ impl Mistake {
             .replace(
                 "invalid type: map, expected a sequence",
                 "expected a list; a section of a list has two brackets, as in [[turn]]",
-            );
+            )
+            .replace("expected a sequence", "expected a list, as in [\"…\"]");
         if let Some(meant) = meant_of(&sentence) {
             sentence.push_str(&meant);
         }

@@ -51,24 +51,27 @@ pub(super) async fn ask(
     meter: &Meter,
 ) -> anyhow::Result<Answer> {
     let name = model.name().to_owned();
-    let read = tokio::time::timeout(PATIENCE, read(model, request));
-    let seconds = PATIENCE.as_secs();
-    let read = read.await;
-    let (answer, usage) =
-        read.with_context(|| format!("{name} did not answer within {seconds} s"))??;
+    let mut usage = Usage::default();
+    let read = tokio::time::timeout(PATIENCE, read(model, request, &mut usage)).await;
+    // A call that failed has its price too.
     meter.add(&name, usage);
-    Ok(answer)
+    let seconds = PATIENCE.as_secs();
+    read.with_context(|| format!("{name} did not answer within {seconds} s"))?
 }
 
-async fn read(model: Arc<dyn Model>, request: ModelRequest) -> anyhow::Result<(Answer, Usage)> {
+async fn read(
+    model: Arc<dyn Model>,
+    request: ModelRequest,
+    usage: &mut Usage,
+) -> anyhow::Result<Answer> {
     let mut stream = model.stream(request).await?;
-    let (mut answer, mut usage) = (Answer::default(), Usage::default());
+    let mut answer = Answer::default();
     // The stream ends with the answer; the port bounds its time.
     while let Some(chunk) = stream.next().await {
         match chunk? {
             ModelChunk::Text(text) => answer.text.push_str(&text),
             ModelChunk::Call(call) if call.index == 0 => answer.arguments.push_str(&call.arguments),
-            ModelChunk::Usage(more) => usage += more,
+            ModelChunk::Usage(more) => *usage += more,
             ModelChunk::Call(_)
             | ModelChunk::Finished(_)
             | ModelChunk::Opaque(_)
@@ -81,5 +84,5 @@ async fn read(model: Arc<dyn Model>, request: ModelRequest) -> anyhow::Result<(A
             "the answer is longer than {MOST_BYTES} bytes"
         );
     }
-    Ok((answer, usage))
+    Ok(answer)
 }

@@ -12,6 +12,11 @@ use super::mention::{spread, stands_in};
 /// The deepest pattern: those of people have a handful of levels.
 const MOST_LEVELS: usize = 32;
 
+/// The keys by which a table is a pattern and not a value with members.
+const KEYS: [&str; 7] = [
+    "regex", "any", "exactly", "min", "max", "said_by", "found_by",
+];
+
 /// A pattern of a JSON value.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "toml::Value")]
@@ -137,11 +142,51 @@ impl Pattern {
                 _ => Err("found_by of a pattern must be the name of a tool".to_owned()),
             };
         }
+        if let Some(key) = table.keys().find(|key| KEYS.contains(&key.as_str())) {
+            return Err(format!(
+                "a pattern with {key} cannot have other keys beside it; a value with such a member is {{ exactly = {{ … }} }}"
+            ));
+        }
+        Self::members(table, level)
+    }
+
+    fn members(table: toml::Table, level: usize) -> Result<Self, String> {
         let members = table.into_iter().map(|(name, value)| {
             let pattern = Self::read(value, level + 1)?;
             Ok::<_, String>((name, pattern))
         });
         Ok(Self::Members(members.collect::<Result<_, _>>()?))
+    }
+
+    /// Of the arguments of a call: a table of them, in which `min` is an argument of this name. All arguments together are a pattern
+    /// only by `any` or `exactly`.
+    pub(super) fn of_arguments(value: toml::Value) -> Result<Self, String> {
+        match value {
+            toml::Value::Table(table)
+                if table.len() == 1
+                    && ["any", "exactly"]
+                        .iter()
+                        .any(|key| table.contains_key(*key)) =>
+            {
+                Self::of_table(table, 0)
+            }
+            toml::Value::Table(table) => Self::members(table, 0),
+            _ => Err("arguments must be a table of the tool's arguments".to_owned()),
+        }
+    }
+
+    /// The names of the members that it asks for.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Members(members) => members.iter().map(|(name, _)| name.as_str()).collect(),
+            Self::Exactly(Value::Object(members)) => members.keys().map(String::as_str).collect(),
+            Self::Any
+            | Self::Exactly(_)
+            | Self::Items(_)
+            | Self::Regex(_)
+            | Self::Between(..)
+            | Self::From(_) => Vec::new(),
+        }
     }
 
     /// Whether the value is of this pattern.
@@ -357,6 +402,10 @@ mod tests {
             (
                 r#"{ said_by = "me" }"#,
                 r#"said_by of a pattern must be "customer" or "agents""#,
+            ),
+            (
+                "{ min = 1, maximum = 2 }",
+                "a pattern with min cannot have other keys beside it; a value with such a member is { exactly = { … } }",
             ),
             ("{ a = inf }", "inf is a number that JSON does not have"),
         ] {

@@ -49,6 +49,11 @@ impl Persona {
         }
     }
 
+    /// The model's name.
+    pub(super) fn model(&self) -> &str {
+        self.model.name()
+    }
+
     /// The most messages that the customer writes.
     pub(super) fn most_messages(&self) -> usize {
         self.most

@@ -1,10 +1,12 @@
 //! What the command says at a terminal: what it is about to call, and what came of it.
 
+use std::collections::BTreeMap;
+
 use baton_setup::{CastModel, Sandbox};
 
 use super::evidence::short;
 use super::rates::Rates;
-use super::suite::{OtherModel, Results, RunResult};
+use super::suite::{CaseResult, OtherModel, Results, RunResult};
 
 /// Units of 10^-12 US dollars in a dollar.
 const DOLLAR: f64 = 1e12;
@@ -18,6 +20,8 @@ pub(super) struct Plan {
     pub(super) k: u32,
     pub(super) jobs: usize,
     pub(super) threshold: f64,
+    /// Models that are no agent's: what they are, their names, and the most calls of all runs.
+    pub(super) others: BTreeMap<(&'static str, String), u64>,
     /// Tools by who answers their calls.
     pub(super) office: Vec<String>,
     pub(super) stubbed: Vec<String>,
@@ -31,6 +35,9 @@ impl Plan {
         eprintln!("team    {}", self.team);
         for CastModel { role, model } in &sandbox.models {
             eprintln!("model   {role}: {model}");
+        }
+        for ((what, name), calls) in &self.others {
+            eprintln!("model   {what}: {name}, asked {calls} times at most");
         }
         let tell = |what: &str, tools: &[String]| {
             if !tools.is_empty() {
@@ -51,6 +58,12 @@ impl Plan {
         let (cases, runs, jobs) = (self.cases, self.runs, self.jobs);
         eprintln!("cases   {cases}, runs of each {runs}, side by side {jobs}");
     }
+}
+
+/// Says that all runs of a case have ended, for those who wait.
+pub(super) fn ended(case: &CaseResult) {
+    let (name, rates) = (plain(&case.name), case.rates());
+    eprintln!("ended   {name}: {} of {} passed", rates.passed, rates.runs);
 }
 
 /// pass^k of so many runs, with its interval.

@@ -4,20 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::anyhow;
 use baton_handoff::history::Item;
 use baton_handoff::ids::TurnNumber;
 use baton_handoff::ports::Cursor;
 use baton_handoff::record::{ActionRecord, ActionState};
 use baton_handoff::{
-    Claims, Conversation, Decision, Engine, Kind, Operator, Principal, Reasons, Role, Shown,
-    Subject, Submission, Tenant, View,
+    Conversation, Decision, Engine, Kind, Operator, Principal, Reasons, Role, Shown, Subject,
+    Submission, Tenant, View,
 };
 use baton_setup::{Sandbox, Scratch};
 use baton_worker::{EngineWork, Lanes, Pool, sweep_until};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::entries::Text;
 use super::evidence::{CardAnswered, Evidence};
 use super::file::{Case, Customer, Turn};
 use super::persona::{Persona, Said};
@@ -81,7 +82,7 @@ async fn perform(
     let stage = Stage {
         engine: engine.clone(),
         tenant: principal.tenant(),
-        conversation: conversation.with_claims(claims(&case.customer)?),
+        conversation: conversation.with_claims(case.customer.claims.clone()),
         patience,
     };
     let pool = Pool::start(
@@ -108,28 +109,12 @@ async fn perform(
     Ok(())
 }
 
-fn tenant(customer: &Customer) -> anyhow::Result<Tenant> {
-    let tenant = customer.tenant.as_deref().map(Tenant::parse).transpose();
-    Ok(tenant.context("tenant of [customer]")?.unwrap_or_default())
-}
-
 fn principal(customer: &Customer) -> anyhow::Result<Principal> {
-    let (kind, name) = match &customer.id {
-        Some(id) => (Kind::Customer, id.as_str()),
-        None => (Kind::Visitor, "test-visitor"),
+    let (kind, subject) = match &customer.id {
+        Some(id) => (Kind::Customer, id.clone()),
+        None => (Kind::Visitor, Subject::parse("test-visitor")?),
     };
-    let subject = Subject::parse(name).context("id of [customer]")?;
-    Ok(Principal::new(tenant(customer)?, kind, subject))
-}
-
-fn claims(customer: &Customer) -> anyhow::Result<Claims> {
-    let table = toml::Value::Table(customer.claims.clone());
-    let claims =
-        super::pattern::json(table).map_err(|why| anyhow!("claims of [customer]: {why}"))?;
-    let Value::Object(claims) = claims else {
-        bail!("claims of [customer] must be a table");
-    };
-    Claims::new(claims).context("claims of [customer] are larger than 2 KB")
+    Ok(Principal::new(customer.tenant.clone(), kind, subject))
 }
 
 /// What customers ordered and were refunded. Examples are nobody's.
@@ -209,7 +194,7 @@ impl Stage {
             };
             let turn = Turn {
                 confirm: answer,
-                says: answer.is_none().then_some(message),
+                says: answer.is_none().then_some(Text(message)),
                 ..Turn::default()
             };
             self.turn(number, &turn, evidence).await?;
@@ -255,7 +240,7 @@ impl Stage {
     async fn step(&self, turn: &Turn) -> anyhow::Result<Did> {
         if let Some(message) = &turn.says {
             let submission = Submission {
-                message: message.clone(),
+                message: message.0.clone(),
                 ..Submission::default()
             };
             let accepted = self.conversation.submit(submission).await?;

@@ -13,7 +13,7 @@ use super::judge::Judge;
 use super::model::Meter;
 use super::persona::Persona;
 use super::rates::Rates;
-use super::report::Plan;
+use super::report::{self, Plan};
 use super::stage;
 use super::tools::Live;
 use super::verdict;
@@ -96,7 +96,7 @@ fn must_be_real(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         !sandbox.is_rehearsal(name),
-        "{file}: {what}, and the rehearsal model is none; set BATON_MODEL_URL, or leave the file out by --filter"
+        "{file}: {what}, and the rehearsal model is none; set BATON_MODEL_URL, or leave the file out by --skip"
     );
     Ok(())
 }
@@ -220,6 +220,9 @@ impl Suite {
                     run.transcript.clear();
                 }
                 case.runs.push(run);
+                if case.runs.len() == self.plan.runs as usize {
+                    report::ended(case);
+                }
             }
         }
         Results {
@@ -246,6 +249,17 @@ impl Suite {
 }
 
 impl Tested {
+    /// The judge and the simulated customer, each with its model and the most calls of a run.
+    pub(super) fn others(&self) -> Vec<(&'static str, String, u64)> {
+        let judge = self.judge.iter();
+        let judge = judge.map(|it| ("judge", it.model().to_owned(), it.calls(&self.case)));
+        let persona = self.persona.iter().map(|it| {
+            let calls = u64::try_from(it.most_messages()).unwrap_or(u64::MAX);
+            ("simulated customer", it.model().to_owned(), calls)
+        });
+        judge.chain(persona).collect()
+    }
+
     async fn once(&self, sandbox: &Sandbox, live: Live, patience: Duration) -> RunResult {
         let began = Instant::now();
         let played = stage::play(sandbox, &self.case, live, patience, self.persona.as_ref());
@@ -257,11 +271,12 @@ impl Tested {
         } else {
             result.differences = verdict::differences(&self.case, &evidence, &sandbox.team);
             if let Some(judge) = &self.judge {
-                let judged = judge.differences(&self.case, &evidence).await;
-                result.differences.extend(judged);
+                let (differences, notes) = judge.judged(&self.case, &evidence).await;
+                result.differences.extend(differences);
+                result.transcript = notes;
             }
         }
-        result.transcript = evidence.lines(None);
+        result.transcript.extend(evidence.lines(None));
         let effects = evidence.effects.iter().map(ToString::to_string);
         result.transcript.extend(effects);
         result.usage = evidence.usage();

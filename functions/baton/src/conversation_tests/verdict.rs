@@ -239,10 +239,20 @@ fn hand_offs(expect: &Expect, facts: &[Fact<'_>]) -> Vec<String> {
 fn words(expect: &Expect, words: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut note = |sentence: String| found.push(format!("{sentence}: {:?}", short(words)));
-    for text in expect.contains.iter().filter(|text| !words.contains(*text)) {
+    for text in expect
+        .contains
+        .iter()
+        .map(|text| &text.0)
+        .filter(|text| !words.contains(*text))
+    {
         note(format!("the agents should say {text:?}, and said"));
     }
-    for text in expect.lacks.iter().filter(|text| words.contains(*text)) {
+    for text in expect
+        .lacks
+        .iter()
+        .map(|text| &text.0)
+        .filter(|text| words.contains(*text))
+    {
         note(format!("the agents should not say {text:?}, and said"));
     }
     for regex in expect

@@ -6,4 +6,5 @@ mod folder;
 mod input;
 mod models;
 mod reports;
+mod runs;
 mod services;

@@ -1,11 +1,9 @@
-//! Models that are no agents: a judge with several votes, and a simulated customer; and models that pass now and then.
+//! Models that are no agents: a judge with several votes, and a simulated customer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use baton_rehearsal::scripted::{
-    Answer, Captured, ScriptedModel, calls, hangs, says, status, stream,
-};
+use baton_rehearsal::scripted::{Answer, Captured, ScriptedModel, calls, says, status, stream};
 use serde_json::{Value, json};
 
 use super::folder::{Folder, Said};
@@ -20,13 +18,13 @@ fn is_customer(request: &Captured) -> bool {
     request.body.contains("You play a customer")
 }
 
-async fn run(model: &ScriptedModel, conversation: &str, flags: &[&str]) -> Said {
+pub(super) async fn run(model: &ScriptedModel, conversation: &str, flags: &[&str]) -> Said {
     let folder = Folder::new();
     folder.write("a.conversation.toml", conversation);
     run_in(folder, model, flags, &[]).await
 }
 
-async fn run_in(
+pub(super) async fn run_in(
     folder: impl Into<Arc<Folder>>,
     model: &ScriptedModel,
     flags: &[&str],
@@ -120,6 +118,75 @@ async fn most_votes_of_a_judge_decide_and_the_judge_must_answer_in_the_form() {
 }
 
 #[tokio::test]
+async fn a_judge_of_a_turn_reads_what_came_before_and_is_told_of_what_it_does_not_read() {
+    let long = "A long tale. ".repeat(3_000);
+    for (reply, is_whole) in [("Good day.", true), (long.as_str(), false)] {
+        let reply = reply.to_owned();
+        let model = ScriptedModel::responding(move |request| {
+            if is_judge(request) {
+                yes()
+            } else {
+                says(&reply)
+            }
+        });
+        let model = model.await;
+        let turn = "[[turn]]\nsays = \"One\"\n";
+        let text = format!(
+            "{}[turn.expect]\nrubric = [\"It is polite.\"]\n",
+            turn.repeat(6).replacen("One", "Zero", 1)
+        );
+        let folder = Arc::new(Folder::new());
+        folder.write("a.conversation.toml", &text);
+        let said = run_in(folder.clone(), &model, &["--html", "r.html"], &[]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(
+            said.notes
+                .contains("model   judge: some-model, asked 3 times at most"),
+            "{said:?}"
+        );
+        let requests = model.requests();
+        let asked = requests
+            .iter()
+            .find(|request| is_judge(request))
+            .unwrap()
+            .json();
+        let data = asked["messages"][1]["content"].as_str().unwrap();
+        let data: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["conversation"][0], "customer: One");
+        assert_eq!(
+            data["earlier"]
+                .as_array()
+                .unwrap()
+                .contains(&json!("customer: Zero")),
+            is_whole
+        );
+        assert_eq!(
+            data.get("earlier_lines_left_out").is_none(),
+            is_whole,
+            "{data}"
+        );
+        assert_eq!(
+            folder
+                .read("r.html")
+                .contains("judge: did not read the first"),
+            !is_whole
+        );
+    }
+}
+
+fn is_down() -> Answer {
+    status(400)
+}
+
+#[tokio::test]
+async fn a_judges_call_that_fails_is_counted() {
+    let (said, _) = judged_by(&[yes, is_down, yes]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let calls = "judges and simulated customers on some-model: 3 calls";
+    assert!(said.report.contains(calls), "{said:?}");
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_vote_does_not_count() {
     let (said, _) = judged_by(&[yes, as_text, in_words]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -197,7 +264,7 @@ async fn a_simulated_customer_writes_until_it_leaves_or_has_written_enough() {
 }
 
 /// A team whose action needs the customer's yes.
-const PAYS: &str = r#"
+pub(super) const PAYS: &str = r#"
 name = "Shop"
 entry = "Desk"
 [[agent]]
@@ -309,101 +376,5 @@ from_results = ['order_\d+', '\$[\d.]*\d']
 "#;
         let said = run(&model.await, text, &[]).await;
         assert_eq!(said.code, Some(code), "{first} {said:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_run_that_breaks_off_shows_its_conversation_and_its_effects() {
-    let model = ScriptedModel::responding(|request| match request.messages().len() {
-        2 => calls("pay_refund", json!({ "usd": 20 })),
-        3 | 4 => says("It is paid."),
-        _ => hangs(),
-    });
-    let model = model.await;
-    let folder = Folder::new();
-    let team = PAYS.replace(
-        "approval = \"customer\"\nconfirm = { title = \"Refund of {usd} dollars?\" }\n",
-        "",
-    );
-    folder.write("team.toml", &team);
-    let text = "[[stub]]\ntool = \"pay_refund\"\nresult = \"receipt_7\"\n[[turn]]\nsays = \"Pay!\"\n[[turn]]\nsays = \"And now?\"\n";
-    folder.write("a.conversation.toml", text);
-    let folder = Arc::new(folder);
-    let flags = ["team.toml", "--turn-seconds", "4", "--junit", "r.xml"];
-    let said = run_in(folder.clone(), &model, &flags, &[]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let xml = folder.read("r.xml");
-    for part in [
-        "turn 2 did not end within 4 s",
-        r#"pay_refund {&quot;usd&quot;:20} took effect, and no [[effect]] of the file names it"#,
-        "customer: Pay!",
-        "agent: It is paid.",
-        "customer: And now?",
-    ] {
-        assert!(xml.contains(part), "{part}: {xml}");
-    }
-}
-
-#[tokio::test]
-async fn the_log_says_why_a_model_failed_where_it_is_asked_for() {
-    let model = ScriptedModel::responding(|_| status(401)).await;
-    let text = "[[turn]]\nsays = \"Hello\"\n";
-    for (settings, is_told) in [(&[][..], false), (&[("BATON_LOG", "warn")], true)] {
-        let folder = Folder::new();
-        folder.write("a.conversation.toml", text);
-        let said = run_in(folder, &model, &[], settings).await;
-        assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(
-            said.report.contains("turn 1: the turn is failed"),
-            "{said:?}"
-        );
-        assert_eq!(said.notes.contains("401"), is_told, "{said:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_turn_that_does_not_end_is_an_error_of_the_run() {
-    let model = ScriptedModel::responding(|_| hangs()).await;
-    let text = "[[turn]]\nsays = \"Hello\"\n";
-    let said = run(&model, text, &["--turn-seconds", "1"]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let sentence = "the run could not be carried out: turn 1 did not end within 1 s; --turn-seconds gives it more";
-    assert!(said.report.contains(sentence), "{said:?}");
-}
-
-#[tokio::test]
-async fn the_threshold_decides_over_pass_to_the_k() {
-    const TURN: &str = "[[turn]]\nsays = \"Hello\"\n[turn.expect]\ncontains = [\"good\"]\n";
-    // Six of eight runs pass: C(6, 2) / C(8, 2) = 15 / 28.
-    for (flags, code, figures) in [
-        (
-            ["--threshold", "0.75", "--k", "1"],
-            0,
-            "6 of 8 passed, pass^1 0.75 [0.41, 0.93]",
-        ),
-        (
-            ["--threshold", "0.76", "--k", "1"],
-            1,
-            "6 of 8 passed, pass^1 0.75 [0.41, 0.93]",
-        ),
-        (
-            ["--threshold", "0.53", "--k", "2"],
-            0,
-            "6 of 8 passed, pass^2 0.54 [0.17, 0.86]",
-        ),
-        (
-            ["--threshold", "0.55", "--k", "2"],
-            1,
-            "6 of 8 passed, pass^2 0.54 [0.17, 0.86]",
-        ),
-    ] {
-        let next = AtomicUsize::new(0);
-        let model = ScriptedModel::responding(move |_| {
-            let number = next.fetch_add(1, Ordering::SeqCst);
-            says(if number % 4 == 3 { "bad" } else { "good" })
-        });
-        let said = run(&model.await, TURN, &[&["--runs", "8"], &flags[..]].concat()).await;
-        assert!(said.report.contains(figures), "{said:?}");
-        assert_eq!(said.code, Some(code), "{said:?}");
     }
 }

@@ -53,21 +53,43 @@ contains = ["<img src=x onerror=\"y\">"]
 }
 
 #[test]
-fn a_run_that_could_not_be_carried_out_is_an_error_and_no_failure() {
+fn a_report_that_cannot_be_written_is_noticed_before_the_first_conversation() {
     let folder = Folder::new();
-    let long = "x".repeat(40_000);
-    folder.write(
-        "a.conversation.toml",
-        &format!("[[turn]]\nsays = \"{long}\"\n"),
-    );
-    let said = folder.test(&["--rehearsal", "--junit", "r.xml"]);
+    folder.write("a.conversation.toml", "[[turn]]\nsays = \"Hello\"\n");
+    for flag in ["--junit", "--html"] {
+        let said = folder.test(&["--rehearsal", flag, "missing/report"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(
+            said.notes.contains("missing/report cannot be written"),
+            "{said:?}"
+        );
+        assert_eq!(said.report, "");
+    }
+}
+
+/// A device that is open for writing and has room for nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_fails_does_not_take_the_other_one_with_it() {
+    let folder = Folder::new();
+    folder.write("a.conversation.toml", "[[turn]]\nsays = \"Hello\"\n");
+    let flags = ["--rehearsal", "--junit", "/dev/full", "--html", "r.html"];
+    let said = folder.test(&flags);
     assert_eq!(said.code, Some(1), "{said:?}");
-    let sentence = "the run could not be carried out: the message is too long: 40000 bytes";
-    assert!(said.report.contains(sentence), "{said:?}");
-    let xml = folder.read("r.xml");
     assert!(
-        xml.contains(r#"tests="1" failures="0" errors="1""#),
-        "{xml}"
+        said.notes.contains("/dev/full cannot be written"),
+        "{said:?}"
     );
-    assert!(xml.contains("<error message=\"the run could not"), "{xml}");
+    assert!(folder.read("r.html").contains("<td>1 of 1</td>"));
+}
+
+#[test]
+fn the_end_of_a_case_is_told_while_others_go_on() {
+    let folder = Folder::new();
+    folder.write("a.conversation.toml", "[[turn]]\nsays = \"Hello\"\n");
+    let said = folder.test(&["--rehearsal", "--runs", "3"]);
+    assert!(
+        said.notes.contains("ended   a: 3 of 3 passed\n"),
+        "{said:?}"
+    );
 }

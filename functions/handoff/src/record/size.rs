@@ -39,7 +39,7 @@ pub(crate) const LATE_RESULTS: usize = 40 * 1024;
 pub(crate) const LATE_RESULT_FRAME: usize = 512;
 
 /// A customer's message, in bytes of text.
-pub(crate) const MESSAGE: usize = 32 * 1024;
+pub const MESSAGE: usize = 32 * 1024;
 
 /// What a client brings with a message, as stored. It takes its room from the message's.
 pub(crate) const CLIENT: usize = 64 * 1024;
