@@ -119,8 +119,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let prepared = Box::pin(prepare(options)).await.and_then(|suite| {
             let reports = (
-                Report::create(&options.junit)?,
-                Report::create(&options.html)?,
+                Report::create(options.junit.as_ref())?,
+                Report::create(options.html.as_ref())?,
             );
             Ok((suite, reports))
         });
@@ -154,7 +154,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn create(path: &'a Option<PathBuf>) -> anyhow::Result<Option<Self>> {
+    fn create(path: Option<&'a PathBuf>) -> anyhow::Result<Option<Self>> {
         let Some(path) = path else { return Ok(None) };
         let file = File::create(path);
         let file = file.with_context(|| format!("{} cannot be written", path.display()))?;

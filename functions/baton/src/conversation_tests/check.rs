@@ -123,9 +123,9 @@ impl Check<'_> {
             return Ok(());
         };
         let schema = known.parameters();
-        let is_open = |key: &&str| schema.get(*key).is_some_and(|value| *value != false);
+        let is_open = |key| schema.get(key).is_some_and(|value| *value != false);
         let properties = schema.get("properties").and_then(Value::as_object);
-        let Some(properties) = properties.filter(|_| !OPEN.iter().any(|key| is_open(&key))) else {
+        let Some(properties) = properties.filter(|_| !OPEN.into_iter().any(is_open)) else {
             return Ok(());
         };
         for name in arguments.names() {

@@ -171,7 +171,14 @@ impl Pattern {
                 Self::of_table(table, 0)
             }
             toml::Value::Table(table) => Self::members(table, 0),
-            _ => Err("arguments must be a table of the tool's arguments".to_owned()),
+            toml::Value::String(_)
+            | toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_) => {
+                Err("arguments must be a table of the tool's arguments".to_owned())
+            }
         }
     }
 

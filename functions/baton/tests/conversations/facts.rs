@@ -63,7 +63,7 @@ fn reports_show_results_and_actions_where_their_state_changed() {
             "→ error: There is no order A-9.",
             "call: pay_refund",
             "action: pay_refund is proposed",
-            r#"→ ok: {&quot;state&quot;:&quot;sent by rocket&quot;}"#,
+            "→ ok: {&quot;state&quot;:&quot;sent by rocket&quot;}",
             "customer confirms the card of pay_refund: Refund of 20 dollars?",
             "action: pay_refund is done: receipt_77",
             "pay_refund {&quot;usd&quot;:20} took effect",

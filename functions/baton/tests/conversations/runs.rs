@@ -33,7 +33,7 @@ async fn a_run_that_breaks_off_shows_its_conversation_and_its_effects() {
     for part in [
         "tests=\"1\" failures=\"0\" errors=\"1\"",
         "<error message=\"the run could not be carried out: turn 2 did not end within 4 s",
-        r#"pay_refund {&quot;usd&quot;:20} took effect, and no [[effect]] of the file names it"#,
+        "pay_refund {&quot;usd&quot;:20} took effect, and no [[effect]] of the file names it",
         "customer: Pay!",
         "agent: It is paid.",
         "customer: And now?",
