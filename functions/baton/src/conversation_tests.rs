@@ -6,7 +6,7 @@
 //!  │        │        └─▶ persona    a simulated customer
 //!  │        ├─▶ verdict, judge      what was expected, and what the journal shows
 //!  │        └─▶ rates               pass^k
-//!  └─ pattern, mention, words, mistake   report, junit, html, markup
+//!  └─ check, entries, mistake; pattern, mention, words; report, junit, html, markup
 //! ```
 
 mod check;
