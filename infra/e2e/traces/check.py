@@ -56,6 +56,7 @@ def main():
         conversations = [name for customer in customers for name in customer.conversations]
         wait_for_all(receiver, folder, conversations)
         without(folder)
+        again(receiver, folder)
         life.server.end()
     check_names(receiver.seen().values())
     check_shapes(receiver)
@@ -129,13 +130,17 @@ def say(conversation, number, message):
         time.sleep(0.02)
 
 
-def recorded(folder, conversation):
-    """The ids of the spans that the records have, and how often each name occurs."""
-    listed = subprocess.run(
-        [PROGRAMS / "baton", "trace", conversation, "--ids"],
+def baton(folder, *arguments):
+    return subprocess.run(
+        [PROGRAMS / "baton", "trace", *arguments],
         env=os.environ | {"BATON_DATA": f"{folder}/baton.db", "BATON_TEAM": f"{folder}/team.toml"},
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
+
+
+def recorded(folder, conversation):
+    """The ids of the spans that the records have, and how often each name occurs."""
+    listed = baton(folder, conversation, "--ids")
     return {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in listed.stdout.splitlines()}
 
 
@@ -161,13 +166,18 @@ def wait_for_all(receiver, folder, conversations):
 
 def without(folder):
     """What the command draws has all spans, and none of the words."""
-    drawn = subprocess.run(
-        [PROGRAMS / "baton", "trace", "c-0-0", "1"],
-        env=os.environ | {"BATON_DATA": f"{folder}/baton.db", "BATON_TEAM": f"{folder}/team.toml"},
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+    drawn = baton(folder, "c-0-0", "1")
     assert drawn.stdout.startswith("baton.turn, customer, committed"), drawn.stdout
     assert "anvil" not in drawn.stdout, drawn.stdout
+
+
+def again(receiver, folder):
+    """A conversation can be sent again, and comes as it came: the receiver compares."""
+    receiver.is_calm = True
+    before = receiver.repeats
+    sent = baton(folder, "c-0-0", "--send")
+    assert sent.stderr.count("was sent") >= len(MESSAGES), sent
+    assert receiver.repeats - before >= len(recorded(folder, "c-0-0")), receiver.repeats - before
 
 
 def check_shapes(receiver):

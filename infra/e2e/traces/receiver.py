@@ -29,6 +29,8 @@ class Receiver:
     def __init__(self):
         self.spans, self.resources, self.bodies, self.repeats = {}, set(), {}, 0
         self.lock, self.dice = threading.Lock(), random.Random(11)
+        # Takes everything, and says so.
+        self.is_calm = False
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -59,7 +61,7 @@ class Receiver:
             assert media_type == PROTOBUF, media_type
             read = ExportTraceServiceRequest.FromString(body)
         with self.lock:
-            luck = self.dice.random()
+            luck = 1 if self.is_calm else self.dice.random()
             if luck >= 0.1:
                 self.keep(read)
                 kind = (media_type, encoding)
