@@ -11,6 +11,9 @@ use crate::world::lock;
 /// When a notice is given up.
 const LIFE: Millis = 72 * 3_600_000;
 
+/// The same of one to the endpoint that a client has brought.
+const CLIENTS_LIFE: Millis = 3_600_000;
+
 #[derive(Deserialize)]
 struct Written {
     body: String,
@@ -62,7 +65,9 @@ impl Audit {
             return;
         };
         notice.is_there = false;
-        let is_old = self.world.now() >= notice.written.created_at + LIFE;
+        let is_clients = key.partition.starts_with("H#.client#");
+        let life = if is_clients { CLIENTS_LIFE } else { LIFE };
+        let is_old = self.world.now() >= notice.written.created_at + life;
         let is_erased = notice.written.turn < erased_below;
         let may_go = notice.is_taken || is_old || is_erased || may_vanish;
         self.require(may_go, || format!("{key:?} is gone and was never taken"));
