@@ -175,8 +175,9 @@ impl Engine {
                 return self.take_out(lane, &stored, behind).await;
             }
             Err(error @ StoreError::Damaged(_)) => {
-                tracing::error!(%error, "a notice is removed: its endpoint cannot be read");
-                return self.take_out(lane, &stored, behind).await;
+                // A newer version of this program may have written it, and may be back within the notice's life.
+                tracing::error!(%error, "a notice waits: its endpoint cannot be read");
+                return self.put_off(stored, notice, PAUSED).await;
             }
             Err(error) => return Err(error),
         };
