@@ -79,6 +79,8 @@ pub struct OtlpError(String);
 /// Sends traces over OTLP.
 pub struct Otlp {
     settings: OtlpSettings,
+    /// Without its query, which may have a key in it.
+    address: String,
     resource: Resource,
     client: Client,
     env: Arc<dyn Env>,
@@ -95,7 +97,10 @@ impl Otlp {
             .timeout(settings.timeout)
             .build()
             .map_err(|error| OtlpError(error.to_string()))?;
+        let mut address = settings.url.clone();
+        address.set_query(None);
         Ok(Self {
+            address: address.into(),
             resource: encode::resource(&settings.resource),
             settings,
             client,
@@ -199,7 +204,7 @@ fn rejected_in_json(answer: &[u8]) -> i64 {
 #[async_trait]
 impl Traces for Otlp {
     fn address(&self) -> &str {
-        self.settings.url.as_str()
+        &self.address
     }
 
     async fn send(&self, trace: &Trace) -> Delivered {
