@@ -224,10 +224,7 @@ async fn what_was_deleted_is_not_told_even_where_it_was_to_be() {
     let conversation = hers(&play);
     let failed = Delivered::Failed("it answered 503".to_owned(), None);
     play.shop.endpoints_answer(Some(failed));
-    play.model.will([says(&["Yes."])]);
-    let accepted = conversation.submit(message("Well?")).await.unwrap();
-    listen(&accepted).await;
-    conversation.set_push(1, &endpoint("a")).await.unwrap();
+    play.push_of(&conversation, 1).await;
     a_minute_passes().await;
     let tried = play.pushed().len();
     assert!(tried > 0);
@@ -247,10 +244,7 @@ async fn an_endpoint_that_is_gone_is_left_alone_and_pauses_no_other() {
     let conversation = hers(&play);
     play.shop.endpoints_will([Delivered::Gone]);
     for turn in 1..=2 {
-        play.model.will([says(&["Yes."])]);
-        let accepted = conversation.submit(message("Well?")).await.unwrap();
-        listen(&accepted).await;
-        conversation.set_push(turn, &endpoint("a")).await.unwrap();
+        play.push_of(&conversation, turn).await;
         a_minute_passes().await;
     }
     play.pushed_as(&[("1", "COMPLETED"), ("2", "COMPLETED")]);
